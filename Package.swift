@@ -1,0 +1,70 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+// `scripts/install` links libuv's archive into the executables; everybody else gets the shared library.
+let libuv = Context.environment["UVKEEPER_STATIC_LIBUV"] == "1" ? "libuv-static" : "libuv"
+
+let package = Package(
+    name: "uvkeeper",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "UVLoop", targets: ["UVLoop"]),
+        .library(name: "UVKeeper", targets: ["UVKeeper", "KeeperSidecar"]),
+        .executable(name: "uvkeeper-sidecar", targets: ["uvkeeper-sidecar"]),
+        .executable(name: "uvkeeper", targets: ["uvkeeper"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibUV",
+            pkgConfig: libuv,
+            providers: [.apt(["libuv1-dev"]), .brew(["libuv"])],
+        ),
+        .target(name: "UVLoop", dependencies: ["CLibUV"], swiftSettings: settings),
+        .target(name: "KeeperProtocol", swiftSettings: settings),
+        .target(
+            name: "UVKeeper",
+            dependencies: ["UVLoop", "KeeperProtocol", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: settings,
+        ),
+        .target(name: "KeeperSidecar", dependencies: ["UVLoop", "KeeperProtocol"], swiftSettings: settings),
+        .executableTarget(name: "uvkeeper-sidecar", dependencies: ["KeeperSidecar"], swiftSettings: settings),
+        .executableTarget(
+            name: "uvkeeper",
+            dependencies: [
+                "UVKeeper", "KeeperSidecar",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings,
+        ),
+        .target(name: "TestSupport", dependencies: ["UVLoop"], path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(name: "UVLoopTests", dependencies: ["UVLoop", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "KeeperProtocolTests", dependencies: ["KeeperProtocol"], swiftSettings: settings),
+        .testTarget(
+            name: "UVKeeperTests",
+            dependencies: ["UVKeeper", "TestSupport", "uvkeeper-sidecar"],
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "KeeperSidecarTests",
+            dependencies: ["KeeperSidecar", "TestSupport", "uvkeeper-sidecar"],
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["UVKeeper", "TestSupport", "uvkeeper-sidecar", "uvkeeper"],
+            swiftSettings: settings,
+        ),
+    ]
+)
