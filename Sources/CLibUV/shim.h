@@ -12,9 +12,22 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
 #if defined(__linux__)
 #include <sys/syscall.h>
 #endif
+
+/// `errno` is a macro over a function call.
+static inline int uvkeeper_errno(void) {
+    return errno;
+}
 
 /// `uv_loop_configure` is variadic.
 static inline int uvkeeper_loop_measure_idle_time(uv_loop_t *loop) {
@@ -33,29 +46,105 @@ static inline int uvkeeper_pipe_connect(uv_connect_t *request, uv_pipe_t *pipe, 
 #endif
 }
 
-#if defined(__linux__)
+/// `environ` is a mutable global.
+static inline char **uvkeeper_environ(void) {
+    extern char **environ;
+    return environ;
+}
 
-/// Peer credentials of a connected unix socket; `struct ucred` needs `_GNU_SOURCE`.
-struct uvkeeper_ucred {
+/// `socket` and `accept` whose descriptor is close-on-exec and non-blocking; in one step where the system can.
+#if defined(__linux__)
+static inline int uvkeeper_socket(void) {
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static inline int uvkeeper_accept(int descriptor) {
+    return (int)syscall(SYS_accept4, descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+#else
+static inline int uvkeeper_prepared(int descriptor) {
+    if (descriptor >= 0) {
+        fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+        fcntl(descriptor, F_SETFL, O_NONBLOCK);
+    }
+    return descriptor;
+}
+
+static inline int uvkeeper_socket(void) {
+    return uvkeeper_prepared(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+
+static inline int uvkeeper_accept(int descriptor) {
+    return uvkeeper_prepared(accept(descriptor, NULL, NULL));
+}
+#endif
+
+/// Pid of the process that listens at the other end of a connected unix socket, or -1.
+static inline pid_t uvkeeper_peer_pid(int descriptor) {
+#if defined(__linux__)
+    struct {
+        pid_t pid;
+        uid_t uid;
+        gid_t gid;
+    } peer; // struct ucred, which needs _GNU_SOURCE
+    socklen_t size = sizeof(peer);
+    return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : -1;
+#elif defined(__APPLE__)
     pid_t pid;
-    uid_t uid;
-    gid_t gid;
+    socklen_t size = sizeof(pid);
+    return getsockopt(descriptor, 0 /* SOL_LOCAL */, 2 /* LOCAL_PEERPID */, &pid, &size) == 0 ? pid : -1;
+#else
+    (void)descriptor;
+    return -1;
+#endif
+}
+
+/// Record locks on a whole file. `fcntl` is variadic, and the OFD commands need `_GNU_SOURCE`.
+enum {
+#if defined(__linux__)
+    UVKEEPER_DESCRIPTION_GETLK = 36, // F_OFD_GETLK
+    UVKEEPER_DESCRIPTION_SETLK = 37, // F_OFD_SETLK
+#else
+    UVKEEPER_DESCRIPTION_GETLK = F_GETLK,
+    UVKEEPER_DESCRIPTION_SETLK = F_SETLK,
+#endif
 };
+
+/// Takes an exclusive lock that belongs to this process, without waiting.
+static inline int uvkeeper_lock_for_process(int descriptor) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(descriptor, F_SETLK, &lock);
+}
+
+/// Takes an exclusive lock that belongs to this open file description, without waiting.
+static inline int uvkeeper_lock_for_description(int descriptor) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(descriptor, UVKEEPER_DESCRIPTION_SETLK, &lock);
+}
+
+/// 0: nobody holds a lock. 1: somebody does, and `holder` is the pid, or -1 when a description holds it. -1: error.
+static inline int uvkeeper_lock_holder(int descriptor, pid_t *holder) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(descriptor, UVKEEPER_DESCRIPTION_GETLK, &lock) == -1) return -1;
+    if (lock.l_type == F_UNLCK) return 0;
+    *holder = lock.l_pid;
+    return 1;
+}
+
+/// A duplicate of the descriptor, close-on-exec, numbered `lowest` or higher. `fcntl` is variadic.
+static inline int uvkeeper_duplicate(int descriptor, int lowest) {
+    return fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);
+}
+
+#if defined(__linux__)
 
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
 extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
+extern int pthread_setname_np(pthread_t, const char *);
 
 enum {
     UVKEEPER_SPAWN_SETSID = 0x80, // POSIX_SPAWN_SETSID
-    UVKEEPER_O_PATH = 010000000,  // O_PATH
-    UVKEEPER_OFD_GETLK = 36,      // F_OFD_GETLK
-    UVKEEPER_OFD_SETLK = 37,      // F_OFD_SETLK
-    UVKEEPER_SO_PEERCRED = 17,    // SO_PEERCRED on every architecture Swift runs on
 };
-
-static inline int uvkeeper_accept_nonblocking(int descriptor) {
-    return (int)syscall(SYS_accept4, descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
 
 static inline int uvkeeper_close_range(unsigned first, unsigned last) {
 #ifdef SYS_close_range

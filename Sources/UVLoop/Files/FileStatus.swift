@@ -1,0 +1,55 @@
+internal import CLibUV
+
+/// Which file it is, whatever its name: device and inode number.
+public struct FileIdentity: Hashable, Sendable {
+    /// Device number.
+    public let device: UInt64
+    /// Inode number.
+    public let inode: UInt64
+}
+
+/// What the system knows of a file. Mirrors `uv_stat_t`.
+public struct FileStatus: Hashable, Sendable {
+    /// What kind of file it is.
+    public enum Kind: Sendable {
+        /// A regular file.
+        case regular
+        /// A directory.
+        case directory
+        /// A symbolic link.
+        case symbolicLink
+        /// A unix socket.
+        case socket
+        /// A device, a named pipe, or something unknown.
+        case other
+    }
+
+    /// Its kind.
+    public let kind: Kind
+    /// Permission bits, for instance 0o600.
+    public let permissions: UInt32
+    /// Size in bytes.
+    public let size: UInt64
+    /// User id of the owner.
+    public let owner: UInt32
+    /// Which file it is.
+    public let identity: FileIdentity
+    /// Last change of its contents, since 1970-01-01 UTC.
+    public let modifiedAt: Duration
+
+    init(_ status: uv_stat_t) {
+        kind =
+            switch UInt32(truncatingIfNeeded: status.st_mode) & 0o170000 {
+            case 0o100000: .regular
+            case 0o040000: .directory
+            case 0o120000: .symbolicLink
+            case 0o140000: .socket
+            default: .other
+            }
+        permissions = UInt32(truncatingIfNeeded: status.st_mode) & 0o7777
+        size = status.st_size
+        owner = UInt32(truncatingIfNeeded: status.st_uid)
+        identity = FileIdentity(device: status.st_dev, inode: status.st_ino)
+        modifiedAt = .seconds(Int64(status.st_mtim.tv_sec)) + .nanoseconds(Int64(status.st_mtim.tv_nsec))
+    }
+}

@@ -1,0 +1,127 @@
+internal import CLibUV
+
+/// File system calls with typed errors. Each does one short operation on the calling thread; on a slow file system use
+/// them within ``Loop/queueWork(_:completion:)``. Mirrors the synchronous form of libuv's `uv_fs_*`.
+public enum Files {
+    /// Creates the directory and its missing parents, with mode 0700; an existing directory is success.
+    ///
+    /// - Throws: ``UVError/exists`` or ``UVError/notDirectory`` if something else has a name on the way.
+    public static func makeDirectory(at path: String, permissions: UInt32 = 0o700) throws(UVError) {
+        do {
+            try request { uv_fs_mkdir(nil, $0, path, CInt(permissions), nil) }
+        } catch .exists {
+            guard try status(of: path).kind == .directory else { throw .exists }
+        } catch .noEntry {
+            guard let parent = parent(of: path) else { throw .noEntry }
+            try makeDirectory(at: parent, permissions: permissions)
+            try makeDirectory(at: path, permissions: permissions)
+        }
+    }
+
+    /// What the system knows of the file. Mirrors `uv_fs_stat` and `uv_fs_lstat`.
+    ///
+    /// - Parameter followingLinks: false: of a symbolic link itself, not of what it points to.
+    public static func status(of path: String, followingLinks: Bool = true) throws(UVError) -> FileStatus {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        try check(
+            followingLinks ? uv_fs_stat(nil, &request, path, nil) : uv_fs_lstat(nil, &request, path, nil)
+        )
+        return FileStatus(request.statbuf)
+    }
+
+    /// Gives the file another name in one step, replacing what has that name. Mirrors `uv_fs_rename`.
+    public static func rename(_ path: String, to newPath: String) throws(UVError) {
+        try request { uv_fs_rename(nil, $0, path, newPath, nil) }
+    }
+
+    /// Gives the file a second name; fails with ``UVError/exists`` if something has it. Mirrors `uv_fs_link`.
+    public static func link(_ path: String, to newPath: String) throws(UVError) {
+        try request { uv_fs_link(nil, $0, path, newPath, nil) }
+    }
+
+    /// Removes the name; open descriptors keep the file. Mirrors `uv_fs_unlink`.
+    public static func unlink(_ path: String) throws(UVError) {
+        try request { uv_fs_unlink(nil, $0, path, nil) }
+    }
+
+    /// Removes an empty directory. Mirrors `uv_fs_rmdir`.
+    public static func removeDirectory(_ path: String) throws(UVError) {
+        try request { uv_fs_rmdir(nil, $0, path, nil) }
+    }
+
+    /// Removes the name, and is content if it is gone already.
+    public static func unlinkIfPresent(_ path: String) throws(UVError) {
+        do { try unlink(path) } catch .noEntry {}
+    }
+
+    /// Removes the name only if it still stands for the file with this identity.
+    ///
+    /// - Returns: whether it was removed. Between check and removal another process could replace the file; callers that
+    ///   must exclude that hold a lock which that process respects.
+    @discardableResult
+    public static func unlink(_ path: String, ifStill identity: FileIdentity) throws(UVError) -> Bool {
+        do {
+            guard try status(of: path, followingLinks: false).identity == identity else { return false }
+            try unlink(path)
+            return true
+        } catch .noEntry {
+            return false
+        }
+    }
+
+    /// The names in a directory, without `.` and `..`, sorted by bytes; names that are not UTF-8 are repaired.
+    /// Mirrors `uv_fs_scandir`.
+    public static func names(inDirectory path: String) throws(UVError) -> [String] {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        let count = try check(uv_fs_scandir(nil, &request, path, 0, nil))
+        var names: [String] = []
+        names.reserveCapacity(Int(count))
+        var entry = uv_dirent_t()
+        while uv_fs_scandir_next(&request, &entry) == 0 {
+            names.append(String(cString: entry.name))
+        }
+        return names
+    }
+
+    /// The contents of a small file.
+    ///
+    /// - Parameter limit: reads at most so many bytes.
+    /// - Throws: ``UVError/isDirectory`` for a directory; symbolic links are not followed (``UVError/symbolicLink``).
+    public static func read(_ path: String, limit: Int) throws(UVError) -> [UInt8] {
+        let file = try OpenFile(path, .readOnly)
+        defer { file.close() }
+        return try file.read(limit: limit)
+    }
+
+    /// The canonical absolute path. Mirrors `uv_fs_realpath`.
+    public static func realPath(of path: String) throws(UVError) -> String {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        try check(uv_fs_realpath(nil, &request, path, nil))
+        return String(cString: request.ptr.assumingMemoryBound(to: CChar.self))
+    }
+
+    /// Whether this process may execute the file. Mirrors `uv_fs_access`.
+    public static func isExecutable(_ path: String) -> Bool {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        guard uv_fs_access(nil, &request, path, X_OK, nil) == 0 else { return false }
+        do { return try status(of: path).kind == .regular } catch { return false }
+    }
+
+    /// The part before the last component: nil for `/` and for a name without a directory.
+    public static func parent(of path: String) -> String? {
+        var path = path[...]
+        while path.count > 1, path.last == "/" { path.removeLast() }
+        guard let slash = path.lastIndex(of: "/"), path != "/" else { return nil }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private static func request(_ body: (UnsafeMutablePointer<uv_fs_t>) -> CInt) throws(UVError) {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        try check(body(&request))
+    }
+}

@@ -1,0 +1,120 @@
+internal import CLibUV
+
+/// An open regular file; closed at the latest when it is released.
+public final class OpenFile {
+    /// How to open a file. Every way is close-on-exec and refuses a symbolic link as the last component.
+    public enum Mode: Sendable {
+        /// For reading; the file must exist.
+        case readOnly
+        /// For reading and writing; the file must exist.
+        case readWrite
+        /// For appending; created with mode 0600 if missing.
+        case append
+        /// For reading and writing; created with mode 0600, must not exist.
+        case createNew
+    }
+
+    /// The descriptor; it stays this object's. -1 when closed.
+    public private(set) var descriptor: Int32
+
+    /// Opens the file. Mirrors `uv_fs_open`.
+    ///
+    /// - Throws: ``UVError/symbolicLink`` for a symbolic link, ``UVError/isDirectory``, ``UVError/exists``, as `open(2)`;
+    ///   ``UVError/invalidArgument`` for a device or named pipe, which could block.
+    public init(_ path: String, _ mode: Mode) throws(UVError) {
+        let flags: CInt =
+            switch mode {
+            case .readOnly: O_RDONLY
+            case .readWrite: O_RDWR
+            case .append: O_WRONLY | O_APPEND | O_CREAT
+            case .createNew: O_RDWR | O_CREAT | O_EXCL
+            }
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        // Non-blocking, or opening a named pipe that stands in the file's place would wait for its other end.
+        descriptor = try check(
+            uv_fs_open(nil, &request, path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600, nil)
+        )
+        do throws(UVError) {
+            switch try status().kind {
+            case .regular: break
+            case .directory: throw .isDirectory
+            default: throw .invalidArgument
+            }
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    deinit { close() }
+
+    /// Closes the descriptor, which releases a lock of this description, and, POSIX being what it is, every lock of this
+    /// process on the file. Idempotent.
+    public func close() {
+        guard descriptor >= 0 else { return }
+        Descriptors.close(descriptor)
+        descriptor = -1
+    }
+
+    /// What the system knows of the file. Mirrors `uv_fs_fstat`.
+    public func status() throws(UVError) -> FileStatus {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        try check(uv_fs_fstat(nil, &request, descriptor, nil))
+        return FileStatus(request.statbuf)
+    }
+
+    /// The file from its start, at most `limit` bytes.
+    public func read(limit: Int) throws(UVError) -> [UInt8] {
+        let size = Int(clamping: try status().size)
+        // Files of /proc say 0 and have contents all the same.
+        var bytes = [UInt8](repeating: 0, count: size == 0 ? min(limit, 65536) : min(limit, size))
+        var count = 0
+        while count < bytes.count {
+            let read = try transfer(
+                bytes.withUnsafeMutableBytes { .init(rebasing: $0[count...]) }, at: Int64(count), uv_fs_read)
+            if read == 0 { break }
+            count += read
+        }
+        bytes.removeLast(bytes.count - count)
+        return bytes
+    }
+
+    /// Writes all of `bytes`, at the end of a file opened for appending, else from where the last write ended.
+    ///
+    /// - Throws: ``UVError/noSpace`` and its like; part of the bytes may have been written.
+    public func write(_ bytes: [UInt8]) throws(UVError) {
+        var count = 0
+        var copy = bytes
+        while count < bytes.count {
+            count += try transfer(copy.withUnsafeMutableBytes { .init(rebasing: $0[count...]) }, at: -1, uv_fs_write)
+        }
+    }
+
+    /// Cuts the file to `size` bytes; whoever appends goes on at the new end. Mirrors `uv_fs_ftruncate`.
+    public func truncate(to size: UInt64 = 0) throws(UVError) {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        try check(uv_fs_ftruncate(nil, &request, descriptor, Int64(clamping: size), nil))
+    }
+
+    private typealias Transfer = (
+        UnsafeMutablePointer<uv_loop_t>?, UnsafeMutablePointer<uv_fs_t>?, uv_file, UnsafePointer<uv_buf_t>?, UInt32,
+        Int64, uv_fs_cb?
+    ) -> CInt
+
+    private func transfer(
+        _ bytes: UnsafeMutableRawBufferPointer,
+        at offset: Int64,
+        _ call: Transfer,
+    ) throws(UVError) -> Int {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        var buffer = uv_buf_init(bytes.baseAddress?.assumingMemoryBound(to: CChar.self), UInt32(clamping: bytes.count))
+        return Int(try check(call(nil, &request, descriptor, &buffer, 1, offset, nil)))
+    }
+}
+
+@available(*, unavailable)
+extension OpenFile: Sendable {}

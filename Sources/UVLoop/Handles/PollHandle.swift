@@ -1,0 +1,60 @@
+internal import CLibUV
+
+/// Watches a descriptor that other code owns for readiness.
+///
+/// The descriptor must stay open until the handle has closed, must be one the system can poll (a socket, a pipe, a pidfd,
+/// not a regular file), and is set to non-blocking. Mirrors `uv_poll_t`.
+public final class PollHandle: Handle {
+    /// What to watch for, and what happened.
+    public struct Events: OptionSet, Hashable, Sendable {
+        /// The bits of `UV_READABLE` and its like.
+        public let rawValue: Int
+
+        /// A set from libuv's bits.
+        public init(rawValue: Int) {
+            self.rawValue = rawValue
+        }
+
+        /// A read would not block. Mirrors `UV_READABLE`.
+        public static let readable = Events(rawValue: Int(UV_READABLE.rawValue))
+        /// A write would not block. Mirrors `UV_WRITABLE`.
+        public static let writable = Events(rawValue: Int(UV_WRITABLE.rawValue))
+        /// The peer has finished sending. Mirrors `UV_DISCONNECT`.
+        public static let disconnect = Events(rawValue: Int(UV_DISCONNECT.rawValue))
+        /// Urgent data. Mirrors `UV_PRIORITIZED`.
+        public static let prioritized = Events(rawValue: Int(UV_PRIORITIZED.rawValue))
+    }
+
+    private var body: ((PollHandle, Events, UVError?) -> Void)?
+
+    /// Creates a stopped watcher for `descriptor`. Mirrors `uv_poll_init`.
+    ///
+    /// - Throws: ``UVError/exists`` if the loop already watches the descriptor, ``UVError/notPermitted`` if it cannot be
+    ///   polled, ``UVError/badDescriptor``.
+    public init(descriptor: Int32, on loop: Loop) throws(UVError) {
+        try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, descriptor) }
+    }
+
+    /// Calls `body` on every tick on which one of `events` holds (level-triggered); an error ends the watch.
+    /// Starting again changes events and callback. Mirrors `uv_poll_start`.
+    public func start(_ events: Events, _ body: @escaping (PollHandle, Events, UVError?) -> Void) throws(UVError) {
+        loop.assertOnLoop()
+        precondition(!isClosing, "PollHandle.start: the watcher is closed")
+        let status = uv_poll_start(raw.poll, CInt(events.rawValue)) { raw, status, events in
+            let handle: PollHandle = object(raw!.pointee.data)
+            handle.body?(handle, Events(rawValue: Int(events)), failure(status))
+        }
+        try check(status)
+        self.body = body
+    }
+
+    /// Stops watching; it can be started again. Mirrors `uv_poll_stop`.
+    public func stop() {
+        loop.assertOnLoop()
+        // Always returns 0.
+        _ = uv_poll_stop(raw.poll)
+        body = nil
+    }
+
+    override func willClose() { body = nil }
+}

@@ -1,0 +1,52 @@
+internal import CLibUV
+
+/// Watches for a signal sent to this process.
+///
+/// libuv's handler is process-wide and takes the place of whatever handler was there; when the last watcher of a signal
+/// stops, the default action is back, not the former handler (H50). Bursts may arrive as one. Mirrors `uv_signal_t`.
+public final class SignalHandle: Handle {
+    private var body: ((SignalHandle, Signal) -> Void)?
+
+    /// Creates a stopped watcher. Mirrors `uv_signal_init`.
+    ///
+    /// - Throws: ``UVError/tooManyOpenFiles``: the first watcher of a loop opens a pipe.
+    public init(on loop: Loop) throws(UVError) {
+        try super.init(uv_signal_t.self, on: loop) { uv_signal_init(loop.raw, $0) }
+    }
+
+    /// Calls `body` on the loop whenever `signal` arrives, or, with `once`, the first time only.
+    ///
+    /// Mirrors `uv_signal_start` and `uv_signal_start_oneshot`.
+    ///
+    /// - Throws: ``UVError/invalidArgument`` for a signal that cannot be caught.
+    public func start(
+        _ signal: Signal,
+        once: Bool = false,
+        _ body: @escaping (SignalHandle, Signal) -> Void,
+    ) throws(UVError) {
+        loop.assertOnLoop()
+        precondition(!isClosing, "SignalHandle.start: the watcher is closed")
+        let callback: uv_signal_cb = { raw, number in
+            let handle: SignalHandle = object(raw!.pointee.data)
+            guard let body = handle.body else { return }
+            if !handle.isActive { handle.body = nil }
+            body(handle, Signal(rawValue: number))
+        }
+        if once {
+            try check(uv_signal_start_oneshot(raw.signal, callback, signal.rawValue))
+        } else {
+            try check(uv_signal_start(raw.signal, callback, signal.rawValue))
+        }
+        self.body = body
+    }
+
+    /// Stops watching; it can be started again. Mirrors `uv_signal_stop`.
+    public func stop() {
+        loop.assertOnLoop()
+        // Fails only for a closing handle, which watches nothing any more.
+        _ = uv_signal_stop(raw.signal)
+        body = nil
+    }
+
+    override func willClose() { body = nil }
+}

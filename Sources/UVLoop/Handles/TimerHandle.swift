@@ -1,0 +1,81 @@
+internal import CLibUV
+
+/// Calls back after a delay, once or repeatedly, with a resolution of one millisecond.
+///
+/// Delays count from the moment ``start(after:repeating:_:)`` is called, not from the loop's cached time (H51), are
+/// rounded up to whole milliseconds, and are at least one: a zero delay re-armed in its own callback would starve the
+/// loop (H53). Mirrors `uv_timer_t`.
+public final class TimerHandle: Handle {
+    private var body: ((TimerHandle) -> Void)?
+
+    /// Creates a stopped timer. Mirrors `uv_timer_init`.
+    ///
+    /// - Throws: nothing in practice; libuv's manual allows an error.
+    public init(on loop: Loop) throws(UVError) {
+        try super.init(uv_timer_t.self, on: loop) { uv_timer_init(loop.raw, $0) }
+    }
+
+    /// Calls `body` after `delay` and then, if `interval` is given, every `interval`; a running timer is started anew.
+    ///
+    /// An interval counts from the end of the wait before it: a callback that takes long delays the next one (H52).
+    /// Mirrors `uv_timer_start`.
+    public func start(
+        after delay: Duration, repeating interval: Duration? = nil, _ body: @escaping (TimerHandle) -> Void
+    ) {
+        loop.assertOnLoop()
+        precondition(!isClosing, "TimerHandle.start: the timer is closed")
+        self.body = body
+        uv_update_time(loop.raw)
+        // Cannot fail: the callback is not null and the handle is not closing.
+        _ = uv_timer_start(
+            raw.timer,
+            { raw in
+                let timer: TimerHandle = object(raw!.pointee.data)
+                timer.fire()
+            },
+            max(1, delay.milliseconds),
+            interval.map { max(1, $0.milliseconds) } ?? 0,
+        )
+    }
+
+    /// Starts a repeating timer anew from now with its interval; does nothing for a timer that does not repeat.
+    /// Mirrors `uv_timer_again`.
+    ///
+    /// - Throws: ``UVError/invalidArgument`` if the timer was never started.
+    public func again() throws(UVError) {
+        loop.assertOnLoop()
+        uv_update_time(loop.raw)
+        try check(uv_timer_again(raw.timer))
+    }
+
+    /// Pauses the timer; it can be started again. No callback runs afterwards. Mirrors `uv_timer_stop`.
+    public func stop() {
+        loop.assertOnLoop()
+        // Always returns 0.
+        _ = uv_timer_stop(raw.timer)
+        body = nil
+    }
+
+    /// The interval, or nil for a timer that fires once. A change takes effect when the current wait ends.
+    /// Mirrors `uv_timer_get_repeat` and `uv_timer_set_repeat`.
+    public var repeatInterval: Duration? {
+        get {
+            let milliseconds = uv_timer_get_repeat(raw.timer)
+            return milliseconds == 0 ? nil : .milliseconds(Int64(clamping: milliseconds))
+        }
+        set { uv_timer_set_repeat(raw.timer, newValue.map { max(1, $0.milliseconds) } ?? 0) }
+    }
+
+    /// The time until the next callback, zero when it is overdue or the timer is stopped; counted from the loop's cached
+    /// time. Mirrors `uv_timer_get_due_in`.
+    public var dueIn: Duration { .milliseconds(Int64(clamping: uv_timer_get_due_in(raw.timer))) }
+
+    private func fire() {
+        guard let body else { return }
+        // A timer that fires once lets go of its closure before the call, so that the closure may start it again.
+        if uv_timer_get_repeat(raw.timer) == 0 { self.body = nil }
+        body(self)
+    }
+
+    override func willClose() { body = nil }
+}

@@ -1,0 +1,29 @@
+internal import CLibUV
+
+// Casts between libuv's structs, all in this file. libuv lays every handle out with the fields of `uv_handle_t` first
+// and every request with those of `uv_req_t`, and its own manual casts between them; each cast compiles to nothing.
+
+extension UnsafeMutablePointer {
+    @inline(__always)
+    func cast<Target>(to type: Target.Type) -> UnsafeMutablePointer<Target> {
+        UnsafeMutableRawPointer(self).assumingMemoryBound(to: type)
+    }
+}
+
+extension UnsafeMutablePointer<uv_handle_t> {
+    var timer: UnsafeMutablePointer<uv_timer_t> { cast(to: uv_timer_t.self) }
+    var signal: UnsafeMutablePointer<uv_signal_t> { cast(to: uv_signal_t.self) }
+    var prepare: UnsafeMutablePointer<uv_prepare_t> { cast(to: uv_prepare_t.self) }
+    var check: UnsafeMutablePointer<uv_check_t> { cast(to: uv_check_t.self) }
+    var idle: UnsafeMutablePointer<uv_idle_t> { cast(to: uv_idle_t.self) }
+    var poll: UnsafeMutablePointer<uv_poll_t> { cast(to: uv_poll_t.self) }
+    var pipe: UnsafeMutablePointer<uv_pipe_t> { cast(to: uv_pipe_t.self) }
+    var stream: UnsafeMutablePointer<uv_stream_t> { cast(to: uv_stream_t.self) }
+    var process: UnsafeMutablePointer<uv_process_t> { cast(to: uv_process_t.self) }
+}
+
+/// The Swift object behind the `data` field of a handle or request.
+@inline(__always)
+func object<Object: AnyObject>(_ data: UnsafeMutableRawPointer, as type: Object.Type = Object.self) -> Object {
+    Unmanaged<Object>.fromOpaque(data).takeUnretainedValue()
+}

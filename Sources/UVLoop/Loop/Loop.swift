@@ -1,0 +1,217 @@
+internal import CLibUV
+
+/// One libuv loop: it waits for events and calls back, all on one thread.
+///
+/// A loop is used by one thread at a time: the one that is inside ``run(_:)``, or, while it does not run, the one that
+/// owns it. Other threads reach it through ``remote`` only. A callback never runs inside the call that requested it.
+/// A loop ends with ``close()``; dropping one that was not closed leaks it. Mirrors `uv_loop_t`.
+public final class Loop {
+    /// How long ``Loop/run(_:)`` runs. Mirrors `uv_run_mode`.
+    public enum RunMode: Sendable {
+        /// Until no active, referenced handle and no request is left, or ``Loop/stop()`` is called.
+        case untilDone
+        /// One tick, waiting for an event if none is due.
+        case once
+        /// One tick, without waiting.
+        case noWait
+    }
+
+    let raw: UnsafeMutablePointer<uv_loop_t>
+    let ticker: Ticker
+    let readBuffer: ReadBuffer
+    /// Set by a write that found nobody reading: a SIGPIPE is then pending on this thread (H21).
+    var sawBrokenPipe = false
+    private var runner: pthread_t?
+    private(set) var isClosed = false
+
+    /// The door for other threads; it works until the loop is closed.
+    public let remote: LoopRemote
+
+    /// Creates a loop of its own; the default loop of libuv, which anything in the process may use, is never touched
+    /// (H62).
+    ///
+    /// - Parameter measuresIdleTime: whether ``idleTime`` counts; costs an extra poll per tick that waits (H64).
+    /// - Throws: ``UVError/tooManyOpenFiles`` and its like: a loop needs four descriptors.
+    public init(measuresIdleTime: Bool = false) throws(UVError) {
+        let raw = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
+        let status = uv_loop_init(raw)
+        guard status == 0 else {
+            raw.deallocate()
+            throw UVError(rawValue: status)
+        }
+        // Fails only where the option is unknown, and it is known from libuv 1.39 on.
+        if measuresIdleTime { _ = uvkeeper_loop_measure_idle_time(raw) }
+        self.raw = raw
+        ticker = Ticker(on: raw)
+        readBuffer = ReadBuffer()
+        do throws(UVError) {
+            remote = try LoopRemote(on: raw)
+        } catch {
+            // Only the ticker's handles exist; a throwing initialiser does not run `deinit` here, so they are ended now.
+            ticker.close()
+            while uv_run(raw, UV_RUN_DEFAULT) != 0 {}
+            _ = uv_loop_close(raw)
+            raw.deallocate()
+            throw error
+        }
+        raw.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+    }
+
+    deinit {
+        assert(isClosed, "a Loop was released before close(); its descriptors leak")
+    }
+
+    // MARK: Running
+
+    /// Runs callbacks on the calling thread as told by `mode`; not reentrant (H58).
+    ///
+    /// SIGPIPE is blocked on the thread meanwhile, so a write that nobody reads is an error and not the end of the
+    /// process; what the process does with the signal elsewhere stays as it was. Mirrors `uv_run`.
+    ///
+    /// - Returns: whether something is left to do, which after ``stop()`` is usual.
+    @discardableResult
+    public func run(_ mode: RunMode = .untilDone) -> Bool {
+        precondition(!isClosed, "Loop.run: the loop is closed")
+        precondition(runner == nil, "Loop.run: the loop is running already")
+        runner = pthread_self()
+        defer { runner = nil }
+        let mask = BrokenPipeMask()
+        defer { mask.restore(consuming: &sawBrokenPipe) }
+        return switch mode {
+        case .untilDone: uv_run(raw, UV_RUN_DEFAULT) != 0
+        case .once: uv_run(raw, UV_RUN_ONCE) != 0
+        case .noWait: uv_run(raw, UV_RUN_NOWAIT) != 0
+        }
+    }
+
+    /// Makes ``run(_:)`` return after this tick; called before a run, it makes that run return at once (H59).
+    /// Mirrors `uv_stop`.
+    public func stop() {
+        preconditionOnLoop()
+        uv_stop(raw)
+    }
+
+    /// Calls `body` once on the next tick, before the loop waits again; the loop stays alive until then. This is Node's
+    /// `setImmediate`.
+    public func onNextTick(_ body: @escaping () -> Void) {
+        assertOnLoop()
+        ticker.add(body)
+    }
+
+    /// Whether ``run(_:)`` would have something to do. Mirrors `uv_loop_alive`.
+    public var isAlive: Bool { uv_loop_alive(raw) != 0 }
+
+    // MARK: Time and metrics
+
+    /// The loop's cached monotonic time, from an arbitrary start, in milliseconds. Mirrors `uv_now`.
+    public var now: Duration { .milliseconds(Int64(uv_now(raw))) }
+
+    /// Brings ``now`` up to date within a callback that has taken long. Timers do it by themselves when they start.
+    /// Mirrors `uv_update_time`.
+    public func updateTime() { uv_update_time(raw) }
+
+    /// Time spent waiting for events; zero unless the loop measures it. Safe from any thread.
+    /// Mirrors `uv_metrics_idle_time`.
+    public var idleTime: Duration { .nanoseconds(Int64(clamping: uv_metrics_idle_time(raw))) }
+
+    // MARK: Embedding
+
+    /// A descriptor that is readable when the loop has events, for use in another poller: wait for it at most
+    /// ``backendTimeout``, then call ``run(_:)`` with ``RunMode/noWait``. Mirrors `uv_backend_fd`.
+    public var backendDescriptor: Int32 { uv_backend_fd(raw) }
+
+    /// How long to wait for ``backendDescriptor``: zero when work is due, nil for ever. Mirrors `uv_backend_timeout`.
+    public var backendTimeout: Duration? {
+        let milliseconds = uv_backend_timeout(raw)
+        return milliseconds < 0 ? nil : .milliseconds(Int64(milliseconds))
+    }
+
+    // MARK: Ending
+
+    /// The handles that exist and are not fully closed, in no particular order. Mirrors `uv_walk`.
+    public var openHandles: [Handle] {
+        final class Found { var handles: [Handle] = [] }
+        let found = Found()
+        uv_walk(
+            raw,
+            { raw, found in
+                // The loop's own handles carry no data.
+                guard let data = raw!.pointee.data else { return }
+                object(found!, as: Found.self).handles.append(object(data))
+            },
+            Unmanaged.passUnretained(found).toOpaque(),
+        )
+        return found.handles
+    }
+
+    /// Ends the loop and frees its descriptors. Every handle must have been closed and its close have completed; requests
+    /// must have ended. Jobs that ``remote`` accepted run first. Mirrors `uv_loop_close`.
+    ///
+    /// - Throws: ``LoopStillOpen`` with a list of what is open; the loop is unharmed and can be run and closed again.
+    public func close() throws(LoopStillOpen) {
+        precondition(!isClosed, "Loop.close: the loop is closed")
+        precondition(runner == nil, "Loop.close: the loop is running")
+        remote.runJobs(on: self)
+        let open = openHandles
+        guard open.isEmpty, ticker.isEmpty, raw.pointee.active_reqs.count == 0 else {
+            throw LoopStillOpen(
+                handles: open.map { "\(type(of: $0))\($0.isClosing ? " (closing)" : $0.isActive ? " (active)" : "")" },
+                requests: Int(raw.pointee.active_reqs.count),
+                waitingCallbacks: ticker.count,
+            )
+        }
+        isClosed = true
+        remote.close(on: self)
+        ticker.close()
+        // Nothing but the loop's own handles is left, so this ends as soon as their closes are done. More than one run is
+        // needed after a `stop()`, which makes the next run return at once.
+        while uv_run(raw, UV_RUN_DEFAULT) != 0 {}
+        let status = uv_loop_close(raw)
+        precondition(status == 0, "Loop.close: \(UVError(rawValue: status)) although nothing was open")
+        raw.deallocate()
+    }
+
+    /// Closes every open handle; their completions run on later ticks. After it, ``run(_:)`` returns when all are closed
+    /// unless a completion opens something new.
+    public func closeHandles() {
+        preconditionOnLoop()
+        for handle in openHandles { handle.close() }
+    }
+
+    // MARK: Threads
+
+    /// In debug builds, traps when called on another thread than the one that runs the loop.
+    @inline(__always)
+    func assertOnLoop() {
+        assert(isOnLoop, "a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
+    }
+
+    /// Traps when called on another thread than the one that runs the loop.
+    func preconditionOnLoop() {
+        precondition(isOnLoop, "a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
+    }
+
+    private var isOnLoop: Bool {
+        guard let runner else { return !isClosed }
+        return pthread_equal(runner, pthread_self()) != 0
+    }
+}
+
+@available(*, unavailable)
+extension Loop: Sendable {}
+
+/// What kept a loop from closing.
+public struct LoopStillOpen: Error, CustomStringConvertible, Sendable {
+    /// One entry per open handle: its type, and whether it is active or closing.
+    public let handles: [String]
+    /// Writes, connects, shutdowns and jobs of the thread pool under way.
+    public let requests: Int
+    /// Callbacks waiting for the next tick.
+    public let waitingCallbacks: Int
+
+    /// What is open, and what to do about it.
+    public var description: String {
+        "the loop is still open: handles [\(handles.joined(separator: ", "))], \(requests) requests, "
+            + "\(waitingCallbacks) callbacks for the next tick; close the handles and run the loop until it is done"
+    }
+}

@@ -1,0 +1,122 @@
+internal import CLibUV
+internal import Synchronization
+
+/// A loop that runs on a thread of its own until it is shut down.
+///
+/// For hosts that have no loop, and for keeping slow work off one that has. The loop itself is reachable on its thread
+/// only, as the argument of submitted jobs.
+public final class LoopThread: Sendable {
+    private enum State {
+        case running(pthread_t)
+        case joining
+        case ended
+    }
+
+    /// The loop's door; it stays valid after the thread has ended, and then refuses jobs.
+    public let remote: LoopRemote
+    private let state: Mutex<State>
+
+    /// Starts the thread; it is ready for jobs when this returns.
+    ///
+    /// - Parameter name: the thread's name for debuggers; Linux keeps its first 15 bytes.
+    /// - Throws: what ``Loop/init(measuresIdleTime:)`` throws, or ``UVError/wouldBlock`` when no thread can be made.
+    public init(name: String = "uvloop") throws(UVError) {
+        let loop = try Loop()
+        let start = Start(loop: loop, name: name)
+        loop.remote.keepAlive(true)
+        // Taken over by the new thread, or released below when there is none.
+        let box = Unmanaged.passRetained(start)
+        let (status, thread) = LoopThread.createThread(box.toOpaque())
+        guard status == 0 else {
+            box.release()
+            loop.remote.keepAlive(false)
+            do { try loop.close() } catch { preconditionFailure("an unused loop does not close: \(error)") }
+            throw UVError(errno: status)
+        }
+        remote = loop.remote
+        state = Mutex(.running(thread))
+    }
+
+    /// Runs `job` on the loop's thread, on a later tick; false when the thread has ended.
+    @discardableResult
+    public func submit(_ job: @escaping @Sendable (Loop) -> Void) -> Bool {
+        remote.submit(job)
+    }
+
+    /// Ends the thread in order and waits for it: jobs submitted before run, then every open handle is closed and its
+    /// completion called, then the loop closes.
+    ///
+    /// Idempotent; a second caller returns at once. Traps on the loop's own thread, which cannot wait for itself.
+    public func shutdown() {
+        let thread: pthread_t? = state.withLock { state in
+            guard case .running(let thread) = state else { return nil }
+            precondition(pthread_equal(thread, pthread_self()) == 0, "LoopThread.shutdown: called on its own thread")
+            state = .joining
+            return thread
+        }
+        guard let thread else { return }
+        remote.submit { loop in
+            loop.remote.keepAlive(false)
+            loop.closeHandles()
+        }
+        // Cannot fail: the thread is ours, joinable, and joined once.
+        _ = pthread_join(thread, nil)
+        state.withLock { $0 = .ended }
+    }
+
+    private final class Start {
+        let loop: Loop
+        let name: String
+
+        init(loop: Loop, name: String) {
+            self.loop = loop
+            self.name = name
+        }
+
+        /// The thread's whole life. A close that finds handles, opened by completions of the shutdown, closes those too.
+        func run() {
+            setName()
+            while true {
+                loop.run()
+                do {
+                    try loop.close()
+                    return
+                } catch {
+                    loop.closeHandles()
+                }
+            }
+        }
+
+        private func setName() {
+            #if os(Linux)
+            // A name longer than 15 bytes would be refused; the name is for debuggers, so a failure is harmless.
+            _ = pthread_setname_np(pthread_self(), String(decoding: name.utf8.prefix(15), as: UTF8.self))
+            #elseif canImport(Darwin)
+            _ = pthread_setname_np(name)
+            #endif
+        }
+    }
+
+    private static func createThread(_ argument: UnsafeMutableRawPointer) -> (CInt, pthread_t) {
+        #if canImport(Darwin)
+        var thread: pthread_t?
+        let status = pthread_create(
+            &thread, nil,
+            {
+                Unmanaged<Start>.fromOpaque($0).takeRetainedValue().run(); return nil
+            }, argument)
+        return (status, thread ?? pthread_self())
+        #else
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            },
+            argument,
+        )
+        return (status, thread)
+        #endif
+    }
+}

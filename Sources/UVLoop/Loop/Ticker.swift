@@ -1,0 +1,49 @@
+internal import CLibUV
+
+/// The loop's own queue of callbacks for the next tick: libuv's idiom for Node's `setImmediate`.
+///
+/// A check callback runs them right after the poll; an idle handle, active only while something waits, keeps that poll
+/// from waiting and the loop from ending. An empty queue costs a tick nothing.
+final class Ticker {
+    private let check = UnsafeMutablePointer<uv_check_t>.allocate(capacity: 1)
+    private let idle = UnsafeMutablePointer<uv_idle_t>.allocate(capacity: 1)
+    private var waiting: [() -> Void] = []
+    private var running: [() -> Void] = []
+
+    init(on loop: UnsafeMutablePointer<uv_loop_t>) {
+        // Both always return 0. Neither handle carries data, which tells `Loop.openHandles` that they are internal;
+        // the check callback finds the ticker through the loop.
+        _ = uv_check_init(loop, check)
+        _ = uv_idle_init(loop, idle)
+        check.pointee.data = nil
+        idle.pointee.data = nil
+    }
+
+    var count: Int { waiting.count + running.count }
+    var isEmpty: Bool { count == 0 }
+
+    func add(_ body: @escaping () -> Void) {
+        waiting.append(body)
+        guard waiting.count == 1 else { return }
+        // Neither can fail: a callback is given.
+        _ = uv_idle_start(idle) { _ in }
+        _ = uv_check_start(check) { check in
+            let loop: Loop = object(check!.pointee.loop.pointee.data)
+            loop.ticker.runWaiting()
+        }
+    }
+
+    /// Runs what waits now; what those callbacks add waits for the tick after.
+    private func runWaiting() {
+        swap(&waiting, &running)
+        _ = uv_idle_stop(idle)
+        _ = uv_check_stop(check)
+        for body in running { body() }
+        running.removeAll(keepingCapacity: running.capacity <= 1024)
+    }
+
+    func close() {
+        uv_close(check.cast(to: uv_handle_t.self)) { UnsafeMutableRawPointer($0!).deallocate() }
+        uv_close(idle.cast(to: uv_handle_t.self)) { UnsafeMutableRawPointer($0!).deallocate() }
+    }
+}

@@ -1,0 +1,105 @@
+internal import CLibUV
+
+/// A child process: started, watched and signalled by a loop.
+///
+/// It keeps itself alive until its exit has been reported, or it is closed. On Linux the child is started by
+/// `posix_spawn` and watched through a pidfd: the cost does not grow with the parent's memory (H36), no descriptor of
+/// this program reaches it but the ones named, SIGCHLD stays the host's, and a host that waits for all children only
+/// takes the status, not the event (H46). Elsewhere, for other users' ids, or if asked, `uv_spawn` does it. Mirrors
+/// `uv_process_t`.
+public final class ChildProcess {
+    /// The process id, also the group id of a detached child. Once the exit was reported it may be somebody else's.
+    public let pid: Int32
+    /// Our ends of the pipes, by the child's descriptor; nil where the child got none. They are the caller's to close.
+    public let streams: [PipeStream?]
+    /// How it ended; nil while it runs.
+    public private(set) var exitStatus: ExitStatus?
+
+    private let watcher: any ChildWatcher
+    private var onExit: ((ChildProcess, ExitStatus) -> Void)?
+
+    /// Starts the child; when this returns, its executable runs.
+    ///
+    /// `onExit` runs once, on a later tick, when the child has ended; output that it left in pipes may still be unread
+    /// then (H49). It does not run after ``close()``. Mirrors `uv_spawn`.
+    public init(
+        _ configuration: Configuration,
+        on loop: Loop,
+        onExit: @escaping (ChildProcess, ExitStatus) -> Void,
+    ) throws(SpawnError) {
+        loop.preconditionOnLoop()
+        guard !configuration.executable.isEmpty else { throw .invalidArgument }
+        let stdio = try ChildStdio(configuration.stdio, on: loop)
+        let watcher: any ChildWatcher
+        do throws(SpawnError) {
+            #if os(Linux)
+            watcher =
+                configuration.needsLibuv || !PidfdWatcher.isAvailable
+                ? try LibuvWatcher(configuration, stdio: stdio, on: loop)
+                : try PidfdWatcher(configuration, stdio: stdio, on: loop)
+            #else
+            watcher = try LibuvWatcher(configuration, stdio: stdio, on: loop)
+            #endif
+        } catch {
+            stdio.closeAll()
+            throw error
+        }
+        stdio.closeChildEnds()
+        self.watcher = watcher
+        pid = watcher.pid
+        streams = stdio.streams
+        self.onExit = onExit
+        // The watcher holds this closure, and with it the child, until the exit or the close.
+        watcher.onExit = { status in self.ended(status) }
+    }
+
+    /// Whether the child has not been seen to end.
+    public var isRunning: Bool { exitStatus == nil && !watcher.isClosing }
+
+    /// Lets the loop end although the child runs. Mirrors `uv_unref`.
+    public func unref() { watcher.unref() }
+
+    /// Keeps the loop running while the child runs, as it is at first. Mirrors `uv_ref`.
+    public func ref() { watcher.ref() }
+
+    /// Sends the child a signal.
+    ///
+    /// - Throws: ``UVError/noProcess`` once it has ended: its id may be somebody else's by then (H48).
+    public func kill(_ signal: Signal = .terminate) throws(UVError) {
+        guard isRunning else { throw .noProcess }
+        try watcher.send(signal)
+    }
+
+    /// Sends a signal to the process group that a detached child leads.
+    ///
+    /// - Throws: ``UVError/noProcess`` once the child has ended, or if it leads no group.
+    public func killGroup(_ signal: Signal = .terminate) throws(UVError) {
+        guard isRunning else { throw .noProcess }
+        try Processes.send(signal, toGroup: pid)
+    }
+
+    /// Stops watching; `onExit` does not run any more. A child that still runs stays a zombie from its end to the end of
+    /// this process (H47): to let go of a child, use ``unref()``. Idempotent.
+    public func close() {
+        onExit = nil
+        watcher.onExit = nil
+        watcher.close(nil)
+    }
+
+    private func ended(_ status: ExitStatus) {
+        exitStatus = status
+        let onExit = onExit
+        close()
+        onExit?(self, status)
+    }
+}
+
+@available(*, unavailable)
+extension ChildProcess: Sendable {}
+
+/// What watches a child: a pidfd or libuv's own handle.
+protocol ChildWatcher: Handle {
+    var pid: Int32 { get }
+    var onExit: ((ExitStatus) -> Void)? { get set }
+    func send(_ signal: Signal) throws(UVError)
+}

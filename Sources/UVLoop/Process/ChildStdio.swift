@@ -1,0 +1,78 @@
+internal import CLibUV
+
+/// The descriptors of a child that is about to start: its own ends, and our streams at the others.
+final class ChildStdio {
+    /// By the child's descriptor: the one of ours that it gets a copy of; nil: `/dev/null`.
+    private(set) var childDescriptors: [CInt?] = []
+    private(set) var streams: [PipeStream?] = []
+    private var ownedChildEnds: [CInt] = []
+
+    init(_ stdio: [ChildProcess.Stdio], on loop: Loop) throws(SpawnError) {
+        do throws(UVError) {
+            for (number, entry) in stdio.enumerated() {
+                switch entry {
+                case .ignore: add(nil, nil)
+                case .descriptor(let descriptor):
+                    guard descriptor >= 0 else { throw .badDescriptor }
+                    add(descriptor, nil)
+                case .pipe: try addPipe(at: number, on: loop)
+                }
+            }
+        } catch {
+            closeAll()
+            throw .resources(error)
+        }
+    }
+
+    /// After the spawn: the child has its copies.
+    func closeChildEnds() {
+        for descriptor in ownedChildEnds { Descriptors.close(descriptor) }
+        ownedChildEnds = []
+    }
+
+    /// After a failed spawn.
+    func closeAll() {
+        closeChildEnds()
+        for stream in streams { stream?.close() }
+        streams = []
+    }
+
+    private func add(_ descriptor: CInt?, _ stream: PipeStream?) {
+        childDescriptors.append(descriptor)
+        streams.append(stream)
+    }
+
+    private func addPipe(at number: Int, on loop: Loop) throws(UVError) {
+        // Both calls make every descriptor close-on-exec, and ours non-blocking.
+        let nonBlocking = CInt(UV_NONBLOCK_PIPE.rawValue)
+        var pair: (CInt, CInt) = (-1, -1)
+        let (ours, theirs): (CInt, CInt)
+        switch number {
+        case 0:
+            try withPair(&pair) { uv_pipe($0, 0, nonBlocking) }
+            (ours, theirs) = (pair.1, pair.0)
+        case 1, 2:
+            try withPair(&pair) { uv_pipe($0, nonBlocking, 0) }
+            (ours, theirs) = (pair.0, pair.1)
+        default:
+            try withPair(&pair) { uv_socketpair(CInt(SOCK_STREAM.rawValue), 0, $0, nonBlocking, 0) }
+            (ours, theirs) = (pair.0, pair.1)
+        }
+        ownedChildEnds.append(theirs)
+        do throws(UVError) {
+            add(theirs, try PipeStream(takingOwnershipOf: ours, on: loop))
+        } catch {
+            Descriptors.close(ours)
+            throw error
+        }
+    }
+
+    private func withPair(
+        _ pair: inout (CInt, CInt),
+        _ body: (UnsafeMutablePointer<CInt>) -> CInt,
+    ) throws(UVError) {
+        var status: CInt = 0
+        withUnsafeMutableBytes(of: &pair) { status = body($0.baseAddress!.assumingMemoryBound(to: CInt.self)) }
+        try check(status)
+    }
+}

@@ -1,0 +1,24 @@
+/// How a child ended.
+public enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
+    /// It returned this code, 0 to 255.
+    case exited(code: Int32)
+    /// A signal ended it.
+    case signaled(Signal)
+    /// It has ended, but somebody else in this process collected how: a host that waits for all children.
+    case unknown
+
+    /// For instance `exited with code 3`.
+    public var description: String {
+        switch self {
+        case .exited(let code): "exited with code \(code)"
+        case .signaled(let signal): "ended by \(signal)"
+        case .unknown: "ended, its status collected by another part of the program"
+        }
+    }
+
+    /// From what `waitpid` stores.
+    init(waitStatus status: CInt) {
+        let signal = status & 0x7f
+        self = signal == 0 ? .exited(code: (status >> 8) & 0xff) : .signaled(Signal(rawValue: signal))
+    }
+}

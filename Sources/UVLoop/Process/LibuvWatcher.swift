@@ -1,0 +1,100 @@
+internal import CLibUV
+
+/// A child started and watched by libuv itself: the portable way.
+final class LibuvWatcher: Handle, ChildWatcher {
+    private(set) var pid: Int32 = 0
+    var onExit: ((ExitStatus) -> Void)?
+
+    init(_ configuration: ChildProcess.Configuration, stdio: ChildStdio, on loop: Loop) throws(SpawnError) {
+        var status: CInt = 0
+        var pid: Int32 = 0
+        do throws(UVError) {
+            let command = [configuration.executable] + configuration.arguments
+            let arguments = try CStringArray(command.map { Array($0.utf8) })
+            let environment = try CStringArray((configuration.environment ?? .current).entries)
+            // `uv_spawn` needs the handle closed even when it fails (H37), so failure is not reported to the base class.
+            try super.init(uv_process_t.self, on: loop) { process in
+                status = LibuvWatcher.spawn(
+                    process, configuration, stdio: stdio, on: loop,
+                    arguments: arguments.pointers, environment: environment.pointers)
+                // Uninitialised after a failure (H37).
+                if status == 0 { pid = process.pointee.pid }
+                return 0
+            }
+        } catch {
+            throw SpawnError(
+                error, executable: configuration.executable, workingDirectory: configuration.workingDirectory)
+        }
+        self.pid = pid
+        guard status < 0 else { return }
+        close()
+        throw SpawnError(
+            UVError(rawValue: status), executable: configuration.executable,
+            workingDirectory: configuration.workingDirectory)
+    }
+
+    func send(_ signal: Signal) throws(UVError) {
+        try check(uv_process_kill(raw.process, signal.rawValue))
+    }
+
+    override func willClose() { onExit = nil }
+
+    private static func spawn(
+        _ process: UnsafeMutablePointer<uv_process_t>,
+        _ configuration: ChildProcess.Configuration,
+        stdio: ChildStdio,
+        on loop: Loop,
+        arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
+        environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
+    ) -> CInt {
+        // Only these two kinds of entry: libuv 1.52 corrupts its handle queue when it fails to make a pipe itself (H38).
+        var containers = stdio.childDescriptors.map { descriptor in
+            var container = uv_stdio_container_t()
+            container.flags = descriptor == nil ? UV_IGNORE : UV_INHERIT_FD
+            if let descriptor { container.data.fd = descriptor }
+            return container
+        }
+        var options = uv_process_options_t()
+        options.exit_cb = { process, code, signal in
+            let watcher: LibuvWatcher = object(process!.pointee.data)
+            let onExit = watcher.onExit
+            watcher.onExit = nil
+            onExit?(signal == 0 ? .exited(code: Int32(truncatingIfNeeded: code)) : .signaled(Signal(rawValue: signal)))
+        }
+        options.args = arguments
+        options.env = environment
+        options.flags = flags(of: configuration)
+        options.uid = configuration.userID ?? 0
+        options.gid = configuration.groupID ?? 0
+        options.stdio_count = CInt(containers.count)
+        return containers.withUnsafeMutableBufferPointer { containers in
+            options.stdio = containers.baseAddress
+            return configuration.executable.withCString { file in
+                options.file = file
+                guard let directory = configuration.workingDirectory else {
+                    return uv_spawn(loop.raw, process, &options)
+                }
+                return directory.withCString { directory in
+                    options.cwd = directory
+                    return uv_spawn(loop.raw, process, &options)
+                }
+            }
+        }
+    }
+
+    /// Every bit here is known to all versions from 1.24 on; libuv aborts on one it does not know (H44).
+    private static func flags(of configuration: ChildProcess.Configuration) -> UInt32 {
+        let mapping: [(ChildProcess.Flags, uv_process_flags)] = [
+            (.detached, UV_PROCESS_DETACHED),
+            (.hideWindow, UV_PROCESS_WINDOWS_HIDE),
+            (.hideWindowConsole, UV_PROCESS_WINDOWS_HIDE_CONSOLE),
+            (.hideWindowGUI, UV_PROCESS_WINDOWS_HIDE_GUI),
+            (.verbatimArguments, UV_PROCESS_WINDOWS_VERBATIM_ARGUMENTS),
+        ]
+        var flags: UInt32 = 0
+        for (flag, bit) in mapping where configuration.flags.contains(flag) { flags |= bit.rawValue }
+        if configuration.userID != nil { flags |= UV_PROCESS_SETUID.rawValue }
+        if configuration.groupID != nil { flags |= UV_PROCESS_SETGID.rawValue }
+        return flags
+    }
+}

@@ -1,0 +1,98 @@
+#if os(Linux)
+internal import CLibUV
+
+/// `posix_spawn` with what `uv_spawn` does for a child: descriptors, directory, session, signals, search in PATH.
+enum PosixSpawn {
+    /// Starts the child; when this returns, its executable runs.
+    static func start(
+        _ configuration: ChildProcess.Configuration,
+        childDescriptors: [CInt?],
+    ) throws(UVError) -> pid_t {
+        let environment = configuration.environment ?? .current
+        let file = ExecutableSearch.find(
+            configuration.executable, path: environment["PATH"], in: configuration.workingDirectory)
+        guard let file else { throw .noEntry }
+        let command = [configuration.executable] + configuration.arguments
+        do {
+            return try start(file, command, environment, configuration, childDescriptors)
+        } catch .notExecutable {
+            // A script without a first line that names its interpreter: `execvp`, and so libuv, hands it to the shell.
+            return try start(
+                "/bin/sh", ["/bin/sh", file] + configuration.arguments, environment, configuration, childDescriptors)
+        }
+    }
+
+    private static func start(
+        _ file: String,
+        _ command: [String],
+        _ environment: ProcessEnvironment,
+        _ configuration: ChildProcess.Configuration,
+        _ childDescriptors: [CInt?],
+    ) throws(UVError) -> pid_t {
+        guard !file.utf8.contains(0) else { throw .invalidArgument }
+        let arguments = try CStringArray(command.map { Array($0.utf8) })
+        let environment = try CStringArray(environment.entries)
+
+        var actions = posix_spawn_file_actions_t()
+        try checkCode(posix_spawn_file_actions_init(&actions))
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        let duplicates = try addDescriptors(childDescriptors, to: &actions)
+        defer { for descriptor in duplicates { Descriptors.close(descriptor) } }
+        // Nothing of ours but what was named (H41).
+        try checkCode(posix_spawn_file_actions_addclosefrom_np(&actions, CInt(childDescriptors.count)))
+        if let directory = configuration.workingDirectory {
+            try checkCode(posix_spawn_file_actions_addchdir_np(&actions, directory))
+        }
+
+        var attributes = posix_spawnattr_t()
+        try checkCode(posix_spawnattr_init(&attributes))
+        defer { posix_spawnattr_destroy(&attributes) }
+        // Default dispositions and an empty mask, as libuv gives a child (H42).
+        var signals = sigset_t()
+        sigfillset(&signals)
+        try checkCode(posix_spawnattr_setsigdefault(&attributes, &signals))
+        sigemptyset(&signals)
+        try checkCode(posix_spawnattr_setsigmask(&attributes, &signals))
+        var flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
+        if configuration.flags.contains(.detached) { flags |= CInt(UVKEEPER_SPAWN_SETSID) }
+        try checkCode(posix_spawnattr_setflags(&attributes, Int16(flags)))
+
+        var pid: pid_t = 0
+        try checkCode(posix_spawn(&pid, file, &actions, &attributes, arguments.pointers, environment.pointers))
+        return pid
+    }
+
+    /// - Returns: descriptors to close after the spawn.
+    private static func addDescriptors(
+        _ childDescriptors: [CInt?],
+        to actions: inout posix_spawn_file_actions_t,
+    ) throws(UVError) -> [CInt] {
+        var duplicates: [CInt] = []
+        do throws(UVError) {
+            for (number, descriptor) in childDescriptors.enumerated() {
+                let number = CInt(number)
+                guard var descriptor else {
+                    let flags = number == 0 ? O_RDONLY : O_RDWR
+                    try checkCode(posix_spawn_file_actions_addopen(&actions, number, "/dev/null", flags, 0))
+                    continue
+                }
+                if descriptor < childDescriptors.count {
+                    // An earlier action could have overwritten it; the copy is out of the actions' way.
+                    descriptor = try checkErrno(uvkeeper_duplicate(descriptor, CInt(childDescriptors.count)))
+                    duplicates.append(descriptor)
+                }
+                try checkCode(posix_spawn_file_actions_adddup2(&actions, descriptor, number))
+            }
+        } catch {
+            for descriptor in duplicates { Descriptors.close(descriptor) }
+            throw error
+        }
+        return duplicates
+    }
+
+    /// These calls return the error number instead of setting `errno`.
+    private static func checkCode(_ code: CInt) throws(UVError) {
+        if code != 0 { throw UVError(errno: code) }
+    }
+}
+#endif

@@ -1,0 +1,54 @@
+internal import CLibUV
+
+/// The environment of a process: `NAME=value` entries as bytes, since nothing makes them UTF-8.
+public struct ProcessEnvironment: Hashable, Sendable {
+    /// The entries, in order, without terminating zeros.
+    public var entries: [[UInt8]]
+
+    /// From entries that a process has or gets.
+    public init(entries: [[UInt8]]) {
+        self.entries = entries
+    }
+
+    /// From names and values, in the order of the names.
+    public init(_ variables: [String: String]) {
+        entries = variables.sorted { $0.key < $1.key }.map { Array("\($0.key)=\($0.value)".utf8) }
+    }
+
+    /// This process's own, as it is now. Setting variables on another thread meanwhile is a race, as in C.
+    public static var current: ProcessEnvironment {
+        var entries: [[UInt8]] = []
+        var next = uvkeeper_environ()
+        while let entry = next?.pointee {
+            entries.append(Array(UnsafeRawBufferPointer(start: entry, count: strlen(entry))))
+            next = next! + 1
+        }
+        return ProcessEnvironment(entries: entries)
+    }
+
+    /// The value of a variable, invalid UTF-8 repaired; of several with one name, the first, as `getenv` has it.
+    /// Setting replaces all of them, setting nil removes them.
+    public subscript(name: String) -> String? {
+        get {
+            let prefix = Array("\(name)=".utf8)
+            guard let entry = entries.first(where: { $0.starts(with: prefix) }) else { return nil }
+            return String(decoding: entry[prefix.count...], as: UTF8.self)
+        }
+        set {
+            let prefix = Array("\(name)=".utf8)
+            entries.removeAll { $0.starts(with: prefix) }
+            if let newValue { entries.append(prefix + Array(newValue.utf8)) }
+        }
+    }
+
+    /// The variables as a dictionary, invalid UTF-8 repaired; of several with one name, the first.
+    public var variables: [String: String] {
+        var variables: [String: String] = [:]
+        for entry in entries {
+            guard let equals = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let name = String(decoding: entry[..<equals], as: UTF8.self)
+            if variables[name] == nil { variables[name] = String(decoding: entry[(equals + 1)...], as: UTF8.self) }
+        }
+        return variables
+    }
+}

@@ -1,0 +1,46 @@
+internal import CLibUV
+
+/// Processes that are not our children: whether they live, who they are, signals to them.
+public enum Processes {
+    /// Whether a process exists.
+    public enum Liveness: Hashable, Sendable {
+        /// It exists and may be signalled.
+        case alive
+        /// It exists and belongs to somebody else.
+        case notPermitted
+        /// There is none, or it has ended and only its parent has not noticed.
+        case gone
+    }
+
+    /// This process's own id. Mirrors `uv_os_getpid`.
+    public static var currentID: Int32 { uv_os_getpid() }
+
+    /// Asks by signal zero whether the process exists, without affecting it. A zombie counts as gone where the system
+    /// shows its state. For ids below 1: gone.
+    public static func liveness(of pid: Int32) -> Liveness {
+        guard pid > 0 else { return .gone }
+        if let details = ProcessDetails(of: pid), details.isZombie { return .gone }
+        switch uv_kill(pid, 0) {
+        case 0: return .alive
+        case UV_EPERM.rawValue: return .notPermitted
+        default: return .gone
+        }
+    }
+
+    /// Sends a signal to one process. Mirrors `uv_kill`.
+    ///
+    /// - Throws: ``UVError/invalidArgument`` for ids below 2: 0 and -1 mean groups and everybody, 1 is the system.
+    ///   ``UVError/noProcess``, ``UVError/notPermitted``.
+    public static func send(_ signal: Signal, to pid: Int32) throws(UVError) {
+        guard pid > 1 else { throw .invalidArgument }
+        try check(uv_kill(pid, signal.rawValue))
+    }
+
+    /// Sends a signal to every process of a group.
+    ///
+    /// - Throws: ``UVError/invalidArgument`` for ids below 2: minus 1 is everybody. ``UVError/noProcess``.
+    public static func send(_ signal: Signal, toGroup group: Int32) throws(UVError) {
+        guard group > 1 else { throw .invalidArgument }
+        try check(uv_kill(-group, signal.rawValue))
+    }
+}

@@ -1,0 +1,60 @@
+/// Why a child could not be started; nothing of it exists then.
+public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// No executable of that name, in the directories of PATH if the name has no slash.
+    case executableNotFound(String)
+    /// The working directory is missing, is no directory, or may not be entered.
+    case workingDirectory(String, UVError)
+    /// The file is there and cannot be executed: permission, format, or the interpreter its first line names.
+    case executable(String, UVError)
+    /// An argument, an environment entry or the path has a zero byte in it, or the executable's name is empty.
+    case invalidArgument
+    /// The system has no descriptors, processes or memory left.
+    case resources(UVError)
+
+    /// What happened and what to do.
+    public var description: String {
+        switch self {
+        case .executableNotFound(let name):
+            name.contains("/")
+                ? "there is no file \(name); check the path, or install it"
+                : "\(name) is in no directory of PATH; install it, or give its full path"
+        case .workingDirectory(let path, let error):
+            "cannot start in the working directory \(path): \(error)"
+        case .executable(let path, let error):
+            "cannot execute \(path): \(error); check its permissions and the interpreter in its first line"
+        case .invalidArgument:
+            "the executable's name is empty, or a zero byte is in it, in an argument or in the environment"
+        case .resources(let error):
+            "the system cannot start another process now: \(error)"
+        }
+    }
+
+    /// Tells the cause of an error that `uv_spawn` and `posix_spawn` report alike for the working directory and for the
+    /// executable (H45), by looking at both.
+    init(_ error: UVError, executable: String, workingDirectory: String?) {
+        switch error {
+        case .noEntry, .notDirectory, .accessDenied, .symbolicLink, .nameTooLong, .notPermitted:
+            if let workingDirectory {
+                do throws(UVError) {
+                    // The trailing dot asks for the permission to enter it too.
+                    guard try Files.status(of: workingDirectory).kind == .directory else { throw .notDirectory }
+                    _ = try Files.status(of: workingDirectory + "/.")
+                } catch {
+                    self = .workingDirectory(workingDirectory, error)
+                    return
+                }
+            }
+            let isThere: Bool
+            do {
+                _ = try Files.status(of: ExecutableSearch.resolve(executable, in: workingDirectory))
+                isThere = true
+            } catch {
+                isThere = false
+            }
+            self = isThere ? .executable(executable, error) : .executableNotFound(executable)
+        case .invalidArgument: self = .invalidArgument
+        case .argumentsTooLong, .isDirectory, .notExecutable: self = .executable(executable, error)
+        default: self = .resources(error)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+internal import CLibUV
+
+/// A unix socket that other processes connect to.
+///
+/// Bound by our own system calls and accepted by our own `accept`, with libuv watching the descriptor. libuv's own
+/// listener truncates long names and unlinks paths that are not its own (H01 to H05), and when descriptors run out it
+/// either drops every waiting client (H10) or spins (H11); here those clients wait in the kernel's backlog until there
+/// are descriptors again. The path is never unlinked by this type. Mirrors `uv_pipe_bind`, `uv_listen`, `uv_accept`.
+public final class PipeListener: Handle {
+    /// Length of the queue of clients that have connected and are not yet accepted. What Node uses.
+    public static let defaultBacklog = 511
+
+    /// The path the socket was bound to.
+    public let path: String
+    /// Device and inode of the socket file, to recognise it by before unlinking it.
+    public let identity: FileIdentity
+
+    private let descriptor: CInt
+    private var onConnection: ((PipeListener, Result<PipeStream, UVError>) -> Void)?
+    private var isPaused = true
+    private var retryTimer: TimerHandle?
+    private var retryDelay = PipeListener.shortestRetry
+
+    private static let shortestRetry = Duration.milliseconds(10)
+    private static let longestRetry = Duration.seconds(1)
+    /// Bounds how long one wake-up keeps the loop.
+    private static let acceptsPerWakeUp = 64
+
+    /// Creates a socket file with mode 0600, right from its first instant, that nobody can connect to yet: connects are
+    /// refused until ``listen(backlog:_:)``.
+    ///
+    /// - Throws: what ``SocketPath/check(_:)`` throws; ``UVError/addressInUse`` if the path exists, whatever it is;
+    ///   ``UVError/noEntry``, ``UVError/notDirectory``, ``UVError/accessDenied``, as `bind(2)` has them (libuv would say
+    ///   accessDenied for a missing directory, H03).
+    public init(bindingTo path: String, on loop: Loop) throws(UVError) {
+        let address = try SocketPath.address(path)
+        let descriptor = try checkErrno(uvkeeper_socket())
+        do throws(UVError) {
+            // Linux gives the file the mode of the unbound socket; elsewhere the directory's mode is what protects it.
+            try checkErrno(fchmod(descriptor, 0o600))
+            try checkErrno(address.withSockaddr { bind(descriptor, $0, $1) })
+            identity = try Files.status(of: path, followingLinks: false).identity
+            self.path = path
+            self.descriptor = descriptor
+            try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, descriptor) }
+        } catch {
+            Descriptors.close(descriptor)
+            throw error
+        }
+    }
+
+    /// Starts listening and accepting; `onConnection` is given each client as an open stream that belongs to it, or an
+    /// error when none can be accepted just now.
+    ///
+    /// After an error (descriptors or memory have run out) accepting pauses and is tried again by itself after 10 ms, then
+    /// ever more rarely up to once a second; the error is reported once until a client is accepted again.
+    ///
+    /// - Parameter backlog: how many clients may wait; the system has a limit of its own.
+    public func listen(
+        backlog: Int = defaultBacklog,
+        _ onConnection: @escaping (PipeListener, Result<PipeStream, UVError>) -> Void,
+    ) throws(UVError) {
+        loop.assertOnLoop()
+        precondition(!isClosing, "PipeListener.listen: the listener is closed")
+        try checkErrno(CLibUV.listen(descriptor, CInt(clamping: backlog)))
+        self.onConnection = onConnection
+        try resume()
+    }
+
+    /// Stops accepting; clients wait in the backlog, and once that is full their connects fail with
+    /// ``UVError/wouldBlock``.
+    public func pause() {
+        loop.assertOnLoop()
+        isPaused = true
+        retryTimer?.stop()
+        // Always returns 0.
+        _ = uv_poll_stop(raw.poll)
+    }
+
+    /// Accepts again after ``pause()``.
+    public func resume() throws(UVError) {
+        loop.assertOnLoop()
+        precondition(!isClosing && onConnection != nil, "PipeListener.resume: listen comes first, close last")
+        isPaused = false
+        try watch()
+    }
+
+    private func watch() throws(UVError) {
+        try check(
+            uv_poll_start(raw.poll, CInt(UV_READABLE.rawValue)) { raw, _, _ in
+                // An error of the poll shows in `accept`.
+                let listener: PipeListener = object(raw!.pointee.data)
+                listener.acceptWaiting()
+            }
+        )
+    }
+
+    private func acceptWaiting() {
+        for _ in 0..<PipeListener.acceptsPerWakeUp {
+            guard !isPaused, !isClosing else { return }
+            let client = uvkeeper_accept(descriptor)
+            guard client >= 0 else {
+                switch uvkeeper_errno() {
+                case EAGAIN: return
+                case EINTR, ECONNABORTED, EPROTO: continue
+                case let number: return suspend(after: UVError(errno: number))
+                }
+            }
+            do throws(UVError) {
+                let stream = try PipeStream(takingOwnershipOf: client, on: loop)
+                retryDelay = PipeListener.shortestRetry
+                onConnection?(self, .success(stream))
+            } catch {
+                Descriptors.close(client)
+                return suspend(after: error)
+            }
+        }
+    }
+
+    private func suspend(after error: UVError) {
+        _ = uv_poll_stop(raw.poll)
+        let isFirst = retryDelay == PipeListener.shortestRetry
+        do throws(UVError) {
+            let timer: TimerHandle = if let retryTimer { retryTimer } else { try TimerHandle(on: loop) }
+            retryTimer = timer
+            if !isReferenced { timer.unref() }
+            timer.start(after: retryDelay) { [weak self] _ in self?.retry() }
+        } catch {
+            preconditionFailure("uv_timer_init does not fail: \(error)")
+        }
+        retryDelay = min(retryDelay * 2, PipeListener.longestRetry)
+        if isFirst { onConnection?(self, .failure(error)) }
+    }
+
+    private func retry() {
+        guard !isPaused, !isClosing else { return }
+        do throws(UVError) { try watch() } catch { suspend(after: error) }
+    }
+
+    override func willClose() {
+        onConnection = nil
+        retryTimer?.close()
+        retryTimer = nil
+    }
+
+    override func didClose() { Descriptors.close(descriptor) }
+}

@@ -1,0 +1,70 @@
+internal import CLibUV
+
+extension PipeStream {
+    /// Starts reading: `onBytes` is lent each run of bytes as it arrives, `onEnd` is called once at the end of the stream
+    /// (nil) or when it fails.
+    ///
+    /// The span is valid during the call only; copy what must stay. After `onEnd` nothing more is read, and the stream
+    /// stays writable until it is closed: end of stream means the peer finished sending, not that it stopped reading.
+    /// ``UVError/connectionReset`` means that the peer closed with our bytes unread (H29). No `onEnd` comes after
+    /// ``close(_:)``. Mirrors `uv_read_start`.
+    ///
+    /// - Throws: ``UVError/notConnected`` for a stream that is not open or cannot be read.
+    public func readStart(
+        onBytes: @escaping (PipeStream, RawSpan) -> Void,
+        onEnd: @escaping (PipeStream, UVError?) -> Void,
+    ) throws(UVError) {
+        self.onBytes = onBytes
+        self.onEnd = onEnd
+        try readResume()
+    }
+
+    /// Reads on after ``readStop()``, with the same callbacks; does nothing while the stream reads.
+    ///
+    /// - Throws: ``UVError/notConnected`` for a stream that is not open or cannot be read.
+    public func readResume() throws(UVError) {
+        loop.assertOnLoop()
+        precondition(!isClosing, "PipeStream.readStart: the stream is closed")
+        precondition(onEnd != nil, "PipeStream.readResume: readStart comes first, and onEnd ends reading for good")
+        let status = uv_read_start(
+            raw.stream,
+            { raw, _, buffer in
+                // No user code here: stopping or closing inside this callback crashes libuv (H31).
+                let stream: PipeStream = object(raw!.pointee.data)
+                buffer!.pointee = uv_buf_init(
+                    stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self),
+                    UInt32(ReadBuffer.capacity),
+                )
+            },
+            { raw, count, buffer in
+                let stream: PipeStream = object(raw!.pointee.data)
+                stream.received(count)
+            },
+        )
+        if status != UV_EALREADY.rawValue { try check(status) }
+    }
+
+    /// Pauses reading; bytes wait in the kernel, and its buffer limits what the peer can send. Mirrors `uv_read_stop`.
+    public func readStop() {
+        loop.assertOnLoop()
+        guard !isClosing else { return }
+        // Always returns 0 for a stream.
+        _ = uv_read_stop(raw.stream)
+    }
+
+    private func received(_ count: Int) {
+        let buffer = loop.readBuffer
+        defer { buffer.giveBack() }
+        if count > 0 {
+            guard let onBytes else { return }
+            onBytes(self, UnsafeRawBufferPointer(start: buffer.base, count: count).bytes)
+        } else if count < 0 {
+            // libuv demands a stop here; 0 means nothing to read after all and is no event (H32).
+            _ = uv_read_stop(raw.stream)
+            onBytes = nil
+            guard let onEnd else { return }
+            self.onEnd = nil
+            onEnd(self, count == Int(UV_EOF.rawValue) ? nil : UVError(rawValue: CInt(count)))
+        }
+    }
+}

@@ -1,0 +1,185 @@
+internal import CLibUV
+
+extension PipeStream {
+    /// Bytes that were written but that the kernel has not taken yet. Mirrors `uv_stream_get_write_queue_size`.
+    public var queuedByteCount: Int {
+        sending.waiting.count + (sending.inFlight.isEmpty ? 0 : uv_stream_get_write_queue_size(raw.stream))
+    }
+
+    /// Bytes the kernel has taken so far, from the first write on. Exact while the stream is healthy; once a write has
+    /// failed, an upper bound, because libuv does not tell how much of the failed one was taken.
+    public var acceptedByteCount: UInt64 {
+        guard !sending.inFlight.isEmpty, !isClosing else { return sending.finished }
+        return sending.finished + UInt64(sending.inFlight.count - uv_stream_get_write_queue_size(raw.stream))
+    }
+
+    /// Writes `bytes`, or queues what the kernel does not take at once; they need not outlive the call.
+    ///
+    /// `completion` runs once, on a later tick: with nil when the kernel has taken every byte (which is not to say that
+    /// the peer has read them), else with the error. After an error every further write fails with it. Before the
+    /// connect has completed, everything is queued. Mirrors `uv_try_write` and `uv_write`.
+    ///
+    /// - Returns: whether the queue is below ``highWaterMark``. When false, wait for ``onDrain``.
+    @discardableResult
+    public func write(_ bytes: RawSpan, completion: ((UVError?) -> Void)? = nil) -> Bool {
+        bytes.withUnsafeBytes { write($0, completion: completion) }
+    }
+
+    /// Writes `bytes`, as above.
+    @discardableResult
+    public func write(_ bytes: [UInt8], completion: ((UVError?) -> Void)? = nil) -> Bool {
+        bytes.withUnsafeBytes { write($0, completion: completion) }
+    }
+
+    /// Writes as much of `bytes` as the kernel takes at once and queues nothing.
+    ///
+    /// - Returns: how many bytes were taken, from the front; 0 when the kernel's buffer is full, or something is queued.
+    /// - Throws: ``UVError/brokenPipe`` and its like. Mirrors `uv_try_write`.
+    public func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
+        loop.assertOnLoop()
+        let taken = bytes.withUnsafeBytes { tryWrite($0) }
+        if let error = sending.error { throw error }
+        sending.submitted += UInt64(taken)
+        return taken
+    }
+
+    /// Finishes sending once everything queued has been taken; the peer then reads an end of stream. Reading goes on.
+    ///
+    /// `completion` runs once, on a later tick. Writing afterwards is a programming error. Mirrors `uv_shutdown`.
+    public func shutdown(_ completion: @escaping (UVError?) -> Void = { _ in }) {
+        loop.assertOnLoop()
+        precondition(!isClosing, "PipeStream.shutdown: the stream is closed")
+        switch sending.finish {
+        case .open:
+            sending.finish = .requested([completion])
+            if sending.isOpen || sending.error != nil { flush() }
+        case .requested(var completions):
+            completions.append(completion)
+            sending.finish = .requested(completions)
+        case .done(let error):
+            loop.onNextTick { completion(error) }
+        }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, completion: ((UVError?) -> Void)?) -> Bool {
+        loop.assertOnLoop()
+        precondition(!isClosing, "PipeStream.write: the stream is closed")
+        guard case .open = sending.finish else { preconditionFailure("PipeStream.write: after shutdown") }
+        let taken = tryWrite(bytes)
+        sending.submitted += UInt64(bytes.count)
+        if let error = sending.error {
+            if let completion { loop.onNextTick { completion(error) } }
+            return false
+        }
+        if taken == bytes.count {
+            if let completion { loop.onNextTick { completion(nil) } }
+            return true
+        }
+        sending.waiting.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
+        if let completion { sending.waiters.append(.init(end: sending.submitted, completion: completion)) }
+        flush()
+        return queuedByteCount < highWaterMark
+    }
+
+    /// What the kernel takes at once; 0 while something is queued ahead. Remembers an error in `sending.error`.
+    private func tryWrite(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard sending.isOpen, sending.error == nil, sending.waiting.isEmpty, sending.inFlight.isEmpty else { return 0 }
+        // libuv aborts on a write of no buffers and has no use for one of no bytes (H26).
+        guard !bytes.isEmpty else { return 0 }
+        var buffer = uv_buf_t(bytes)
+        let status = uv_try_write(raw.stream, &buffer, 1)
+        if status >= 0 {
+            sending.finished += UInt64(status)
+            return Int(status)
+        }
+        if status != UV_EAGAIN.rawValue { failed(UVError(rawValue: status)) }
+        return 0
+    }
+
+    /// Hands libuv what has queued up, as one write, if it is not writing already; then the shutdown.
+    func flush() {
+        guard sending.inFlight.isEmpty, !isClosing else { return }
+        guard sending.error == nil else { return finishShutdown(sending.error) }
+        guard !sending.waiting.isEmpty else { return requestShutdown() }
+        sending.startWriting()
+        let request = sending.request ?? .allocate(capacity: 1)
+        sending.request = request
+        request.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+        var buffer = uv_buf_t(UnsafeRawBufferPointer(sending.inFlight.bytes))
+        let status = uv_write(request, raw.stream, &buffer, 1) { request, status in
+            let stream: PipeStream = object(request!.pointee.data)
+            stream.wrote(status)
+        }
+        if status < 0 { loop.onNextTick { self.wrote(status) } }
+    }
+
+    private func wrote(_ status: CInt) {
+        guard !isClosing else { return }
+        sending.finished += UInt64(sending.inFlight.count)
+        sending.inFlight.removeAll()
+        if status < 0 {
+            failed(UVError(rawValue: status))
+            sending.waiting.removeAll()
+            failWaiters(with: sending.error!)
+            if !isClosing { finishShutdown(sending.error) }
+            return
+        }
+        callWaiters()
+        guard !isClosing else { return }
+        flush()
+        if sending.inFlight.isEmpty { onDrain?(self) }
+    }
+
+    private func failed(_ error: UVError) {
+        sending.error = error
+        if error == .brokenPipe { loop.sawBrokenPipe = true }
+    }
+
+    private func callWaiters() {
+        while sending.firstWaiter < sending.waiters.count {
+            let waiter = sending.waiters[sending.firstWaiter]
+            guard waiter.end <= sending.finished else { break }
+            sending.firstWaiter += 1
+            waiter.completion(nil)
+        }
+        if sending.firstWaiter == sending.waiters.count {
+            sending.waiters.removeAll(keepingCapacity: true)
+            sending.firstWaiter = 0
+        }
+    }
+
+    /// Ends every write that has not completed, each once, in order.
+    func failWaiters(with error: UVError) {
+        let waiters = sending.waiters[sending.firstWaiter...]
+        sending.waiters = []
+        sending.firstWaiter = 0
+        for waiter in waiters { waiter.completion(error) }
+    }
+
+    private func requestShutdown() {
+        guard case .requested = sending.finish, shutdownRequest == nil else { return }
+        let request = UnsafeMutablePointer<uv_shutdown_t>.allocate(capacity: 1)
+        request.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+        shutdownRequest = request
+        let status = uv_shutdown(request, raw.stream) { request, status in
+            let stream: PipeStream = object(request!.pointee.data)
+            stream.finishShutdown(status == UV_ECANCELED.rawValue && stream.isClosing ? .canceled : failure(status))
+        }
+        // The peer has reset the connection already; the callback does not come.
+        if status < 0 { loop.onNextTick { self.finishShutdown(UVError(rawValue: status)) } }
+    }
+
+    func finishShutdown(_ error: UVError?) {
+        guard case .requested(let completions) = sending.finish else { return }
+        sending.finish = .done(error)
+        for completion in completions { completion(error) }
+    }
+}
+
+extension uv_buf_t {
+    /// libuv's buffers are mutable by type; writes do not change them.
+    fileprivate init(_ bytes: UnsafeRawBufferPointer) {
+        let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
+        self = uv_buf_init(base, UInt32(clamping: bytes.count))
+    }
+}

@@ -1,0 +1,110 @@
+internal import CLibUV
+
+/// A connected unix socket (a named pipe on Windows), or one end of a pipe: read from it, write to it, close it.
+///
+/// The stream tries every write at once; what the kernel does not take is queued in memory and sent when the peer reads
+/// (Node's model). The queue has no limit of its own: a producer stops when ``write(_:completion:)-(RawSpan,_)`` returns
+/// false and goes on at ``onDrain``. Mirrors `uv_pipe_t` and `uv_stream_t`.
+public final class PipeStream: Handle {
+    /// The size of the write queue, in bytes, at which a producer should pause. Default 65536.
+    public var highWaterMark = 65536
+
+    /// Called whenever the write queue has become empty, on a later tick than the write that filled it.
+    public var onDrain: ((PipeStream) -> Void)?
+
+    // Reading: PipeStream+Reading.swift
+    var onBytes: ((PipeStream, RawSpan) -> Void)?
+    var onEnd: ((PipeStream, UVError?) -> Void)?
+
+    // Connecting: PipeStream+Connecting.swift
+    var connectRequest: UnsafeMutablePointer<uv_connect_t>?
+    var onConnect: ((PipeStream, UVError?) -> Void)?
+
+    // Writing: PipeStream+Writing.swift
+    var sending: Sending
+    var shutdownRequest: UnsafeMutablePointer<uv_shutdown_t>?
+
+    /// The state of the writing side.
+    struct Sending: ~Copyable {
+        /// A completion waits until the first `end` bytes ever submitted have been taken.
+        struct Waiter {
+            let end: UInt64
+            let completion: (UVError?) -> Void
+        }
+
+        enum Finish {
+            case open
+            /// `shutdown` was called; it is passed on when the queue is empty.
+            case requested([(UVError?) -> Void])
+            case done(UVError?)
+        }
+
+        /// False until a connect has succeeded: nothing is handed to libuv before (H18, H19).
+        var isOpen: Bool
+        var error: UVError?
+        /// Bytes ever passed to `write`.
+        var submitted: UInt64 = 0
+        /// Bytes of finished writes: taken by the kernel, or, after an error, possibly taken.
+        var finished: UInt64 = 0
+        /// What libuv is writing now; empty when it is not.
+        var inFlight = Outbox()
+        var waiting = Outbox()
+        var waiters: [Waiter] = []
+        var firstWaiter = 0
+        var finish = Finish.open
+        var request: UnsafeMutablePointer<uv_write_t>?
+
+        mutating func startWriting() { swap(&waiting, &inFlight) }
+    }
+
+    init(unconnectedOn loop: Loop, isOpen: Bool) throws(UVError) {
+        sending = Sending(isOpen: isOpen)
+        // ipc 0: passing descriptors is another protocol (H15).
+        try super.init(uv_pipe_t.self, on: loop) { uv_pipe_init(loop.raw, $0, 0) }
+    }
+
+    /// Wraps a connected socket or the end of a pipe and takes ownership of its descriptor, which becomes non-blocking
+    /// for everybody who shares the open file (H34). Mirrors `uv_pipe_open`.
+    ///
+    /// - Throws: ``UVError/badDescriptor``, ``UVError/exists`` for a descriptor the loop watches already; the descriptor
+    ///   then stays the caller's.
+    public convenience init(takingOwnershipOf descriptor: Int32, on loop: Loop) throws(UVError) {
+        try self.init(unconnectedOn: loop, isOpen: true)
+        do {
+            try check(uv_pipe_open(raw.pipe, descriptor))
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    /// Whether connecting has succeeded, or was not needed.
+    public var isOpen: Bool { sending.isOpen }
+
+    /// The descriptor, for system calls that libuv does not have; nil while it has none. It stays the stream's.
+    /// Mirrors `uv_fileno`.
+    public var descriptor: Int32? {
+        var descriptor: uv_os_fd_t = -1
+        return !isClosing && uv_fileno(raw, &descriptor) == 0 ? descriptor : nil
+    }
+
+    override func willClose() {
+        onBytes = nil
+        onDrain = nil
+        // Sampled now: libuv forgets how much of the write under way was taken when it cancels it.
+        sending.finished = acceptedByteCount
+    }
+
+    /// libuv has ended every request as canceled by now (H23), so the requests' memory is no longer used.
+    override func didClose() {
+        onEnd = nil
+        connectRequest?.deallocate()
+        connectRequest = nil
+        shutdownRequest?.deallocate()
+        shutdownRequest = nil
+        sending.request?.deallocate()
+        sending.request = nil
+        failWaiters(with: .canceled)
+        finishShutdown(.canceled)
+    }
+}

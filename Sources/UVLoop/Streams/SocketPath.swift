@@ -1,0 +1,40 @@
+internal import CLibUV
+
+/// What a unix socket's path may be.
+public enum SocketPath {
+    /// The longest path in bytes, without the terminating zero: 107 on Linux, 103 on macOS.
+    public static let maximumLength: Int = {
+        var address = sockaddr_un()
+        return withUnsafeBytes(of: &address.sun_path) { $0.count } - 1
+    }()
+
+    /// Checks the path before libuv sees it: libuv would truncate a long one in silence (H01) and take an empty one for an
+    /// abstract name (H07).
+    ///
+    /// - Throws: ``UVError/nameTooLong`` beyond ``maximumLength`` bytes, ``UVError/invalidArgument`` for an empty path or
+    ///   one with a zero byte in it.
+    public static func check(_ path: String) throws(UVError) {
+        guard path.utf8.count <= maximumLength else { throw .nameTooLong }
+        guard !path.isEmpty, !path.utf8.contains(0) else { throw .invalidArgument }
+    }
+
+    /// The socket address of a checked path.
+    static func address(_ path: String) throws(UVError) -> sockaddr_un {
+        try check(path)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        return address
+    }
+}
+
+extension sockaddr_un {
+    /// Calls `body` with the address in the general form that system calls take.
+    func withSockaddr(_ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
+        withUnsafePointer(to: self) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+internal import CLibUV
+
+/// A POSIX signal number.
+public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    /// The number, as in `<signal.h>`.
+    public let rawValue: CInt
+
+    /// Any number; sending one the system does not know fails with ``UVError/invalidArgument``.
+    public init(rawValue: CInt) {
+        self.rawValue = rawValue
+    }
+
+    /// `SIGHUP`: the terminal went away.
+    public static let hangUp = Signal(rawValue: SIGHUP)
+    /// `SIGINT`: interrupt from the keyboard.
+    public static let interrupt = Signal(rawValue: SIGINT)
+    /// `SIGKILL`: ends the process; cannot be caught.
+    public static let kill = Signal(rawValue: SIGKILL)
+    /// `SIGPIPE`: a write to a pipe that nobody reads.
+    public static let brokenPipe = Signal(rawValue: SIGPIPE)
+    /// `SIGTERM`: asks the process to end.
+    public static let terminate = Signal(rawValue: SIGTERM)
+    /// `SIGUSR1`: for the program's own use.
+    public static let user1 = Signal(rawValue: SIGUSR1)
+    /// `SIGUSR2`: for the program's own use.
+    public static let user2 = Signal(rawValue: SIGUSR2)
+    /// `SIGSTOP`: freezes the process; cannot be caught.
+    public static let stop = Signal(rawValue: SIGSTOP)
+    /// `SIGCONT`: lets a frozen process go on.
+    public static let `continue` = Signal(rawValue: SIGCONT)
+
+    private static let names: [CInt: String] = [
+        SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP",
+        SIGABRT: "SIGABRT", SIGBUS: "SIGBUS", SIGFPE: "SIGFPE", SIGKILL: "SIGKILL", SIGUSR1: "SIGUSR1",
+        SIGSEGV: "SIGSEGV", SIGUSR2: "SIGUSR2", SIGPIPE: "SIGPIPE", SIGALRM: "SIGALRM", SIGTERM: "SIGTERM",
+        SIGCHLD: "SIGCHLD", SIGCONT: "SIGCONT", SIGSTOP: "SIGSTOP", SIGTSTP: "SIGTSTP", SIGTTIN: "SIGTTIN",
+        SIGTTOU: "SIGTTOU", SIGURG: "SIGURG", SIGXCPU: "SIGXCPU", SIGXFSZ: "SIGXFSZ", SIGVTALRM: "SIGVTALRM",
+        SIGPROF: "SIGPROF", SIGWINCH: "SIGWINCH", SIGIO: "SIGIO", SIGSYS: "SIGSYS",
+    ]
+
+    /// The name Node gives it, for instance `SIGTERM`; `SIG34` for one without a name.
+    public var description: String {
+        Signal.names[rawValue] ?? "SIG\(rawValue)"
+    }
+}

@@ -1,0 +1,36 @@
+public import Testing
+public import UVLoop
+
+/// Runs `body` with a loop of its own, then the loop until it is done, and requires that nothing is left open.
+///
+/// A watchdog ends a loop that hangs: the test fails with the list of what was still open, instead of never ending.
+public func withLoop(
+    timeout: Duration = .seconds(20),
+    sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: (Loop) throws -> Void,
+) throws {
+    let loop = try Loop()
+    let watchdog = try TimerHandle(on: loop)
+    watchdog.unref()
+    var expired = false
+    watchdog.start(after: timeout) { _ in
+        expired = true
+        let open = loop.openHandles.map { "\(type(of: $0))" }
+        Issue.record("the loop did not end within \(timeout); open: \(open)", sourceLocation: sourceLocation)
+        loop.closeHandles()
+        loop.stop()
+    }
+    do {
+        try body(loop)
+        while loop.run() && !expired {}
+    } catch {
+        Issue.record(error, sourceLocation: sourceLocation)
+        loop.closeHandles()
+        loop.run()
+    }
+    let leaked = loop.openHandles.filter { $0 !== watchdog && !$0.isClosing }.map { "\(type(of: $0))" }
+    #expect(leaked.isEmpty, "every handle is closed", sourceLocation: sourceLocation)
+    loop.closeHandles()
+    while loop.run() {}
+    #expect(throws: Never.self, sourceLocation: sourceLocation) { try loop.close() }
+}
