@@ -1,0 +1,34 @@
+/// The numbers that keeper and server agree on.
+///
+/// All but ``defaultMaximumLineLength`` are the original's.
+public enum KeeperConstants {
+    /// The crash window: a child that exits within this time after its spawn counts as not started.
+    public static let crashWindow: Duration = .milliseconds(300)
+
+    /// How often a server tries to write one line.
+    public static let writeAttempts = 3
+
+    /// How long one attempt may take, from connecting to the last byte written.
+    public static let writeAttemptTimeout: Duration = .milliseconds(350)
+
+    /// The pauses before the second and the third attempt: one fewer than ``writeAttempts``.
+    public static let writeBackoffs: [Duration] = [.milliseconds(50), .milliseconds(150)]
+
+    /// The command run when none is given, found on `PATH`.
+    public static let defaultCommand = ["pi"]
+
+    /// The arguments used when none are given.
+    public static let defaultArguments = ["--mode", "rpc"]
+
+    /// The size in bytes at which the keeper's log is cut, unless told otherwise: 128 MiB.
+    public static let defaultLogMaximumBytes = 134_217_728
+
+    /// How often that size is checked, unless told otherwise.
+    public static let defaultLogCheckInterval: Duration = .milliseconds(5000)
+
+    /// The longest line accepted in bytes, newline included, unless told otherwise: 16 MiB.
+    public static let defaultMaximumLineLength = 16_777_216
+
+    /// How many connections may wait to be accepted; Node's default.
+    public static let backlog = 511
+}

@@ -1,0 +1,192 @@
+/// Every path that keeper and server derive from the sessions directory and a session id.
+///
+/// | what | POSIX | Windows |
+/// |---|---|---|
+/// | socket | `<dir>/<id>.rpc.sock` | `\\.\pipe\pi-rpc-<id>` |
+/// | keeper's pid | `<dir>/<id>.rpc.sock.pid` | `<dir>\pi-rpc-<id>.pid` |
+/// | child's pid | `<dir>/<id>.rpc.sock.pi-pid` | `<dir>\pi-rpc-<id>.pi-pid` |
+/// | keeper's log | `<dir>/keeper-<id>.log` | same, with `\` |
+/// | launch log | `<dir>/keeper-launch-<id>.log` | same, with `\` |
+///
+/// The names are the original's, so old and new keepers and servers find each other. Nothing here touches the disk and
+/// nothing fails. Other names in the directory begin with a dot or end in `.tmp`, which none of these do.
+///
+/// One name is ambiguous, by inheritance: `keeper-launch-x.log` is the launch log of session `x` and the log of session
+/// `launch-x`. Read back, it always counts as the launch log; see ``sessionID(ofKeeperLogNamed:)``.
+public struct KeeperPaths: Hashable, Sendable {
+    /// The sessions directory without a separator at its end; a root (`/`, `C:\`) keeps its own, and empty is the
+    /// current directory.
+    public let directory: String
+
+    /// The shape of the paths.
+    public let platform: KeeperPlatform
+
+    /// Paths below `directory`, which need not exist; separators at its end are dropped, all else stays as it is.
+    public init(directory: String, platform: KeeperPlatform = .current) {
+        self.directory = platform.removingTrailingSeparators(directory)
+        self.platform = platform
+    }
+
+    // MARK: - From a session to its paths
+
+    /// The address on which the keeper of `session` listens: a socket file, on Windows a named pipe.
+    public func socket(for session: SessionID) -> String {
+        switch platform {
+        case .posix: path(Self.socketName(session))
+        case .windows: "\\\\.\\pipe\\" + Self.pipeName(session)
+        }
+    }
+
+    /// The file that holds the keeper's pid as a bare decimal integer; its presence is what discovery looks for.
+    public func keeperPID(for session: SessionID) -> String {
+        path(stem(session) + Self.keeperPIDEnd)
+    }
+
+    /// The file that holds the child's pid.
+    ///
+    /// It ends in `-pid`, not `.pid`, so that discovery cannot take it for a keeper.
+    public func childPID(for session: SessionID) -> String {
+        path(stem(session) + ".pi-pid")
+    }
+
+    /// The file to which the keeper writes its log.
+    public func log(for session: SessionID) -> String {
+        path(Self.logStart + session.rawValue + Self.logEnd)
+    }
+
+    /// The file that catches the keeper's stderr before its own log is open.
+    public func launchLog(for session: SessionID) -> String {
+        path(Self.launchLogStart + session.rawValue + Self.logEnd)
+    }
+
+    // MARK: - From a file name back to its session
+
+    /// The session whose keeper's pid a file of this name (no directory) holds; nil if it is not such a name or the id
+    /// in it is not valid.
+    public func sessionID(ofKeeperPIDFileNamed name: String) -> SessionID? {
+        switch platform {
+        case .posix: Self.session(in: name, after: "", before: Self.socketEnd + Self.keeperPIDEnd)
+        case .windows: Self.session(in: name, after: Self.pipeStart, before: Self.keeperPIDEnd)
+        }
+    }
+
+    /// The session whose keeper's log has this file name (no directory); nil if there is none.
+    ///
+    /// Nil for every name that starts with `keeper-launch-`, hence also for the log of a session `launch-x`, which
+    /// cannot be told from the launch log of session `x`.
+    public func sessionID(ofKeeperLogNamed name: String) -> SessionID? {
+        guard !name.utf8.starts(with: Self.launchLogStart.utf8) else { return nil }
+        return Self.session(in: name, after: Self.logStart, before: Self.logEnd)
+    }
+
+    /// The session whose launch log has this file name (no directory); nil if there is none.
+    ///
+    /// The log of a session `launch-x` reads as the launch log of session `x`.
+    public func sessionID(ofLaunchLogNamed name: String) -> SessionID? {
+        Self.session(in: name, after: Self.launchLogStart, before: Self.logEnd)
+    }
+
+    // MARK: - How long a socket's path may be
+
+    /// The most bytes that a socket's path may have: 107 on Linux, 103 on macOS and the BSDs.
+    ///
+    /// `sun_path` is one byte larger; that byte is the terminating NUL.
+    public static var maximumSocketPathLength: Int {
+        #if os(Linux) || os(Android) || os(Windows)
+            107
+        #else
+            103
+        #endif
+    }
+
+    /// How many bytes the socket's path could still grow; negative by as many as it is too long.
+    ///
+    /// `Int.max` for Windows: a pipe's name does not contain the directory, and the longest id fits.
+    public func socketPathBytesLeft(for session: SessionID) -> Int {
+        switch platform {
+        case .posix: Self.maximumSocketPathLength - socket(for: session).utf8.count
+        case .windows: .max
+        }
+    }
+
+    // MARK: - Temporary names
+
+    /// A path at which a socket can be bound before it is linked to its final name: `<dir>/.<tag>.s`.
+    ///
+    /// The tag is five of `0-9 a-z` made from `random`. The path is never longer than the shortest final one,
+    /// `<dir>/a.rpc.sock`: a session whose ``socketPathBytesLeft(for:)`` is not negative can also be bound here. Two
+    /// random numbers may share a tag, so `EADDRINUSE` means: try another. Not for Windows, whose pipes have no files.
+    public func temporarySocketName(random: UInt64) -> String {
+        path(Self.temporarySocketStart + RandomTag.text(random) + Self.temporarySocketEnd)
+    }
+
+    /// Whether a file name (no directory) has the shape that ``temporarySocketName(random:)`` gives.
+    public static func isTemporarySocketName(_ fileName: String) -> Bool {
+        guard let tag = middle(of: fileName, after: temporarySocketStart, before: temporarySocketEnd) else {
+            return false
+        }
+        return RandomTag.matches(tag)
+    }
+
+    /// A path next to `path` at which its next contents can be written before a rename: `<path>.<tag>.tmp`.
+    ///
+    /// The tag is five of `0-9 a-z` made from `random`; create the file exclusively and try another on `EEXIST`.
+    public func temporaryFile(for path: String, random: UInt64) -> String {
+        "\(path).\(RandomTag.text(random))\(Self.temporaryFileEnd)"
+    }
+
+    /// Whether a file name or path has the shape that ``temporaryFile(for:random:)`` gives.
+    ///
+    /// Other programs use this shape too: look only in the sessions directory before removing anything.
+    public static func isTemporaryFileName(_ name: String) -> Bool {
+        guard let stem = middle(of: name, after: "", before: temporaryFileEnd) else { return false }
+        let beforeTag = stem.dropLast(RandomTag.length)
+        return beforeTag.count >= 2 && beforeTag.last == UInt8(ascii: ".")
+            && RandomTag.matches(stem.suffix(RandomTag.length))
+    }
+
+    // MARK: - Parts of names
+
+    private static let socketEnd = ".rpc.sock"
+    private static let pipeStart = "pi-rpc-"
+    private static let keeperPIDEnd = ".pid"
+    private static let logStart = "keeper-"
+    private static let launchLogStart = "keeper-launch-"
+    private static let logEnd = ".log"
+    private static let temporarySocketStart = "."
+    private static let temporarySocketEnd = ".s"
+    private static let temporaryFileEnd = ".tmp"
+
+    private static func socketName(_ session: SessionID) -> String { session.rawValue + socketEnd }
+
+    private static func pipeName(_ session: SessionID) -> String { pipeStart + session.rawValue }
+
+    /// What the names of both pid files begin with.
+    private func stem(_ session: SessionID) -> String {
+        switch platform {
+        case .posix: Self.socketName(session)
+        case .windows: Self.pipeName(session)
+        }
+    }
+
+    private func path(_ name: String) -> String { platform.join(directory, name) }
+
+    private static func session(in name: String, after start: String, before end: String) -> SessionID? {
+        guard let id = middle(of: name, after: start, before: end) else { return nil }
+        // What a directory contains is not ours to complain about: a name that is no session is simply not one.
+        return try? SessionID(String(Substring(id)))
+    }
+
+    /// What stands between `start` and `end`, nil if `name` does not have both without overlap.
+    ///
+    /// Bytes, not characters: `hasSuffix` would join a combining mark to the dot before it.
+    private static func middle(of name: String, after start: String, before end: String) -> Substring.UTF8View? {
+        let bytes = Substring(name).utf8
+        guard
+            bytes.count >= start.utf8.count + end.utf8.count,
+            bytes.starts(with: start.utf8),
+            bytes.suffix(end.utf8.count).elementsEqual(end.utf8)
+        else { return nil }
+        return bytes.dropFirst(start.utf8.count).dropLast(end.utf8.count)
+    }
+}

@@ -1,0 +1,117 @@
+/// What a keeper is told through its environment.
+///
+/// Bad values never stop a keeper: each falls back to its default, and those the original warns about leave a text in
+/// ``warnings`` for the log. Mirrors the head of the original's `keeper.cjs`.
+public struct KeeperSettings: Hashable, Sendable {
+    /// The child's executable and leading arguments; never empty, and the executable's name is not empty either.
+    ///
+    /// `["pi"]`, found on `PATH`, if the variable is unset, empty, `[]` or malformed.
+    public var command: [String]
+
+    /// The child's remaining arguments; `["--mode", "rpc"]` if the variable is unset, empty or malformed. `[]` means
+    /// none.
+    public var arguments: [String]
+
+    /// Whether the child's output goes to the keeper's log; only the exact value `1` turns it on.
+    public var capturesOutput: Bool
+
+    /// The size in bytes at which the keeper's log is cut; at least 1.
+    public var logMaximumBytes: Int
+
+    /// How often that size is checked; at least 1 ms.
+    public var logCheckInterval: Duration
+
+    /// The longest line accepted, in bytes, newline included; at least 1.
+    public var maximumLineLength: Int
+
+    /// What to write to the log about values that were ignored, in the words of the original; usually empty.
+    public var warnings: [String]
+
+    /// Reads the settings from `environment`; never fails.
+    ///
+    /// A command or argument list is malformed if it is not a JSON array of strings, if a string in it contains NUL
+    /// (no program can receive one), or if the command's name is empty. Numbers are ASCII digits and nothing else,
+    /// greater than 0 and within `Int`; any other number falls back in silence, as in the original.
+    public init(environment: [String: String]) {
+        var warnings: [String] = []
+        let command = Self.strings(KeeperVariable.command, in: environment, warnings: &warnings) { $0.first != "" }
+        self.command = command.flatMap { $0.isEmpty ? nil : $0 } ?? KeeperConstants.defaultCommand
+        let arguments = Self.strings(KeeperVariable.arguments, in: environment, warnings: &warnings) { _ in true }
+        self.arguments = arguments ?? KeeperConstants.defaultArguments
+        capturesOutput = environment[KeeperVariable.captureOutput] == "1"
+        logMaximumBytes =
+            Self.positive(environment[KeeperVariable.logMaximumBytes]) ?? KeeperConstants.defaultLogMaximumBytes
+        logCheckInterval =
+            Self.positive(environment[KeeperVariable.logCheckInterval]).map { .milliseconds($0) }
+            ?? KeeperConstants.defaultLogCheckInterval
+        maximumLineLength =
+            Self.positive(environment[KeeperVariable.maximumLineLength]) ?? KeeperConstants.defaultMaximumLineLength
+        self.warnings = warnings
+    }
+
+    /// The variables a server adds to a keeper's environment so that the keeper reads these values.
+    ///
+    /// A variable is left out where its absence says the same: an empty or default command, default arguments, no
+    /// capture. Empty arguments are sent as `[]`. For that to hold, the server must first remove every variable that
+    /// begins with ``KeeperVariable/keeperPrefix`` from the environment it adds these to. Strings with NUL are encoded
+    /// all the same, and refused by the keeper.
+    public static func environment(
+        command: [String],
+        arguments: [String],
+        capturesOutput: Bool
+    ) -> [(name: String, value: String)] {
+        var variables: [(name: String, value: String)] = []
+        if !command.isEmpty, command != KeeperConstants.defaultCommand {
+            variables.append((KeeperVariable.command, JSONStringArray.encode(command)))
+        }
+        if arguments != KeeperConstants.defaultArguments {
+            variables.append((KeeperVariable.arguments, JSONStringArray.encode(arguments)))
+        }
+        if capturesOutput {
+            variables.append((KeeperVariable.captureOutput, "1"))
+        }
+        return variables
+    }
+
+    /// The child's environment, made from the keeper's: less every `PI_KEEPER_*`, plus `PI_DASHBOARD_SPAWNED=1`.
+    ///
+    /// `entries` are raw `NAME=value` bytes without NUL. Those that stay keep their bytes, valid UTF-8 or not, and their
+    /// order; a `PI_DASHBOARD_SPAWNED` that was there is replaced by the one at the end. Names are compared byte by byte.
+    public static func childEnvironment(from entries: [[UInt8]]) -> [[UInt8]] {
+        let spawned = Array("\(KeeperVariable.spawned)=".utf8)
+        var result = entries.filter { entry in
+            !entry.starts(with: KeeperVariable.keeperPrefix.utf8)
+                && !entry.starts(with: spawned) && entry != spawned.dropLast()
+        }
+        result.append(spawned + "1".utf8)
+        return result
+    }
+
+    /// The JSON array in a variable; nil, with a warning unless it is unset or empty, if there is none to be used.
+    private static func strings(
+        _ name: String,
+        in environment: [String: String],
+        warnings: inout [String],
+        where isUsable: ([String]) -> Bool
+    ) -> [String]? {
+        guard let text = environment[name], !text.isEmpty else { return nil }
+        guard
+            let strings = JSONStringArray.decode(text),
+            strings.allSatisfy({ !$0.utf8.contains(0) }),
+            isUsable(strings)
+        else {
+            warnings.append("ignoring malformed \(name)")
+            return nil
+        }
+        return strings
+    }
+
+    private static func positive(_ text: String?) -> Int? {
+        // `Int.init` alone would also take a sign.
+        guard
+            let text, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            let value = Int(text), value > 0
+        else { return nil }
+        return value
+    }
+}

@@ -1,0 +1,169 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Android)
+    import Android
+#elseif os(Windows)
+    import ucrt
+#endif
+
+/// Cuts a stream of bytes into whole lines, without copying those that arrive whole.
+///
+/// One framer serves one connection. It keeps only the unterminated tail of what arrived, so its memory is bounded by
+/// the longest line allowed. Bytes are bytes: nothing is decoded, and `\r` has no meaning. Not `Sendable`: it belongs
+/// to the loop of its connection.
+///
+/// Mirrors the original's `buf` and `indexOf("\n")`, with a bound, and without decoding UTF-8.
+public struct LineFramer: ~Copyable {
+    /// The longest line accepted, in bytes, newline included.
+    public let maximumLineLength: Int
+
+    /// How many bytes of an unterminated line are kept; always less than ``maximumLineLength``.
+    public private(set) var pendingByteCount = 0
+
+    /// Whether a line was too long, so that every further byte is refused.
+    public private(set) var hasOverflowed = false
+
+    /// How many bytes are allocated for the unterminated line.
+    package private(set) var capacity = 0
+
+    /// The unterminated line: `capacity` bytes from `malloc`, of which `pendingByteCount` are filled.
+    private var storage: UnsafeMutableRawPointer?
+
+    /// A buffer that grew beyond this is given back as soon as it is empty; a smaller one stays for the next tail.
+    package static let retainedCapacity = 65_536
+
+    /// A framer without any bytes; it allocates nothing before it has a tail to keep.
+    ///
+    /// `maximumLineLength` counts the newline and must be at least 1.
+    public init(maximumLineLength: Int) {
+        precondition(maximumLineLength > 0, "the longest line must have room for its newline")
+        self.maximumLineLength = maximumLineLength
+    }
+
+    deinit {
+        free(storage)
+    }
+
+    /// Takes the next bytes of the stream and lends the lines that are now whole to `emit`, in order.
+    ///
+    /// At most two calls per append, each with one or more whole lines and a newline as its last byte: first the pending
+    /// line, now complete, from the framer's own memory; then all further lines straight from `bytes`. The span is valid
+    /// only during the call. What follows the last newline is kept for later.
+    ///
+    /// Returns false when a line is longer than ``maximumLineLength``, which shows as soon as that many bytes have come
+    /// without a newline. The lines before it have been emitted; it and everything after it is discarded, and every
+    /// later append returns false at once. A line of exactly the maximum, newline included, is accepted.
+    ///
+    /// Traps if memory for the tail cannot be had.
+    public mutating func append(_ bytes: RawSpan, emit: (RawSpan) -> Void) -> Bool {
+        guard !hasOverflowed else { return false }
+        let cut = bytes.withUnsafeBytes { split($0) }
+        if cut.pendingEnd > 0 {
+            keep(bytes.extracting(0..<cut.pendingEnd))
+            emitPending(to: emit)
+        }
+        if cut.wholeEnd > cut.pendingEnd {
+            emit(bytes.extracting(cut.pendingEnd..<cut.wholeEnd))
+        }
+        guard !cut.isTooLong else {
+            hasOverflowed = true
+            release()
+            return false
+        }
+        keep(bytes.extracting(cut.wholeEnd..<bytes.byteCount))
+        return true
+    }
+
+    /// Ends the stream: an unterminated tail, if there is one, is lent to `emit` with a newline added.
+    ///
+    /// Emits nothing after a line that was too long. A framer that has not overflowed can be used again, as if new.
+    /// The original does the same at end of stream.
+    public mutating func finish(emit: (RawSpan) -> Void) {
+        guard pendingByteCount > 0 else { return }
+        // There is always room: a tail is shorter than the longest line.
+        keep([NewlineScan.newline].span.bytes)
+        emitPending(to: emit)
+    }
+
+    // MARK: - Where the lines end
+
+    /// Offsets into the bytes of one append.
+    private struct Cut {
+        /// Where the line that was pending ends; 0 if none was, or if it does not end here.
+        var pendingEnd = 0
+        /// Where the last whole line ends that may be emitted.
+        var wholeEnd = 0
+        /// Whether what follows is longer than a line may be.
+        var isTooLong = false
+    }
+
+    private func split(_ bytes: UnsafeRawBufferPointer) -> Cut {
+        var cut = Cut()
+        var pending = pendingByteCount
+        // Line by line, but only as long as there is a pending line to complete or the rest could hold one that is too
+        // long. With the usual maximum, much larger than a read buffer, that is at most one newline.
+        while pending > 0 || bytes.count - cut.wholeEnd > maximumLineLength {
+            let room = maximumLineLength - pending
+            let window = min(room, bytes.count - cut.wholeEnd)
+            let start = cut.wholeEnd
+            guard let newline = NewlineScan.first(in: .init(rebasing: bytes[start..<start + window])) else {
+                cut.isTooLong = window == room
+                return cut
+            }
+            cut.wholeEnd = start + newline + 1
+            if pending > 0 {
+                cut.pendingEnd = cut.wholeEnd
+                pending = 0
+            }
+        }
+        // No line in the rest can be too long; only the tail, which has no newline yet, still can.
+        if let newline = NewlineScan.last(in: .init(rebasing: bytes[cut.wholeEnd...])) {
+            cut.wholeEnd += newline + 1
+        }
+        cut.isTooLong = bytes.count - cut.wholeEnd >= maximumLineLength
+        return cut
+    }
+
+    // MARK: - The tail
+
+    /// Adds `bytes` to the pending line; together they are never more than `maximumLineLength`.
+    private mutating func keep(_ bytes: RawSpan) {
+        guard !bytes.isEmpty else { return }
+        reserve(pendingByteCount + bytes.byteCount)
+        bytes.withUnsafeBytes { source in
+            storage!.advanced(by: pendingByteCount).copyMemory(from: source.baseAddress!, byteCount: source.count)
+        }
+        pendingByteCount += bytes.byteCount
+    }
+
+    /// Lends the pending line, which ends in a newline by now, and forgets it.
+    private mutating func emitPending(to emit: (RawSpan) -> Void) {
+        emit(UnsafeRawBufferPointer(start: storage, count: pendingByteCount).bytes)
+        pendingByteCount = 0
+        if capacity > Self.retainedCapacity { release() }
+    }
+
+    /// Doubles the memory until it holds `count` bytes, so that a line in many pieces is copied a bounded number of
+    /// times, but takes no more than the longest line needs.
+    private mutating func reserve(_ count: Int) {
+        guard count > capacity else { return }
+        let doubled = capacity > maximumLineLength / 2 ? maximumLineLength : max(capacity * 2, 256)
+        let newCapacity = min(maximumLineLength, max(count, doubled))
+        guard let grown = realloc(storage, newCapacity) else {
+            preconditionFailure("out of memory for a line of \(count) bytes")
+        }
+        storage = grown
+        capacity = newCapacity
+    }
+
+    private mutating func release() {
+        free(storage)
+        storage = nil
+        capacity = 0
+        pendingByteCount = 0
+    }
+}

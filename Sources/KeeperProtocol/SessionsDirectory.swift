@@ -1,0 +1,34 @@
+/// Where the sessions directory is, unless somebody says otherwise.
+public enum SessionsDirectory {
+    /// `<base>/.pi/dashboard/sessions`, where base is `PI_DASHBOARD_HOME` or, if that is unset or blank, `home`.
+    ///
+    /// White space around `PI_DASHBOARD_HOME` is dropped, as by JavaScript's `trim()`: the original does so, and both
+    /// programs must come to the same directory. A relative `PI_DASHBOARD_HOME` is taken as it is, again like the
+    /// original; a server that sets one must start its keepers in its own working directory, or make it absolute first.
+    ///
+    /// Nil if the variable does not help and `home` is not an absolute path (`HOME` empty or missing, for example): a
+    /// directory that depends on where a program was started would not be found again. The path is not normalised
+    /// beyond separators at the end of the base, and nothing is created.
+    public static func path(
+        environment: [String: String],
+        home: String,
+        platform: KeeperPlatform = .current
+    ) -> String? {
+        let chosen = environment[KeeperVariable.dashboardHome].map(trimmed) ?? ""
+        let base = chosen.isEmpty ? home : chosen
+        guard !chosen.isEmpty || platform.isAbsolute(home) else { return nil }
+        return [".pi", "dashboard", "sessions"].reduce(platform.removingTrailingSeparators(base), platform.join)
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        var scalars = Substring(text).unicodeScalars
+        while let first = scalars.first, isWhiteSpace(first) { scalars.removeFirst() }
+        while let last = scalars.last, isWhiteSpace(last) { scalars.removeLast() }
+        return String(scalars)
+    }
+
+    /// What ECMAScript calls white space: Unicode's set, less U+0085, plus the byte order mark.
+    private static func isWhiteSpace(_ scalar: Unicode.Scalar) -> Bool {
+        scalar == "\u{FEFF}" || (scalar.properties.isWhitespace && scalar != "\u{85}")
+    }
+}
