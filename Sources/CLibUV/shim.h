@@ -46,6 +46,16 @@ static inline int uvkeeper_pipe_connect(uv_connect_t *request, uv_pipe_t *pipe, 
 #endif
 }
 
+/// `SIG_IGN` is a cast.
+static inline int uvkeeper_ignore_signal(int number) {
+    return signal(number, SIG_IGN) == SIG_ERR ? -1 : 0;
+}
+
+/// `open` is variadic.
+static inline int uvkeeper_open_null(void) {
+    return open("/dev/null", O_RDWR);
+}
+
 /// `environ` is a mutable global.
 static inline char **uvkeeper_environ(void) {
     extern char **environ;

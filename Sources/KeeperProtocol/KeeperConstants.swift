@@ -29,6 +29,10 @@ public enum KeeperConstants {
     /// The longest line accepted in bytes, newline included, unless told otherwise: 16 MiB.
     public static let defaultMaximumLineLength = 16_777_216
 
+    /// The argument by which a host program that is its own sidecar knows that it shall be a keeper: its first, followed
+    /// by the session id.
+    public static let hostArgument = "--uvkeeper-sidecar"
+
     /// How many connections may wait to be accepted; Node's default.
     public static let backlog = 511
 }

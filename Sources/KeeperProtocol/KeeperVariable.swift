@@ -18,6 +18,9 @@ public enum KeeperVariable {
     /// The longest line the keeper accepts, in bytes, newline included. The original has no such limit.
     public static let maximumLineLength = "PI_KEEPER_MAX_LINE_BYTES"
 
+    /// The sessions directory itself, when it does not follow from ``dashboardHome``. The original has no such variable.
+    public static let sessionsDirectory = "PI_KEEPER_SESSIONS_DIR"
+
     /// The base directory, instead of the home directory; see ``SessionsDirectory``.
     public static let dashboardHome = "PI_DASHBOARD_HOME"
 

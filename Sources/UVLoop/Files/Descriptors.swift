@@ -38,6 +38,25 @@ public enum Descriptors {
         for descriptor in first..<Int32(clamping: min(limit.soft, 65536)) { close(descriptor) }
     }
 
+    /// Opens `/dev/null` on those of the descriptors 0, 1 and 2 that are closed, so that no file opened later takes their
+    /// place and is mistaken for them. For the first lines of a program's main.
+    public static func openMissingStandardDescriptors() {
+        while true {
+            let descriptor = uvkeeper_open_null()
+            guard (0...2).contains(descriptor) else {
+                if descriptor > 2 { close(descriptor) }
+                return
+            }
+        }
+    }
+
+    /// Writes a text to standard error; what does not fit into a full pipe or a closed one is lost.
+    public static func writeToStandardError(_ text: String) {
+        var text = text
+        // A diagnostic has nowhere to report its own failure to.
+        _ = text.withUTF8 { write(2, $0.baseAddress, $0.count) }
+    }
+
     /// Closes one descriptor. Not tried again on EINTR: the descriptor is gone even then.
     static func close(_ descriptor: CInt) {
         _ = CLibUV.close(descriptor)

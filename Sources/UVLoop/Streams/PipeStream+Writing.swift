@@ -133,6 +133,11 @@ extension PipeStream {
     private func failed(_ error: UVError) {
         sending.error = error
         if error == .brokenPipe { loop.sawBrokenPipe = true }
+        loop.onNextTick {
+            guard let onWriteError = self.onWriteError else { return }
+            self.onWriteError = nil
+            onWriteError(self, error)
+        }
     }
 
     private func callWaiters() {

@@ -12,6 +12,10 @@ public final class PipeStream: Handle {
     /// Called whenever the write queue has become empty, on a later tick than the write that filled it.
     public var onDrain: ((PipeStream) -> Void)?
 
+    /// Called once, on a later tick, when a write has failed; what was queued is lost and further writes fail. For writers
+    /// that pass no completions. Not called after ``Handle/close(_:)``.
+    public var onWriteError: ((PipeStream, UVError) -> Void)?
+
     // Reading: PipeStream+Reading.swift
     var onBytes: ((PipeStream, RawSpan) -> Void)?
     var onEnd: ((PipeStream, UVError?) -> Void)?
@@ -91,6 +95,7 @@ public final class PipeStream: Handle {
     override func willClose() {
         onBytes = nil
         onDrain = nil
+        onWriteError = nil
         // Sampled now: libuv forgets how much of the write under way was taken when it cancels it.
         sending.finished = acceptedByteCount
     }

@@ -16,4 +16,37 @@ public enum LibUV {
     public static var monotonicTime: Duration {
         .nanoseconds(Int64(uv_hrtime()))
     }
+
+    /// The time since 1970-01-01 UTC, which jumps when the clock is set. Mirrors `uv_gettimeofday`.
+    public static var wallClockTime: Duration {
+        var time = uv_timeval64_t()
+        // Fails only without a place for the result.
+        _ = uv_gettimeofday(&time)
+        return .seconds(time.tv_sec) + .microseconds(Int64(time.tv_usec))
+    }
+
+    /// The user's home directory: `HOME`, or what the system's user database says. Mirrors `uv_os_homedir`.
+    ///
+    /// - Throws: ``UVError/noEntry`` for a user without one.
+    public static func homeDirectory() throws(UVError) -> String {
+        try path(uv_os_homedir)
+    }
+
+    /// The file this process runs. Mirrors `uv_exepath`.
+    public static func executablePath() throws(UVError) -> String {
+        try path(uv_exepath)
+    }
+
+    private static func path(
+        _ call: (UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<Int>?) -> CInt
+    ) throws(UVError) -> String {
+        var size = 4096
+        var status: CInt = 0
+        let path = withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) { buffer in
+            status = call(buffer.baseAddress, &size)
+            return status == 0 ? String(cString: buffer.baseAddress!) : ""
+        }
+        try check(status)
+        return path
+    }
 }

@@ -29,6 +29,14 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
     /// `SIGCONT`: lets a frozen process go on.
     public static let `continue` = Signal(rawValue: SIGCONT)
 
+    /// Makes this whole process ignore the signal; its children start with the default action all the same.
+    /// Mirrors `signal(number, SIG_IGN)`.
+    ///
+    /// - Throws: ``UVError/invalidArgument`` for a signal that cannot be ignored.
+    public func ignore() throws(UVError) {
+        try checkErrno(uvkeeper_ignore_signal(rawValue))
+    }
+
     private static let names: [CInt: String] = [
         SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP",
         SIGABRT: "SIGABRT", SIGBUS: "SIGBUS", SIGFPE: "SIGFPE", SIGKILL: "SIGKILL", SIGUSR1: "SIGUSR1",
