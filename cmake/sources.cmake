@@ -1,11 +1,72 @@
 # Written by scripts/check-cmake --update: do not edit.
 
 set(UVLoop_SOURCES
-    Sources/UVLoop/Placeholder.swift
+    Sources/UVLoop/Files/Descriptors.swift
+    Sources/UVLoop/Files/FileStatus.swift
+    Sources/UVLoop/Files/Files.swift
+    Sources/UVLoop/Files/OpenFile+Locking.swift
+    Sources/UVLoop/Files/OpenFile.swift
+    Sources/UVLoop/Handles/CheckHandle.swift
+    Sources/UVLoop/Handles/Handle.swift
+    Sources/UVLoop/Handles/IdleHandle.swift
+    Sources/UVLoop/Handles/PollHandle.swift
+    Sources/UVLoop/Handles/PrepareHandle.swift
+    Sources/UVLoop/Handles/SignalHandle.swift
+    Sources/UVLoop/Handles/TimerHandle.swift
+    Sources/UVLoop/Interop/Casts.swift
+    Sources/UVLoop/Interop/Check.swift
+    Sources/UVLoop/Loop/BrokenPipeMask.swift
+    Sources/UVLoop/Loop/Loop+Work.swift
+    Sources/UVLoop/Loop/Loop.swift
+    Sources/UVLoop/Loop/LoopRemote.swift
+    Sources/UVLoop/Loop/LoopThread.swift
+    Sources/UVLoop/Loop/Ticker.swift
+    Sources/UVLoop/Process/CStringArray.swift
+    Sources/UVLoop/Process/ChildProcess+Configuration.swift
+    Sources/UVLoop/Process/ChildProcess.swift
+    Sources/UVLoop/Process/ChildStdio.swift
+    Sources/UVLoop/Process/ExecutableSearch.swift
+    Sources/UVLoop/Process/ExitStatus.swift
+    Sources/UVLoop/Process/LibuvWatcher.swift
+    Sources/UVLoop/Process/PidfdWatcher.swift
+    Sources/UVLoop/Process/PosixSpawn.swift
+    Sources/UVLoop/Process/ProcessDetails.swift
+    Sources/UVLoop/Process/ProcessEnvironment.swift
+    Sources/UVLoop/Process/Processes.swift
+    Sources/UVLoop/Process/SpawnError.swift
+    Sources/UVLoop/Streams/Outbox.swift
+    Sources/UVLoop/Streams/PipeListener.swift
+    Sources/UVLoop/Streams/PipeStream+Connecting.swift
+    Sources/UVLoop/Streams/PipeStream+Reading.swift
+    Sources/UVLoop/Streams/PipeStream+Writing.swift
+    Sources/UVLoop/Streams/PipeStream.swift
+    Sources/UVLoop/Streams/ReadBuffer.swift
+    Sources/UVLoop/Streams/SocketPath.swift
+    Sources/UVLoop/Streams/SocketProbe.swift
+    Sources/UVLoop/Values/LibUV.swift
+    Sources/UVLoop/Values/Milliseconds.swift
+    Sources/UVLoop/Values/Signal.swift
+    Sources/UVLoop/Values/UVError.swift
 )
 
 set(KeeperProtocol_SOURCES
-    Sources/KeeperProtocol/Placeholder.swift
+    Sources/KeeperProtocol/ControlEscaping.swift
+    Sources/KeeperProtocol/JSONStringArray.swift
+    Sources/KeeperProtocol/JSONStringArrayReader.swift
+    Sources/KeeperProtocol/KeeperConstants.swift
+    Sources/KeeperProtocol/KeeperExitStatus.swift
+    Sources/KeeperProtocol/KeeperPaths.swift
+    Sources/KeeperProtocol/KeeperPlatform.swift
+    Sources/KeeperProtocol/KeeperSettings.swift
+    Sources/KeeperProtocol/KeeperVariable.swift
+    Sources/KeeperProtocol/LineFramer.swift
+    Sources/KeeperProtocol/LogLine.swift
+    Sources/KeeperProtocol/LogTimestamp.swift
+    Sources/KeeperProtocol/NewlineScan.swift
+    Sources/KeeperProtocol/RandomTag.swift
+    Sources/KeeperProtocol/SessionID.swift
+    Sources/KeeperProtocol/SessionIDError.swift
+    Sources/KeeperProtocol/SessionsDirectory.swift
 )
 
 set(UVKeeper_SOURCES
@@ -13,7 +74,17 @@ set(UVKeeper_SOURCES
 )
 
 set(KeeperSidecar_SOURCES
-    Sources/KeeperSidecar/Placeholder.swift
+    Sources/KeeperSidecar/ChildPIDFile.swift
+    Sources/KeeperSidecar/DropLog.swift
+    Sources/KeeperSidecar/Keeper+Ending.swift
+    Sources/KeeperSidecar/Keeper.swift
+    Sources/KeeperSidecar/KeeperFailure.swift
+    Sources/KeeperSidecar/KeeperLaunch.swift
+    Sources/KeeperSidecar/KeeperLog.swift
+    Sources/KeeperSidecar/KeeperSidecar.swift
+    Sources/KeeperSidecar/LineForwarder.swift
+    Sources/KeeperSidecar/SessionClaim.swift
+    Sources/KeeperSidecar/SessionSocket.swift
 )
 
 set(uvkeeper-sidecar_SOURCES

@@ -93,9 +93,9 @@ public struct KeeperPaths: Hashable, Sendable {
     /// `sun_path` is one byte larger; that byte is the terminating NUL.
     public static var maximumSocketPathLength: Int {
         #if os(Linux) || os(Android) || os(Windows)
-            107
+        107
         #else
-            103
+        103
         #endif
     }
 

@@ -10,9 +10,9 @@ public enum KeeperPlatform: Sendable {
     /// The platform this program was built for.
     public static var current: KeeperPlatform {
         #if os(Windows)
-            .windows
+        .windows
         #else
-            .posix
+        .posix
         #endif
     }
 

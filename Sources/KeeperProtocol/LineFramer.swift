@@ -1,13 +1,13 @@
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #elseif canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Android)
-    import Android
+import Android
 #elseif os(Windows)
-    import ucrt
+import ucrt
 #endif
 
 /// Cuts a stream of bytes into whole lines, without copying those that arrive whole.

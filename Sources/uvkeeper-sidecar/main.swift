@@ -1,1 +1,3 @@
-print("uvkeeper-sidecar")
+import KeeperSidecar
+
+KeeperSidecar.main()

@@ -108,7 +108,7 @@ struct KeeperPathsTests {
     func countsBytesLeft() throws {
         let id = try SessionID("x")
         #if os(Linux)
-            #expect(KeeperPaths.maximumSocketPathLength == 107)
+        #expect(KeeperPaths.maximumSocketPathLength == 107)
         #endif
         #expect(posix.socketPathBytesLeft(for: id) == KeeperPaths.maximumSocketPathLength - "/s/x.rpc.sock".utf8.count)
         let exact = String(repeating: "d", count: KeeperPaths.maximumSocketPathLength - "//x.rpc.sock".utf8.count)

@@ -1,5 +1,5 @@
-import Testing
 import TestSupport
+import Testing
 import UVLoop
 
 @Suite("smoke") struct LoopSmokeTests {
@@ -7,7 +7,9 @@ import UVLoop
         try withTemporaryDirectory { directory in
             try withLoop { loop in
                 var ticks = 0
-                loop.onNextTick { ticks += 1; loop.onNextTick { ticks += 1 } }
+                loop.onNextTick {
+                    ticks += 1; loop.onNextTick { ticks += 1 }
+                }
                 let timer = try TimerHandle(on: loop)
                 timer.start(after: .milliseconds(5)) { $0.close() }
                 let path = directory + "/s"
@@ -36,7 +38,8 @@ import UVLoop
                 }
                 for usesLibuv in [false, true] {
                     var configuration = ChildProcess.Configuration(
-                        executable: "sh", arguments: ["-c", "cat; ls /proc/self/fd; exit 3"], stdio: [.pipe, .pipe, .ignore])
+                        executable: "sh", arguments: ["-c", "cat; ls /proc/self/fd; exit 3"],
+                        stdio: [.pipe, .pipe, .ignore])
                     configuration.usesLibuv = usesLibuv
                     let child = try ChildProcess(configuration, on: loop) { _, status in
                         #expect(status == .exited(code: 3))
@@ -62,7 +65,9 @@ import UVLoop
                     }
                 }
                 let remote = loop.remote
-                loop.queueWork({ remote.submit { loop in loop.updateTime() }; return 42 }) { #expect($0 == 42) }
+                loop.queueWork({
+                    remote.submit { loop in loop.updateTime() }; return 42
+                }) { #expect($0 == 42) }
                 while loop.run() {}
                 #expect(wrote == [nil]); #expect(got == payload); #expect(ticks == 2)
             }

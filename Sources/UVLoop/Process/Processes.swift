@@ -15,6 +15,11 @@ public enum Processes {
     /// This process's own id. Mirrors `uv_os_getpid`.
     public static var currentID: Int32 { uv_os_getpid() }
 
+    /// Ends this process at once with a status from 0 to 255. Mirrors `exit(3)`.
+    public static func exit(_ status: Int32) -> Never {
+        CLibUV.exit(status)
+    }
+
     /// Asks by signal zero whether the process exists, without affecting it. A zombie counts as gone where the system
     /// shows its state. For ids below 1: gone.
     public static func liveness(of pid: Int32) -> Liveness {

@@ -1,0 +1,205 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// One keeper's life: claim the session, start the child, publish the socket, forward lines, clean up.
+final class Keeper {
+    /// Every state carries what must be undone when it ends.
+    enum State {
+        /// Waiting for the session's lock; nothing exists yet.
+        case claiming(attemptsLeft: Int)
+        case running(Session)
+        /// The child has been told to end; its exit, or the deadline, is awaited.
+        case ending(Session, KeeperExitStatus)
+        case ended(KeeperExitStatus)
+    }
+
+    /// What a running session consists of.
+    struct Session {
+        let claim: SessionClaim
+        let socket: SessionSocket
+        let child: ChildProcess
+        let startedAt: Duration
+        let childPIDFile: ChildPIDFile?
+        let forwarder: LineForwarder
+    }
+
+    /// How often and how long apart a contended lock is tried: a second in all, then the session counts as taken.
+    private static let claimAttempts = 100
+    private static let claimInterval = Duration.milliseconds(10)
+    /// How long the exit of a killed child is awaited; one that cannot even be killed does not keep the keeper.
+    static let killDeadline = Duration.milliseconds(500)
+    /// A keeper needs one descriptor for each client; more than this many clients at once are not served anyway.
+    private static let descriptorCeiling: UInt64 = 8192
+
+    let launch: KeeperLaunch
+    let loop: Loop
+    let timer: TimerHandle
+    var rotation: TimerHandle?
+    var signals: [SignalHandle] = []
+    var state = State.claiming(attemptsLeft: Keeper.claimAttempts)
+
+    /// Keeps the session until it ends.
+    ///
+    /// - Throws: what keeps it from starting.
+    static func run(_ launch: KeeperLaunch) throws(KeeperFailure) -> KeeperExitStatus {
+        let keeper: Keeper
+        do throws(UVError) {
+            keeper = try Keeper(launch)
+        } catch {
+            throw .badConfiguration("cannot start an event loop: \(error)")
+        }
+        keeper.claim()
+        keeper.loop.run()
+        guard case .ended(let status) = keeper.state else {
+            preconditionFailure("the keeper's loop ended in state \(keeper.state)")
+        }
+        do throws(LoopStillOpen) {
+            try keeper.loop.close()
+        } catch {
+            preconditionFailure("the keeper left something open: \(error)")
+        }
+        return status
+    }
+
+    private init(_ launch: KeeperLaunch) throws(UVError) {
+        self.launch = launch
+        loop = try Loop()
+        timer = try TimerHandle(on: loop)
+        for signal in [Signal.terminate, .interrupt] {
+            let handle = try SignalHandle(on: loop)
+            try handle.start(signal) { [unowned self] _, signal in received(signal) }
+            signals.append(handle)
+        }
+    }
+
+    // MARK: Starting
+
+    private func claim() {
+        guard case .claiming(let attemptsLeft) = state else { return }
+        do throws(KeeperFailure) {
+            try SessionSocket.checkFree(launch.paths.socket(for: launch.session))
+            switch try SessionClaim.attempt(launch.session, paths: launch.paths) {
+            case .claimed(let claim): try start(claim)
+            case .taken(let reason): throw .sessionTaken("another keeper holds session \(launch.session): \(reason)")
+            case .contended:
+                guard attemptsLeft > 1 else {
+                    throw .sessionTaken("the lock of session \(launch.session) is held, and not by a keeper")
+                }
+                state = .claiming(attemptsLeft: attemptsLeft - 1)
+                timer.start(after: Keeper.claimInterval) { [unowned self] _ in claim() }
+            }
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func start(_ claim: SessionClaim) throws(KeeperFailure) {
+        do throws(KeeperFailure) {
+            // Again, now that no other keeper of ours can come in between: an original one has no lock.
+            try SessionSocket.checkFree(launch.paths.socket(for: launch.session))
+            let socket = try SessionSocket(launch.session, paths: launch.paths, on: loop)
+            launch.log.write("socket bound \(launch.paths.socket(for: launch.session))")
+            do throws(KeeperFailure) {
+                try start(claim, socket)
+            } catch {
+                socket.remove(log: launch.log)
+                throw error
+            }
+        } catch {
+            release(claim)
+            throw error
+        }
+    }
+
+    private func start(_ claim: SessionClaim, _ socket: SessionSocket) throws(KeeperFailure) {
+        let child = try startChild()
+        guard let stdin = child.streams[0] else { preconditionFailure("the child was given a pipe") }
+        let forwarder = LineForwarder(
+            child: stdin, listener: socket.listener, maximumLineLength: launch.settings.maximumLineLength,
+            log: launch.log)
+        stdin.onWriteError = { [unowned self] _, error in stdinBroke(error) }
+        do throws(KeeperFailure) {
+            try listen(socket, forwarder)
+            try socket.publish()
+        } catch {
+            kill(child)
+            stdin.close()
+            throw error
+        }
+        state = .running(
+            Session(
+                claim: claim, socket: socket, child: child, startedAt: LibUV.monotonicTime,
+                childPIDFile: writeChildPID(child.pid), forwarder: forwarder))
+        raiseDescriptorLimit()
+        startTimers()
+    }
+
+    private func startChild() throws(KeeperFailure) -> ChildProcess {
+        let settings = launch.settings
+        let command = settings.command + settings.arguments
+        launch.log.write("spawning pi \(command.joined(separator: " "))")
+        launch.log.write("pi output capture: \(settings.capturesOutput ? "enabled" : "disabled")")
+        let interval = Int(settings.logCheckInterval / .milliseconds(1))
+        launch.log.write("log rotation: maxBytes=\(settings.logMaximumBytes) checkIntervalMs=\(interval)")
+        let output: ChildProcess.Stdio = settings.capturesOutput ? .descriptor(launch.log.descriptor) : .ignore
+        let configuration = ChildProcess.Configuration(
+            executable: command[0],
+            arguments: Array(command.dropFirst()),
+            environment: launch.childEnvironment,
+            stdio: [.pipe, output, output],
+            flags: [.hideWindow],
+        )
+        do throws(SpawnError) {
+            return try ChildProcess(configuration, on: loop) { [unowned self] _, status in childEnded(status) }
+        } catch {
+            throw .childFailed("cannot start pi: \(error)")
+        }
+    }
+
+    private func listen(_ socket: SessionSocket, _ forwarder: LineForwarder) throws(KeeperFailure) {
+        do throws(UVError) {
+            try socket.listener.listen(backlog: KeeperConstants.backlog) { [launch] _, result in
+                switch result {
+                case .success(let client): forwarder.add(client)
+                case .failure(let error): launch.log.write("cannot accept clients for now: \(error)")
+                }
+            }
+        } catch {
+            throw .badConfiguration("cannot listen on the socket: \(error)")
+        }
+    }
+
+    private func writeChildPID(_ pid: Int32) -> ChildPIDFile? {
+        do throws(UVError) {
+            return try ChildPIDFile(pid, session: launch.session, paths: launch.paths)
+        } catch {
+            launch.log.write("cannot write pi-PID sidecar: \(error)")
+            return nil
+        }
+    }
+
+    /// Only now that the child has started: it keeps the limit it would have had without a keeper.
+    private func raiseDescriptorLimit() {
+        do throws(UVError) {
+            try Descriptors.raiseLimit(upTo: Keeper.descriptorCeiling)
+        } catch {
+            launch.log.write("cannot raise the descriptor limit, fewer clients fit: \(error)")
+        }
+    }
+
+    private func startTimers() {
+        timer.start(after: KeeperConstants.crashWindow) { [unowned self] _ in
+            launch.log.write("keeper ready: \(launch.session)")
+        }
+        // Without capture only this process writes to the log, and checks as it writes; idle, it does nothing at all.
+        guard launch.settings.capturesOutput else { return }
+        do throws(UVError) {
+            let rotation = try TimerHandle(on: loop)
+            let interval = launch.settings.logCheckInterval
+            rotation.start(after: interval, repeating: interval) { [log = launch.log] _ in log.rotate() }
+            self.rotation = rotation
+        } catch {
+            launch.log.write("cannot watch the size of the log: \(error)")
+        }
+    }
+}

@@ -1,0 +1,19 @@
+internal import KeeperProtocol
+
+/// Why a keeper cannot start or go on: the status it exits with, and the sentence for the log.
+struct KeeperFailure: Error {
+    let status: KeeperExitStatus
+    let reason: String
+
+    static func badConfiguration(_ reason: String) -> KeeperFailure {
+        KeeperFailure(status: .badConfiguration, reason: reason)
+    }
+
+    static func childFailed(_ reason: String) -> KeeperFailure {
+        KeeperFailure(status: .childFailed, reason: reason)
+    }
+
+    static func sessionTaken(_ reason: String) -> KeeperFailure {
+        KeeperFailure(status: .sessionTaken, reason: reason)
+    }
+}

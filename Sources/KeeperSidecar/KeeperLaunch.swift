@@ -1,0 +1,71 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// What a keeper is started with, checked before any file exists: session, paths, settings, and its log.
+struct KeeperLaunch {
+    let session: SessionID
+    let paths: KeeperPaths
+    let settings: KeeperSettings
+    let childEnvironment: ProcessEnvironment
+    let log: KeeperLog
+
+    init(arguments: [String], environment: ProcessEnvironment) throws(KeeperFailure) {
+        guard arguments.count == 1 else {
+            throw .badConfiguration("expected one argument, the session id, got \(arguments.count); see --help")
+        }
+        do throws(SessionIDError) {
+            session = try SessionID(arguments[0])
+        } catch {
+            throw .badConfiguration(error.message(for: arguments[0]))
+        }
+        let variables = environment.variables
+        paths = KeeperPaths(directory: try KeeperLaunch.directory(variables))
+        settings = KeeperSettings(environment: variables)
+        childEnvironment = ProcessEnvironment(entries: KeeperSettings.childEnvironment(from: environment.entries))
+        do throws(UVError) {
+            try Files.makeDirectory(at: paths.directory)
+        } catch {
+            throw .badConfiguration("cannot make the sessions directory \(paths.directory): \(error)")
+        }
+        do throws(UVError) {
+            log = try KeeperLog(path: paths.log(for: session), maximumBytes: settings.logMaximumBytes)
+        } catch {
+            throw .badConfiguration("cannot open the log \(paths.log(for: session)): \(error)")
+        }
+    }
+
+    /// Runs the keeper to its end. From here on, whatever goes wrong is in the log.
+    func run() -> KeeperExitStatus {
+        log.write("keeper starting session=\(session) pid=\(Processes.currentID) version=\(KeeperSidecar.version)")
+        for warning in settings.warnings { log.write(warning) }
+        do throws(KeeperFailure) {
+            // A closed terminal or a client that goes away must not end a keeper. Set here and not inherited: a spawn
+            // resets dispositions (H42).
+            try ignore(.hangUp)
+            try ignore(.brokenPipe)
+            return try Keeper.run(self)
+        } catch {
+            log.write("\(error.reason); exiting with status \(error.status.rawValue)")
+            return error.status
+        }
+    }
+
+    private func ignore(_ signal: Signal) throws(KeeperFailure) {
+        do throws(UVError) {
+            try signal.ignore()
+        } catch {
+            throw .badConfiguration("cannot ignore \(signal): \(error)")
+        }
+    }
+
+    private static func directory(_ variables: [String: String]) throws(KeeperFailure) -> String {
+        if let directory = variables[KeeperVariable.sessionsDirectory], !directory.isEmpty { return directory }
+        var home = ""
+        // Without a home directory PI_DASHBOARD_HOME may still say where to go.
+        do throws(UVError) { home = try LibUV.homeDirectory() } catch { home = "" }
+        guard let directory = SessionsDirectory.path(environment: variables, home: home) else {
+            throw .badConfiguration("there is no home directory; set HOME or \(KeeperVariable.dashboardHome)")
+        }
+        return directory
+    }
+}

@@ -1,0 +1,40 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The keeper's log: one line per event, and, if captured, the child's output between them.
+///
+/// The child writes to a copy of the same descriptor, so a log that has grown too large is cut to nothing in place, same
+/// inode, and both writers append from its new end. Cutting is silent. A log that cannot be written to (a full disk) never
+/// stops a session.
+final class KeeperLog {
+    private let file: OpenFile
+    private let maximumBytes: Int
+
+    init(path: String, maximumBytes: Int) throws(UVError) {
+        file = try OpenFile(path, .append)
+        self.maximumBytes = maximumBytes
+    }
+
+    /// What the child's stdout and stderr become when they are captured.
+    var descriptor: Int32 { file.descriptor }
+
+    func write(_ message: String) {
+        let now = LibUV.wallClockTime / .milliseconds(1)
+        do throws(UVError) {
+            try file.write(Array(LogLine.text(message, millisecondsSinceEpoch: Int64(now)).utf8))
+        } catch {
+            // Nowhere to report to. The next line may find room again.
+        }
+        rotate()
+    }
+
+    /// Cuts the log if it is over its limit.
+    func rotate() {
+        do throws(UVError) {
+            guard try file.status().size > UInt64(maximumBytes) else { return }
+            try file.truncate()
+        } catch {
+            // The same at the next check.
+        }
+    }
+}

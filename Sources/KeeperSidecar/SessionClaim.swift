@@ -1,0 +1,106 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The hold on a session: an advisory lock on its pid file, which ends with this process, however it ends.
+///
+/// The pid file appears under its final name complete and locked: it is written and locked under a temporary name, then
+/// linked, or, where a dead keeper left one, renamed over it while holding the lock of that one too. So of any number of
+/// keepers started at once one wins, and no reader ever sees an empty file.
+final class SessionClaim {
+    enum Result {
+        case claimed(SessionClaim)
+        /// A keeper holds the session.
+        case taken(String)
+        /// Somebody holds the lock of a dead keeper's file for a moment: another keeper taking over, or a server cleaning
+        /// up. Try again soon.
+        case contended
+    }
+
+    private let path: String
+    private let file: OpenFile
+    private let identity: FileIdentity
+
+    private init(path: String, file: OpenFile, identity: FileIdentity) {
+        self.path = path
+        self.file = file
+        self.identity = identity
+    }
+
+    static func attempt(_ session: SessionID, paths: KeeperPaths) throws(KeeperFailure) -> Result {
+        let path = paths.keeperPID(for: session)
+        do throws(UVError) {
+            let temporary = paths.temporaryFile(for: path, random: .random(in: .min ... .max))
+            let file = try OpenFile(temporary, .createNew)
+            defer { removeTemporary(temporary) }
+            try file.write(Array(String(Processes.currentID).utf8))
+            // Nobody else knows the file, so nobody can hold its lock.
+            _ = try file.lockForProcess()
+            let claim = SessionClaim(path: path, file: file, identity: try file.status().identity)
+            do throws(UVError) {
+                try Files.link(temporary, to: path)
+                return .claimed(claim)
+            } catch .exists {
+                return try claim.replaceStale(from: temporary)
+            }
+        } catch {
+            throw .badConfiguration("cannot write the pid file \(path): \(error)\(SessionClaim.advice(error))")
+        }
+    }
+
+    /// Whether the session is still this keeper's: the file at its path is the one that is locked.
+    var holds: Bool {
+        do throws(UVError) {
+            return try Files.status(of: path, followingLinks: false).identity == identity
+        } catch {
+            return false
+        }
+    }
+
+    /// Gives the session up: removes the pid file if it is still this keeper's, then lets go of the lock.
+    func release() throws(UVError) {
+        defer { file.close() }
+        try Files.unlink(path, ifStill: identity)
+    }
+
+    private func replaceStale(from temporary: String) throws(UVError) -> Result {
+        let stale: OpenFile
+        do throws(UVError) {
+            stale = try OpenFile(path, .readWrite)
+        } catch .noEntry {
+            return .contended
+        }
+        defer { stale.close() }
+        guard try stale.lockForProcess() else {
+            // A keeper's lock is held by the process whose pid is in the file; anybody else's is about to be gone.
+            let owner = Int32(String(decoding: try stale.read(limit: 32), as: UTF8.self))
+            guard let owner, try stale.lockHolder() == .process(owner) else { return .contended }
+            return .taken("its pid file is locked by process \(owner)")
+        }
+        // While this lock was being taken, its holder may have replaced the file by a live one.
+        do throws(UVError) {
+            guard try Files.status(of: path, followingLinks: false).identity == stale.status().identity else {
+                return .contended
+            }
+        } catch .noEntry {
+            return .contended
+        }
+        try Files.rename(temporary, to: path)
+        return .claimed(self)
+    }
+
+    private static func removeTemporary(_ path: String) {
+        do throws(UVError) {
+            try Files.unlinkIfPresent(path)
+        } catch {
+            // Left to the next discovery, which removes temporary files.
+        }
+    }
+
+    private static func advice(_ error: UVError) -> String {
+        switch error {
+        case .symbolicLink, .isDirectory, .invalidArgument: "; something that is no file has its name: remove it"
+        case .notPermitted, .notSupported: "; the sessions directory must be on a file system with hard links"
+        default: ""
+        }
+    }
+}

@@ -1,0 +1,100 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The session's socket: bound and listening under a temporary name first, so that it appears under its final name with
+/// its mode, its listener and its child all in place.
+final class SessionSocket {
+    let listener: PipeListener
+    private let temporary: String
+    private let path: String
+    private var isPublished = false
+
+    init(_ session: SessionID, paths: KeeperPaths, on loop: Loop) throws(KeeperFailure) {
+        path = paths.socket(for: session)
+        let bytesLeft = paths.socketPathBytesLeft(for: session)
+        guard bytesLeft >= 0 else {
+            throw .badConfiguration(
+                "the socket path \(path) is \(-bytesLeft) bytes too long; use a shorter session id or a shorter "
+                    + "\(KeeperVariable.dashboardHome)")
+        }
+        var attempts = 8
+        while true {
+            let temporary = paths.temporarySocketName(random: .random(in: .min ... .max))
+            attempts -= 1
+            let result = SessionSocket.bind(temporary, on: loop)
+            switch result {
+            case .success(let listener):
+                self.listener = listener
+                self.temporary = temporary
+                return
+            case .failure(.addressInUse) where attempts > 0: continue
+            case .failure(let error):
+                throw .badConfiguration("cannot bind a socket in \(paths.directory): \(error)")
+            }
+        }
+    }
+
+    /// Throws if somebody listens on the session's socket, or if what has its name cannot be replaced.
+    static func checkFree(_ path: String) throws(KeeperFailure) {
+        switch SocketProbe(path) {
+        case .accepting(let pid):
+            throw .sessionTaken("the socket \(path) is served by \(pid.map { "process \($0)" } ?? "another process")")
+        case .missing, .refused: break
+        case .failed(let error): throw .badConfiguration("cannot tell whether the socket \(path) is free: \(error)")
+        }
+        do throws(UVError) {
+            guard try Files.status(of: path, followingLinks: false).kind != .directory else {
+                throw .isDirectory
+            }
+        } catch .noEntry {
+            return
+        } catch {
+            throw .badConfiguration("the socket path \(path) cannot be used: \(error); remove what is there")
+        }
+    }
+
+    /// Gives the listening socket its final name. A file nobody listens on is replaced, as the original does; a live
+    /// socket never.
+    func publish() throws(KeeperFailure) {
+        // Another keeper of the same session is excluded by the lock; an original one, which has none, could still bind
+        // the name between two steps here, hence `link`, which replaces nothing.
+        for _ in 0..<3 {
+            do throws(UVError) {
+                try Files.link(temporary, to: path)
+                isPublished = true
+                try Files.unlink(temporary)
+                return
+            } catch .exists {
+                try SessionSocket.checkFree(path)
+                try removeStale()
+            } catch {
+                throw .badConfiguration("cannot publish the socket \(path): \(error)")
+            }
+        }
+        throw .sessionTaken("the socket \(path) comes back as often as it is removed")
+    }
+
+    /// Stops listening and removes the names that are still this socket's.
+    func remove(log: KeeperLog) {
+        listener.close()
+        for name in isPublished ? [path, temporary] : [temporary] {
+            do throws(UVError) {
+                try Files.unlink(name, ifStill: listener.identity)
+            } catch {
+                log.write("cannot remove \(name): \(error)")
+            }
+        }
+    }
+
+    private func removeStale() throws(KeeperFailure) {
+        do throws(UVError) {
+            try Files.unlinkIfPresent(path)
+        } catch {
+            throw .badConfiguration("cannot remove the stale socket \(path): \(error)")
+        }
+    }
+
+    private static func bind(_ path: String, on loop: Loop) -> Result<PipeListener, UVError> {
+        Result { () throws(UVError) in try PipeListener(bindingTo: path, on: loop) }
+    }
+}
