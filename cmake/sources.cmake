@@ -70,7 +70,22 @@ set(KeeperProtocol_SOURCES
 )
 
 set(UVKeeper_SOURCES
-    Sources/UVKeeper/Placeholder.swift
+    Sources/UVKeeper/DetachedProcess.swift
+    Sources/UVKeeper/Exports.swift
+    Sources/UVKeeper/KeeperCleanup.swift
+    Sources/UVKeeper/KeeperConnection.swift
+    Sources/UVKeeper/KeeperError.swift
+    Sources/UVKeeper/KeeperInspection.swift
+    Sources/UVKeeper/KeeperLogTail.swift
+    Sources/UVKeeper/KeeperManager+Discovery.swift
+    Sources/UVKeeper/KeeperManager+LogSweep.swift
+    Sources/UVKeeper/KeeperManager+Spawning.swift
+    Sources/UVKeeper/KeeperManager+Writing.swift
+    Sources/UVKeeper/KeeperManager.swift
+    Sources/UVKeeper/ProcessTools.swift
+    Sources/UVKeeper/SessionQueue.swift
+    Sources/UVKeeper/SidecarCommand.swift
+    Sources/UVKeeper/WriteOutcome.swift
 )
 
 set(KeeperSidecar_SOURCES

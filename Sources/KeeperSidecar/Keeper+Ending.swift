@@ -32,8 +32,13 @@ extension Keeper {
         case .running(let session):
             launch.log.write("pi exited code=\(code) signal=\(signal)")
             let status = status(of: session)
-            if status == .childFailed { launch.log.write("pi ended within its crash window") }
-            end(session, status)
+            // SIGTERM for the process group reaches the child too, and libuv reports signals last in a tick: only if none
+            // has come by the next one has the child ended by itself.
+            loop.onNextTick { [unowned self] in
+                guard case .running = state else { return }
+                if status == .childFailed { launch.log.write("pi ended within its crash window") }
+                end(session, status)
+            }
         case .ending(let session, let status):
             launch.log.write("pi exited code=\(code) signal=\(signal)")
             complete(session, status)

@@ -69,11 +69,22 @@ public final class OpenFile {
     public func read(limit: Int) throws(UVError) -> [UInt8] {
         let size = Int(clamping: try status().size)
         // Files of /proc say 0 and have contents all the same.
-        var bytes = [UInt8](repeating: 0, count: size == 0 ? min(limit, 65536) : min(limit, size))
+        return try read(from: 0, limit: size == 0 ? min(limit, 4096) : min(limit, size))
+    }
+
+    /// The end of the file, at most `limit` bytes.
+    public func read(last limit: Int) throws(UVError) -> [UInt8] {
+        let size = Int(clamping: try status().size)
+        return try read(from: max(0, size - limit), limit: limit)
+    }
+
+    /// The file from an offset on, at most `limit` bytes; shorter, or empty, at its end.
+    public func read(from offset: Int, limit: Int) throws(UVError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: limit)
         var count = 0
         while count < bytes.count {
             let read = try transfer(
-                bytes.withUnsafeMutableBytes { .init(rebasing: $0[count...]) }, at: Int64(count), uv_fs_read)
+                bytes.withUnsafeMutableBytes { .init(rebasing: $0[count...]) }, at: Int64(offset + count), uv_fs_read)
             if read == 0 { break }
             count += read
         }

@@ -186,7 +186,9 @@ public final class Loop {
         assert(isOnLoop, "a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
     }
 
-    /// Traps when called on another thread than the one that runs the loop.
+    /// Traps when called on another thread than the one that runs the loop. For types built on a loop, at their doors.
+    public func preconditionOnThread() { preconditionOnLoop() }
+
     func preconditionOnLoop() {
         precondition(isOnLoop, "a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
     }

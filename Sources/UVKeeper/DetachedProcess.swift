@@ -1,0 +1,159 @@
+public import UVLoop
+
+/// A process that outlives this program: in a session of its own, without a window, with nothing on stdin.
+///
+/// Mirrors the original's `spawnDetached` and the two waits that go with it.
+public final class DetachedProcess {
+    /// Its pid, which is its process group too.
+    public let pid: Int32
+    /// When it started, since the system booted; nil if the system does not tell. With the pid it tells this process from
+    /// a later one of the same number.
+    public let startTime: Duration?
+    private let child: ChildProcess
+    private let loop: Loop
+    private var waits: [ObjectIdentifier: Wait] = [:]
+    /// Called once when it has ended, before the waits are told.
+    var onExit: ((DetachedProcess, ExitStatus) -> Void)?
+
+    /// What a wait found.
+    public enum WaitResult: Hashable, Sendable {
+        /// It runs, and, for a wait that probes, is ready.
+        case running
+        /// It has ended.
+        case ended(ExitStatus)
+        /// It runs, and was not ready in time.
+        case timedOut
+        /// The wait was given up by this program.
+        case canceled
+    }
+
+    /// Starts the process; the loop does not wait for it.
+    ///
+    /// - Parameter output: what its stdout and stderr become; it stays the caller's.
+    init(_ configuration: ChildProcess.Configuration, output: Int32?, on loop: Loop) throws(SpawnError) {
+        var configuration = configuration
+        let output: ChildProcess.Stdio = output.map { .descriptor($0) } ?? .ignore
+        configuration.stdio = [.ignore, output, output]
+        configuration.flags.formUnion([.detached, .hideWindow])
+        final class Relay { weak var process: DetachedProcess? }
+        let relay = Relay()
+        child = try ChildProcess(configuration, on: loop) { _, status in relay.process?.ended(status) }
+        child.unref()
+        pid = child.pid
+        startTime = ProcessDetails(of: pid)?.startTime
+        self.loop = loop
+        relay.process = self
+    }
+
+    /// Whether it has not been seen to end.
+    public var isRunning: Bool { child.isRunning }
+
+    /// How it ended; nil while it runs.
+    public var exitStatus: ExitStatus? { child.exitStatus }
+
+    /// Waits until the process has lived so long, or has ended; `completion` runs once, on a later tick.
+    public func waitForNoCrash(window: Duration, completion: @escaping (WaitResult) -> Void) {
+        wait(deadline: window) { result in completion(result == .timedOut ? .running : result) }
+    }
+
+    /// Waits until `probe` says true, the process has ended, or the deadline passes; `completion` runs once, on a later
+    /// tick. The probe is asked after 1 ms, then ever more rarely up to every 25 ms.
+    public func waitForReady(
+        probe: @escaping () -> Bool,
+        deadline: Duration,
+        completion: @escaping (WaitResult) -> Void,
+    ) {
+        wait(probe: probe, deadline: deadline, completion: completion)
+    }
+
+    /// Stops watching the process, which runs on: waits end as canceled, its end is not reported. If it ends before this
+    /// program does, it stays a zombie until then (H47). Idempotent.
+    public func close() {
+        onExit = nil
+        child.close()
+        endWaits(.canceled)
+    }
+
+    private func wait(probe: (() -> Bool)? = nil, deadline: Duration, completion: @escaping (WaitResult) -> Void) {
+        if let exitStatus { return loop.onNextTick { completion(.ended(exitStatus)) } }
+        do throws(UVError) {
+            let wait = try Wait(on: loop, probe: probe, deadline: deadline)
+            let id = ObjectIdentifier(wait)
+            waits[id] = wait
+            wait.start { [self] result in
+                waits[id] = nil
+                completion(result)
+            }
+        } catch {
+            preconditionFailure("uv_timer_init does not fail: \(error)")
+        }
+    }
+
+    private func ended(_ status: ExitStatus) {
+        onExit?(self, status)
+        onExit = nil
+        endWaits(.ended(status))
+    }
+
+    private func endWaits(_ result: WaitResult) {
+        for wait in Array(waits.values) { wait.end(result) }
+    }
+
+    /// One wait: a timer that probes, and a deadline.
+    private final class Wait {
+        private let timer: TimerHandle
+        private let probe: (() -> Bool)?
+        private let end: Duration
+        private var pause = Duration.milliseconds(1)
+        private var completion: ((WaitResult) -> Void)?
+
+        init(on loop: Loop, probe: (() -> Bool)?, deadline: Duration) throws(UVError) {
+            timer = try TimerHandle(on: loop)
+            self.probe = probe
+            end = LibUV.monotonicTime + deadline
+        }
+
+        func start(_ completion: @escaping (WaitResult) -> Void) {
+            self.completion = completion
+            next()
+        }
+
+        func end(_ result: WaitResult) {
+            guard let completion else { return }
+            self.completion = nil
+            timer.close()
+            completion(result)
+        }
+
+        private func next() {
+            let left = end - LibUV.monotonicTime
+            let delay = probe == nil ? left : min(left, pause)
+            pause = min(pause * 2, .milliseconds(25))
+            timer.start(after: max(.zero, delay)) { [weak self] _ in self?.fired() }
+        }
+
+        private func fired() {
+            if let probe, probe() { return end(.running) }
+            if LibUV.monotonicTime >= end { return end(.timedOut) }
+            next()
+        }
+    }
+}
+
+@available(*, unavailable)
+extension DetachedProcess: Sendable {}
+
+extension Loop {
+    /// Starts a process that outlives this program; see ``DetachedProcess``.
+    ///
+    /// - Parameters:
+    ///   - configuration: its stdio and flags are replaced: nothing on stdin, `output` on stdout and stderr, detached,
+    ///     window hidden.
+    ///   - output: a descriptor that stays the caller's; nil: output is discarded.
+    public func spawnDetached(
+        _ configuration: ChildProcess.Configuration,
+        output: Int32? = nil,
+    ) throws(SpawnError) -> DetachedProcess {
+        try DetachedProcess(configuration, output: output, on: self)
+    }
+}

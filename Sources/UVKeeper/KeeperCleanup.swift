@@ -1,0 +1,64 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// Removes the files of dead keepers, and only theirs.
+enum KeeperCleanup {
+    /// Removes a dead session's files while holding the lock of its pid file, which keeps a keeper that is just starting
+    /// from taking over in between. Safe on any thread; nothing here waits.
+    ///
+    /// - Parameter isTerminated: its keeper lives and has been told to end; the files go even though it holds the lock and
+    ///   its socket still accepts.
+    /// - Returns: false if they were left: a keeper has come back, or something else has their names.
+    static func remove(_ session: SessionID, paths: KeeperPaths, isTerminated: Bool = false) -> Bool {
+        let pidPath = paths.keeperPID(for: session)
+        do throws(UVError) {
+            let file = try OpenFile(pidPath, .readWrite)
+            // Closing releases the lock, after the file is gone.
+            defer { file.close() }
+            if !isTerminated {
+                guard try file.lockForDescription() else { return false }
+            }
+            let identity = try file.status().identity
+            guard try Files.status(of: pidPath, followingLinks: false).identity == identity else { return false }
+            guard try removeSocket(paths.socket(for: session), isTerminated: isTerminated) else { return false }
+            try Files.unlinkIfPresent(paths.childPID(for: session))
+            return try Files.unlink(pidPath, ifStill: identity)
+        } catch {
+            return false
+        }
+    }
+
+    /// Removes what killed keepers left under temporary names more than a minute ago.
+    static func removeTemporaries(named names: [String], in paths: KeeperPaths) {
+        let now = LibUV.wallClockTime
+        for name in names {
+            let path = "\(paths.directory)/\(name)"
+            do throws(UVError) {
+                let status = try Files.status(of: path, followingLinks: false)
+                guard now - status.modifiedAt > .seconds(60) else { continue }
+                switch status.kind {
+                case .socket: if case .refused = SocketProbe(path) { try Files.unlink(path, ifStill: status.identity) }
+                case .regular: try Files.unlink(path, ifStill: status.identity)
+                default: continue
+                }
+            } catch {
+                // Gone already, or not ours to remove; it takes a few bytes and disturbs nobody.
+                continue
+            }
+        }
+    }
+
+    /// - Returns: false if somebody listens on it after all.
+    private static func removeSocket(_ path: String, isTerminated: Bool) throws(UVError) -> Bool {
+        do throws(UVError) {
+            let status = try Files.status(of: path, followingLinks: false)
+            if !isTerminated {
+                guard case .refused = SocketProbe(path) else { return false }
+            }
+            try Files.unlink(path, ifStill: status.identity)
+        } catch .noEntry {
+            return true
+        }
+        return true
+    }
+}

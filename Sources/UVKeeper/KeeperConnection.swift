@@ -1,0 +1,164 @@
+public import UVLoop
+
+/// One connection to a keeper, for lines in order, confirmed as a whole at its end.
+///
+/// A keeper never answers. But it closes a connection cleanly only when it has read everything up to the end of the
+/// stream and its child's stdin has taken it; if it dies or drops the connection before, the kernel reports a reset
+/// because bytes were left unread. So a clean close after ``finish(_:)`` confirms every line. The original closes in the
+/// same way once it has read everything.
+public final class KeeperConnection {
+    /// How a connection ended.
+    public enum End: Hashable, Sendable {
+        /// The keeper took every byte.
+        case confirmed
+        /// It failed: of the bytes written, the first `accepted` at most were handed over.
+        case failed(UVError, accepted: UInt64)
+    }
+
+    private enum State {
+        case connecting(PipeStream?)
+        case open(PipeStream)
+        case finishing(PipeStream)
+        case ended
+    }
+
+    /// The shortest and longest pause before a full backlog is tried again.
+    private static let backlogDelay = (shortest: Duration.milliseconds(1), longest: Duration.milliseconds(16))
+
+    private let path: String
+    private let loop: Loop
+    private var state = State.connecting(nil)
+    private var onOpen: ((KeeperConnection) -> Void)?
+    private var onEnd: ((KeeperConnection, End) -> Void)?
+    private var retryTimer: TimerHandle?
+    private var retryDelay = KeeperConnection.backlogDelay.shortest
+
+    /// Called when everything written has been taken by the kernel.
+    public var onDrain: ((KeeperConnection) -> Void)?
+
+    /// Connects to a keeper's socket.
+    ///
+    /// `onOpen` runs once it is connected. `onEnd` runs exactly once, at the end of a finished connection or when
+    /// something fails, the connect included; not after ``close()``. Both run on later ticks. A full backlog is tried
+    /// again on a fresh pipe after small, jittered delays until it clears or this is closed: bound it with a timer.
+    ///
+    /// - Throws: what ``SocketPath/check(_:)`` throws, and ``UVError/tooManyOpenFiles`` and its like.
+    public init(
+        to path: String,
+        on loop: Loop,
+        onOpen: @escaping (KeeperConnection) -> Void,
+        onEnd: @escaping (KeeperConnection, End) -> Void,
+    ) throws(UVError) {
+        self.path = path
+        self.loop = loop
+        try connect()
+        self.onOpen = onOpen
+        self.onEnd = onEnd
+    }
+
+    /// Sends bytes, which must end in a newline before ``finish(_:)``; they are queued when the kernel does not take them.
+    ///
+    /// - Returns: false when more should wait for ``onDrain``.
+    @discardableResult
+    public func write(_ bytes: [UInt8]) -> Bool {
+        guard case .open(let stream) = state else {
+            preconditionFailure("KeeperConnection.write: the connection is not open")
+        }
+        return stream.write(bytes)
+    }
+
+    /// Says that nothing more comes; the end is ``End/confirmed`` if all goes well.
+    public func finish() {
+        guard case .open(let stream) = state else {
+            preconditionFailure("KeeperConnection.finish: the connection is not open")
+        }
+        state = .finishing(stream)
+        stream.shutdown()
+    }
+
+    /// Bytes the kernel has taken so far; see ``PipeStream/acceptedByteCount``.
+    public var acceptedByteCount: UInt64 {
+        switch state {
+        case .open(let stream), .finishing(let stream): stream.acceptedByteCount
+        case .connecting, .ended: 0
+        }
+    }
+
+    /// Drops the connection without further callbacks. Bytes the keeper has received stay received: after part of a line,
+    /// rather leave the connection to end by itself.
+    public func close() {
+        switch state {
+        case .connecting(let stream): stream?.close()
+        case .open(let stream), .finishing(let stream): stream.close()
+        case .ended: break
+        }
+        state = .ended
+        onOpen = nil
+        onEnd = nil
+        onDrain = nil
+        retryTimer?.close()
+        retryTimer = nil
+    }
+
+    private func connect() throws(UVError) {
+        let stream = try PipeStream(connectingTo: path, on: loop) { stream, error in
+            self.connected(stream, error)
+        }
+        state = .connecting(stream)
+    }
+
+    private func connected(_ stream: PipeStream, _ error: UVError?) {
+        guard case .connecting = state else { return }
+        if let error {
+            // The backlog is full: the keeper lives and is busy. Nothing tells when it clears (H16).
+            return error == .wouldBlock ? retryLater() : end(.failed(error, accepted: 0))
+        }
+        state = .open(stream)
+        do throws(UVError) {
+            try stream.readStart(
+                // A keeper never says anything; what a stranger says is not for us.
+                onBytes: { _, _ in },
+                onEnd: { stream, error in self.ended(stream, error) },
+            )
+        } catch {
+            return end(.failed(error, accepted: 0))
+        }
+        stream.onDrain = { _ in self.onDrain?(self) }
+        stream.onWriteError = { stream, error in
+            self.end(.failed(error, accepted: stream.acceptedByteCount))
+        }
+        let onOpen = onOpen
+        self.onOpen = nil
+        onOpen?(self)
+    }
+
+    private func retryLater() {
+        state = .connecting(nil)
+        do throws(UVError) {
+            let timer: TimerHandle = if let retryTimer { retryTimer } else { try TimerHandle(on: loop) }
+            retryTimer = timer
+            // Half fixed, half random, so that clients turned away together do not come back together.
+            timer.start(after: retryDelay / 2 + retryDelay / 2 * Double.random(in: 0...1)) { _ in
+                do throws(UVError) { try self.connect() } catch { self.end(.failed(error, accepted: 0)) }
+            }
+            retryDelay = min(retryDelay * 2, KeeperConnection.backlogDelay.longest)
+        } catch {
+            end(.failed(error, accepted: 0))
+        }
+    }
+
+    private func ended(_ stream: PipeStream, _ error: UVError?) {
+        if case .finishing = state, error == nil, stream.queuedByteCount == 0 { return end(.confirmed) }
+        // Closed before we had finished: whatever was accepted may have been read.
+        end(.failed(error ?? .connectionReset, accepted: stream.acceptedByteCount))
+    }
+
+    private func end(_ end: End) {
+        let onEnd = onEnd
+        close()
+        onEnd?(self, end)
+    }
+}
+
+@available(*, unavailable)
+extension KeeperConnection: Sendable {}

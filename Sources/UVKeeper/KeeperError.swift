@@ -1,0 +1,70 @@
+public import KeeperProtocol
+public import UVLoop
+
+/// What can go wrong with a keeper, in words that say what to do.
+public enum KeeperError: Error, Hashable, Sendable {
+    /// The session id is not one.
+    case invalidSession(String, SessionIDError)
+    /// The socket's path would be this many bytes longer than the system allows.
+    case socketPathTooLong(String, by: Int)
+    /// There is no home directory, and nothing else says where the sessions are.
+    case noSessionsDirectory
+    /// A directory or file cannot be used.
+    case file(String, UVError)
+    /// No sidecar executable was found; these places were looked at.
+    case sidecarNotFound([String])
+    /// The sidecar could not be started.
+    case cannotStart(SpawnError)
+    /// The session has a keeper already, of this pid if known.
+    case sessionTaken(SessionID, pid: Int32?)
+    /// The keeper started and ended before its socket accepted; with the last lines of its log.
+    case keeperEnded(ExitStatus, log: [String])
+    /// The keeper runs, and its socket did not accept within this time.
+    case notReady(Duration)
+    /// The command is empty, or a zero byte is in it.
+    case invalidCommand
+    /// The line, with its newline, is longer than the keeper would take.
+    case lineTooLong(Int, maximum: Int)
+    /// So many lines or bytes wait for the session already.
+    case queueFull(lines: Int, bytes: Int)
+    /// The connection failed.
+    case connection(String, UVError)
+    /// The keeper did not take or confirm what was sent within the time for it.
+    case timedOut(Duration)
+    /// The manager was closed first.
+    case closed
+}
+
+extension KeeperError: CustomStringConvertible {
+    /// What happened and what to do.
+    public var description: String {
+        switch self {
+        case .invalidSession(let text, let error): error.message(for: text)
+        case .socketPathTooLong(let path, let excess):
+            "the socket path \(path) is \(excess) bytes too long; use a shorter session id or sessions directory"
+        case .noSessionsDirectory:
+            "there is no sessions directory; set HOME or \(KeeperVariable.dashboardHome), or name the directory"
+        case .file(let path, let error): "cannot use \(path): \(error)"
+        case .sidecarNotFound(let places):
+            "the sidecar uvkeeper-sidecar was not found; set \(SidecarCommand.variable) to its path; looked at: "
+                + places.joined(separator: ", ")
+        case .cannotStart(let error): "cannot start the keeper: \(error)"
+        case .sessionTaken(let session, let pid):
+            "session \(session) has a keeper already\(pid.map { ", process \($0)" } ?? ""); kill it first, or use it"
+        case .keeperEnded(let status, let log):
+            "the keeper \(status) before its session was ready"
+                + (log.isEmpty ? "" : "; its log ends:\n  " + log.joined(separator: "\n  "))
+        case .notReady(let deadline): "the keeper runs, but its socket did not accept within \(deadline)"
+        case .invalidCommand: "the command is empty, or a zero byte is in it"
+        case .lineTooLong(let count, let maximum): "the line has \(count) bytes, and \(maximum) are allowed"
+        case .queueFull(let lines, let bytes):
+            "\(lines) lines of \(bytes) bytes wait for this session already; wait for their completions"
+        case .connection(let path, .noEntry): "no keeper: there is no socket \(path)"
+        case .connection(let path, .connectionRefused): "no keeper: nobody listens on \(path)"
+        case .connection(let path, let error): "the connection to \(path) failed: \(error)"
+        case .timedOut(let time):
+            "the keeper did not confirm within \(time); it may be frozen, or its child does not read"
+        case .closed: "the manager was closed"
+        }
+    }
+}

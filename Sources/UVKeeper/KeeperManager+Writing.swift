@@ -1,0 +1,69 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+extension KeeperManager {
+    /// Writes one line to a session's keeper.
+    ///
+    /// Up to three attempts of 350 ms with pauses of 50 and 150 ms, as in the original, so the outcome is there after
+    /// 1.25 s at the latest, counted from when the line is at the head of its session's queue. A missing or refusing socket
+    /// costs an attempt; a configuration error (permission, path too long) ends at once. A line of which anything was
+    /// handed over is not tried again. Lines of one session arrive in the order of the calls. `completion` runs exactly
+    /// once, on a later tick. Mirrors `writeRpc`.
+    ///
+    /// - Parameters:
+    ///   - line: any bytes; a newline is added if the last is none. Newlines within make several lines of it.
+    ///   - completion: the original's Boolean is `outcome == .written`.
+    public func writeRPC(_ line: [UInt8], to id: String, completion: @escaping (WriteOutcome) -> Void) {
+        do throws(SessionIDError) {
+            let session = try SessionID(id)
+            writeRPC(line, toSocketAt: paths.socket(for: session), completion: completion)
+        } catch {
+            refuse(.invalidSession(id, error), completion)
+        }
+    }
+
+    /// Writes one line, as above.
+    public func writeRPC(_ line: String, to id: String, completion: @escaping (WriteOutcome) -> Void) {
+        writeRPC(Array(line.utf8), to: id, completion: completion)
+    }
+
+    /// Writes one line to the keeper that listens at a path, as above. Mirrors `writeRpcToSockPath`.
+    public func writeRPC(_ line: [UInt8], toSocketAt path: String, completion: @escaping (WriteOutcome) -> Void) {
+        loop.preconditionOnThread()
+        guard !isClosed else { return refuse(.closed, completion) }
+        let bytes = line.last == UInt8(ascii: "\n") ? line : line + [UInt8(ascii: "\n")]
+        guard bytes.count <= options.maximumLineLength else {
+            return refuse(.lineTooLong(bytes.count, maximum: options.maximumLineLength), completion)
+        }
+        do throws(UVError) {
+            try queue(for: path).add(bytes, completion)
+        } catch {
+            refuse(.connection(path, error), completion)
+        }
+    }
+
+    /// Writes one line, as above.
+    public func writeRPC(_ line: String, toSocketAt path: String, completion: @escaping (WriteOutcome) -> Void) {
+        writeRPC(Array(line.utf8), toSocketAt: path, completion: completion)
+    }
+
+    private func queue(for path: String) throws(UVError) -> SessionQueue {
+        if let queue = queues[path] { return queue }
+        if queues.count >= 1024 { forgetIdleQueues() }
+        let limits = SessionQueue.Limits(lines: options.maximumWaitingLines, bytes: options.maximumWaitingBytes)
+        let queue = try SessionQueue(path: path, on: loop, limits: limits)
+        queues[path] = queue
+        return queue
+    }
+
+    private func forgetIdleQueues() {
+        for (path, queue) in queues where queue.isIdle {
+            queue.close()
+            queues[path] = nil
+        }
+    }
+
+    private func refuse(_ error: KeeperError, _ completion: @escaping (WriteOutcome) -> Void) {
+        loop.onNextTick { completion(.refused(error)) }
+    }
+}

@@ -1,0 +1,140 @@
+public import KeeperProtocol
+public import Logging
+public import UVLoop
+
+/// The server's side: starts keepers, writes lines to them, finds them again after a restart, ends them.
+///
+/// Everything happens on one loop, in callbacks on later ticks; nothing throws once the manager exists. Used on the loop's
+/// thread only. Mirrors the original's `KeeperManager`.
+public final class KeeperManager {
+    /// How a manager behaves.
+    public struct Options {
+        /// Where the sessions are; nil: `.pi/dashboard/sessions` below `PI_DASHBOARD_HOME` or the home directory.
+        public var sessionsDirectory: String?
+        /// The sidecar; nil: ``SidecarCommand/find(in:)`` at each start.
+        public var sidecar: SidecarCommand?
+        /// Whose shape the paths have.
+        public var platform: KeeperPlatform = .current
+        /// Lines that may wait for one session; more are refused.
+        public var maximumWaitingLines = 10_000
+        /// Bytes that may wait for one session; more are refused.
+        public var maximumWaitingBytes = 67_108_864
+        /// The longest line, in bytes, newline included; keepers take 16 MiB unless told otherwise.
+        public var maximumLineLength = KeeperConstants.defaultMaximumLineLength
+        /// Whether the child of a live keeper lives, by session and keeper's pid; called on the loop, must not block.
+        /// Nil: by the child-pid file, where absent means alive.
+        public var isChildAlive: ((SessionID, Int32?) -> Bool)?
+        /// Where to note what was started, found, signalled and removed; silent without.
+        public var logger: Logger?
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// A keeper this manager may signal: it was started here, or found and identified.
+    struct Tracked {
+        let pid: Int32
+        /// Together with the pid, this tells it from a later process of the same number.
+        let startTime: Duration?
+        /// Of a keeper that was started here.
+        let process: DetachedProcess?
+    }
+
+    /// The loop everything happens on.
+    public let loop: Loop
+    /// The paths of every session.
+    public let paths: KeeperPaths
+    let options: Options
+    let logger: Logger
+    var tracked: [SessionID: Tracked] = [:]
+    var queues: [String: SessionQueue] = [:]
+    private(set) var isClosed = false
+
+    /// The sessions directory.
+    public var sessionsDirectory: String { paths.directory }
+
+    /// Creates a manager; nothing is opened or made yet.
+    ///
+    /// - Throws: ``KeeperError/noSessionsDirectory``.
+    public init(on loop: Loop, options: Options = Options()) throws(KeeperError) {
+        self.loop = loop
+        self.options = options
+        logger = options.logger ?? Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
+        let directory = options.sessionsDirectory ?? KeeperManager.defaultDirectory(options.platform)
+        guard let directory, !directory.isEmpty else { throw .noSessionsDirectory }
+        paths = KeeperPaths(directory: directory, platform: options.platform)
+    }
+
+    /// Ends the manager, not its keepers: every line not yet written completes as refused or unknown, waits for keepers
+    /// end with ``KeeperError/closed``, keepers are watched no more, and no handle of the manager stays open. Idempotent.
+    public func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        for queue in queues.values { queue.close() }
+        queues = [:]
+        for keeper in tracked.values { keeper.process?.close() }
+        tracked = [:]
+    }
+
+    /// Whether a keeper serves the session, found out without changing anything: by the lock on its pid file, its process,
+    /// its socket. False for an invalid id.
+    public func isKeeperAlive(for id: String) -> Bool {
+        guard let session = try? SessionID(id) else { return false }
+        switch KeeperInspection(session, paths: paths).finding {
+        case .live, .undecided: return true
+        case .dead, .absent: return false
+        }
+    }
+
+    /// Sends SIGTERM to the process group of the session's keeper, which then kills its child and removes its files.
+    ///
+    /// - Returns: false when the keeper is not tracked (started or discovered by this manager), or gone: then nothing was
+    ///   signalled. A process that merely has the keeper's former pid is never signalled, nor any pid below 2.
+    @discardableResult
+    public func killKeeper(for id: String) -> Bool {
+        guard let session = try? SessionID(id), let keeper = tracked[session] else { return false }
+        guard keeper.isStillItself else {
+            tracked[session] = nil
+            return false
+        }
+        return terminate(keeper.pid, session)
+    }
+
+    /// SIGTERM to a pid that is known to be a keeper.
+    func terminate(_ pid: Int32, _ session: SessionID) -> Bool {
+        do throws(UVError) {
+            do throws(UVError) {
+                try Processes.send(.terminate, toGroup: pid)
+            } catch .noProcess {
+                // Started without a group of its own, by hand.
+                try Processes.send(.terminate, to: pid)
+            }
+            logger.info("keeper told to end", metadata: ["session": "\(session)", "pid": "\(pid)"])
+            return true
+        } catch {
+            logger.warning(
+                "cannot end keeper", metadata: ["session": "\(session)", "pid": "\(pid)", "error": "\(error)"])
+            return false
+        }
+    }
+
+    private static func defaultDirectory(_ platform: KeeperPlatform) -> String? {
+        var home = ""
+        // Without a home directory the variable may still say where the sessions are.
+        do throws(UVError) { home = try LibUV.homeDirectory() } catch { home = "" }
+        return SessionsDirectory.path(
+            environment: ProcessEnvironment.current.variables, home: home, platform: platform)
+    }
+}
+
+extension KeeperManager.Tracked {
+    /// Whether the pid still belongs to the process it belonged to when it was tracked.
+    var isStillItself: Bool {
+        if let process, !process.isRunning { return false }
+        guard Processes.liveness(of: pid) != .gone else { return false }
+        return ProcessDetails(of: pid)?.startTime == startTime
+    }
+}
+
+@available(*, unavailable)
+extension KeeperManager: Sendable {}

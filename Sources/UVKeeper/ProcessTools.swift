@@ -1,0 +1,112 @@
+public import UVLoop
+
+/// What became of a process that was told to end.
+public enum KillResult: Hashable, Sendable {
+    /// It was gone already, or has ended on SIGTERM.
+    case ended
+    /// It did not end in time and was killed by SIGKILL.
+    case killed
+    /// It runs on: not even SIGKILL has ended it yet.
+    case survived
+    /// It belongs to somebody else, or the pid is below 2; nothing was signalled.
+    case notPermitted
+}
+
+extension Processes {
+    /// Whether the process exists, somebody else's included. To tell the two apart: ``liveness(of:)``.
+    public static func isProcessAlive(_ pid: Int32) -> Bool {
+        liveness(of: pid) != .gone
+    }
+
+    /// Ends a process: SIGTERM, then, if it is still there after `grace`, SIGKILL. `completion` runs once, on a later tick.
+    ///
+    /// The pid is tied to the process that has it now by its start time, where the system tells that; if it ends and the
+    /// number is used again in between, the new process is not signalled. Mirrors the original's `killProcess`.
+    ///
+    /// - Parameters:
+    ///   - group: signal its whole process group, which it must lead.
+    ///   - grace: the time between the two signals. After SIGKILL it is given two seconds to be gone.
+    public static func killProcess(
+        _ pid: Int32,
+        group: Bool = false,
+        grace: Duration = .seconds(2),
+        on loop: Loop,
+        completion: @escaping (KillResult) -> Void,
+    ) {
+        do throws(UVError) {
+            try Kill(pid, group: group, grace: grace, on: loop, completion: completion).start()
+        } catch {
+            preconditionFailure("uv_timer_init does not fail: \(error)")
+        }
+    }
+
+    /// The two steps; kept alive by its timer until it ends.
+    private final class Kill {
+        private static let interval = Duration.milliseconds(10)
+        private static let killDeadline = Duration.seconds(2)
+
+        private let pid: Int32
+        private let group: Bool
+        private let startTime: Duration?
+        private let timer: TimerHandle
+        private let completion: (KillResult) -> Void
+        private var deadline: Duration
+        private var isKilling = false
+
+        init(
+            _ pid: Int32,
+            group: Bool,
+            grace: Duration,
+            on loop: Loop,
+            completion: @escaping (KillResult) -> Void,
+        ) throws(UVError) {
+            self.pid = pid
+            self.group = group
+            self.completion = completion
+            startTime = ProcessDetails(of: pid)?.startTime
+            deadline = LibUV.monotonicTime + grace
+            timer = try TimerHandle(on: loop)
+        }
+
+        func start() { step { self.send(.terminate) } }
+
+        private var isGone: Bool {
+            liveness(of: pid) == .gone || ProcessDetails(of: pid)?.startTime != startTime
+        }
+
+        /// Does `action` on the next tick, then looks again and again until the process is gone.
+        private func step(_ action: @escaping () -> KillResult?) {
+            timer.start(after: .zero) { _ in
+                if let result = action() { return self.end(result) }
+                self.timer.start(after: Kill.interval, repeating: Kill.interval) { _ in self.look() }
+            }
+        }
+
+        private func look() {
+            if isGone { return end(isKilling ? .killed : .ended) }
+            guard LibUV.monotonicTime >= deadline else { return }
+            guard !isKilling else { return end(.survived) }
+            isKilling = true
+            deadline = LibUV.monotonicTime + Kill.killDeadline
+            step { self.send(.kill) }
+        }
+
+        /// Nil: sent.
+        private func send(_ signal: Signal) -> KillResult? {
+            guard !isGone else { return .ended }
+            do throws(UVError) {
+                if group { try Processes.send(signal, toGroup: pid) } else { try Processes.send(signal, to: pid) }
+                return nil
+            } catch .noProcess {
+                return .ended
+            } catch {
+                return .notPermitted
+            }
+        }
+
+        private func end(_ result: KillResult) {
+            timer.close()
+            completion(result)
+        }
+    }
+}

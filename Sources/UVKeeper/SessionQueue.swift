@@ -1,0 +1,246 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The lines that wait for one socket, and the attempts to write them.
+///
+/// Lines are written in the order of their calls. All that wait when a connection opens ride on it, up to a size that the
+/// kernel takes in one go, and are confirmed with it; the next connection is made when this one has ended, so lines of two
+/// connections cannot overtake each other. A connection that got bytes and no confirmation in time is not closed, since
+/// that could leave a fragment of a line: its lines are unknown, it goes on in the background, and lines behind it wait for
+/// its end within their own attempts.
+final class SessionQueue {
+    struct Line {
+        let bytes: [UInt8]
+        var failedAttempts = 0
+        let completion: (WriteOutcome) -> Void
+    }
+
+    struct Limits {
+        var lines: Int
+        var bytes: Int
+    }
+
+    private enum State {
+        case idle
+        /// Between two attempts.
+        case pausing
+        /// An attempt that waits for the connection before it to end.
+        case blocked
+        case connecting(KeeperConnection)
+        case delivering(KeeperConnection, [Line])
+    }
+
+    /// Below the kernel's default socket buffer (212,992 bytes), so that a batch is taken whole or not at all.
+    private static let batchByteCount = 131_072
+
+    private let path: String
+    private let loop: Loop
+    private let limits: Limits
+    private let timer: TimerHandle
+    private var state = State.idle
+    private var waiting: [Line] = []
+    private var byteCount = 0
+    private var lineCount = 0
+    /// A connection whose lines are unknown, and that has not ended.
+    private var unconfirmed: KeeperConnection?
+
+    init(path: String, on loop: Loop, limits: Limits) throws(UVError) {
+        self.path = path
+        self.loop = loop
+        self.limits = limits
+        timer = try TimerHandle(on: loop)
+    }
+
+    /// Whether it could be forgotten.
+    var isIdle: Bool {
+        if case .idle = state, unconfirmed == nil { true } else { false }
+    }
+
+    func add(_ bytes: [UInt8], _ completion: @escaping (WriteOutcome) -> Void) {
+        guard lineCount < limits.lines, byteCount + bytes.count <= limits.bytes else {
+            let error = KeeperError.queueFull(lines: lineCount, bytes: byteCount)
+            return loop.onNextTick { completion(.refused(error)) }
+        }
+        lineCount += 1
+        byteCount += bytes.count
+        waiting.append(Line(bytes: bytes, completion: completion))
+        if case .idle = state { attempt() }
+    }
+
+    /// Ends everything: lines of which nothing was sent are refused, the others unknown. Completions run on a later tick.
+    func close() {
+        timer.close()
+        let sent: [Line]
+        switch state {
+        case .delivering(let connection, let lines):
+            sent = lines
+            connection.close()
+        case .connecting(let connection):
+            sent = []
+            connection.close()
+        case .idle, .pausing, .blocked: sent = []
+        }
+        unconfirmed?.close()
+        unconfirmed = nil
+        state = .idle
+        let unsent = waiting
+        waiting = []
+        loop.onNextTick {
+            for line in sent { line.completion(.unknown(.closed)) }
+            for line in unsent { line.completion(.refused(.closed)) }
+        }
+    }
+
+    // MARK: Attempts
+
+    /// Starts an attempt; its time covers waiting, connecting, writing and the confirmation.
+    private func attempt() {
+        timer.start(after: KeeperConstants.writeAttemptTimeout) { [unowned self] _ in timedOut() }
+        guard unconfirmed == nil else {
+            state = .blocked
+            return
+        }
+        connect()
+    }
+
+    private func connect() {
+        do throws(UVError) {
+            state = .connecting(
+                try KeeperConnection(
+                    to: path, on: loop,
+                    onOpen: { [unowned self] in opened($0) },
+                    onEnd: { [unowned self] in ended($0, $1) }))
+        } catch {
+            // Refused before anything was tried; the lines must not complete inside the call that added them.
+            timer.stop()
+            state = .pausing
+            loop.onNextTick { [weak self] in self?.attemptFailed(.connection(error)) }
+        }
+    }
+
+    private func opened(_ connection: KeeperConnection) {
+        var size = 0
+        var count = 0
+        while count < waiting.count, count == 0 || size + waiting[count].bytes.count <= SessionQueue.batchByteCount {
+            size += waiting[count].bytes.count
+            count += 1
+        }
+        let batch = Array(waiting[..<count])
+        waiting.removeFirst(count)
+        state = .delivering(connection, batch)
+        if batch.count == 1 {
+            connection.write(batch[0].bytes)
+        } else {
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(size)
+            for line in batch { bytes += line.bytes }
+            connection.write(bytes)
+        }
+        connection.finish()
+    }
+
+    private func ended(_ connection: KeeperConnection, _ end: KeeperConnection.End) {
+        if connection === unconfirmed {
+            unconfirmed = nil
+            if case .blocked = state { connect() }
+            return
+        }
+        switch (state, end) {
+        case (.delivering(_, let lines), .confirmed):
+            timer.stop()
+            state = .idle
+            complete(lines, .written)
+            next()
+        case (.delivering(_, let lines), .failed(let error, let accepted)):
+            let untouched = untouchedStart(of: lines, accepted: accepted)
+            waiting.insert(contentsOf: lines[untouched...], at: 0)
+            complete(Array(lines[..<untouched]), .unknown(.connection(path, error)))
+            attemptFailed(.connection(error))
+        case (.connecting, .failed(let error, _)): attemptFailed(.connection(error))
+        case (.connecting, .confirmed), (.idle, _), (.pausing, _), (.blocked, _):
+            preconditionFailure("a connection ended that was not open")
+        }
+    }
+
+    private func timedOut() {
+        switch state {
+        case .connecting(let connection):
+            connection.close()
+            attemptFailed(.timedOut)
+        case .blocked: attemptFailed(.timedOut)
+        case .delivering(let connection, let lines):
+            if connection.acceptedByteCount == 0 {
+                connection.close()
+                waiting.insert(contentsOf: lines, at: 0)
+                attemptFailed(.timedOut)
+            } else {
+                unconfirmed = connection
+                state = .idle
+                complete(lines, .unknown(.timedOut(KeeperConstants.writeAttemptTimeout)))
+                next()
+            }
+        case .idle, .pausing: preconditionFailure("no attempt is under way")
+        }
+    }
+
+    private enum Failure {
+        case timedOut
+        case connection(UVError)
+    }
+
+    /// Counts the attempt against every line that waited for it; those with attempts left are tried again after a pause.
+    private func attemptFailed(_ failure: Failure) {
+        timer.stop()
+        let reason: KeeperError
+        var isFinal = false
+        switch failure {
+        case .timedOut: reason = .timedOut(KeeperConstants.writeAttemptTimeout)
+        case .connection(let error):
+            reason = .connection(path, error)
+            isFinal = SessionQueue.isConfiguration(error)
+        }
+        for index in waiting.indices { waiting[index].failedAttempts += 1 }
+        // The first lines have waited longest, so those that are out of attempts come first.
+        let remaining = waiting.firstIndex { !isFinal && $0.failedAttempts < KeeperConstants.writeAttempts }
+        let refused = Array(waiting[..<(remaining ?? waiting.count)])
+        waiting.removeFirst(refused.count)
+        state = .idle
+        if let first = waiting.first {
+            state = .pausing
+            let pause = KeeperConstants.writeBackoffs[first.failedAttempts - 1]
+            timer.start(after: pause) { [unowned self] _ in attempt() }
+        }
+        complete(refused, .refused(reason))
+    }
+
+    private func next() {
+        if case .idle = state, !waiting.isEmpty { attempt() }
+    }
+
+    private func complete(_ lines: [Line], _ outcome: WriteOutcome) {
+        for line in lines {
+            lineCount -= 1
+            byteCount -= line.bytes.count
+        }
+        for line in lines { line.completion(outcome) }
+    }
+
+    /// The index of the first line of which no byte was accepted.
+    private func untouchedStart(of lines: [Line], accepted: UInt64) -> Int {
+        var offset: UInt64 = 0
+        for (index, line) in lines.enumerated() {
+            guard offset < accepted else { return index }
+            offset += UInt64(line.bytes.count)
+        }
+        return lines.count
+    }
+
+    /// Errors that no second attempt can mend. A missing or refusing socket is none of them: a keeper may be starting.
+    private static func isConfiguration(_ error: UVError) -> Bool {
+        switch error {
+        case .accessDenied, .notPermitted, .notDirectory, .symbolicLink, .nameTooLong, .invalidArgument, .notSocket:
+            true
+        default: false
+        }
+    }
+}
