@@ -32,9 +32,9 @@ extension Keeper {
         case .running(let session):
             launch.log.write("pi exited code=\(code) signal=\(signal)")
             let status = status(of: session)
-            // SIGTERM for the process group reaches the child too, and libuv reports signals last in a tick: only if none
-            // has come by the next one has the child ended by itself.
-            loop.onNextTick { [unowned self] in
+            // SIGTERM for the process group ends the child too. Its handler has run by now, but what it wrote for the loop
+            // shows only in the next poll, so only if nothing has come after that has the child ended by itself.
+            afterNextPoll { [unowned self] in
                 guard case .running = state else { return }
                 if status == .childFailed { launch.log.write("pi ended within its crash window") }
                 end(session, status)
@@ -44,6 +44,11 @@ extension Keeper {
             complete(session, status)
         case .claiming, .ended: break
         }
+    }
+
+    /// The first tick ends the current poll round, the second comes after another.
+    private func afterNextPoll(_ body: @escaping () -> Void) {
+        loop.onNextTick { [loop] in loop.onNextTick(body) }
     }
 
     private func status(of session: Session) -> KeeperExitStatus {

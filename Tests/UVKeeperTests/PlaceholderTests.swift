@@ -44,7 +44,7 @@ import UVKeeper
                 }
             }
             #expect(try Files.read(directory + "/out", limit: 100_000) == (0..<1000).flatMap { Array("line \($0)\n".utf8) })
-            print(try Files.names(inDirectory: sessions))
+            print(String(decoding: try Files.read(sessions + "/keeper-s1.log", limit: 10000), as: UTF8.self))
         }
     }
     @Test("failures are told") func failures() throws {
