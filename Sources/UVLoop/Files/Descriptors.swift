@@ -57,6 +57,24 @@ public enum Descriptors {
         _ = text.withUTF8 { write(2, $0.baseAddress, $0.count) }
     }
 
+    /// Whether a descriptor is a terminal. Mirrors `uv_guess_handle`.
+    public static func isTerminal(_ descriptor: Int32) -> Bool {
+        uv_guess_handle(descriptor) == UV_TTY
+    }
+
+    /// Reads what there is, waiting for it; empty at the end. For descriptors a loop cannot watch, such as a regular file
+    /// on standard input: within ``Loop/queueWork(_:completion:)``.
+    public static func read(from descriptor: Int32, limit: Int = 65536) throws(UVError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        var count = -1
+        repeat {
+            count = bytes.withUnsafeMutableBytes { CLibUV.read(descriptor, $0.baseAddress, $0.count) }
+        } while count == -1 && uvkeeper_errno() == EINTR
+        if count == -1 { throw UVError(errno: uvkeeper_errno()) }
+        bytes.removeLast(bytes.count - count)
+        return bytes
+    }
+
     /// Closes one descriptor. Not tried again on EINTR: the descriptor is gone even then.
     static func close(_ descriptor: CInt) {
         _ = CLibUV.close(descriptor)

@@ -53,6 +53,15 @@ public final class ChildProcess {
         watcher.onExit = { status in self.ended(status) }
     }
 
+    /// Whether children are started by `posix_spawn` and watched through pidfds here, unless a configuration says otherwise.
+    public static var usesPidfd: Bool {
+        #if os(Linux)
+        PidfdWatcher.isAvailable
+        #else
+        false
+        #endif
+    }
+
     /// Whether the child has not been seen to end.
     public var isRunning: Bool { exitStatus == nil && !watcher.isClosing }
 

@@ -15,6 +15,9 @@ public enum Processes {
     /// This process's own id. Mirrors `uv_os_getpid`.
     public static var currentID: Int32 { uv_os_getpid() }
 
+    /// The user this process acts as. Mirrors `geteuid`.
+    public static var currentUserID: UInt32 { geteuid() }
+
     /// Ends this process at once with a status from 0 to 255. Mirrors `exit(3)`.
     public static func exit(_ status: Int32) -> Never {
         CLibUV.exit(status)

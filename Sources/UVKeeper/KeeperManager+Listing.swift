@@ -1,0 +1,91 @@
+public import KeeperProtocol
+internal import UVLoop
+
+/// What is known of one session, for people and for monitoring.
+public struct KeeperStatus: Hashable, Sendable {
+    /// Whether there is a keeper, and a child.
+    public enum State: String, Hashable, Sendable {
+        /// Keeper and child live.
+        case live
+        /// The keeper lives, its child does not: it is about to end, or frozen.
+        case childDead = "child-dead"
+        /// The files are there, the keeper is not.
+        case stale
+        /// Something lives that cannot be shown to be the keeper; it is left alone.
+        case undecided
+    }
+
+    /// The session.
+    public let session: SessionID
+    /// Its state.
+    public let state: State
+    /// The keeper's pid, if it lives and the system tells.
+    public let keeperPID: Int32?
+    /// The child's pid, if its file says so.
+    public let childPID: Int32?
+    /// How long the keeper has run; for a stale session, how long ago its pid file was written.
+    public let age: Duration?
+    /// Memory the keeper holds in RAM, in bytes.
+    public let keeperMemory: UInt64?
+    /// Memory the child holds in RAM, in bytes.
+    public let childMemory: UInt64?
+    /// Where the keeper listens.
+    public let socketPath: String
+
+    /// Nil if there is neither keeper nor file.
+    init?(_ inspection: KeeperInspection, paths: KeeperPaths) {
+        session = inspection.session
+        childPID = inspection.childPID
+        socketPath = paths.socket(for: session)
+        switch inspection.finding {
+        case .live(let pid):
+            state = inspection.isChildAlive ? .live : .childDead
+            keeperPID = pid
+        case .undecided(let pid):
+            state = .undecided
+            keeperPID = pid
+        case .dead:
+            state = .stale
+            keeperPID = nil
+        case .absent: return nil
+        }
+        let details = keeperPID.flatMap { ProcessDetails(of: $0) }
+        age =
+            details.map { ProcessDetails.uptime - $0.startTime }
+            ?? inspection.since.map { LibUV.wallClockTime - $0 }
+        keeperMemory = details?.residentMemory
+        childMemory = state == .live ? childPID.flatMap { ProcessDetails(of: $0)?.residentMemory } : nil
+    }
+}
+
+extension KeeperManager {
+    /// The state of one session, found out without changing anything; nil if there is neither keeper nor file, or the id
+    /// is not valid.
+    public func status(of id: String) -> KeeperStatus? {
+        guard let session = try? SessionID(id) else { return nil }
+        return KeeperStatus(KeeperInspection(session, paths: paths), paths: paths)
+    }
+
+    /// The state of every session in the directory, by session id, found out without changing anything. `completion` runs
+    /// once, on a later tick; the work is done in libuv's thread pool.
+    public func listKeepers(completion: @escaping (Result<[KeeperStatus], KeeperError>) -> Void) {
+        loop.preconditionOnThread()
+        guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
+        loop.queueWork { [paths] in
+            KeeperManager.list(paths)
+        } completion: { result in
+            completion(result.mapError { .file(self.sessionsDirectory, $0) })
+        }
+    }
+
+    private static func list(_ paths: KeeperPaths) -> Result<[KeeperStatus], UVError> {
+        do throws(UVError) {
+            let sessions = try Files.names(inDirectory: paths.directory).compactMap {
+                paths.sessionID(ofKeeperPIDFileNamed: $0)
+            }
+            return .success(sessions.compactMap { KeeperStatus(KeeperInspection($0, paths: paths), paths: paths) })
+        } catch {
+            return error == .noEntry ? .success([]) : .failure(error)
+        }
+    }
+}

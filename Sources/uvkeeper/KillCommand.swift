@@ -1,0 +1,77 @@
+import ArgumentParser
+import UVKeeper
+
+struct KillCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kill",
+        abstract: "End sessions: keeper and child.",
+        discussion: """
+            Sends SIGTERM to the keeper's process group, SIGKILL to what is left of it after --grace, and removes leftover \
+            files. Exits with 1 if a session has no keeper or does not end.
+            """,
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Argument(help: "The sessions.")
+    var sessions: [String] = []
+
+    @Flag(help: "Every session in the directory.")
+    var all = false
+
+    @Option(help: ArgumentHelp("The time between SIGTERM and SIGKILL.", valueName: "seconds"))
+    var grace = 2.0
+
+    func validate() throws {
+        guard all != !sessions.isEmpty else {
+            throw ValidationError("Name the sessions to end, or give --all, one of the two")
+        }
+        guard grace >= 0, grace < 1e6 else { throw ValidationError("--grace takes seconds, 0 or more") }
+    }
+
+    func run() throws {
+        try shared.run { manager, loop, done in
+            guard all else { return kill(sessions, manager, done) }
+            manager.listKeepers { result in
+                switch result {
+                case .failure(let error): shared.fail(error, done)
+                case .success(let keepers):
+                    let names = keepers.map(\.session.rawValue)
+                    names.isEmpty ? done(.success) : kill(names, manager, done)
+                }
+            }
+        }
+    }
+
+    private func kill(_ sessions: [String], _ manager: KeeperManager, _ done: @escaping (ExitCode) -> Void) {
+        var left = sessions.count
+        var code = ExitCode.success
+        for session in sessions {
+            manager.stopKeeper(for: session, grace: .seconds(grace)) { result in
+                if !isDone(result, session, manager) { code = .failure }
+                left -= 1
+                if left == 0 { done(code) }
+            }
+        }
+    }
+
+    private func isDone(_ result: KeeperManager.StopResult, _ session: String, _ manager: KeeperManager) -> Bool {
+        let (name, isDone, text) =
+            switch result {
+            case .stopped: ("stopped", true, "ended")
+            case .killed: ("killed", true, "killed: it did not end on SIGTERM within \(grace) s")
+            // With --all, the files of a dead keeper were the session, and they are gone.
+            case .notFound: ("not-found", all, all ? "removed what a dead keeper had left" : "no such session")
+            case .survived: ("survived", false, "still there, even after SIGKILL")
+            case .notPermitted: ("not-permitted", false, "not signalled: it is somebody else's, or no keeper for sure")
+            }
+        if shared.json {
+            Output.json(["session": session, "result": name])
+        } else if isDone {
+            Output.line("session \(session): \(text)")
+        } else {
+            Output.error("session \(session): \(text)")
+        }
+        return isDone
+    }
+}

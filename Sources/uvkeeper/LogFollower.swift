@@ -1,0 +1,100 @@
+import UVKeeper
+
+/// Prints a log from its start or end, and what is added; a log that was cut begins anew.
+final class LogFollower {
+    private static let interval = Duration.milliseconds(200)
+    private static let chunk = 65536
+
+    private let path: String
+    private let isJSON: Bool
+    private var offset = 0
+    private var identity: FileIdentity?
+    private var framer = LineFramer(maximumLineLength: 1 << 24)
+
+    init(path: String, isJSON: Bool) {
+        self.path = path
+        self.isJSON = isJSON
+    }
+
+    /// Prints what is there, all of it or the last lines.
+    func printExisting(last count: Int?) throws(UVError) {
+        let file = try OpenFile(path, .readOnly)
+        defer { file.close() }
+        if let count { offset = try start(ofLast: count, in: file) }
+        try printRest(of: file)
+    }
+
+    /// Prints a last line that has no newline yet.
+    func finish() { framer.finish(emit: show) }
+
+    /// Goes on until the process ends.
+    func follow(on loop: Loop) throws(UVError) {
+        let timer = try TimerHandle(on: loop)
+        timer.start(after: LogFollower.interval, repeating: LogFollower.interval) { [self] _ in
+            do throws(UVError) {
+                let file = try OpenFile(path, .readOnly)
+                defer { file.close() }
+                try printRest(of: file)
+            } catch {
+                // Gone for now: a session that is started again makes it anew.
+                offset = 0
+            }
+        }
+    }
+
+    private func printRest(of file: OpenFile) throws(UVError) {
+        let status = try file.status()
+        // Cut in place, or another file by now.
+        if status.size < UInt64(offset) || (identity != nil && identity != status.identity) { offset = 0 }
+        identity = status.identity
+        while true {
+            let bytes = try file.read(from: offset, limit: LogFollower.chunk)
+            guard !bytes.isEmpty else { break }
+            offset += bytes.count
+            // A log line this long is the child's, and is cut.
+            if !framer.append(bytes.span.bytes, emit: show) { framer = LineFramer(maximumLineLength: 1 << 24) }
+        }
+    }
+
+    private func start(ofLast count: Int, in file: OpenFile) throws(UVError) -> Int {
+        let size = Int(clamping: try file.status().size)
+        guard count > 0 else { return size }
+        var position = size
+        var newlines = 0
+        while position > 0 {
+            let length = min(LogFollower.chunk, position)
+            position -= length
+            let bytes = try file.read(from: position, limit: length)
+            for index in bytes.indices.reversed() where bytes[index] == UInt8(ascii: "\n") {
+                // The newline at the very end ends the last line and begins none.
+                if position + index == size - 1 { continue }
+                newlines += 1
+                if newlines == count { return position + index + 1 }
+            }
+        }
+        return 0
+    }
+
+    private func show(_ lines: RawSpan) {
+        let text = lines.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        guard isJSON else { return print(text, terminator: "") }
+        for line in text.split(separator: "\n") { Output.json(LogRecord(line)) }
+    }
+}
+
+/// A log line as JSON.
+private struct LogRecord: Encodable {
+    var time: String?
+    var text: String
+
+    init(_ line: Substring) {
+        // [2026-01-02T03:04:05.678Z] text
+        let stamp = line.prefix(27)
+        if stamp.count == 27, stamp.hasPrefix("["), stamp.hasSuffix("Z] ") || stamp.hasSuffix("] ") {
+            time = String(stamp.dropFirst().dropLast(2))
+            text = String(line.dropFirst(27))
+        } else {
+            text = String(line)
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import UVKeeper
+
+struct LogsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "logs",
+        abstract: "Print a session's log: the keeper's own lines, and its child's output if that is captured.",
+        discussion: "With --json, one object per line: its time, if it is the keeper's, and its text.",
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Argument(help: "The session.")
+    var session: String
+
+    @Flag(name: [.short, .long], help: "Go on printing what is added, until interrupted.")
+    var follow = false
+
+    @Option(name: [.short, .long], help: ArgumentHelp("Only the last lines, so many.", valueName: "count"))
+    var lines: Int?
+
+    @Flag(help: "The launch log instead: what the keeper said before its own log was open.")
+    var launch = false
+
+    func validate() throws {
+        if let lines, lines < 0 { throw ValidationError("--lines takes a number, 0 or more") }
+    }
+
+    func run() throws {
+        try shared.run { manager, loop, done in
+            do {
+                let id = try SessionID(session)
+                let path = launch ? manager.paths.launchLog(for: id) : manager.paths.log(for: id)
+                let follower = LogFollower(path: path, isJSON: shared.json)
+                try follower.printExisting(last: lines)
+                guard follow else {
+                    follower.finish()
+                    return done(.success)
+                }
+                try follower.follow(on: loop)
+            } catch let error as SessionIDError {
+                shared.fail(KeeperError.invalidSession(session, error), done)
+            } catch let error as UVError {
+                shared.fail(KeeperError.file("the log of session \(session)", error), done)
+            } catch {
+                shared.fail(error, done)
+            }
+        }
+    }
+}

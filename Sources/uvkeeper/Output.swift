@@ -1,0 +1,65 @@
+import UVKeeper
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Where the command's words go: results to stdout, everything else to stderr.
+enum Output {
+    static func line(_ text: String) { print(text) }
+
+    static func error(_ text: String) { Descriptors.writeToStandardError("uvkeeper: \(text)\n") }
+
+    /// One value on one line.
+    static func json(_ value: some Encodable) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do {
+            print(String(decoding: try encoder.encode(value), as: UTF8.self))
+        } catch {
+            preconditionFailure("a value of ours cannot be encoded: \(error)")
+        }
+    }
+
+    /// Rows under a heading, columns as wide as their widest entry; numbers to the right.
+    static func table(_ heading: [String], _ rows: [[String]], rightAligned: Set<Int>) {
+        let all = [heading] + rows
+        let widths = heading.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        for row in all {
+            let cells = row.enumerated().map { column, text in
+                let padding = String(repeating: " ", count: widths[column] - text.count)
+                return rightAligned.contains(column) ? padding + text : text + padding
+            }
+            let line = cells.joined(separator: "  ")
+            print(line.reversed().drop { $0 == " " }.reversed().map(String.init).joined())
+        }
+    }
+
+    /// For instance `4.1 MiB`.
+    static func bytes(_ count: UInt64) -> String {
+        var value = Double(count)
+        for unit in ["B", "KiB", "MiB"] {
+            if value < 1024 { return unit == "B" ? "\(count) B" : "\(oneDecimal(value)) \(unit)" }
+            value /= 1024
+        }
+        return "\(oneDecimal(value)) GiB"
+    }
+
+    /// For instance `2h 5m`.
+    static func age(_ duration: Duration) -> String {
+        let seconds = max(0, duration.components.seconds)
+        switch seconds {
+        case ..<60: return "\(seconds)s"
+        case ..<3600: return "\(seconds / 60)m \(seconds % 60)s"
+        case ..<86400: return "\(seconds / 3600)h \(seconds % 3600 / 60)m"
+        default: return "\(seconds / 86400)d \(seconds % 86400 / 3600)h"
+        }
+    }
+
+    private static func oneDecimal(_ value: Double) -> String {
+        let tenths = Int((value * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+}

@@ -1,0 +1,80 @@
+import ArgumentParser
+import UVKeeper
+
+struct SendCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "send",
+        abstract: "Write a line, or every line of stdin, to a session's child.",
+        discussion: """
+            With LINE, that line is written in up to three attempts within 1.25 seconds. Without, every line of stdin is \
+            written over one connection, as fast as the child reads; only a keeper that takes nothing for --timeout \
+            seconds ends it.
+
+            Exits with 0 when the child's stdin has taken everything, 1 when nothing was handed over (send it again if you \
+            like), 2 when something was handed over and not confirmed: it may or may not arrive.
+            """,
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Argument(help: "The session.")
+    var session: String
+
+    @Argument(help: "The line, without its newline. Default: the lines of stdin.")
+    var line: String?
+
+    @Option(help: ArgumentHelp("For stdin: how long the keeper may take nothing.", valueName: "seconds"))
+    var timeout = 30.0
+
+    func validate() throws {
+        guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout takes seconds, more than 0") }
+    }
+
+    func run() throws {
+        try shared.run { manager, loop, done in
+            if let line {
+                let bytes = line.utf8.count + (line.utf8.last == UInt8(ascii: "\n") ? 0 : 1)
+                manager.writeRPC(line, to: session) { outcome in
+                    report(outcome, lines: 1, bytes: UInt64(bytes), done)
+                }
+                return
+            }
+            do {
+                let path = manager.paths.socket(for: try SessionID(session))
+                let sender = StreamSender(to: path, on: loop, timeout: .seconds(timeout)) { outcome, lines, bytes in
+                    report(outcome, lines: lines, bytes: bytes, done)
+                }
+                sender.start()
+            } catch let error as SessionIDError {
+                report(.refused(.invalidSession(session, error)), lines: 0, bytes: 0, done)
+            } catch {
+                shared.fail(error, done)
+            }
+        }
+    }
+
+    private func report(_ outcome: WriteOutcome, lines: Int, bytes: UInt64, _ done: (ExitCode) -> Void) {
+        let (name, reason, code): (String, KeeperError?, ExitCode) =
+            switch outcome {
+            case .written: ("written", nil, .success)
+            case .refused(let reason): ("refused", reason, .failure)
+            case .unknown(let reason): ("unknown", reason, .unknownOutcome)
+            }
+        if shared.json {
+            Output.json(SendRecord(outcome: name, lines: lines, bytes: bytes, reason: reason.map { "\($0)" }))
+        } else if let reason {
+            Output.error("\(name): \(reason)")
+        } else if line == nil {
+            Output.error("\(lines) lines, \(Output.bytes(bytes)) written")
+        }
+        done(code)
+    }
+}
+
+/// What was sent, as JSON.
+private struct SendRecord: Encodable {
+    var outcome: String
+    var lines: Int
+    var bytes: UInt64
+    var reason: String?
+}

@@ -1,0 +1,32 @@
+import UVKeeper
+
+/// A session as JSON.
+struct SessionRecord: Encodable {
+    var session: String
+    var state: String?
+    var keeperPID: Int32?
+    var childPID: Int32?
+    var ageSeconds: Int64?
+    var keeperMemoryBytes: UInt64?
+    var childMemoryBytes: UInt64?
+    var socket: String
+
+    init(session: String, state: String?, keeperPID: Int32?, childPID: Int32?, socket: String) {
+        self.session = session
+        self.state = state
+        self.keeperPID = keeperPID
+        self.childPID = childPID
+        self.socket = socket
+    }
+
+    init(_ status: KeeperStatus) {
+        session = status.session.rawValue
+        state = status.state.rawValue
+        keeperPID = status.keeperPID
+        childPID = status.childPID
+        ageSeconds = status.age?.components.seconds
+        keeperMemoryBytes = status.keeperMemory
+        childMemoryBytes = status.childMemory
+        socket = status.socketPath
+    }
+}

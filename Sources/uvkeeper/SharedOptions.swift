@@ -1,0 +1,52 @@
+import ArgumentParser
+import UVKeeper
+
+/// The options of every subcommand.
+struct SharedOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The sessions directory.",
+            discussion: "Default: .pi/dashboard/sessions below PI_DASHBOARD_HOME or the home directory.",
+            valueName: "dir"))
+    var sessionsDir: String?
+
+    @Flag(help: "Print JSON: one object, or one per line where there are many.")
+    var json = false
+
+    /// Runs `body` with a manager on a loop, then the loop until the body has called its last argument with an exit code.
+    ///
+    /// - Throws: that exit code, if it is not 0; or why there is no manager.
+    func run(_ body: (KeeperManager, Loop, @escaping (ExitCode) -> Void) -> Void) throws {
+        let loop = try Loop()
+        var options = KeeperManager.Options()
+        options.sessionsDirectory = sessionsDir
+        let manager = try KeeperManager(on: loop, options: options)
+        var code: ExitCode?
+        body(manager, loop) { result in
+            code = result
+            manager.close()
+            loop.closeHandles()
+        }
+        loop.run()
+        loop.closeHandles()
+        loop.run()
+        try loop.close()
+        guard let code else { preconditionFailure("the command ended without an outcome") }
+        if code != .success { throw code }
+    }
+
+    /// Reports a failure: a sentence on stderr, or with `--json` an object on stdout.
+    func fail(_ error: some Error, _ done: (ExitCode) -> Void) {
+        if json {
+            Output.json(["error": "\(error)"])
+        } else {
+            Output.error("\(error)")
+        }
+        done(.failure)
+    }
+}
+
+extension ExitCode {
+    /// Bytes were handed over and never confirmed.
+    static let unknownOutcome = ExitCode(2)
+}

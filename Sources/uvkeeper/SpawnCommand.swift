@@ -1,0 +1,87 @@
+import ArgumentParser
+import UVKeeper
+
+struct SpawnCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "spawn",
+        abstract: "Start a session: a keeper, and the command as its child.",
+        discussion: """
+            The command's stdin is the session: what is sent to it arrives there, line by line. Its output is discarded, \
+            or with --capture-output appended to the session's log. Waits until the child has outlived its first 300 ms, \
+            so that a command that fails at once is reported as failed.
+            """,
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Argument(help: "The session's name: 1 to 128 letters, digits, '.', '_', '-'; the first a letter or digit.")
+    var session: String
+
+    @Option(help: ArgumentHelp("The child's working directory. Default: this one.", valueName: "dir"))
+    var cwd: String?
+
+    @Option(
+        name: .customLong("env"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("Set a variable for the child; may be repeated.", valueName: "name=value"))
+    var variables: [String] = []
+
+    @Flag(help: "Append the child's stdout and stderr to the session's log.")
+    var captureOutput = false
+
+    @Flag(help: "Do not wait: report success as soon as the keeper has a pid.")
+    var noWait = false
+
+    @Option(help: ArgumentHelp("How long to wait for the session.", valueName: "seconds"))
+    var timeout = 10.0
+
+    @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.")
+    var command: [String] = []
+
+    func validate() throws {
+        guard let executable = command.first, !executable.isEmpty else {
+            throw ValidationError("There is no command; give it after --, for instance: uvkeeper spawn work -- cat")
+        }
+        for variable in variables where !variable.dropFirst().contains("=") {
+            throw ValidationError("--env takes NAME=VALUE, and '\(variable)' is none")
+        }
+        guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout takes seconds, more than 0") }
+    }
+
+    func run() throws {
+        var environment = ProcessEnvironment.current
+        for variable in variables {
+            let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            environment[String(parts[0])] = String(parts[1])
+        }
+        try shared.run { manager, loop, done in
+            manager.spawnKeeper(
+                for: session,
+                in: cwd ?? ".",
+                environment: environment,
+                command: [command[0]],
+                arguments: Array(command.dropFirst()),
+                capturesOutput: captureOutput,
+                readiness: noWait ? .started : .settled,
+                deadline: .seconds(timeout),
+            ) { result in
+                switch result {
+                case .failure(let error): shared.fail(error, done)
+                case .success(let keeper):
+                    report(keeper, childPID: manager.status(of: session)?.childPID)
+                    done(.success)
+                }
+            }
+        }
+    }
+
+    private func report(_ keeper: SpawnedKeeper, childPID: Int32?) {
+        if shared.json {
+            Output.json(
+                SessionRecord(
+                    session: session, state: nil, keeperPID: keeper.pid, childPID: childPID, socket: keeper.socketPath))
+        } else {
+            let child = childPID.map { ", child \($0)" } ?? ""
+            Output.line("session \(session): keeper \(keeper.pid)\(child), socket \(keeper.socketPath)")
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import KeeperSidecar
+
+@main
+struct UVKeeperCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "uvkeeper",
+        abstract: "Keeps child processes and their stdin alive across restarts of the server that drives them.",
+        discussion: """
+            Each session has a keeper: a small process that spawned the session's child, owns its stdin, and forwards \
+            every line written to the session's socket. Keepers are found by their files in one directory.
+
+              uvkeeper spawn work -- my-agent --stdio     start a session
+              uvkeeper send work '{"method":"ping"}'      write a line to its child's stdin
+              uvkeeper send work < requests.jsonl         write every line of a file
+              uvkeeper list                               what runs
+              uvkeeper logs work --follow                 what happens
+              uvkeeper kill work                          end it
+
+            Exit status: 0 done; 1 not done (line refused, no such session, a check failed); 2 the outcome is unknown; \
+            64 wrong usage.
+            """,
+        version: "\(KeeperSidecar.version)",
+        subcommands: [
+            SpawnCommand.self, SendCommand.self, ListCommand.self, KillCommand.self, LogsCommand.self,
+            DoctorCommand.self,
+        ],
+    )
+}
