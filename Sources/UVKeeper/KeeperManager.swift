@@ -62,7 +62,7 @@ public final class KeeperManager {
         logger = options.logger ?? Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
         let directory = options.sessionsDirectory ?? KeeperManager.defaultDirectory(options.platform)
         guard let directory, !directory.isEmpty else { throw .noSessionsDirectory }
-        paths = KeeperPaths(directory: directory, platform: options.platform)
+        paths = KeeperPaths(directory: try KeeperManager.absolute(directory, options.platform), platform: options.platform)
     }
 
     /// Ends the manager, not its keepers: every line not yet written completes as refused or unknown, waits for keepers
@@ -115,6 +115,16 @@ public final class KeeperManager {
             logger.warning(
                 "cannot end keeper", metadata: ["session": "\(session)", "pid": "\(pid)", "error": "\(error)"])
             return false
+        }
+    }
+
+    /// A relative directory seen from here: keepers run elsewhere.
+    private static func absolute(_ directory: String, _ platform: KeeperPlatform) throws(KeeperError) -> String {
+        guard platform == .posix, !directory.hasPrefix("/") else { return directory }
+        do throws(UVError) {
+            return "\(try LibUV.currentDirectory())/\(directory)"
+        } catch {
+            throw .file(directory, error)
         }
     }
 

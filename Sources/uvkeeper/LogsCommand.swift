@@ -16,7 +16,7 @@ struct LogsCommand: ParsableCommand {
     @Flag(name: [.short, .long], help: "Go on printing what is added, until interrupted.")
     var follow = false
 
-    @Option(name: [.short, .long], help: ArgumentHelp("Only the last lines, so many.", valueName: "count"))
+    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only the last lines, so many.", valueName: "count"))
     var lines: Int?
 
     @Flag(help: "The launch log instead: what the keeper said before its own log was open.")

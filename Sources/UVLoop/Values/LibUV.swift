@@ -32,6 +32,11 @@ public enum LibUV {
         try path(uv_os_homedir)
     }
 
+    /// This process's working directory. Mirrors `uv_cwd`.
+    public static func currentDirectory() throws(UVError) -> String {
+        try path(uv_cwd)
+    }
+
     /// The file this process runs. Mirrors `uv_exepath`.
     public static func executablePath() throws(UVError) -> String {
         try path(uv_exepath)
