@@ -78,8 +78,10 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperInspection.swift
     Sources/UVKeeper/KeeperLogTail.swift
     Sources/UVKeeper/KeeperManager+Discovery.swift
+    Sources/UVKeeper/KeeperManager+Listing.swift
     Sources/UVKeeper/KeeperManager+LogSweep.swift
     Sources/UVKeeper/KeeperManager+Spawning.swift
+    Sources/UVKeeper/KeeperManager+Stopping.swift
     Sources/UVKeeper/KeeperManager+Writing.swift
     Sources/UVKeeper/KeeperManager.swift
     Sources/UVKeeper/ProcessTools.swift

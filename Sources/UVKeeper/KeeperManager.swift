@@ -62,7 +62,8 @@ public final class KeeperManager {
         logger = options.logger ?? Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
         let directory = options.sessionsDirectory ?? KeeperManager.defaultDirectory(options.platform)
         guard let directory, !directory.isEmpty else { throw .noSessionsDirectory }
-        paths = KeeperPaths(directory: try KeeperManager.absolute(directory, options.platform), platform: options.platform)
+        paths = KeeperPaths(
+            directory: try KeeperManager.absolute(directory, options.platform), platform: options.platform)
     }
 
     /// Ends the manager, not its keepers: every line not yet written completes as refused or unknown, waits for keepers

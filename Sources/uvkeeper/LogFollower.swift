@@ -54,6 +54,7 @@ final class LogFollower {
             // A log line this long is the child's, and is cut.
             if !framer.append(bytes.span.bytes, emit: show) { framer = LineFramer(maximumLineLength: 1 << 24) }
         }
+        Output.flush()
     }
 
     private func start(ofLast count: Int, in file: OpenFile) throws(UVError) -> Int {

@@ -5,12 +5,20 @@ import FoundationEssentials
 #else
 import Foundation
 #endif
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// Where the command's words go: results to stdout, everything else to stderr.
 enum Output {
     static func line(_ text: String) { print(text) }
 
     static func error(_ text: String) { Descriptors.writeToStandardError("uvkeeper: \(text)\n") }
+
+    /// Passes on what was printed; into a pipe it is held back otherwise.
+    static func flush() { fflush(nil) }
 
     /// One value on one line.
     static func json(_ value: some Encodable) {

@@ -157,7 +157,8 @@ final class StreamSender {
                 case .refused: 1
                 case .unknown: 2
                 }
-            Processes.exit(code)
+            Output.flush()
+            Processes.exitAtOnce(code)
         }
     }
 }

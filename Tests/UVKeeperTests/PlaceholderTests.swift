@@ -43,7 +43,8 @@ import UVKeeper
                     }
                 }
             }
-            #expect(try Files.read(directory + "/out", limit: 100_000) == (0..<1000).flatMap { Array("line \($0)\n".utf8) })
+            #expect(
+                try Files.read(directory + "/out", limit: 100_000) == (0..<1000).flatMap { Array("line \($0)\n".utf8) })
             print(String(decoding: try Files.read(sessions + "/keeper-s1.log", limit: 10000), as: UTF8.self))
         }
     }
@@ -56,9 +57,12 @@ import UVKeeper
                 let manager = try KeeperManager(on: loop, options: options)
                 manager.spawnKeeper(for: "s1", in: directory, command: ["false"], readiness: .settled) { result in
                     print(result)
-                    manager.spawnKeeper(for: "s1", in: directory, command: ["/nonex"], readiness: .accepting) { result in
+                    manager.spawnKeeper(for: "s1", in: directory, command: ["/nonex"], readiness: .accepting) {
+                        result in
                         if case .failure(let e) = result { print(e) }
-                        manager.writeRPC("x", to: "nobody") { print($0); manager.close() }
+                        manager.writeRPC("x", to: "nobody") {
+                            print($0); manager.close()
+                        }
                     }
                 }
             }

@@ -23,6 +23,12 @@ public enum Processes {
         CLibUV.exit(status)
     }
 
+    /// Ends this process at once and runs no exit handlers: libuv's own waits for every job in its thread pool, one that
+    /// reads from a terminal included. Output buffered by the C library is lost. Mirrors `_exit(2)`.
+    public static func exitAtOnce(_ status: Int32) -> Never {
+        _exit(status)
+    }
+
     /// Asks by signal zero whether the process exists, without affecting it. A zombie counts as gone where the system
     /// shows its state. For ids below 1: gone.
     public static func liveness(of pid: Int32) -> Liveness {

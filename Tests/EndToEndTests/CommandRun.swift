@@ -1,0 +1,101 @@
+import TestSupport
+import Testing
+import UVKeeper
+
+/// One run of the `uvkeeper` command: what it was given, what it said, how it ended.
+struct CommandRun {
+    var status = ExitStatus.unknown
+    var output = ""
+    var errors = ""
+
+    var code: Int32? {
+        if case .exited(let code) = status { code } else { nil }
+    }
+
+    /// The objects printed with `--json`, one per line, as text.
+    var lines: [String] { output.split(separator: "\n").map(String.init) }
+
+    /// Runs the command to its end with these bytes on stdin.
+    init(_ arguments: [String], stdin: [UInt8] = [], home: String, sidecar: String? = nil) throws {
+        var environment = ProcessEnvironment.current
+        environment["PI_DASHBOARD_HOME"] = home
+        environment["UVKEEPER_SIDECAR"] = sidecar ?? BuiltProducts.sidecar
+        let configuration = ChildProcess.Configuration(
+            executable: BuiltProducts.executable("uvkeeper"), arguments: arguments, environment: environment,
+            stdio: [.pipe, .pipe, .pipe])
+        final class Collected {
+            var status = ExitStatus.unknown
+            var bytes: [[UInt8]] = [[], [], []]
+        }
+        let collected = Collected()
+        try withLoop(timeout: .seconds(60)) { loop in
+            let child = try ChildProcess(configuration, on: loop) { _, status in collected.status = status }
+            for descriptor in 1...2 {
+                try child.streams[descriptor]!.readStart(
+                    onBytes: { _, bytes in bytes.withUnsafeBytes { collected.bytes[descriptor] += $0 } },
+                    onEnd: { stream, _ in stream.close() })
+            }
+            let input = child.streams[0]!
+            // A command that ends without reading its stdin is no fault of the test's.
+            input.write(stdin)
+            input.shutdown { _ in input.close() }
+        }
+        status = collected.status
+        output = String(decoding: collected.bytes[1], as: UTF8.self)
+        errors = String(decoding: collected.bytes[2], as: UTF8.self)
+    }
+}
+
+/// A home directory for sessions, and the command on it; whatever runs in it at the end is ended.
+struct CommandHome {
+    let home: String
+
+    static func with(_ body: (CommandHome) throws -> Void) throws {
+        try withTemporaryDirectory { directory in
+            let home = CommandHome(home: directory)
+            defer {
+                do {
+                    _ = try home.run("kill", "--all", "--grace", "0")
+                } catch {
+                    Issue.record(error)
+                }
+            }
+            try body(home)
+        }
+    }
+
+    var sessions: String { home + "/.pi/dashboard/sessions" }
+
+    func run(_ arguments: String..., stdin: [UInt8] = []) throws -> CommandRun {
+        try CommandRun(arguments, stdin: stdin, home: home)
+    }
+
+    func contents(of name: String) throws -> String {
+        String(decoding: try Files.read("\(home)/\(name)", limit: 1 << 26), as: UTF8.self)
+    }
+
+    /// The number under a key of a JSON object that has it once.
+    func number(_ key: String, in json: String) -> Int32? {
+        guard let range = json.firstRange(of: "\"\(key)\":") else { return nil }
+        return Int32(json[range.upperBound...].prefix { $0.isNumber })
+    }
+
+    /// Waits, by looking again and again for at most 20 seconds, until `condition` holds.
+    func eventually(
+        _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool
+    ) throws {
+        let loop = try Loop()
+        let timer = try TimerHandle(on: loop)
+        let deadline = LibUV.monotonicTime + .seconds(20)
+        var holds = try condition()
+        while !holds, LibUV.monotonicTime < deadline {
+            timer.start(after: .milliseconds(10)) { _ in }
+            loop.run()
+            holds = try condition()
+        }
+        #expect(holds, "\(what)", sourceLocation: sourceLocation)
+        timer.close()
+        loop.run()
+        try loop.close()
+    }
+}

@@ -1,0 +1,115 @@
+import TestSupport
+import Testing
+import UVKeeper
+
+@Suite("uvkeeper spawn") struct SpawnCommandTests {
+    @Test("starts a session, says its pids, and the session outlives the command") func spawns() throws {
+        try CommandHome.with { home in
+            let run = try home.run("spawn", "work", "--json", "--", "cat")
+            #expect(run.code == 0 && run.errors.isEmpty, "\(run)")
+            let keeper = try #require(home.number("keeperPID", in: run.output))
+            let child = try #require(home.number("childPID", in: run.output))
+            #expect(Processes.isProcessAlive(keeper))
+            #expect(Processes.isProcessAlive(child))
+            #expect(run.output.contains("\"socket\":\"\(home.sessions)/work.rpc.sock\""))
+        }
+    }
+
+    @Test("gives the child directory, variables and arguments, and captures its output") func environment() throws {
+        try CommandHome.with { home in
+            try Files.makeDirectory(at: home.home + "/there")
+            let script = "echo dir=$(basename $(pwd)) X=$X Y=$Y args=$1,$2 keeper=$PI_KEEPER_PI_CMD; exec cat"
+            let run = try home.run(
+                "spawn", "s", "--cwd", home.home + "/there", "--env", "X=a=b", "--env", "Y=", "--capture-output", "--",
+                "sh", "-c", script, "sh", "--json", "two words")
+            #expect(run.code == 0, "\(run)")
+            let log = try home.run("logs", "s")
+            #expect(log.output.contains("dir=there X=a=b Y= args=--json,two words keeper=\n"), "\(log)")
+        }
+    }
+
+    @Test("reports a command that fails at once, with the log's end") func failsAtOnce() throws {
+        try CommandHome.with { home in
+            let exits = try home.run("spawn", "s", "--", "sh", "-c", "exit 3")
+            #expect(exits.code == 1 && exits.output.isEmpty)
+            #expect(exits.errors.contains("pi exited code=3 signal=null"), "\(exits)")
+            let missing = try home.run("spawn", "s", "--", "/there/is/none")
+            #expect(missing.code == 1 && missing.errors.contains("there is no file /there/is/none"), "\(missing)")
+            #expect(try home.run("list", "--json").output.isEmpty)
+        }
+    }
+
+    @Test("does not wait with --no-wait") func noWait() throws {
+        try CommandHome.with { home in
+            let run = try home.run("spawn", "s", "--no-wait", "--", "sh", "-c", "exit 3")
+            #expect(run.code == 0, "\(run)")
+            try home.eventually("the keeper's files are gone") {
+                try !Files.names(inDirectory: home.sessions).contains("s.rpc.sock.pid")
+            }
+        }
+    }
+
+    @Test("refuses a second keeper for a session and leaves the first alone") func taken() throws {
+        try CommandHome.with { home in
+            let first = try home.run("spawn", "s", "--json", "--", "cat")
+            let second = try home.run("spawn", "s", "--", "cat")
+            #expect(second.code == 1 && second.errors.contains("has a keeper already"), "\(second)")
+            let list = try home.run("list", "--json")
+            #expect(home.number("keeperPID", in: list.output) == home.number("keeperPID", in: first.output))
+        }
+    }
+
+    @Test(
+        "refuses hostile ids before any file exists",
+        arguments: ["../x", "a/b", "", ".hidden", "x y", String(repeating: "a", count: 129), "ümlaut", "a\n"])
+    func hostile(id: String) throws {
+        try CommandHome.with { home in
+            let run = try home.run("spawn", id, "--json", "--", "cat")
+            #expect(run.code == 1 && run.output.hasPrefix("{\"error\":"), "\(run)")
+            #expect(try Files.names(inDirectory: home.home).isEmpty)
+        }
+    }
+
+    @Test("says how to use it when the usage is wrong")
+    func usage() throws {
+        try CommandHome.with { home in
+            for arguments in [
+                ["spawn", "s"], ["spawn"], ["spawn", "s", "--env", "novalue", "--", "cat"], ["spawn", "s", "cat"],
+                ["nonsense"], ["kill"], ["kill", "a", "--all"], ["logs", "s", "-n", "-1"],
+            ] {
+                let run = try CommandRun(arguments, home: home.home)
+                #expect(run.code == 64 && run.errors.contains("Usage:"), "\(arguments): \(run)")
+            }
+        }
+    }
+
+    @Test("says where it looked for a sidecar that is missing") func noSidecar() throws {
+        try CommandHome.with { home in
+            let run = try CommandRun(["spawn", "s", "--", "cat"], home: home.home, sidecar: "/no/sidecar")
+            #expect(run.code == 1 && run.errors.contains("UVKEEPER_SIDECAR") && run.errors.contains("/no/sidecar"))
+        }
+    }
+
+    @Test("takes a relative sessions directory from where it is called") func relativeDirectory() throws {
+        try CommandHome.with { home in
+            let configuration = ["--sessions-dir", "rel", "--json"]
+            try Files.makeDirectory(at: home.home + "/a/b")
+            let script = """
+                cd "$1" && "$2" spawn s --cwd b --sessions-dir rel -- cat && "$2" send s hello --sessions-dir rel &&
+                test -S rel/s.rpc.sock && "$2" kill s --sessions-dir rel
+                """
+            let shell = ChildProcess.Configuration(
+                executable: "/bin/sh",
+                arguments: ["-c", script, "sh", home.home + "/a", BuiltProducts.executable("uvkeeper")],
+                environment: {
+                    var environment = ProcessEnvironment.current
+                    environment["UVKEEPER_SIDECAR"] = BuiltProducts.sidecar
+                    return environment
+                }())
+            try withLoop { loop in
+                _ = try ChildProcess(shell, on: loop) { _, status in #expect(status == .exited(code: 0)) }
+            }
+            _ = configuration
+        }
+    }
+}
