@@ -19,8 +19,6 @@ public final class Loop {
     let raw: UnsafeMutablePointer<uv_loop_t>
     let ticker: Ticker
     let readBuffer: ReadBuffer
-    /// Set by a write that found nobody reading: a SIGPIPE is then pending on this thread (H21).
-    var sawBrokenPipe = false
     private var runner: pthread_t?
     private(set) var isClosed = false
 
@@ -66,7 +64,8 @@ public final class Loop {
     /// Runs callbacks on the calling thread as told by `mode`; not reentrant (H58).
     ///
     /// SIGPIPE is blocked on the thread meanwhile, so a write that nobody reads is an error and not the end of the
-    /// process; what the process does with the signal elsewhere stays as it was. Mirrors `uv_run`.
+    /// process; what the process does with the signal elsewhere stays as it was. The same holds for a write outside a
+    /// run. Mirrors `uv_run`.
     ///
     /// - Returns: whether something is left to do, which after ``stop()`` is usual.
     @discardableResult
@@ -76,12 +75,20 @@ public final class Loop {
         runner = pthread_self()
         defer { runner = nil }
         let mask = BrokenPipeMask()
-        defer { mask.restore(consuming: &sawBrokenPipe) }
+        defer { mask.restore() }
         return switch mode {
         case .untilDone: uv_run(raw, UV_RUN_DEFAULT) != 0
         case .once: uv_run(raw, UV_RUN_ONCE) != 0
         case .noWait: uv_run(raw, UV_RUN_NOWAIT) != 0
         }
+    }
+
+    /// Calls `body`, which may write to a broken pipe, with SIGPIPE blocked: nothing to do within a run (H21).
+    func withoutBrokenPipe<Result>(_ body: () -> Result) -> Result {
+        guard runner == nil else { return body() }
+        let mask = BrokenPipeMask()
+        defer { mask.restore() }
+        return body()
     }
 
     /// Makes ``run(_:)`` return after this tick; called before a run, it makes that run return at once (H59).

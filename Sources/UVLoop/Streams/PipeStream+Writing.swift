@@ -87,7 +87,7 @@ extension PipeStream {
         // libuv aborts on a write of no buffers and has no use for one of no bytes (H26).
         guard !bytes.isEmpty else { return 0 }
         var buffer = uv_buf_t(bytes)
-        let status = uv_try_write(raw.stream, &buffer, 1)
+        let status = loop.withoutBrokenPipe { uv_try_write(raw.stream, &buffer, 1) }
         if status >= 0 {
             sending.finished += UInt64(status)
             return Int(status)
@@ -106,9 +106,11 @@ extension PipeStream {
         sending.request = request
         request.pointee.data = Unmanaged.passUnretained(self).toOpaque()
         var buffer = uv_buf_t(UnsafeRawBufferPointer(sending.inFlight.bytes))
-        let status = uv_write(request, raw.stream, &buffer, 1) { request, status in
-            let stream: PipeStream = object(request!.pointee.data)
-            stream.wrote(status)
+        let status = loop.withoutBrokenPipe {
+            uv_write(request, raw.stream, &buffer, 1) { request, status in
+                let stream: PipeStream = object(request!.pointee.data)
+                stream.wrote(status)
+            }
         }
         if status < 0 { loop.onNextTick { self.wrote(status) } }
     }
@@ -132,7 +134,6 @@ extension PipeStream {
 
     private func failed(_ error: UVError) {
         sending.error = error
-        if error == .brokenPipe { loop.sawBrokenPipe = true }
     }
 
     private func callWaiters() {
