@@ -76,6 +76,8 @@ public final class Loop {
         defer { runner = nil }
         let mask = BrokenPipeMask()
         defer { mask.restore() }
+        // libuv does not even look for events when nothing is active, and the remote's handle does not count.
+        if !isAlive { remote.runJobs(on: self) }
         return switch mode {
         case .untilDone: uv_run(raw, UV_RUN_DEFAULT) != 0
         case .once: uv_run(raw, UV_RUN_ONCE) != 0
@@ -102,22 +104,23 @@ public final class Loop {
     /// `setImmediate`.
     public func onNextTick(_ body: @escaping () -> Void) {
         assertOnLoop()
+        precondition(!isClosed, "Loop.onNextTick: the loop is closed")
         ticker.add(body)
     }
 
     /// Whether ``run(_:)`` would have something to do. Mirrors `uv_loop_alive`.
-    public var isAlive: Bool { uv_loop_alive(raw) != 0 }
+    public var isAlive: Bool { uv_loop_alive(openRaw) != 0 }
 
     // MARK: Time and metrics
 
     /// The loop's cached monotonic time, from an arbitrary start, in milliseconds. Mirrors `uv_now`.
-    public var now: Duration { .milliseconds(Int64(uv_now(raw))) }
+    public var now: Duration { .milliseconds(Int64(uv_now(openRaw))) }
 
     /// Brings ``now`` up to date within a callback that has taken long. Timers do it by themselves when they start.
     /// Mirrors `uv_update_time`.
-    public func updateTime() { uv_update_time(raw) }
+    public func updateTime() { uv_update_time(openRaw) }
 
-    /// Time spent waiting for events; zero unless the loop measures it. Safe from any thread.
+    /// Time spent waiting for events; zero unless the loop measures it. Safe from any thread while the loop is open.
     /// Mirrors `uv_metrics_idle_time`.
     public var idleTime: Duration { .nanoseconds(Int64(clamping: uv_metrics_idle_time(raw))) }
 
@@ -125,11 +128,11 @@ public final class Loop {
 
     /// A descriptor that is readable when the loop has events, for use in another poller: wait for it at most
     /// ``backendTimeout``, then call ``run(_:)`` with ``RunMode/noWait``. Mirrors `uv_backend_fd`.
-    public var backendDescriptor: Int32 { uv_backend_fd(raw) }
+    public var backendDescriptor: Int32 { uv_backend_fd(openRaw) }
 
     /// How long to wait for ``backendDescriptor``: zero when work is due, nil for ever. Mirrors `uv_backend_timeout`.
     public var backendTimeout: Duration? {
-        let milliseconds = uv_backend_timeout(raw)
+        let milliseconds = uv_backend_timeout(openRaw)
         return milliseconds < 0 ? nil : .milliseconds(Int64(milliseconds))
     }
 
@@ -140,7 +143,7 @@ public final class Loop {
         final class Found { var handles: [Handle] = [] }
         let found = Found()
         uv_walk(
-            raw,
+            openRaw,
             { raw, found in
                 // The loop's own handles carry no data.
                 guard let data = raw!.pointee.data else { return }
@@ -152,12 +155,18 @@ public final class Loop {
     }
 
     /// Ends the loop and frees its descriptors. Every handle must have been closed and its close have completed; requests
-    /// must have ended. Jobs that ``remote`` accepted run first. Mirrors `uv_loop_close`.
+    /// must have ended. Jobs that ``remote`` accepted run first; handles opened by a job that another thread submits
+    /// during the close itself are closed at once. Mirrors `uv_loop_close`.
     ///
     /// - Throws: ``LoopStillOpen`` with a list of what is open; the loop is unharmed and can be run and closed again.
     public func close() throws(LoopStillOpen) {
         precondition(!isClosed, "Loop.close: the loop is closed")
         precondition(runner == nil, "Loop.close: the loop is running")
+        // The jobs and completions called below are on the loop, and must neither run nor close it.
+        runner = pthread_self()
+        defer { runner = nil }
+        let mask = BrokenPipeMask()
+        defer { mask.restore() }
         remote.runJobs(on: self)
         let open = openHandles
         guard open.isEmpty, ticker.isEmpty, raw.pointee.active_reqs.count == 0 else {
@@ -167,11 +176,17 @@ public final class Loop {
                 waitingCallbacks: ticker.count,
             )
         }
+        remote.shut(on: self)
+        // The last jobs may have opened something. More than one run is needed after a `stop()`, which makes the next
+        // run return at once.
+        repeat {
+            closeHandles()
+            _ = uv_run(raw, UV_RUN_DEFAULT)
+        } while isAlive || !openHandles.isEmpty
         isClosed = true
-        remote.close(on: self)
+        remote.close()
         ticker.close()
-        // Nothing but the loop's own handles is left, so this ends as soon as their closes are done. More than one run is
-        // needed after a `stop()`, which makes the next run return at once.
+        // Nothing but the loop's own handles is left, so this ends as soon as their closes are done.
         while uv_run(raw, UV_RUN_DEFAULT) != 0 {}
         let status = uv_loop_close(raw)
         precondition(status == 0, "Loop.close: \(UVError(rawValue: status)) although nothing was open")
@@ -196,6 +211,12 @@ public final class Loop {
     /// Traps when called on another thread than the one that runs the loop.
     func preconditionOnLoop() {
         precondition(isOnLoop, "a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
+    }
+
+    /// The C loop, whose memory is gone once the loop has closed.
+    private var openRaw: UnsafeMutablePointer<uv_loop_t> {
+        precondition(!isClosed, "the loop is closed")
+        return raw
     }
 
     private var isOnLoop: Bool {
