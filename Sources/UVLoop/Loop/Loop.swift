@@ -32,8 +32,12 @@ public final class Loop {
     /// - Throws: ``UVError/tooManyOpenFiles`` and its like: a loop needs four descriptors.
     public init(measuresIdleTime: Bool = false) throws(UVError) {
         let raw = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
+        raw.initialize(to: uv_loop_t())
         let status = uv_loop_init(raw)
         guard status == 0 else {
+            // libuv before 1.50 or so leaves its epoll descriptor open when a later one is refused; where it does not, the
+            // number is -1. Zero: it failed before it had one.
+            if uv_backend_fd(raw) > 0 { Descriptors.close(uv_backend_fd(raw)) }
             raw.deallocate()
             throw UVError(rawValue: status)
         }
