@@ -191,6 +191,7 @@ func detach(executable: String) throws {
     let child = try ChildProcess(configuration, on: loop) { _, _ in }
     child.unref()
     loop.run()
+    try end(loop)
     write("\(child.pid)")
 }
 
