@@ -49,7 +49,18 @@ let package = Package(
             swiftSettings: settings,
         ),
         .target(name: "TestSupport", dependencies: ["UVLoop"], path: "Tests/TestSupport", swiftSettings: settings),
-        .testTarget(name: "UVLoopTests", dependencies: ["UVLoop", "TestSupport"], swiftSettings: settings),
+        // What must run in a process of its own: limits, signals, descriptors, children.
+        .executableTarget(
+            name: "uvloop-test-helper",
+            dependencies: ["UVLoop"],
+            path: "Tests/Helpers/uvloop-test-helper",
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "UVLoopTests",
+            dependencies: ["UVLoop", "TestSupport", "uvloop-test-helper"],
+            swiftSettings: settings,
+        ),
         .testTarget(name: "KeeperProtocolTests", dependencies: ["KeeperProtocol"], swiftSettings: settings),
         .testTarget(
             name: "UVKeeperTests",

@@ -5,7 +5,7 @@ public import UVLoop
 ///
 /// A watchdog ends a loop that hangs: the test fails with the list of what was still open, instead of never ending.
 public func withLoop(
-    timeout: Duration = .seconds(20),
+    timeout: Duration = .seconds(60),
     sourceLocation: SourceLocation = #_sourceLocation,
     _ body: (Loop) throws -> Void,
 ) throws {

@@ -35,7 +35,7 @@ public enum Descriptors {
         if uvkeeper_close_range(UInt32(first), .max) == 0 { return }
         #endif
         // An old kernel: one by one, up to the limit, but not for minutes where the limit is a billion.
-        for descriptor in first..<Int32(clamping: min(limit.soft, 65536)) { close(descriptor) }
+        for descriptor in first..<max(first, Int32(clamping: min(limit.soft, 65536))) { close(descriptor) }
     }
 
     /// Opens `/dev/null` on those of the descriptors 0, 1 and 2 that are closed, so that no file opened later takes their

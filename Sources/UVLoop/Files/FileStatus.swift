@@ -37,6 +37,14 @@ public struct FileStatus: Hashable, Sendable {
     /// Last change of its contents, since 1970-01-01 UTC.
     public let modifiedAt: Duration
 
+    /// Of an open file. Mirrors `uv_fs_fstat`.
+    init(ofDescriptor descriptor: CInt) throws(UVError) {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        try check(uv_fs_fstat(nil, &request, descriptor, nil))
+        self.init(request.statbuf)
+    }
+
     init(_ status: uv_stat_t) {
         kind =
             switch UInt32(truncatingIfNeeded: status.st_mode) & 0o170000 {

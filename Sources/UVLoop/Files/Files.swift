@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// File system calls with typed errors. Each does one short operation on the calling thread; on a slow file system use
+/// File system calls with typed errors. A path with a zero byte is ``UVError/invalidArgument``. Each call does one short operation on the calling thread; on a slow file system use
 /// them within ``Loop/queueWork(_:completion:)``. Mirrors the synchronous form of libuv's `uv_fs_*`.
 public enum Files {
     /// Creates the directory and its missing parents, with mode 0700; an existing directory is success.
@@ -8,7 +8,7 @@ public enum Files {
     /// - Throws: ``UVError/exists`` or ``UVError/notDirectory`` if something else has a name on the way.
     public static func makeDirectory(at path: String, permissions: UInt32 = 0o700) throws(UVError) {
         do {
-            try request { uv_fs_mkdir(nil, $0, path, CInt(permissions), nil) }
+            try request(path) { uv_fs_mkdir(nil, $0, path, CInt(permissions), nil) }
         } catch .exists {
             guard try status(of: path).kind == .directory else { throw .exists }
         } catch .noEntry {
@@ -24,6 +24,7 @@ public enum Files {
     public static func status(of path: String, followingLinks: Bool = true) throws(UVError) -> FileStatus {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
+        try checkPath(path)
         try check(
             followingLinks ? uv_fs_stat(nil, &request, path, nil) : uv_fs_lstat(nil, &request, path, nil)
         )
@@ -32,22 +33,22 @@ public enum Files {
 
     /// Gives the file another name in one step, replacing what has that name. Mirrors `uv_fs_rename`.
     public static func rename(_ path: String, to newPath: String) throws(UVError) {
-        try request { uv_fs_rename(nil, $0, path, newPath, nil) }
+        try request(path, newPath) { uv_fs_rename(nil, $0, path, newPath, nil) }
     }
 
     /// Gives the file a second name; fails with ``UVError/exists`` if something has it. Mirrors `uv_fs_link`.
     public static func link(_ path: String, to newPath: String) throws(UVError) {
-        try request { uv_fs_link(nil, $0, path, newPath, nil) }
+        try request(path, newPath) { uv_fs_link(nil, $0, path, newPath, nil) }
     }
 
     /// Removes the name; open descriptors keep the file. Mirrors `uv_fs_unlink`.
     public static func unlink(_ path: String) throws(UVError) {
-        try request { uv_fs_unlink(nil, $0, path, nil) }
+        try request(path) { uv_fs_unlink(nil, $0, path, nil) }
     }
 
     /// Removes an empty directory. Mirrors `uv_fs_rmdir`.
     public static func removeDirectory(_ path: String) throws(UVError) {
-        try request { uv_fs_rmdir(nil, $0, path, nil) }
+        try request(path) { uv_fs_rmdir(nil, $0, path, nil) }
     }
 
     /// Removes the name, and is content if it is gone already.
@@ -75,6 +76,7 @@ public enum Files {
     public static func names(inDirectory path: String) throws(UVError) -> [String] {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
+        try checkPath(path)
         let count = try check(uv_fs_scandir(nil, &request, path, 0, nil))
         var names: [String] = []
         names.reserveCapacity(Int(count))
@@ -99,6 +101,7 @@ public enum Files {
     public static func realPath(of path: String) throws(UVError) -> String {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
+        try checkPath(path)
         try check(uv_fs_realpath(nil, &request, path, nil))
         return String(cString: request.ptr.assumingMemoryBound(to: CChar.self))
     }
@@ -107,19 +110,30 @@ public enum Files {
     public static func isExecutable(_ path: String) -> Bool {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
-        guard uv_fs_access(nil, &request, path, X_OK, nil) == 0 else { return false }
+        guard !path.utf8.contains(0), uv_fs_access(nil, &request, path, X_OK, nil) == 0 else { return false }
         do { return try status(of: path).kind == .regular } catch { return false }
     }
 
     /// The part before the last component: nil for `/` and for a name without a directory.
     public static func parent(of path: String) -> String? {
-        var path = path[...]
-        while path.count > 1, path.last == "/" { path.removeLast() }
-        guard let slash = path.lastIndex(of: "/"), path != "/" else { return nil }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
+        // By bytes: a slash followed by a combining accent is no slash to Character, and one to the system.
+        let slash = UInt8(ascii: "/")
+        var rest = path.utf8[...]
+        while rest.count > 1, rest.last == slash { rest.removeLast() }
+        guard let last = rest.lastIndex(of: slash), rest.count > 1 else { return nil }
+        return last == rest.startIndex ? "/" : String(Substring(rest[..<last]))
     }
 
-    private static func request(_ body: (UnsafeMutablePointer<uv_fs_t>) -> CInt) throws(UVError) {
+    /// C would cut the path off at a zero byte, and do to another file what was meant for none.
+    static func checkPath(_ path: String) throws(UVError) {
+        guard !path.utf8.contains(0) else { throw .invalidArgument }
+    }
+
+    private static func request(
+        _ paths: String...,
+        body: (UnsafeMutablePointer<uv_fs_t>) -> CInt,
+    ) throws(UVError) {
+        for path in paths { try checkPath(path) }
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
         try check(body(&request))

@@ -20,7 +20,7 @@ public final class OpenFile {
     /// Opens the file. Mirrors `uv_fs_open`.
     ///
     /// - Throws: ``UVError/symbolicLink`` for a symbolic link, ``UVError/isDirectory``, ``UVError/exists``, as `open(2)`;
-    ///   ``UVError/invalidArgument`` for a device or named pipe, which could block.
+    ///   ``UVError/invalidArgument`` for a device, socket or named pipe, which could block.
     public init(_ path: String, _ mode: Mode) throws(UVError) {
         let flags: CInt =
             switch mode {
@@ -29,12 +29,14 @@ public final class OpenFile {
             case .append: O_WRONLY | O_APPEND | O_CREAT
             case .createNew: O_RDWR | O_CREAT | O_EXCL
             }
+        try Files.checkPath(path)
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
         // Non-blocking, or opening a named pipe that stands in the file's place would wait for its other end.
-        descriptor = try check(
-            uv_fs_open(nil, &request, path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600, nil)
-        )
+        let result = uv_fs_open(nil, &request, path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600, nil)
+        // A named pipe that nobody reads, or a socket.
+        guard result != UV_ENXIO.rawValue else { throw .invalidArgument }
+        descriptor = try check(result)
         do throws(UVError) {
             switch try status().kind {
             case .regular: break
@@ -59,10 +61,7 @@ public final class OpenFile {
 
     /// What the system knows of the file. Mirrors `uv_fs_fstat`.
     public func status() throws(UVError) -> FileStatus {
-        var request = uv_fs_t()
-        defer { uv_fs_req_cleanup(&request) }
-        try check(uv_fs_fstat(nil, &request, descriptor, nil))
-        return FileStatus(request.statbuf)
+        try FileStatus(ofDescriptor: descriptor)
     }
 
     /// The file from its start, at most `limit` bytes.

@@ -23,7 +23,7 @@ public class Handle {
         on loop: Loop,
         initialise: (UnsafeMutablePointer<Raw>) -> CInt,
     ) throws(UVError) {
-        loop.assertOnLoop()
+        loop.preconditionOnLoop()
         let memory = UnsafeMutableRawPointer.allocate(
             byteCount: MemoryLayout<Raw>.size,
             alignment: MemoryLayout<Raw>.alignment,
@@ -73,11 +73,12 @@ public class Handle {
     /// Idempotent; every completion passed before the end is called once. A completion passed after the handle has
     /// closed is called on the next tick. Mirrors `uv_close`.
     public final func close(_ completion: (() -> Void)? = nil) {
-        loop.preconditionOnLoop()
         guard !isClosed else {
+            // Harmless even when the loop has closed since.
             if let completion { loop.onNextTick(completion) }
             return
         }
+        loop.preconditionOnLoop()
         if let completion { closeCompletions.append(completion) }
         guard uv_is_closing(raw) == 0 else { return }
         willClose()

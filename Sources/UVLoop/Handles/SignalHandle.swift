@@ -6,6 +6,7 @@ internal import CLibUV
 /// stops, the default action is back, not the former handler (H50). Bursts may arrive as one. Mirrors `uv_signal_t`.
 public final class SignalHandle: Handle {
     private var body: ((SignalHandle, Signal) -> Void)?
+    private var isOnce = false
 
     /// Creates a stopped watcher. Mirrors `uv_signal_init`.
     ///
@@ -16,7 +17,7 @@ public final class SignalHandle: Handle {
 
     /// Calls `body` on the loop whenever `signal` arrives, or, with `once`, the first time only.
     ///
-    /// Mirrors `uv_signal_start` and `uv_signal_start_oneshot`.
+    /// A started watcher is started anew. Mirrors `uv_signal_start` and `uv_signal_start_oneshot`.
     ///
     /// - Throws: ``UVError/invalidArgument`` for a signal that cannot be caught.
     public func start(
@@ -26,18 +27,21 @@ public final class SignalHandle: Handle {
     ) throws(UVError) {
         loop.assertOnLoop()
         precondition(!isClosing, "SignalHandle.start: the watcher is closed")
-        let callback: uv_signal_cb = { raw, number in
-            let handle: SignalHandle = object(raw!.pointee.data)
-            guard let body = handle.body else { return }
-            if !handle.isActive { handle.body = nil }
-            body(handle, Signal(rawValue: number))
-        }
-        if once {
-            try check(uv_signal_start_oneshot(raw.signal, callback, signal.rawValue))
-        } else {
-            try check(uv_signal_start(raw.signal, callback, signal.rawValue))
-        }
+        let status = uv_signal_start(
+            raw.signal,
+            { raw, number in
+                let handle: SignalHandle = object(raw!.pointee.data)
+                guard let body = handle.body else { return }
+                // Stopped by us and before the call. libuv's own one-shot watcher stops after it, which would undo a start
+                // in the callback, and never forgets that it was one-shot.
+                if handle.isOnce { handle.stop() }
+                body(handle, Signal(rawValue: number))
+            },
+            signal.rawValue,
+        )
+        try check(status)
         self.body = body
+        isOnce = once
     }
 
     /// Stops watching; it can be started again. Mirrors `uv_signal_stop`.

@@ -38,22 +38,26 @@ public final class TimerHandle: Handle {
         )
     }
 
-    /// Starts a repeating timer anew from now with its interval; does nothing for a timer that does not repeat.
-    /// Mirrors `uv_timer_again`.
+    /// Starts a repeating timer anew from now with its interval, a stopped one too; does nothing for a timer that does not
+    /// repeat. Mirrors `uv_timer_again`.
     ///
-    /// - Throws: ``UVError/invalidArgument`` if the timer was never started.
+    /// - Throws: ``UVError/invalidArgument`` if the timer was never started, or has fired once and was given an interval
+    ///   afterwards: its callback is gone, ``start(after:repeating:_:)`` gives it one.
     public func again() throws(UVError) {
         loop.assertOnLoop()
+        guard body != nil || repeatInterval == nil else { throw .invalidArgument }
         uv_update_time(loop.raw)
         try check(uv_timer_again(raw.timer))
     }
 
-    /// Pauses the timer; it can be started again. No callback runs afterwards. Mirrors `uv_timer_stop`.
+    /// Pauses the timer: no callback runs until it is started again, or, if it repeats, until ``again()``.
+    /// Mirrors `uv_timer_stop`.
     public func stop() {
         loop.assertOnLoop()
         // Always returns 0.
         _ = uv_timer_stop(raw.timer)
-        body = nil
+        // A repeating timer keeps its closure, since `again` may still need it.
+        if repeatInterval == nil { body = nil }
     }
 
     /// The interval, or nil for a timer that fires once. A change takes effect when the current wait ends.

@@ -6,6 +6,8 @@ internal import CLibUV
 /// thread alone leaves the embedding program's own choice for the signal untouched.
 struct BrokenPipeMask {
     private let wasBlocked: Bool
+    /// Only ever true for a host that had blocked the signal itself: then it is the host's to deal with.
+    private let wasPending: Bool
 
     init() {
         var set = BrokenPipeMask.onlyBrokenPipe
@@ -13,22 +15,36 @@ struct BrokenPipeMask {
         // Cannot fail: the arguments are valid.
         _ = pthread_sigmask(SIG_BLOCK, &set, &before)
         wasBlocked = sigismember(&before, SIGPIPE) == 1
+        wasPending = wasBlocked && BrokenPipeMask.isPending
     }
 
-    /// Unblocks SIGPIPE if it was unblocked before; one that became pending through our writes is taken off first.
-    func restore(consuming sawBrokenPipe: inout Bool) {
+    /// Puts the mask back; a SIGPIPE that became pending meanwhile is taken off first.
+    ///
+    /// Always looks, since not every broken pipe comes to light before the loop stops or the stream closes: the error of
+    /// a write waits in libuv for another tick, while its signal is pending already.
+    func restore() {
+        if !wasPending { BrokenPipeMask.consume() }
         guard !wasBlocked else { return }
         var set = BrokenPipeMask.onlyBrokenPipe
-        if sawBrokenPipe {
-            sawBrokenPipe = false
-            var pending = sigset_t()
-            if sigpending(&pending) == 0, sigismember(&pending, SIGPIPE) == 1 {
-                var signal: CInt = 0
-                // Returns at once: the signal is pending and blocked.
-                _ = sigwait(&set, &signal)
-            }
-        }
         _ = pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+
+    private static func consume() {
+        var set = BrokenPipeMask.onlyBrokenPipe
+        #if os(Linux)
+        // Does not wait: a signal sent to the whole process may be taken by another thread at any moment.
+        var immediately = timespec()
+        _ = sigtimedwait(&set, nil, &immediately)
+        #else
+        guard isPending else { return }
+        var signal: CInt = 0
+        _ = sigwait(&set, &signal)
+        #endif
+    }
+
+    private static var isPending: Bool {
+        var pending = sigset_t()
+        return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1
     }
 
     private static var onlyBrokenPipe: sigset_t {

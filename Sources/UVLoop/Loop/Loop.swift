@@ -19,8 +19,6 @@ public final class Loop {
     let raw: UnsafeMutablePointer<uv_loop_t>
     let ticker: Ticker
     let readBuffer: ReadBuffer
-    /// Set by a write that found nobody reading: a SIGPIPE is then pending on this thread (H21).
-    var sawBrokenPipe = false
     private var runner: pthread_t?
     private(set) var isClosed = false
 
@@ -34,8 +32,12 @@ public final class Loop {
     /// - Throws: ``UVError/tooManyOpenFiles`` and its like: a loop needs four descriptors.
     public init(measuresIdleTime: Bool = false) throws(UVError) {
         let raw = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
+        raw.initialize(to: uv_loop_t())
         let status = uv_loop_init(raw)
         guard status == 0 else {
+            // libuv before 1.50 or so leaves its epoll descriptor open when a later one is refused; where it does not, the
+            // number is -1. Zero: it failed before it had one.
+            if uv_backend_fd(raw) > 0 { Descriptors.close(uv_backend_fd(raw)) }
             raw.deallocate()
             throw UVError(rawValue: status)
         }
@@ -66,7 +68,8 @@ public final class Loop {
     /// Runs callbacks on the calling thread as told by `mode`; not reentrant (H58).
     ///
     /// SIGPIPE is blocked on the thread meanwhile, so a write that nobody reads is an error and not the end of the
-    /// process; what the process does with the signal elsewhere stays as it was. Mirrors `uv_run`.
+    /// process; what the process does with the signal elsewhere stays as it was. The same holds for a write outside a
+    /// run. Mirrors `uv_run`.
     ///
     /// - Returns: whether something is left to do, which after ``stop()`` is usual.
     @discardableResult
@@ -76,12 +79,22 @@ public final class Loop {
         runner = pthread_self()
         defer { runner = nil }
         let mask = BrokenPipeMask()
-        defer { mask.restore(consuming: &sawBrokenPipe) }
+        defer { mask.restore() }
+        // libuv does not even look for events when nothing is active, and the remote's handle does not count.
+        if !isAlive { remote.runJobs(on: self) }
         return switch mode {
         case .untilDone: uv_run(raw, UV_RUN_DEFAULT) != 0
         case .once: uv_run(raw, UV_RUN_ONCE) != 0
         case .noWait: uv_run(raw, UV_RUN_NOWAIT) != 0
         }
+    }
+
+    /// Calls `body`, which may write to a broken pipe, with SIGPIPE blocked: nothing to do within a run (H21).
+    func withoutBrokenPipe<Result>(_ body: () -> Result) -> Result {
+        guard runner == nil else { return body() }
+        let mask = BrokenPipeMask()
+        defer { mask.restore() }
+        return body()
     }
 
     /// Makes ``run(_:)`` return after this tick; called before a run, it makes that run return at once (H59).
@@ -95,22 +108,23 @@ public final class Loop {
     /// `setImmediate`.
     public func onNextTick(_ body: @escaping () -> Void) {
         assertOnLoop()
+        precondition(!isClosed, "Loop.onNextTick: the loop is closed")
         ticker.add(body)
     }
 
     /// Whether ``run(_:)`` would have something to do. Mirrors `uv_loop_alive`.
-    public var isAlive: Bool { uv_loop_alive(raw) != 0 }
+    public var isAlive: Bool { uv_loop_alive(openRaw) != 0 }
 
     // MARK: Time and metrics
 
     /// The loop's cached monotonic time, from an arbitrary start, in milliseconds. Mirrors `uv_now`.
-    public var now: Duration { .milliseconds(Int64(uv_now(raw))) }
+    public var now: Duration { .milliseconds(Int64(uv_now(openRaw))) }
 
     /// Brings ``now`` up to date within a callback that has taken long. Timers do it by themselves when they start.
     /// Mirrors `uv_update_time`.
-    public func updateTime() { uv_update_time(raw) }
+    public func updateTime() { uv_update_time(openRaw) }
 
-    /// Time spent waiting for events; zero unless the loop measures it. Safe from any thread.
+    /// Time spent waiting for events; zero unless the loop measures it. Safe from any thread while the loop is open.
     /// Mirrors `uv_metrics_idle_time`.
     public var idleTime: Duration { .nanoseconds(Int64(clamping: uv_metrics_idle_time(raw))) }
 
@@ -118,11 +132,11 @@ public final class Loop {
 
     /// A descriptor that is readable when the loop has events, for use in another poller: wait for it at most
     /// ``backendTimeout``, then call ``run(_:)`` with ``RunMode/noWait``. Mirrors `uv_backend_fd`.
-    public var backendDescriptor: Int32 { uv_backend_fd(raw) }
+    public var backendDescriptor: Int32 { uv_backend_fd(openRaw) }
 
     /// How long to wait for ``backendDescriptor``: zero when work is due, nil for ever. Mirrors `uv_backend_timeout`.
     public var backendTimeout: Duration? {
-        let milliseconds = uv_backend_timeout(raw)
+        let milliseconds = uv_backend_timeout(openRaw)
         return milliseconds < 0 ? nil : .milliseconds(Int64(milliseconds))
     }
 
@@ -133,7 +147,7 @@ public final class Loop {
         final class Found { var handles: [Handle] = [] }
         let found = Found()
         uv_walk(
-            raw,
+            openRaw,
             { raw, found in
                 // The loop's own handles carry no data.
                 guard let data = raw!.pointee.data else { return }
@@ -145,12 +159,18 @@ public final class Loop {
     }
 
     /// Ends the loop and frees its descriptors. Every handle must have been closed and its close have completed; requests
-    /// must have ended. Jobs that ``remote`` accepted run first. Mirrors `uv_loop_close`.
+    /// must have ended. Jobs that ``remote`` accepted run first; handles opened by a job that another thread submits
+    /// during the close itself are closed at once. Mirrors `uv_loop_close`.
     ///
     /// - Throws: ``LoopStillOpen`` with a list of what is open; the loop is unharmed and can be run and closed again.
     public func close() throws(LoopStillOpen) {
         precondition(!isClosed, "Loop.close: the loop is closed")
         precondition(runner == nil, "Loop.close: the loop is running")
+        // The jobs and completions called below are on the loop, and must neither run nor close it.
+        runner = pthread_self()
+        defer { runner = nil }
+        let mask = BrokenPipeMask()
+        defer { mask.restore() }
         remote.runJobs(on: self)
         let open = openHandles
         guard open.isEmpty, ticker.isEmpty, raw.pointee.active_reqs.count == 0 else {
@@ -160,11 +180,17 @@ public final class Loop {
                 waitingCallbacks: ticker.count,
             )
         }
+        remote.shut(on: self)
+        // The last jobs may have opened something. More than one run is needed after a `stop()`, which makes the next
+        // run return at once.
+        repeat {
+            closeHandles()
+            _ = uv_run(raw, UV_RUN_DEFAULT)
+        } while isAlive || !openHandles.isEmpty
         isClosed = true
-        remote.close(on: self)
+        remote.close()
         ticker.close()
-        // Nothing but the loop's own handles is left, so this ends as soon as their closes are done. More than one run is
-        // needed after a `stop()`, which makes the next run return at once.
+        // Nothing but the loop's own handles is left, so this ends as soon as their closes are done.
         while uv_run(raw, UV_RUN_DEFAULT) != 0 {}
         let status = uv_loop_close(raw)
         precondition(status == 0, "Loop.close: \(UVError(rawValue: status)) although nothing was open")
@@ -191,6 +217,12 @@ public final class Loop {
 
     func preconditionOnLoop() {
         precondition(isOnLoop, "a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
+    }
+
+    /// The C loop, whose memory is gone once the loop has closed.
+    private var openRaw: UnsafeMutablePointer<uv_loop_t> {
+        precondition(!isClosed, "the loop is closed")
+        return raw
     }
 
     private var isOnLoop: Bool {

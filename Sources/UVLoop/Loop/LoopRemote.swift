@@ -64,6 +64,9 @@ public final class LoopRemote: Sendable {
         }
     }
 
+    /// On the loop's thread: whether `keepAlive` holds.
+    var keepsAlive: Bool { uv_has_ref(async.cast(to: uv_handle_t.self)) != 0 }
+
     /// On the loop's thread: runs what has been submitted so far.
     func runJobs(on loop: Loop) {
         let jobs = inbox.withLock { inbox in
@@ -75,9 +78,13 @@ public final class LoopRemote: Sendable {
     }
 
     /// On the loop's thread: shuts the door; jobs that slipped in since the last `runJobs` run now.
-    func close(on loop: Loop) {
+    func shut(on loop: Loop) {
         inbox.withLock { $0.isClosed = true }
         runJobs(on: loop)
+    }
+
+    /// On the loop's thread, once the door is shut: frees the handle.
+    func close() {
         uv_close(async.cast(to: uv_handle_t.self)) { UnsafeMutableRawPointer($0!).deallocate() }
     }
 }

@@ -44,7 +44,7 @@ public final class LoopThread: Sendable {
     }
 
     /// Ends the thread in order and waits for it: jobs submitted before run, then every open handle is closed and its
-    /// completion called, then the loop closes.
+    /// completion called, then the loop closes. A ``Loop/stop()`` does not end the thread, this alone does.
     ///
     /// Idempotent; a second caller returns at once. Traps on the loop's own thread, which cannot wait for itself.
     public func shutdown() {
@@ -58,6 +58,8 @@ public final class LoopThread: Sendable {
         remote.submit { loop in
             loop.remote.keepAlive(false)
             loop.closeHandles()
+            // From here on the thread runs single ticks and closes what they open.
+            loop.stop()
         }
         // Cannot fail: the thread is ours, joinable, and joined once.
         _ = pthread_join(thread, nil)
@@ -73,16 +75,19 @@ public final class LoopThread: Sendable {
             self.name = name
         }
 
-        /// The thread's whole life. A close that finds handles, opened by completions of the shutdown, closes those too.
+        /// The thread's whole life. What completions and late jobs open during the shutdown is closed too, tick by tick:
+        /// a handle that nobody else closes would keep the thread for ever.
         func run() {
             setName()
+            // A `stop()` ends a run and not the thread.
+            while loop.remote.keepsAlive { loop.run() }
             while true {
-                loop.run()
                 do {
                     try loop.close()
                     return
                 } catch {
                     loop.closeHandles()
+                    loop.run(.once)
                 }
             }
         }

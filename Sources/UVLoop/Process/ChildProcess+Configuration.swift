@@ -9,7 +9,8 @@ extension ChildProcess {
         public var environment: ProcessEnvironment?
         /// Nil: this process's own.
         public var workingDirectory: String?
-        /// What the child's descriptors are, by number; from the last one on it has none.
+        /// What the child's descriptors are, by number; the first three are ignored if not given, and after the last one
+        /// it has none.
         public var stdio: [Stdio]
         /// How it relates to this process and its window.
         public var flags: Flags

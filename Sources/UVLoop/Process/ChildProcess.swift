@@ -28,7 +28,10 @@ public final class ChildProcess {
         onExit: @escaping (ChildProcess, ExitStatus) -> Void,
     ) throws(SpawnError) {
         loop.preconditionOnLoop()
-        guard !configuration.executable.isEmpty else { throw .invalidArgument }
+        // C would cut the strings off at a zero byte, and run the child in another directory.
+        guard !configuration.executable.isEmpty, !configuration.executable.utf8.contains(0),
+            !(configuration.workingDirectory ?? "").utf8.contains(0)
+        else { throw .invalidArgument }
         let stdio = try ChildStdio(configuration.stdio, on: loop)
         let watcher: any ChildWatcher
         do throws(SpawnError) {

@@ -9,9 +9,10 @@ final class ChildStdio {
 
     init(_ stdio: [ChildProcess.Stdio], on loop: Loop) throws(SpawnError) {
         do throws(UVError) {
-            for (number, entry) in stdio.enumerated() {
-                switch entry {
-                case .ignore: add(nil, nil)
+            // Never without the first three: what the child opens would become its standard output.
+            for number in 0..<max(3, stdio.count) {
+                switch number < stdio.count ? stdio[number] : .ignore {
+                case .ignore: try addNothing(at: number)
                 case .descriptor(let descriptor):
                     guard descriptor >= 0 else { throw .badDescriptor }
                     add(descriptor, nil)
@@ -40,6 +41,16 @@ final class ChildStdio {
     private func add(_ descriptor: CInt?, _ stream: PipeStream?) {
         childDescriptors.append(descriptor)
         streams.append(stream)
+    }
+
+    private func addNothing(at number: Int) throws(UVError) {
+        guard number > 2 else { return add(nil, nil) }
+        // For these libuv opens nothing, so we do.
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        let descriptor = try check(uv_fs_open(nil, &request, "/dev/null", O_RDWR | O_CLOEXEC, 0, nil))
+        ownedChildEnds.append(descriptor)
+        add(descriptor, nil)
     }
 
     private func addPipe(at number: Int, on loop: Loop) throws(UVError) {

@@ -9,11 +9,11 @@ public enum ExecutableSearch {
     /// - Returns: nil if there is none. A name with a slash is returned whether it exists or not.
     public static func find(_ name: String, path: String?, in workingDirectory: String? = nil) -> String? {
         guard !name.isEmpty else { return nil }
-        if name.contains("/") { return name }
-        for directory in (path ?? "/usr/local/bin:/usr/bin:/bin").split(
-            separator: ":", omittingEmptySubsequences: false)
-        {
-            let candidate = directory.isEmpty ? "./\(name)" : "\(directory)/\(name)"
+        // By bytes: a slash followed by a combining accent is no slash to Character, and one to the system.
+        if name.utf8.contains(UInt8(ascii: "/")) { return name }
+        let directories = (path ?? "/usr/local/bin:/usr/bin:/bin").utf8
+        for directory in directories.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
+            let candidate = directory.isEmpty ? "./\(name)" : "\(Substring(directory))/\(name)"
             if Files.isExecutable(resolve(candidate, in: workingDirectory)) { return candidate }
         }
         return nil
@@ -21,7 +21,7 @@ public enum ExecutableSearch {
 
     /// A relative path seen from `workingDirectory`.
     static func resolve(_ path: String, in workingDirectory: String?) -> String {
-        guard let workingDirectory, !path.hasPrefix("/") else { return path }
+        guard let workingDirectory, path.utf8.first != UInt8(ascii: "/") else { return path }
         return "\(workingDirectory)/\(path)"
     }
 }

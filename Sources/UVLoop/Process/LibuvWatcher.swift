@@ -22,15 +22,12 @@ final class LibuvWatcher: Handle, ChildWatcher {
                 return 0
             }
         } catch {
-            throw SpawnError(
-                error, executable: configuration.executable, workingDirectory: configuration.workingDirectory)
+            throw SpawnError(error, starting: configuration)
         }
         self.pid = pid
         guard status < 0 else { return }
         close()
-        throw SpawnError(
-            UVError(rawValue: status), executable: configuration.executable,
-            workingDirectory: configuration.workingDirectory)
+        throw SpawnError(UVError(rawValue: status), starting: configuration)
     }
 
     func send(_ signal: Signal) throws(UVError) {

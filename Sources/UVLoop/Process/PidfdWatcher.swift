@@ -10,6 +10,8 @@ final class PidfdWatcher: Handle, ChildWatcher {
     let pid: Int32
     var onExit: ((ExitStatus) -> Void)?
     private let pidfd: CInt
+    /// The child was gone before it could be watched; `pidfd` is a descriptor that says so.
+    private let isCollected: Bool
 
     /// Whether the kernel has pidfds (5.3 and later, and no seccomp filter in the way).
     static let isAvailable: Bool = {
@@ -20,30 +22,34 @@ final class PidfdWatcher: Handle, ChildWatcher {
     }()
 
     init(_ configuration: ChildProcess.Configuration, stdio: ChildStdio, on loop: Loop) throws(SpawnError) {
-        let started: (pid: pid_t, pidfd: CInt)
+        let started: Started
         do throws(UVError) {
             started = try PidfdWatcher.start(configuration, stdio: stdio)
         } catch {
-            throw SpawnError(
-                error, executable: configuration.executable, workingDirectory: configuration.workingDirectory)
+            throw SpawnError(error, starting: configuration)
         }
-        (pid, pidfd) = started
+        (pid, pidfd, isCollected) = started
         do throws(UVError) {
             try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, started.pidfd) }
-            try check(
-                uv_poll_start(raw.poll, CInt(UV_READABLE.rawValue)) { raw, _, _ in
-                    let watcher: PidfdWatcher = object(raw!.pointee.data)
-                    watcher.collect()
-                }
-            )
         } catch {
             // epoll refused, for want of memory: a child nobody watches is worse than none.
-            PidfdWatcher.abandon(started)
+            PidfdWatcher.abandon(started.pid)
+            Descriptors.close(started.pidfd)
             throw .resources(error)
         }
+        let status = uv_poll_start(raw.poll, CInt(UV_READABLE.rawValue)) { raw, _, _ in
+            let watcher: PidfdWatcher = object(raw!.pointee.data)
+            watcher.collect()
+        }
+        guard status < 0 else { return }
+        // The handle exists by now: its close gives the descriptor back.
+        PidfdWatcher.abandon(pid)
+        close()
+        throw .resources(UVError(rawValue: status))
     }
 
     func send(_ signal: Signal) throws(UVError) {
+        guard !isCollected else { throw .noProcess }
         try checkErrno(uvkeeper_pidfd_send_signal(pidfd, signal.rawValue))
     }
 
@@ -63,10 +69,12 @@ final class PidfdWatcher: Handle, ChildWatcher {
         onExit?(result == pid ? ExitStatus(waitStatus: status) : .unknown)
     }
 
+    private typealias Started = (pid: pid_t, pidfd: CInt, isCollected: Bool)
+
     private static func start(
         _ configuration: ChildProcess.Configuration,
         stdio: ChildStdio,
-    ) throws(UVError) -> (pid: pid_t, pidfd: CInt) {
+    ) throws(UVError) -> Started {
         // Holds the place of the pidfd: once the child runs there must be a descriptor to watch it with.
         let placeholder = try checkErrno(uvkeeper_socket())
         let pid: pid_t
@@ -76,24 +84,28 @@ final class PidfdWatcher: Handle, ChildWatcher {
             Descriptors.close(placeholder)
             throw error
         }
+        var pidfd = uvkeeper_pidfd_open(pid)
+        if pidfd < 0, uvkeeper_errno() == ESRCH {
+            // The child has ended already, and a host that ignores SIGCHLD or waits for all children has collected it.
+            // An unconnected socket counts as hung up, so the poll reports the end on the next tick.
+            return (pid, placeholder, true)
+        }
         Descriptors.close(placeholder)
-        let pidfd = uvkeeper_pidfd_open(pid)
+        if pidfd < 0 { pidfd = uvkeeper_pidfd_open(pid) }
         guard pidfd >= 0 else {
             let error = UVError(errno: uvkeeper_errno())
-            abandon((pid, -1))
+            if error != .noProcess { abandon(pid) }
             throw error
         }
-        return (pid, pidfd)
+        return (pid, pidfd, false)
     }
 
     /// Ends a child that cannot be watched. It is ours and not collected, so its pid is its own.
-    private static func abandon(_ child: (pid: pid_t, pidfd: CInt)) {
-        if child.pid > 1 {
-            _ = kill(child.pid, SIGKILL)
-            var status: CInt = 0
-            _ = waitpid(child.pid, &status, 0)
-        }
-        if child.pidfd >= 0 { Descriptors.close(child.pidfd) }
+    private static func abandon(_ pid: pid_t) {
+        guard pid > 1 else { return }
+        _ = kill(pid, SIGKILL)
+        var status: CInt = 0
+        _ = waitpid(pid, &status, 0)
     }
 }
 #endif

@@ -28,7 +28,8 @@ public struct ProcessDetails: Hashable, Sendable {
         residentMemory = pages * UInt64(max(1, sysconf(CInt(_SC_PAGESIZE))))
     }
 
-    /// The command line of a process; nil if it is gone, hidden, or the system does not tell; empty for a zombie.
+    /// The command line of a process; nil if it is gone, hidden, or the system does not tell; empty for a zombie, and on
+    /// Linux for an instant while a process starts a program, even after the spawn has returned to the parent.
     public static func arguments(of pid: Int32) -> [String]? {
         guard pid > 0, let bytes = read("/proc/\(pid)/cmdline") else { return nil }
         return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {

@@ -31,7 +31,9 @@ public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// Tells the cause of an error that `uv_spawn` and `posix_spawn` report alike for the working directory and for the
     /// executable (H45), by looking at both.
-    init(_ error: UVError, executable: String, workingDirectory: String?) {
+    init(_ error: UVError, starting configuration: ChildProcess.Configuration) {
+        let executable = configuration.executable
+        let workingDirectory = configuration.workingDirectory
         switch error {
         case .noEntry, .notDirectory, .accessDenied, .symbolicLink, .nameTooLong, .notPermitted:
             if let workingDirectory {
@@ -44,12 +46,18 @@ public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
                     return
                 }
             }
+            // A name without a slash means a file in PATH, whatever the working directory holds.
+            let path = (configuration.environment ?? .current)["PATH"]
+            guard let file = ExecutableSearch.find(executable, path: path, in: workingDirectory) else {
+                self = .executableNotFound(executable)
+                return
+            }
             let isThere: Bool
-            do {
-                _ = try Files.status(of: ExecutableSearch.resolve(executable, in: workingDirectory))
+            do throws(UVError) {
+                _ = try Files.status(of: ExecutableSearch.resolve(file, in: workingDirectory))
                 isThere = true
             } catch {
-                isThere = false
+                isThere = error != .noEntry && error != .notDirectory
             }
             self = isThere ? .executable(executable, error) : .executableNotFound(executable)
         case .invalidArgument: self = .invalidArgument

@@ -123,7 +123,7 @@ public final class PipeListener: Handle {
         do throws(UVError) {
             let timer: TimerHandle = if let retryTimer { retryTimer } else { try TimerHandle(on: loop) }
             retryTimer = timer
-            if !isReferenced { timer.unref() }
+            if isReferenced { timer.ref() } else { timer.unref() }
             timer.start(after: retryDelay) { [weak self] _ in self?.retry() }
         } catch {
             preconditionFailure("uv_timer_init does not fail: \(error)")
@@ -141,7 +141,8 @@ public final class PipeListener: Handle {
         onConnection = nil
         retryTimer?.close()
         retryTimer = nil
+        // At once, so that nobody connects to a listener that will not accept. libuv allows it when the poll has stopped.
+        _ = uv_poll_stop(raw.poll)
+        Descriptors.close(descriptor)
     }
-
-    override func didClose() { Descriptors.close(descriptor) }
 }

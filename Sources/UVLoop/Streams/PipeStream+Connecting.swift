@@ -4,7 +4,7 @@ extension PipeStream {
     /// Connects to the unix socket at `path`; `completion` runs once, on a later tick.
     ///
     /// With an error, the stream is closing already: a failed connect poisons the C handle, so every attempt takes a
-    /// fresh stream (H17). Bytes written meanwhile are queued and sent after the connect. A full backlog is reported as
+    /// fresh stream (H17). Bytes written meanwhile are queued and sent after the connect, or end with its error. A full backlog is reported as
     /// ``UVError/wouldBlock`` and nothing waits for it to clear (H16): try again a little later. Closing before the
     /// completion ends it with ``UVError/canceled``. Mirrors `uv_pipe_connect`.
     ///
@@ -31,18 +31,21 @@ extension PipeStream {
         }
     }
 
-    private func connected(_ status: CInt) {
+    /// Does nothing the second time.
+    func connected(_ status: CInt) {
         guard let completion = onConnect else { return }
         onConnect = nil
         var error = failure(status)
         if error == nil, isClosing { error = .canceled }
-        if error == nil {
+        if let error {
+            fail(error)
+            close()
+        } else {
             sending.isOpen = true
             flush()
-        } else {
-            sending.error = error
-            close()
         }
         completion(self, error)
+        // Writes of no bytes have nothing to wait for but the connect.
+        if !isClosing { scheduleDelivery() }
     }
 }

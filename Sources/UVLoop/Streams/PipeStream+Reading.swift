@@ -16,7 +16,13 @@ extension PipeStream {
     ) throws(UVError) {
         self.onBytes = onBytes
         self.onEnd = onEnd
-        try readResume()
+        do {
+            try readResume()
+        } catch {
+            self.onBytes = nil
+            self.onEnd = nil
+            throw error
+        }
     }
 
     /// Reads on after ``readStop()``, with the same callbacks; does nothing while the stream reads.
@@ -26,6 +32,8 @@ extension PipeStream {
         loop.assertOnLoop()
         precondition(!isClosing, "PipeStream.readStart: the stream is closed")
         precondition(onEnd != nil, "PipeStream.readResume: readStart comes first, and onEnd ends reading for good")
+        // libuv would start to read between its connect and the callback that tells of it.
+        guard sending.isOpen else { throw .notConnected }
         let status = uv_read_start(
             raw.stream,
             { raw, _, buffer in

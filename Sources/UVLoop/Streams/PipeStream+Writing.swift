@@ -36,7 +36,7 @@ extension PipeStream {
     /// - Returns: how many bytes were taken, from the front; 0 when the kernel's buffer is full, or something is queued.
     /// - Throws: ``UVError/brokenPipe`` and its like. Mirrors `uv_try_write`.
     public func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
-        loop.assertOnLoop()
+        preconditionWritable()
         let taken = bytes.withUnsafeBytes { tryWrite($0) }
         if let error = sending.error { throw error }
         sending.submitted += UInt64(taken)
@@ -45,14 +45,19 @@ extension PipeStream {
 
     /// Finishes sending once everything queued has been taken; the peer then reads an end of stream. Reading goes on.
     ///
-    /// `completion` runs once, on a later tick. Writing afterwards is a programming error. Mirrors `uv_shutdown`.
+    /// `completion` runs once, on a later tick, after those of the writes. Writing afterwards is a programming error.
+    /// Mirrors `uv_shutdown`.
     public func shutdown(_ completion: @escaping (UVError?) -> Void = { _ in }) {
         loop.assertOnLoop()
         precondition(!isClosing, "PipeStream.shutdown: the stream is closed")
         switch sending.finish {
         case .open:
             sending.finish = .requested([completion])
-            if sending.isOpen || sending.error != nil { flush() }
+            if let error = sending.error {
+                loop.onNextTick { self.finishShutdown(error) }
+            } else {
+                flush()
+            }
         case .requested(var completions):
             completions.append(completion)
             sending.finish = .requested(completions)
@@ -61,23 +66,30 @@ extension PipeStream {
         }
     }
 
-    private func write(_ bytes: UnsafeRawBufferPointer, completion: ((UVError?) -> Void)?) -> Bool {
+    private func preconditionWritable() {
         loop.assertOnLoop()
         precondition(!isClosing, "PipeStream.write: the stream is closed")
         guard case .open = sending.finish else { preconditionFailure("PipeStream.write: after shutdown") }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, completion: ((UVError?) -> Void)?) -> Bool {
+        preconditionWritable()
         let taken = tryWrite(bytes)
         sending.submitted += UInt64(bytes.count)
-        if let error = sending.error {
-            if let completion { loop.onNextTick { completion(error) } }
+        if let completion {
+            sending.waiters.append(.init(end: sending.submitted, error: sending.error, completion: completion))
+        }
+        guard sending.error == nil else {
+            scheduleDelivery()
             return false
         }
-        if taken == bytes.count {
-            if let completion { loop.onNextTick { completion(nil) } }
+        if taken < bytes.count {
+            sending.waiting.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
+            flush()
+        } else if sending.isOpen, sending.finished == sending.submitted {
+            scheduleDelivery()
             return true
         }
-        sending.waiting.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
-        if let completion { sending.waiters.append(.init(end: sending.submitted, completion: completion)) }
-        flush()
         return queuedByteCount < highWaterMark
     }
 
@@ -87,52 +99,65 @@ extension PipeStream {
         // libuv aborts on a write of no buffers and has no use for one of no bytes (H26).
         guard !bytes.isEmpty else { return 0 }
         var buffer = uv_buf_t(bytes)
-        let status = uv_try_write(raw.stream, &buffer, 1)
+        let status = loop.withoutBrokenPipe { uv_try_write(raw.stream, &buffer, 1) }
         if status >= 0 {
             sending.finished += UInt64(status)
             return Int(status)
         }
-        if status != UV_EAGAIN.rawValue { failed(UVError(rawValue: status)) }
+        if status != UV_EAGAIN.rawValue { fail(UVError(rawValue: status)) }
         return 0
     }
 
-    /// Hands libuv what has queued up, as one write, if it is not writing already; then the shutdown.
+    /// Hands libuv what has queued up, as one write, if it is not writing already; then the shutdown. Nothing before the
+    /// connect has succeeded (H18, H19).
     func flush() {
-        guard sending.inFlight.isEmpty, !isClosing else { return }
-        guard sending.error == nil else { return finishShutdown(sending.error) }
+        guard sending.isOpen, sending.error == nil, sending.inFlight.isEmpty, !isClosing else { return }
         guard !sending.waiting.isEmpty else { return requestShutdown() }
         sending.startWriting()
         let request = sending.request ?? .allocate(capacity: 1)
         sending.request = request
         request.pointee.data = Unmanaged.passUnretained(self).toOpaque()
         var buffer = uv_buf_t(UnsafeRawBufferPointer(sending.inFlight.bytes))
-        let status = uv_write(request, raw.stream, &buffer, 1) { request, status in
-            let stream: PipeStream = object(request!.pointee.data)
-            stream.wrote(status)
+        let status = loop.withoutBrokenPipe {
+            uv_write(request, raw.stream, &buffer, 1) { request, status in
+                let stream: PipeStream = object(request!.pointee.data)
+                stream.wrote(status)
+            }
         }
-        if status < 0 { loop.onNextTick { self.wrote(status) } }
+        guard status < 0 else { return }
+        // libuv has not taken the request, and no callback comes.
+        let error = UVError(rawValue: status)
+        fail(error)
+        scheduleDelivery()
+        loop.onNextTick { self.finishShutdown(error) }
     }
 
     private func wrote(_ status: CInt) {
         guard !isClosing else { return }
-        sending.finished += UInt64(sending.inFlight.count)
-        sending.inFlight.removeAll()
+        let count = UInt64(sending.inFlight.count)
         if status < 0 {
-            failed(UVError(rawValue: status))
-            sending.waiting.removeAll()
-            failWaiters(with: sending.error!)
+            fail(UVError(rawValue: status))
+            sending.finished += count
+            deliver()
             if !isClosing { finishShutdown(sending.error) }
             return
         }
-        callWaiters()
+        sending.finished += count
+        sending.inFlight.removeAll()
+        deliver()
         guard !isClosing else { return }
         flush()
-        if sending.inFlight.isEmpty { onDrain?(self) }
+        if sending.inFlight.isEmpty, sending.error == nil { onDrain?(self) }
     }
 
-    private func failed(_ error: UVError) {
+    /// Ends the writing side: what is queued is dropped, and every write not taken in full is marked with `error`.
+    func fail(_ error: UVError) {
         sending.error = error
-        if error == .brokenPipe { loop.sawBrokenPipe = true }
+        sending.waiting.removeAll()
+        sending.inFlight.removeAll()
+        for index in sending.firstWaiter..<sending.waiters.count where !sending.isTaken(sending.waiters[index]) {
+            sending.waiters[index].error = error
+        }
         loop.onNextTick {
             guard let onWriteError = self.onWriteError else { return }
             self.onWriteError = nil
@@ -140,25 +165,31 @@ extension PipeStream {
         }
     }
 
-    private func callWaiters() {
-        while sending.firstWaiter < sending.waiters.count {
-            let waiter = sending.waiters[sending.firstWaiter]
-            guard waiter.end <= sending.finished else { break }
-            sending.firstWaiter += 1
-            waiter.completion(nil)
-        }
-        if sending.firstWaiter == sending.waiters.count {
-            sending.waiters.removeAll(keepingCapacity: true)
-            sending.firstWaiter = 0
+    /// Completions never run inside the call that requested them, and all of them take the same way, so that they keep
+    /// the order of the writes whether the kernel took those at once or later.
+    func scheduleDelivery() {
+        guard !sending.isDeliveryScheduled, sending.firstWaiter < sending.waiters.count else { return }
+        sending.isDeliveryScheduled = true
+        loop.onNextTick {
+            self.sending.isDeliveryScheduled = false
+            self.deliver()
         }
     }
 
-    /// Ends every write that has not completed, each once, in order.
-    func failWaiters(with error: UVError) {
-        let waiters = sending.waiters[sending.firstWaiter...]
-        sending.waiters = []
-        sending.firstWaiter = 0
-        for waiter in waiters { waiter.completion(error) }
+    /// Calls the completions of the writes that have ended, in order, each once. What those write meanwhile waits for the
+    /// next tick: a producer that writes from its completions must not keep the loop.
+    func deliver() {
+        var left = sending.waiters.count - sending.firstWaiter
+        while left > 0 {
+            let index = sending.firstWaiter
+            let error = sending.waiters[index].error
+            guard error != nil || sending.isTaken(sending.waiters[index]) else { break }
+            let completion = sending.waiters[index].completion.take()
+            sending.firstWaiter += 1
+            left -= 1
+            completion?(error)
+        }
+        sending.dropDelivered()
     }
 
     private func requestShutdown() {
@@ -168,13 +199,17 @@ extension PipeStream {
         shutdownRequest = request
         let status = uv_shutdown(request, raw.stream) { request, status in
             let stream: PipeStream = object(request!.pointee.data)
-            stream.finishShutdown(status == UV_ECANCELED.rawValue && stream.isClosing ? .canceled : failure(status))
+            // When it is closing, the shutdown ends with the close, after the writes.
+            if !stream.isClosing { stream.finishShutdown(failure(status)) }
         }
         // The peer has reset the connection already; the callback does not come.
         if status < 0 { loop.onNextTick { self.finishShutdown(UVError(rawValue: status)) } }
     }
 
     func finishShutdown(_ error: UVError?) {
+        guard case .requested = sending.finish else { return }
+        // Writes that the kernel took at once may still wait for their tick.
+        deliver()
         guard case .requested(let completions) = sending.finish else { return }
         sending.finish = .done(error)
         for completion in completions { completion(error) }
@@ -182,9 +217,10 @@ extension PipeStream {
 }
 
 extension uv_buf_t {
-    /// libuv's buffers are mutable by type; writes do not change them.
+    /// libuv's buffers are mutable by type; writes do not change them. Not by `uv_buf_init`, which counts in 32 bits.
     fileprivate init(_ bytes: UnsafeRawBufferPointer) {
-        let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
-        self = uv_buf_init(base, UInt32(clamping: bytes.count))
+        self.init()
+        base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
+        len = .init(bytes.count)
     }
 }

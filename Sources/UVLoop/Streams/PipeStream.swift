@@ -30,10 +30,12 @@ public final class PipeStream: Handle {
 
     /// The state of the writing side.
     struct Sending: ~Copyable {
-        /// A completion waits until the first `end` bytes ever submitted have been taken.
+        /// A completion waits until the first `end` bytes ever submitted have been taken, or the write has failed.
         struct Waiter {
             let end: UInt64
-            let completion: (UVError?) -> Void
+            var error: UVError?
+            /// Nil once it was called.
+            var completion: ((UVError?) -> Void)?
         }
 
         enum Finish {
@@ -55,10 +57,20 @@ public final class PipeStream: Handle {
         var waiting = Outbox()
         var waiters: [Waiter] = []
         var firstWaiter = 0
+        var isDeliveryScheduled = false
         var finish = Finish.open
         var request: UnsafeMutablePointer<uv_write_t>?
 
         mutating func startWriting() { swap(&waiting, &inFlight) }
+
+        func isTaken(_ waiter: Waiter) -> Bool { isOpen && waiter.end <= finished }
+
+        /// Gives back the places of completions that were called; not for each one alone, which would move the others.
+        mutating func dropDelivered() {
+            guard firstWaiter == waiters.count || firstWaiter > max(64, waiters.count / 2) else { return }
+            waiters.removeFirst(firstWaiter)
+            firstWaiter = 0
+        }
     }
 
     init(unconnectedOn loop: Loop, isOpen: Bool) throws(UVError) {
@@ -70,9 +82,14 @@ public final class PipeStream: Handle {
     /// Wraps a connected socket or the end of a pipe and takes ownership of its descriptor, which becomes non-blocking
     /// for everybody who shares the open file (H34). Mirrors `uv_pipe_open`.
     ///
-    /// - Throws: ``UVError/badDescriptor``, ``UVError/exists`` for a descriptor the loop watches already; the descriptor
-    ///   then stays the caller's.
+    /// - Throws: ``UVError/badDescriptor``, ``UVError/exists`` for a descriptor the loop watches already,
+    ///   ``UVError/invalidArgument`` for a regular file or a directory; the descriptor then stays the caller's.
     public convenience init(takingOwnershipOf descriptor: Int32, on loop: Loop) throws(UVError) {
+        // libuv would take them and abort the process at the first read: epoll refuses them.
+        switch try FileStatus(ofDescriptor: descriptor).kind {
+        case .regular, .directory: throw .invalidArgument
+        case .socket, .symbolicLink, .other: break
+        }
         try self.init(unconnectedOn: loop, isOpen: true)
         do {
             try check(uv_pipe_open(raw.pipe, descriptor))
@@ -100,7 +117,8 @@ public final class PipeStream: Handle {
         sending.finished = acceptedByteCount
     }
 
-    /// libuv has ended every request as canceled by now (H23), so the requests' memory is no longer used.
+    /// libuv has ended every request by now (H23), so the requests' memory is no longer used. What has not completed does
+    /// so here: the connect, the writes, in order, then the shutdown.
     override func didClose() {
         onEnd = nil
         connectRequest?.deallocate()
@@ -109,7 +127,9 @@ public final class PipeStream: Handle {
         shutdownRequest = nil
         sending.request?.deallocate()
         sending.request = nil
-        failWaiters(with: .canceled)
-        finishShutdown(.canceled)
+        connected(UV_ECANCELED.rawValue)
+        fail(sending.error ?? .canceled)
+        deliver()
+        finishShutdown(sending.error)
     }
 }

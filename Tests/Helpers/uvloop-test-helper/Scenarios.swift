@@ -1,0 +1,98 @@
+import Glibc
+import UVLoop
+
+/// What the tests name as the first argument.
+let scenarios: [String: @Sendable ([String]) throws -> Void] = [
+    "broken-pipe-in-run": { _ in try brokenPipeInRun() },
+    "broken-pipe-outside-run": { _ in try brokenPipeOutsideRun() },
+    "broken-pipe-at-stop": { _ in try brokenPipeAtStop() },
+    "broken-pipe-at-close": { _ in try brokenPipeAtClose() },
+    "broken-pipe-of-blocking-host": { _ in try brokenPipeOfBlockingHost() },
+    "accept-without-descriptors": { _ in try acceptWithoutDescriptors() },
+    "loop-without-descriptors": { _ in try loopWithoutDescriptors() },
+    "loops-leak-nothing": { _ in try loopsLeakNothing() },
+    "raise-limit": { _ in try raiseLimit() },
+    "close-all": { _ in closeAll() },
+    "spawn-without-descriptors": { try spawnWithoutDescriptors(usesLibuv: $0.first == "libuv") },
+    "spawn-many": { try spawnMany(usesLibuv: $0.first == "libuv") },
+    "failed-spawns-leak-nothing": { try failedSpawnsLeakNothing(usesLibuv: $0.first == "libuv") },
+    "no-stray-descriptors": { _ in try noStrayDescriptors() },
+    "default-signals": { try defaultSignals(usesLibuv: $0.first == "libuv") },
+    "host-waits-for-all": { _ in try hostWaitsForAll() },
+    "host-ignores-child-signal": { _ in try hostIgnoresChildSignal() },
+    "kill-after-collected": { _ in try killAfterCollected() },
+    "detach": { try detach(executable: $0[0]) },
+    "current-environment": { _ in currentEnvironment() },
+    "wide-open-umask": { _ in try wideOpenUmask() },
+    "hold-lock": { try holdLock(path: $0[0], mode: $0[1]) },
+    "signals": { _ in try signals() },
+    "signal-once": { _ in try signalOnce() },
+    "sleep": { _ in sleepForever() },
+]
+
+/// Ends the process with a message on standard error.
+func fail(_ message: String) -> Never {
+    write("uvloop-test-helper: \(message)", to: 2)
+    exit(1)
+}
+
+/// Writes a line, unbuffered.
+func write(_ line: String, to descriptor: Int32 = 1) {
+    let bytes = Array("\(line)\n".utf8)
+    _ = Glibc.write(descriptor, bytes, bytes.count)
+}
+
+/// Ends the process unless `condition` holds.
+func require(_ condition: Bool, _ message: @autoclosure () -> String) {
+    if !condition { fail(message()) }
+}
+
+/// How many descriptors this process has open.
+func descriptorCount() -> Int {
+    var count = 0
+    for descriptor in 0..<Int32(1024) where fcntl(descriptor, F_GETFD) != -1 { count += 1 }
+    return count
+}
+
+/// Runs the loop until `condition` holds; fails after a minute.
+func run(_ loop: Loop, until condition: () -> Bool) throws {
+    let deadline = LibUV.monotonicTime + .seconds(60)
+    let ticks = try TimerHandle(on: loop)
+    ticks.start(after: .milliseconds(5), repeating: .milliseconds(5)) { _ in }
+    while !condition() {
+        require(LibUV.monotonicTime < deadline, "the condition did not come to hold")
+        loop.run(.once)
+    }
+    ticks.close()
+}
+
+/// Closes every handle and then the loop.
+func end(_ loop: Loop) throws {
+    loop.closeHandles()
+    while loop.run() {}
+    try loop.close()
+}
+
+/// Two connected sockets, close-on-exec.
+func socketPair() -> (Int32, Int32) {
+    var pair: [Int32] = [-1, -1]
+    let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    require(socketpair(AF_UNIX, kind, 0, &pair) == 0, "socketpair")
+    return (pair[0], pair[1])
+}
+
+/// Lowers or raises the soft limit of descriptors.
+func setDescriptorLimit(_ soft: Int) {
+    var limit = rlimit(rlim_cur: rlim_t(soft), rlim_max: rlim_t(Descriptors.limit.hard))
+    require(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, "setrlimit")
+}
+
+/// Takes every descriptor that is left, then lets the body give some back.
+func useUpDescriptors() -> [Int32] {
+    var taken: [Int32] = []
+    while true {
+        let descriptor = fcntl(0, F_DUPFD_CLOEXEC, 0)
+        if descriptor < 0 { return taken }
+        taken.append(descriptor)
+    }
+}

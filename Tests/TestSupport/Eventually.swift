@@ -1,0 +1,22 @@
+public import Testing
+public import UVLoop
+
+/// Runs the loop until `condition` holds; looks after every tick, and at least every few milliseconds.
+public func run(
+    _ loop: Loop,
+    timeout: Duration = .seconds(60),
+    sourceLocation: SourceLocation = #_sourceLocation,
+    until condition: () throws -> Bool,
+) throws {
+    let deadline = LibUV.monotonicTime + timeout
+    let ticks = try TimerHandle(on: loop)
+    ticks.start(after: .milliseconds(5), repeating: .milliseconds(5)) { _ in }
+    defer { ticks.close() }
+    while try !condition() {
+        guard LibUV.monotonicTime < deadline else {
+            Issue.record("the condition did not come to hold within \(timeout)", sourceLocation: sourceLocation)
+            return
+        }
+        loop.run(.once)
+    }
+}

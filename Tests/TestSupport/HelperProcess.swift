@@ -1,0 +1,29 @@
+public import Testing
+public import UVLoop
+
+/// Programs that the build puts beside the running tests.
+public func siblingExecutable(_ name: String) throws -> String {
+    let tests = try Files.realPath(of: "/proc/self/exe")
+    return "\(Files.parent(of: tests) ?? "/")/\(name)"
+}
+
+/// Runs a scenario of `uvloop-test-helper` in a process of its own and requires that it succeeds.
+public func expectScenario(_ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let result = try runProgram(siblingExecutable("uvloop-test-helper"), arguments)
+    #expect(result.status == .exited(code: 0), "\(result.output)", sourceLocation: sourceLocation)
+}
+
+/// Runs a program to its end and collects what it writes to its standard output and error.
+public func runProgram(
+    _ executable: String, _ arguments: [String] = []
+) throws -> (status: UVLoop.ExitStatus?, output: String) {
+    var status: UVLoop.ExitStatus?
+    var output: [UInt8] = []
+    try withLoop { loop in
+        let configuration = ChildProcess.Configuration(
+            executable: executable, arguments: arguments, stdio: [.ignore, .pipe, .pipe])
+        let child = try ChildProcess(configuration, on: loop) { status = $1 }
+        for stream in child.streams.compactMap({ $0 }) { try stream.collect { output += $0 } }
+    }
+    return (status, String(decoding: output, as: UTF8.self))
+}

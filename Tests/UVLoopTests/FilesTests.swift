@@ -1,0 +1,112 @@
+import Glibc
+import TestSupport
+import Testing
+import UVLoop
+
+@Suite("Files") struct FilesTests {
+    @Test("make a directory with its parents, and are content with one that is there") func makeDirectory() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory + "/a//b/c/"
+            try Files.makeDirectory(at: path)
+            try Files.makeDirectory(at: path)
+            #expect(try Files.status(of: path).kind == .directory)
+            #expect(try Files.status(of: directory + "/a").permissions & 0o077 == 0)
+            _ = try OpenFile(directory + "/f", .createNew)
+            #expect(throws: UVError.exists) { try Files.makeDirectory(at: directory + "/f") }
+            #expect(throws: UVError.notDirectory) { try Files.makeDirectory(at: directory + "/f/g") }
+            symlink("nowhere", directory + "/dangling")
+            #expect(throws: UVError.self) { try Files.makeDirectory(at: directory + "/dangling") }
+            #expect(throws: UVError.self) { try Files.makeDirectory(at: directory + "/dangling/x") }
+            #expect(throws: UVError.noEntry) { try Files.makeDirectory(at: "") }
+        }
+    }
+
+    @Test("rename, link, unlink and list") func names() throws {
+        try withTemporaryDirectory { directory in
+            let file = try OpenFile(directory + "/b", .createNew)
+            try Files.link(directory + "/b", to: directory + "/a")
+            #expect(throws: UVError.exists) { try Files.link(directory + "/b", to: directory + "/a") }
+            #expect(try Files.names(inDirectory: directory) == ["a", "b"])
+            try Files.rename(directory + "/b", to: directory + "/Z")
+            #expect(try Files.names(inDirectory: directory) == ["Z", "a"])
+            #expect(try Files.status(of: directory + "/Z").identity == file.status().identity)
+            try Files.unlink(directory + "/a")
+            #expect(throws: UVError.noEntry) { try Files.unlink(directory + "/a") }
+            try Files.unlinkIfPresent(directory + "/a")
+            #expect(throws: UVError.notEmpty) { try Files.removeDirectory(directory) }
+            #expect(throws: UVError.noEntry) { try Files.names(inDirectory: directory + "/none") }
+            #expect(throws: UVError.notDirectory) { try Files.names(inDirectory: directory + "/Z") }
+        }
+    }
+
+    @Test("unlink only what is still the same file") func unlinkIfStill() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory + "/f"
+            let first = try OpenFile(path, .createNew)
+            let identity = try first.status().identity
+            try Files.unlink(path)
+            let second = try OpenFile(path, .createNew)
+            #expect(try !Files.unlink(path, ifStill: identity))
+            #expect(try Files.unlink(path, ifStill: second.status().identity))
+            #expect(try !Files.unlink(path, ifStill: second.status().identity))
+            // A link to the file is another file.
+            _ = try OpenFile(directory + "/g", .createNew)
+            symlink("g", path)
+            #expect(try !Files.unlink(path, ifStill: Files.status(of: directory + "/g").identity))
+        }
+    }
+
+    @Test("tell a link from what it points to") func links() throws {
+        try withTemporaryDirectory { directory in
+            let path = try Files.realPath(of: directory)
+            symlink(".", path + "/link")
+            #expect(try Files.status(of: path + "/link").kind == .directory)
+            #expect(try Files.status(of: path + "/link", followingLinks: false).kind == .symbolicLink)
+            #expect(try Files.realPath(of: path + "/link/link/.") == path)
+            #expect(throws: UVError.noEntry) { try Files.realPath(of: path + "/none") }
+            let now = Duration.seconds(Int64(time(nil)))
+            #expect(try Files.status(of: path).modifiedAt > now - .seconds(600))
+            #expect(try Files.status(of: path).owner == getuid())
+        }
+    }
+
+    @Test("refuse a path with a zero byte instead of cutting it off") func zeroByte() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory + "/f"
+            _ = try OpenFile(path, .createNew)
+            let cut = path + "\0g"
+            #expect(throws: UVError.invalidArgument) { try Files.unlink(cut) }
+            #expect(throws: UVError.invalidArgument) { try Files.unlinkIfPresent(cut) }
+            #expect(throws: UVError.invalidArgument) { try Files.rename(cut, to: path + "2") }
+            #expect(throws: UVError.invalidArgument) { try Files.rename(path, to: path + "2\0") }
+            #expect(throws: UVError.invalidArgument) { try Files.status(of: cut) }
+            #expect(throws: UVError.invalidArgument) { try Files.makeDirectory(at: directory + "/d\0e") }
+            #expect(throws: UVError.invalidArgument) { try Files.read(cut, limit: 1) }
+            #expect(throws: UVError.invalidArgument) { try Files.names(inDirectory: directory + "\0") }
+            #expect(throws: UVError.invalidArgument) { try Files.realPath(of: cut) }
+            #expect(!Files.isExecutable("/bin/sh\0"))
+            #expect(try Files.names(inDirectory: directory) == ["f"])
+        }
+    }
+
+    @Test(
+        "know the parent of a path",
+        arguments: [
+            ("/a/b", "/a"), ("/a", "/"), ("a/b", "a"), ("/a/b/", "/a"), ("//a", "/"), ("a/\u{301}b", "a"),
+            ("/", nil), ("a", nil), ("", nil), ("a/", nil), ("//", nil),
+        ] as [(String, String?)]) func parent(path: String, parent: String?)
+    {
+        #expect(Files.parent(of: path) == parent)
+    }
+
+    @Test("are executable when they are files that may be executed") func executable() throws {
+        try withTemporaryDirectory { directory in
+            #expect(!Files.isExecutable(directory))
+            #expect(!Files.isExecutable(directory + "/f"))
+            _ = try OpenFile(directory + "/f", .createNew)
+            #expect(!Files.isExecutable(directory + "/f"))
+            chmod(directory + "/f", 0o700)
+            #expect(Files.isExecutable(directory + "/f"))
+        }
+    }
+}

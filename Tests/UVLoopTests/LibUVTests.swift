@@ -1,0 +1,14 @@
+import Testing
+import UVLoop
+
+@Suite("The library") struct LibUVTests {
+    @Test("tells its version, at run time and at compile time") func versions() {
+        #expect(LibUV.version.hasPrefix("1."))
+        #expect(LibUV.headerVersion.hasPrefix("1."))
+    }
+
+    @Test("has a clock that goes on") func clock() {
+        let before = LibUV.monotonicTime
+        #expect(LibUV.monotonicTime >= before)
+    }
+}

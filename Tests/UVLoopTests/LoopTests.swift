@@ -1,0 +1,196 @@
+import Glibc
+import TestSupport
+import Testing
+import UVLoop
+
+@Suite("A loop") struct LoopTests {
+    @Test("closes when nothing was ever opened") func closesUnused() throws {
+        try Loop().close()
+    }
+
+    @Test("is released after its close") func isReleased() throws {
+        weak var released: Loop?
+        do {
+            let loop = try Loop()
+            released = loop
+            loop.onNextTick {}
+            loop.run()
+            try loop.close()
+        }
+        #expect(released == nil)
+    }
+
+    @Test("runs callbacks for the next tick in order, and nested ones a tick later") func nextTicks() throws {
+        try withLoop { loop in
+            var order: [String] = []
+            loop.onNextTick {
+                order.append("a")
+                loop.onNextTick { order.append("nested") }
+            }
+            loop.onNextTick { order.append("b") }
+            #expect(order.isEmpty)
+            loop.run(.noWait)
+            #expect(order == ["a", "b"])
+            loop.run(.noWait)
+            #expect(order == ["a", "b", "nested"])
+            #expect(!loop.isAlive)
+        }
+    }
+
+    @Test("stays alive for a callback of the next tick, added from a close completion too") func nextTickFromClose()
+        throws
+    {
+        try withLoop { loop in
+            var ran = false
+            try TimerHandle(on: loop).close { loop.onNextTick { ran = true } }
+            #expect(!loop.run())
+            #expect(ran)
+        }
+    }
+
+    @Test("names what is open when it refuses to close, and goes on") func refusesToClose() throws {
+        let loop = try Loop()
+        let timer = try TimerHandle(on: loop)
+        let idle = try IdleHandle(on: loop)
+        idle.start { _ in }
+        loop.onNextTick {}
+        var thrown: LoopStillOpen?
+        do throws(LoopStillOpen) { try loop.close() } catch { thrown = error }
+        let error = try #require(thrown)
+        #expect(Set(error.handles) == ["TimerHandle", "IdleHandle (active)"])
+        #expect(error.waitingCallbacks == 1)
+        #expect("\(error)".contains("TimerHandle"))
+        idle.close()
+        timer.close()
+        thrown = nil
+        do throws(LoopStillOpen) { try loop.close() } catch { thrown = error }
+        #expect(try #require(thrown).handles.sorted() == ["IdleHandle (closing)", "TimerHandle (closing)"])
+        while loop.run() {}
+        try loop.close()
+    }
+
+    @Test("counts requests under way when it refuses to close") func refusesToCloseWithRequests() throws {
+        let loop = try Loop()
+        var done = false
+        loop.queueWork({}) { done = true }
+        #expect(throws: LoopStillOpen.self) { try loop.close() }
+        loop.run()
+        #expect(done)
+        try loop.close()
+    }
+
+    @Test("ends its run after a stop, and the next run goes on") func stops() throws {
+        try withLoop { loop in
+            let idle = try IdleHandle(on: loop)
+            var ticks = 0
+            idle.start { idle in
+                ticks += 1
+                if ticks == 3 { loop.stop() }
+                if ticks == 5 { idle.close() }
+            }
+            #expect(loop.run())
+            #expect(ticks == 3)
+            #expect(!loop.run())
+            #expect(ticks == 5)
+        }
+    }
+
+    @Test("closes after a stop that no run has seen") func closesAfterStop() throws {
+        let loop = try Loop()
+        loop.stop()
+        try loop.close()
+    }
+
+    @Test("returns at once from a run after a stop") func stopBeforeRun() throws {
+        try withLoop { loop in
+            let timer = try TimerHandle(on: loop)
+            var fired = false
+            timer.start(after: .seconds(3600)) { _ in fired = true }
+            loop.stop()
+            #expect(loop.run())
+            #expect(!fired)
+            timer.close()
+        }
+    }
+
+    @Test("runs inside another poller through its descriptor and timeout") func embedding() throws {
+        try withLoop { loop in
+            #expect(loop.backendTimeout == .zero)
+            let timer = try TimerHandle(on: loop)
+            var fired = false
+            timer.start(after: .milliseconds(20)) { timer in
+                fired = true
+                timer.close()
+            }
+            let (one, other) = try makeStreamPair(on: loop)
+            var got: [UInt8] = []
+            try other.collect { got = $0 }
+            one.write([1, 2, 3])
+            one.shutdown { _ in one.close() }
+            while loop.isAlive {
+                var entry = pollfd(fd: loop.backendDescriptor, events: Int16(POLLIN), revents: 0)
+                let timeout = loop.backendTimeout.map { Int32($0 / .milliseconds(1)) } ?? -1
+                poll(&entry, 1, timeout < 0 ? 10 : timeout)
+                loop.run(.noWait)
+            }
+            #expect(fired)
+            #expect(got == [1, 2, 3])
+        }
+    }
+
+    @Test("waits without limit when only a descriptor can wake it") func timeoutIsNil() throws {
+        let loop = try Loop()
+        let (one, other) = socketPair()
+        let stream = try PipeStream(takingOwnershipOf: one, on: loop)
+        try stream.readStart(onBytes: { _, _ in }, onEnd: { _, _ in })
+        loop.run(.noWait)
+        #expect(loop.backendTimeout == nil)
+        stream.close()
+        loop.run()
+        close(other)
+        try loop.close()
+    }
+
+    @Test("measures idle time only when told to") func idleTime() throws {
+        for measures in [false, true] {
+            let loop = try Loop(measuresIdleTime: measures)
+            let timer = try TimerHandle(on: loop)
+            timer.start(after: .milliseconds(20)) { $0.close() }
+            loop.run()
+            #expect((loop.idleTime > .zero) == measures)
+            try loop.close()
+        }
+    }
+
+    @Test("has a time that stands still until it is updated") func time() throws {
+        try withLoop { loop in
+            let before = loop.now
+            let start = LibUV.monotonicTime
+            while LibUV.monotonicTime < start + .milliseconds(5) {}
+            #expect(loop.now == before)
+            loop.updateTime()
+            #expect(loop.now > before)
+        }
+    }
+
+    @Test("closes all handles on request") func closeHandles() throws {
+        try withLoop { loop in
+            var order: [String] = []
+            let timer = try TimerHandle(on: loop)
+            timer.close { order.append("timer") }
+            _ = try IdleHandle(on: loop)
+            loop.closeHandles()
+            #expect(loop.openHandles.allSatisfy { $0.isClosing })
+            loop.run(.noWait)
+            #expect(order == ["timer"])
+        }
+    }
+
+    @Test("leaks no descriptor when it closes") func leaksNothing() throws {
+        try expectScenario("loops-leak-nothing")
+    }
+
+    @Test("that cannot be made for want of descriptors leaks none") func withoutDescriptors() throws {
+        try expectScenario("loop-without-descriptors")
+    }
+}

@@ -1,0 +1,49 @@
+import Glibc
+import TestSupport
+import Testing
+import UVLoop
+
+@Suite("Details of a process") struct ProcessDetailsTests {
+    @Test("tell parent, start and arguments") func details() throws {
+        try withLoop { loop in
+            let before = ProcessDetails.uptime
+            let child = try ChildProcess(.init(executable: "sleep", arguments: ["1000", "0"]), on: loop) { _, _ in }
+            let details = try #require(ProcessDetails(of: child.pid))
+            #expect(details.parent == getpid())
+            #expect(!details.isZombie)
+            // Both clocks are coarse.
+            #expect(details.startTime > before - .seconds(1))
+            #expect(details.startTime < ProcessDetails.uptime + .seconds(1))
+            #expect(ProcessDetails(of: child.pid)?.startTime == details.startTime)
+            // Linux lets the parent go on a moment before the new program's arguments can be read.
+            try run(loop) { ProcessDetails.arguments(of: child.pid) != [] }
+            #expect(ProcessDetails.arguments(of: child.pid) == ["sleep", "1000", "0"])
+            try child.kill(.kill)
+        }
+        #expect(try #require(ProcessDetails(of: getpid())).residentMemory > 1 << 20)
+    }
+
+    @Test("are nil for what is no process") func missing() {
+        for pid: Int32 in [0, -1, .max] {
+            #expect(ProcessDetails(of: pid) == nil)
+            #expect(ProcessDetails.arguments(of: pid) == nil)
+        }
+    }
+
+    @Test("are read right past a name with spaces and parentheses") func strangeName() throws {
+        try withTemporaryDirectory { directory in
+            let name = directory + "/a) Z (b"
+            let sleep = try OpenFile(Files.realPath(of: "/bin/sleep"), .readOnly)
+            let copy = try OpenFile(name, .createNew)
+            try copy.write(sleep.read(limit: 1 << 24))
+            copy.close()
+            chmod(name, 0o755)
+            try withLoop { loop in
+                let child = try ChildProcess(.init(executable: name, arguments: ["1000"]), on: loop) { _, _ in }
+                #expect(ProcessDetails(of: child.pid)?.parent == getpid())
+                #expect(ProcessDetails(of: child.pid)?.isZombie == false)
+                try child.kill(.kill)
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import Glibc
+import TestSupport
+import Testing
+import UVLoop
+
+@Suite("Processes") struct ProcessesTests {
+    @Test("are alive, or gone; a zombie is gone") func liveness() throws {
+        #expect(Processes.liveness(of: Processes.currentID) == .alive)
+        #expect(Processes.currentID == getpid())
+        for pid: Int32 in [0, -1, .min, .max] { #expect(Processes.liveness(of: pid) == .gone) }
+        try withLoop { loop in
+            let child = try ChildProcess(.init(executable: "true"), on: loop) { _, _ in }
+            // Nobody collects it before the loop runs.
+            let deadline = LibUV.monotonicTime + .seconds(60)
+            while Processes.liveness(of: child.pid) == .alive, LibUV.monotonicTime < deadline { usleep(500) }
+            #expect(kill(child.pid, 0) == 0)
+            #expect(Processes.liveness(of: child.pid) == .gone)
+            #expect(ProcessDetails(of: child.pid)?.isZombie == true)
+            #expect(ProcessDetails.arguments(of: child.pid) == [])
+        }
+    }
+
+    @Test("are never signalled as everybody, ourselves as a group, or the system") func refusals() {
+        for pid: Int32 in [1, 0, -1, -100, .min] {
+            #expect(throws: UVError.invalidArgument) { try Processes.send(.continue, to: pid) }
+            #expect(throws: UVError.invalidArgument) { try Processes.send(.continue, toGroup: pid) }
+        }
+        #expect(throws: UVError.noProcess) { try Processes.send(.continue, to: .max) }
+        #expect(throws: UVError.noProcess) { try Processes.send(.continue, toGroup: .max) }
+        #expect(throws: UVError.invalidArgument) { try Processes.send(Signal(rawValue: 1000), to: getpid()) }
+    }
+}
