@@ -4,9 +4,12 @@ import UVKeeper
 final class Exchange {
     /// How long the server may take to say anything.
     private static let silenceLimit = Duration.seconds(10)
+    /// How many answers other than "written" are shown; the next ones mostly say the same.
+    private static let shownReplies = 3
 
     let lineCount: Int
     private(set) var writtenCount = 0
+    private var otherCount = 0
     private var unsent: ArraySlice<ArraySlice<UInt8>>
     private let timer: TimerHandle
     private var framer = LineFramer(maximumLineLength: 65_536)
@@ -57,7 +60,8 @@ final class Exchange {
                 if reply.hasSuffix(#","outcome":"written"}"#) {
                     writtenCount += 1
                 } else {
-                    print(reply)
+                    otherCount += 1
+                    if otherCount <= Exchange.shownReplies { print(reply) }
                 }
             }
         }
