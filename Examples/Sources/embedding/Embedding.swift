@@ -1,0 +1,31 @@
+import UVKeeper
+
+@main
+enum Embedding {
+    static func main() throws {
+        let loop = try Loop()
+        let keepers = try KeeperManager(on: loop)
+        keepers.discoverExistingKeepers { discovery in
+            if case .failure(let error) = discovery { fail(error) }
+            guard !keepers.isKeeperAlive(for: "demo") else { return write(to: keepers) }
+            keepers.spawnKeeper(for: "demo", in: "/tmp", command: ["cat"], readiness: .accepting) { start in
+                if case .failure(let error) = start { fail(error) }
+                write(to: keepers)
+            }
+        }
+        loop.run()  // every closure here runs inside it, on this thread, until nothing is left to do
+        try loop.close()
+    }
+
+    static func write(to keepers: KeeperManager) {
+        keepers.writeRPC(#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, to: "demo") { outcome in
+            print("demo:", outcome)  // .written, .refused(why) or .unknown(why)
+            keepers.close()  // the keeper and its child live on
+        }
+    }
+
+    static func fail(_ error: KeeperError) -> Never {
+        print("demo:", error)
+        Processes.exit(1)
+    }
+}

@@ -1,0 +1,146 @@
+import UVKeeper
+
+/// The whole server: one session, one socket, any number of clients, everything on one loop.
+final class Server {
+    struct Configuration {
+        let socketPath: String
+        let sessionsDirectory: String
+        let session: String
+        let command: [String]
+        let sidecar: SidecarCommand
+    }
+
+    private enum State {
+        /// Looking for the session, or starting it.
+        case starting
+        case serving(PipeListener)
+        /// No new lines; those under way get their answers.
+        case ending
+    }
+
+    /// How long the lines under way are awaited at the end.
+    private static let endDeadline = Duration.seconds(2)
+
+    private let configuration: Configuration
+    private let loop: Loop
+    private let keepers: KeeperManager
+    private let signal: SignalHandle
+    private let timer: TimerHandle
+    private var state = State.starting
+    private var clients: [ObjectIdentifier: ServerClient] = [:]
+
+    init(_ configuration: Configuration, on loop: Loop) throws {
+        self.configuration = configuration
+        self.loop = loop
+        var options = KeeperManager.Options()
+        options.sessionsDirectory = configuration.sessionsDirectory
+        options.sidecar = configuration.sidecar
+        keepers = try KeeperManager(on: loop, options: options)
+        signal = try SignalHandle(on: loop)
+        timer = try TimerHandle(on: loop)
+    }
+
+    // The handles' closures hold the server until the handles are closed.
+    func start() throws {
+        try signal.start(.terminate) { _, _ in self.end() }
+        keepers.discoverExistingKeepers { result in
+            switch result {
+            case .success(let discovery): self.discovered(discovery)
+            case .failure(let error): ExampleServer.fail(error)
+            }
+        }
+    }
+
+    // MARK: The session
+
+    private func discovered(_ discovery: KeeperDiscovery) {
+        guard case .starting = state else { return }
+        let (session, command) = (configuration.session, configuration.command)
+        if let keeper = discovery.keepers.first(where: { $0.session.rawValue == session }) {
+            return ready("adopted", keeper.session, keeperPID: keeper.keeperPID)
+        }
+        // The child's output goes to the keeper's log, and its working directory is the server's.
+        keepers.spawnKeeper(for: session, in: ".", command: command, capturesOutput: true, readiness: .settled) {
+            switch $0 {
+            case .success(let keeper): self.ready("started", keeper.session, keeperPID: keeper.pid)
+            case .failure(.closed): break
+            case .failure(let error): ExampleServer.fail(error)
+            }
+        }
+    }
+
+    private func ready(_ how: String, _ session: SessionID, keeperPID: Int32?) {
+        guard case .starting = state else { return }
+        do {
+            let childPID = try Files.read(keepers.paths.childPID(for: session), limit: 20)
+            let listener = try bind()
+            try listener.listen { _, result in self.accepted(result) }
+            state = .serving(listener)
+            let keeper = keeperPID.map { "\($0)" } ?? "unknown"
+            ExampleServer.say(
+                "\(how) session \(session), keeper \(keeper), child \(String(decoding: childPID, as: UTF8.self))")
+            ExampleServer.say("listening on \(listener.path)")
+        } catch {
+            ExampleServer.fail(error)
+        }
+    }
+
+    // MARK: The socket
+
+    /// A server that was killed leaves its socket behind; it is replaced once nobody listens on it.
+    private func bind() throws -> PipeListener {
+        let path = configuration.socketPath
+        switch SocketProbe(path) {
+        case .missing: break
+        case .refused where try Files.status(of: path, followingLinks: false).kind == .socket: try Files.unlink(path)
+        case .refused, .accepting: throw Failure("\(path) is in use")
+        case .failed(let error): throw error
+        }
+        return try PipeListener(bindingTo: path, on: loop)
+    }
+
+    private func accepted(_ result: Result<PipeStream, UVError>) {
+        switch result {
+        case .success(let stream):
+            let client = ServerClient(stream, of: configuration.session, keepers) { self.ended($0) }
+            clients[ObjectIdentifier(client)] = client
+            client.start()
+        // The listener tries again by itself.
+        case .failure(let error): ExampleServer.say("cannot accept: \(error)")
+        }
+    }
+
+    private func ended(_ client: ServerClient) {
+        clients[ObjectIdentifier(client)] = nil
+        if case .ending = state, clients.isEmpty { finish() }
+    }
+
+    // MARK: The end
+
+    private func end() {
+        switch state {
+        case .starting: break
+        case .serving(let listener):
+            do {
+                try Files.unlink(listener.path, ifStill: listener.identity)
+            } catch {
+                ExampleServer.say("cannot remove \(listener.path): \(error)")
+            }
+            listener.close()
+        case .ending: return
+        }
+        state = .ending
+        ExampleServer.say("ending; the session lives on")
+        guard !clients.isEmpty else { return finish() }
+        timer.start(after: Server.endDeadline) { _ in self.finish() }
+        for client in Array(clients.values) { client.finish() }
+    }
+
+    private func finish() {
+        for client in Array(clients.values) { client.close() }
+        clients = [:]
+        keepers.close()
+        signal.close()
+        timer.close()
+    }
+}

@@ -1,0 +1,128 @@
+import UVKeeper
+
+/// One client's connection: lines in, one answer for each out.
+///
+/// Bounded on both sides: while too many of its lines are under way, or it does not read its answers, nothing more is
+/// read from it, and in the end its own writes stop.
+final class ServerClient {
+    /// Reading pauses at the first number of lines under way and goes on at the second. One read, of 64 KiB at most, may
+    /// overshoot it.
+    private static let linesUnderWay = (most: 256, few: 64)
+    /// The longest line taken. Larger than this example needs, and still a bound on a client's memory.
+    private static let maximumLineLength = 1_048_576
+
+    private let stream: PipeStream
+    private let session: String
+    private let keepers: KeeperManager
+    private let onEnd: (ServerClient) -> Void
+    private var framer = LineFramer(maximumLineLength: ServerClient.maximumLineLength)
+    private var lineCount = 0
+    private var underWay = 0
+    private var isReading = false
+    /// Nothing more comes from this client.
+    private var isFinished = false
+
+    init(
+        _ stream: PipeStream,
+        of session: String,
+        _ keepers: KeeperManager,
+        onEnd: @escaping (ServerClient) -> Void,
+    ) {
+        self.stream = stream
+        self.session = session
+        self.keepers = keepers
+        self.onEnd = onEnd
+    }
+
+    func start() {
+        stream.onDrain = { _ in self.regulate() }
+        stream.onWriteError = { _, _ in self.close() }
+        do {
+            try stream.readStart(
+                onBytes: { _, bytes in self.received(bytes) },
+                onEnd: { _, error in self.ended(error) },
+            )
+            isReading = true
+        } catch {
+            close()
+        }
+    }
+
+    /// Takes no more lines, and closes once all have their answers.
+    func finish() {
+        guard !isFinished, !stream.isClosing else { return }
+        isFinished = true
+        stream.readStop()
+        closeWhenAnswered()
+    }
+
+    /// Closes at once; the lines under way end without an answer.
+    func close() {
+        guard !stream.isClosing else { return }
+        stream.close()
+        onEnd(self)
+    }
+
+    private func received(_ bytes: RawSpan) {
+        guard framer.append(bytes, emit: { write($0) }) else {
+            reply(lineCount + 1, "refused", "the line has more than \(ServerClient.maximumLineLength) bytes")
+            return finish()
+        }
+        regulate()
+    }
+
+    private func ended(_ error: UVError?) {
+        guard error == nil else { return close() }
+        framer.finish { write($0) }
+        finish()
+    }
+
+    /// Writes whole lines, of which the framer lends as many as it has.
+    private func write(_ lines: RawSpan) {
+        lines.withUnsafeBytes { lines in
+            for line in lines.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
+                write(Array(line))
+            }
+        }
+    }
+
+    private func write(_ line: [UInt8]) {
+        lineCount += 1
+        underWay += 1
+        let number = lineCount
+        keepers.writeRPC(line, to: session) { outcome in
+            self.underWay -= 1
+            switch outcome {
+            case .written: self.reply(number, "written", nil)
+            case .refused(let error): self.reply(number, "refused", "\(error)")
+            case .unknown(let error): self.reply(number, "unknown", "\(error)")
+            }
+            self.regulate()
+            self.closeWhenAnswered()
+        }
+    }
+
+    private func reply(_ line: Int, _ outcome: String, _ reason: String?) {
+        guard !stream.isClosing else { return }
+        // A JSON array of one string, without its brackets, is a JSON string.
+        let reason = reason.map { ",\"reason\":\(JSONStringArray.encode([$0]).dropFirst().dropLast())" } ?? ""
+        stream.write(Array("{\"line\":\(line),\"outcome\":\"\(outcome)\"\(reason)}\n".utf8))
+    }
+
+    private func regulate() {
+        guard !isFinished, !stream.isClosing else { return }
+        let isFull = stream.queuedByteCount >= stream.highWaterMark
+        if isReading, isFull || underWay >= ServerClient.linesUnderWay.most {
+            isReading = false
+            stream.readStop()
+        } else if !isReading, !isFull, underWay <= ServerClient.linesUnderWay.few {
+            isReading = true
+            do { try stream.readResume() } catch { close() }
+        }
+    }
+
+    private func closeWhenAnswered() {
+        guard isFinished, underWay == 0, !stream.isClosing else { return }
+        stream.shutdown { _ in self.close() }
+    }
+}
