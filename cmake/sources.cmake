@@ -16,6 +16,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Interop/Casts.swift
     Sources/UVLoop/Interop/Check.swift
     Sources/UVLoop/Loop/BrokenPipeMask.swift
+    Sources/UVLoop/Loop/Lock.swift
     Sources/UVLoop/Loop/Loop+Work.swift
     Sources/UVLoop/Loop/Loop.swift
     Sources/UVLoop/Loop/LoopRemote.swift

@@ -1,5 +1,4 @@
 internal import CLibUV
-internal import Synchronization
 
 /// The `Sendable` door into a loop from other threads, and the only one.
 ///
@@ -11,7 +10,7 @@ public final class LoopRemote: Sendable {
         var isClosed = false
     }
 
-    private let inbox = Mutex(Inbox())
+    private let inbox = Lock(Inbox())
     /// Touched by other threads through `uv_async_send` alone, the one call of libuv that is safe from any thread, and
     /// only under the lock that guards `isClosed`: sending to a closed handle is a use after free (H56).
     private nonisolated(unsafe) let async: UnsafeMutablePointer<uv_async_t>

@@ -1,5 +1,4 @@
 internal import CLibUV
-internal import Synchronization
 
 /// A loop that runs on a thread of its own until it is shut down.
 ///
@@ -14,7 +13,7 @@ public final class LoopThread: Sendable {
 
     /// The loop's door; it stays valid after the thread has ended, and then refuses jobs.
     public let remote: LoopRemote
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     /// Starts the thread; it is ready for jobs when this returns.
     ///
@@ -34,7 +33,7 @@ public final class LoopThread: Sendable {
             throw UVError(errno: status)
         }
         remote = loop.remote
-        state = Mutex(.running(thread))
+        state = Lock(.running(thread))
     }
 
     /// Runs `job` on the loop's thread, on a later tick; false when the thread has ended.

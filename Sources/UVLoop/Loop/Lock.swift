@@ -1,0 +1,28 @@
+internal import CLibUV
+
+/// A value that threads share, reachable only while its lock is held. Mirrors `uv_mutex_t`.
+///
+/// Not the standard library's `Mutex`: ThreadSanitizer does not see that one's futex and reports every access to what it
+/// guards, so a real race would drown. The lock of libuv is the one of POSIX, which it knows.
+final class Lock<Value>: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<uv_mutex_t>.allocate(capacity: 1)
+    private var value: Value
+
+    init(_ value: sending Value) {
+        // Fails only for want of memory for a kernel object that Linux and macOS do not need.
+        let status = uv_mutex_init(mutex)
+        precondition(status == 0, "uv_mutex_init: \(UVError(rawValue: status))")
+        self.value = value
+    }
+
+    deinit {
+        uv_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+
+    func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        return body(&value)
+    }
+}
