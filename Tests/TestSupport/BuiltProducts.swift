@@ -1,0 +1,26 @@
+import UVLoop
+
+/// The executables that this package's build put next to the tests.
+public enum BuiltProducts {
+    /// The keeper's executable, or what `UVKEEPER_SIDECAR` names instead.
+    public static var sidecar: String {
+        ProcessEnvironment.current["UVKEEPER_SIDECAR"] ?? executable("uvkeeper-sidecar")
+    }
+
+    /// The executable `name` in the directory of the test bundle.
+    public static func executable(_ name: String) -> String {
+        for directory in directories where Files.isExecutable("\(directory)/\(name)") { return "\(directory)/\(name)" }
+        preconditionFailure("\(name) is not in \(directories): build it first, by `swift build --build-tests`")
+    }
+
+    /// Where the test bundle is. `swift test` may run it through a helper of the toolchain, which is told its path; else
+    /// it is the program itself.
+    private static let directories: [String] = {
+        let named = CommandLine.arguments.compactMap { argument -> String? in
+            guard let bundle = argument.firstRange(of: ".xctest") else { return nil }
+            return Files.parent(of: String(argument[..<bundle.lowerBound]))
+        }
+        guard let program = try? LibUV.executablePath(), let own = Files.parent(of: program) else { return named }
+        return named + [own]
+    }()
+}
