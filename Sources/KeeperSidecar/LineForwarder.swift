@@ -94,8 +94,12 @@ final class LineForwarder {
             drops.note("a line is longer than \(maximumLineLength) bytes; its connection is closed")
             remove(client)
         } else if pendingByteCount > maximumPendingByteCount {
-            drops.note("unfinished lines of all connections take \(pendingByteCount) bytes; one connection is closed")
-            remove(client)
+            // Not the one that happened to send last, which may be in the middle of a short line.
+            let largest = clients.values.max { $0.framer.pendingByteCount < $1.framer.pendingByteCount } ?? client
+            drops.note(
+                "unfinished lines of all connections take \(pendingByteCount) bytes; the one with "
+                    + "\(largest.framer.pendingByteCount) is closed")
+            remove(largest)
         }
     }
 

@@ -86,6 +86,50 @@ import UVLoop
         }
     }
 
+    @Test("When unfinished lines take too much together, the longest goes, and short ones stay")
+    func closesLongestUnfinished() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(settings: ["PI_KEEPER_MAX_LINE_BYTES": "\(20 << 20)"])
+            let short = try KeeperClient(to: keeper.socket, on: home.loop)
+            short.write("short ")
+            let hogs = try (0..<5).map { _ in
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                for _ in 0..<17 { client.write(Self.chunk) }
+                return client
+            }
+            try home.until("one is closed") { hogs.contains { $0.isEnded } }
+            try home.until("the rest is taken") { hogs.allSatisfy { $0.hasSentAll } }
+            short.write("line\n")
+            try home.until("the short line arrives") { home.text() == "short line\n" }
+            #expect(hogs.filter { $0.isEnded }.count == 1)
+            #expect(keeper.log.contains("drop line: unfinished lines of all connections take"))
+        }
+    }
+
+    @Test("Thousands of clients at once are all served; beyond the bound they wait in the backlog")
+    func servesThousands() throws {
+        try Descriptors.raiseLimit()
+        guard Descriptors.limit.soft >= 10_000 else { return }
+        try withKeeperHome { home in
+            let keeper = try home.startReady()
+            var clients: [KeeperClient] = []
+            for number in 0..<4300 {
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                client.write("\(number)\n")
+                clients.append(client)
+                if number % 100 == 99 { try home.until("all are connected") { clients.allSatisfy { $0.isConnected } } }
+            }
+            try home.until("the bound is reached") { keeper.figures.descriptors.count >= 4096 }
+            try home.run(for: .milliseconds(200))
+            #expect(keeper.figures.descriptors.count < 4096 + 30)
+            #expect(home.bytes()!.count { $0 == 0x0A } == 4096)
+            for client in clients { client.finish() }
+            try home.until("everybody is served") { clients.allSatisfy { $0.isEnded } }
+            try home.until("all lines arrive") { home.bytes()!.count { $0 == 0x0A } == 4300 }
+            try home.until("all are forgotten") { keeper.figures.descriptors.count < 30 }
+        }
+    }
+
     @Test("SIGTERM ends a keeper whose child is stopped and whose clients wait")
     func endsWhileBlocked() throws {
         try withKeeperHome { home in
