@@ -30,6 +30,32 @@ import UVLoop
         }
     }
 
+    @Test("A directory in which nothing can be made is status 2")
+    func refusesFullDirectory() throws {
+        try withKeeperHome { home in
+            try Files.makeDirectory(at: home.directory)
+            guard Posix.mountMemory(at: home.directory, options: "size=64k,mode=700,nr_inodes=1") else {
+                return withKnownIssue("skipped: mounting a file system is not permitted here") { Issue.record() }
+            }
+            defer { Posix.unmount(home.directory) }
+            let keeper = try home.start()
+            #expect(try home.runToEnd(keeper) == .exited(code: 2))
+            #expect(keeper.standardError.contains("ENOSPC"))
+            #expect(home.names.isEmpty)
+        }
+    }
+
+    @Test("PI_KEEPER_SESSIONS_DIR is the sessions directory itself")
+    func takesDirectory() throws {
+        try withKeeperHome { home in
+            let keeper = try home.start(settings: ["PI_KEEPER_SESSIONS_DIR": "\(home.base)/d/"])
+            try home.until("it listens") { (try? Files.status(of: "\(home.base)/d/s.rpc.sock")) != nil }
+            #expect(try Files.names(inDirectory: home.base).filter { $0 != "out" } == ["d"])
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+        }
+    }
+
     @Test("A log path that is no file is refused with status 2 on stderr", arguments: ["directory", "link", "pipe"])
     func refusesLogPath(kind: String) throws {
         try withKeeperHome { home in

@@ -36,6 +36,17 @@ import UVLoop
         }
     }
 
+    @Test("A signal that ended the child has its name in the log")
+    func logsSignal() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "ulimit -c 0; read line; kill -SEGV $$")
+            try home.until("it is ready") { keeper.log.contains("keeper ready: s") }
+            try home.send("x\n", to: keeper)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.log.contains("pi exited code=null signal=SIGSEGV"))
+        }
+    }
+
     @Test("A child that ends within the crash window is status 1 and leaves nothing", arguments: [0, 3])
     func logsCrash(code: Int) throws {
         try withKeeperHome { home in
@@ -66,14 +77,16 @@ import UVLoop
     func rotates() throws {
         try withKeeperHome { home in
             let keeper = try home.startReady(
-                child: #"read a; head -c 100000 /dev/zero | tr '\0' x; read b; echo "after:$b"; exec cat"#,
+                child:
+                    #"read a; head -c 100000 /dev/zero | tr '\0' x; echo >$HOME/written; read b; echo "after:$b"; exec cat"#,
                 settings: [
                     "PI_KEEPER_CAPTURE_PI_OUTPUT": "1", "PI_KEEPER_LOG_MAX_BYTES": "50000",
                     "PI_KEEPER_LOG_CHECK_INTERVAL_MS": "20",
                 ])
             let before = try Files.status(of: keeper.logFile)
             try home.send("go\n", to: keeper)
-            try home.until("the log is cut") { try Files.status(of: keeper.logFile).size < before.size }
+            try home.until("the child has written") { home.text("written") != nil }
+            try home.until("the log is cut") { try Files.status(of: keeper.logFile).size <= 50_000 }
             #expect(try Files.status(of: keeper.logFile).identity == before.identity)
             try home.send("b\n", to: keeper)
             try home.until("the child writes on") { keeper.log.contains("after:b\n") }

@@ -34,6 +34,45 @@ import UVLoop
         }
     }
 
+    @Test("A frozen keeper still holds its session")
+    func respectsFrozen() throws {
+        try withKeeperHome { home in
+            let first = try home.startReady()
+            try first.send(.stop)
+            let second = try home.start()
+            #expect(try home.runToEnd(second) == .exited(code: 3))
+            try first.send(.continue)
+            try home.send("a\n", to: first)
+            try home.until("the line arrives") { home.text() == "a\n" }
+        }
+    }
+
+    @Test("A keeper started while the one before it ends either runs whole or exits with status 3")
+    func restarts() throws {
+        try withKeeperHome { home in
+            var old = try home.startReady()
+            for round in 0..<25 {
+                try old.send(.terminate)
+                var new: KeeperProcess
+                repeat {
+                    new = try home.start()
+                    try home.until("it runs or is refused") {
+                        new.exitStatus != nil || ProcessDetails(of: new.childPID ?? 0)?.parent == new.pid
+                    }
+                    #expect(new.exitStatus == nil || new.exitStatus == .exited(code: 3))
+                } while new.exitStatus != nil
+                try home.until("the old one ends") { old.exitStatus != nil }
+                try home.send("\(round)\n", to: new)
+                #expect(home.names == ["s.rpc.sock", "s.rpc.sock.pi-pid", "s.rpc.sock.pid"])
+                old = new
+            }
+            try home.until("the last line arrives") { home.text()?.hasSuffix("24\n") == true }
+            // A line that was on its way to a child that is killed is lost; none is torn or doubled.
+            let lines = home.text()!.split(separator: "\n").map { Int($0)! }
+            #expect(lines == lines.sorted() && Set(lines).count == lines.count)
+        }
+    }
+
     @Test("A keeper whose socket was removed still holds its session")
     func refusesSecondWithoutSocket() throws {
         try withKeeperHome { home in

@@ -51,6 +51,17 @@ import UVLoop
         }
     }
 
+    @Test("A link to somebody's live socket is status 3, and stays")
+    func respectsLink() throws {
+        try withKeeperHome { home in
+            let other = try home.startReady("other")
+            try Posix.makeSymbolicLink(at: "\(home.directory)/s.rpc.sock", to: other.socket)
+            let keeper = try home.start()
+            #expect(try home.runToEnd(keeper) == .exited(code: 3))
+            #expect(try Files.status(of: keeper.socket, followingLinks: false).kind == .symbolicLink)
+        }
+    }
+
     @Test(
         "A live listener without a lock, as the original's, is status 3 and stays untouched", arguments: [true, false])
     func respectsForeignListener(isBusy: Bool) throws {
