@@ -55,7 +55,7 @@ import UVLoop
                 return client
             }
             try home.until("all are closed") { clients.allSatisfy { $0.isEnded } }
-            try home.until("all arrive") { home.bytes()?.count == 4 * (8 << 20 + 1) }
+            try home.until("all arrive") { home.outputSize == 4 * (8 << 20 + 1) }
             let lines = home.bytes()!.split(separator: 0x0A)
             #expect(lines.map(\.count) == [8 << 20, 8 << 20, 8 << 20, 8 << 20])
             #expect(lines.allSatisfy { line in line.first == line.last })

@@ -103,6 +103,9 @@ public final class KeeperHome {
     /// The text of a file below ``base``; nil if it is not there.
     public func text(_ name: String = "out") -> String? { bytes(name).map { String(decoding: $0, as: UTF8.self) } }
 
+    /// The size of `out` in bytes.
+    public var outputSize: Int { (try? Files.status(of: "\(base)/out")).map { Int($0.size) } ?? 0 }
+
     /// The names in the sessions directory, logs excluded.
     public var names: [String] {
         ((try? Files.names(inDirectory: directory)) ?? []).filter { !$0.hasSuffix(".log") }
