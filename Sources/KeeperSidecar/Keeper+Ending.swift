@@ -60,10 +60,12 @@ extension Keeper {
         state = .ending(session, status)
         session.socket.remove(log: launch.log)
         session.forwarder.end()
-        session.child.streams[0]?.close()
-        guard session.child.isRunning else { return complete(session, status) }
         // Not SIGTERM: a child that hangs must not keep the keeper, and one that was asked has been asked by the group.
-        kill(session.child)
+        // Before its stdin closes, or the log would say at random how it ended.
+        let isRunning = session.child.isRunning
+        if isRunning { kill(session.child) }
+        session.child.streams[0]?.close()
+        guard isRunning else { return complete(session, status) }
         timer.start(after: Keeper.killDeadline) { [unowned self] _ in
             launch.log.write("pi \(session.child.pid) does not end although killed")
             session.child.close()
@@ -90,11 +92,12 @@ extension Keeper {
 
     func finish(_ status: KeeperExitStatus) {
         guard !isEnded else { return }
+        // Whoever reads of a shutdown takes the session for ended, and here another keeper goes on with it.
+        if status != .sessionTaken { launch.log.write("shutdown") }
         state = .ended(status)
         timer.close()
         rotation?.close()
         for signal in signals { signal.close() }
-        launch.log.write("shutdown")
     }
 
     private var isEnded: Bool {

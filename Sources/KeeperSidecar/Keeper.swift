@@ -31,6 +31,10 @@ final class Keeper {
     /// A keeper needs one descriptor for each client; more than this many clients at once are not served anyway.
     private static let descriptorCeiling: UInt64 = 8192
 
+    /// What a keeper with one client takes. Asked first, because libuv aborts the process when there are not even enough
+    /// for its first loop, and because a keeper that can never serve anybody had better not start.
+    private static let fewestDescriptors: UInt64 = 16
+
     let launch: KeeperLaunch
     let loop: Loop
     let timer: TimerHandle
@@ -42,9 +46,24 @@ final class Keeper {
     ///
     /// - Throws: what keeps it from starting.
     static func run(_ launch: KeeperLaunch) throws(KeeperFailure) -> KeeperExitStatus {
+        guard Descriptors.limit.soft >= fewestDescriptors else {
+            throw .badConfiguration(
+                "a keeper needs \(fewestDescriptors) descriptors and may have \(Descriptors.limit.soft); raise the limit "
+                    + "(ulimit -n)")
+        }
         let keeper: Keeper
         do throws(UVError) {
-            keeper = try Keeper(launch)
+            let loop = try Loop()
+            do throws(UVError) {
+                keeper = try Keeper(launch, on: loop)
+            } catch {
+                loop.closeHandles()
+                loop.run()
+                do throws(LoopStillOpen) { try loop.close() } catch {
+                    preconditionFailure("nothing was started: \(error)")
+                }
+                throw error
+            }
         } catch {
             throw .badConfiguration("cannot start an event loop: \(error)")
         }
@@ -61,9 +80,9 @@ final class Keeper {
         return status
     }
 
-    private init(_ launch: KeeperLaunch) throws(UVError) {
+    private init(_ launch: KeeperLaunch, on loop: Loop) throws(UVError) {
         self.launch = launch
-        loop = try Loop()
+        self.loop = loop
         timer = try TimerHandle(on: loop)
         for signal in [Signal.terminate, .interrupt] {
             let handle = try SignalHandle(on: loop)
@@ -77,6 +96,7 @@ final class Keeper {
     private func claim() {
         guard case .claiming(let attemptsLeft) = state else { return }
         do throws(KeeperFailure) {
+            try SessionSocket.checkLength(launch.session, launch.paths)
             try SessionSocket.checkFree(launch.paths.socket(for: launch.session))
             switch try SessionClaim.attempt(launch.session, paths: launch.paths) {
             case .claimed(let claim): try start(claim)
@@ -126,6 +146,7 @@ final class Keeper {
             stdin.close()
             throw error
         }
+        launch.log.takeOver()
         state = .running(
             Session(
                 claim: claim, socket: socket, child: child, startedAt: LibUV.monotonicTime,
@@ -139,7 +160,9 @@ final class Keeper {
         let command = settings.command + settings.arguments
         launch.log.write("spawning pi \(command.joined(separator: " "))")
         launch.log.write("pi output capture: \(settings.capturesOutput ? "enabled" : "disabled")")
-        let interval = Int(settings.logCheckInterval / .milliseconds(1))
+        // Whole numbers: the longest interval is beyond what a Double can give back.
+        let (seconds, attoseconds) = settings.logCheckInterval.components
+        let interval = seconds * 1000 + attoseconds / 1_000_000_000_000_000
         launch.log.write("log rotation: maxBytes=\(settings.logMaximumBytes) checkIntervalMs=\(interval)")
         let output: ChildProcess.Stdio = settings.capturesOutput ? .descriptor(launch.log.descriptor) : .ignore
         let configuration = ChildProcess.Configuration(
@@ -158,10 +181,10 @@ final class Keeper {
 
     private func listen(_ socket: SessionSocket, _ forwarder: LineForwarder) throws(KeeperFailure) {
         do throws(UVError) {
-            try socket.listener.listen(backlog: KeeperConstants.backlog) { [launch] _, result in
+            try socket.listener.listen(backlog: KeeperConstants.backlog) { _, result in
                 switch result {
                 case .success(let client): forwarder.add(client)
-                case .failure(let error): launch.log.write("cannot accept clients for now: \(error)")
+                case .failure(let error): forwarder.refused(error)
                 }
             }
         } catch {

@@ -39,22 +39,10 @@ struct KeeperLaunch {
         log.write("keeper starting session=\(session) pid=\(Processes.currentID) version=\(KeeperSidecar.version)")
         for warning in settings.warnings { log.write(warning) }
         do throws(KeeperFailure) {
-            // A closed terminal or a client that goes away must not end a keeper. Set here and not inherited: a spawn
-            // resets dispositions (H42).
-            try ignore(.hangUp)
-            try ignore(.brokenPipe)
             return try Keeper.run(self)
         } catch {
             log.write("\(error.reason); exiting with status \(error.status.rawValue)")
             return error.status
-        }
-    }
-
-    private func ignore(_ signal: Signal) throws(KeeperFailure) {
-        do throws(UVError) {
-            try signal.ignore()
-        } catch {
-            throw .badConfiguration("cannot ignore \(signal): \(error)")
         }
     }
 

@@ -9,6 +9,8 @@ internal import UVLoop
 final class KeeperLog {
     private let file: OpenFile
     private let maximumBytes: Int
+    /// Whether the log may be cut: a keeper that finds its session taken must not cut the log of the one that has it.
+    private var isOwner = false
 
     init(path: String, maximumBytes: Int) throws(UVError) {
         file = try OpenFile(path, .append)
@@ -17,6 +19,12 @@ final class KeeperLog {
 
     /// What the child's stdout and stderr become when they are captured.
     var descriptor: Int32 { file.descriptor }
+
+    /// From here on the session is this keeper's, and with it the log.
+    func takeOver() {
+        isOwner = true
+        rotate()
+    }
 
     func write(_ message: String) {
         let now = LibUV.wallClockTime / .milliseconds(1)
@@ -30,6 +38,7 @@ final class KeeperLog {
 
     /// Cuts the log if it is over its limit.
     func rotate() {
+        guard isOwner else { return }
         do throws(UVError) {
             guard try file.status().size > UInt64(maximumBytes) else { return }
             try file.truncate()

@@ -44,11 +44,24 @@ public enum KeeperSidecar {
         Descriptors.closeAll(from: 3)
         Descriptors.openMissingStandardDescriptors()
         do throws(KeeperFailure) {
+            try ignoreSignals()
             let launch = try KeeperLaunch(arguments: arguments, environment: .current)
             return launch.run()
         } catch {
             Descriptors.writeToStandardError("uvkeeper-sidecar: \(error.reason)\n")
             return error.status
+        }
+    }
+
+    /// Neither a closed terminal, nor a client or a reader of stderr that goes away, nor a limit on the size of files
+    /// (Node ignores that too) may end a keeper. Set here and not inherited: a spawn resets dispositions (H42).
+    private static func ignoreSignals() throws(KeeperFailure) {
+        for signal in [Signal.hangUp, .brokenPipe, .fileSizeExceeded] {
+            do throws(UVError) {
+                try signal.ignore()
+            } catch {
+                throw .badConfiguration("cannot ignore \(signal): \(error)")
+            }
         }
     }
 

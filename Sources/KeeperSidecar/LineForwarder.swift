@@ -9,13 +9,17 @@ internal import UVLoop
 final class LineForwarder {
     /// More clients than this wait in the listener's backlog.
     static let maximumClients = 4096
-    /// The unterminated lines of all clients together may have this many times the size of one line.
+    /// The unterminated lines of all clients together may have this many times the size of one line, and this many bytes
+    /// whatever that is: with a small limit, many clients in the middle of a line are nothing unusual.
     static let pendingLinesLimit = 4
+    static let pendingBytesAllowance = 64 << 20
 
     private final class Client {
         let stream: PipeStream
         var framer: LineFramer
         var isReading = false
+        /// Whether anything it sent may still wait for the child's pipe.
+        var hasForwarded = false
 
         init(_ stream: PipeStream, maximumLineLength: Int) {
             self.stream = stream
@@ -26,19 +30,25 @@ final class LineForwarder {
     private let child: PipeStream
     private let listener: PipeListener
     private let maximumLineLength: Int
-    private let log: DropLog
+    private let maximumPendingByteCount: Int
+    private let drops: NoteLimiter
+    private let refusals: NoteLimiter
     private var clients: [ObjectIdentifier: Client] = [:]
     /// Clients that have sent everything, whose last lines the child's pipe has not taken.
     private var finished: [PipeStream] = []
     private var pendingByteCount = 0
     private var isBlocked = false
+    private var isPaused = false
     private var isEnded = false
 
     init(child: PipeStream, listener: PipeListener, maximumLineLength: Int, log: KeeperLog) {
         self.child = child
         self.listener = listener
         self.maximumLineLength = maximumLineLength
-        self.log = DropLog(log)
+        let (several, isHuge) = maximumLineLength.multipliedReportingOverflow(by: LineForwarder.pendingLinesLimit)
+        maximumPendingByteCount = isHuge ? .max : max(several, LineForwarder.pendingBytesAllowance)
+        drops = NoteLimiter(log, subject: "drop line")
+        refusals = NoteLimiter(log, subject: "cannot accept clients for now")
         child.onDrain = { [weak self] _ in self?.unblock() }
     }
 
@@ -59,13 +69,17 @@ final class LineForwarder {
         }
         client.isReading = true
         if isBlocked { pause(client) }
-        if clients.count >= LineForwarder.maximumClients { listener.pause() }
+        limitClients()
     }
+
+    /// Notes that a connection could not be accepted; it waits in the backlog.
+    func refused(_ error: UVError) { refusals.note("\(error)") }
 
     /// Drops every client: a client whose last lines the child did not take sees a reset.
     func end() {
         isEnded = true
-        log.flush()
+        drops.flush()
+        refusals.flush()
         for client in clients.values { client.stream.close() }
         for stream in finished { stream.close() }
         clients = [:]
@@ -74,34 +88,39 @@ final class LineForwarder {
 
     private func received(_ bytes: RawSpan, from client: Client) {
         let before = client.framer.pendingByteCount
-        let isAccepted = client.framer.append(bytes) { lines in forward(lines) }
+        let isAccepted = client.framer.append(bytes) { lines in forward(lines, from: client) }
         pendingByteCount += client.framer.pendingByteCount - before
         if !isAccepted {
-            log.drop("a line is longer than \(maximumLineLength) bytes; its connection is closed")
+            drops.note("a line is longer than \(maximumLineLength) bytes; its connection is closed")
             remove(client)
-        } else if pendingByteCount > maximumLineLength * LineForwarder.pendingLinesLimit {
-            log.drop("unfinished lines of all connections take \(pendingByteCount) bytes; one connection is closed")
-            remove(client)
+        } else if pendingByteCount > maximumPendingByteCount {
+            // Not the one that happened to send last, which may be in the middle of a short line.
+            let largest = clients.values.max { $0.framer.pendingByteCount < $1.framer.pendingByteCount } ?? client
+            drops.note(
+                "unfinished lines of all connections take \(pendingByteCount) bytes; the one with "
+                    + "\(largest.framer.pendingByteCount) is closed")
+            remove(largest)
         }
     }
 
     private func ended(_ client: Client, _ error: UVError?) {
         let pending = client.framer.pendingByteCount
         if let error {
-            if pending > 0 { log.drop("\(error.name) after \(pending) bytes without a newline") }
+            if pending > 0 { drops.note("\(error.name) after \(pending) bytes without a newline") }
             return remove(client)
         }
-        client.framer.finish { line in forward(line) }
+        client.framer.finish { line in forward(line, from: client) }
         pendingByteCount -= pending
-        forget(client)
-        if child.queuedByteCount == 0 {
-            client.stream.close()
-        } else {
+        if client.hasForwarded, child.queuedByteCount > 0 {
             finished.append(client.stream)
+        } else {
+            client.stream.close()
         }
+        forget(client)
     }
 
-    private func forward(_ lines: RawSpan) {
+    private func forward(_ lines: RawSpan, from client: Client) {
+        client.hasForwarded = true
         if !child.write(lines), !isBlocked {
             isBlocked = true
             for client in clients.values { pause(client) }
@@ -112,6 +131,7 @@ final class LineForwarder {
     private func unblock() {
         for stream in finished { stream.close() }
         finished = []
+        limitClients()
         guard isBlocked, !isEnded else { return }
         isBlocked = false
         for client in Array(clients.values) where !isBlocked { resume(client) }
@@ -141,7 +161,15 @@ final class LineForwarder {
 
     private func forget(_ client: Client) {
         clients[ObjectIdentifier(client.stream)] = nil
-        guard clients.count == LineForwarder.maximumClients - 1, !isEnded, !listener.isClosing else { return }
-        do throws(UVError) { try listener.resume() } catch { log.drop("cannot accept clients again: \(error)") }
+        limitClients()
+    }
+
+    /// Those that have finished count too: they hold a descriptor until the child has taken their lines.
+    private func limitClients() {
+        let isFull = clients.count + finished.count >= LineForwarder.maximumClients
+        guard isFull != isPaused, !isEnded, !listener.isClosing else { return }
+        isPaused = isFull
+        guard !isFull else { return listener.pause() }
+        do throws(UVError) { try listener.resume() } catch { refused(error) }
     }
 }

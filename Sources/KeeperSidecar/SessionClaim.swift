@@ -30,7 +30,13 @@ final class SessionClaim {
         let path = paths.keeperPID(for: session)
         do throws(UVError) {
             let temporary = paths.temporaryFile(for: path, random: .random(in: .min ... .max))
-            let file = try OpenFile(temporary, .createNew)
+            let file: OpenFile
+            do throws(UVError) {
+                file = try OpenFile(temporary, .createNew)
+            } catch .exists {
+                // Another process came to the same random name; the next attempt has another.
+                return .contended
+            }
             defer { removeTemporary(temporary) }
             try file.write(Array(String(Processes.currentID).utf8))
             // Nobody else knows the file, so nobody can hold its lock.

@@ -11,12 +11,6 @@ final class SessionSocket {
 
     init(_ session: SessionID, paths: KeeperPaths, on loop: Loop) throws(KeeperFailure) {
         path = paths.socket(for: session)
-        let bytesLeft = paths.socketPathBytesLeft(for: session)
-        guard bytesLeft >= 0 else {
-            throw .badConfiguration(
-                "the socket path \(path) is \(-bytesLeft) bytes too long; use a shorter session id or a shorter "
-                    + "\(KeeperVariable.dashboardHome)")
-        }
         var attempts = 8
         while true {
             let temporary = paths.temporarySocketName(random: .random(in: .min ... .max))
@@ -32,6 +26,15 @@ final class SessionSocket {
                 throw .badConfiguration("cannot bind a socket in \(paths.directory): \(error)")
             }
         }
+    }
+
+    /// Throws if the session's socket would have a path that is too long.
+    static func checkLength(_ session: SessionID, _ paths: KeeperPaths) throws(KeeperFailure) {
+        let bytesLeft = paths.socketPathBytesLeft(for: session)
+        guard bytesLeft < 0 else { return }
+        throw .badConfiguration(
+            "the socket path \(paths.socket(for: session)) is \(-bytesLeft) bytes too long; use a shorter session id or "
+                + "a shorter \(KeeperVariable.dashboardHome)")
     }
 
     /// Throws if somebody listens on the session's socket, or if what has its name cannot be replaced.

@@ -29,6 +29,9 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
     /// `SIGCONT`: lets a frozen process go on.
     public static let `continue` = Signal(rawValue: SIGCONT)
 
+    /// `SIGXFSZ`: a file has grown beyond the process's limit; ignored, the write fails instead.
+    public static let fileSizeExceeded = Signal(rawValue: SIGXFSZ)
+
     /// Makes this whole process ignore the signal; its children start with the default action all the same.
     /// Mirrors `signal(number, SIG_IGN)`.
     ///

@@ -1,31 +1,34 @@
 internal import UVLoop
 
-/// Notes about dropped lines, at most one a second, so that no client can flood the log; what is left out is counted.
-final class DropLog {
+/// Notes of one kind, at most one a second, so that no client can flood the log; what is left out is counted.
+final class NoteLimiter {
     private static let interval = Duration.seconds(1)
 
     private let log: KeeperLog
+    private let subject: String
     private var last: Duration?
     private var suppressed = 0
 
-    init(_ log: KeeperLog) {
+    /// `subject` begins every note.
+    init(_ log: KeeperLog, subject: String) {
         self.log = log
+        self.subject = subject
     }
 
-    func drop(_ reason: String) {
+    func note(_ reason: String) {
         let now = LibUV.monotonicTime
-        if let last, now - last < DropLog.interval {
+        if let last, now - last < NoteLimiter.interval {
             suppressed += 1
             return
         }
         last = now
-        log.write("drop line: \(reason)\(others)")
+        log.write("\(subject): \(reason)\(others)")
         suppressed = 0
     }
 
     /// At the end: what was left out since the last note.
     func flush() {
-        if suppressed > 0 { log.write("drop line:\(others)") }
+        if suppressed > 0 { log.write("\(subject):\(others)") }
         suppressed = 0
     }
 

@@ -1,0 +1,114 @@
+import TestSupport
+import Testing
+import UVLoop
+
+@Suite("Keeper: ending") struct KeeperEndingTests {
+    private static let deaf = "trap '' TERM INT HUP; echo x >$HOME/deaf; while :; do read line || sleep 60; done"
+
+    @Test(
+        "SIGTERM and SIGINT kill a child that ignores them, remove all files, and are status 0",
+        arguments: [
+            Signal.terminate, .interrupt,
+        ])
+    func kills(signal: Signal) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: Self.deaf)
+            try home.until("the child is deaf") { home.text("deaf") == "x\n" }
+            try keeper.send(signal)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.log.contains("\(signal) received"))
+            #expect(keeper.log.contains("pi exited code=null signal=SIGKILL"))
+            #expect(keeper.log.contains("shutdown"))
+            #expect(home.names.isEmpty)
+        }
+    }
+
+    @Test("SIGHUP and SIGPIPE are ignored", arguments: [Signal.hangUp, .brokenPipe])
+    func ignores(signal: Signal) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady()
+            for _ in 0..<3 { try keeper.send(signal) }
+            try home.send("a\n", to: keeper)
+            try home.until("the line arrives") { home.text() == "a\n" }
+            #expect(keeper.exitStatus == nil)
+        }
+    }
+
+    @Test("A storm of signals ends a keeper once", arguments: [1, 2])
+    func survivesStorm(round: Int) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady()
+            for _ in 0..<20 {
+                for signal in [Signal.terminate, .interrupt, .hangUp] { try? keeper.send(signal) }
+            }
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.log.split(separator: "\n").filter { $0.hasSuffix("] shutdown") }.count == 1)
+            #expect(home.names.isEmpty)
+        }
+    }
+
+    @Test("A child that has closed its stdin ends the session in order at the next line")
+    func endsWithClosedStandardInput() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "exec <&-; echo x >$HOME/closed; exec sleep 600")
+            try home.until("the child has closed it") { home.text("closed") == "x\n" }
+            try home.until("it is ready") { keeper.log.contains("keeper ready: s") }
+            let client = try KeeperClient(to: keeper.socket, on: home.loop)
+            client.write("a\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.log.contains("pi does not read its stdin any more: EPIPE"))
+            #expect(keeper.log.contains("pi exited code=null signal=SIGKILL"))
+            #expect(home.names.isEmpty)
+            try home.until("the client knows") { client.isEnded }
+        }
+    }
+
+    @Test("A child that ends while lines come in leaves nothing, and its own exit status is in the log")
+    func endsUnderLoad() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "sleep 0.4; head -c 100000 >$HOME/out; exit 5")
+            let clients = try (0..<8).map { _ in
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                client.write([UInt8](repeating: 0x0A, count: 1 << 20))
+                return client
+            }
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.log.contains("pi exited code="))
+            try home.until("the clients know") { clients.allSatisfy { $0.isEnded } }
+            #expect(home.names.isEmpty)
+        }
+    }
+
+    @Test("A signal at any point of the start ends a keeper in order, child included")
+    func endsDuringStart() throws {
+        try withKeeperHome { home in
+            for round in 0..<30 {
+                let keeper = try home.start()
+                // From here on signals are caught.
+                try home.until("it runs") { keeper.log.contains("pid=\(keeper.pid) ") }
+                try home.run(for: .microseconds(round * 150))
+                try keeper.send(.terminate)
+                _ = try home.runToEnd(keeper)
+                let wasEarly = keeper.exitStatus == .signaled(.terminate)
+                #expect(wasEarly || keeper.exitStatus == .exited(code: 0), "\(keeper.exitStatus!)")
+                if !wasEarly { #expect(home.names.isEmpty) }
+            }
+        }
+    }
+
+    @Test("Files of another keeper of the same session are not removed by one that ends")
+    func leavesNextKeeper() throws {
+        try withKeeperHome { home in
+            let first = try home.startReady()
+            // Somebody cleans up by force while the first still runs.
+            for path in [first.socket, first.pidFile, first.childPIDFile] { try Files.unlink(path) }
+            let second = try home.startReady()
+            let identities = try second.identities()
+            try first.send(.terminate)
+            #expect(try home.runToEnd(first) == .exited(code: 0))
+            #expect(try second.identities() == identities)
+            try home.send("a\n", to: second)
+            try home.until("the line arrives") { home.text() == "a\n" }
+        }
+    }
+}

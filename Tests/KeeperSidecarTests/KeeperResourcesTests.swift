@@ -1,0 +1,86 @@
+import TestSupport
+import Testing
+import UVLoop
+
+/// One after the other: they measure time and memory.
+@Suite("Keeper: resources", .serialized) struct KeeperResourcesTests {
+    @Test("Out of descriptors, it serves those it has, does not spin, and serves the others when it can")
+    func survivesDescriptorExhaustion() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(shell: #"ulimit -n 16; exec "$@""#)
+            let clients = try (0..<200).map { _ in try KeeperClient(to: keeper.socket, on: home.loop) }
+            for client in clients { client.write("one\n") }
+            try home.until("all have sent") { clients.allSatisfy { $0.hasSentAll } }
+            try home.until("the first are served") { home.text()?.isEmpty == false }
+            try home.run(for: .milliseconds(200))
+            let served = home.text()!.split(separator: "\n").count
+            #expect(served > 0 && served < 16)
+            let time = keeper.figures.processorTime
+            try home.run(for: .seconds(1))
+            if let time { #expect(keeper.figures.processorTime! - time <= .milliseconds(100)) }
+            for client in clients.prefix(1) { client.write("two\n") }
+            try home.until("who is served goes on being served") { home.text()!.contains("two\n") }
+            for client in clients { client.finish() }
+            try home.until("everybody is served") { clients.allSatisfy { $0.isEnded } }
+            try home.until("all lines arrive") { home.text()!.split(separator: "\n").count == 201 }
+            let notes = keeper.log.split(separator: "\n").filter {
+                $0.contains("cannot accept clients for now: EMFILE")
+            }
+            #expect(notes.count < 10)
+        }
+    }
+
+    @Test("With hardly any descriptors it starts or says why not, and leaves nothing", arguments: 4...18)
+    func survivesFewDescriptors(limit: Int) throws {
+        try withKeeperHome { home in
+            let keeper = try home.start(shell: #"ulimit -n \#(limit); exec "$@""#)
+            try home.until("it runs or has ended") { keeper.exitStatus != nil || keeper.log.contains("keeper ready") }
+            if keeper.exitStatus == nil {
+                #expect(limit >= 16)
+                try home.send("a\n", to: keeper)
+                try keeper.send(.terminate)
+                #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            } else {
+                _ = try home.runToEnd(keeper)
+                let isExpected = [1, 2].contains { keeper.exitStatus == .exited(code: $0) }
+                // Below 6 not even the system's loader can open its libraries.
+                let isLoader = keeper.exitStatus == .exited(code: 127)
+                #expect(isExpected || isLoader, "\(keeper.exitStatus!) \(keeper.log)")
+                #expect(
+                    (keeper.log + keeper.standardError).contains("a keeper needs 16 descriptors") || isLoader,
+                    "\(keeper.log)")
+            }
+            #expect(home.names.isEmpty)
+        }
+    }
+
+    @Test("An idle keeper does nothing at all, and is small")
+    func isQuiet() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "exec cat")
+            try home.send("a\n", to: keeper)
+            try home.until("it is ready") { keeper.log.contains("keeper ready") }
+            try home.run(for: .milliseconds(100))
+            guard let waits = keeper.figures.waits, let memory = keeper.figures.memory else { return }
+            try home.run(for: .seconds(2))
+            #expect(keeper.figures.waits == waits)
+            print("idle keeper: resident \(memory.resident) KiB, its own \(memory.own) KiB")
+            #expect(memory.resident < KeeperMemory.slack(20 << 10))
+        }
+    }
+
+    @Test("With captured output an idle keeper looks at its log once per interval, and at nothing else")
+    func checksLogOnly() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "exec cat",
+                settings: ["PI_KEEPER_CAPTURE_PI_OUTPUT": "1", "PI_KEEPER_LOG_CHECK_INTERVAL_MS": "250"])
+            try home.until("it is ready") { keeper.log.contains("keeper ready") }
+            try home.run(for: .milliseconds(100))
+            guard let waits = keeper.figures.waits else { return }
+            try home.run(for: .seconds(1))
+            let more = keeper.figures.waits! - waits
+            #expect(more >= 1 && more <= 6)
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import TestSupport
+import Testing
+import UVLoop
+
+/// One after the other: they measure memory.
+@Suite("Keeper: back-pressure", .serialized) struct LineForwarderMemoryTests {
+    private static let chunk = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)
+
+    @Test("A line without end is cut off at the limit, and memory stays bounded")
+    func boundsEndlessLine() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(settings: ["PI_KEEPER_MAX_LINE_BYTES": "1048576"])
+            let before = keeper.figures.memory?.resident ?? 0
+            let client = try KeeperClient(to: keeper.socket, on: home.loop)
+            for _ in 0..<64 { client.write(Self.chunk) }
+            try home.until("the connection is closed") { client.isEnded }
+            #expect(keeper.log.contains("drop line: a line is longer than 1048576 bytes"))
+            try home.send("a\n", to: keeper)
+            try home.until("others go on") { home.text() == "a\n" }
+            let peak = keeper.figures.number("VmHWM:", in: "status") ?? 0
+            #expect(peak < before + KeeperMemory.slack(8 << 10))
+        }
+    }
+
+    @Test("While the child is stopped, writers wait and memory stays bounded; then everything arrives in order")
+    func boundsFrozenChild() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "kill -STOP $$; exec cat >>$HOME/out")
+            let child = keeper.childPID!
+            let before = keeper.figures.memory?.resident ?? 0
+            let line = String(repeating: "l", count: 1000)
+            var expected = 0
+            let clients = try (0..<4).map { number in
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                for count in 0..<8192 {
+                    let bytes = Array("\(number) \(count) \(line)\n".utf8)
+                    expected += bytes.count
+                    client.write(bytes)
+                }
+                client.finish()
+                return client
+            }
+            // Nothing more is taken, from anybody: the kernel's buffers and the keeper's are full.
+            var last: UInt64 = .max
+            try home.until("the writers wait") {
+                try home.run(for: .milliseconds(100))
+                defer { last = clients.reduce(0) { $0 + $1.sentByteCount } }
+                return last == clients.reduce(0) { $0 + $1.sentByteCount }
+            }
+            #expect(last < 4 << 20)
+            #expect(clients.allSatisfy { !$0.isEnded })
+            let time = keeper.figures.processorTime
+            try home.run(for: .milliseconds(500))
+            if let time { #expect(keeper.figures.processorTime! - time <= .milliseconds(100)) }
+            try Processes.send(.continue, to: child)
+            try home.until("all are closed") { clients.allSatisfy { $0.isEnded && $0.error == nil } }
+            try home.until("all arrive") { home.outputSize == expected }
+            var next = [0, 0, 0, 0]
+            for line in home.bytes()!.split(separator: 0x0A) {
+                let fields = line.split(separator: 0x20, maxSplits: 2).prefix(2).map {
+                    Int(String(decoding: $0, as: UTF8.self))!
+                }
+                guard fields[1] == next[fields[0]] else {
+                    Issue.record("line \(fields) after \(next)")
+                    break
+                }
+                next[fields[0]] += 1
+            }
+            #expect(next == [8192, 8192, 8192, 8192])
+            let peak = keeper.figures.number("VmHWM:", in: "status") ?? 0
+            #expect(peak < before + KeeperMemory.slack(4 << 10))
+        }
+    }
+
+    @Test("A client's connection stays open until the child's pipe has taken its lines")
+    func closesWhenTaken() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "kill -STOP $$; exec cat >>$HOME/out")
+            let first = try KeeperClient(to: keeper.socket, on: home.loop)
+            // The pipe takes 64 KiB of it.
+            first.write([UInt8](repeating: 0x0A, count: 70_000))
+            first.finish()
+            try home.until("it is sent") { first.hasSentAll }
+            let second = try KeeperClient(to: keeper.socket, on: home.loop)
+            second.write("second\n")
+            second.finish()
+            try home.run(for: .milliseconds(100))
+            #expect(!first.isEnded && !second.isEnded)
+            try Processes.send(.continue, to: keeper.childPID!)
+            try home.until("both are closed") { first.isEnded && second.isEnded }
+            #expect(first.error == nil && second.error == nil)
+            try home.until("all arrive") { home.bytes()?.count == 70_007 }
+        }
+    }
+
+    @Test("When unfinished lines take too much together, the longest goes, and short ones stay")
+    func closesLongestUnfinished() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(settings: ["PI_KEEPER_MAX_LINE_BYTES": "\(20 << 20)"])
+            let short = try KeeperClient(to: keeper.socket, on: home.loop)
+            short.write("short ")
+            let hogs = try (0..<5).map { _ in
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                for _ in 0..<17 { client.write(Self.chunk) }
+                return client
+            }
+            try home.until("one is closed") { hogs.contains { $0.isEnded } }
+            try home.until("the rest is taken") { hogs.allSatisfy { $0.hasSentAll } }
+            short.write("line\n")
+            try home.until("the short line arrives") { home.text() == "short line\n" }
+            #expect(hogs.filter { $0.isEnded }.count == 1)
+            #expect(keeper.log.contains("drop line: unfinished lines of all connections take"))
+        }
+    }
+
+    @Test("Thousands of clients at once are all served; beyond the bound they wait in the backlog")
+    func servesThousands() throws {
+        try Descriptors.raiseLimit()
+        guard Descriptors.limit.soft >= 10_000 else { return }
+        try withKeeperHome { home in
+            let keeper = try home.startReady()
+            var clients: [KeeperClient] = []
+            for number in 0..<4300 {
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                client.write("\(number)\n")
+                clients.append(client)
+                if number % 100 == 99 { try home.until("all are connected") { clients.allSatisfy { $0.isConnected } } }
+            }
+            try home.until("the bound is reached") { keeper.figures.descriptors.count >= 4096 }
+            try home.run(for: .milliseconds(200))
+            #expect(keeper.figures.descriptors.count < 4096 + 30)
+            #expect(home.bytes()!.count { $0 == 0x0A } == 4096)
+            for client in clients { client.finish() }
+            try home.until("everybody is served") { clients.allSatisfy { $0.isEnded } }
+            try home.until("all lines arrive") { home.bytes()!.count { $0 == 0x0A } == 4300 }
+            try home.until("all are forgotten") { keeper.figures.descriptors.count < 30 }
+        }
+    }
+
+    @Test("SIGTERM ends a keeper whose child is stopped and whose clients wait")
+    func endsWhileBlocked() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "kill -STOP $$; exec cat >>$HOME/out")
+            let client = try KeeperClient(to: keeper.socket, on: home.loop)
+            for _ in 0..<8 { client.write(Self.chunk + [0x0A]) }
+            client.finish()
+            try home.run(for: .milliseconds(100))
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            try home.until("the client knows") { client.isEnded }
+            #expect(home.names.isEmpty)
+        }
+    }
+}
+
+enum KeeperMemory {
+    /// A bound in KiB; sanitizers keep freed memory for a while.
+    static func slack(_ kibibytes: Int) -> Int {
+        BuiltProducts.sidecar.contains(".build-") ? kibibytes + 1 << 20 : kibibytes
+    }
+}

@@ -1,0 +1,150 @@
+public import Testing
+public import UVLoop
+
+/// A temporary home for keepers, with a loop that drives the test.
+public final class KeeperHome {
+    /// Stands for the user's home directory.
+    public let base: String
+    /// The sessions directory in it.
+    public let directory: String
+    /// The test's loop.
+    public let loop: Loop
+    fileprivate var keepers: [KeeperProcess] = []
+
+    /// What a test waited for has not come.
+    public struct ConditionNotMet: Error, CustomStringConvertible {
+        /// What it was, and the logs of the keepers.
+        public let description: String
+    }
+
+    fileprivate init(base: String) throws {
+        self.base = base
+        directory = "\(base)/.pi/dashboard/sessions"
+        loop = try Loop()
+    }
+
+    /// Starts a keeper and waits for nothing.
+    ///
+    /// - Parameters:
+    ///   - child: what `/bin/sh -c` runs as the child; `$HOME` is ``base``.
+    ///   - settings: variables for the keeper; nil removes one that is there by default.
+    ///   - shell: what `/bin/sh -c` runs instead of the keeper; `"$@"` in it is the keeper's command line.
+    public func start(
+        _ session: String = "s",
+        child: String = "exec cat >>$HOME/out",
+        arguments: [String]? = nil,
+        settings: [String: String?] = [:],
+        shell: String? = nil,
+    ) throws -> KeeperProcess {
+        let keeper = try KeeperProcess(
+            session, home: self, child: child, arguments: arguments ?? [session], settings: settings, shell: shell)
+        keepers.append(keeper)
+        return keeper
+    }
+
+    /// Starts a keeper and waits until its child has started and its socket is there.
+    public func startReady(
+        _ session: String = "s", child: String = "exec cat >>$HOME/out", settings: [String: String?] = [:],
+        shell: String? = nil,
+    ) throws -> KeeperProcess {
+        let keeper = try start(session, child: child, settings: settings, shell: shell)
+        try until("keeper \(session) listens") { keeper.exitStatus != nil || keeper.childPID != nil }
+        guard keeper.exitStatus == nil else {
+            throw ConditionNotMet(description: "the keeper ended: \(keeper.log) \(keeper.standardError)")
+        }
+        return keeper
+    }
+
+    /// Lets the loop run until `condition` holds.
+    public func until(
+        _ what: String, timeout: Duration = .seconds(30), _ condition: () throws -> Bool
+    ) throws {
+        let deadline = LibUV.monotonicTime + timeout
+        let timer = try TimerHandle(on: loop)
+        defer { timer.close() }
+        timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { _ in }
+        while try !condition() {
+            guard LibUV.monotonicTime < deadline else {
+                let logs = keepers.prefix(3).map { "\($0.log)\($0.standardError)" }
+                throw ConditionNotMet(description: "not within \(timeout): \(what); logs: \(logs)")
+            }
+            loop.run(.once)
+        }
+    }
+
+    /// Lets the loop run for a time, in which something is to be seen not to happen.
+    public func run(for time: Duration) throws {
+        let end = LibUV.monotonicTime + time
+        try until("\(time) pass") { LibUV.monotonicTime >= end }
+    }
+
+    /// Runs a keeper that is expected to end by itself.
+    public func runToEnd(_ keeper: KeeperProcess) throws -> UVLoop.ExitStatus {
+        try until("the keeper ends") { keeper.exitStatus != nil && keeper.hasClosedStandardError }
+        return keeper.exitStatus!
+    }
+
+    /// Sends bytes on a connection of their own; returns when the keeper has closed it.
+    public func send(_ bytes: [UInt8], to keeper: KeeperProcess) throws {
+        let client = try KeeperClient(to: keeper.socket, on: loop)
+        client.write(bytes)
+        client.finish()
+        try until("the keeper closes the connection") { client.isEnded }
+    }
+
+    /// Sends a text, as above.
+    public func send(_ text: String, to keeper: KeeperProcess) throws { try send(Array(text.utf8), to: keeper) }
+
+    /// The bytes of a file below ``base``; nil if it is not there.
+    public func bytes(_ name: String = "out") -> [UInt8]? {
+        try? Files.read("\(base)/\(name)", limit: .max)
+    }
+
+    /// The text of a file below ``base``; nil if it is not there.
+    public func text(_ name: String = "out") -> String? { bytes(name).map { String(decoding: $0, as: UTF8.self) } }
+
+    /// The size of `out` in bytes.
+    public var outputSize: Int { (try? Files.status(of: "\(base)/out")).map { Int($0.size) } ?? 0 }
+
+    /// The names in the sessions directory, logs excluded.
+    public var names: [String] {
+        ((try? Files.names(inDirectory: directory)) ?? []).filter { !$0.hasSuffix(".log") }
+    }
+
+    /// Ends everything that was started, and complains about what outlives its keeper.
+    fileprivate func cleanUp(_ sourceLocation: SourceLocation) throws {
+        for keeper in keepers { keeper.kill() }
+        try until("every keeper ends") { keepers.allSatisfy { $0.exitStatus != nil && $0.hasClosedStandardError } }
+        for keeper in keepers {
+            for sign in ["Sanitizer", "Fatal error", "Precondition failed", "Assertion failed"]
+            where keeper.standardError.contains(sign) {
+                Issue.record("keeper: \(keeper.standardError)", sourceLocation: sourceLocation)
+            }
+        }
+        let deadline = LibUV.monotonicTime + .seconds(5)
+        while case let left = ProcessFigures.processes(withEnvironmentContaining: base), !left.isEmpty {
+            if LibUV.monotonicTime > deadline {
+                let commands = left.map { "\($0) \(ProcessDetails.arguments(of: $0) ?? [])" }
+                Issue.record("processes are left: \(commands)", sourceLocation: sourceLocation)
+                for pid in left { try? Processes.send(.kill, to: pid) }
+                break
+            }
+            try run(for: .milliseconds(5))
+        }
+        loop.closeHandles()
+        while loop.run() {}
+        try loop.close()
+    }
+}
+
+/// Runs `body` with a temporary home, and leaves nothing of it behind: no process, file, descriptor or handle.
+public func withKeeperHome(
+    sourceLocation: SourceLocation = #_sourceLocation, _ body: (KeeperHome) throws -> Void
+) throws {
+    try withTemporaryDirectory { base in
+        let home = try KeeperHome(base: base)
+        let result = Result { try body(home) }
+        try home.cleanUp(sourceLocation)
+        try result.get()
+    }
+}

@@ -1,0 +1,104 @@
+public import UVLoop
+
+/// A keeper that a test has started: the real executable, in a process of its own.
+public final class KeeperProcess {
+    /// The session id.
+    public let session: String
+    /// The process itself; with a shell, the shell until it becomes the keeper.
+    public let process: ChildProcess
+    /// How it ended; nil while it runs.
+    public private(set) var exitStatus: UVLoop.ExitStatus?
+    /// Whether everything it wrote to stderr has been read.
+    public private(set) var hasClosedStandardError = false
+    private var errorBytes: [UInt8] = []
+    private let directory: String
+
+    init(
+        _ session: String, home: KeeperHome, child: String, arguments: [String], settings: [String: String?],
+        shell: String?,
+    ) throws {
+        self.session = session
+        directory = home.directory
+        var variables: [String: String?] = [
+            "HOME": home.base,
+            "PI_DASHBOARD_HOME": home.base,
+            "PI_KEEPER_PI_CMD": KeeperProcess.json(["/bin/sh", "-c", child]),
+            "PI_KEEPER_PI_ARGS": "[]",
+        ]
+        // The build's libraries, and how a sanitizer shall behave.
+        for name in ["PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"] {
+            variables[name] = ProcessEnvironment.current[name]
+        }
+        variables.merge(settings) { $1 }
+        let command = [BuiltProducts.sidecar] + arguments
+        let configuration = ChildProcess.Configuration(
+            executable: shell == nil ? command[0] : "/bin/sh",
+            arguments: shell.map { ["-c", $0, "sh"] + command } ?? Array(command.dropFirst()),
+            environment: ProcessEnvironment(variables.compactMapValues { $0 }),
+            stdio: [.ignore, .ignore, .pipe],
+        )
+        var ended: (UVLoop.ExitStatus) -> Void = { _ in }
+        process = try ChildProcess(configuration, on: home.loop) { _, status in ended(status) }
+        ended = { [weak self] in self?.exitStatus = $0 }
+        try process.streams[2]!.readStart(
+            onBytes: { [weak self] _, bytes in bytes.withUnsafeBytes { self?.errorBytes.append(contentsOf: $0) } },
+            onEnd: { [weak self] stream, _ in
+                stream.close()
+                self?.hasClosedStandardError = true
+            },
+        )
+    }
+
+    /// Its process id.
+    public var pid: Int32 { process.pid }
+    /// What the system tells about it.
+    public var figures: ProcessFigures { ProcessFigures(of: pid) }
+    /// What it wrote to stderr so far.
+    public var standardError: String { String(decoding: errorBytes, as: UTF8.self) }
+
+    // MARK: What it leaves on disk
+
+    /// The socket.
+    public var socket: String { "\(directory)/\(session).rpc.sock" }
+    /// The file with its pid.
+    public var pidFile: String { socket + ".pid" }
+    /// The file with its child's pid.
+    public var childPIDFile: String { socket + ".pi-pid" }
+    /// The file of its log.
+    public var logFile: String { "\(directory)/keeper-\(session).log" }
+
+    /// Its log so far, invalid UTF-8 repaired.
+    public var log: String {
+        (try? Files.read(logFile, limit: .max)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    /// What its child's pid file says; the file is its last, so after it the socket is there.
+    public var childPID: Int32? {
+        (try? Files.read(childPIDFile, limit: 32)).flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
+    }
+
+    /// The identities of its three files.
+    public func identities() throws -> [FileIdentity] {
+        try [socket, pidFile, childPIDFile].map { try Files.status(of: $0, followingLinks: false).identity }
+    }
+
+    // MARK: Signals
+
+    /// Sends it a signal.
+    public func send(_ signal: Signal) throws { try process.kill(signal) }
+
+    /// Ends it and a child that would survive it.
+    func kill() {
+        guard exitStatus == nil else { return }
+        if let child = childPID, ProcessDetails(of: child)?.parent == pid { try? Processes.send(.kill, to: child) }
+        // It may have ended meanwhile.
+        try? process.kill(.kill)
+    }
+
+    private static func json(_ strings: [String]) -> String {
+        let quoted = strings.map {
+            "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n") + "\""
+        }
+        return "[" + quoted.joined(separator: ",") + "]"
+    }
+}

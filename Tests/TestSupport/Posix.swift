@@ -1,0 +1,58 @@
+import UVLoop
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Glibc)
+import Glibc
+#endif
+
+/// System calls that only tests need.
+public enum Posix {
+    /// Creates or replaces a file; mode 0600.
+    public static func write(_ bytes: [UInt8], to path: String) throws {
+        try Files.unlinkIfPresent(path)
+        let file = try OpenFile(path, .createNew)
+        defer { file.close() }
+        try file.write(bytes)
+    }
+
+    /// Creates or replaces a file.
+    public static func write(_ text: String, to path: String) throws { try write(Array(text.utf8), to: path) }
+
+    /// Mirrors `symlink`.
+    public static func makeSymbolicLink(at path: String, to target: String) throws {
+        try check(symlink(target, path))
+    }
+
+    /// Mirrors `mkfifo`.
+    public static func makeNamedPipe(at path: String) throws { try check(mkfifo(path, 0o600)) }
+
+    /// Mirrors `chmod`.
+    public static func setPermissions(_ permissions: UInt32, of path: String) throws {
+        try check(chmod(path, mode_t(permissions)))
+    }
+
+    /// Mounts a file system in memory.
+    ///
+    /// - Returns: false where that is not permitted.
+    public static func mountMemory(at path: String, options: String) -> Bool {
+        #if os(Linux)
+        return mount("none", path, "tmpfs", 0, options) == 0
+        #else
+        return false
+        #endif
+    }
+
+    /// Takes a file system off its directory, used or not.
+    public static func unmount(_ path: String) {
+        #if os(Linux)
+        _ = umount2(path, CInt(MNT_DETACH))
+        #endif
+    }
+
+    private static func check(_ result: CInt) throws {
+        if result != 0 { throw UVError(rawValue: -errno) }
+    }
+}

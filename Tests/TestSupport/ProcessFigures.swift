@@ -1,0 +1,59 @@
+import UVLoop
+
+/// What Linux tells about a process; nil where it does not.
+public struct ProcessFigures {
+    private let pid: Int32
+
+    /// Reads nothing yet.
+    public init(of pid: Int32) {
+        self.pid = pid
+    }
+
+    /// Memory in RAM, and of that what nobody shares, in KiB.
+    public var memory: (resident: Int, own: Int)? {
+        guard let resident = number("Rss:", in: "smaps_rollup"),
+            let clean = number("Private_Clean:", in: "smaps_rollup"),
+            let dirty = number("Private_Dirty:", in: "smaps_rollup")
+        else { return nil }
+        return (resident, clean + dirty)
+    }
+
+    /// How often it has waited for something.
+    public var waits: Int? { number("voluntary_ctxt_switches:", in: "status") }
+
+    /// Time on a processor.
+    public var processorTime: Duration? {
+        guard let stat = text("stat"), let end = stat.lastIndex(of: ")") else { return nil }
+        let fields = stat[end...].split(separator: " ")
+        guard let user = Int(fields[12]), let system = Int(fields[13]) else { return nil }
+        return .milliseconds((user + system) * 10)
+    }
+
+    /// Its open descriptors.
+    public var descriptors: [String] { (try? Files.names(inDirectory: "/proc/\(pid)/fd")) ?? [] }
+
+    /// A line of `/proc/<pid>/limits`: the soft and the hard limit.
+    public func limit(_ name: String) -> [String]? {
+        text("limits")?.split(separator: "\n").first { $0.hasPrefix(name) }
+            .map { $0.dropFirst(26).split(separator: " ").prefix(2).map(String.init) }
+    }
+
+    /// A number of `/proc/<pid>/<file>`.
+    public func number(_ name: String, in file: String) -> Int? {
+        text(file)?.split(separator: "\n").first { $0.hasPrefix(name) }
+            .flatMap { Int($0.dropFirst(name.count).split { " \t".contains($0) }.first ?? "") }
+    }
+
+    /// Every process in whose environment `text` occurs, zombies excluded.
+    public static func processes(withEnvironmentContaining text: String) -> [Int32] {
+        let needle = Array(text.utf8)
+        return ((try? Files.names(inDirectory: "/proc")) ?? []).compactMap { Int32($0) }.filter { pid in
+            guard let bytes = try? Files.read("/proc/\(pid)/environ", limit: 65536) else { return false }
+            return bytes.firstRange(of: needle) != nil
+        }
+    }
+
+    private func text(_ file: String) -> String? {
+        (try? Files.read("/proc/\(pid)/\(file)", limit: 65536)).map { String(decoding: $0, as: UTF8.self) }
+    }
+}
