@@ -1,5 +1,5 @@
 internal import Synchronization
-public import UVLoop
+internal import UVLoop
 
 /// Looks at every file of a sessions directory again and again, on a thread of its own.
 public final class DirectoryWatcher {

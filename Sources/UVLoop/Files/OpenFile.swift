@@ -82,8 +82,12 @@ public final class OpenFile {
         var bytes = [UInt8](repeating: 0, count: limit)
         var count = 0
         while count < bytes.count {
-            let read = try transfer(
-                bytes.withUnsafeMutableBytes { .init(rebasing: $0[count...]) }, at: Int64(offset + count), uv_fs_read)
+            let status = bytes.withUnsafeMutableBytes { bytes in
+                transfer(UnsafeMutableRawBufferPointer(rebasing: bytes[count...])) { request, buffer in
+                    uv_fs_read(nil, request, descriptor, buffer, 1, Int64(offset + count), nil)
+                }
+            }
+            let read = Int(try check(status))
             if read == 0 { break }
             count += read
         }
@@ -96,9 +100,14 @@ public final class OpenFile {
     /// - Throws: ``UVError/noSpace`` and its like; part of the bytes may have been written.
     public func write(_ bytes: [UInt8]) throws(UVError) {
         var count = 0
-        var copy = bytes
         while count < bytes.count {
-            count += try transfer(copy.withUnsafeMutableBytes { .init(rebasing: $0[count...]) }, at: -1, uv_fs_write)
+            let status = bytes.withUnsafeBytes { bytes in
+                // libuv's buffers are mutable by type; a write does not change them.
+                transfer(.init(mutating: .init(rebasing: bytes[count...]))) { request, buffer in
+                    uv_fs_write(nil, request, descriptor, buffer, 1, -1, nil)
+                }
+            }
+            count += Int(try check(status))
         }
     }
 
@@ -109,20 +118,14 @@ public final class OpenFile {
         try check(uv_fs_ftruncate(nil, &request, descriptor, Int64(clamping: size), nil))
     }
 
-    private typealias Transfer = (
-        UnsafeMutablePointer<uv_loop_t>?, UnsafeMutablePointer<uv_fs_t>?, uv_file, UnsafePointer<uv_buf_t>?, UInt32,
-        Int64, uv_fs_cb?
-    ) -> CInt
-
     private func transfer(
         _ bytes: UnsafeMutableRawBufferPointer,
-        at offset: Int64,
-        _ call: Transfer,
-    ) throws(UVError) -> Int {
+        _ call: (UnsafeMutablePointer<uv_fs_t>, UnsafePointer<uv_buf_t>) -> CInt,
+    ) -> CInt {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
         var buffer = uv_buf_init(bytes.baseAddress?.assumingMemoryBound(to: CChar.self), UInt32(clamping: bytes.count))
-        return Int(try check(call(nil, &request, descriptor, &buffer, 1, offset, nil)))
+        return call(&request, &buffer)
     }
 }
 

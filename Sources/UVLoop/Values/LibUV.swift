@@ -29,17 +29,17 @@ public enum LibUV {
     ///
     /// - Throws: ``UVError/noEntry`` for a user without one.
     public static func homeDirectory() throws(UVError) -> String {
-        try path(uv_os_homedir)
+        try path { uv_os_homedir($0, $1) }
     }
 
     /// This process's working directory. Mirrors `uv_cwd`.
     public static func currentDirectory() throws(UVError) -> String {
-        try path(uv_cwd)
+        try path { uv_cwd($0, $1) }
     }
 
     /// The file this process runs. Mirrors `uv_exepath`.
     public static func executablePath() throws(UVError) -> String {
-        try path(uv_exepath)
+        try path { uv_exepath($0, $1) }
     }
 
     private static func path(
