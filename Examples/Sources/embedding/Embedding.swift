@@ -6,10 +6,10 @@ enum Embedding {
         let loop = try Loop()
         let keepers = try KeeperManager(on: loop)
         keepers.discoverExistingKeepers { discovery in
-            if case .failure(let error) = discovery { fail(error) }
-            guard !keepers.isKeeperAlive(for: "demo") else { return write(to: keepers) }
+            if case .failure(let error) = discovery { fatalError("\(error)") }
+            if keepers.isKeeperAlive(for: "demo") { return write(to: keepers) }
             keepers.spawnKeeper(for: "demo", in: "/tmp", command: ["cat"], readiness: .accepting) { start in
-                if case .failure(let error) = start { fail(error) }
+                if case .failure(let error) = start { fatalError("\(error)") }
                 write(to: keepers)
             }
         }
@@ -22,10 +22,5 @@ enum Embedding {
             print("demo:", outcome)  // .written, .refused(why) or .unknown(why)
             keepers.close()  // the keeper and its child live on
         }
-    }
-
-    static func fail(_ error: KeeperError) -> Never {
-        print("demo:", error)
-        Processes.exit(1)
     }
 }

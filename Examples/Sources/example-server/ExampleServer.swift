@@ -26,7 +26,7 @@ enum ExampleServer {
             let arguments = Array(CommandLine.arguments.dropFirst())
             if arguments.first == "--stop-session" {
                 guard arguments.count == 3 else { throw Failure(usage) }
-                try SessionStopper(arguments[2], in: arguments[1], on: loop).start()
+                try stop(arguments[2], in: arguments[1], on: loop)
             } else {
                 try Server(configuration(arguments), on: loop).start()
             }
@@ -35,6 +35,17 @@ enum ExampleServer {
             try loop.close()
         } catch {
             fail(error)
+        }
+    }
+
+    private static func stop(_ session: String, in sessionsDirectory: String, on loop: Loop) throws {
+        var options = KeeperManager.Options()
+        options.sessionsDirectory = sessionsDirectory
+        let keepers = try KeeperManager(on: loop, options: options)
+        keepers.stopKeeper(for: session) { result in
+            guard result == .stopped || result == .killed else { fail(Failure("session \(session): \(result)")) }
+            say("session \(session) has ended")
+            keepers.close()
         }
     }
 

@@ -72,13 +72,13 @@ final class Server {
     private func ready(_ how: String, _ session: SessionID, keeperPID: Int32?) {
         guard case .starting = state else { return }
         do {
-            let childPID = try Files.read(keepers.paths.childPID(for: session), limit: 20)
+            let childPID = keepers.status(of: session.rawValue)?.childPID
             let listener = try bind()
             try listener.listen { _, result in self.accepted(result) }
             state = .serving(listener)
             let keeper = keeperPID.map { "\($0)" } ?? "unknown"
-            ExampleServer.say(
-                "\(how) session \(session), keeper \(keeper), child \(String(decoding: childPID, as: UTF8.self))")
+            let child = childPID.map { "\($0)" } ?? "unknown"
+            ExampleServer.say("\(how) session \(session), keeper \(keeper), child \(child)")
             ExampleServer.say("listening on \(listener.path)")
         } catch {
             ExampleServer.fail(error)
