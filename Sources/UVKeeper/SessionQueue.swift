@@ -154,8 +154,7 @@ final class SessionQueue {
         case (.delivering(_, let lines), .failed(let error, let accepted)):
             let untouched = untouchedStart(of: lines, accepted: accepted)
             waiting.insert(contentsOf: lines[untouched...], at: 0)
-            complete(Array(lines[..<untouched]), .unknown(.connection(path, error)))
-            attemptFailed(.connection(error))
+            attemptFailed(.connection(error), unknown: Array(lines[..<untouched]))
         case (.connecting, .failed(let error, _)): attemptFailed(.connection(error))
         case (.connecting, .confirmed), (.idle, _), (.pausing, _), (.blocked, _):
             preconditionFailure("a connection ended that was not open")
@@ -189,7 +188,11 @@ final class SessionQueue {
     }
 
     /// Counts the attempt against every line that waited for it; those with attempts left are tried again after a pause.
-    private func attemptFailed(_ failure: Failure) {
+    ///
+    /// The new state is complete before the first completion runs: completions may add lines or close the queue.
+    ///
+    /// - Parameter unknown: lines of the attempt that are not tried again.
+    private func attemptFailed(_ failure: Failure, unknown: [Line] = []) {
         timer.stop()
         let reason: KeeperError
         var isFinal = false
@@ -210,6 +213,7 @@ final class SessionQueue {
             let pause = KeeperConstants.writeBackoffs[first.failedAttempts - 1]
             timer.start(after: pause) { [unowned self] _ in attempt() }
         }
+        complete(unknown, .unknown(reason))
         complete(refused, .refused(reason))
     }
 

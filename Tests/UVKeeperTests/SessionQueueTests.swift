@@ -109,4 +109,36 @@ import Testing
         try world.run(for: .milliseconds(10))
         #expect(outcomes() == expected)
     }
+
+    enum Ending: CaseIterable { case written, reset, refused, timedOut, configuration }
+
+    @Test("closing from within a completion completes every line once", arguments: Ending.allCases)
+    func closedFromCompletion(_ ending: Ending) throws {
+        try withWorld { world throws in
+            var path = world.path("x")
+            let behaviour: Listener.Behaviour? =
+                switch ending {
+                case .written: .confirm
+                case .reset: .reset
+                case .timedOut: .hold
+                case .refused, .configuration: nil
+                }
+            if let behaviour { _ = try Listener(behaviour, at: path, in: world) }
+            if ending == .configuration { path = "" }
+            var counts = [Int](repeating: 0, count: 4)
+            var outcomes = [WriteOutcome?](repeating: nil, count: 4)
+            for index in counts.indices {
+                let line = [UInt8](repeating: 65, count: 60_000)
+                world.manager.writeRPC(line, toSocketAt: path) { outcome in
+                    counts[index] += 1
+                    outcomes[index] = outcome
+                    world.manager.close()
+                }
+            }
+            try world.eventually { counts.allSatisfy { $0 > 0 } }
+            try world.run(for: .milliseconds(10))
+            #expect(counts == [1, 1, 1, 1], "\(outcomes)")
+            if ending == .written { #expect(outcomes[0] == .written) }
+        }
+    }
 }
