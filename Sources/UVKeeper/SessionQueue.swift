@@ -53,7 +53,8 @@ final class SessionQueue {
 
     /// Whether it could be forgotten.
     var isIdle: Bool {
-        if case .idle = state, unconfirmed == nil { true } else { false }
+        // A queue that runs completions is idle while more lines wait.
+        if case .idle = state, unconfirmed == nil, waiting.isEmpty { true } else { false }
     }
 
     func add(_ bytes: [UInt8], _ completion: @escaping (WriteOutcome) -> Void) {

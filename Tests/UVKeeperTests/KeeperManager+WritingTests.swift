@@ -185,4 +185,24 @@ import UVKeeper
             #expect(listener.text == "starved\n")
         }
     }
+
+    @Test("a queue is forgotten only when nothing waits in it")
+    func forgotten() throws {
+        try withWorld { world throws in
+            let listener = try Listener(.confirm, at: world.path("x"), in: world)
+            // Two batches: when the first completes, the second waits.
+            var outcomes: [WriteOutcome] = []
+            let long = [UInt8](repeating: 65, count: 100_000)
+            var others = 0
+            world.manager.writeRPC(long, toSocketAt: listener.path) { outcome in
+                outcomes.append(outcome)
+                for number in 0..<1100 {
+                    world.manager.writeRPC("x", toSocketAt: "\0\(number)") { _ in others += 1 }
+                }
+            }
+            world.manager.writeRPC(long, toSocketAt: listener.path) { outcomes.append($0) }
+            try world.eventually { outcomes.count == 2 && others == 1100 }
+            #expect(outcomes == [.written, .written])
+        }
+    }
 }
