@@ -199,7 +199,9 @@ final class SessionQueue {
         var isFinal = false
         switch failure {
         case .timedOut: reason = .timedOut(KeeperConstants.writeAttemptTimeout)
-        case .connection(let error):
+        case .connection(let reported):
+            // The kernel refuses connections to a file that is no socket in the words for a socket without a listener.
+            let error = reported == .connectionRefused && isOtherFile ? .notSocket : reported
             reason = .connection(path, error)
             isFinal = SessionQueue.isConfiguration(error)
         }
@@ -238,6 +240,11 @@ final class SessionQueue {
             offset += UInt64(line.bytes.count)
         }
         return lines.count
+    }
+
+    /// Whether something is at the path that is no socket.
+    private var isOtherFile: Bool {
+        do throws(UVError) { return try Files.status(of: path).kind != .socket } catch { return false }
     }
 
     /// Errors that no second attempt can mend. A missing or refusing socket is none of them: a keeper may be starting.

@@ -58,7 +58,7 @@ import UVKeeper
             let start = LibUV.monotonicTime
             let path = world.paths.socket(for: try SessionID("s1"))
             #expect(try world.outcome("x", "s1") == .refused(.connection(path, .noEntry)))
-            #expect(LibUV.monotonicTime - start >= .milliseconds(200))
+            #expect(LibUV.monotonicTime - start >= .milliseconds(195))
         }
     }
 
@@ -203,6 +203,51 @@ import UVKeeper
             world.manager.writeRPC(long, toSocketAt: listener.path) { outcomes.append($0) }
             try world.eventually { outcomes.count == 2 && others == 1100 }
             #expect(outcomes == [.written, .written])
+        }
+    }
+
+    enum Obstacle: CaseIterable { case file, directory, loop, throughFile, tooLong, zeroByte, empty }
+
+    @Test("what no second attempt can mend is refused at once", arguments: Obstacle.allCases)
+    func configurationErrors(_ obstacle: Obstacle) throws {
+        try withWorld { world throws in
+            var path = world.path("x")
+            let expected: UVError
+            switch obstacle {
+            case .file:
+                try world.write("", to: path)
+                expected = .notSocket
+            case .directory:
+                try Files.makeDirectory(at: path)
+                expected = .notSocket
+            case .loop:
+                try world.start(["ln", "-s", path, path])
+                try world.eventually { world.exists(path) }
+                expected = .symbolicLink
+            case .throughFile:
+                try world.write("", to: path)
+                path += "/y"
+                expected = .notDirectory
+            case .tooLong:
+                path += String(repeating: "x", count: 108)
+                expected = .nameTooLong
+            case .zeroByte:
+                path += "\0"
+                expected = .invalidArgument
+            case .empty:
+                path = ""
+                expected = .invalidArgument
+            }
+            let start = LibUV.monotonicTime
+            var outcomes: [WriteOutcome] = []
+            for _ in 0..<3 { world.manager.writeRPC("x", toSocketAt: path) { outcomes.append($0) } }
+            // Three attempts would take 200 ms of pauses at least; timers of the same loop cannot be late for them.
+            let early = world.owned(try TimerHandle(on: world.loop))
+            var countAtFirstPause: Int?
+            early.start(after: .milliseconds(45)) { _ in countAtFirstPause = outcomes.count }
+            try world.eventually { countAtFirstPause != nil && outcomes.count == 3 }
+            #expect(countAtFirstPause == 3, "within \(LibUV.monotonicTime - start)")
+            #expect(outcomes.allSatisfy { $0 == .refused(.connection(path, expected)) }, "\(outcomes)")
         }
     }
 }
