@@ -43,6 +43,10 @@ final class SessionQueue {
     private var lineCount = 0
     /// A connection whose lines are unknown, and that has not ended.
     private var unconfirmed: KeeperConnection?
+    /// Such connections to keepers whose place another has taken; they end by themselves, and nobody waits for them.
+    private var left: [KeeperConnection] = []
+    /// The socket file of the last connection: another file means another keeper.
+    private var socket: FileIdentity?
 
     init(path: String, on loop: Loop, limits: Limits) throws(UVError) {
         self.path = path
@@ -54,7 +58,7 @@ final class SessionQueue {
     /// Whether it could be forgotten.
     var isIdle: Bool {
         // A queue that runs completions is idle while more lines wait.
-        if case .idle = state, unconfirmed == nil, waiting.isEmpty { true } else { false }
+        if case .idle = state, unconfirmed == nil, left.isEmpty, waiting.isEmpty { true } else { false }
     }
 
     func add(_ bytes: [UInt8], _ completion: @escaping (WriteOutcome) -> Void) {
@@ -83,6 +87,8 @@ final class SessionQueue {
         }
         unconfirmed?.close()
         unconfirmed = nil
+        for connection in left { connection.close() }
+        left = []
         state = .idle
         let unsent = waiting
         waiting = []
@@ -97,14 +103,25 @@ final class SessionQueue {
     /// Starts an attempt; its time covers waiting, connecting, writing and the confirmation.
     private func attempt() {
         timer.start(after: KeeperConstants.writeAttemptTimeout) { [unowned self] _ in timedOut() }
-        guard unconfirmed == nil else {
-            state = .blocked
-            return
+        if let unconfirmed {
+            // A frozen keeper must not block the one that has taken its place.
+            guard let socket, let current = currentSocket, current != socket else {
+                state = .blocked
+                return
+            }
+            left.append(unconfirmed)
+            self.unconfirmed = nil
         }
         connect()
     }
 
+    /// The file at the path now; nil if there is none. While a keeper has its socket bound, its inode is not used again.
+    private var currentSocket: FileIdentity? {
+        do throws(UVError) { return try Files.status(of: path).identity } catch { return nil }
+    }
+
     private func connect() {
+        socket = currentSocket
         do throws(UVError) {
             state = .connecting(
                 try KeeperConnection(
@@ -141,6 +158,10 @@ final class SessionQueue {
     }
 
     private func ended(_ connection: KeeperConnection, _ end: KeeperConnection.End) {
+        if let index = left.firstIndex(where: { $0 === connection }) {
+            left.remove(at: index)
+            return
+        }
         if connection === unconfirmed {
             unconfirmed = nil
             if case .blocked = state { connect() }

@@ -139,4 +139,19 @@ import UVKeeper
             #expect(listener.bytes.isEmpty)
         }
     }
+
+    @Test("a new keeper gets lines although the one before it is frozen with an unconfirmed line")
+    func replaced() throws {
+        try withWorld { world throws in
+            let old = try Listener(.hold, at: world.path("x"), in: world)
+            #expect(
+                try world.outcome("old", at: old.path) == .unknown(.timedOut(KeeperConstants.writeAttemptTimeout)))
+            try Files.unlink(old.path)
+            let new = try Listener(.confirm, at: old.path, in: world)
+            #expect(try world.outcome("new", at: new.path) == .written)
+            #expect(new.text == "new\n")
+            try old.release()
+            try world.eventually { old.text == "old\n" }
+        }
+    }
 }
