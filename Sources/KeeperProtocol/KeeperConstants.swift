@@ -33,6 +33,10 @@ public enum KeeperConstants {
     /// by the session id.
     public static let hostArgument = "--uvkeeper-sidecar"
 
+    /// The one byte (NAK) that a keeper may send: just before it closes a connection of which it dropped lines, since a close
+    /// alone would look like a confirmation. The original never sends anything.
+    public static let dropMark: UInt8 = 0x15
+
     /// How many connections may wait to be accepted; Node's default.
     public static let backlog = 511
 }

@@ -62,14 +62,25 @@ final class LineForwarder {
         if clients.count >= LineForwarder.maximumClients { listener.pause() }
     }
 
-    /// Drops every client: a client whose last lines the child did not take sees a reset.
+    /// Drops every client, and tells those whose last lines the child may not have taken.
     func end() {
         isEnded = true
         log.flush()
-        for client in clients.values { client.stream.close() }
-        for stream in finished { stream.close() }
+        for stream in clients.values.map(\.stream) + finished {
+            markDropped(stream)
+            stream.close()
+        }
         clients = [:]
         finished = []
+    }
+
+    /// A close with everything read looks like a confirmation; see ``KeeperConstants/dropMark``.
+    private func markDropped(_ stream: PipeStream) {
+        do throws(UVError) {
+            _ = try stream.tryWrite([KeeperConstants.dropMark].span.bytes)
+        } catch {
+            // The client is gone and waits for no confirmation.
+        }
     }
 
     private func received(_ bytes: RawSpan, from client: Client) {
@@ -78,9 +89,11 @@ final class LineForwarder {
         pendingByteCount += client.framer.pendingByteCount - before
         if !isAccepted {
             log.drop("a line is longer than \(maximumLineLength) bytes; its connection is closed")
+            markDropped(client.stream)
             remove(client)
         } else if pendingByteCount > maximumLineLength * LineForwarder.pendingLinesLimit {
             log.drop("unfinished lines of all connections take \(pendingByteCount) bytes; one connection is closed")
+            markDropped(client.stream)
             remove(client)
         }
     }

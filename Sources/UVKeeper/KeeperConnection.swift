@@ -2,10 +2,11 @@ public import UVLoop
 
 /// One connection to a keeper, for lines in order, confirmed as a whole at its end.
 ///
-/// A keeper never answers. But it closes a connection cleanly only when it has read everything up to the end of the
-/// stream and its child's stdin has taken it; if it dies or drops the connection before, the kernel reports a reset
-/// because bytes were left unread. So a clean close after ``finish(_:)`` confirms every line. The original closes in the
-/// same way once it has read everything.
+/// A keeper closes a connection when it has read everything up to the end of the stream and its child's stdin has taken it;
+/// so a clean close after ``finish()`` confirms every line. If it closes before, the kernel reports a reset because bytes
+/// were left unread, or, where none were left, the keeper says so (``KeeperConstants/dropMark``), which is all it ever says.
+/// The original closes in the same way once it has read everything. One gap remains: a keeper that is killed by SIGKILL
+/// with everything read and its child's pipe full closes cleanly too.
 public final class KeeperConnection {
     /// How a connection ended.
     public enum End: Hashable, Sendable {
@@ -31,6 +32,7 @@ public final class KeeperConnection {
     private var onOpen: ((KeeperConnection) -> Void)?
     private var onEnd: ((KeeperConnection, End) -> Void)?
     private var retryTimer: TimerHandle?
+    private var submitted: UInt64 = 0
     private var retryDelay = KeeperConnection.backlogDelay.shortest
 
     /// Called when everything written has been taken by the kernel.
@@ -64,6 +66,7 @@ public final class KeeperConnection {
         guard case .open(let stream) = state else {
             preconditionFailure("KeeperConnection.write: the connection is not open")
         }
+        submitted += UInt64(bytes.count)
         return stream.write(bytes)
     }
 
@@ -116,8 +119,10 @@ public final class KeeperConnection {
         state = .open(stream)
         do throws(UVError) {
             try stream.readStart(
-                // A keeper never says anything; what a stranger says is not for us.
-                onBytes: { _, _ in },
+                // The mark of a keeper that dropped lines; a stranger who says something confirms nothing either.
+                onBytes: { stream, _ in
+                    self.end(.failed(.connectionReset, accepted: stream.acceptedByteCount))
+                },
                 onEnd: { stream, error in self.ended(stream, error) },
             )
         } catch {
@@ -148,7 +153,7 @@ public final class KeeperConnection {
     }
 
     private func ended(_ stream: PipeStream, _ error: UVError?) {
-        if case .finishing = state, error == nil, stream.queuedByteCount == 0 { return end(.confirmed) }
+        if case .finishing = state, error == nil, stream.acceptedByteCount == submitted { return end(.confirmed) }
         // Closed before we had finished: whatever was accepted may have been read.
         end(.failed(error ?? .connectionReset, accepted: stream.acceptedByteCount))
     }

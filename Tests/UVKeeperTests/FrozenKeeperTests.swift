@@ -154,4 +154,19 @@ import UVKeeper
             try world.eventually { old.text == "old\n" }
         }
     }
+
+    @Test("a line longer than its keeper takes is not reported as written")
+    func tooLongForTheKeeper() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1", environment: [KeeperVariable.maximumLineLength: "100"])
+            let outcome = try world.outcome(String(repeating: "x", count: 200), "s1")
+            guard case .unknown = outcome else {
+                Issue.record("\(outcome)")
+                return
+            }
+            #expect(try world.outcome("short", "s1") == .written)
+            try world.eventually { !world.received("s1").isEmpty }
+            #expect(world.received("s1") == ["short"])
+        }
+    }
 }
