@@ -169,7 +169,9 @@ final class World {
     }
 
     func sessionFiles() throws -> [String] {
-        do { return try Files.names(inDirectory: paths.directory) } catch UVError.noEntry { return [] }
+        do { return try Files.names(inDirectory: paths.directory) } catch UVError.noEntry { return [] } catch UVError
+            .notDirectory
+        { return [] }
     }
 
     func exists(_ path: String) -> Bool { (try? Files.status(of: path, followingLinks: false)) != nil }
