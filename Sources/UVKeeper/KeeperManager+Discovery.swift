@@ -106,7 +106,8 @@ extension KeeperManager {
     }
 
     private func adopt(_ session: SessionID, _ pid: Int32?) {
-        guard let pid, pid > 1, tracked[session]?.pid != pid else { return }
+        guard let pid, pid > 1, pid != Processes.currentID else { return }
+        if let known = tracked[session], known.pid == pid, known.isStillItself { return }
         tracked[session] = Tracked(pid: pid, startTime: ProcessDetails(of: pid)?.startTime, process: nil)
     }
 }

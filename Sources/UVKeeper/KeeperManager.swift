@@ -102,6 +102,8 @@ public final class KeeperManager {
 
     /// SIGTERM to a pid that is known to be a keeper.
     func terminate(_ pid: Int32, _ session: SessionID) -> Bool {
+        // A program may serve a session itself, and must not end itself for it.
+        guard pid != Processes.currentID else { return false }
         do throws(UVError) {
             do throws(UVError) {
                 try Processes.send(.terminate, toGroup: pid)

@@ -154,4 +154,19 @@ import Testing
             #expect(throws: KeeperError.noSessionsDirectory) { try KeeperManager(on: loop, options: options) }
         }
     }
+
+    @Test("this process is never signalled, even if it serves the socket itself")
+    func ownPID() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let session = try SessionID("s1")
+            let listener = try Listener(.confirm, at: world.paths.socket(for: session), in: world)
+            try world.write("\(Processes.currentID)", to: world.paths.keeperPID(for: session))
+            let found = try world.discover(world.otherManager { $0.isChildAlive = { _, _ in false } })
+            #expect(found.terminated.isEmpty)
+            #expect(try world.discover().keepers.map(\.session) == [session])
+            #expect(!world.manager.killKeeper(for: "s1"))
+            #expect(SocketProbe(listener.path) == .accepting(pid: Processes.currentID))
+        }
+    }
 }
