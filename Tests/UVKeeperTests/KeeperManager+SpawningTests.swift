@@ -231,4 +231,23 @@ import Testing
             try world.eventually { world.text("home") == world.path("s") + "\n" }
         }
     }
+
+    @Test("closing while a start is awaited ends the wait, not the keeper, on a later tick")
+    func closedWhileWaiting() throws {
+        try withWorld { world throws in
+            let manager = try world.unownedManager()
+            var result: Result<SpawnedKeeper, KeeperError>?
+            manager.spawnKeeper(for: "s1", in: world.root, command: ["cat"], readiness: .settled) { result = $0 }
+            manager.close()
+            #expect(result == nil, "completed inside close()")
+            try world.eventually { result != nil }
+            guard case .failure(.closed) = result else {
+                Issue.record("\(String(describing: result))")
+                return
+            }
+            try world.eventually { world.manager.isKeeperAlive(for: "s1") }
+            let found = try world.discover()
+            world.own(try #require(found.keepers.first?.keeperPID))
+        }
+    }
 }

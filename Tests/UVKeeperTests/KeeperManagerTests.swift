@@ -169,4 +169,15 @@ import Testing
             #expect(SocketProbe(listener.path) == .accepting(pid: Processes.currentID))
         }
     }
+
+    @Test("a keeper is killed although its process is watched no more")
+    func unwatched() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            keeper.process.close()
+            #expect(keeper.process.isRunning)
+            #expect(world.manager.killKeeper(for: "s1"))
+            try world.eventually { Processes.liveness(of: keeper.pid) == .gone }
+        }
+    }
 }
