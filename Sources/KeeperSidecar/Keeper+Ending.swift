@@ -32,12 +32,15 @@ extension Keeper {
         case .running(let session):
             launch.log.write("pi exited code=\(code) signal=\(signal)")
             let status = status(of: session)
-            // SIGTERM for the process group reaches the child too, and libuv reports signals last in a tick: only if none
-            // has come by the next one has the child ended by itself.
+            // SIGTERM for the process group reaches the child too. The signal is pending when the child's end shows, but may
+            // be handled only after this tick has polled: the callback of this tick comes too early, and that of the next
+            // one has seen another poll. If no signal has come by then, the child has ended by itself.
             loop.onNextTick { [unowned self] in
-                guard case .running = state else { return }
-                if status == .childFailed { launch.log.write("pi ended within its crash window") }
-                end(session, status)
+                loop.onNextTick { [unowned self] in
+                    guard case .running = state else { return }
+                    if status == .childFailed { launch.log.write("pi ended within its crash window") }
+                    end(session, status)
+                }
             }
         case .ending(let session, let status):
             launch.log.write("pi exited code=\(code) signal=\(signal)")
