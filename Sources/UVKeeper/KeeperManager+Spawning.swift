@@ -71,6 +71,8 @@ extension KeeperManager {
         do throws(SessionIDError) { session = try SessionID(id) } catch { throw .invalidSession(id, error) }
         let bytesLeft = paths.socketPathBytesLeft(for: session)
         guard bytesLeft >= 0 else { throw .socketPathTooLong(paths.socket(for: session), by: -bytesLeft) }
+        // One that was started just now may not hold its lock yet.
+        if let keeper = tracked[session], keeper.isStillItself { throw .sessionTaken(session, pid: keeper.pid) }
         // The keeper checks it too, under the lock; this says it sooner.
         if case .live(let pid) = KeeperInspection(session, paths: paths).finding {
             throw .sessionTaken(session, pid: pid)

@@ -250,4 +250,22 @@ import Testing
             world.own(try #require(found.keepers.first?.keeperPID))
         }
     }
+
+    @Test("of two starts in one tick the second is refused and the first stays tracked")
+    func twoAtOnce() throws {
+        try withWorld { world throws in
+            var results: [Result<SpawnedKeeper, KeeperError>] = []
+            for _ in 0..<2 {
+                world.manager.spawnKeeper(for: "s1", in: world.root, command: ["cat"], readiness: .settled) { result in
+                    if case .success(let keeper) = result { world.own(keeper.pid, keeper.process.startTime) }
+                    results.append(result)
+                }
+            }
+            try world.eventually { results.count == 2 }
+            let keepers = results.compactMap { try? $0.get() }
+            #expect(keepers.count == 1)
+            #expect(world.manager.tracked[try SessionID("s1")]?.pid == keepers.first?.pid)
+            #expect(world.manager.killKeeper(for: "s1"))
+        }
+    }
 }
