@@ -53,17 +53,19 @@ extension KeeperManager {
     ) {
         loop.preconditionOnThread()
         let keeper: SpawnedKeeper
+        let log: KeeperLogTail
         do throws(KeeperError) {
             guard !isClosed else { throw .closed }
             let session = try checkedSession(id)
             let environment = try keeperEnvironment(environment, command, arguments, capturesOutput)
+            log = KeeperLogTail(of: session, in: paths)
             keeper = try start(session, in: workingDirectory, environment: environment)
         } catch {
             logger.warning("cannot start keeper", metadata: ["session": "\(id)", "error": "\(error)"])
             return loop.onNextTick { completion(.failure(error)) }
         }
         guard readiness != .started else { return loop.onNextTick { completion(.success(keeper)) } }
-        wait(for: keeper, readiness, deadline, completion)
+        wait(for: keeper, log, readiness, deadline, completion)
     }
 
     private func checkedSession(_ id: String) throws(KeeperError) -> SessionID {
@@ -167,15 +169,14 @@ extension KeeperManager {
 
     private func wait(
         for keeper: SpawnedKeeper,
+        _ log: KeeperLogTail,
         _ readiness: Readiness,
         _ deadline: Duration,
         _ completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
     ) {
-        let paths = paths
         let failure = { (result: DetachedProcess.WaitResult) -> KeeperError in
             switch result {
-            case .ended(let status):
-                .keeperEnded(status, log: KeeperLogTail.lines(ofLastRunIn: paths, of: keeper.session))
+            case .ended(let status): .keeperEnded(status, log: log.lines)
             case .timedOut: .notReady(deadline)
             case .canceled, .running: .closed
             }

@@ -268,4 +268,22 @@ import Testing
             #expect(world.manager.killKeeper(for: "s1"))
         }
     }
+
+    @Test("a keeper that ends before its log is open is reported with its stderr, not with the log of an earlier one")
+    func endsBeforeItsLog() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            world.manager.killKeeper(for: "s1")
+            try world.eventually { !keeper.process.isRunning }
+            try world.write("#!/bin/sh\necho broken sidecar >&2\nexit 7\n", to: world.path("broken"))
+            _ = try world.start(["chmod", "+x", world.path("broken")])
+            try world.eventually { Files.isExecutable(world.path("broken")) }
+            let other = try world.otherManager { $0.sidecar = [world.path("broken")] }
+            guard case .failure(let error) = try world.trySpawn("s1", by: other) else {
+                Issue.record("it started")
+                return
+            }
+            #expect(error == .keeperEnded(.exited(code: 7), log: ["broken sidecar"]))
+        }
+    }
 }
