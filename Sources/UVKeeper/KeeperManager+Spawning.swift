@@ -106,7 +106,8 @@ extension KeeperManager {
         let suffix = "/.pi/dashboard/sessions"
         let derived = SessionsDirectory.path(environment: result.variables, home: result["HOME"] ?? "")
         if derived != sessionsDirectory, sessionsDirectory.hasSuffix(suffix) {
-            result[KeeperVariable.dashboardHome] = String(sessionsDirectory.dropLast(suffix.count))
+            let base = sessionsDirectory.dropLast(suffix.count)
+            result[KeeperVariable.dashboardHome] = base.isEmpty ? "/" : String(base)
         }
         return result
     }

@@ -55,14 +55,22 @@ public final class KeeperManager {
 
     /// Creates a manager; nothing is opened or made yet.
     ///
-    /// - Throws: ``KeeperError/noSessionsDirectory``.
+    /// A relative sessions directory is taken from the working directory as it is now.
+    ///
+    /// - Throws: ``KeeperError/noSessionsDirectory``; ``KeeperError/file(_:_:)`` if there is no working directory.
     public init(on loop: Loop, options: Options = Options()) throws(KeeperError) {
         self.loop = loop
         self.options = options
         logger = options.logger ?? Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
         let directory = options.sessionsDirectory ?? KeeperManager.defaultDirectory(options.platform)
         guard let directory, !directory.isEmpty else { throw .noSessionsDirectory }
-        paths = KeeperPaths(directory: directory, platform: options.platform)
+        do throws(UVError) {
+            // A path of the other platform's shape, for its names only, stays as it is.
+            let absolute = options.platform == .posix ? try AbsolutePath.of(directory) : directory
+            paths = KeeperPaths(directory: absolute, platform: options.platform)
+        } catch {
+            throw .file(directory, error)
+        }
     }
 
     /// Ends the manager, not its keepers: every line not yet written completes as refused or unknown, waits for keepers

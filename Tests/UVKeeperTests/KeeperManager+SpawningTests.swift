@@ -286,4 +286,17 @@ import Testing
             #expect(error == .keeperEnded(.exited(code: 7), log: ["broken sidecar"]))
         }
     }
+
+    @Test("a relative sessions directory means the same to a keeper in another working directory")
+    func relativeDirectory() throws {
+        try withTemporaryDirectory { root in
+            let here = try Files.realPath(of: ".")
+            let up = here.split(separator: "/").map { _ in ".." }.joined(separator: "/")
+            try withWorld(options: { $0.sessionsDirectory = up + root }) { world throws in
+                let keeper = try world.spawn("s1")
+                #expect(keeper.socketPath.hasPrefix("/"))
+                #expect(try Files.names(inDirectory: root).contains("s1.rpc.sock"))
+            }
+        }
+    }
 }
