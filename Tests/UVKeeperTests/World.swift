@@ -168,6 +168,14 @@ final class World {
         file.close()
     }
 
+    /// Replaces the contents, not the file.
+    func write(_ text: String, over path: String) throws {
+        let file = try OpenFile(path, .readWrite)
+        try file.truncate()
+        try file.write(Array(text.utf8))
+        file.close()
+    }
+
     func sessionFiles() throws -> [String] {
         do { return try Files.names(inDirectory: paths.directory) } catch UVError.noEntry { return [] } catch UVError
             .notDirectory
