@@ -72,13 +72,14 @@ extension KeeperManager {
             switch inspection.finding {
             case .live(let pid):
                 let isChildAlive = options.isChildAlive?(session, pid) ?? inspection.isChildAlive
-                if !isChildAlive, let pid, terminate(pid, session) {
+                let keeper = pid.map { Tracked(pid: $0, startTime: inspection.startTime, process: nil) }
+                if !isChildAlive, let keeper, keeper.isStillItself, terminate(keeper.pid, session) {
                     discovery.terminated.append(session)
-                    tracked[session] = nil
+                    if tracked[session]?.pid == keeper.pid { tracked[session] = nil }
                     dead.append(session)
                     continue
                 }
-                adopt(session, pid)
+                if let keeper { adopt(session, keeper) }
                 discovery.keepers.append(entry(session, pid))
             case .undecided(let pid): discovery.keepers.append(entry(session, pid))
             case .dead: dead.append(session)
@@ -105,9 +106,10 @@ extension KeeperManager {
         KeeperEntry(session: session, keeperPID: pid, socketPath: paths.socket(for: session))
     }
 
-    private func adopt(_ session: SessionID, _ pid: Int32?) {
-        guard let pid, pid > 1, pid != Processes.currentID else { return }
-        if let known = tracked[session], known.pid == pid, known.isStillItself { return }
-        tracked[session] = Tracked(pid: pid, startTime: ProcessDetails(of: pid)?.startTime, process: nil)
+    private func adopt(_ session: SessionID, _ keeper: Tracked) {
+        guard keeper.pid > 1, keeper.pid != Processes.currentID else { return }
+        // One that was started here is tracked with its process.
+        if let known = tracked[session], known.pid == keeper.pid, known.startTime == keeper.startTime { return }
+        tracked[session] = keeper
     }
 }

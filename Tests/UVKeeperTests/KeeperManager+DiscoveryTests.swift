@@ -175,4 +175,40 @@ import Testing
             #expect(SocketProbe(live.path) == .accepting(pid: Processes.currentID))
         }
     }
+
+    @Test("a process that has locked a pid file without being named in it is left alone")
+    func strangersLock() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let path = world.paths.keeperPID(for: try SessionID("s1"))
+            try world.write("999999999", to: path)
+            let host = try HostProcess(["lock", path], in: world)
+            #expect(try host.lines(1) == ["locked"])
+            let found = try world.discover(world.otherManager { $0.isChildAlive = { _, _ in false } })
+            #expect(found.terminated.isEmpty)
+            #expect(found.removed.isEmpty)
+            #expect(!world.manager.killKeeper(for: "s1"))
+            #expect(host.child.isRunning)
+            _ = try host.end()
+            #expect(try world.discover().removed == [try SessionID("s1")])
+        }
+    }
+
+    @Test("a process that has a dead keeper's pid is a stranger, even with the session's name among its arguments")
+    func recycledPID() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let stranger = try world.start(["sleep", "100"], detached: true)
+            for id in ["s1", "100"] {
+                try world.write("\(stranger.pid)", to: world.paths.keeperPID(for: SessionID(id)))
+            }
+            let other = try world.otherManager { $0.isChildAlive = { _, _ in false } }
+            let found = try world.discover(other)
+            #expect(found.terminated.isEmpty)
+            #expect(found.removed == [try SessionID("s1")])
+            for id in ["s1", "100"] { #expect(!other.killKeeper(for: id)) }
+            try world.run(for: .milliseconds(20))
+            #expect(stranger.isRunning)
+        }
+    }
 }
