@@ -30,7 +30,11 @@ struct KeeperInspection: Sendable {
     init(_ session: SessionID, paths: KeeperPaths) {
         self.session = session
         let pidFile = PIDFile(paths.keeperPID(for: session))
-        childPID = PIDFile(paths.childPID(for: session)).pid
+        let childFile = PIDFile(paths.childPID(for: session))
+        // A keeper writes the child's file after its own; an older one is a killed predecessor's, whose child is long gone
+        // while this one is about to start.
+        let isLeftBehind = if let own = pidFile.since, let its = childFile.since { its < own } else { false }
+        childPID = isLeftBehind ? nil : childFile.pid
         let finding = KeeperInspection.finding(session, paths: paths, pidFile: pidFile)
         guard case .live(let pid?) = finding else {
             self.finding = finding

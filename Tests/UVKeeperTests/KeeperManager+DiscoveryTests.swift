@@ -211,4 +211,66 @@ import Testing
             #expect(stranger.isRunning)
         }
     }
+
+    @Test("a dead child's file from an earlier keeper does not end a keeper that is starting")
+    func oldChildFile() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let session = try SessionID("s1")
+            try world.write("999999999", to: world.paths.childPID(for: session))
+            try world.run(for: .milliseconds(30))
+            try world.write("", to: world.paths.keeperPID(for: session))
+            let path = world.paths.keeperPID(for: session)
+            let host = try HostProcess(["lock", path], in: world)
+            try world.write("\(host.child.pid)", over: path)
+            #expect(try host.lines(1) == ["locked"])
+            let found = try world.discover()
+            #expect(found.terminated.isEmpty)
+            #expect(found.keepers.map(\.keeperPID) == [host.child.pid])
+            #expect(host.child.isRunning)
+            _ = try host.end()
+        }
+    }
+
+    @Test("a discovery beside starting keepers removes nothing of theirs and ends none", arguments: 1...2)
+    func racing(_ round: Int) throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let count = 25
+            for number in 0..<count {
+                let session = try SessionID("s\(number)")
+                try world.write("999999999", to: world.paths.keeperPID(for: session))
+                try world.write("999999999", to: world.paths.childPID(for: session))
+                try world.write("", to: world.paths.socket(for: session))
+            }
+            let other = try world.otherManager()
+            var terminated: [SessionID] = []
+            var isDone = false
+            func discover() {
+                other.discoverExistingKeepers { result in
+                    if case .success(let discovery) = result { terminated += discovery.terminated }
+                    if !isDone { discover() }
+                }
+            }
+            discover()
+            var results: [Result<SpawnedKeeper, KeeperError>] = []
+            for number in 0..<count {
+                world.manager.spawnKeeper(
+                    for: "s\(number)", in: world.root, command: ["cat"], readiness: .accepting, deadline: World.timeout
+                ) { result in
+                    if case .success(let keeper) = result { world.own(keeper.pid, keeper.process.startTime) }
+                    results.append(result)
+                }
+            }
+            try world.eventually { results.count == count }
+            isDone = true
+            #expect(try world.discover().keepers.count == count)
+            #expect(terminated.isEmpty)
+            for (number, result) in results.enumerated() {
+                #expect(throws: Never.self) { _ = try result.get() }
+                #expect(try world.outcome("x", "s\(number)") == .written)
+                #expect(world.manager.killKeeper(for: "s\(number)"))
+            }
+        }
+    }
 }
