@@ -91,7 +91,10 @@ extension KeeperManager {
             dead.filter { KeeperCleanup.remove($0, paths: paths, isTerminated: terminated.contains($0)) }
         } completion: { removed in
             discovery.removed = removed.filter { !terminated.contains($0) }
-            for session in discovery.removed { self.tracked[session] = nil }
+            // A new keeper may have been started while the files of the old one went.
+            for session in discovery.removed where self.tracked[session]?.isStillItself == false {
+                self.tracked[session] = nil
+            }
             self.logger.info(
                 "keepers discovered",
                 metadata: [

@@ -273,4 +273,24 @@ import Testing
             }
         }
     }
+
+    @Test("a keeper that is started while a discovery removes its predecessor's files stays tracked")
+    func startedMeanwhile() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let session = try SessionID("s1")
+            try world.write("999999999", to: world.paths.keeperPID(for: session))
+            var discovered = false
+            var isStarted = false
+            world.manager.discoverExistingKeepers { _ in discovered = true }
+            world.manager.spawnKeeper(
+                for: "s1", in: world.root, command: ["cat"], readiness: .accepting, deadline: World.timeout
+            ) { result in
+                if case .success(let keeper) = result { world.own(keeper.pid, keeper.process.startTime) }
+                isStarted = true
+            }
+            try world.eventually { discovered && isStarted }
+            #expect(world.manager.killKeeper(for: "s1"))
+        }
+    }
 }
