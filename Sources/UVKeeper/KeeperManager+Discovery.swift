@@ -66,7 +66,8 @@ extension KeeperManager {
     ) {
         guard !isClosed else { return completion(.failure(.closed)) }
         var discovery = KeeperDiscovery()
-        var dead: [SessionID] = []
+        // With the pid of a keeper that was told to end.
+        var dead: [(session: SessionID, terminated: Int32?)] = []
         for inspection in inspections {
             let session = inspection.session
             switch inspection.finding {
@@ -76,19 +77,19 @@ extension KeeperManager {
                 if !isChildAlive, let keeper, keeper.isStillItself, terminate(keeper.pid, session) {
                     discovery.terminated.append(session)
                     if tracked[session]?.pid == keeper.pid { tracked[session] = nil }
-                    dead.append(session)
+                    dead.append((session, keeper.pid))
                     continue
                 }
                 if let keeper { adopt(session, keeper) }
                 discovery.keepers.append(entry(session, pid))
             case .undecided(let pid): discovery.keepers.append(entry(session, pid))
-            case .dead: dead.append(session)
+            case .dead: dead.append((session, nil))
             case .absent: break
             }
         }
         let terminated = Set(discovery.terminated)
         loop.queueWork { [paths, dead] in
-            dead.filter { KeeperCleanup.remove($0, paths: paths, isTerminated: terminated.contains($0)) }
+            dead.filter { KeeperCleanup.remove($0.session, paths: paths, terminated: $0.terminated) }.map(\.session)
         } completion: { removed in
             discovery.removed = removed.filter { !terminated.contains($0) }
             // A new keeper may have been started while the files of the old one went.

@@ -293,4 +293,33 @@ import Testing
             #expect(world.manager.killKeeper(for: "s1"))
         }
     }
+
+    @Test("what is no file but has a pid file's name is left alone and hurts nobody")
+    func noFiles() throws {
+        try withWorld { world throws in
+            let directory = world.paths.directory
+            try Files.makeDirectory(at: directory + "/directory.rpc.sock.pid")
+            try Files.makeDirectory(at: directory + "/inner.rpc.sock.pi-pid")
+            try Files.makeDirectory(at: directory + "/socket.rpc.sock")
+            try world.write("1", to: directory + "/socket.rpc.sock.pid")
+            try world.write("1", to: directory + "/inner.rpc.sock.pid")
+            try world.write("precious", to: world.path("precious"))
+            let made = [
+                try world.start(["mkfifo", directory + "/fifo.rpc.sock.pid"]),
+                try world.start(["ln", "-s", world.path("precious"), directory + "/link.rpc.sock.pid"]),
+                try world.start(["ln", "-s", "/nowhere", directory + "/dangling.rpc.sock"]),
+            ]
+            try world.write("1", to: directory + "/dangling.rpc.sock.pid")
+            try world.eventually { !made.contains(where: \.isRunning) }
+            let found = try world.discover()
+            #expect(found.keepers.isEmpty)
+            #expect(found.removed.map(\.rawValue) == ["dangling", "inner"])
+            #expect(world.text("precious") == "precious")
+            #expect(
+                try world.sessionFiles() == [
+                    "directory.rpc.sock.pid", "fifo.rpc.sock.pid", "inner.rpc.sock.pi-pid", "link.rpc.sock.pid",
+                    "socket.rpc.sock", "socket.rpc.sock.pid",
+                ])
+        }
+    }
 }
