@@ -30,6 +30,7 @@ import Testing
         try withWorld { world throws in
             let live = try world.spawn("live")
             let dead = try world.spawn("dead")
+            _ = try world.childPID("dead")
             try Processes.send(.kill, to: dead.pid)
             try world.eventually { !dead.process.isRunning }
             try world.write("not ours", to: world.paths.directory + "/bad id.rpc.sock.pid")
@@ -65,21 +66,6 @@ import Testing
             #expect(try world.discover() == KeeperDiscovery(removed: [session]))
             #expect(try world.sessionFiles().isEmpty)
             #expect(!world.manager.killKeeper(for: "s1"))
-        }
-    }
-
-    @Test("a pid file that says nothing, with a socket that accepts, is a live keeper", arguments: ["", "junk", "1"])
-    func listening(_ content: String) throws {
-        try withWorld { world throws in
-            try Files.makeDirectory(at: world.paths.directory)
-            let session = try SessionID("s1")
-            let listener = try Listener(.confirm, at: world.paths.socket(for: session), in: world)
-            try world.write(content, to: world.paths.keeperPID(for: session))
-            let found = try world.discover()
-            #expect(found.keepers.map(\.session) == [session])
-            #expect(found.removed.isEmpty)
-            #expect(try world.sessionFiles() == ["s1.rpc.sock", "s1.rpc.sock.pid"])
-            #expect(try world.outcome("x", at: listener.path) == .written)
         }
     }
 
@@ -155,83 +141,6 @@ import Testing
         }
     }
 
-    @Test("temporary files older than a minute are removed, young ones and listening ones stay")
-    func temporaries() throws {
-        try withWorld { world throws in
-            let directory = world.paths.directory
-            try Files.makeDirectory(at: directory)
-            let names = [
-                "s1.rpc.sock.pid.abcde.tmp", "s1.rpc.sock.pi-pid.fghij.tmp", "young.rpc.sock.pid.klmno.tmp", "x.tmp",
-            ]
-            for name in names { try world.write("1", to: "\(directory)/\(name)") }
-            let stale = try PipeListener(bindingTo: "\(directory)/.abcde.s", on: world.loop)
-            stale.close()
-            let live = try Listener(.confirm, at: "\(directory)/.fghij.s", in: world)
-            let old = names.dropLast(2) + [".abcde.s", ".fghij.s"]
-            let touch = try world.start(["touch", "-d", "2020-01-01"] + old.map { "\(directory)/\($0)" })
-            try world.eventually { !touch.isRunning }
-            _ = try world.discover()
-            #expect(try world.sessionFiles() == [".fghij.s", "x.tmp", "young.rpc.sock.pid.klmno.tmp"])
-            #expect(SocketProbe(live.path) == .accepting(pid: Processes.currentID))
-        }
-    }
-
-    @Test("a process that has locked a pid file without being named in it is left alone")
-    func strangersLock() throws {
-        try withWorld { world throws in
-            try Files.makeDirectory(at: world.paths.directory)
-            let path = world.paths.keeperPID(for: try SessionID("s1"))
-            try world.write("999999999", to: path)
-            let host = try HostProcess(["lock", path], in: world)
-            #expect(try host.lines(1) == ["locked"])
-            let found = try world.discover(world.otherManager { $0.isChildAlive = { _, _ in false } })
-            #expect(found.terminated.isEmpty)
-            #expect(found.removed.isEmpty)
-            #expect(!world.manager.killKeeper(for: "s1"))
-            #expect(host.child.isRunning)
-            _ = try host.end()
-            #expect(try world.discover().removed == [try SessionID("s1")])
-        }
-    }
-
-    @Test("a process that has a dead keeper's pid is a stranger, even with the session's name among its arguments")
-    func recycledPID() throws {
-        try withWorld { world throws in
-            try Files.makeDirectory(at: world.paths.directory)
-            let stranger = try world.start(["sleep", "100"], detached: true)
-            for id in ["s1", "100"] {
-                try world.write("\(stranger.pid)", to: world.paths.keeperPID(for: SessionID(id)))
-            }
-            let other = try world.otherManager { $0.isChildAlive = { _, _ in false } }
-            let found = try world.discover(other)
-            #expect(found.terminated.isEmpty)
-            #expect(found.removed == [try SessionID("s1")])
-            for id in ["s1", "100"] { #expect(!other.killKeeper(for: id)) }
-            try world.run(for: .milliseconds(20))
-            #expect(stranger.isRunning)
-        }
-    }
-
-    @Test("a dead child's file from an earlier keeper does not end a keeper that is starting")
-    func oldChildFile() throws {
-        try withWorld { world throws in
-            try Files.makeDirectory(at: world.paths.directory)
-            let session = try SessionID("s1")
-            try world.write("999999999", to: world.paths.childPID(for: session))
-            try world.run(for: .milliseconds(30))
-            try world.write("", to: world.paths.keeperPID(for: session))
-            let path = world.paths.keeperPID(for: session)
-            let host = try HostProcess(["lock", path], in: world)
-            try world.write("\(host.child.pid)", over: path)
-            #expect(try host.lines(1) == ["locked"])
-            let found = try world.discover()
-            #expect(found.terminated.isEmpty)
-            #expect(found.keepers.map(\.keeperPID) == [host.child.pid])
-            #expect(host.child.isRunning)
-            _ = try host.end()
-        }
-    }
-
     @Test("a discovery beside starting keepers removes nothing of theirs and ends none", arguments: 1...2)
     func racing(_ round: Int) throws {
         try withWorld { world throws in
@@ -291,35 +200,6 @@ import Testing
             }
             try world.eventually { discovered && isStarted }
             #expect(world.manager.killKeeper(for: "s1"))
-        }
-    }
-
-    @Test("what is no file but has a pid file's name is left alone and hurts nobody")
-    func noFiles() throws {
-        try withWorld { world throws in
-            let directory = world.paths.directory
-            try Files.makeDirectory(at: directory + "/directory.rpc.sock.pid")
-            try Files.makeDirectory(at: directory + "/inner.rpc.sock.pi-pid")
-            try Files.makeDirectory(at: directory + "/socket.rpc.sock")
-            try world.write("1", to: directory + "/socket.rpc.sock.pid")
-            try world.write("1", to: directory + "/inner.rpc.sock.pid")
-            try world.write("precious", to: world.path("precious"))
-            let made = [
-                try world.start(["mkfifo", directory + "/fifo.rpc.sock.pid"]),
-                try world.start(["ln", "-s", world.path("precious"), directory + "/link.rpc.sock.pid"]),
-                try world.start(["ln", "-s", "/nowhere", directory + "/dangling.rpc.sock"]),
-            ]
-            try world.write("1", to: directory + "/dangling.rpc.sock.pid")
-            try world.eventually { !made.contains(where: \.isRunning) }
-            let found = try world.discover()
-            #expect(found.keepers.isEmpty)
-            #expect(found.removed.map(\.rawValue) == ["dangling", "inner"])
-            #expect(world.text("precious") == "precious")
-            #expect(
-                try world.sessionFiles() == [
-                    "directory.rpc.sock.pid", "fifo.rpc.sock.pid", "inner.rpc.sock.pi-pid", "link.rpc.sock.pid",
-                    "socket.rpc.sock", "socket.rpc.sock.pid",
-                ])
         }
     }
 }
