@@ -28,7 +28,9 @@ public final class ChildProcess {
         onExit: @escaping (ChildProcess, ExitStatus) -> Void,
     ) throws(SpawnError) {
         loop.preconditionOnLoop()
-        guard !configuration.executable.isEmpty else { throw .invalidArgument }
+        guard !configuration.executable.isEmpty, configuration.workingDirectory?.utf8.contains(0) != true else {
+            throw .invalidArgument
+        }
         let stdio = try ChildStdio(configuration.stdio, on: loop)
         let watcher: any ChildWatcher
         do throws(SpawnError) {

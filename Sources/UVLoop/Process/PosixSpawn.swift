@@ -29,9 +29,7 @@ enum PosixSpawn {
         _ configuration: ChildProcess.Configuration,
         _ childDescriptors: [CInt?],
     ) throws(UVError) -> pid_t {
-        guard !file.utf8.contains(0), configuration.workingDirectory?.utf8.contains(0) != true else {
-            throw .invalidArgument
-        }
+        guard !file.utf8.contains(0) else { throw .invalidArgument }
         let arguments = try CStringArray(command.map { Array($0.utf8) })
         let environment = try CStringArray(environment.entries)
 
