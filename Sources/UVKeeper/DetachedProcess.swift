@@ -46,7 +46,7 @@ public final class DetachedProcess {
     }
 
     /// Whether it has not been seen to end.
-    public var isRunning: Bool { child.isRunning }
+    public var isRunning: Bool { exitStatus == nil }
 
     /// How it ended; nil while it runs.
     public var exitStatus: ExitStatus? { child.exitStatus }
@@ -66,16 +66,18 @@ public final class DetachedProcess {
         wait(probe: probe, deadline: deadline, completion: completion)
     }
 
-    /// Stops watching the process, which runs on: waits end as canceled, its end is not reported. If it ends before this
-    /// program does, it stays a zombie until then (H47). Idempotent.
+    /// Stops watching the process, which runs on: waits end as canceled on the next tick, its end is not reported. If it
+    /// ends before this program does, it stays a zombie until then (H47). Idempotent.
     public func close() {
         onExit = nil
         child.close()
-        endWaits(.canceled)
+        for wait in waits.values { wait.cancel() }
     }
 
     private func wait(probe: (() -> Bool)? = nil, deadline: Duration, completion: @escaping (WaitResult) -> Void) {
         if let exitStatus { return loop.onNextTick { completion(.ended(exitStatus)) } }
+        // Closed: nobody would tell of its end.
+        guard child.isRunning else { return loop.onNextTick { completion(.canceled) } }
         do throws(UVError) {
             let wait = try Wait(on: loop, probe: probe, deadline: deadline)
             let id = ObjectIdentifier(wait)
@@ -92,11 +94,7 @@ public final class DetachedProcess {
     private func ended(_ status: ExitStatus) {
         onExit?(self, status)
         onExit = nil
-        endWaits(.ended(status))
-    }
-
-    private func endWaits(_ result: WaitResult) {
-        for wait in Array(waits.values) { wait.end(result) }
+        for wait in Array(waits.values) { wait.end(.ended(status)) }
     }
 
     /// One wait: a timer that probes, and a deadline.
@@ -125,6 +123,13 @@ public final class DetachedProcess {
             completion(result)
         }
 
+        func cancel() {
+            guard let completion else { return }
+            self.completion = nil
+            timer.close()
+            timer.loop.onNextTick { completion(.canceled) }
+        }
+
         private func next() {
             let left = end - LibUV.monotonicTime
             let delay = probe == nil ? left : min(left, pause)
@@ -134,6 +139,8 @@ public final class DetachedProcess {
 
         private func fired() {
             if let probe, probe() { return end(.running) }
+            // The probe may have closed the process.
+            guard completion != nil else { return }
             if LibUV.monotonicTime >= end { return end(.timedOut) }
             next()
         }

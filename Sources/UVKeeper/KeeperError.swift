@@ -61,6 +61,7 @@ extension KeeperError: CustomStringConvertible {
             "\(lines) lines of \(bytes) bytes wait for this session already; wait for their completions"
         case .connection(let path, .noEntry): "no keeper: there is no socket \(path)"
         case .connection(let path, .connectionRefused): "no keeper: nobody listens on \(path)"
+        case .connection(let path, .notSocket): "no keeper: \(path) is no socket; remove what is there"
         case .connection(let path, let error): "the connection to \(path) failed: \(error)"
         case .timedOut(let time):
             "the keeper did not confirm within \(time); it may be frozen, or its child does not read"
