@@ -70,6 +70,7 @@ set(KeeperProtocol_SOURCES
 )
 
 set(UVKeeper_SOURCES
+    Sources/UVKeeper/AbsolutePath.swift
     Sources/UVKeeper/DetachedProcess.swift
     Sources/UVKeeper/Exports.swift
     Sources/UVKeeper/KeeperCleanup.swift
