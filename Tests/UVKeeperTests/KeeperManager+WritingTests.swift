@@ -162,13 +162,13 @@ import UVKeeper
         }
     }
 
-    @Test("permission is refused at once, for a user who has none")
+    @Test(
+        "permission is refused at once, for a user who has none",
+        .enabled(if: World.isRoot, "only root can become another user"))
     func permission() throws {
         try withWorld { world throws in
             let listener = try Listener(.confirm, at: world.root + "/s1.rpc.sock", in: world)
-            try #require(!listener.path.isEmpty)
             let lines = try world.host("unprivileged", "1", world.root, "s1")
-            if lines == ["cannot"] { return }
             #expect(
                 lines.contains("refused: the connection to \(listener.path) failed: \(UVError.accessDenied)"),
                 "\(lines)")
