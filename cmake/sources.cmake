@@ -71,6 +71,7 @@ set(KeeperProtocol_SOURCES
 )
 
 set(UVKeeper_SOURCES
+    Sources/UVKeeper/AbsolutePath.swift
     Sources/UVKeeper/DetachedProcess.swift
     Sources/UVKeeper/Exports.swift
     Sources/UVKeeper/KeeperCleanup.swift

@@ -24,6 +24,8 @@ import UVKeeper
             let expected: [UInt8] = [10, 0, 0xFF, 0xC3, 0x28, 10] + Array("a\nb\n\nc\n\r\n".utf8)
             var read: [UInt8] = []
             try world.eventually {
+                // Written is in the child's pipe; the child may not have made its file.
+                guard world.exists(world.path("s1.out")) else { return false }
                 read = try Files.read(world.path("s1.out"), limit: 1000)
                 return read.count >= expected.count
             }
@@ -160,13 +162,13 @@ import UVKeeper
         }
     }
 
-    @Test("permission is refused at once, for a user who has none")
+    @Test(
+        "permission is refused at once, for a user who has none",
+        .enabled(if: World.isRoot, "only root can become another user"))
     func permission() throws {
         try withWorld { world throws in
             let listener = try Listener(.confirm, at: world.root + "/s1.rpc.sock", in: world)
-            try #require(!listener.path.isEmpty)
             let lines = try world.host("unprivileged", "1", world.root, "s1")
-            if lines == ["cannot"] { return }
             #expect(
                 lines.contains("refused: the connection to \(listener.path) failed: \(UVError.accessDenied)"),
                 "\(lines)")

@@ -61,12 +61,10 @@ import UVKeeper
         }
     }
 
-    @Test("an original keeper, written for Node, is started, written to, found and killed")
+    @Test(
+        "an original keeper, written for Node, is started, written to, found and killed",
+        .enabled(if: World.hasNode, "node is not installed"))
     func node() throws {
-        guard ExecutableSearch.find("node", path: ProcessEnvironment.current["PATH"]) != nil else {
-            // Without Node there is no original to be compatible with.
-            return
-        }
         try withWorld(options: {
             $0.sessionsDirectory? += "/.pi/dashboard/sessions"
             $0.sidecar = nil

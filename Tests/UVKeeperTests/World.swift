@@ -24,6 +24,9 @@ final class World {
     private var others: [Handle] = []
 
     static let timeout = Duration.seconds(20)
+    /// Only root can become another user.
+    static var isRoot: Bool { geteuid() == 0 }
+    static var hasNode: Bool { ExecutableSearch.find("node", path: ProcessEnvironment.current["PATH"]) != nil }
 
     init(_ loop: Loop, _ root: String, _ configure: (inout KeeperManager.Options) -> Void) throws {
         self.loop = loop
