@@ -13,14 +13,14 @@ public final class DetachedProcess {
     private let loop: Loop
     private var waits: [ObjectIdentifier: Wait] = [:]
     /// Called once when it has ended, before the waits are told.
-    var onExit: ((DetachedProcess, ExitStatus) -> Void)?
+    var onExit: ((DetachedProcess, ProcessExit) -> Void)?
 
     /// What a wait found.
     public enum WaitResult: Hashable, Sendable {
         /// It runs, and, for a wait that probes, is ready.
         case running
         /// It has ended.
-        case ended(ExitStatus)
+        case ended(ProcessExit)
         /// It runs, and was not ready in time.
         case timedOut
         /// The wait was given up by this program.
@@ -49,7 +49,7 @@ public final class DetachedProcess {
     public var isRunning: Bool { exitStatus == nil }
 
     /// How it ended; nil while it runs.
-    public var exitStatus: ExitStatus? { child.exitStatus }
+    public var exitStatus: ProcessExit? { child.exitStatus }
 
     /// Waits until the process has lived so long, or has ended; `completion` runs once, on a later tick.
     public func waitForNoCrash(window: Duration, completion: @escaping (WaitResult) -> Void) {
@@ -91,7 +91,7 @@ public final class DetachedProcess {
         }
     }
 
-    private func ended(_ status: ExitStatus) {
+    private func ended(_ status: ProcessExit) {
         onExit?(self, status)
         onExit = nil
         for wait in Array(waits.values) { wait.end(.ended(status)) }

@@ -18,7 +18,7 @@ public enum KeeperError: Error, Hashable, Sendable {
     /// The session has a keeper already, of this pid if known.
     case sessionTaken(SessionID, pid: Int32?)
     /// The keeper started and ended before its socket accepted; with the last lines of its log.
-    case keeperEnded(ExitStatus, log: [String])
+    case keeperEnded(ProcessExit, log: [String])
     /// The keeper runs, and its socket did not accept within this time.
     case notReady(Duration)
     /// The command is empty, or a zero byte is in it.

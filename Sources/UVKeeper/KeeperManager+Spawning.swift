@@ -161,7 +161,7 @@ extension KeeperManager {
         }
     }
 
-    private func ended(_ session: SessionID, _ process: DetachedProcess, _ status: ExitStatus) {
+    private func ended(_ session: SessionID, _ process: DetachedProcess, _ status: ProcessExit) {
         if tracked[session]?.process === process { tracked[session] = nil }
         logger.info(
             "keeper ended",

@@ -10,7 +10,8 @@ final class HostProcess {
     private let world: World
 
     init(
-        _ arguments: [String], executable: String = SidecarLocation.host, environment: [String: String] = [:],
+        _ arguments: [String], executable: String = BuiltProducts.executable("keeper-host"),
+        environment: [String: String] = [:],
         in world: World
     ) throws {
         self.world = world

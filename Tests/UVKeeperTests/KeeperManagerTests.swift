@@ -80,7 +80,7 @@ import Testing
     @Test("a host that collects the status of every child can kill its keepers all the same")
     func reapingHost() throws {
         try withWorld { world throws in
-            let lines = try world.host("reap", world.paths.directory + "x", "s1", SidecarLocation.sidecar)
+            let lines = try world.host("reap", world.paths.directory + "x", "s1", BuiltProducts.sidecar)
             #expect(lines == ["killed true", "ended", "killed false"])
         }
     }
@@ -90,7 +90,7 @@ import Testing
         try withWorld { world throws in
             try Files.makeDirectory(at: world.paths.directory)
             let host = try HostProcess(
-                ["spawn", world.paths.directory, "s1", "accepting", SidecarLocation.sidecar, "0"], in: world)
+                ["spawn", world.paths.directory, "s1", "accepting", BuiltProducts.sidecar, "0"], in: world)
             let pid = try host.keeperPID()
             if isKilled { try host.child.kill(.kill) }
             _ = try host.end()
@@ -129,7 +129,7 @@ import Testing
     @Test("a keeper costs its host one descriptor while it is watched")
     func descriptors() throws {
         try withWorld { world throws in
-            let lines = try world.host("descriptors", world.paths.directory, "s1", SidecarLocation.sidecar)
+            let lines = try world.host("descriptors", world.paths.directory, "s1", BuiltProducts.sidecar)
             #expect(lines == ["more 1", "left 0"])
         }
     }

@@ -7,7 +7,7 @@ import UVKeeper
     @Test("the variable comes first: a path, or a JSON array")
     func variable() throws {
         try withWorld { world throws in
-            let sidecar = SidecarLocation.sidecar
+            let sidecar = BuiltProducts.sidecar
             #expect(try world.host("find", environment: ["UVKEEPER_SIDECAR": sidecar]) == ["[\"\(sidecar)\"]"])
             let array = "[\"\(sidecar)\", \"keeper.cjs\"]"
             #expect(try world.host("find", environment: ["UVKEEPER_SIDECAR": array]) == [array])
@@ -28,9 +28,10 @@ import UVKeeper
     func places() throws {
         try withWorld { world throws in
             let beside = try world.host("find")
-            #expect(beside == ["[\"\(SidecarLocation.sidecar)\"]"])
+            #expect(beside == ["[\"\(BuiltProducts.sidecar)\"]"])
             for directory in ["app/bin", "app/libexec", "path"] { try Files.makeDirectory(at: world.path(directory)) }
-            try Files.link(SidecarLocation.host, to: world.path("app/bin/keeper-host"), orCopyIn: world)
+            try Files.link(
+                BuiltProducts.executable("keeper-host"), to: world.path("app/bin/keeper-host"), orCopyIn: world)
             func find(_ path: String) throws -> [String] {
                 try HostProcess(
                     ["find"], executable: world.path("app/bin/keeper-host"), environment: ["PATH": path], in: world

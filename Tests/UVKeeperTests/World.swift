@@ -33,7 +33,7 @@ final class World {
         self.root = root
         var options = KeeperManager.Options()
         options.sessionsDirectory = root + "/s"
-        options.sidecar = [SidecarLocation.sidecar]
+        options.sidecar = [BuiltProducts.sidecar]
         configure(&options)
         manager = try KeeperManager(on: loop, options: options)
         managers = [manager]
