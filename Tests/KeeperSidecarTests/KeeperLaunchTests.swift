@@ -99,8 +99,7 @@ import UVLoop
     func warnsAboutCommand(settings: [String: String]) throws {
         try withKeeperHome { home in
             // The default command is `pi` from PATH.
-            try Posix.write("#!/bin/sh\necho \"$@\" >$HOME/arguments\nexec cat\n", to: "\(home.base)/pi")
-            try Posix.setPermissions(0o755, of: "\(home.base)/pi")
+            try writeExecutable("#!/bin/sh\necho \"$@\" >$HOME/arguments\nexec cat\n", to: "\(home.base)/pi")
             var settings: [String: String?] = settings
             settings["PATH"] = "\(home.base):/usr/bin:/bin"
             settings["PI_KEEPER_PI_ARGS"] = "{}"

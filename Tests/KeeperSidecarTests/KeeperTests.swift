@@ -30,8 +30,8 @@ import UVLoop
     @Test("Arguments reach the child as they are")
     func passesArguments() throws {
         try withKeeperHome { home in
-            try Posix.write("#!/bin/sh\nprintf '<%s>' \"$@\" >$HOME/arguments; exec cat\n", to: "\(home.base)/show")
-            try Posix.setPermissions(0o755, of: "\(home.base)/show")
+            try writeExecutable(
+                "#!/bin/sh\nprintf '<%s>' \"$@\" >$HOME/arguments; exec cat\n", to: "\(home.base)/show")
             _ = try home.startReady(settings: [
                 "PI_KEEPER_PI_CMD": #"["\#(home.base)/show","a b",""]"#, "PI_KEEPER_PI_ARGS": #"["*","\u00e9\"\n"]"#,
             ])

@@ -119,9 +119,7 @@ import UVKeeper
 extension World {
     /// A file that can be executed, of no use otherwise.
     func executable(_ path: String) throws {
-        try write("#!/bin/sh\n", to: path)
-        try start(["chmod", "+x", path])
-        try eventually { Files.isExecutable(path) }
+        try writeExecutable("#!/bin/sh\n", to: path)
     }
 }
 

@@ -29,8 +29,8 @@ import UVLoop
     @Test("tells what was wrong", arguments: [false, true]) func causes(usesLibuv: Bool) throws {
         try withTemporaryDirectory { directory in
             try write("#!/bin/sh\n", to: directory + "/plain", permissions: 0o644)
-            try write("#!/nonexistent/interpreter\n", to: directory + "/orphan", permissions: 0o755)
-            try write("#!/nonexistent/interpreter\n", to: directory + "/uvk-orphan", permissions: 0o755)
+            try writeExecutable("#!/nonexistent/interpreter\n", to: directory + "/orphan")
+            try writeExecutable("#!/nonexistent/interpreter\n", to: directory + "/uvk-orphan")
             let causes: [(SpawnError, (inout ChildProcess.Configuration) -> Void)] = [
                 (.executableNotFound("/nonexistent"), { $0.executable = "/nonexistent" }),
                 (.executableNotFound("uvk-no-such-command"), { $0.executable = "uvk-no-such-command" }),
@@ -79,7 +79,7 @@ import UVLoop
     @Test("hands a script without an interpreter line to the shell", arguments: [false, true])
     func scripts(usesLibuv: Bool) throws {
         try withTemporaryDirectory { directory in
-            try write("echo \"$0 $1\"; exit 7\n", to: directory + "/script", permissions: 0o755)
+            try writeExecutable("echo \"$0 $1\"; exit 7\n", to: directory + "/script")
             var configuration = ChildProcess.Configuration(
                 executable: directory + "/script", arguments: ["a b"])
             configuration.usesLibuv = usesLibuv
@@ -93,7 +93,7 @@ import UVLoop
     func path(usesLibuv: Bool) throws {
         try withTemporaryDirectory { directory in
             try Files.makeDirectory(at: directory + "/bin")
-            try write("#!/bin/sh\npwd\n", to: directory + "/bin/uvk-command", permissions: 0o755)
+            try writeExecutable("#!/bin/sh\npwd\n", to: directory + "/bin/uvk-command")
             for (path, name) in [
                 ("/nonexistent:\(directory)/bin", "uvk-command"), ("bin", "uvk-command"), ("", "bin/uvk-command"),
             ] {

@@ -33,11 +33,8 @@ import UVLoop
     @Test("are read right past a name with spaces and parentheses") func strangeName() throws {
         try withTemporaryDirectory { directory in
             let name = directory + "/a) Z (b"
-            let sleep = try OpenFile(Files.realPath(of: "/bin/sleep"), .readOnly)
-            let copy = try OpenFile(name, .createNew)
-            try copy.write(sleep.read(limit: 1 << 24))
-            copy.close()
-            chmod(name, 0o755)
+            // Copied by another process; see `writeExecutable`.
+            try #require(runProgram("cp", [Files.realPath(of: "/bin/sleep"), name]).status == .exited(code: 0))
             try withLoop { loop in
                 let child = try ChildProcess(.init(executable: name, arguments: ["1000"]), on: loop) { _, _ in }
                 #expect(ProcessDetails(of: child.pid)?.parent == getpid())

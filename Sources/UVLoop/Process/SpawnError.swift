@@ -61,7 +61,7 @@ public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
             }
             self = isThere ? .executable(executable, error) : .executableNotFound(executable)
         case .invalidArgument: self = .invalidArgument
-        case .argumentsTooLong, .isDirectory, .notExecutable: self = .executable(executable, error)
+        case .argumentsTooLong, .isDirectory, .notExecutable, .textFileBusy: self = .executable(executable, error)
         default: self = .resources(error)
         }
     }

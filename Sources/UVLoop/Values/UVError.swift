@@ -82,6 +82,9 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     /// `ENOEXEC`: the file is no executable the system knows. libuv names it only from 1.50 on.
     static let notExecutable = UVError(errno: ENOEXEC)
 
+    /// `UV_ETXTBSY`: somebody has the executable open for writing.
+    static let textFileBusy = UVError(UV_ETXTBSY)
+
     private init(_ code: uv_errno_t) {
         self.init(rawValue: code.rawValue)
     }
