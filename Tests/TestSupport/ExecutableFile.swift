@@ -1,4 +1,5 @@
 import Testing
+import UVLoop
 
 /// Creates a script that can be executed.
 ///
