@@ -5,7 +5,7 @@ public import UVLoop
 /// A keeper never answers. But it closes a connection cleanly only when it has read everything up to the end of the stream
 /// and its child's stdin has taken it; if it dies or drops the connection before, the kernel reports a reset because bytes
 /// were left unread. So a clean close after ``finish()`` confirms every line. The original closes in the same way once it
-/// has read everything. One gap remains: a keeper that ends, with its child or by SIGKILL, while it holds lines that the
+/// has read everything. One gap remains: a keeper that ends, with its child or by a signal, while it holds lines that the
 /// child's full pipe has not taken closes cleanly too.
 public final class KeeperConnection {
     /// How a connection ended.
