@@ -36,6 +36,17 @@ import UVKeeper
             """)
     }
 
+    @Test("logs --follow ends when nobody reads its output any more") func followsNobody() throws {
+        try expectScript(
+            """
+            "$2" spawn s --sessions-dir "$1" -- cat || exit 2
+            "$2" logs s --follow --sessions-dir "$1" | head -n 1 | grep -q 'keeper starting'
+            status=$?
+            "$2" kill s --sessions-dir "$1"
+            exit $status
+            """)
+    }
+
     /// Runs a script with a fresh directory and the command as arguments; it ends with 0 if all is as it should be.
     private func expectScript(_ script: String) throws {
         try withTemporaryDirectory { directory in

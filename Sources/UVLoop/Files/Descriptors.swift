@@ -62,6 +62,13 @@ public enum Descriptors {
         uv_guess_handle(descriptor) == UV_TTY
     }
 
+    /// Whether a write would fail because nobody has the other end open, found out without writing. False is no promise:
+    /// the other end may close at any moment. Mirrors `poll(2)`, where it is POLLERR for a pipe, POLLHUP for a socket.
+    public static func isBroken(_ descriptor: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLERR | POLLHUP) != 0
+    }
+
     /// Reads what there is, waiting for it; empty at the end. For descriptors a loop cannot watch, such as a regular file
     /// on standard input: within ``Loop/queueWork(_:completion:)``.
     public static func read(from descriptor: Int32, limit: Int = 65536) throws(UVError) -> [UInt8] {

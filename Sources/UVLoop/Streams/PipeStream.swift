@@ -112,13 +112,8 @@ public final class PipeStream: Handle {
         return !isClosing && uv_fileno(raw, &descriptor) == 0 ? descriptor : nil
     }
 
-    /// Whether a write would fail because nobody has the other end open, found out without writing. False is no promise:
-    /// the other end may close at any moment. Mirrors `poll(2)`, where it is POLLERR for a pipe, POLLHUP for a socket.
-    public var isBroken: Bool {
-        guard let descriptor else { return false }
-        var entry = pollfd(fd: descriptor, events: 0, revents: 0)
-        return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLERR | POLLHUP) != 0
-    }
+    /// Whether a write would fail because nobody has the other end open; see ``Descriptors/isBroken(_:)``.
+    public var isBroken: Bool { descriptor.map(Descriptors.isBroken) ?? false }
 
     override func willClose() {
         onBytes = nil
