@@ -50,7 +50,8 @@ public enum Descriptors {
         }
     }
 
-    /// Writes a text to standard error; what does not fit into a full pipe or a closed one is lost.
+    /// Writes a text to standard error, waiting if that is a full pipe; what a closed or non-blocking one does not take is
+    /// lost.
     public static func writeToStandardError(_ text: String) {
         var text = text
         // A diagnostic has nowhere to report its own failure to.
