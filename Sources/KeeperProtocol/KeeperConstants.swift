@@ -1,6 +1,6 @@
-/// The numbers that keeper and server agree on.
+/// What keeper and server agree on.
 ///
-/// All but ``defaultMaximumLineLength`` are the original's.
+/// All but ``defaultMaximumLineLength`` and ``hostArgument`` is the original's.
 public enum KeeperConstants {
     /// The crash window: a child that exits within this time after its spawn counts as not started.
     public static let crashWindow: Duration = .milliseconds(300)

@@ -59,7 +59,7 @@ extension Keeper {
     private func end(_ session: Session, _ status: KeeperExitStatus) {
         state = .ending(session, status)
         session.socket.remove(log: launch.log)
-        session.forwarder.end()
+        session.forwarder.stop()
         // Not SIGTERM: a child that hangs must not keep the keeper, and one that was asked has been asked by the group.
         // Before its stdin closes, or the log would say at random how it ended.
         let isRunning = session.child.isRunning
@@ -82,6 +82,8 @@ extension Keeper {
             }
         }
         release(session.claim)
+        // After the lock: that is how a client tells this close from a confirmation.
+        session.forwarder.close()
         finish(status)
     }
 

@@ -138,6 +138,7 @@ final class Keeper {
             child: stdin, listener: socket.listener, maximumLineLength: launch.settings.maximumLineLength,
             log: launch.log)
         stdin.onWriteError = { [unowned self] _, error in stdinBroke(error) }
+        forwarder.onBroken = { [unowned self] in stdinBroke(.brokenPipe) }
         do throws(KeeperFailure) {
             try listen(socket, forwarder)
             try socket.publish()

@@ -20,9 +20,12 @@ final class LineForwarder {
         var isReading = false
         /// Whether anything it sent may still wait for the child's pipe.
         var hasForwarded = false
+        /// It came when the child's stdin was closed already: nothing it sends can be confirmed.
+        let isTooLate: Bool
 
-        init(_ stream: PipeStream, maximumLineLength: Int) {
+        init(_ stream: PipeStream, maximumLineLength: Int, isTooLate: Bool) {
             self.stream = stream
+            self.isTooLate = isTooLate
             framer = LineFramer(maximumLineLength: maximumLineLength)
         }
     }
@@ -40,6 +43,8 @@ final class LineForwarder {
     private var isBlocked = false
     private var isPaused = false
     private var isEnded = false
+    /// Called when a client sends something although the child has closed its stdin.
+    var onBroken: (() -> Void)?
 
     init(child: PipeStream, listener: PipeListener, maximumLineLength: Int, log: KeeperLog) {
         self.child = child
@@ -55,7 +60,7 @@ final class LineForwarder {
     /// Takes over a connection.
     func add(_ stream: PipeStream) {
         guard !isEnded else { return stream.close() }
-        let client = Client(stream, maximumLineLength: maximumLineLength)
+        let client = Client(stream, maximumLineLength: maximumLineLength, isTooLate: child.isBroken)
         clients[ObjectIdentifier(stream)] = client
         do throws(UVError) {
             try stream.readStart(
@@ -76,11 +81,19 @@ final class LineForwarder {
     /// Notes that a connection could not be accepted; it waits in the backlog.
     func refused(_ error: UVError) { refusals.note("\(error)") }
 
-    /// Drops every client: a client whose last lines the child did not take sees a reset.
-    func end() {
+    /// Reads nothing more from anybody.
+    func stop() {
         isEnded = true
+        onBroken = nil
         drops.flush()
         refusals.flush()
+        for client in clients.values { pause(client) }
+    }
+
+    /// Drops every client. One with something unread sees a reset. One whose lines were all read sees a clean close, even if
+    /// the child's pipe has not taken them, and must not take it for a confirmation: for that to show, the keeper gives up
+    /// its lock before.
+    func close() {
         for client in clients.values { client.stream.close() }
         for stream in finished { stream.close() }
         clients = [:]
@@ -88,6 +101,11 @@ final class LineForwarder {
     }
 
     private func received(_ bytes: RawSpan, from client: Client) {
+        if client.isTooLate {
+            pause(client)
+            onBroken?()
+            return
+        }
         let before = client.framer.pendingByteCount
         let isAccepted = client.framer.append(bytes) { lines in forward(lines, from: client) }
         pendingByteCount += client.framer.pendingByteCount - before
@@ -107,8 +125,11 @@ final class LineForwarder {
 
     /// Never reads past the point at which a line is too long. So when one is, its newline at least is still unread, and
     /// the close that follows is a reset for the client, and not the clean one that confirms.
+    ///
+    /// One byte is enough of a client that came too late, for the same reason: a mere probe sends none and ends nothing.
     private func limitRead(of client: Client) {
-        client.stream.maximumReadLength = maximumLineLength - client.framer.pendingByteCount
+        client.stream.maximumReadLength =
+            client.isTooLate ? 1 : maximumLineLength - client.framer.pendingByteCount
     }
 
     private func ended(_ client: Client, _ error: UVError?) {

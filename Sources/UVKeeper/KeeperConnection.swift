@@ -5,8 +5,8 @@ public import UVLoop
 /// A keeper never answers. But it closes a connection cleanly only when it has read everything up to the end of the stream
 /// and its child's stdin has taken it; if it dies or drops the connection before, the kernel reports a reset because bytes
 /// were left unread. So a clean close after ``finish()`` confirms every line. The original closes in the same way once it
-/// has read everything. One gap remains: a keeper that ends, with its child or by SIGKILL, while it holds lines that the
-/// child's full pipe has not taken closes cleanly too.
+/// has read everything. A keeper that ends while it holds lines that its child's full pipe has not taken closes cleanly
+/// too, and is told from one that lives by its lock; an original keeper has none, and that gap remains with it.
 public final class KeeperConnection {
     /// How a connection ended.
     public enum End: Hashable, Sendable {
@@ -33,6 +33,7 @@ public final class KeeperConnection {
     private var onEnd: ((KeeperConnection, End) -> Void)?
     private var retryTimer: TimerHandle?
     private var submitted: UInt64 = 0
+    private var witness: KeeperWitness?
     private var retryDelay = KeeperConnection.backlogDelay.shortest
 
     /// Called when everything written has been taken by the kernel.
@@ -117,6 +118,7 @@ public final class KeeperConnection {
             return error == .wouldBlock ? retryLater() : end(.failed(error, accepted: 0))
         }
         state = .open(stream)
+        witness = KeeperWitness(besideSocketAt: path)
         do throws(UVError) {
             try stream.readStart(
                 // A keeper never says anything; what a stranger says is not for us.
@@ -151,7 +153,9 @@ public final class KeeperConnection {
     }
 
     private func ended(_ stream: PipeStream, _ error: UVError?) {
-        if case .finishing = state, error == nil, stream.acceptedByteCount == submitted { return end(.confirmed) }
+        if case .finishing = state, error == nil, stream.acceptedByteCount == submitted, witness?.holds != false {
+            return end(.confirmed)
+        }
         // Closed before we had finished: whatever was accepted may have been read.
         end(.failed(error ?? .connectionReset, accepted: stream.acceptedByteCount))
     }

@@ -26,11 +26,19 @@ struct KeeperLogTail {
         launchLog = Log(paths.launchLog(for: session))
     }
 
-    /// At most eight lines: the last of the log; of the launch log, which has the keeper's stderr, if the log has none;
-    /// empty if there is nothing to read.
+    /// At most eight lines: the last of the log; of the launch log, which has the keeper's stderr, if the log has none; if
+    /// that cannot be written to, why, which is most likely what kept the keeper too; empty if there is nothing to read.
     var lines: [String] {
-        let lines = KeeperLogTail.lines(log)
-        return lines.isEmpty ? KeeperLogTail.lines(launchLog) : lines
+        for log in [log, launchLog] {
+            let lines = KeeperLogTail.lines(log)
+            if !lines.isEmpty { return lines }
+        }
+        do throws(UVError) {
+            try OpenFile(launchLog.path, .append).close()
+            return []
+        } catch {
+            return ["cannot write to \(launchLog.path): \(error)"]
+        }
     }
 
     private static func lines(_ log: Log) -> [String] {

@@ -56,12 +56,15 @@ struct KillCommand: ParsableCommand {
     }
 
     private func isDone(_ result: KeeperManager.StopResult, _ session: String, _ manager: KeeperManager) -> Bool {
+        // With --all, the files of a dead keeper were the session; gone, if they could be removed.
+        let isCleared = all && manager.status(of: session) == nil
         let (name, isDone, text) =
             switch result {
             case .stopped: ("stopped", true, "ended")
             case .killed: ("killed", true, "killed: it did not end on SIGTERM within \(grace) s")
-            // With --all, the files of a dead keeper were the session, and they are gone.
-            case .notFound: ("not-found", all, all ? "removed what a dead keeper had left" : "no such session")
+            case .notFound where isCleared: ("not-found", true, "removed what a dead keeper had left")
+            case .notFound where all: ("not-found", false, "cannot remove what a dead keeper has left")
+            case .notFound: ("not-found", false, "no such session")
             case .survived: ("survived", false, "still there, even after SIGKILL")
             case .notPermitted: ("not-permitted", false, "not signalled: it is somebody else's, or no keeper for sure")
             }

@@ -27,10 +27,12 @@ final class LogFollower {
     /// Prints a last line that has no newline yet.
     func finish() { framer.finish(emit: show) }
 
-    /// Goes on until the process ends.
-    func follow(on loop: Loop) throws(UVError) {
+    /// Goes on until the process ends, or nobody reads its output any more: then `done` is called. No SIGPIPE comes to end
+    /// it, since the loop blocks that.
+    func follow(on loop: Loop, done: @escaping () -> Void) throws(UVError) {
         let timer = try TimerHandle(on: loop)
         timer.start(after: LogFollower.interval, repeating: LogFollower.interval) { [self] _ in
+            guard !Descriptors.isBroken(1) else { return done() }
             do throws(UVError) {
                 let file = try OpenFile(path, .readOnly)
                 defer { file.close() }

@@ -13,7 +13,7 @@ struct LogsCommand: ParsableCommand {
     @Argument(help: "The session.")
     var session: String
 
-    @Flag(name: [.short, .long], help: "Go on printing what is added, until interrupted.")
+    @Flag(name: [.short, .long], help: "Go on printing what is added, until interrupted, or nobody reads it.")
     var follow = false
 
     @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only the last lines, so many.", valueName: "count"))
@@ -37,7 +37,7 @@ struct LogsCommand: ParsableCommand {
                     follower.finish()
                     return done(.success)
                 }
-                try follower.follow(on: loop)
+                try follower.follow(on: loop) { done(.success) }
             } catch let error as SessionIDError {
                 shared.fail(KeeperError.invalidSession(session, error), done)
             } catch let error as UVError {

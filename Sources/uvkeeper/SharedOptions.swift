@@ -15,17 +15,21 @@ struct SharedOptions: ParsableArguments {
 
     /// Runs `body` with a manager on a loop, then the loop until the body has called its last argument with an exit code.
     ///
-    /// - Throws: that exit code, if it is not 0; or why there is no manager.
+    /// - Throws: that exit code, if it is not 0, also when there is no manager; or why there is no loop.
     func run(_ body: (KeeperManager, Loop, @escaping (ExitCode) -> Void) -> Void) throws {
         let loop = try Loop()
         var options = KeeperManager.Options()
         options.sessionsDirectory = sessionsDir
-        let manager = try KeeperManager(on: loop, options: options)
         var code: ExitCode?
-        body(manager, loop) { result in
-            code = result
-            manager.close()
-            loop.closeHandles()
+        do throws(KeeperError) {
+            let manager = try KeeperManager(on: loop, options: options)
+            body(manager, loop) { result in
+                code = result
+                manager.close()
+                loop.closeHandles()
+            }
+        } catch {
+            fail(error) { code = $0 }
         }
         loop.run()
         loop.closeHandles()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import KeeperSidecar
+import UVKeeper
 
 @main
 struct UVKeeperCommand: ParsableCommand {
@@ -26,4 +27,17 @@ struct UVKeeperCommand: ParsableCommand {
             DoctorCommand.self,
         ],
     )
+
+    static func main() {
+        // A loop's descriptors in place of missing standard ones would be taken for them, and libuv aborts over it.
+        Descriptors.openMissingStandardDescriptors()
+        let arguments = (0..<Int(CommandLine.argc)).map { CommandLine.unsafeArgv[$0]! }
+        guard arguments.allSatisfy({ String(validatingCString: $0) != nil }) else {
+            // Swift would repair it, and a line would arrive as another than the one given.
+            exit(
+                withError: ValidationError(
+                    "An argument is not valid UTF-8; a line of any bytes goes through the stdin of uvkeeper send"))
+        }
+        main(nil)
+    }
 }

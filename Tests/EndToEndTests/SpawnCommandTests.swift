@@ -92,7 +92,6 @@ import UVKeeper
 
     @Test("takes a relative sessions directory from where it is called") func relativeDirectory() throws {
         try CommandHome.with { home in
-            let configuration = ["--sessions-dir", "rel", "--json"]
             try Files.makeDirectory(at: home.home + "/a/b")
             let script = """
                 cd "$1" && "$2" spawn s --cwd b --sessions-dir rel -- cat && "$2" send s hello --sessions-dir rel &&
@@ -109,7 +108,6 @@ import UVKeeper
             try withLoop { loop in
                 _ = try ChildProcess(shell, on: loop) { _, status in #expect(status == .exited(code: 0)) }
             }
-            _ = configuration
         }
     }
 }

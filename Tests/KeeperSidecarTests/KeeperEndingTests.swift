@@ -47,19 +47,29 @@ import UVLoop
         }
     }
 
-    @Test("A child that has closed its stdin ends the session in order at the next line")
+    @Test("A child that has closed its stdin ends the session in order at the next line, which is not confirmed")
     func endsWithClosedStandardInput() throws {
         try withKeeperHome { home in
             let keeper = try home.startReady(child: "exec <&-; echo x >$HOME/closed; exec sleep 600")
             try home.until("the child has closed it") { home.text("closed") == "x\n" }
             try home.until("it is ready") { keeper.log.contains("keeper ready: s") }
+            guard case .accepting = SocketProbe(keeper.socket) else {
+                Issue.record("nobody accepts")
+                return
+            }
+            let other = try KeeperClient(to: keeper.socket, on: home.loop)
+            other.finish()
+            try home.until("it is closed") { other.isEnded }
+            #expect(other.error == nil && keeper.exitStatus == nil, "whoever sends nothing ends nothing")
             let client = try KeeperClient(to: keeper.socket, on: home.loop)
             client.write("a\n")
+            client.finish()
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
             #expect(keeper.log.contains("pi does not read its stdin any more: EPIPE"))
             #expect(keeper.log.contains("pi exited code=null signal=SIGKILL"))
             #expect(home.names.isEmpty)
             try home.until("the client knows") { client.isEnded }
+            #expect(client.error != nil, "a clean close would confirm the line")
         }
     }
 

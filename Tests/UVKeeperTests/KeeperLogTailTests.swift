@@ -43,4 +43,19 @@ import Testing
             #expect(error == .keeperEnded(.exited(code: 7), log: ["broken sidecar"]))
         }
     }
+
+    @Test("a keeper that can say nothing, because no log can be written to, is reported with why")
+    func noLogs() throws {
+        try withWorld { world throws in
+            let session = try world.session("s1")
+            try Files.makeDirectory(at: world.paths.log(for: session))
+            try Files.makeDirectory(at: world.paths.launchLog(for: session))
+            guard case .keeperEnded(let status, let log) = try world.spawnError("s1") else {
+                Issue.record("it started")
+                return
+            }
+            #expect(status == .exited(code: 2))
+            #expect(log.count == 1 && log[0].contains("keeper-launch-s1.log: EISDIR"), "\(log)")
+        }
+    }
 }

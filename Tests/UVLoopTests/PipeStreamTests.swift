@@ -52,4 +52,23 @@ import UVLoop
             #expect(got == message)
         }
     }
+
+    @Test("knows without writing that nobody has the other end open") func broken() throws {
+        try withLoop { loop in
+            var ends: [Int32] = [-1, -1]
+            #expect(pipe(&ends) == 0)
+            let writer = try PipeStream(takingOwnershipOf: ends[1], on: loop)
+            #expect(!writer.isBroken)
+            close(ends[0])
+            #expect(writer.isBroken)
+            writer.close()
+            let (ours, theirs) = socketPair()
+            let socket = try PipeStream(takingOwnershipOf: ours, on: loop)
+            #expect(!socket.isBroken)
+            close(theirs)
+            #expect(socket.isBroken)
+            socket.close()
+            #expect(!socket.isBroken, "closed by us")
+        }
+    }
 }

@@ -50,7 +50,8 @@ public enum Descriptors {
         }
     }
 
-    /// Writes a text to standard error; what does not fit into a full pipe or a closed one is lost.
+    /// Writes a text to standard error, waiting if that is a full pipe; what a closed or non-blocking one does not take is
+    /// lost.
     public static func writeToStandardError(_ text: String) {
         var text = text
         // A diagnostic has nowhere to report its own failure to.
@@ -60,6 +61,13 @@ public enum Descriptors {
     /// Whether a descriptor is a terminal. Mirrors `uv_guess_handle`.
     public static func isTerminal(_ descriptor: Int32) -> Bool {
         uv_guess_handle(descriptor) == UV_TTY
+    }
+
+    /// Whether a write would fail because nobody has the other end open, found out without writing. False is no promise:
+    /// the other end may close at any moment. Mirrors `poll(2)`, where it is POLLERR for a pipe, POLLHUP for a socket.
+    public static func isBroken(_ descriptor: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLERR | POLLHUP) != 0
     }
 
     /// Reads what there is, waiting for it; empty at the end. For descriptors a loop cannot watch, such as a regular file

@@ -1,7 +1,8 @@
 internal import CLibUV
 
-/// File system calls with typed errors. A path with a zero byte is ``UVError/invalidArgument``. Each call does one short operation on the calling thread; on a slow file system use
-/// them within ``Loop/queueWork(_:completion:)``. Mirrors the synchronous form of libuv's `uv_fs_*`.
+/// File system calls with typed errors. A path with a zero byte is ``UVError/invalidArgument``. Each call does one short
+/// operation on the calling thread; on a slow file system use them within ``Loop/queueWork(_:completion:)``. Mirrors the
+/// synchronous form of libuv's `uv_fs_*`.
 public enum Files {
     /// Creates the directory and its missing parents, with mode 0700; an existing directory is success.
     ///

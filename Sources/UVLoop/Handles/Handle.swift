@@ -80,6 +80,7 @@ public class Handle {
         }
         loop.preconditionOnLoop()
         if let completion { closeCompletions.append(completion) }
+        // A second close would be an assertion of libuv's (H33).
         guard uv_is_closing(raw) == 0 else { return }
         willClose()
         uv_close(raw) { raw in

@@ -1,6 +1,7 @@
 internal import CLibUV
 
-/// Calls back once per tick, in every tick, before the prepare callbacks, and keeps the loop from waiting at all. Mirrors `uv_idle_t`.
+/// Calls back once per tick, in every tick, before the prepare callbacks, and keeps the loop from waiting at all.
+/// Mirrors `uv_idle_t`.
 public final class IdleHandle: Handle {
     private var body: ((IdleHandle) -> Void)?
 

@@ -159,7 +159,7 @@ public final class Loop {
     }
 
     /// Ends the loop and frees its descriptors. Every handle must have been closed and its close have completed; requests
-    /// must have ended. Jobs that ``remote`` accepted run first; handles opened by a job that another thread submits
+    /// must have ended (H61). Jobs that ``remote`` accepted run first; handles opened by a job that another thread submits
     /// during the close itself are closed at once. Mirrors `uv_loop_close`.
     ///
     /// - Throws: ``LoopStillOpen`` with a list of what is open; the loop is unharmed and can be run and closed again.
@@ -204,7 +204,7 @@ public final class Loop {
         for handle in openHandles { handle.close() }
     }
 
-    // MARK: Threads
+    // MARK: Threads (H57)
 
     /// In debug builds, traps when called on another thread than the one that runs the loop.
     @inline(__always)

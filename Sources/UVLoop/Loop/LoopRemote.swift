@@ -3,7 +3,7 @@ internal import CLibUV
 /// The `Sendable` door into a loop from other threads, and the only one.
 ///
 /// Jobs run on the loop's thread in the order of their submission. However many are submitted between two ticks, the
-/// loop is woken once. A remote does not keep the loop running and may outlive it. Mirrors `uv_async_t`.
+/// loop is woken once (H55). A remote does not keep the loop running and may outlive it. Mirrors `uv_async_t`.
 public final class LoopRemote: Sendable {
     private struct Inbox {
         var jobs: [@Sendable (Loop) -> Void] = []

@@ -3,7 +3,8 @@ internal import CLibUV
 /// The loop's own queue of callbacks for the next tick: libuv's idiom for Node's `setImmediate`.
 ///
 /// A check callback runs them right after the poll; an idle handle, active only while something waits, keeps that poll
-/// from waiting and the loop from ending. An empty queue costs a tick nothing.
+/// from waiting and the loop from ending. An empty queue costs a tick nothing. Which timers run before or after differs
+/// between versions of libuv (H54).
 final class Ticker {
     private let check = UnsafeMutablePointer<uv_check_t>.allocate(capacity: 1)
     private let idle = UnsafeMutablePointer<uv_idle_t>.allocate(capacity: 1)

@@ -53,7 +53,8 @@ extension ChildProcess {
         /// and 2 one that it writes, above that a socket for both. (libuv's own pipes are sockets, which a child cannot
         /// open again by name, H39.)
         case pipe
-        /// A copy of a descriptor of this process; it stays the caller's.
+        /// A copy of a descriptor of this process; it stays the caller's. Where `uv_spawn` starts the child, 0 to 2 become
+        /// blocking, for everybody who shares the open file (H40).
         case descriptor(Int32)
     }
 
@@ -67,7 +68,8 @@ extension ChildProcess {
             self.rawValue = rawValue
         }
 
-        /// In a session and group of its own, so that it survives this process and its terminal.
+        /// In a session and group of its own, so that it survives this process and its terminal. Nothing else changes:
+        /// stdio and directory stay as configured (H43).
         public static let detached = Flags(rawValue: 1 << 0)
         /// No window at all. Windows only, ignored elsewhere.
         public static let hideWindow = Flags(rawValue: 1 << 1)

@@ -3,8 +3,8 @@ internal import CLibUV
 /// Bytes that wait to be written, in one growing block of memory.
 ///
 /// A stream has two: libuv writes from one while the other collects, so that however many writes queue up, libuv is given
-/// one at a time (H25: libuv 1.44 sends one request per wake-up). Small writes are copied together; a block that grew
-/// large is given back when it has been written.
+/// one at a time (H25: libuv 1.44 sends one request per wake-up), from memory that outlives the call (H22). Small writes
+/// are copied together; a block that grew large is given back when it has been written.
 struct Outbox: ~Copyable {
     private static let keptCapacity = 65536
 

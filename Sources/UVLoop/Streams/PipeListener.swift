@@ -23,7 +23,7 @@ public final class PipeListener: Handle {
 
     private static let shortestRetry = Duration.milliseconds(10)
     private static let longestRetry = Duration.seconds(1)
-    /// Bounds how long one wake-up keeps the loop.
+    /// Bounds how long one wake-up keeps the loop (H13).
     private static let acceptsPerWakeUp = 64
 
     /// Creates a socket file with mode 0600, right from its first instant, that nobody can connect to yet: connects are

@@ -4,9 +4,9 @@ extension PipeStream {
     /// Connects to the unix socket at `path`; `completion` runs once, on a later tick.
     ///
     /// With an error, the stream is closing already: a failed connect poisons the C handle, so every attempt takes a
-    /// fresh stream (H17). Bytes written meanwhile are queued and sent after the connect, or end with its error. A full backlog is reported as
-    /// ``UVError/wouldBlock`` and nothing waits for it to clear (H16): try again a little later. Closing before the
-    /// completion ends it with ``UVError/canceled``. Mirrors `uv_pipe_connect`.
+    /// fresh stream (H17). Bytes written meanwhile are queued and sent after the connect, or end with its error. A full
+    /// backlog is reported as ``UVError/wouldBlock`` and nothing waits for it to clear (H16): try again a little later.
+    /// Closing before the completion ends it with ``UVError/canceled`` (H20). Mirrors `uv_pipe_connect`.
     ///
     /// - Throws: what ``SocketPath/check(_:)`` throws about the path, before anything is opened.
     public convenience init(

@@ -37,7 +37,8 @@ extension PipeStream {
         let status = uv_read_start(
             raw.stream,
             { raw, _, buffer in
-                // No user code here: stopping or closing inside this callback crashes libuv (H31).
+                // No user code here: stopping or closing inside this callback crashes libuv (H31). Never no room: libuv
+                // would report that on every tick (H30).
                 let stream: PipeStream = object(raw!.pointee.data)
                 buffer!.pointee = uv_buf_init(
                     stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self),

@@ -43,7 +43,8 @@ extension PipeStream {
         return taken
     }
 
-    /// Finishes sending once everything queued has been taken; the peer then reads an end of stream. Reading goes on.
+    /// Finishes sending once everything queued has been taken; the peer then reads an end of stream. Reading goes on. That
+    /// the kernel took everything is all it tells, not that the peer has read it (H28).
     ///
     /// `completion` runs once, on a later tick, after those of the writes. Writing afterwards is a programming error.
     /// Mirrors `uv_shutdown`.
@@ -93,7 +94,7 @@ extension PipeStream {
         return queuedByteCount < highWaterMark
     }
 
-    /// What the kernel takes at once; 0 while something is queued ahead. Remembers an error in `sending.error`.
+    /// What the kernel takes at once, often only part (H24); 0 while something is queued ahead. Remembers an error in `sending.error`.
     private func tryWrite(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard sending.isOpen, sending.error == nil, sending.waiting.isEmpty, sending.inFlight.isEmpty else { return 0 }
         // libuv aborts on a write of no buffers and has no use for one of no bytes (H26).

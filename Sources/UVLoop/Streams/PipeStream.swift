@@ -3,7 +3,7 @@ internal import CLibUV
 /// A connected unix socket (a named pipe on Windows), or one end of a pipe: read from it, write to it, close it.
 ///
 /// The stream tries every write at once; what the kernel does not take is queued in memory and sent when the peer reads
-/// (Node's model). The queue has no limit of its own: a producer stops when ``write(_:completion:)-(RawSpan,_)`` returns
+/// (Node's model). The queue has no limit of its own (H27): a producer stops when ``write(_:completion:)-(RawSpan,_)`` returns
 /// false and goes on at ``onDrain``. Mirrors `uv_pipe_t` and `uv_stream_t`.
 public final class PipeStream: Handle {
     /// The size of the write queue, in bytes, at which a producer should pause. Default 65536.
@@ -111,6 +111,9 @@ public final class PipeStream: Handle {
         var descriptor: uv_os_fd_t = -1
         return !isClosing && uv_fileno(raw, &descriptor) == 0 ? descriptor : nil
     }
+
+    /// Whether a write would fail because nobody has the other end open; see ``Descriptors/isBroken(_:)``.
+    public var isBroken: Bool { descriptor.map(Descriptors.isBroken) ?? false }
 
     override func willClose() {
         onBytes = nil

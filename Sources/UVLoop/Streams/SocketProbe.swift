@@ -7,7 +7,7 @@ internal import CLibUV
 public enum SocketProbe: Hashable, Sendable {
     /// Somebody listens; `pid` is the process that called `listen`, if the system tells.
     case accepting(pid: Int32?)
-    /// A file is there and nobody listens on it: a stale socket, or no socket at all.
+    /// A file is there and nobody listens on it: a stale socket, or no socket at all (H06).
     case refused
     /// Nothing is there.
     case missing

@@ -1,0 +1,64 @@
+import TestSupport
+import Testing
+import UVKeeper
+
+@Suite("uvkeeper") struct UVKeeperCommandTests {
+    @Test("works without standard descriptors") func closedDescriptors() throws {
+        try expectScript(
+            """
+            "$2" spawn s --sessions-dir "$1" -- cat <&- && "$2" send s hello --sessions-dir "$1" <&- >&- 2>&- &&
+            "$2" kill s --sessions-dir "$1" >&-
+            """)
+    }
+
+    @Test("says in one line, or in JSON, that there is no sessions directory, with status 1")
+    func noDirectory() throws {
+        try expectScript(
+            """
+            unset PI_DASHBOARD_HOME
+            for home in '' relative; do
+                message=$(HOME=$home "$2" list 2>&1)
+                [ $? = 1 ] && [ "${message#uvkeeper: there is no sessions directory}" != "$message" ] || exit 2
+                object=$(HOME=$home "$2" list --json)
+                [ $? = 1 ] && [ "${object#\\{\\"error\\":}" != "$object" ] || exit 3
+            done
+            """)
+    }
+
+    @Test("refuses an argument that is not UTF-8 instead of sending another line") func invalidArgument() throws {
+        try expectScript(
+            """
+            "$2" spawn s --sessions-dir "$1" -- cat || exit 2
+            "$2" send s "$(printf 'a\\377')" --sessions-dir "$1"
+            status=$?
+            "$2" kill s --sessions-dir "$1"
+            exit $((status - 64))
+            """)
+    }
+
+    @Test("logs --follow ends when nobody reads its output any more") func followsNobody() throws {
+        try expectScript(
+            """
+            "$2" spawn s --sessions-dir "$1" -- cat || exit 2
+            "$2" logs s --follow --sessions-dir "$1" | head -n 1 | grep -q 'keeper starting'
+            status=$?
+            "$2" kill s --sessions-dir "$1"
+            exit $status
+            """)
+    }
+
+    /// Runs a script with a fresh directory and the command as arguments; it ends with 0 if all is as it should be.
+    private func expectScript(_ script: String) throws {
+        try withTemporaryDirectory { directory in
+            var environment = ProcessEnvironment.current
+            environment["UVKEEPER_SIDECAR"] = BuiltProducts.sidecar
+            let shell = ChildProcess.Configuration(
+                executable: "/bin/sh",
+                arguments: ["-c", script, "sh", directory, BuiltProducts.executable("uvkeeper")],
+                environment: environment)
+            try withLoop(timeout: .seconds(60)) { loop in
+                _ = try ChildProcess(shell, on: loop) { _, status in #expect(status == .exited(code: 0)) }
+            }
+        }
+    }
+}

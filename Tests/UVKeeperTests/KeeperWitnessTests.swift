@@ -1,0 +1,78 @@
+import TestSupport
+import Testing
+import UVKeeper
+
+@Suite("A keeper that ends confirms nothing") struct KeeperWitnessTests {
+    @Test(
+        "a line that only the keeper holds is unknown when the keeper ends",
+        arguments: [Signal.terminate, .kill, .interrupt])
+    func keeperEnds(signal: Signal) throws {
+        try withStalledChild { loop, manager, keeper, _, done in
+            manager.writeRPC("last", to: "s") { outcome in
+                #expect(outcome.isUnknown, "\(outcome)")
+                done()
+            }
+            try later(loop) { try Processes.send(signal, to: keeper) }
+        }
+    }
+
+    @Test("a line that only the keeper holds is unknown when the child ends") func childEnds() throws {
+        try withStalledChild { loop, manager, _, child, done in
+            manager.writeRPC("last", to: "s") { outcome in
+                #expect(outcome.isUnknown, "\(outcome)")
+                done()
+            }
+            try later(loop) { try Processes.send(.kill, to: child) }
+        }
+    }
+
+    /// A session whose child reads nothing and whose pipe is full to the last byte.
+    private func withStalledChild(
+        _ body: @escaping (Loop, KeeperManager, _ keeper: Int32, _ child: Int32, @escaping () -> Void) throws -> Void
+    ) throws {
+        try withTemporaryDirectory { directory in
+            try withLoop { loop in
+                var options = KeeperManager.Options()
+                options.sessionsDirectory = directory
+                options.sidecar = [BuiltProducts.sidecar]
+                let manager = try KeeperManager(on: loop, options: options)
+                manager.spawnKeeper(for: "s", in: "/", command: ["sleep", "1000"], readiness: .accepting) { result in
+                    do {
+                        let keeper = try result.get()
+                        let child = try #require(manager.status(of: "s")?.childPID)
+                        manager.writeRPC([UInt8](repeating: 97, count: 65535), to: "s") { outcome in
+                            #expect(outcome == .written)
+                            do {
+                                try body(loop, manager, keeper.pid, child) {
+                                    manager.stopKeeper(for: "s", grace: .zero) { _ in
+                                        // A killed keeper leaves a child that does not read its stdin.
+                                        if Processes.isProcessAlive(child) { try? Processes.send(.kill, to: child) }
+                                        manager.close()
+                                    }
+                                }
+                            } catch {
+                                Issue.record(error)
+                            }
+                        }
+                    } catch {
+                        Issue.record(error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Long enough for the keeper to have read the line, and well within the attempt's time.
+    private func later(_ loop: Loop, _ body: @escaping () throws -> Void) throws {
+        try TimerHandle(on: loop).start(after: .milliseconds(100)) { timer in
+            timer.close()
+            #expect(throws: Never.self) { try body() }
+        }
+    }
+}
+
+extension WriteOutcome {
+    fileprivate var isUnknown: Bool {
+        if case .unknown(.connection) = self { true } else { false }
+    }
+}
