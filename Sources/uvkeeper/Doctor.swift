@@ -63,7 +63,11 @@ struct Doctor {
         let path = "\(manager.sessionsDirectory)/.doctor.\(Processes.currentID)"
         do throws(UVError) {
             try OpenFile(path, .createNew).close()
-            defer { remove(path) }
+        } catch {
+            return Finding(check: "hard links", state: .failed, found: "cannot write to the directory: \(error)")
+        }
+        defer { remove(path) }
+        do throws(UVError) {
             try Files.link(path, to: path + ".link")
             remove(path + ".link")
             return Finding(check: "hard links", state: .ok, found: "the directory takes files and links")

@@ -47,8 +47,14 @@ struct KillCommand: ParsableCommand {
         var left = sessions.count
         var code = ExitCode.success
         for session in sessions {
+            // The file that names it goes with the others.
+            let orphan = manager.status(of: session).flatMap { $0.state == .stale ? $0.childPID : nil }
             manager.stopKeeper(for: session, grace: .seconds(grace)) { result in
                 if !isDone(result, session, manager) { code = .failure }
+                if let orphan, Processes.isProcessAlive(orphan) {
+                    Output.error(
+                        "session \(session): its keeper was dead; process \(orphan), then its child, may still run")
+                }
                 left -= 1
                 if left == 0 { done(code) }
             }

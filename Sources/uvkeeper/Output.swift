@@ -18,7 +18,10 @@ enum Output {
     static func error(_ text: String) { Descriptors.writeToStandardError("uvkeeper: \(text)\n") }
 
     /// Passes on what was printed; into a pipe it is held back otherwise.
-    static func flush() { fflush(nil) }
+    ///
+    /// - Returns: false if it could not be written, to a full disk for instance.
+    @discardableResult
+    static func flush() -> Bool { fflush(nil) == 0 }
 
     /// One value on one line.
     static func json(_ value: some Encodable) {

@@ -36,6 +36,10 @@ struct SharedOptions: ParsableArguments {
         loop.run()
         try loop.close()
         guard let code else { preconditionFailure("the command ended without an outcome") }
+        if !Output.flush() {
+            Output.error("the output could not be written")
+            throw ExitCode.failure
+        }
         if code != .success { throw code }
     }
 

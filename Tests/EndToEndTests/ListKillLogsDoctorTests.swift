@@ -58,6 +58,20 @@ import UVKeeper
         }
     }
 
+    @Test("kill of a session whose keeper is dead names the child that may still run") func killStale() throws {
+        try CommandHome.with { home in
+            let spawned = try home.run("spawn", "s", "--json", "--", "sleep", "1000")
+            let keeper = try #require(home.number("keeperPID", in: spawned.output))
+            let child = try #require(home.number("childPID", in: spawned.output))
+            defer { #expect(throws: Never.self) { try Processes.send(.kill, to: child) } }
+            try Processes.send(.kill, to: keeper)
+            try home.eventually("the keeper is gone") { !Processes.isProcessAlive(keeper) }
+            let run = try home.run("kill", "s")
+            #expect(run.code == 1 && run.errors.contains("process \(child), then its child, may still run"), "\(run)")
+            #expect(try Files.names(inDirectory: home.sessions) == ["keeper-launch-s.log", "keeper-s.log"])
+        }
+    }
+
     @Test("kill --all ends every session") func killAll() throws {
         try CommandHome.with { home in
             for name in ["a", "b", "c"] { #expect(try home.run("spawn", name, "--no-wait", "--", "cat").code == 0) }

@@ -28,6 +28,9 @@ public final class Loop {
     /// Creates a loop of its own; the default loop of libuv, which anything in the process may use, is never touched
     /// (H62).
     ///
+    /// The descriptors 0, 1 and 2 must be open, or libuv's own would take their place, and it refuses to close those: a
+    /// program that may be started without them calls ``Descriptors/openMissingStandardDescriptors()`` first.
+    ///
     /// - Parameter measuresIdleTime: whether ``idleTime`` counts; costs an extra poll per tick that waits (H64).
     /// - Throws: ``UVError/tooManyOpenFiles`` and its like: a loop needs four descriptors.
     public init(measuresIdleTime: Bool = false) throws(UVError) {
