@@ -76,8 +76,8 @@ struct KeeperInspection: Sendable {
             let file = try OpenFile(path, .readOnly)
             defer { file.close() }
             result.exists = true
-            result.since = try file.status().modifiedAt
-            result.pid = pid(from: try file.read(limit: 64))
+            result.since = file.statusAtOpening.modifiedAt
+            result.pid = pid(from: try file.read(from: 0, limit: min(64, Int(clamping: file.statusAtOpening.size))))
             if case .process(let owner) = try file.lockHolder() { result.lockedBy = owner }
         } catch {
             // Missing, or unreadable: no permission, or no file at all. What it says is then not known, and the socket

@@ -35,17 +35,35 @@ extension KeeperManager {
     public func discoverExistingKeepers(completion: @escaping (Result<KeeperDiscovery, KeeperError>) -> Void) {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
-        loop.queueWork { [paths] in
-            KeeperManager.scan(paths)
+        loop.queueWork { [paths, asksForChild = options.isChildAlive == nil] in
+            KeeperManager.scan(paths, asksForChild: asksForChild)
         } completion: { result in
             switch result {
             case .failure(let error): completion(.failure(.file(self.sessionsDirectory, error)))
-            case .success(let inspections): self.decide(inspections, completion)
+            case .success(let found): self.decide(found, completion)
             }
         }
     }
 
-    private static func scan(_ paths: KeeperPaths) -> Result<[KeeperInspection], UVError> {
+    /// What the scan finds out on a thread of the pool, so that the loop has nothing to ask the system.
+    private struct Found: Sendable {
+        let inspection: KeeperInspection
+        let isChildAlive: Bool
+        /// Of the keeper.
+        let startTime: Duration?
+
+        init(_ session: SessionID, paths: KeeperPaths, asksForChild: Bool) {
+            inspection = KeeperInspection(session, paths: paths)
+            guard case .live(let pid) = inspection.finding else {
+                (isChildAlive, startTime) = (true, nil)
+                return
+            }
+            isChildAlive = asksForChild ? inspection.isChildAlive : true
+            startTime = pid.flatMap { ProcessDetails(of: $0)?.startTime }
+        }
+    }
+
+    private static func scan(_ paths: KeeperPaths, asksForChild: Bool) -> Result<[Found], UVError> {
         let names: [String]
         do throws(UVError) {
             names = try Files.names(inDirectory: paths.directory)
@@ -57,28 +75,29 @@ extension KeeperManager {
                 KeeperPaths.isTemporarySocketName($0) || KeeperPaths.isTemporaryFileName($0)
             }, in: paths)
         return .success(
-            names.compactMap { paths.sessionID(ofKeeperPIDFileNamed: $0) }.map { KeeperInspection($0, paths: paths) })
+            names.compactMap { paths.sessionID(ofKeeperPIDFileNamed: $0) }
+                .map { Found($0, paths: paths, asksForChild: asksForChild) })
     }
 
     private func decide(
-        _ inspections: [KeeperInspection],
+        _ found: [Found],
         _ completion: @escaping (Result<KeeperDiscovery, KeeperError>) -> Void,
     ) {
         guard !isClosed else { return completion(.failure(.closed)) }
         var discovery = KeeperDiscovery()
         var dead: [SessionID] = []
-        for inspection in inspections {
-            let session = inspection.session
-            switch inspection.finding {
+        for one in found {
+            let session = one.inspection.session
+            switch one.inspection.finding {
             case .live(let pid):
-                let isChildAlive = options.isChildAlive?(session, pid) ?? inspection.isChildAlive
+                let isChildAlive = options.isChildAlive?(session, pid) ?? one.isChildAlive
                 if !isChildAlive, let pid, terminate(pid, session) {
                     discovery.terminated.append(session)
                     tracked[session] = nil
                     dead.append(session)
                     continue
                 }
-                adopt(session, pid)
+                adopt(session, pid, startTime: one.startTime)
                 discovery.keepers.append(entry(session, pid))
             case .undecided(let pid): discovery.keepers.append(entry(session, pid))
             case .dead: dead.append(session)
@@ -105,8 +124,8 @@ extension KeeperManager {
         KeeperEntry(session: session, keeperPID: pid, socketPath: paths.socket(for: session))
     }
 
-    private func adopt(_ session: SessionID, _ pid: Int32?) {
+    private func adopt(_ session: SessionID, _ pid: Int32?, startTime: Duration?) {
         guard let pid, pid > 1, tracked[session]?.pid != pid else { return }
-        tracked[session] = Tracked(pid: pid, startTime: ProcessDetails(of: pid)?.startTime, process: nil)
+        tracked[session] = Tracked(pid: pid, startTime: startTime, process: nil)
     }
 }
