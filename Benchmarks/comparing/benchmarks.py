@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from .keepers import Keeper, Workplace, keeper_command
 from .measuring import run
+from .peers import BENCHMARKS
 
+NODE_PEER = BENCHMARKS / "Peers" / "node" / "peer.mjs"
 NANOSECONDS = {"ns": 1, "µs": 1e3, "ms": 1e6}
 
 
@@ -38,25 +40,24 @@ class Benchmark:
     prepare: object
     rounds: int = 7
     operations: tuple = None  # few and many, for the counts per operation; None: not counted
-    note: str = ""
 
 
 def only_c(limit):
     return [("c", "at most", limit)]
 
 
-def micro(name, title, count, unit, limit, operations, arguments=(), rounds=7, program=None, figures=None, note=""):
+def micro(name, title, count, unit, limit, operations, rounds=7, figures=None):
     """The same in Swift and in C."""
 
     @contextlib.contextmanager
     def prepare(peers, place):
         yield {
-            key: lambda count, executable=executable: ([executable, program or name.split(":")[0], count, *arguments], None)
+            key: lambda count, executable=executable: ([executable, name, count], None)
             for key, executable in (("uvkeeper", peers.swift), ("c", peers.c))
         }
 
     figures = figures or [Figure(title, unit=unit, targets=only_c(limit) if limit else [])]
-    return Benchmark(name, "micro", count, figures, prepare, rounds, operations, note)
+    return Benchmark(name, "micro", count, figures, prepare, rounds, operations)
 
 
 def spawn(mebibytes):
@@ -67,24 +68,17 @@ def spawn(mebibytes):
         def command(executable, name="spawn"):
             return lambda count: ([peers.c, "nothp", *executable, name, count, mebibytes], None)
 
-        node = str(place_of_node_peer())
         yield {
             "uvkeeper": command([peers.swift]),
             "uvkeeper:uv_spawn": command([peers.swift], "spawn-libuv"),
             "c": command([peers.c]),
-            **{key: command([peers.node[key], node]) for key in peers.node_keys()},
+            **{key: command([peers.node[key], NODE_PEER]) for key in peers.node_keys()},
         }
 
     size = f"{mebibytes} MiB" if mebibytes else "0"
     figures = [Figure(f"spawn to exit, {size} resident", unit="ms"),
                Figure(f"loop blocked by one spawn, {size} resident", "block", "ms")]
-    return Benchmark(f"spawn:{mebibytes}", "spawn", 40, figures, prepare, 5, (20, 60) if not mebibytes else None)
-
-
-def place_of_node_peer():
-    from .peers import BENCHMARKS
-
-    return BENCHMARKS / "Peers" / "node" / "peer.mjs"
+    return Benchmark(f"spawn:{mebibytes}", "spawn", 40 if mebibytes < 1024 else 20, figures, prepare, 5, (20, 60) if not mebibytes else None)
 
 
 def scan(files):
@@ -117,22 +111,21 @@ def connect(in_flight):
             def command(key, name, *executable):
                 return lambda count: ([*executable, name, count, sockets[key], in_flight], None)
 
-            node = place_of_node_peer()
             runs = {
                 "uvkeeper": command("uvkeeper", "connect", peers.swift),
                 "uvkeeper:manager": command("uvkeeper", "manager", peers.swift),
                 "c": command("c", "connect", peers.c),
             }
             for key in peers.node_keys():
-                runs[key] = command(key, "connect", peers.node[key], node)
-                runs[f"{key}:unconfirmed"] = command(key, "connect-unconfirmed", peers.node[key], node)
+                runs[key] = command(key, "connect", peers.node[key], NODE_PEER)
+                runs[f"{key}:unconfirmed"] = command(key, "connect-unconfirmed", peers.node[key], NODE_PEER)
             if peers.nio:
                 runs["nio"] = command("nio", "connect", peers.nio)
             yield runs
 
     targets = [("c", "at most", 1 / 0.9), ("node24", "at least", 2.5), ("nio", "at least", 2.5)]
     figure = Figure(f"connect, write, close; {in_flight} in flight", unit="µs", targets=targets)
-    return Benchmark(f"connect:{in_flight}", "connect", 10000, [figure], prepare, 7, (200, 1200))
+    return Benchmark(f"connect:{in_flight}", "connect", 10000, [figure], prepare, 7, (100, 500) if in_flight == 1 else None)
 
 
 def forward(size, connections):
@@ -200,13 +193,12 @@ def discovery(keepers):
         fleet = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         json.loads(fleet.stdout.readline())
         arguments = [place.sessions, keepers]
-        node = place_of_node_peer()
         try:
             yield {
                 "uvkeeper": lambda count: ([peers.swift, "discovery", count, *arguments], None),
                 "c": lambda count: ([peers.c, "discovery", count, *arguments], None),
                 **{
-                    key: lambda count, key=key: ([peers.node[key], node, "discovery", count, *arguments], None)
+                    key: lambda count, key=key: ([peers.node[key], NODE_PEER, "discovery", count, *arguments], None)
                     for key in peers.node_keys()
                 },
             }
@@ -275,4 +267,4 @@ def measure_once(benchmark, make_command, count):
             end()
 
 
-__all__ = ["Benchmark", "Figure", "Workplace", "all_benchmarks", "measure_once"]
+__all__ = ["Workplace", "all_benchmarks", "measure_once"]

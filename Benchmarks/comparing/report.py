@@ -123,7 +123,7 @@ def write(everything, directory):
     plots = write_plots(everything, directory / "plots")
     machine = everything["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in everything["versions"].items())
-    options = " --quick" if everything["quick"] else ""
+    options = "".join(f" --{name.replace('_', '-')}" for name in ("quick", "cpu_time") if everything[name])
     lines = [
         "# Results", "",
         f"Written by `Benchmarks/compare{options}` on {everything['date']}, in {everything['seconds']} s; do not edit.", "",

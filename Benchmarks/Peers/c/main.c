@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 static const struct {
     const char *name;
@@ -62,6 +63,13 @@ int main(int argc, char **argv) {
 void fail(const char *what, const char *why) {
     fprintf(stderr, "peer: %s: %s\n", what, why ? why : strerror(errno));
     exit(1);
+}
+
+uint64_t now(void) {
+    const char *clock = getenv("UVBENCH_CLOCK");
+    struct timespec time;
+    clock_gettime(clock && strcmp(clock, "cpu") == 0 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
 void report(const char *name, long count, uint64_t nanoseconds, const char *more, ...) {

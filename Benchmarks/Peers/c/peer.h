@@ -24,6 +24,9 @@
 
 void fail(const char *what, const char *why);
 
+/// Nanoseconds of the clock, or, with UVBENCH_CLOCK=cpu, of processor time: for measuring on a busy machine.
+uint64_t now(void);
+
 /// Prints `{"name":…,"count":…,"ns_per_op":…` and then `more`, a printf format that starts with a comma or is empty.
 void report(const char *name, long count, uint64_t nanoseconds, const char *more, ...);
 

@@ -25,9 +25,9 @@ static void prepare_pair(uv_read_cb near_read, uv_read_cb far_read) {
 }
 
 static void run_and_report(const char *name, long count) {
-    uint64_t begin = uv_hrtime();
+    uint64_t begin = now();
     uv_run(&loop, UV_RUN_DEFAULT);
-    report(name, count, uv_hrtime() - begin, "");
+    report(name, count, now() - begin, "");
     finish_loop(&loop);
 }
 
@@ -90,10 +90,10 @@ void pipe_bulk(long count, int argc, char **argv) {
     prepare_pair(NULL, count_bytes);
     left = count;
     expected = (size_t)count * chunk_size;
-    uint64_t begin = uv_hrtime();
+    uint64_t begin = now();
     write_chunk(NULL, 0);
     uv_run(&loop, UV_RUN_DEFAULT);
-    report("pipe-bulk", count, uv_hrtime() - begin, "");
+    report("pipe-bulk", count, now() - begin, "");
     finish_loop(&loop);
 }
 
@@ -114,7 +114,7 @@ void small_writes(long count, int argc, char **argv) {
     prepare_pair(NULL, count_bytes);
     left = count;
     expected = (size_t)count * message_size;
-    uint64_t begin = uv_hrtime();
+    uint64_t begin = now();
     for (long i = 0; i < count; i++) {
         struct message *message = malloc(sizeof *message);
         memcpy(message->bytes, chunk, message_size);
@@ -122,7 +122,7 @@ void small_writes(long count, int argc, char **argv) {
         CHECK(uv_write(&message->request, (uv_stream_t *)&near_end, &buffer, 1, wrote));
     }
     uv_run(&loop, UV_RUN_DEFAULT);
-    report("small-writes", count, uv_hrtime() - begin, "");
+    report("small-writes", count, now() - begin, "");
     if (left != 0) fail("small-writes", "completions are missing");
     finish_loop(&loop);
 }

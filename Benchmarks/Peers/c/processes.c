@@ -94,11 +94,11 @@ static long scan_once(const char *directory, int alive) {
 
 static void scan_repeatedly(const char *name, long count, int argc, char **argv, int alive) {
     if (argc < 2) fail(name, "a directory and the number of pid files are needed");
-    uint64_t begin = uv_hrtime();
+    uint64_t begin = now();
     for (long i = 0; i < count; i++) {
         if (scan_once(argv[0], alive) != atol(argv[1])) fail(name, "not all pid files were found");
     }
-    report(name, count, uv_hrtime() - begin, "");
+    report(name, count, now() - begin, "");
 }
 
 // usage: scan COUNT DIRECTORY FILES. List, open, read, parse.
