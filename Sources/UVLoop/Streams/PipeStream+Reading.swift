@@ -38,15 +38,15 @@ extension PipeStream {
             raw.stream,
             { raw, _, buffer in
                 // No user code here: stopping or closing inside this callback crashes libuv (H31).
-                let stream: PipeStream = object(raw!.pointee.data)
-                buffer!.pointee = uv_buf_init(
-                    stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self),
-                    UInt32(ReadBuffer.capacity),
-                )
+                withHandle(raw!.pointee.data, as: PipeStream.self) { stream in
+                    buffer!.pointee = uv_buf_init(
+                        stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self),
+                        UInt32(ReadBuffer.capacity),
+                    )
+                }
             },
             { raw, count, buffer in
-                let stream: PipeStream = object(raw!.pointee.data)
-                stream.received(count)
+                withHandle(raw!.pointee.data, as: PipeStream.self) { $0.received(count) }
             },
         )
         if status != UV_EALREADY.rawValue { try check(status) }

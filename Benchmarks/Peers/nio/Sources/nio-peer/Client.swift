@@ -63,7 +63,9 @@ final class Client: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         let done = lines.done
-        timeout = context.eventLoop.scheduleTask(in: .milliseconds(350)) { done.fail(ChannelError.connectTimeout(.zero)) }
+        timeout = context.eventLoop.scheduleTask(in: .milliseconds(350)) {
+            done.fail(ChannelError.connectTimeout(.milliseconds(350)))
+        }
         context.writeAndFlush(wrapOutboundOut(Client.line), promise: nil)
         context.close(mode: .output, promise: nil)
     }
