@@ -97,8 +97,9 @@ struct KeeperInspection: Sendable {
                 let file = try OpenFile(path, .readOnly)
                 defer { file.close() }
                 exists = true
-                since = try file.status().modifiedAt
-                pid = KeeperInspection.pid(from: try file.read(limit: 64))
+                since = file.statusAtOpening.modifiedAt
+                pid = KeeperInspection.pid(
+                    from: try file.read(from: 0, limit: min(64, Int(clamping: file.statusAtOpening.size))))
                 if case .process(let owner) = try file.lockHolder() { lockedBy = owner }
             } catch {
                 switch error {

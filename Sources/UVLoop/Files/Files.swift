@@ -95,7 +95,21 @@ public enum Files {
     public static func read(_ path: String, limit: Int) throws(UVError) -> [UInt8] {
         let file = try OpenFile(path, .readOnly)
         defer { file.close() }
-        return try file.read(limit: limit)
+        // The size is known from opening. Files of /proc say 0 and have contents all the same.
+        let size = Int(clamping: file.statusAtOpening.size)
+        return try file.read(from: 0, limit: size == 0 ? min(limit, 4096) : min(limit, size))
+    }
+
+    /// What one read from the start of the file gives, into memory of the caller: three system calls, for files of /proc,
+    /// which are made anew by each read. Nil if it cannot be read.
+    static func readOnce(_ path: String, into buffer: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer? {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        let descriptor = uv_fs_open(nil, &request, path, O_RDONLY | O_CLOEXEC, 0, nil)
+        guard descriptor >= 0 else { return nil }
+        defer { Descriptors.close(descriptor) }
+        let count = CLibUV.read(descriptor, buffer.baseAddress, buffer.count)
+        return count < 0 ? nil : UnsafeRawBufferPointer(rebasing: buffer[..<count])
     }
 
     /// The canonical absolute path. Mirrors `uv_fs_realpath`.

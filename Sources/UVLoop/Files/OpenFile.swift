@@ -16,6 +16,8 @@ public final class OpenFile {
 
     /// The descriptor; it stays this object's. -1 when closed.
     public private(set) var descriptor: Int32
+    /// What the system knew of it when it was opened; costs no further call.
+    public let statusAtOpening: FileStatus
 
     /// Opens the file. Mirrors `uv_fs_open`.
     ///
@@ -36,15 +38,18 @@ public final class OpenFile {
         let result = uv_fs_open(nil, &request, path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600, nil)
         // A named pipe that nobody reads, or a socket.
         guard result != UV_ENXIO.rawValue else { throw .invalidArgument }
-        descriptor = try check(result)
+        let descriptor = try check(result)
         do throws(UVError) {
-            switch try status().kind {
+            let status = try FileStatus(ofDescriptor: descriptor)
+            switch status.kind {
             case .regular: break
             case .directory: throw .isDirectory
             default: throw .invalidArgument
             }
+            self.descriptor = descriptor
+            statusAtOpening = status
         } catch {
-            close()
+            Descriptors.close(descriptor)
             throw error
         }
     }

@@ -20,8 +20,7 @@ public final class IdleHandle: Handle {
         self.body = body
         // Fails only without a callback; starting twice is a no-op for libuv.
         _ = uv_idle_start(raw.idle) { raw in
-            let handle: IdleHandle = object(raw!.pointee.data)
-            handle.body?(handle)
+            withHandle(raw!.pointee.data, as: IdleHandle.self) { $0.body?($0) }
         }
     }
 

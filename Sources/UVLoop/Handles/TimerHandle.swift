@@ -30,8 +30,7 @@ public final class TimerHandle: Handle {
         _ = uv_timer_start(
             raw.timer,
             { raw in
-                let timer: TimerHandle = object(raw!.pointee.data)
-                timer.fire()
+                withHandle(raw!.pointee.data, as: TimerHandle.self) { $0.fire() }
             },
             max(1, delay.milliseconds),
             interval.map { max(1, $0.milliseconds) } ?? 0,

@@ -6,16 +6,19 @@ internal import CLibUV
 /// guards, so a real race would drown. The lock of libuv is the one of POSIX, which it knows.
 final class Lock<Value>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<uv_mutex_t>.allocate(capacity: 1)
-    private var value: Value
+    /// In memory of its own: the mutex already excludes what the runtime would check at every access.
+    private let value = UnsafeMutablePointer<Value>.allocate(capacity: 1)
 
     init(_ value: sending Value) {
         // Fails only for want of memory for a kernel object that Linux and macOS do not need.
         let status = uv_mutex_init(mutex)
         precondition(status == 0, "uv_mutex_init: \(UVError(rawValue: status))")
-        self.value = value
+        self.value.initialize(to: value)
     }
 
     deinit {
+        value.deinitialize(count: 1)
+        value.deallocate()
         uv_mutex_destroy(mutex)
         mutex.deallocate()
     }
@@ -23,6 +26,6 @@ final class Lock<Value>: @unchecked Sendable {
     func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
         uv_mutex_lock(mutex)
         defer { uv_mutex_unlock(mutex) }
-        return body(&value)
+        return body(&value.pointee)
     }
 }

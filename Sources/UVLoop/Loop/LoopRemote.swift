@@ -7,6 +7,8 @@ internal import CLibUV
 public final class LoopRemote: Sendable {
     private struct Inbox {
         var jobs: [@Sendable (Loop) -> Void] = []
+        /// Empty, with room: takes turns with `jobs`, so that a wake-up allocates nothing.
+        var spare: [@Sendable (Loop) -> Void] = []
         var isClosed = false
     }
 
@@ -68,12 +70,15 @@ public final class LoopRemote: Sendable {
 
     /// On the loop's thread: runs what has been submitted so far.
     func runJobs(on loop: Loop) {
-        let jobs = inbox.withLock { inbox in
-            let jobs = inbox.jobs
-            inbox.jobs = []
-            return jobs
+        var jobs: [@Sendable (Loop) -> Void] = []
+        inbox.withLock { inbox in
+            swap(&jobs, &inbox.jobs)
+            swap(&inbox.jobs, &inbox.spare)
         }
         for job in jobs { job(loop) }
+        // Not under the lock: what a job holds may submit another as it goes.
+        jobs.removeAll(keepingCapacity: jobs.capacity <= 1024)
+        inbox.withLock { swap(&jobs, &$0.spare) }
     }
 
     /// On the loop's thread: shuts the door; jobs that slipped in since the last `runJobs` run now.

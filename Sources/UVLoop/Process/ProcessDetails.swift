@@ -14,18 +14,46 @@ public struct ProcessDetails: Hashable, Sendable {
 
     /// Reads `/proc/<pid>/stat`; nil if the process is gone, or the system does not tell.
     public init?(of pid: Int32) {
-        guard pid > 0, let stat = ProcessDetails.read("/proc/\(pid)/stat") else { return nil }
+        guard pid > 0 else { return nil }
+        // A line of 52 numbers and a name of at most 64 bytes.
+        let details = withUnsafeTemporaryAllocation(byteCount: 2048, alignment: 1) { buffer in
+            ProcessDetails.read("/proc/\(pid)/stat", into: buffer).flatMap { ProcessDetails(stat: $0) }
+        }
+        guard let details else { return nil }
+        self = details
+    }
+
+    private init?(stat: UnsafeRawBufferPointer) {
         // pid (name) state ppid ...: the name may hold anything, a closing parenthesis included.
-        guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-        let fields = stat[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+        guard let end = stat.lastIndex(of: UInt8(ascii: ")")), stat.count > end + 2 else { return nil }
         // Fields count from the state: 0 state, 1 parent, 19 start time in ticks, 21 resident pages.
-        guard fields.count > 21, let parent = Int32(fields[1]), let ticks = Int64(fields[19]),
-            let pages = UInt64(fields[21])
+        let state = stat[end + 2]
+        let fields = UnsafeRawBufferPointer(rebasing: stat[(end + 2)...])
+        guard let parent = ProcessDetails.number(1, in: fields), let ticks = ProcessDetails.number(19, in: fields),
+            let pages = ProcessDetails.number(21, in: fields)
         else { return nil }
-        isZombie = fields[0] == "Z" || fields[0] == "X"
-        self.parent = parent
+        isZombie = state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")
+        self.parent = Int32(clamping: parent)
         startTime = .milliseconds(ticks * 1000 / Int64(max(1, sysconf(CInt(_SC_CLK_TCK)))))
-        residentMemory = pages * UInt64(max(1, sysconf(CInt(_SC_PAGESIZE))))
+        residentMemory = UInt64(clamping: pages) * UInt64(max(1, sysconf(CInt(_SC_PAGESIZE))))
+    }
+
+    /// The number after so many spaces; nil if there is none. Without arrays and strings: a discovery asks thousands of
+    /// times.
+    private static func number(_ field: Int, in fields: UnsafeRawBufferPointer) -> Int64? {
+        var index = 0
+        for _ in 0..<field {
+            while index < fields.count, fields[index] != UInt8(ascii: " ") { index += 1 }
+            index += 1
+        }
+        var number: Int64?
+        while index < fields.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(fields[index]) {
+            let (tens, isHuge) = (number ?? 0).multipliedReportingOverflow(by: 10)
+            guard !isHuge else { return nil }
+            number = tens &+ Int64(fields[index] - UInt8(ascii: "0"))
+            index += 1
+        }
+        return number
     }
 
     /// The command line of a process; nil if it is gone, hidden, or the system does not tell; empty for a zombie, and on
@@ -43,6 +71,14 @@ public struct ProcessDetails: Hashable, Sendable {
         // Fails only where the system does not tell; zero then.
         _ = uv_uptime(&seconds)
         return .seconds(seconds)
+    }
+
+    private static func read(_ path: String, into buffer: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer? {
+        #if os(Linux)
+        return Files.readOnce(path, into: buffer)
+        #else
+        return nil
+        #endif
     }
 
     private static func read(_ path: String) -> [UInt8]? {

@@ -39,15 +39,15 @@ extension PipeStream {
             { raw, _, buffer in
                 // No user code here: stopping or closing inside this callback crashes libuv (H31). Never no room: libuv
                 // would report that on every tick (H30).
-                let stream: PipeStream = object(raw!.pointee.data)
-                buffer!.pointee = uv_buf_init(
-                    stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self),
-                    UInt32(min(max(1, stream.maximumReadLength), ReadBuffer.capacity)),
-                )
+                withHandle(raw!.pointee.data, as: PipeStream.self) { stream in
+                    buffer!.pointee = uv_buf_init(
+                        stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self),
+                        UInt32(min(max(1, stream.maximumReadLength), ReadBuffer.capacity)),
+                    )
+                }
             },
             { raw, count, buffer in
-                let stream: PipeStream = object(raw!.pointee.data)
-                stream.received(count)
+                withHandle(raw!.pointee.data, as: PipeStream.self) { $0.received(count) }
             },
         )
         if status != UV_EALREADY.rawValue { try check(status) }

@@ -1,0 +1,236 @@
+// What measures keepers from outside, the same for every peer: load for one, starts and memory of many, and a fleet of
+// keepers that exist on disk only.
+#include "peer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+/// A connected socket, or -1.
+static int connect_to(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_ERRNO(descriptor);
+    if (connect(descriptor, (struct sockaddr *)&address, sizeof address) == 0) return descriptor;
+    close(descriptor);
+    return -1;
+}
+
+/// Time all threads of a process have run, in nanoseconds.
+static uint64_t cpu_time(const char *pid) {
+    char path[600];
+    snprintf(path, sizeof path, "/proc/%s/task", pid);
+    DIR *tasks = opendir(path);
+    if (!tasks) fail(path, NULL);
+    uint64_t sum = 0;
+    for (struct dirent *task; (task = readdir(tasks));) {
+        if (task->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "/proc/%s/task/%s/schedstat", pid, task->d_name);
+        FILE *file = fopen(path, "re");
+        unsigned long long time = 0;
+        if (!file) continue;
+        if (fscanf(file, "%llu", &time) == 1) sum += time;
+        fclose(file);
+    }
+    closedir(tasks);
+    return sum;
+}
+
+// Load
+
+enum { buffer_size = 65536 };
+
+/// Sends `lines` lines of `size` bytes, spread over the connections, as fast as they are taken; closes at the end.
+static void send_lines(const char *path, int connections, long lines, int size) {
+    static char buffer[buffer_size];
+    for (int i = 0; i < buffer_size; i++) buffer[i] = i % size == size - 1 ? '\n' : 'x';
+    struct pollfd all[connections];
+    long left[connections], whole = buffer_size / size * size;
+    for (int i = 0; i < connections; i++) {
+        all[i] = (struct pollfd){.fd = connect_to(path), .events = POLLOUT};
+        if (all[i].fd < 0) fail(path, NULL);
+        left[i] = (lines / connections + (i < lines % connections)) * size;
+    }
+    for (int open = connections; open > 0;) {
+        CHECK_ERRNO(poll(all, (nfds_t)connections, -1));
+        for (int i = 0; i < connections; i++) {
+            if (all[i].fd < 0 || !all[i].revents) continue;
+            long offset = (size - left[i] % size) % size, most = whole - offset;
+            ssize_t taken = send(all[i].fd, buffer + offset, (size_t)(left[i] < most ? left[i] : most), MSG_DONTWAIT);
+            if (taken < 0 && errno != EAGAIN) fail("send", NULL);
+            if (taken > 0) left[i] -= taken;
+            if (left[i] > 0) continue;
+            close(all[i].fd);
+            all[i].fd = -1;
+            open--;
+        }
+    }
+}
+
+// usage: feed LINES SOCKET FIFO PID CONNECTIONS SIZE ROUNDS. The keeper's child is `sink FIFO BYTES` with the bytes of one
+// round. The first round warms up; time and the keeper's processor time are medians of the others.
+void feed(long count, int argc, char **argv) {
+    if (argc < 6) fail("feed", "usage: feed LINES SOCKET FIFO PID CONNECTIONS SIZE ROUNDS");
+    int fifo = open(argv[1], O_RDWR | O_CLOEXEC);
+    CHECK_ERRNO(fifo);
+    long rounds = atol(argv[5]);
+    uint64_t time[rounds + 1], cpu[rounds + 1];
+    for (long round = 0; round <= rounds; round++) {
+        uint64_t cpu_begin = cpu_time(argv[2]), begin = uv_hrtime();
+        send_lines(argv[0], atoi(argv[3]), count, atoi(argv[4]));
+        struct pollfd done = {.fd = fifo, .events = POLLIN};
+        char byte;
+        if (poll(&done, 1, 60000) != 1 || read(fifo, &byte, 1) != 1) fail("feed", "the child did not get every line");
+        time[round] = uv_hrtime() - begin;
+        cpu[round] = cpu_time(argv[2]) - cpu_begin;
+    }
+    uint64_t cpu_median = median(cpu + 1, rounds);
+    report("feed", count, median(time + 1, rounds), ",\"parts\":{\"cpu\":%.2f}", (double)cpu_median / (double)count);
+}
+
+void run_sink(int argc, char **argv) {
+    static char buffer[1 << 20];
+    long expected = argc > 1 ? atol(argv[1]) : 0, received = 0;
+    int fifo = argc > 1 ? open(argv[0], O_RDWR) : -1;
+    if (fifo >= 0) fcntl(0, F_SETPIPE_SZ, 65536);
+    for (ssize_t count; (count = read(0, buffer, sizeof buffer)) > 0;) {
+        received += count;
+        if (fifo < 0 || received < expected) continue;
+        received -= expected;
+        if (write(fifo, "x", 1) != 1) fail("write", NULL);
+    }
+}
+
+// Starts
+
+struct memory {
+    long rss, pss, private;
+};
+
+static void add_memory(struct memory *sum, pid_t pid) {
+    char path[64], name[64];
+    long value;
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (!file) fail(path, NULL);
+    for (char text[256]; fgets(text, sizeof text, file);) {
+        if (sscanf(text, "%63[^:]: %ld", name, &value) != 2) continue;
+        if (strcmp(name, "Rss") == 0) sum->rss += value;
+        if (strcmp(name, "Pss") == 0) sum->pss += value;
+        if (strcmp(name, "Private_Clean") == 0 || strcmp(name, "Private_Dirty") == 0) sum->private += value;
+    }
+    fclose(file);
+}
+
+/// A copy of `text` with `{}` replaced by `number`.
+static char *with_number(const char *text, long number) {
+    char *result = malloc(strlen(text) + 32), *hole = strstr(text, "{}");
+    if (!hole) return strcpy(result, text);
+    sprintf(result, "%.*s%ld%s", (int)(hole - text), text, number, hole + 2);
+    return result;
+}
+
+static pid_t start_one(long number, int argc, char **argv) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    for (int i = 0; i < 3; i++) posix_spawn_file_actions_addopen(&actions, i, "/dev/null", O_RDWR, 0);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    char *arguments[argc + 1];
+    for (int i = 0; i < argc; i++) arguments[i] = with_number(argv[i], number);
+    arguments[argc] = NULL;
+    pid_t pid;
+    errno = posix_spawnp(&pid, arguments[0], &actions, &attributes, arguments, environ);
+    if (errno != 0) fail(arguments[0], NULL);
+    for (int i = 0; i < argc; i++) free(arguments[i]);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return pid;
+}
+
+// usage: start COUNT SOCKET SETTLE_MS COMMAND...; `{}` in SOCKET and COMMAND is the number of the keeper. Starts all at
+// once, waits until each accepts, lets them settle, and looks at their memory (KiB, mean of one keeper). `ns_per_op` is
+// from the first start to the last socket; the parts are medians and maxima over the keepers, in ns.
+void start(long count, int argc, char **argv) {
+    if (argc < 3) fail("start", "usage: start COUNT SOCKET SETTLE_MS COMMAND...");
+    pid_t pids[count];
+    uint64_t started[count], ready[count];
+    started[0] = uv_hrtime();
+    for (long i = 0; i < count; i++) {
+        started[i] = uv_hrtime();
+        pids[i] = start_one(i, argc - 2, argv + 2);
+        ready[i] = 0;
+    }
+    for (long left = count; left > 0; usleep(count == 1 ? 50 : 500)) {
+        for (long i = 0; i < count; i++) {
+            if (ready[i]) continue;
+            char *path = with_number(argv[0], i);
+            int descriptor = connect_to(path);
+            free(path);
+            if (descriptor < 0) continue;
+            close(descriptor);
+            ready[i] = uv_hrtime() - started[i];
+            left--;
+        }
+        if (uv_hrtime() - started[0] > 60000000000) fail("start", "not every keeper has published its socket");
+    }
+    uint64_t all = uv_hrtime() - started[0];
+    usleep((useconds_t)atol(argv[1]) * 1000);
+    struct memory sum = {0, 0, 0};
+    for (long i = 0; i < count; i++) add_memory(&sum, pids[i]);
+    for (long i = 0; i < count; i++) kill(pids[i], SIGTERM);
+    for (long i = 0; i < count; i++) waitpid(pids[i], NULL, 0);
+    uint64_t middle = median(ready, count);
+    report("start", 1, all, ",\"parts\":{\"median\":%llu,\"max\":%llu,\"rss\":%ld,\"pss\":%ld,\"private\":%ld}",
+           (unsigned long long)middle, (unsigned long long)ready[count - 1], sum.rss / count, sum.pss / count,
+           sum.private / count);
+}
+
+// usage: fleet COUNT DIRECTORY. Makes the files of so many keepers, pid files locked and sockets listening, all held by
+// this process; prints a line when done; removes them when its stdin ends.
+void fleet(long count, int argc, char **argv) {
+    if (argc < 1) fail("fleet", "a directory is needed");
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    CHECK_ERRNO(setrlimit(RLIMIT_NOFILE, &limit));
+    char path[600];
+    for (long i = 0; i < count; i++) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        snprintf(address.sun_path, sizeof address.sun_path, "%s/s%ld.rpc.sock", argv[0], i);
+        int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+        CHECK_ERRNO(listener);
+        CHECK_ERRNO(bind(listener, (struct sockaddr *)&address, sizeof address));
+        CHECK_ERRNO(listen(listener, 16));
+        const char *endings[] = {"pid", "pi-pid"};
+        for (int k = 0; k < 2; k++) {
+            snprintf(path, sizeof path, "%s/s%ld.rpc.sock.%s", argv[0], i, endings[k]);
+            int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+            CHECK_ERRNO(file);
+            dprintf(file, "%d\n", (int)getpid());
+            struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+            if (k == 0) CHECK_ERRNO(fcntl(file, F_SETLK, &lock));
+            else close(file);
+        }
+    }
+    report("fleet", count, 1, "");
+    while (read(0, path, sizeof path) > 0) {}
+    for (long i = 0; i < count; i++) {
+        const char *endings[] = {"", ".pid", ".pi-pid"};
+        for (int k = 0; k < 3; k++) {
+            snprintf(path, sizeof path, "%s/s%ld.rpc.sock%s", argv[0], i, endings[k]);
+            unlink(path);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+import Glibc
+import UVKeeper
+
+/// usage: uvbench NAME COUNT [ARGUMENTS]; prints one line of JSON.
+@main
+enum Main {
+    static func main() throws {
+        let benchmarks = LoopBenchmarks.all + PipeBenchmarks.all + ProcessBenchmarks.all + KeeperBenchmarks.all
+        let arguments = CommandLine.arguments
+        guard arguments.count >= 3, let count = Int(arguments[2]), count > 0,
+            let benchmark = benchmarks.first(where: { $0.name == arguments[1] })
+        else {
+            let names = benchmarks.map(\.name).joined(separator: " ")
+            Descriptors.writeToStandardError("usage: uvbench NAME COUNT [ARGUMENTS]; names: \(names)\n")
+            exit(64)
+        }
+        try benchmark.run(count, Array(arguments[3...])).report(benchmark.name, count)
+    }
+}

@@ -1,0 +1,270 @@
+"""What is measured: for each benchmark how each peer is run, which figures its JSON holds, and what the target is."""
+
+import contextlib
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+
+from .keepers import Keeper, Workplace, keeper_command
+from .measuring import run
+from .peers import BENCHMARKS
+
+NODE_PEER = BENCHMARKS / "Peers" / "node" / "peer.mjs"
+NANOSECONDS = {"ns": 1, "µs": 1e3, "ms": 1e6}
+
+
+@dataclass
+class Figure:
+    """One number of a run's JSON, and the row of the table it becomes."""
+
+    title: str
+    key: str = "ns_per_op"  # or a name among the parts
+    unit: str = "ns"
+    # (peer compared with, how it is compared, limit): "at most": ours / theirs <= limit, "at least": theirs / ours >= it.
+    targets: list = field(default_factory=list)
+
+    def value(self, json_object):
+        number = json_object["ns_per_op"] if self.key == "ns_per_op" else json_object["parts"][self.key]
+        return number / NANOSECONDS.get(self.unit, 1)
+
+
+@dataclass
+class Benchmark:
+    """`prepare` is a context that gives, by peer, a function from a count to the command (and environment) to run."""
+
+    name: str
+    group: str
+    count: int
+    figures: list
+    prepare: object
+    rounds: int = 7
+    operations: tuple = None  # few and many, for the counts per operation; None: not counted
+
+
+def only_c(limit):
+    return [("c", "at most", limit)]
+
+
+def micro(name, title, count, unit, limit, operations, rounds=7, figures=None):
+    """The same in Swift and in C."""
+
+    @contextlib.contextmanager
+    def prepare(peers, place):
+        yield {
+            key: lambda count, executable=executable: ([executable, name, count], None)
+            for key, executable in (("uvkeeper", peers.swift), ("c", peers.c))
+        }
+
+    figures = figures or [Figure(title, unit=unit, targets=only_c(limit) if limit else [])]
+    return Benchmark(name, "micro", count, figures, prepare, rounds, operations)
+
+
+def spawn(mebibytes):
+    """Swift, C and Node; every process without huge pages, and with so much of them resident."""
+
+    @contextlib.contextmanager
+    def prepare(peers, place):
+        def command(executable, name="spawn"):
+            return lambda count: ([peers.c, "nothp", *executable, name, count, mebibytes], None)
+
+        yield {
+            "uvkeeper": command([peers.swift]),
+            "uvkeeper:uv_spawn": command([peers.swift], "spawn-libuv"),
+            "c": command([peers.c]),
+            **{key: command([peers.node[key], NODE_PEER]) for key in peers.node_keys()},
+        }
+
+    size = f"{mebibytes} MiB" if mebibytes else "0"
+    figures = [Figure(f"spawn to exit, {size} resident", unit="ms"),
+               Figure(f"loop blocked by one spawn, {size} resident", "block", "ms")]
+    return Benchmark(f"spawn:{mebibytes}", "spawn", 40 if mebibytes < 1024 else 20, figures, prepare, 5, (20, 60) if not mebibytes else None)
+
+
+def scan(files):
+    @contextlib.contextmanager
+    def prepare(peers, place):
+        directory = place.pid_files(files)
+        yield {
+            key: lambda count, executable=executable: ([executable, "scan", count, directory, files], None)
+            for key, executable in (("uvkeeper", peers.swift), ("c", peers.c))
+        }
+
+    # Names and contents become objects.
+    figure = Figure(f"scan of {files:,} pid files", unit="ms", targets=only_c(2.5))
+    return Benchmark(f"scan:{files}", "micro", 20 if files < 5000 else 4, [figure], prepare, 7, (1, 4))
+
+
+def connect(in_flight):
+    """Each peer's client against its own keeper; the same contract, and, for Node, the original's weaker one too."""
+
+    @contextlib.contextmanager
+    def prepare(peers, place):
+        child = [str(peers.c), "sink"]
+        with contextlib.ExitStack() as stack:
+            sockets = {}
+            for key in peers.titles:
+                keeper = Keeper(peers, key, place, child)
+                stack.callback(keeper.end)
+                sockets[key] = keeper.socket
+
+            def command(key, name, *executable):
+                return lambda count: ([*executable, name, count, sockets[key], in_flight], None)
+
+            runs = {
+                "uvkeeper": command("uvkeeper", "connect", peers.swift),
+                "uvkeeper:manager": command("uvkeeper", "manager", peers.swift),
+                "c": command("c", "connect", peers.c),
+            }
+            for key in peers.node_keys():
+                runs[key] = command(key, "connect", peers.node[key], NODE_PEER)
+                runs[f"{key}:unconfirmed"] = command(key, "connect-unconfirmed", peers.node[key], NODE_PEER)
+            if peers.nio:
+                runs["nio"] = command("nio", "connect", peers.nio)
+            yield runs
+
+    targets = [("c", "at most", 1 / 0.9), ("node24", "at least", 2.5), ("nio", "at least", 2.5)]
+    figure = Figure(f"connect, write, close; {in_flight} in flight", unit="µs", targets=targets)
+    return Benchmark(f"connect:{in_flight}", "connect", 10000, [figure], prepare, 7, (100, 500) if in_flight == 1 else None)
+
+
+def forward(size, connections):
+    """The same load, made in C, through each peer's keeper to the same child; the keeper's processor time beside it."""
+    lines = 400_000 if size < 512 else 100_000
+
+    @contextlib.contextmanager
+    def prepare(peers, place):
+        def command(key, fifo):
+            def start(count):
+                # A keeper per run: its child expects the bytes of one round.
+                child = [str(peers.c), "sink", str(fifo), str(count * size)]
+                keeper = Keeper(peers, key, place, child)
+                arguments = [keeper.socket, fifo, keeper.pid, connections, size, 3]
+                return [peers.c, "feed", count, *arguments], None, keeper.end
+
+            return start
+
+        runs = {}
+        for key in peers.titles:
+            fifo = place.path / f"fifo-{key}"
+            if not fifo.exists():
+                os.mkfifo(fifo)
+            runs[key] = command(key, fifo)
+        yield runs
+
+    title = f"{size} B lines, {connections} connection{'s' if connections > 1 else ''}"
+    targets = [("c", "at most", 1 / 0.7), ("node24", "at least", 10)]
+    figures = [Figure(title, unit="ns", targets=targets), Figure(f"{title}: keeper's processor time", "cpu", "ns")]
+    return Benchmark(f"forward:{size}:{connections}", "forward", lines, figures, prepare, 5)
+
+
+def start(keepers):
+    """From the start of so many keepers at once to their sockets; then what they take of memory."""
+
+    @contextlib.contextmanager
+    def prepare(peers, place):
+        def command(key):
+            def start(_):
+                child = [str(peers.c), "sink"]
+                arguments, environment, socket = keeper_command(peers, key, place, "m{}", child)
+                return [peers.c, "start", keepers, socket, 500, *arguments], environment
+
+            return start
+
+        yield {key: command(key) for key in peers.titles}
+
+    many = f", of {keepers} at once" if keepers > 1 else ""
+    figures = [Figure(f"start to published socket{many}", "median", "ms"),
+               Figure(f"memory of one idle keeper of {keepers}: private", "private", "KiB"),
+               Figure(f"memory of one idle keeper of {keepers}: PSS", "pss", "KiB"),
+               Figure(f"memory of one idle keeper of {keepers}: RSS", "rss", "KiB")]
+    if keepers > 1:
+        figures.insert(1, Figure(f"start of {keepers} at once: last socket", unit="ms"))
+    return Benchmark(f"start:{keepers}", "start", keepers, figures, prepare, 5 if keepers == 1 else 3)
+
+
+def discovery(keepers):
+    """Keepers that exist on disk, with locks and sockets; one process holds all of them."""
+
+    @contextlib.contextmanager
+    def prepare(peers, place):
+        pipe = subprocess.PIPE
+        command = [str(peers.c), "fleet", str(keepers), str(place.sessions)]
+        fleet = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        json.loads(fleet.stdout.readline())
+        arguments = [place.sessions, keepers]
+        try:
+            yield {
+                "uvkeeper": lambda count: ([peers.swift, "discovery", count, *arguments], None),
+                "c": lambda count: ([peers.c, "discovery", count, *arguments], None),
+                **{
+                    key: lambda count, key=key: ([peers.node[key], NODE_PEER, "discovery", count, *arguments], None)
+                    for key in peers.node_keys()
+                },
+            }
+        finally:
+            fleet.stdin.close()
+            fleet.wait()
+
+    figure = Figure(f"discovery of {keepers:,} keepers", unit="ms", targets=[("node24", "at least", 5)])
+    return Benchmark(f"discovery:{keepers}", "discovery", 20, [figure], prepare, 7, (1, 4))
+
+
+def manager_start():
+    """What an embedder sees: the manager's call, until it reports that the keeper accepts."""
+
+    @contextlib.contextmanager
+    def prepare(peers, place):
+        arguments = [place.sessions, peers.sidecar, peers.c, "sink"]
+        yield {"uvkeeper": lambda count: ([peers.swift, "manager-start", count, *arguments], None)}
+
+    figure = Figure("KeeperManager.spawnKeeper, until it accepts", unit="ms")
+    return Benchmark("manager-start", "start", 20, [figure], prepare, 3)
+
+
+def all_benchmarks():
+    per_timer = [
+        Figure("timer: create and start", "start", "ns", only_c(2.5)),
+        Figure("timer: fire", "fire", "ns", only_c(1.15)),
+        Figure("timer: close and free", "close", "ns", only_c(2.5)),
+    ]
+    return [
+        micro("idle-tick", "idle tick", 1_000_000, "ns", 1.15, (1000, 11000)),
+        micro("timers", "", 1_000_000, "ns", None, (1000, 11000), figures=per_timer, rounds=5),
+        micro("wakeup", "wake-up of another thread and back", 10_000, "µs", 1.15, (1000, 5000)),
+        micro("submit", "job from another thread", 1_000_000, "ns", 2.5, (1000, 101000)),
+        micro("pipe-roundtrip", "pipe round trip, 64 B", 100_000, "µs", 1.15, (1000, 11000)),
+        micro("pipe-bulk", "bulk pipe, per 64 KiB", 10_000, "µs", 1.15, (1000, 5000)),
+        micro("small-writes", "small writes queued, 64 B", 200_000, "ns", 2.5, (1000, 11000)),
+        micro("connect-cycle", "connect cycle within one loop", 10_000, "µs", 2.5, (200, 1200)),
+        scan(1000),
+        scan(10000),
+        spawn(0),
+        spawn(256),
+        spawn(1024),
+        connect(1),
+        connect(16),
+        connect(128),
+        forward(64, 1),
+        forward(64, 32),
+        forward(1024, 1),
+        forward(1024, 32),
+        discovery(1000),
+        manager_start(),
+        start(1),
+        start(10),
+        start(100),
+    ]
+
+
+def measure_once(benchmark, make_command, count):
+    """One run; what the command needs is ended after it."""
+    command, environment, *ends = make_command(count)
+    try:
+        return run(command, environment)
+    finally:
+        for end in ends:
+            end()
+
+
+__all__ = ["Workplace", "all_benchmarks", "measure_once"]

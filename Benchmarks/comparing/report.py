@@ -1,0 +1,149 @@
+"""Turns samples into figures, and figures into a page."""
+
+from .measuring import paired_ratio, summary
+from .plots import write_plots
+
+GROUPS = [
+    ("micro", "The loop, beside plain C", "The same work on `UVLoop` and in C on libuv, in one process."),
+    ("spawn", "Starting a child as the parent's memory grows",
+     "One child after another from a process with so much resident memory in pages of 4 KiB. SwiftNIO starts no processes."),
+    ("connect", "A connection per line",
+     "A client connects to a keeper, writes a line of 64 B, and waits until the keeper has closed the connection, which "
+     "confirms the line; each client against the keeper of its own kind. The original does not wait: for Node both are shown."),
+    ("forward", "Keeper to child",
+     "As many lines as fit through one keeper to one child, load and child being the same C programs for all. The keepers "
+     "of C and SwiftNIO copy bytes; UVKeeper's and Node's cut lines. Beside the time, the keeper's own processor time."),
+    ("start", "Starting keepers, and their memory",
+     "From the start of the process until its socket accepts; memory after half a second of rest, without the child."),
+    ("discovery", "Finding keepers again",
+     "Each keeper has a pid file, locked by a live process, a socket, and a child's pid file. Node and C look whether the "
+     "pid lives; UVKeeper also whether it is the keeper's, by the lock."),
+]
+VARIANTS = {
+    "manager": "`writeRPC`; lines that wait share a connection",
+    "unconfirmed": "the original: not confirmed",
+    "uv_spawn": "by `uv_spawn`",
+}
+
+
+def figure_result(figure, values, counts):
+    """What one figure came to, by peer."""
+    ours = values["uvkeeper"]
+    peers = {
+        key: {**summary(samples), "relative": paired_ratio(samples, ours), **counts.get(key, {})}
+        for key, samples in values.items()
+    }
+    targets = []
+    for peer, kind, limit in figure.targets:
+        if peer not in values:
+            continue
+        at_most = kind == "at most"
+        value = paired_ratio(ours, values[peer]) if at_most else paired_ratio(values[peer], ours)
+        targets.append({"peer": peer, "kind": kind, "limit": limit, "value": value,
+                        "met": value <= limit if at_most else value >= limit})
+    return {"title": figure.title, "unit": figure.unit, "peers": peers, "targets": targets}
+
+
+def name_of(key, titles, plain=False):
+    base, _, variant = key.partition(":")
+    title = titles.get(base, base)
+    return f"{title}, {VARIANTS[variant]}".replace("`", "" if plain else "`") if variant else title
+
+
+def number(value):
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def console(result, titles, seconds):
+    lines = [f"{result['name']}  ({seconds:.0f} s)"]
+    for figure in result["figures"]:
+        for key, peer in figure["peers"].items():
+            counts = "".join(
+                f"  {peer[name]:.1f} {label}"
+                for name, label in (("system_calls", "calls"), ("allocations", "allocations"))
+                if peer.get(name) is not None
+            )
+            lines.append(
+                f"    {figure['title'][:48]:48} {name_of(key, titles, True)[:34]:34} {number(peer['median']):>9} "
+                f"{figure['unit']:3} ±{peer['spread'] * 100:3.0f} %  x{peer['relative']:.2f}{counts}"
+            )
+    return "\n".join(lines)
+
+
+def all_targets(everything):
+    """Every target with what came of it; those that span benchmarks too."""
+    rows = []
+    figures = {}
+    for result in everything["benchmarks"]:
+        for figure in result["figures"]:
+            figures[figure["title"]] = figure
+            for target in figure["targets"]:
+                rows.append({**target, "title": figure["title"]})
+    flat = [figures.get(f"loop blocked by one spawn, {size} resident") for size in ("0", "1024 MiB")]
+    if all(flat):
+        value = flat[1]["peers"]["uvkeeper"]["median"] / flat[0]["peers"]["uvkeeper"]["median"]
+        rows.append({"title": "one spawn at 1 GiB, to one at 0", "peer": "uvkeeper", "kind": "at most", "limit": 1.5,
+                     "value": value, "met": value <= 1.5})
+    return rows
+
+
+def missed_targets(everything):
+    return [row for row in all_targets(everything) if not row["met"]]
+
+
+def targets_table(everything):
+    yield "| figure | against | target | measured | |"
+    yield "|---|---|---:|---:|---|"
+    for row in all_targets(everything):
+        against = name_of(row["peer"], everything["titles"])
+        kind = "time at most" if row["kind"] == "at most" else "faster at least"
+        yield (f"| {row['title']} | {against} | {kind} {row['limit']:.3g}× | {row['value']:.2f}× "
+               f"| {'met' if row['met'] else '**missed**'} |")
+
+
+def group_tables(everything, group):
+    titles = everything["titles"]
+    yield "| figure | program | median | spread | to UVKeeper | system calls | allocations |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
+    for result in everything["benchmarks"]:
+        if result["group"] != group:
+            continue
+        for figure in result["figures"]:
+            for index, (key, peer) in enumerate(figure["peers"].items()):
+                counts = [peer.get(name) for name in ("system_calls", "allocations")]
+                cells = ["" if count is None else f"{count:.2f}".rstrip("0").rstrip(".") for count in counts]
+                yield (f"| {figure['title'] if index == 0 else ''} | {name_of(key, titles)} | {number(peer['median'])} "
+                       f"{figure['unit']} | ±{peer['spread'] * 100:.0f} % | {peer['relative']:.2f}× | {' | '.join(cells)} |")
+
+
+def write(everything, directory):
+    """Writes RESULTS.md and the plots beside it."""
+    plots = write_plots(everything, directory / "plots")
+    machine = everything["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in everything["versions"].items())
+    options = "".join(f" --{name.replace('_', '-')}" for name in ("quick", "cpu_time") if everything[name])
+    lines = [
+        "# Results", "",
+        f"Written by `Benchmarks/compare{options}` on {everything['date']}, in {everything['seconds']} s; do not edit.", "",
+        f"{machine['processor']}, {machine['cores']} cores, {machine['kernel']}; load before the run "
+        f"{everything['load_before']}. {versions}.", "",
+        "Medians of runs in turns (A B C A B C ...); the spread is half of the middle half of the runs. Ratios are medians of "
+        "the ratios within each turn; *to UVKeeper* above 1 means slower, or bigger, than UVKeeper. System calls and "
+        "allocations are per operation, counted by strace and by a preloaded malloc, and do not depend on the machine's "
+        "mood; of whole systems they are the client's. Everything has one event loop on one thread.", "",
+    ]
+    for name, reason in everything["skipped"].items():
+        lines += [f"Skipped: {name}: {reason}.", ""]
+    for failure in everything["failures"]:
+        lines += [f"**Failed**: {failure}.", ""]
+    lines += ["## Targets", "", *targets_table(everything), ""]
+    for group, title, text in GROUPS:
+        if not any(result["group"] == group for result in everything["benchmarks"]):
+            continue
+        lines += [f"## {title}", "", text, ""]
+        for file, alternative in plots.get(group, []):
+            lines += [f"![{alternative}](plots/{file})", ""]
+        lines += [*group_tables(everything, group), ""]
+    (directory / "RESULTS.md").write_text("\n".join(lines).rstrip() + "\n")
