@@ -107,7 +107,7 @@ public final class PipeListener: Handle {
                 }
             }
             do throws(UVError) {
-                let stream = try PipeStream(takingOwnershipOf: client, on: loop)
+                let stream = try PipeStream(pollable: client, on: loop)
                 retryDelay = PipeListener.shortestRetry
                 onConnection?(self, .success(stream))
             } catch {

@@ -93,6 +93,11 @@ public final class PipeStream: Handle {
         case .regular, .directory: throw .invalidArgument
         case .socket, .symbolicLink, .other: break
         }
+        try self.init(pollable: descriptor, on: loop)
+    }
+
+    /// The same for a descriptor that is known to be a socket or a pipe: a server accepts many.
+    convenience init(pollable descriptor: CInt, on loop: Loop) throws(UVError) {
         try self.init(unconnectedOn: loop, isOpen: true)
         do {
             try check(uv_pipe_open(raw.pipe, descriptor))
