@@ -169,7 +169,10 @@ final class Engine {
         if restartsKeepers { for session in sessions { session.startIfNeeded() } }
         let outstanding = allWriters.reduce(0) { $0 + $1.outstanding } + extraOutstanding
         let isLate = clock.microseconds >= drainDeadline
-        guard outstanding == 0 || isLate else { return }
+        guard outstanding == 0 && sessions.allSatisfy({ $0.current != nil }) || isLate else { return }
+        for session in sessions where session.current == nil {
+            early.add(.recovery, "session \(session.index) did not come back: \(session.startFailures.suffix(2))")
+        }
         if isLate, outstanding > 0 { notes.append("\(outstanding) completions were awaited for 20 s") }
         // Comparing takes a while, and is nothing a server would do.
         lag.stop()
@@ -204,7 +207,8 @@ final class Engine {
             session.end()
             manager.stopKeeper(for: session.id) { [self] _ in
                 left -= 1
-                if left == 0 { closeAll() }
+                // Files of dead keepers are a discovery's to remove: what it leaves is left.
+                if left == 0 { manager.discoverExistingKeepers { [self] _ in closeAll() } }
             }
         }
     }

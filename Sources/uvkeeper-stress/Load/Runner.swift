@@ -27,6 +27,8 @@ final class Runner {
         try? Descriptors.raiseLimit(upTo: 8192)
         let run = try RunDirectory.make()
         defer { run.remove() }
+        // The first loop of a process opens two descriptors for signals that libuv never closes.
+        try Loop().close()
         let descriptors = OpenDescriptors.count
         let engine = try Engine(settings, run: run, clock: RunClock(start: LibUV.monotonicTime))
         show(engine)
