@@ -22,7 +22,10 @@ final class Receipts {
         case fragmentRecords
     }
 
-    /// A line that was not whole.
+    /// In the place of a line's kind, for one that was whole and late.
+    static let reorderedKind = UInt8(ascii: "R")
+
+    /// A line that was not whole, or late.
     struct Fragment {
         let kind: UInt8
         let writer: Int
@@ -81,7 +84,10 @@ final class Receipts {
         file[word] = bits | bit
         let end = Int(file[start])
         if sequence < end {
-            if isOrdered { self[.reordered] &+= 1 }
+            if isOrdered {
+                self[.reordered] &+= 1
+                note(Fragment(kind: Receipts.reorderedKind, writer: writer, sequence: sequence, byteCount: 0))
+            }
         } else {
             file[start] = UInt64(sequence &+ 1)
         }

@@ -22,7 +22,7 @@ struct StressCommand: ParsableCommand {
             Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 64 wrong usage.
             """,
         version: KeeperSidecar.version,
-        subcommands: [WritesCommand.self, ChaosCommand.self],
+        subcommands: [WritesCommand.self, RestartCommand.self, ChaosCommand.self, ServeCommand.self],
     )
 
     /// This program is its own keeper, child and faulty stand-ins, so that one file is all a test machine needs.

@@ -13,6 +13,8 @@ struct Judge {
         var clientFragments = 0
         /// Fragments of a killed server's last line.
         var serverFragments = 0
+        /// Lines of a killed server that lines of the next one overtook.
+        var overtaken = 0
         /// Ends of input within a line, after a keeper was killed.
         var cutTails = 0
         /// Lines without a completion because the server was killed.
@@ -61,20 +63,25 @@ struct Judge {
         let receipts = life.receipts
         let place = "session \(one.index), life \(number)"
         violations.add(.duplicated, count: Int(receipts[.duplicates]), "\(place): a line arrived again")
-        violations.add(.reordered, count: Int(receipts[.reordered]), "\(place): a line arrived after a later one")
         violations.add(.phantom, count: Int(receipts[.strange]), "\(place): a line of no writer")
         counts.clientFragments += Int(receipts[.fragments])
         var torn = Int(receipts[.torn])
+        var reordered = Int(receipts[.reordered])
+        // What a killed server had under way may be cut, and overtaken by what the next server sends.
         let serverWasKilled = faults.contains { $0.kind == .serverKilled }
-        for fragment in receipts.fragments where fragment.kind == LineFormat.Kind.ordered && serverWasKilled {
-            guard one.ledgers.indices.contains(fragment.writer),
-                fragment.sequence >= 0, fragment.sequence < one.ledgers[fragment.writer].count,
-                one.ledgers[fragment.writer][fragment.sequence].outcome == .pending
-            else { continue }
-            torn -= 1
-            counts.serverFragments += 1
+        for fragment in receipts.fragments where serverWasKilled && isPending(fragment, one) {
+            switch fragment.kind {
+            case LineFormat.Kind.ordered:
+                torn -= 1
+                counts.serverFragments += 1
+            case Receipts.reorderedKind:
+                reordered -= 1
+                counts.overtaken += 1
+            default: break
+            }
         }
         violations.add(.torn, count: torn, "\(place): \(receipts.fragments.first.map { "\($0)" } ?? "a line")")
+        violations.add(.reordered, count: reordered, "\(place): a line arrived after a later one")
         if receipts[.tails] > 0 {
             if faults.contains(where: { $0.kind == .keeperKilled && $0.life == number }) {
                 counts.cutTails += Int(receipts[.tails])
@@ -85,6 +92,13 @@ struct Judge {
         for (writer, ledger) in one.ledgers.enumerated() where receipts.end(of: writer) > ledger.count {
             violations.add(.phantom, "\(place), writer \(writer): line \(receipts.end(of: writer) - 1) was never sent")
         }
+    }
+
+    private func isPending(_ fragment: Receipts.Fragment, _ one: Case) -> Bool {
+        guard one.ledgers.indices.contains(fragment.writer) else { return false }
+        let ledger = one.ledgers[fragment.writer]
+        guard fragment.sequence >= 0, fragment.sequence < ledger.count else { return false }
+        return ledger[fragment.sequence].outcome == .pending
     }
 
     private mutating func judge(_ ledger: Ledger, _ writer: Int, _ one: Case, _ faults: [FaultRecord]) {

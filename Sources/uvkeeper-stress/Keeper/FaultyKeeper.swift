@@ -68,7 +68,6 @@ final class FaultyKeeper {
                     forward(&held.bytes)
                 },
                 onEnd: { [unowned self] stream, error in
-                    mischief.flush { child?.streams[0]?.write(Array(UnsafeRawBufferPointer(start: $0, count: $1))) }
                     guard error == nil, let pipe = child?.streams[0] else { return stream.close() }
                     pipe.write([]) { _ in stream.close() }
                 })

@@ -23,6 +23,8 @@ final class Engine {
     /// Called when the load starts and when it ends.
     var onStart: (() -> Void)?
     var onEnd: (() -> Void)?
+    /// The sessions outlive this run, and may be older than it: a server that is one of several in turn.
+    var isServer = false
     /// Whether keepers that end are started again: where faults end them.
     var restartsKeepers = false
     private let pump: TimerHandle
@@ -75,8 +77,11 @@ final class Engine {
             }
             signals.append(handle)
         }
-        for session in sessions { session.startIfNeeded() }
-        supervisor.start(after: .milliseconds(20), repeating: .milliseconds(20)) { [unowned self] _ in supervise() }
+        let go = { [unowned self] in
+            for session in sessions { session.startIfNeeded() }
+            supervisor.start(after: .milliseconds(20), repeating: .milliseconds(20)) { [unowned self] _ in supervise() }
+        }
+        if isServer { adopt(go) } else { go() }
         loop.run()
         do {
             try loop.close()
@@ -85,6 +90,19 @@ final class Engine {
             loop.closeHandles()
             loop.run()
             try loop.close()
+        }
+    }
+
+    /// Takes over the sessions that another server has left.
+    private func adopt(_ completion: @escaping () -> Void) {
+        manager.discoverExistingKeepers { [self] result in
+            if case .success(let discovery) = result {
+                for entry in discovery.keepers {
+                    guard let session = sessions.first(where: { $0.id == entry.session.rawValue }) else { continue }
+                    try? session.adopt(keeperPID: entry.keeperPID ?? 0)
+                }
+            }
+            completion()
         }
     }
 
@@ -169,6 +187,7 @@ final class Engine {
         if restartsKeepers { for session in sessions { session.startIfNeeded() } }
         let outstanding = allWriters.reduce(0) { $0 + $1.outstanding } + extraOutstanding
         let isLate = clock.microseconds >= drainDeadline
+        if isServer, outstanding == 0 || isLate { return closeAll() }
         guard outstanding == 0 && sessions.allSatisfy({ $0.current != nil }) || isLate else { return }
         for session in sessions where session.current == nil {
             early.add(.recovery, "session \(session.index) did not come back: \(session.startFailures.suffix(2))")

@@ -33,6 +33,12 @@ struct RunDirectory {
     func ledger(session: Int, writer: Int) -> String { "\(directory)/l\(session)-\(writer)" }
     func receipts(session: Int, life: Int) -> String { "\(directory)/r\(session)-\(life)" }
 
+    /// The numbers of a session's lives, as far as they have files.
+    func lives(session: Int) -> Range<Int> {
+        let names = (try? Files.names(inDirectory: directory)) ?? []
+        return 0..<names.filter { $0.hasPrefix("r\(session)-") }.count
+    }
+
     /// Every living process of this run but this one.
     func processes() -> [Int32] {
         let needle = Array("\(RunDirectory.variable)=\(directory)".utf8)

@@ -71,21 +71,7 @@ final class Runner {
         result.sessions = settings.sessions
         result.writers = settings.writers
         result.keeperStarts = engine.sessions.reduce(0) { $0 + $1.lives.count }
-        let ledgers = engine.cases.flatMap(\.ledgers)
-        result.lines.sent = ledgers.reduce(0) { $0 + $1.count }
-        for ledger in ledgers {
-            for sequence in 0..<ledger.count {
-                let entry = ledger[sequence]
-                switch entry.outcome {
-                case .written:
-                    result.lines.written += 1
-                    result.lines.bytes += entry.byteCount
-                case .refused: result.lines.refused += 1
-                case .unknown: result.lines.unknown += 1
-                case .none, .pending: break
-                }
-            }
-        }
+        result.lines = RunResult.Lines(engine.cases.flatMap(\.ledgers)) { _ in }
         result.latency = RunResult.Percentiles(engine.tally.latency)
         result.lag = RunResult.Percentiles(engine.lag.histogram)
         result.latencyHistogram = HistogramFile.encode(engine.tally.latency)
@@ -96,12 +82,37 @@ final class Runner {
         result.lagBound = Double(RunClock.microseconds(settings.lagBound)) / 1000
         result.samples = engine.series.samples
         result.memoryPerKeeper = engine.series.samples.last { !$0.keepers.isEmpty }?.keepers ?? []
-        result.faults = engine.faults.map {
-            RunResult.Fault(
-                kind: $0.kind.rawValue, session: $0.session, start: Double($0.start) / 1e6,
-                end: $0.end.map { Double($0) / 1e6 }, note: $0.note)
-        }
+        result.faults = engine.faults.map { RunResult.Fault($0) }
         result.notes = engine.notes
+    }
+}
+
+extension RunResult.Lines {
+    /// Counts every line of these ledgers, and shows each entry to `look`.
+    init(_ ledgers: [Ledger], _ look: (Ledger.Entry) -> Void) {
+        for ledger in ledgers {
+            sent += ledger.count
+            for sequence in 0..<ledger.count {
+                let entry = ledger[sequence]
+                look(entry)
+                switch entry.outcome {
+                case .written:
+                    written += 1
+                    bytes += entry.byteCount
+                case .refused: refused += 1
+                case .unknown: unknown += 1
+                case .none, .pending: break
+                }
+            }
+        }
+    }
+}
+
+extension RunResult.Fault {
+    init(_ record: FaultRecord) {
+        self.init(
+            kind: record.kind.rawValue, session: record.session, start: Double(record.start) / 1e6,
+            end: record.end.map { Double($0) / 1e6 }, note: record.note)
     }
 }
 

@@ -62,7 +62,7 @@ final class Session {
         guard clock.microseconds >= wantedAt else { return }
         isStarting = true
         let begun = clock.microseconds
-        let path = run.receipts(session: index, life: lives.count + startFailures.count)
+        let path = run.receipts(session: index, life: run.lives(session: index).count)
         let receipts: Receipts
         let program: String
         do {
@@ -95,10 +95,12 @@ final class Session {
         }
     }
 
-    /// Takes over a life that another process has started, by its files.
-    func adopt(life number: Int, keeperPID: Int32) throws {
-        let receipts = try Receipts(run.receipts(session: index, life: number), writers: settings.writers + 1)
-        lives.append(Life(receipts, keeper: nil, keeperPID: keeperPID, readyAt: 0))
+    /// Takes over the lives that other processes have started, by their files.
+    func adopt(keeperPID: Int32) throws {
+        for number in run.lives(session: index) {
+            let receipts = try Receipts(run.receipts(session: index, life: number), writers: settings.writers + 1)
+            lives.append(Life(receipts, keeper: nil, keeperPID: keeperPID, readyAt: 0))
+        }
     }
 
     /// No more starts.

@@ -48,6 +48,7 @@ enum ClosingTable {
             (judged.lostInGap, "written lines died with a killed keeper whose child was stalled"),
             (judged.clientFragments, "fragments of clients that disconnected in mid-line"),
             (judged.serverFragments, "fragments of a killed server"),
+            (judged.overtaken, "lines of a killed server that the next one's overtook"),
             (judged.cutTails, "lines cut by the end of a killed keeper"),
             (judged.pendingAtKill, "lines without an outcome in killed servers"),
         ]
