@@ -73,9 +73,18 @@ let package = Package(
             swiftSettings: settings,
         ),
         .testTarget(name: "KeeperProtocolTests", dependencies: ["KeeperProtocol"], swiftSettings: settings),
+        .executableTarget(
+            name: "keeper-host",
+            dependencies: ["UVKeeper", "KeeperSidecar"],
+            path: "Tests/Helpers/keeper-host",
+            swiftSettings: settings,
+        ),
         .testTarget(
             name: "UVKeeperTests",
-            dependencies: ["UVKeeper", "TestSupport", "uvkeeper-sidecar"],
+            dependencies: [
+                "UVKeeper", "TestSupport", "uvkeeper-sidecar", "keeper-host",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings,
         ),
         .testTarget(

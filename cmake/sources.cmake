@@ -27,12 +27,12 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Process/ChildProcess.swift
     Sources/UVLoop/Process/ChildStdio.swift
     Sources/UVLoop/Process/ExecutableSearch.swift
-    Sources/UVLoop/Process/ExitStatus.swift
     Sources/UVLoop/Process/LibuvWatcher.swift
     Sources/UVLoop/Process/PidfdWatcher.swift
     Sources/UVLoop/Process/PosixSpawn.swift
     Sources/UVLoop/Process/ProcessDetails.swift
     Sources/UVLoop/Process/ProcessEnvironment.swift
+    Sources/UVLoop/Process/ProcessExit.swift
     Sources/UVLoop/Process/Processes.swift
     Sources/UVLoop/Process/SpawnError.swift
     Sources/UVLoop/Streams/Outbox.swift
@@ -71,6 +71,7 @@ set(KeeperProtocol_SOURCES
 )
 
 set(UVKeeper_SOURCES
+    Sources/UVKeeper/AbsolutePath.swift
     Sources/UVKeeper/DetachedProcess.swift
     Sources/UVKeeper/Exports.swift
     Sources/UVKeeper/KeeperCleanup.swift
@@ -93,7 +94,6 @@ set(UVKeeper_SOURCES
 
 set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/ChildPIDFile.swift
-    Sources/KeeperSidecar/DropLog.swift
     Sources/KeeperSidecar/Keeper+Ending.swift
     Sources/KeeperSidecar/Keeper.swift
     Sources/KeeperSidecar/KeeperFailure.swift
@@ -101,6 +101,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/KeeperLog.swift
     Sources/KeeperSidecar/KeeperSidecar.swift
     Sources/KeeperSidecar/LineForwarder.swift
+    Sources/KeeperSidecar/NoteLimiter.swift
     Sources/KeeperSidecar/SessionClaim.swift
     Sources/KeeperSidecar/SessionSocket.swift
 )

@@ -21,7 +21,7 @@ extension Keeper {
         end(session, status(of: session))
     }
 
-    func childEnded(_ exit: ExitStatus) {
+    func childEnded(_ exit: ProcessExit) {
         let (code, signal) =
             switch exit {
             case .exited(let code): ("\(code)", "null")

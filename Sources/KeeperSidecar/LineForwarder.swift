@@ -67,6 +67,7 @@ final class LineForwarder {
             remove(client)
             return
         }
+        limitRead(of: client)
         client.isReading = true
         if isBlocked { pause(client) }
         limitClients()
@@ -90,6 +91,7 @@ final class LineForwarder {
         let before = client.framer.pendingByteCount
         let isAccepted = client.framer.append(bytes) { lines in forward(lines, from: client) }
         pendingByteCount += client.framer.pendingByteCount - before
+        limitRead(of: client)
         if !isAccepted {
             drops.note("a line is longer than \(maximumLineLength) bytes; its connection is closed")
             remove(client)
@@ -101,6 +103,12 @@ final class LineForwarder {
                     + "\(largest.framer.pendingByteCount) is closed")
             remove(largest)
         }
+    }
+
+    /// Never reads past the point at which a line is too long. So when one is, its newline at least is still unread, and
+    /// the close that follows is a reset for the client, and not the clean one that confirms.
+    private func limitRead(of client: Client) {
+        client.stream.maximumReadLength = maximumLineLength - client.framer.pendingByteCount
     }
 
     private func ended(_ client: Client, _ error: UVError?) {

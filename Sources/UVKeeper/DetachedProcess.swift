@@ -13,14 +13,14 @@ public final class DetachedProcess {
     private let loop: Loop
     private var waits: [ObjectIdentifier: Wait] = [:]
     /// Called once when it has ended, before the waits are told.
-    var onExit: ((DetachedProcess, ExitStatus) -> Void)?
+    var onExit: ((DetachedProcess, ProcessExit) -> Void)?
 
     /// What a wait found.
     public enum WaitResult: Hashable, Sendable {
         /// It runs, and, for a wait that probes, is ready.
         case running
         /// It has ended.
-        case ended(ExitStatus)
+        case ended(ProcessExit)
         /// It runs, and was not ready in time.
         case timedOut
         /// The wait was given up by this program.
@@ -46,10 +46,10 @@ public final class DetachedProcess {
     }
 
     /// Whether it has not been seen to end.
-    public var isRunning: Bool { child.isRunning }
+    public var isRunning: Bool { exitStatus == nil }
 
     /// How it ended; nil while it runs.
-    public var exitStatus: ExitStatus? { child.exitStatus }
+    public var exitStatus: ProcessExit? { child.exitStatus }
 
     /// Waits until the process has lived so long, or has ended; `completion` runs once, on a later tick.
     public func waitForNoCrash(window: Duration, completion: @escaping (WaitResult) -> Void) {
@@ -66,16 +66,18 @@ public final class DetachedProcess {
         wait(probe: probe, deadline: deadline, completion: completion)
     }
 
-    /// Stops watching the process, which runs on: waits end as canceled, its end is not reported. If it ends before this
-    /// program does, it stays a zombie until then (H47). Idempotent.
+    /// Stops watching the process, which runs on: waits end as canceled on the next tick, its end is not reported. If it
+    /// ends before this program does, it stays a zombie until then (H47). Idempotent.
     public func close() {
         onExit = nil
         child.close()
-        endWaits(.canceled)
+        for wait in waits.values { wait.cancel() }
     }
 
     private func wait(probe: (() -> Bool)? = nil, deadline: Duration, completion: @escaping (WaitResult) -> Void) {
         if let exitStatus { return loop.onNextTick { completion(.ended(exitStatus)) } }
+        // Closed: nobody would tell of its end.
+        guard child.isRunning else { return loop.onNextTick { completion(.canceled) } }
         do throws(UVError) {
             let wait = try Wait(on: loop, probe: probe, deadline: deadline)
             let id = ObjectIdentifier(wait)
@@ -89,14 +91,10 @@ public final class DetachedProcess {
         }
     }
 
-    private func ended(_ status: ExitStatus) {
+    private func ended(_ status: ProcessExit) {
         onExit?(self, status)
         onExit = nil
-        endWaits(.ended(status))
-    }
-
-    private func endWaits(_ result: WaitResult) {
-        for wait in Array(waits.values) { wait.end(result) }
+        for wait in Array(waits.values) { wait.end(.ended(status)) }
     }
 
     /// One wait: a timer that probes, and a deadline.
@@ -125,6 +123,13 @@ public final class DetachedProcess {
             completion(result)
         }
 
+        func cancel() {
+            guard let completion else { return }
+            self.completion = nil
+            timer.close()
+            timer.loop.onNextTick { completion(.canceled) }
+        }
+
         private func next() {
             let left = end - LibUV.monotonicTime
             let delay = probe == nil ? left : min(left, pause)
@@ -134,6 +139,8 @@ public final class DetachedProcess {
 
         private func fired() {
             if let probe, probe() { return end(.running) }
+            // The probe may have closed the process.
+            guard completion != nil else { return }
             if LibUV.monotonicTime >= end { return end(.timedOut) }
             next()
         }

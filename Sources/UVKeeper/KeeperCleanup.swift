@@ -6,22 +6,23 @@ enum KeeperCleanup {
     /// Removes a dead session's files while holding the lock of its pid file, which keeps a keeper that is just starting
     /// from taking over in between. Safe on any thread; nothing here waits.
     ///
-    /// - Parameter isTerminated: its keeper lives and has been told to end; the files go even though it holds the lock and
-    ///   its socket still accepts.
+    /// - Parameter terminated: the keeper that lives and has been told to end; its files go although it holds the lock and its
+    ///   socket still accepts.
     /// - Returns: false if they were left: a keeper has come back, or something else has their names.
-    static func remove(_ session: SessionID, paths: KeeperPaths, isTerminated: Bool = false) -> Bool {
+    static func remove(_ session: SessionID, paths: KeeperPaths, terminated: Int32? = nil) -> Bool {
         let pidPath = paths.keeperPID(for: session)
         do throws(UVError) {
             let file = try OpenFile(pidPath, .readWrite)
             // Closing releases the lock, after the file is gone.
             defer { file.close() }
-            if !isTerminated {
-                guard try file.lockForDescription() else { return false }
+            // The file of a terminated keeper is locked by it, or, of an original one, by nobody.
+            if try !file.lockForDescription() {
+                guard let terminated, try file.lockHolder() == .process(terminated) else { return false }
             }
             let identity = try file.status().identity
             guard try Files.status(of: pidPath, followingLinks: false).identity == identity else { return false }
-            guard try removeSocket(paths.socket(for: session), isTerminated: isTerminated) else { return false }
-            try Files.unlinkIfPresent(paths.childPID(for: session))
+            guard try removeSocket(paths.socket(for: session), of: terminated) else { return false }
+            try removeFile(paths.childPID(for: session))
             return try Files.unlink(pidPath, ifStill: identity)
         } catch {
             return false
@@ -48,17 +49,32 @@ enum KeeperCleanup {
         }
     }
 
-    /// - Returns: false if somebody listens on it after all.
-    private static func removeSocket(_ path: String, isTerminated: Bool) throws(UVError) -> Bool {
+    /// - Returns: false if somebody else than the terminated keeper listens on it after all.
+    private static func removeSocket(_ path: String, of terminated: Int32?) throws(UVError) -> Bool {
         do throws(UVError) {
             let status = try Files.status(of: path, followingLinks: false)
-            if !isTerminated {
-                guard case .refused = SocketProbe(path) else { return false }
+            switch SocketProbe(path) {
+            // Missing: a symbolic link that leads nowhere.
+            case .refused, .missing: break
+            // Without a pid its backlog is full: a frozen keeper's, most likely its own.
+            case .accepting(let pid):
+                guard let terminated, pid == nil || pid == terminated else { return false }
+            case .failed: return false
             }
             try Files.unlink(path, ifStill: status.identity)
         } catch .noEntry {
             return true
         }
         return true
+    }
+
+    /// A directory in its place stays, and keeps nothing else from being removed.
+    private static func removeFile(_ path: String) throws(UVError) {
+        do throws(UVError) {
+            guard try Files.status(of: path, followingLinks: false).kind != .directory else { return }
+            try Files.unlink(path)
+        } catch .noEntry {
+            return
+        }
     }
 }

@@ -2,10 +2,11 @@ public import UVLoop
 
 /// One connection to a keeper, for lines in order, confirmed as a whole at its end.
 ///
-/// A keeper never answers. But it closes a connection cleanly only when it has read everything up to the end of the
-/// stream and its child's stdin has taken it; if it dies or drops the connection before, the kernel reports a reset
-/// because bytes were left unread. So a clean close after ``finish(_:)`` confirms every line. The original closes in the
-/// same way once it has read everything.
+/// A keeper never answers. But it closes a connection cleanly only when it has read everything up to the end of the stream
+/// and its child's stdin has taken it; if it dies or drops the connection before, the kernel reports a reset because bytes
+/// were left unread. So a clean close after ``finish()`` confirms every line. The original closes in the same way once it
+/// has read everything. One gap remains: a keeper that ends, with its child or by SIGKILL, while it holds lines that the
+/// child's full pipe has not taken closes cleanly too.
 public final class KeeperConnection {
     /// How a connection ended.
     public enum End: Hashable, Sendable {
@@ -31,6 +32,7 @@ public final class KeeperConnection {
     private var onOpen: ((KeeperConnection) -> Void)?
     private var onEnd: ((KeeperConnection, End) -> Void)?
     private var retryTimer: TimerHandle?
+    private var submitted: UInt64 = 0
     private var retryDelay = KeeperConnection.backlogDelay.shortest
 
     /// Called when everything written has been taken by the kernel.
@@ -64,6 +66,7 @@ public final class KeeperConnection {
         guard case .open(let stream) = state else {
             preconditionFailure("KeeperConnection.write: the connection is not open")
         }
+        submitted += UInt64(bytes.count)
         return stream.write(bytes)
     }
 
@@ -148,7 +151,7 @@ public final class KeeperConnection {
     }
 
     private func ended(_ stream: PipeStream, _ error: UVError?) {
-        if case .finishing = state, error == nil, stream.queuedByteCount == 0 { return end(.confirmed) }
+        if case .finishing = state, error == nil, stream.acceptedByteCount == submitted { return end(.confirmed) }
         // Closed before we had finished: whatever was accepted may have been read.
         end(.failed(error ?? .connectionReset, accepted: stream.acceptedByteCount))
     }

@@ -18,7 +18,7 @@ public enum KeeperError: Error, Hashable, Sendable {
     /// The session has a keeper already, of this pid if known.
     case sessionTaken(SessionID, pid: Int32?)
     /// The keeper started and ended before its socket accepted; with the last lines of its log.
-    case keeperEnded(ExitStatus, log: [String])
+    case keeperEnded(ProcessExit, log: [String])
     /// The keeper runs, and its socket did not accept within this time.
     case notReady(Duration)
     /// The command is empty, or a zero byte is in it.
@@ -61,6 +61,7 @@ extension KeeperError: CustomStringConvertible {
             "\(lines) lines of \(bytes) bytes wait for this session already; wait for their completions"
         case .connection(let path, .noEntry): "no keeper: there is no socket \(path)"
         case .connection(let path, .connectionRefused): "no keeper: nobody listens on \(path)"
+        case .connection(let path, .notSocket): "no keeper: \(path) is no socket; remove what is there"
         case .connection(let path, let error): "the connection to \(path) failed: \(error)"
         case .timedOut(let time):
             "the keeper did not confirm within \(time); it may be frozen, or its child does not read"

@@ -3,10 +3,11 @@ internal import UVLoop
 
 /// What is found out about one session's keeper from its files, its socket and the system, changing nothing.
 ///
-/// A pid in a file is not an identity: numbers are used again. A process counts as the session's keeper only if something
-/// ties it to the session: it holds the lock on the pid file (ours), it is the one that listens on the session's socket, or
-/// it was started with the session id as an argument (the original keeper, which has no lock). Only such a process is ever
-/// signalled. Safe on any thread; nothing here waits.
+/// A pid in a file is not an identity: numbers are used again. A process counts as the session's keeper only if it holds the
+/// lock on the pid file that names it (ours), or listens on the session's socket (the original, which has no lock). Only such
+/// a process is ever signalled. One that merely has the pid, and the session's name among its arguments, may be an original
+/// keeper that lost its socket, or `sleep 100` in place of the keeper of session 100: it is left alone. Safe on any thread;
+/// nothing here waits.
 struct KeeperInspection: Sendable {
     enum Finding: Hashable, Sendable {
         /// A keeper lives; `pid` is nil if the system does not tell which process serves the socket.
@@ -21,17 +22,34 @@ struct KeeperInspection: Sendable {
 
     let session: SessionID
     let finding: Finding
-    /// What the child-pid file says; nil if absent or unreadable.
+    /// When the live keeper started; with the pid, this tells it from a later process of the same number.
+    let startTime: Duration?
+    /// What the child-pid file says; nil if absent, unreadable, or left behind by an earlier keeper.
     let childPID: Int32?
-    /// The pid file's last change.
+
+    /// When the pid file was written, since 1970; nil if there is none.
     let since: Duration?
 
     init(_ session: SessionID, paths: KeeperPaths) {
         self.session = session
-        let pidFile = KeeperInspection.pidFile(paths.keeperPID(for: session))
+        let pidFile = PIDFile(paths.keeperPID(for: session))
         since = pidFile.since
-        childPID = KeeperInspection.pid(in: paths.childPID(for: session))
-        finding = KeeperInspection.finding(session, paths: paths, pidFile: pidFile)
+        let childFile = PIDFile(paths.childPID(for: session))
+        // A keeper writes the child's file after its own; an older one is a killed predecessor's, whose child is long gone
+        // while this one is about to start.
+        let isLeftBehind = if let own = pidFile.since, let its = childFile.since { its < own } else { false }
+        childPID = isLeftBehind ? nil : childFile.pid
+        let finding = KeeperInspection.finding(session, paths: paths, pidFile: pidFile)
+        guard case .live(let pid?) = finding else {
+            self.finding = finding
+            startTime = nil
+            return
+        }
+        startTime = ProcessDetails(of: pid)?.startTime
+        // Only if it is the keeper before and after is the time in between the keeper's.
+        let again = KeeperInspection.finding(
+            session, paths: paths, pidFile: PIDFile(paths.keeperPID(for: session)))
+        self.finding = again == finding ? finding : .undecided(pid: pid)
     }
 
     /// Whether the child lives, as far as its pid file tells: absent means alive.
@@ -40,55 +58,59 @@ struct KeeperInspection: Sendable {
         return Processes.liveness(of: childPID) != .gone
     }
 
-    private struct PIDFile {
-        var exists = false
-        var pid: Int32?
-        var lockedBy: Int32?
-        var since: Duration?
-    }
-
     private static func finding(_ session: SessionID, paths: KeeperPaths, pidFile: PIDFile) -> Finding {
-        if let owner = pidFile.lockedBy { return .live(pid: owner) }
-        // Unlocked: our keeper is dead, an original one may live.
-        var isUnidentified = false
-        if let pid = pidFile.pid, Processes.liveness(of: pid) != .gone {
-            switch ProcessDetails.arguments(of: pid) {
-            case .some(let arguments) where arguments.dropFirst().contains(session.rawValue): return .live(pid: pid)
-            case .some: break
-            case .none: isUnidentified = true
-            }
+        if let owner = pidFile.lockedBy {
+            // Another owner is a keeper taking over, or a server cleaning up, or a stranger.
+            return owner == pidFile.pid ? .live(pid: owner) : .undecided(pid: nil)
         }
         switch SocketProbe(paths.socket(for: session)) {
-        // An empty or unreadable pid file with an accepting socket is a live keeper.
+        // An empty or unreadable pid file with an accepting socket is a live keeper. With a full backlog the system does not
+        // name the listener.
         case .accepting(let pid): return .live(pid: pid)
         // Cannot be told now (no descriptors, no permission): nothing is removed on a guess.
         case .failed: return .undecided(pid: pidFile.pid)
-        case .refused: return isUnidentified ? .undecided(pid: pidFile.pid) : .dead
-        case .missing:
-            if isUnidentified { return .undecided(pid: pidFile.pid) }
-            return pidFile.exists ? .dead : .absent
+        case .missing where !pidFile.exists: return .absent
+        case .refused, .missing: break
         }
+        if pidFile.isUndecided { return .undecided(pid: nil) }
+        return pidFile.pid.map { KeeperInspection.mayBeKeeper($0, of: session) } == true
+            ? .undecided(pid: pidFile.pid) : .dead
     }
 
-    private static func pidFile(_ path: String) -> PIDFile {
-        var result = PIDFile()
-        do throws(UVError) {
-            let file = try OpenFile(path, .readOnly)
-            defer { file.close() }
-            result.exists = true
-            result.since = try file.status().modifiedAt
-            result.pid = pid(from: try file.read(limit: 64))
-            if case .process(let owner) = try file.lockHolder() { result.lockedBy = owner }
-        } catch {
-            // Missing, or unreadable: no permission, or no file at all. What it says is then not known, and the socket
-            // decides.
-            if error != .noEntry { result.exists = true }
-        }
-        return result
+    /// Whether a process could be an original keeper of the session.
+    private static func mayBeKeeper(_ pid: Int32, of session: SessionID) -> Bool {
+        guard Processes.liveness(of: pid) != .gone else { return false }
+        guard let arguments = ProcessDetails.arguments(of: pid) else { return true }
+        return arguments.dropFirst().contains(session.rawValue)
     }
 
-    private static func pid(in path: String) -> Int32? {
-        do throws(UVError) { return pid(from: try Files.read(path, limit: 64)) } catch { return nil }
+    private struct PIDFile {
+        var exists = false
+        /// It could not be read for want of permission or resources.
+        var isUndecided = false
+        var pid: Int32?
+        var lockedBy: Int32?
+        var since: Duration?
+
+        init(_ path: String) {
+            do throws(UVError) {
+                let file = try OpenFile(path, .readOnly)
+                defer { file.close() }
+                exists = true
+                since = try file.status().modifiedAt
+                pid = KeeperInspection.pid(from: try file.read(limit: 64))
+                if case .process(let owner) = try file.lockHolder() { lockedBy = owner }
+            } catch {
+                switch error {
+                case .noEntry: break
+                // Something that is no file has its name, and says nothing.
+                case .symbolicLink, .isDirectory, .invalidArgument: exists = true
+                default:
+                    exists = true
+                    isUndecided = true
+                }
+            }
+        }
     }
 
     /// A positive decimal number, white space around it ignored.

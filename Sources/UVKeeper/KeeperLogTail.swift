@@ -1,27 +1,48 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The end of a keeper's log, for errors.
-enum KeeperLogTail {
+/// What one run of a keeper has written to its logs, for errors. To be made before the keeper starts: what was there already
+/// is another run's.
+struct KeeperLogTail {
     private static let byteCount = 4096
     private static let lineCount = 8
 
-    /// What the last keeper of the session wrote, at most eight lines; its stderr if it had no log yet; empty if there is
-    /// nothing to read.
-    static func lines(ofLastRunIn paths: KeeperPaths, of session: SessionID) -> [String] {
-        let log = lines(paths.log(for: session))
-        if let start = log.lastIndex(where: { $0.contains("keeper starting") }) {
-            return Array(log[start...].suffix(lineCount))
+    private struct Log {
+        let path: String
+        /// Its size at the start.
+        let start: UInt64
+
+        init(_ path: String) {
+            self.path = path
+            do throws(UVError) { start = try Files.status(of: path, followingLinks: false).size } catch { start = 0 }
         }
-        return Array(lines(paths.launchLog(for: session)).suffix(lineCount))
     }
 
-    private static func lines(_ path: String) -> [String] {
+    private let log: Log
+    private let launchLog: Log
+
+    init(of session: SessionID, in paths: KeeperPaths) {
+        log = Log(paths.log(for: session))
+        launchLog = Log(paths.launchLog(for: session))
+    }
+
+    /// At most eight lines: the last of the log; of the launch log, which has the keeper's stderr, if the log has none;
+    /// empty if there is nothing to read.
+    var lines: [String] {
+        let lines = KeeperLogTail.lines(log)
+        return lines.isEmpty ? KeeperLogTail.lines(launchLog) : lines
+    }
+
+    private static func lines(_ log: Log) -> [String] {
         do throws(UVError) {
-            let file = try OpenFile(path, .readOnly)
+            let file = try OpenFile(log.path, .readOnly)
             defer { file.close() }
-            let bytes = try file.read(last: byteCount)
-            return bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+            let size = try file.status().size
+            // A log that has become smaller was cut to nothing meanwhile.
+            let start = Int(clamping: size < log.start ? 0 : log.start)
+            let bytes = try file.read(from: max(start, Int(clamping: size) - byteCount), limit: byteCount)
+            let lines = bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+            return Array(lines.suffix(lineCount))
         } catch {
             return []
         }

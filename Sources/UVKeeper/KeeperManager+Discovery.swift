@@ -66,31 +66,36 @@ extension KeeperManager {
     ) {
         guard !isClosed else { return completion(.failure(.closed)) }
         var discovery = KeeperDiscovery()
-        var dead: [SessionID] = []
+        // With the pid of a keeper that was told to end.
+        var dead: [(session: SessionID, terminated: Int32?)] = []
         for inspection in inspections {
             let session = inspection.session
             switch inspection.finding {
             case .live(let pid):
                 let isChildAlive = options.isChildAlive?(session, pid) ?? inspection.isChildAlive
-                if !isChildAlive, let pid, terminate(pid, session) {
+                let keeper = pid.map { Tracked(pid: $0, startTime: inspection.startTime, process: nil) }
+                if !isChildAlive, let keeper, keeper.isStillItself, terminate(keeper.pid, session) {
                     discovery.terminated.append(session)
-                    tracked[session] = nil
-                    dead.append(session)
+                    if tracked[session]?.pid == keeper.pid { tracked[session] = nil }
+                    dead.append((session, keeper.pid))
                     continue
                 }
-                adopt(session, pid)
+                if let keeper { adopt(session, keeper) }
                 discovery.keepers.append(entry(session, pid))
             case .undecided(let pid): discovery.keepers.append(entry(session, pid))
-            case .dead: dead.append(session)
+            case .dead: dead.append((session, nil))
             case .absent: break
             }
         }
         let terminated = Set(discovery.terminated)
         loop.queueWork { [paths, dead] in
-            dead.filter { KeeperCleanup.remove($0, paths: paths, isTerminated: terminated.contains($0)) }
+            dead.filter { KeeperCleanup.remove($0.session, paths: paths, terminated: $0.terminated) }.map(\.session)
         } completion: { removed in
             discovery.removed = removed.filter { !terminated.contains($0) }
-            for session in discovery.removed { self.tracked[session] = nil }
+            // A new keeper may have been started while the files of the old one went.
+            for session in discovery.removed where self.tracked[session]?.isStillItself == false {
+                self.tracked[session] = nil
+            }
             self.logger.info(
                 "keepers discovered",
                 metadata: [
@@ -105,8 +110,10 @@ extension KeeperManager {
         KeeperEntry(session: session, keeperPID: pid, socketPath: paths.socket(for: session))
     }
 
-    private func adopt(_ session: SessionID, _ pid: Int32?) {
-        guard let pid, pid > 1, tracked[session]?.pid != pid else { return }
-        tracked[session] = Tracked(pid: pid, startTime: ProcessDetails(of: pid)?.startTime, process: nil)
+    private func adopt(_ session: SessionID, _ keeper: Tracked) {
+        guard keeper.pid > 1, keeper.pid != Processes.currentID else { return }
+        // One that was started here is tracked with its process.
+        if let known = tracked[session], known.pid == keeper.pid, known.startTime == keeper.startTime { return }
+        tracked[session] = keeper
     }
 }

@@ -53,17 +53,19 @@ extension KeeperManager {
     ) {
         loop.preconditionOnThread()
         let keeper: SpawnedKeeper
+        let log: KeeperLogTail
         do throws(KeeperError) {
             guard !isClosed else { throw .closed }
             let session = try checkedSession(id)
             let environment = try keeperEnvironment(environment, command, arguments, capturesOutput)
+            log = KeeperLogTail(of: session, in: paths)
             keeper = try start(session, in: workingDirectory, environment: environment)
         } catch {
             logger.warning("cannot start keeper", metadata: ["session": "\(id)", "error": "\(error)"])
             return loop.onNextTick { completion(.failure(error)) }
         }
         guard readiness != .started else { return loop.onNextTick { completion(.success(keeper)) } }
-        wait(for: keeper, readiness, deadline, completion)
+        wait(for: keeper, log, readiness, deadline, completion)
     }
 
     private func checkedSession(_ id: String) throws(KeeperError) -> SessionID {
@@ -71,6 +73,8 @@ extension KeeperManager {
         do throws(SessionIDError) { session = try SessionID(id) } catch { throw .invalidSession(id, error) }
         let bytesLeft = paths.socketPathBytesLeft(for: session)
         guard bytesLeft >= 0 else { throw .socketPathTooLong(paths.socket(for: session), by: -bytesLeft) }
+        // One that was started just now may not hold its lock yet.
+        if let keeper = tracked[session], keeper.isStillItself { throw .sessionTaken(session, pid: keeper.pid) }
         // The keeper checks it too, under the lock; this says it sooner.
         if case .live(let pid) = KeeperInspection(session, paths: paths).finding {
             throw .sessionTaken(session, pid: pid)
@@ -102,7 +106,8 @@ extension KeeperManager {
         let suffix = "/.pi/dashboard/sessions"
         let derived = SessionsDirectory.path(environment: result.variables, home: result["HOME"] ?? "")
         if derived != sessionsDirectory, sessionsDirectory.hasSuffix(suffix) {
-            result[KeeperVariable.dashboardHome] = String(sessionsDirectory.dropLast(suffix.count))
+            let base = sessionsDirectory.dropLast(suffix.count)
+            result[KeeperVariable.dashboardHome] = base.isEmpty ? "/" : String(base)
         }
         return result
     }
@@ -156,7 +161,7 @@ extension KeeperManager {
         }
     }
 
-    private func ended(_ session: SessionID, _ process: DetachedProcess, _ status: ExitStatus) {
+    private func ended(_ session: SessionID, _ process: DetachedProcess, _ status: ProcessExit) {
         if tracked[session]?.process === process { tracked[session] = nil }
         logger.info(
             "keeper ended",
@@ -165,15 +170,14 @@ extension KeeperManager {
 
     private func wait(
         for keeper: SpawnedKeeper,
+        _ log: KeeperLogTail,
         _ readiness: Readiness,
         _ deadline: Duration,
         _ completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
     ) {
-        let paths = paths
         let failure = { (result: DetachedProcess.WaitResult) -> KeeperError in
             switch result {
-            case .ended(let status):
-                .keeperEnded(status, log: KeeperLogTail.lines(ofLastRunIn: paths, of: keeper.session))
+            case .ended(let status): .keeperEnded(status, log: log.lines)
             case .timedOut: .notReady(deadline)
             case .canceled, .running: .closed
             }

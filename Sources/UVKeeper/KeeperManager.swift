@@ -55,15 +55,22 @@ public final class KeeperManager {
 
     /// Creates a manager; nothing is opened or made yet.
     ///
-    /// - Throws: ``KeeperError/noSessionsDirectory``.
+    /// A relative sessions directory is taken from the working directory as it is now.
+    ///
+    /// - Throws: ``KeeperError/noSessionsDirectory``; ``KeeperError/file(_:_:)`` if there is no working directory.
     public init(on loop: Loop, options: Options = Options()) throws(KeeperError) {
         self.loop = loop
         self.options = options
         logger = options.logger ?? Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
         let directory = options.sessionsDirectory ?? KeeperManager.defaultDirectory(options.platform)
         guard let directory, !directory.isEmpty else { throw .noSessionsDirectory }
-        paths = KeeperPaths(
-            directory: try KeeperManager.absolute(directory, options.platform), platform: options.platform)
+        do throws(UVError) {
+            // A path of the other platform's shape, for its names only, stays as it is.
+            let absolute = options.platform == .posix ? try AbsolutePath.of(directory) : directory
+            paths = KeeperPaths(directory: absolute, platform: options.platform)
+        } catch {
+            throw .file(directory, error)
+        }
     }
 
     /// Ends the manager, not its keepers: every line not yet written completes as refused or unknown, waits for keepers
@@ -103,6 +110,8 @@ public final class KeeperManager {
 
     /// SIGTERM to a pid that is known to be a keeper.
     func terminate(_ pid: Int32, _ session: SessionID) -> Bool {
+        // A program may serve a session itself, and must not end itself for it.
+        guard pid != Processes.currentID else { return false }
         do throws(UVError) {
             do throws(UVError) {
                 try Processes.send(.terminate, toGroup: pid)
@@ -116,16 +125,6 @@ public final class KeeperManager {
             logger.warning(
                 "cannot end keeper", metadata: ["session": "\(session)", "pid": "\(pid)", "error": "\(error)"])
             return false
-        }
-    }
-
-    /// A relative directory seen from here: keepers run elsewhere.
-    private static func absolute(_ directory: String, _ platform: KeeperPlatform) throws(KeeperError) -> String {
-        guard platform == .posix, !directory.hasPrefix("/") else { return directory }
-        do throws(UVError) {
-            return "\(try LibUV.currentDirectory())/\(directory)"
-        } catch {
-            throw .file(directory, error)
         }
     }
 

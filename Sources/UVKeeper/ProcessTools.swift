@@ -24,7 +24,7 @@ extension Processes {
     /// number is used again in between, the new process is not signalled. Mirrors the original's `killProcess`.
     ///
     /// - Parameters:
-    ///   - group: signal its whole process group, which it must lead.
+    ///   - group: signal the process group it leads; if it leads none, the process alone.
     ///   - grace: the time between the two signals. After SIGKILL it is given two seconds to be gone.
     public static func killProcess(
         _ pid: Int32,
@@ -93,9 +93,15 @@ extension Processes {
 
         /// Nil: sent.
         private func send(_ signal: Signal) -> KillResult? {
+            guard pid > 1 else { return .notPermitted }
             guard !isGone else { return .ended }
             do throws(UVError) {
-                if group { try Processes.send(signal, toGroup: pid) } else { try Processes.send(signal, to: pid) }
+                do throws(UVError) {
+                    if group { try Processes.send(signal, toGroup: pid) } else { try Processes.send(signal, to: pid) }
+                } catch .noProcess where group && !isGone {
+                    // It leads no group.
+                    try Processes.send(signal, to: pid)
+                }
                 return nil
             } catch .noProcess {
                 return .ended

@@ -43,6 +43,10 @@ final class SessionQueue {
     private var lineCount = 0
     /// A connection whose lines are unknown, and that has not ended.
     private var unconfirmed: KeeperConnection?
+    /// Such connections to keepers whose place another has taken; they end by themselves, and nobody waits for them.
+    private var left: [KeeperConnection] = []
+    /// The socket file of the last connection: another file means another keeper.
+    private var socket: FileIdentity?
 
     init(path: String, on loop: Loop, limits: Limits) throws(UVError) {
         self.path = path
@@ -53,7 +57,8 @@ final class SessionQueue {
 
     /// Whether it could be forgotten.
     var isIdle: Bool {
-        if case .idle = state, unconfirmed == nil { true } else { false }
+        // A queue that runs completions is idle while more lines wait.
+        if case .idle = state, unconfirmed == nil, left.isEmpty, waiting.isEmpty { true } else { false }
     }
 
     func add(_ bytes: [UInt8], _ completion: @escaping (WriteOutcome) -> Void) {
@@ -82,6 +87,8 @@ final class SessionQueue {
         }
         unconfirmed?.close()
         unconfirmed = nil
+        for connection in left { connection.close() }
+        left = []
         state = .idle
         let unsent = waiting
         waiting = []
@@ -96,14 +103,25 @@ final class SessionQueue {
     /// Starts an attempt; its time covers waiting, connecting, writing and the confirmation.
     private func attempt() {
         timer.start(after: KeeperConstants.writeAttemptTimeout) { [unowned self] _ in timedOut() }
-        guard unconfirmed == nil else {
-            state = .blocked
-            return
+        if let unconfirmed {
+            // A frozen keeper must not block the one that has taken its place.
+            guard let socket, let current = currentSocket, current != socket else {
+                state = .blocked
+                return
+            }
+            left.append(unconfirmed)
+            self.unconfirmed = nil
         }
         connect()
     }
 
+    /// The file at the path now; nil if there is none. While a keeper has its socket bound, its inode is not used again.
+    private var currentSocket: FileIdentity? {
+        do throws(UVError) { return try Files.status(of: path).identity } catch { return nil }
+    }
+
     private func connect() {
+        socket = currentSocket
         do throws(UVError) {
             state = .connecting(
                 try KeeperConnection(
@@ -140,6 +158,10 @@ final class SessionQueue {
     }
 
     private func ended(_ connection: KeeperConnection, _ end: KeeperConnection.End) {
+        if let index = left.firstIndex(where: { $0 === connection }) {
+            left.remove(at: index)
+            return
+        }
         if connection === unconfirmed {
             unconfirmed = nil
             if case .blocked = state { connect() }
@@ -154,8 +176,7 @@ final class SessionQueue {
         case (.delivering(_, let lines), .failed(let error, let accepted)):
             let untouched = untouchedStart(of: lines, accepted: accepted)
             waiting.insert(contentsOf: lines[untouched...], at: 0)
-            complete(Array(lines[..<untouched]), .unknown(.connection(path, error)))
-            attemptFailed(.connection(error))
+            attemptFailed(.connection(error), unknown: Array(lines[..<untouched]))
         case (.connecting, .failed(let error, _)): attemptFailed(.connection(error))
         case (.connecting, .confirmed), (.idle, _), (.pausing, _), (.blocked, _):
             preconditionFailure("a connection ended that was not open")
@@ -189,13 +210,19 @@ final class SessionQueue {
     }
 
     /// Counts the attempt against every line that waited for it; those with attempts left are tried again after a pause.
-    private func attemptFailed(_ failure: Failure) {
+    ///
+    /// The new state is complete before the first completion runs: completions may add lines or close the queue.
+    ///
+    /// - Parameter unknown: lines of the attempt that are not tried again.
+    private func attemptFailed(_ failure: Failure, unknown: [Line] = []) {
         timer.stop()
         let reason: KeeperError
         var isFinal = false
         switch failure {
         case .timedOut: reason = .timedOut(KeeperConstants.writeAttemptTimeout)
-        case .connection(let error):
+        case .connection(let reported):
+            // The kernel refuses connections to a file that is no socket in the words for a socket without a listener.
+            let error = reported == .connectionRefused && isOtherFile ? .notSocket : reported
             reason = .connection(path, error)
             isFinal = SessionQueue.isConfiguration(error)
         }
@@ -210,6 +237,7 @@ final class SessionQueue {
             let pause = KeeperConstants.writeBackoffs[first.failedAttempts - 1]
             timer.start(after: pause) { [unowned self] _ in attempt() }
         }
+        complete(unknown, .unknown(reason))
         complete(refused, .refused(reason))
     }
 
@@ -233,6 +261,11 @@ final class SessionQueue {
             offset += UInt64(line.bytes.count)
         }
         return lines.count
+    }
+
+    /// Whether something is at the path that is no socket.
+    private var isOtherFile: Bool {
+        do throws(UVError) { return try Files.status(of: path).kind != .socket } catch { return false }
     }
 
     /// Errors that no second attempt can mend. A missing or refusing socket is none of them: a keeper may be starting.

@@ -46,18 +46,22 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
             if Files.isExecutable(place) { return SidecarCommand([place]) }
             places.append(place)
         }
-        if let found = ExecutableSearch.find(executableName, path: environment["PATH"]) {
-            return SidecarCommand([found])
+        guard ExecutableSearch.find(executableName, path: environment["PATH"]) != nil else {
+            throw .sidecarNotFound(places + ["PATH"])
         }
-        throw .sidecarNotFound(places + ["PATH"])
+        return try SidecarCommand([executableName]).checked(environment)
     }
 
-    /// The command, if its executable exists.
+    /// The command with its executable's absolute path, if that exists.
     func checked(_ environment: ProcessEnvironment) throws(KeeperError) -> SidecarCommand {
         guard let file = ExecutableSearch.find(argv[0], path: environment["PATH"]), Files.isExecutable(file) else {
             throw .sidecarNotFound([argv[0]])
         }
-        return self
+        do throws(UVError) {
+            return SidecarCommand([try AbsolutePath.of(file)] + argv.dropFirst())
+        } catch {
+            throw .file(file, error)
+        }
     }
 
     private static func besideExecutable() -> [String] {

@@ -4,7 +4,7 @@ import UVKeeper
 
 /// One run of the `uvkeeper` command: what it was given, what it said, how it ended.
 struct CommandRun {
-    var status = ExitStatus.unknown
+    var status = ProcessExit.unknown
     var output = ""
     var errors = ""
 
@@ -24,7 +24,7 @@ struct CommandRun {
             executable: BuiltProducts.executable("uvkeeper"), arguments: arguments, environment: environment,
             stdio: [.pipe, .pipe, .pipe])
         final class Collected {
-            var status = ExitStatus.unknown
+            var status = ProcessExit.unknown
             var bytes: [[UInt8]] = [[], [], []]
         }
         let collected = Collected()

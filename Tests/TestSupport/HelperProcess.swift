@@ -16,8 +16,8 @@ public func expectScenario(_ arguments: String..., sourceLocation: SourceLocatio
 /// Runs a program to its end and collects what it writes to its standard output and error.
 public func runProgram(
     _ executable: String, _ arguments: [String] = []
-) throws -> (status: UVLoop.ExitStatus?, output: String) {
-    var status: UVLoop.ExitStatus?
+) throws -> (status: ProcessExit?, output: String) {
+    var status: ProcessExit?
     var output: [UInt8] = []
     try withLoop { loop in
         let configuration = ChildProcess.Configuration(

@@ -79,7 +79,7 @@ public final class KeeperHome {
     }
 
     /// Runs a keeper that is expected to end by itself.
-    public func runToEnd(_ keeper: KeeperProcess) throws -> UVLoop.ExitStatus {
+    public func runToEnd(_ keeper: KeeperProcess) throws -> ProcessExit {
         try until("the keeper ends") { keeper.exitStatus != nil && keeper.hasClosedStandardError }
         return keeper.exitStatus!
     }

@@ -7,7 +7,7 @@ public final class KeeperProcess {
     /// The process itself; with a shell, the shell until it becomes the keeper.
     public let process: ChildProcess
     /// How it ended; nil while it runs.
-    public private(set) var exitStatus: UVLoop.ExitStatus?
+    public private(set) var exitStatus: ProcessExit?
     /// Whether everything it wrote to stderr has been read.
     public private(set) var hasClosedStandardError = false
     private var errorBytes: [UInt8] = []
@@ -37,7 +37,7 @@ public final class KeeperProcess {
             environment: ProcessEnvironment(variables.compactMapValues { $0 }),
             stdio: [.ignore, .ignore, .pipe],
         )
-        var ended: (UVLoop.ExitStatus) -> Void = { _ in }
+        var ended: (ProcessExit) -> Void = { _ in }
         process = try ChildProcess(configuration, on: home.loop) { _, status in ended(status) }
         ended = { [weak self] in self?.exitStatus = $0 }
         try process.streams[2]!.readStart(

@@ -12,10 +12,10 @@ func shell(_ script: String, stdio: [ChildProcess.Stdio] = [], usesLibuv: Bool) 
 }
 
 /// Runs a child to its end: how it ended, and what it wrote to its standard output.
-func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: UVLoop.ExitStatus?, output: [UInt8]) {
+func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: ProcessExit?, output: [UInt8]) {
     var configuration = configuration
     configuration.stdio = [.ignore, .pipe, .ignore]
-    var status: UVLoop.ExitStatus?
+    var status: ProcessExit?
     var output: [UInt8] = []
     try withLoop { loop in
         let child = try ChildProcess(configuration, on: loop) { status = $1 }
@@ -27,7 +27,7 @@ func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: UVL
 @Suite("A child process") struct ChildProcessTests {
     @Test("reports its exit code or its signal, once", arguments: [false, true]) func endings(usesLibuv: Bool) throws {
         try withLoop { loop in
-            var statuses: [UVLoop.ExitStatus] = []
+            var statuses: [ProcessExit] = []
             let first = try ChildProcess(shell("exit 3", usesLibuv: usesLibuv), on: loop) { child, status in
                 #expect(!child.isRunning)
                 #expect(child.exitStatus == status)
@@ -128,7 +128,7 @@ func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: UVL
 
     @Test("that is not referenced lets the run return", arguments: [false, true]) func unref(usesLibuv: Bool) throws {
         let loop = try Loop()
-        var status: UVLoop.ExitStatus?
+        var status: ProcessExit?
         let child = try ChildProcess(shell("sleep 1000", usesLibuv: usesLibuv), on: loop) { status = $1 }
         child.unref()
         #expect(!loop.run())
@@ -159,7 +159,7 @@ func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: UVL
             var configuration = shell(
                 "sleep 1000 & echo $!; wait", stdio: [.ignore, .pipe, .ignore], usesLibuv: usesLibuv)
             configuration.flags = [.detached, .hideWindow, .hideWindowConsole, .hideWindowGUI, .verbatimArguments]
-            var status: UVLoop.ExitStatus?
+            var status: ProcessExit?
             let child = try ChildProcess(configuration, on: loop) { status = $1 }
             #expect(getsid(child.pid) == child.pid)
             #expect(getpgid(child.pid) == child.pid)

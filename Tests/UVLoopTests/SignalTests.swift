@@ -10,8 +10,8 @@ import UVLoop
     }
 
     @Test("appears in an exit status") func exitStatus() {
-        #expect("\(UVLoop.ExitStatus.signaled(.kill))" == "ended by SIGKILL")
-        #expect("\(UVLoop.ExitStatus.exited(code: 3))" == "exited with code 3")
-        #expect("\(UVLoop.ExitStatus.unknown)".contains("collected"))
+        #expect("\(ProcessExit.signaled(.kill))" == "ended by SIGKILL")
+        #expect("\(ProcessExit.exited(code: 3))" == "exited with code 3")
+        #expect("\(ProcessExit.unknown)".contains("collected"))
     }
 }

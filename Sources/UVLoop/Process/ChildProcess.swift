@@ -13,10 +13,10 @@ public final class ChildProcess {
     /// Our ends of the pipes, by the child's descriptor; nil where the child got none. They are the caller's to close.
     public let streams: [PipeStream?]
     /// How it ended; nil while it runs.
-    public private(set) var exitStatus: ExitStatus?
+    public private(set) var exitStatus: ProcessExit?
 
     private let watcher: any ChildWatcher
-    private var onExit: ((ChildProcess, ExitStatus) -> Void)?
+    private var onExit: ((ChildProcess, ProcessExit) -> Void)?
 
     /// Starts the child; when this returns, its executable runs.
     ///
@@ -25,7 +25,7 @@ public final class ChildProcess {
     public init(
         _ configuration: Configuration,
         on loop: Loop,
-        onExit: @escaping (ChildProcess, ExitStatus) -> Void,
+        onExit: @escaping (ChildProcess, ProcessExit) -> Void,
     ) throws(SpawnError) {
         loop.preconditionOnLoop()
         // C would cut the strings off at a zero byte, and run the child in another directory.
@@ -98,7 +98,7 @@ public final class ChildProcess {
         watcher.close(nil)
     }
 
-    private func ended(_ status: ExitStatus) {
+    private func ended(_ status: ProcessExit) {
         exitStatus = status
         let onExit = onExit
         close()
@@ -112,6 +112,6 @@ extension ChildProcess: Sendable {}
 /// What watches a child: a pidfd or libuv's own handle.
 protocol ChildWatcher: Handle {
     var pid: Int32 { get }
-    var onExit: ((ExitStatus) -> Void)? { get set }
+    var onExit: ((ProcessExit) -> Void)? { get set }
     func send(_ signal: Signal) throws(UVError)
 }

@@ -3,7 +3,7 @@ internal import CLibUV
 /// A child started and watched by libuv itself: the portable way.
 final class LibuvWatcher: Handle, ChildWatcher {
     private(set) var pid: Int32 = 0
-    var onExit: ((ExitStatus) -> Void)?
+    var onExit: ((ProcessExit) -> Void)?
 
     init(_ configuration: ChildProcess.Configuration, stdio: ChildStdio, on loop: Loop) throws(SpawnError) {
         var status: CInt = 0

@@ -8,7 +8,7 @@ internal import CLibUV
 /// collects the status (H46), and a signal sent through it cannot reach another process (H48).
 final class PidfdWatcher: Handle, ChildWatcher {
     let pid: Int32
-    var onExit: ((ExitStatus) -> Void)?
+    var onExit: ((ProcessExit) -> Void)?
     private let pidfd: CInt
     /// The child was gone before it could be watched; `pidfd` is a descriptor that says so.
     private let isCollected: Bool
@@ -66,7 +66,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
         _ = uv_poll_stop(raw.poll)
         let onExit = onExit
         self.onExit = nil
-        onExit?(result == pid ? ExitStatus(waitStatus: status) : .unknown)
+        onExit?(result == pid ? ProcessExit(waitStatus: status) : .unknown)
     }
 
     private typealias Started = (pid: pid_t, pidfd: CInt, isCollected: Bool)

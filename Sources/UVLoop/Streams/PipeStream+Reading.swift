@@ -41,7 +41,7 @@ extension PipeStream {
                 let stream: PipeStream = object(raw!.pointee.data)
                 buffer!.pointee = uv_buf_init(
                     stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self),
-                    UInt32(ReadBuffer.capacity),
+                    UInt32(min(max(1, stream.maximumReadLength), ReadBuffer.capacity)),
                 )
             },
             { raw, count, buffer in

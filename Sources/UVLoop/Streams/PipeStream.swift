@@ -16,6 +16,9 @@ public final class PipeStream: Handle {
     /// that pass no completions. Not called after ``Handle/close(_:)``.
     public var onWriteError: ((PipeStream, UVError) -> Void)?
 
+    /// The most bytes that one read takes, at least 1; more wait in the kernel. Default: what the loop's buffer holds.
+    public var maximumReadLength = ReadBuffer.capacity
+
     // Reading: PipeStream+Reading.swift
     var onBytes: ((PipeStream, RawSpan) -> Void)?
     var onEnd: ((PipeStream, UVError?) -> Void)?

@@ -152,7 +152,7 @@ func hostIgnoresChildSignal() throws {
     try end(Loop())
     let before = descriptorCount()
     let loop = try Loop()
-    var statuses: [ExitStatus] = []
+    var statuses: [ProcessExit] = []
     for _ in 0..<50 {
         _ = try ChildProcess(configuration("/bin/true"), on: loop) { _, status in statuses.append(status) }
         // Every other one is collected by the time the next starts.
@@ -163,7 +163,7 @@ func hostIgnoresChildSignal() throws {
     }
     try long.kill()
     while loop.run() {}
-    require(statuses == [ExitStatus](repeating: .unknown, count: 51), "\(statuses)")
+    require(statuses == [ProcessExit](repeating: .unknown, count: 51), "\(statuses)")
     try end(loop)
     require(descriptorCount() == before, "leaked")
 }

@@ -1,5 +1,5 @@
 /// How a child ended.
-public enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
+public enum ProcessExit: Hashable, Sendable, CustomStringConvertible {
     /// It returned this code, 0 to 255.
     case exited(code: Int32)
     /// A signal ended it.

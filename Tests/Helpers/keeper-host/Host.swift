@@ -1,0 +1,157 @@
+import UVKeeper
+
+#if canImport(Darwin)
+import Darwin
+#else
+import Glibc
+#endif
+
+/// What the helper can play.
+enum Host {
+    /// Prints the sidecar that is found.
+    static func find() {
+        do throws(KeeperError) { say(try SidecarCommand.find().argv) } catch { say(error) }
+    }
+
+    /// Starts a keeper, with this program as its sidecar if the fourth argument says so, prints its pid or what went wrong,
+    /// then waits for the end of stdin or for its own.
+    ///
+    /// Arguments: sessions directory, id, readiness, `self` or a sidecar, descriptors to open first.
+    static func spawn(_ arguments: [String]) throws {
+        for _ in 0..<(Int(arguments[4]) ?? 0) { _ = openDescriptor("/dev/null", O_RDONLY) }
+        let loop = try Loop()
+        let manager = try manager(arguments[0], on: loop, sidecar: arguments[3])
+        manager.spawnKeeper(
+            for: arguments[1], in: arguments[0], command: ["sh", "-c", "exec cat > out"],
+            readiness: arguments[2] == "started" ? .started : .accepting
+        ) { result in
+            switch result {
+            case .success(let keeper): say("pid \(keeper.pid)")
+            case .failure(let error): say("error \(error)")
+            }
+        }
+        // The loop ends although the keeper runs: nobody waits for it.
+        loop.run()
+        _ = getchar()
+        manager.close()
+        loop.run()
+        try loop.close()
+        say("closed")
+    }
+
+    /// A host that collects the status of every child: starts a keeper, kills it, prints what it is told.
+    static func reap(_ arguments: [String]) throws {
+        let loop = try Loop()
+        let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
+        let reaper = try TimerHandle(on: loop)
+        reaper.start(after: .milliseconds(1), repeating: .milliseconds(1)) { _ in
+            while waitpid(-1, nil, WNOHANG) > 0 {}
+        }
+        manager.spawnKeeper(for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting) { result in
+            guard case .success(let keeper) = result else { return say(result) }
+            say("killed \(manager.killKeeper(for: arguments[1]))")
+            keeper.process.waitForNoCrash(window: .seconds(20)) { result in
+                if case .ended = result { say("ended") } else { say(result) }
+                say("killed \(manager.killKeeper(for: arguments[1]))")
+                reaper.close()
+                manager.close()
+            }
+        }
+        loop.run()
+        try loop.close()
+    }
+
+    /// Writes to a socket without a free descriptor; with `free`, gives one back after the first attempt.
+    static func starve(_ arguments: [String]) throws {
+        let loop = try Loop()
+        let manager = try manager("/", on: loop, sidecar: "none")
+        let timer = try TimerHandle(on: loop)
+        var taken: [Int32] = []
+        var limit = rlimit(rlim_cur: 64, rlim_max: 64)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        while case let descriptor = openDescriptor("/dev/null", O_RDONLY), descriptor >= 0 { taken.append(descriptor) }
+        manager.writeRPC("starved", toSocketAt: arguments[0]) { outcome in
+            say(outcome)
+            timer.close()
+            manager.close()
+        }
+        if arguments.contains("free") {
+            timer.start(after: .milliseconds(25)) { _ in for descriptor in taken { closeDescriptor(descriptor) } }
+        }
+        loop.run()
+        try loop.close()
+    }
+
+    /// As a user without privileges: what is said about a process of root, and what comes of killing it.
+    static func unprivileged(_ arguments: [String]) throws {
+        guard setgid(65534) == 0, setuid(65534) == 0, let pid = Int32(arguments[0]) else { return say("cannot") }
+        say("alive \(Processes.isProcessAlive(pid)) \(Processes.liveness(of: pid))")
+        let loop = try Loop()
+        Processes.killProcess(pid, grace: .milliseconds(10), on: loop) { say("kill \($0)") }
+        if arguments.count > 1 {
+            let manager = try manager(arguments[1], on: loop, sidecar: "none")
+            say("keeper \(manager.isKeeperAlive(for: arguments[2]))")
+            manager.writeRPC("x", to: arguments[2]) { outcome in
+                say(outcome)
+                manager.close()
+            }
+        }
+        loop.run()
+        try loop.close()
+    }
+
+    /// Locks a file as a keeper does, until stdin ends.
+    static func lock(_ path: String) throws {
+        let file = try OpenFile(path, .readWrite)
+        say(try file.lockForProcess() ? "locked" : "taken")
+        _ = getchar()
+        file.close()
+    }
+
+    /// Ignores SIGTERM for ever.
+    static func stubborn() {
+        signal(SIGTERM, SIG_IGN)
+        say("ready")
+        while true { pause() }
+    }
+
+    /// How many descriptors starting a keeper costs: its pidfd, and nothing else.
+    static func descriptors(_ arguments: [String]) throws {
+        let loop = try Loop()
+        let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
+        let before = try count()
+        manager.spawnKeeper(for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting) { result in
+            guard case .success(let keeper) = result else { return say(result) }
+            say("more \((try? count()).map { $0 - before } ?? -1)")
+            manager.killKeeper(for: arguments[1])
+            keeper.process.waitForNoCrash(window: .seconds(20)) { _ in manager.close() }
+        }
+        loop.run()
+        say("left \(try count() - before)")
+        try loop.close()
+    }
+
+    private static func count() throws(UVError) -> Int { try Files.names(inDirectory: "/proc/self/fd").count }
+
+    private static func manager(_ sessions: String, on loop: Loop, sidecar: String) throws -> KeeperManager {
+        var options = KeeperManager.Options()
+        options.sessionsDirectory = sessions
+        switch sidecar {
+        case "self": options.sidecar = try SidecarCommand.currentExecutable()
+        case "find": options.sidecar = nil
+        default: options.sidecar = [sidecar]
+        }
+        return try KeeperManager(on: loop, options: options)
+    }
+}
+
+/// A descriptor that a child would inherit.
+private func openDescriptor(_ path: String, _ flags: Int32) -> Int32 { open(path, flags) }
+
+private func closeDescriptor(_ descriptor: Int32) { close(descriptor) }
+
+/// Unbuffered, so that a killed host has said what it said.
+private func say(_ value: Any) {
+    let line = Array("\(value)\n".utf8)
+    _ = write(1, line, line.count)
+}

@@ -1,0 +1,18 @@
+import KeeperSidecar
+import UVKeeper
+
+// A server for tests that need a process of their own: its death, its limits, its privileges.
+KeeperSidecar.runIfRequested()
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+switch arguments.first {
+case "find": Host.find()
+case "spawn": try Host.spawn(Array(arguments.dropFirst()))
+case "reap": try Host.reap(Array(arguments.dropFirst()))
+case "starve": try Host.starve(Array(arguments.dropFirst()))
+case "unprivileged": try Host.unprivileged(Array(arguments.dropFirst()))
+case "lock": try Host.lock(arguments[1])
+case "stubborn": Host.stubborn()
+case "descriptors": try Host.descriptors(Array(arguments.dropFirst()))
+default: Descriptors.writeToStandardError("keeper-host: see main.swift\n")
+}

@@ -1,0 +1,38 @@
+import TestSupport
+import Testing
+import UVKeeper
+
+@Suite struct KeeperErrorTests {
+    static let errors: [(KeeperError, mentions: [String])] = [
+        (.invalidSession("a/b", .badCharacter(at: 1)), ["a/b", "offset 1"]),
+        (.socketPathTooLong("/x", by: 3), ["/x", "3 bytes", "shorter"]),
+        (.noSessionsDirectory, ["HOME", "PI_DASHBOARD_HOME"]),
+        (.file("/x", .noSpace), ["/x", "ENOSPC"]),
+        (.sidecarNotFound(["/a", "PATH"]), ["UVKEEPER_SIDECAR", "/a, PATH"]),
+        (.cannotStart(.executableNotFound("pi")), ["pi", "PATH"]),
+        (.keeperEnded(.exited(code: 1), log: ["first", "second"]), ["code 1", "first", "second"]),
+        (.keeperEnded(.signaled(.kill), log: []), ["SIGKILL"]),
+        (.notReady(.seconds(2)), ["2.0 seconds"]),
+        (.invalidCommand, ["command"]),
+        (.lineTooLong(11, maximum: 10), ["11", "10"]),
+        (.queueFull(lines: 3, bytes: 40), ["3 lines", "40 bytes"]),
+        (.connection("/x", .noEntry), ["no socket /x"]),
+        (.connection("/x", .connectionRefused), ["nobody listens on /x"]),
+        (.connection("/x", .notSocket), ["/x is no socket", "remove"]),
+        (.connection("/x", .connectionReset), ["/x", "ECONNRESET"]),
+        (.timedOut(.milliseconds(350)), ["0.35 seconds", "frozen"]),
+        (.closed, ["closed"]),
+    ]
+
+    @Test("an error says what happened and what to do", arguments: errors)
+    func description(_ error: KeeperError, mentions: [String]) {
+        for text in mentions { #expect("\(error)".contains(text), "\(error)") }
+    }
+
+    @Test("a taken session names the process, if that is known")
+    func taken() throws {
+        let session = try SessionID("s1")
+        #expect("\(KeeperError.sessionTaken(session, pid: 5))".contains("session s1 has a keeper already, process 5"))
+        #expect(!"\(KeeperError.sessionTaken(session, pid: nil))".contains("process"))
+    }
+}

@@ -1,0 +1,82 @@
+import TestSupport
+import Testing
+
+@testable import UVKeeper
+
+/// What makes a process a keeper, and what does not.
+@Suite struct KeeperInspectionTests {
+
+    @Test("a pid file that says nothing, with a socket that accepts, is a live keeper", arguments: ["", "junk", "1"])
+    func listening(_ content: String) throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let session = try SessionID("s1")
+            let listener = try Listener(.confirm, at: world.paths.socket(for: session), in: world)
+            try world.write(content, to: world.paths.keeperPID(for: session))
+            let found = try world.discover()
+            #expect(found.keepers.map(\.session) == [session])
+            #expect(found.removed.isEmpty)
+            #expect(try world.sessionFiles() == ["s1.rpc.sock", "s1.rpc.sock.pid"])
+            #expect(try world.outcome("x", at: listener.path) == .written)
+        }
+    }
+
+    @Test("a process that has a dead keeper's pid is a stranger, even with the session's name among its arguments")
+    func recycledPID() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let stranger = try world.start(["sleep", "100"], detached: true)
+            // The system shows no arguments until the exec has come to an end.
+            try world.eventually { ProcessDetails.arguments(of: stranger.pid) == ["sleep", "100"] }
+            for id in ["s1", "100"] {
+                try world.write("\(stranger.pid)", to: world.paths.keeperPID(for: SessionID(id)))
+            }
+            let other = try world.otherManager { $0.isChildAlive = { _, _ in false } }
+            let found = try world.discover(other)
+            #expect(found.terminated.isEmpty)
+            let removed = found.removed.map(\.rawValue)
+            #expect(removed == ["s1"])
+            for id in ["s1", "100"] { #expect(!other.killKeeper(for: id)) }
+            try world.run(for: .milliseconds(20))
+            #expect(stranger.isRunning)
+        }
+    }
+
+    @Test("a process that has locked a pid file without being named in it is left alone")
+    func strangersLock() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let path = world.paths.keeperPID(for: try SessionID("s1"))
+            try world.write("999999999", to: path)
+            let host = try HostProcess(["lock", path], in: world)
+            #expect(try host.lines(1) == ["locked"])
+            let found = try world.discover(world.otherManager { $0.isChildAlive = { _, _ in false } })
+            #expect(found.terminated.isEmpty)
+            #expect(found.removed.isEmpty)
+            #expect(!world.manager.killKeeper(for: "s1"))
+            #expect(host.child.isRunning)
+            _ = try host.end()
+            #expect(try world.discover().removed == [try SessionID("s1")])
+        }
+    }
+
+    @Test("a dead child's file from an earlier keeper does not end a keeper that is starting")
+    func oldChildFile() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let session = try SessionID("s1")
+            try world.write("999999999", to: world.paths.childPID(for: session))
+            try world.run(for: .milliseconds(30))
+            try world.write("", to: world.paths.keeperPID(for: session))
+            let path = world.paths.keeperPID(for: session)
+            let host = try HostProcess(["lock", path], in: world)
+            try world.write("\(host.child.pid)", over: path)
+            #expect(try host.lines(1) == ["locked"])
+            let found = try world.discover()
+            #expect(found.terminated.isEmpty)
+            #expect(found.keepers.map(\.keeperPID) == [host.child.pid])
+            #expect(host.child.isRunning)
+            _ = try host.end()
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import TestSupport
+import Testing
+
+@testable import UVKeeper
+
+/// What a failed start shows of its keeper's log.
+@Suite struct KeeperLogTailTests {
+
+    @Test("a keeper that ends early is reported with its status and the end of its log")
+    func endsEarly() throws {
+        try withWorld { world throws in
+            guard case .keeperEnded(let status, let log) = try world.spawnError("s1", command: ["/nowhere/pi"]) else {
+                Issue.record("it started")
+                return
+            }
+            #expect(status == .exited(code: 1))
+            #expect(log.contains { $0.contains("cannot start pi") && $0.contains("/nowhere/pi") }, "\(log)")
+            #expect(log.count <= 8)
+            guard
+                case .keeperEnded(let status, let log) = try world.spawnError(
+                    "s2", command: ["false"], readiness: .settled)
+            else {
+                Issue.record("it settled")
+                return
+            }
+            #expect(status == .exited(code: 1))
+            #expect(log.contains { $0.contains("pi exited code=1 signal=null") }, "\(log)")
+        }
+    }
+
+    @Test("a keeper that ends before its log is open is reported with its stderr, not with the log of an earlier one")
+    func endsBeforeItsLog() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            world.manager.killKeeper(for: "s1")
+            try world.eventually { !keeper.process.isRunning }
+            try world.write("#!/bin/sh\necho broken sidecar >&2\nexit 7\n", to: world.path("broken"))
+            _ = try world.start(["chmod", "+x", world.path("broken")])
+            try world.eventually { Files.isExecutable(world.path("broken")) }
+            let other = try world.otherManager { $0.sidecar = [world.path("broken")] }
+            guard case .failure(let error) = try world.trySpawn("s1", by: other) else {
+                Issue.record("it started")
+                return
+            }
+            #expect(error == .keeperEnded(.exited(code: 7), log: ["broken sidecar"]))
+        }
+    }
+}

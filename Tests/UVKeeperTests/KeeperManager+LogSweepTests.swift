@@ -1,0 +1,63 @@
+import TestSupport
+import Testing
+
+@testable import UVKeeper
+
+@Suite struct KeeperManagerLogSweepTests {
+    private func sweep(_ world: World, _ limit: Int) throws -> LogSweep {
+        try world.result { world.manager.sweepLogs(largerThan: limit, completion: $0) }.get()
+    }
+
+    @Test("logs that are too large are cut, not removed; those of live sessions stay")
+    func sweep() throws {
+        try withWorld { world throws in
+            let directory = world.paths.directory
+            _ = try world.spawn("live")
+            let logs = ["keeper-big.log", "keeper-launch-big.log", "keeper-small.log", "other.log", "keeper-.log"]
+            for name in logs { try world.write(String(repeating: "x", count: 100), to: "\(directory)/\(name)") }
+            try world.write("x", to: "\(directory)/keeper-small.log")
+            let identity = try Files.status(of: "\(directory)/keeper-big.log").identity
+            let result = try sweep(world, 50)
+            // The logs of the live session are two: its own and an empty launch log.
+            #expect(result == LogSweep(examined: 5, truncated: 2, bytesFreed: 200, inUse: 1, failed: 0))
+            #expect(try Files.status(of: "\(directory)/keeper-big.log").identity == identity)
+            #expect(world.text("s/keeper-big.log").isEmpty)
+            #expect(world.text("s/other.log").count == 100)
+            #expect(world.text("s/keeper-small.log") == "x")
+            #expect(world.text("s/keeper-live.log").contains("keeper starting"))
+            let again = try sweep(world, 50)
+            #expect(again == LogSweep(examined: 5, truncated: 0, bytesFreed: 0, inUse: 1, failed: 0))
+        }
+    }
+
+    @Test("a log of exactly the limit stays, and a link is not followed")
+    func bounds() throws {
+        try withWorld { world throws in
+            let directory = world.paths.directory
+            try Files.makeDirectory(at: directory)
+            try world.write("12345", to: "\(directory)/keeper-a.log")
+            try world.write("123456", to: "\(directory)/keeper-b.log")
+            try world.write("precious", to: world.path("precious"))
+            try world.start(["ln", "-s", world.path("precious"), "\(directory)/keeper-link.log"])
+            try world.eventually { world.exists("\(directory)/keeper-link.log") }
+            try Files.makeDirectory(at: "\(directory)/keeper-directory.log")
+            let result = try sweep(world, 5)
+            #expect(result.examined == 4)
+            #expect(result.truncated == 1)
+            #expect(result.bytesFreed == 6)
+            #expect(result.failed == 2)
+            #expect(world.text("precious") == "precious")
+            #expect(world.text("s/keeper-a.log") == "12345")
+        }
+    }
+
+    @Test("a missing directory has no logs, a closed manager sweeps nothing")
+    func nothing() throws {
+        try withWorld { world throws in
+            #expect(try sweep(world, 1) == LogSweep())
+            world.manager.close()
+            let result = try world.result { world.manager.sweepLogs(completion: $0) }
+            #expect(result == .failure(.closed))
+        }
+    }
+}

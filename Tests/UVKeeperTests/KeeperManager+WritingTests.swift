@@ -1,0 +1,255 @@
+import TestSupport
+import Testing
+import UVKeeper
+
+@Suite struct KeeperManagerWritingTests {
+    @Test("a line is written when the keeper has confirmed it, and arrives with a newline")
+    func written() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1")
+            #expect(try world.outcome("one", "s1") == .written)
+            #expect(try world.outcome("two\n", "s1") == .written)
+            try world.eventually { world.text("s1.out") == "one\ntwo\n" }
+        }
+    }
+
+    @Test("an empty line, bytes that are no text, and newlines within arrive as they are")
+    func anyBytes() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1")
+            let lines: [[UInt8]] = [[], [0, 0xFF, 0xC3, 0x28], Array("a\nb\n\nc".utf8), [0x0D, 0x0A]]
+            for line in lines {
+                #expect(try world.result { world.manager.writeRPC(line, to: "s1", completion: $0) } == .written)
+            }
+            let expected: [UInt8] = [10, 0, 0xFF, 0xC3, 0x28, 10] + Array("a\nb\n\nc\n\r\n".utf8)
+            var read: [UInt8] = []
+            try world.eventually {
+                // Written is in the child's pipe; the child may not have made its file.
+                guard world.exists(world.path("s1.out")) else { return false }
+                read = try Files.read(world.path("s1.out"), limit: 1000)
+                return read.count >= expected.count
+            }
+            #expect(read == expected)
+        }
+    }
+
+    @Test("an invalid session id is refused")
+    func invalidID() throws {
+        try withWorld { world throws in
+            #expect(
+                try world.outcome("x", "../x") == .refused(.invalidSession("../x", .badFirstCharacter)))
+            #expect(try world.sessionFiles().isEmpty)
+        }
+    }
+
+    @Test("a line that is too long is refused, one of exactly the limit is written")
+    func tooLong() throws {
+        try withWorld(options: { $0.maximumLineLength = 10 }) { world throws in
+            let listener = try Listener(.confirm, at: world.path("x"), in: world)
+            #expect(
+                try world.outcome("0123456789", at: listener.path) == .refused(.lineTooLong(11, maximum: 10)))
+            #expect(try world.outcome("012345678\n", at: listener.path) == .written)
+            #expect(try world.outcome("012345678", at: listener.path) == .written)
+            #expect(listener.text == "012345678\n012345678\n")
+        }
+    }
+
+    @Test("without a socket there are three attempts with pauses of 50 and 150 ms")
+    func threeAttempts() throws {
+        try withWorld { world throws in
+            let start = LibUV.monotonicTime
+            let path = world.paths.socket(for: try SessionID("s1"))
+            #expect(try world.outcome("x", "s1") == .refused(.connection(path, .noEntry)))
+            #expect(LibUV.monotonicTime - start >= .milliseconds(195))
+        }
+    }
+
+    @Test("a keeper that drops every connection is tried three times")
+    func threeConnections() throws {
+        try withWorld { world throws in
+            let listener = try Listener(.drop, at: world.path("x"), in: world)
+            let outcome = try world.outcome("x", at: listener.path)
+            // Whether the close came before the line or after it is the system's to decide.
+            switch outcome {
+            case .refused: #expect(listener.connections == 3)
+            case .unknown: #expect(listener.connections <= 3)
+            case .written: Issue.record("nobody has read it")
+            }
+        }
+    }
+
+    @Test("a keeper that appears between attempts gets the line")
+    func appears() throws {
+        try withWorld { world throws in
+            let path = world.path("x")
+            var outcome: WriteOutcome?
+            world.manager.writeRPC("x", toSocketAt: path) { outcome = $0 }
+            try world.run(for: .milliseconds(30))
+            let listener = try Listener(.confirm, at: path, in: world)
+            try world.eventually { outcome != nil }
+            #expect(outcome == .written)
+            #expect(listener.text == "x\n")
+        }
+    }
+
+    @Test("beyond the limit of lines the newest is refused and the others keep their order")
+    func tooManyLines() throws {
+        try withWorld(options: { $0.maximumWaitingLines = 3 }) { world throws in
+            let listener = try Listener(.confirm, at: world.path("x"), in: world)
+            var outcomes: [String: WriteOutcome] = [:]
+            for name in ["a", "b", "c", "d", "e"] {
+                world.manager.writeRPC(name, toSocketAt: listener.path) { outcomes[name] = $0 }
+            }
+            #expect(outcomes.isEmpty)
+            try world.eventually { outcomes.count == 5 }
+            #expect(listener.text == "a\nb\nc\n")
+            #expect(["a", "b", "c"].allSatisfy { outcomes[$0] == .written })
+            #expect(["d", "e"].allSatisfy { outcomes[$0] == .refused(.queueFull(lines: 3, bytes: 6)) })
+            #expect(try world.outcome("f", at: listener.path) == .written)
+        }
+    }
+
+    @Test("beyond the limit of bytes the newest is refused, and a shorter one still fits")
+    func tooManyBytes() throws {
+        try withWorld(options: { $0.maximumWaitingBytes = 10 }) { world throws in
+            let listener = try Listener(.confirm, at: world.path("x"), in: world)
+            var outcomes: [WriteOutcome] = []
+            for line in ["12345", "12345", "123"] {
+                world.manager.writeRPC(line, toSocketAt: listener.path) { outcomes.append($0) }
+            }
+            try world.eventually { outcomes.count == 3 }
+            #expect(outcomes.filter { $0 == .written }.count == 2)
+            #expect(outcomes.contains(.refused(.queueFull(lines: 1, bytes: 6))))
+            #expect(listener.text == "12345\n123\n")
+        }
+    }
+
+    @Test("5,000 lines for five sessions in one tick arrive whole and in order")
+    func manyLines() throws {
+        try withWorld { world throws in
+            let ids = (1...5).map { "s\($0)" }
+            for id in ids { _ = try world.spawn(id) }
+            var outcomes: [WriteOutcome] = []
+            for number in 0..<5000 {
+                world.manager.writeRPC("line \(number)", to: ids[number % 5]) { outcomes.append($0) }
+            }
+            try world.eventually { outcomes.count == 5000 }
+            #expect(outcomes.allSatisfy { $0 == .written })
+            for (offset, id) in ids.enumerated() {
+                let expected = stride(from: offset, to: 5000, by: 5).map { "line \($0)" }
+                try world.eventually { world.received(id).count >= expected.count }
+                #expect(world.received(id) == expected)
+            }
+        }
+    }
+
+    @Test("lines added from completions come behind those that wait")
+    func fromCompletions() throws {
+        try withWorld { world throws in
+            let listener = try Listener(.confirm, at: world.path("x"), in: world)
+            var count = 0
+            func add(_ number: Int) {
+                world.manager.writeRPC("\(number)", toSocketAt: listener.path) { outcome in
+                    #expect(outcome == .written)
+                    count += 1
+                    if number < 100 { add(number + 2) }
+                }
+            }
+            add(0)
+            add(1)
+            try world.eventually { count == 102 }
+            #expect(listener.text == (0...101).map { "\($0)\n" }.joined())
+        }
+    }
+
+    @Test(
+        "permission is refused at once, for a user who has none",
+        .enabled(if: World.isRoot, "only root can become another user"))
+    func permission() throws {
+        try withWorld { world throws in
+            let listener = try Listener(.confirm, at: world.root + "/s1.rpc.sock", in: world)
+            let lines = try world.host("unprivileged", "1", world.root, "s1")
+            #expect(
+                lines.contains("refused: the connection to \(listener.path) failed: \(UVError.accessDenied)"),
+                "\(lines)")
+            // What cannot be told counts as alive.
+            #expect(lines.contains("keeper true"))
+        }
+    }
+
+    @Test("without a free descriptor a line is refused; when there is one again it is written")
+    func outOfDescriptors() throws {
+        try withWorld { world throws in
+            let listener = try Listener(.confirm, at: world.path("x"), in: world)
+            let refused = try world.host("starve", listener.path)
+            #expect(refused.first?.contains("EMFILE") == true, "\(refused)")
+            #expect(try world.host("starve", listener.path, "free") == ["written"])
+            #expect(listener.text == "starved\n")
+        }
+    }
+
+    @Test("a queue is forgotten only when nothing waits in it")
+    func forgotten() throws {
+        try withWorld { world throws in
+            let listener = try Listener(.confirm, at: world.path("x"), in: world)
+            // Two batches: when the first completes, the second waits.
+            var outcomes: [WriteOutcome] = []
+            let long = [UInt8](repeating: 65, count: 100_000)
+            var others = 0
+            world.manager.writeRPC(long, toSocketAt: listener.path) { outcome in
+                outcomes.append(outcome)
+                for number in 0..<1100 {
+                    world.manager.writeRPC("x", toSocketAt: "\0\(number)") { _ in others += 1 }
+                }
+            }
+            world.manager.writeRPC(long, toSocketAt: listener.path) { outcomes.append($0) }
+            try world.eventually { outcomes.count == 2 && others == 1100 }
+            #expect(outcomes == [.written, .written])
+        }
+    }
+
+    enum Obstacle: CaseIterable { case file, directory, loop, throughFile, tooLong, zeroByte, empty }
+
+    @Test("what no second attempt can mend is refused at once", arguments: Obstacle.allCases)
+    func configurationErrors(_ obstacle: Obstacle) throws {
+        try withWorld { world throws in
+            var path = world.path("x")
+            let expected: UVError
+            switch obstacle {
+            case .file:
+                try world.write("", to: path)
+                expected = .notSocket
+            case .directory:
+                try Files.makeDirectory(at: path)
+                expected = .notSocket
+            case .loop:
+                try world.start(["ln", "-s", path, path])
+                try world.eventually { world.exists(path) }
+                expected = .symbolicLink
+            case .throughFile:
+                try world.write("", to: path)
+                path += "/y"
+                expected = .notDirectory
+            case .tooLong:
+                path += String(repeating: "x", count: 108)
+                expected = .nameTooLong
+            case .zeroByte:
+                path += "\0"
+                expected = .invalidArgument
+            case .empty:
+                path = ""
+                expected = .invalidArgument
+            }
+            let start = LibUV.monotonicTime
+            var outcomes: [WriteOutcome] = []
+            for _ in 0..<3 { world.manager.writeRPC("x", toSocketAt: path) { outcomes.append($0) } }
+            // Three attempts would take 200 ms of pauses at least; timers of the same loop cannot be late for them.
+            let early = world.owned(try TimerHandle(on: world.loop))
+            var countAtFirstPause: Int?
+            early.start(after: .milliseconds(45)) { _ in countAtFirstPause = outcomes.count }
+            try world.eventually { countAtFirstPause != nil && outcomes.count == 3 }
+            #expect(countAtFirstPause == 3, "within \(LibUV.monotonicTime - start)")
+            #expect(outcomes.allSatisfy { $0 == .refused(.connection(path, expected)) }, "\(outcomes)")
+        }
+    }
+}

@@ -1,0 +1,184 @@
+import TestSupport
+import Testing
+
+@testable import UVKeeper
+
+@Suite struct KeeperManagerTests {
+    @Test("killing ends the keeper, its child and its files")
+    func kill() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let child = try world.childPID("s1")
+            #expect(world.manager.killKeeper(for: "s1"))
+            try world.eventually { !keeper.process.isRunning }
+            #expect(keeper.process.exitStatus == .exited(code: 0))
+            #expect(!Processes.isProcessAlive(child))
+            #expect(try world.sessionFiles() == ["keeper-launch-s1.log", "keeper-s1.log"])
+            #expect(!world.manager.killKeeper(for: "s1"))
+            #expect(!world.manager.isKeeperAlive(for: "s1"))
+        }
+    }
+
+    @Test("what is not tracked is not killed, discovered or not valid")
+    func notTracked() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let other = try world.otherManager()
+            #expect(!other.killKeeper(for: "s1"))
+            #expect(!other.killKeeper(for: "nobody"))
+            #expect(!other.killKeeper(for: "../x"))
+            #expect(keeper.process.isRunning)
+            _ = try world.discover(other)
+            #expect(other.killKeeper(for: "s1"))
+            try world.eventually { !keeper.process.isRunning }
+            #expect(!other.killKeeper(for: "s1"))
+        }
+    }
+
+    @Test("a process that has the former pid of a keeper is not signalled")
+    func recycledPID() throws {
+        try withWorld { world throws in
+            let stranger = try world.start(["sleep", "100"], detached: true)
+            let session = try SessionID("s1")
+            let startTime = try #require(ProcessDetails(of: stranger.pid)?.startTime)
+            world.manager.tracked[session] = .init(pid: stranger.pid, startTime: startTime - .seconds(1), process: nil)
+            #expect(!world.manager.killKeeper(for: "s1"))
+            #expect(world.manager.tracked.isEmpty)
+            try world.run(for: .milliseconds(20))
+            #expect(stranger.isRunning)
+        }
+    }
+
+    @Test("asking whether a keeper lives changes nothing")
+    func isAlive() throws {
+        try withWorld { world throws in
+            #expect(!world.manager.isKeeperAlive(for: "s1"))
+            #expect(!world.exists(world.paths.directory))
+            _ = try world.spawn("live")
+            _ = try world.childPID("live")
+            let dead = try SessionID("dead")
+            try world.write("999999999", to: world.paths.keeperPID(for: dead))
+            try world.write("", to: world.paths.socket(for: dead))
+            try world.write("", to: world.paths.keeperPID(for: SessionID("empty")))
+            let files = try snapshot(world)
+            #expect(world.manager.isKeeperAlive(for: "live"))
+            #expect(!world.manager.isKeeperAlive(for: "dead"))
+            #expect(!world.manager.isKeeperAlive(for: "empty"))
+            #expect(!world.manager.isKeeperAlive(for: "../live"))
+            #expect(try snapshot(world) == files)
+        }
+    }
+
+    private func snapshot(_ world: World) throws -> [String: FileStatus] {
+        var files: [String: FileStatus] = [:]
+        for name in try world.sessionFiles() {
+            files[name] = try Files.status(of: "\(world.paths.directory)/\(name)", followingLinks: false)
+        }
+        return files
+    }
+
+    @Test("a host that collects the status of every child can kill its keepers all the same")
+    func reapingHost() throws {
+        try withWorld { world throws in
+            let lines = try world.host("reap", world.paths.directory + "x", "s1", BuiltProducts.sidecar)
+            #expect(lines == ["killed true", "ended", "killed false"])
+        }
+    }
+
+    @Test("a keeper survives the death of its host, by SIGKILL and by exit", arguments: [true, false])
+    func hostDies(_ isKilled: Bool) throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let host = try HostProcess(
+                ["spawn", world.paths.directory, "s1", "accepting", BuiltProducts.sidecar, "0"], in: world)
+            let pid = try host.keeperPID()
+            if isKilled { try host.child.kill(.kill) }
+            _ = try host.end()
+            #expect(host.child.exitStatus == (isKilled ? .signaled(.kill) : .exited(code: 0)))
+            let found = try world.discover()
+            #expect(found.keepers.map(\.keeperPID) == [pid])
+            #expect(try world.outcome("still here", "s1") == .written)
+            try world.eventually { world.text("s/out") == "still here\n" }
+            #expect(world.manager.killKeeper(for: "s1"))
+            try world.eventually { !Processes.isProcessAlive(pid) }
+        }
+    }
+
+    @Test("a host can be its own sidecar, many open descriptors or not", arguments: [0, 500])
+    func ownSidecar(_ descriptors: Int) throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let host = try HostProcess(
+                ["spawn", world.paths.directory, "s1", "accepting", "self", "\(descriptors)"], in: world)
+            let pid = try host.keeperPID()
+            #if os(Linux)
+            let count = try Files.names(inDirectory: "/proc/\(pid)/fd").count
+            #expect(count < 20, "\(count) descriptors")
+            let child = try world.childPID("s1")
+            // The shell has another one for a moment.
+            try world.eventually { try Files.names(inDirectory: "/proc/\(child)/fd") == ["0", "1", "2"] }
+            #endif
+            #expect(try world.outcome("x", "s1") == .written)
+            _ = try host.end()
+            _ = try world.discover()
+            #expect(world.manager.killKeeper(for: "s1"))
+            try world.eventually { !Processes.isProcessAlive(pid) }
+        }
+    }
+
+    @Test("a keeper costs its host one descriptor while it is watched")
+    func descriptors() throws {
+        try withWorld { world throws in
+            let lines = try world.host("descriptors", world.paths.directory, "s1", BuiltProducts.sidecar)
+            #expect(lines == ["more 1", "left 0"])
+        }
+    }
+
+    @Test("the sessions directory follows PI_DASHBOARD_HOME and the home directory, for either platform")
+    func defaults() throws {
+        try withLoop { loop throws in
+            let manager = try KeeperManager(on: loop)
+            let home = try LibUV.homeDirectory()
+            let expected = SessionsDirectory.path(environment: ProcessEnvironment.current.variables, home: home)
+            #expect(manager.sessionsDirectory == expected)
+            manager.close()
+            var options = KeeperManager.Options()
+            options.platform = .windows
+            options.sessionsDirectory = #"C:\sessions\"#
+            let windows = try KeeperManager(on: loop, options: options)
+            let session = try SessionID("s1")
+            #expect(windows.sessionsDirectory == #"C:\sessions"#)
+            #expect(windows.paths.socket(for: session) == #"\\.\pipe\pi-rpc-s1"#)
+            #expect(windows.paths.keeperPID(for: session) == #"C:\sessions\pi-rpc-s1.pid"#)
+            windows.close()
+            options.sessionsDirectory = ""
+            #expect(throws: KeeperError.noSessionsDirectory) { try KeeperManager(on: loop, options: options) }
+        }
+    }
+
+    @Test("this process is never signalled, even if it serves the socket itself")
+    func ownPID() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let session = try SessionID("s1")
+            let listener = try Listener(.confirm, at: world.paths.socket(for: session), in: world)
+            try world.write("\(Processes.currentID)", to: world.paths.keeperPID(for: session))
+            let found = try world.discover(world.otherManager { $0.isChildAlive = { _, _ in false } })
+            #expect(found.terminated.isEmpty)
+            #expect(try world.discover().keepers.map(\.session) == [session])
+            #expect(!world.manager.killKeeper(for: "s1"))
+            #expect(SocketProbe(listener.path) == .accepting(pid: Processes.currentID))
+        }
+    }
+
+    @Test("a keeper is killed although its process is watched no more")
+    func unwatched() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            keeper.process.close()
+            #expect(keeper.process.isRunning)
+            #expect(world.manager.killKeeper(for: "s1"))
+            try world.eventually { Processes.liveness(of: keeper.pid) == .gone }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+import TestSupport
+import Testing
+
+@testable import UVKeeper
+
+#if canImport(Darwin)
+import Darwin
+#else
+import Glibc
+#endif
+
+/// A manager on a loop of its own, in a directory of its own, with whatever keepers and processes a test starts.
+///
+/// Tests read as straight lines: `outcome`, `spawn` and the like run the loop until the callback has come. At the end
+/// every process is killed and gone, every handle closed, and the directory removed.
+final class World {
+    let loop: Loop
+    /// The temporary directory: children write here.
+    let root: String
+    let manager: KeeperManager
+    private var processes: [(pid: Int32, startTime: Duration?)] = []
+    private var children: [ChildProcess] = []
+    private var managers: [KeeperManager] = []
+    private var others: [Handle] = []
+
+    static let timeout = Duration.seconds(20)
+    /// Only root can become another user.
+    static var isRoot: Bool { geteuid() == 0 }
+    static var hasNode: Bool { ExecutableSearch.find("node", path: ProcessEnvironment.current["PATH"]) != nil }
+
+    init(_ loop: Loop, _ root: String, _ configure: (inout KeeperManager.Options) -> Void) throws {
+        self.loop = loop
+        self.root = root
+        var options = KeeperManager.Options()
+        options.sessionsDirectory = root + "/s"
+        options.sidecar = [BuiltProducts.sidecar]
+        configure(&options)
+        manager = try KeeperManager(on: loop, options: options)
+        managers = [manager]
+    }
+
+    var paths: KeeperPaths { manager.paths }
+
+    /// Another manager of the same directory: a restarted server.
+    func otherManager(_ configure: (inout KeeperManager.Options) -> Void = { _ in }) throws -> KeeperManager {
+        var options = manager.options
+        configure(&options)
+        let other = try KeeperManager(on: loop, options: options)
+        managers.append(other)
+        return other
+    }
+
+    /// A manager that the caller closes.
+    func unownedManager() throws -> KeeperManager { try KeeperManager(on: loop, options: manager.options) }
+
+    // MARK: Waiting
+
+    /// Runs the loop until `start`'s completion has come, which must be after `start` has returned, and only once.
+    func result<Value>(
+        sourceLocation: SourceLocation = #_sourceLocation,
+        _ start: (@escaping (Value) -> Void) throws -> Void,
+    ) throws -> Value {
+        var values: [Value] = []
+        try start { value in
+            values.append(value)
+            #expect(values.count == 1, "completed twice", sourceLocation: sourceLocation)
+        }
+        #expect(values.isEmpty, "completed inside the call", sourceLocation: sourceLocation)
+        try eventually(sourceLocation: sourceLocation) { !values.isEmpty }
+        return try #require(values.first, sourceLocation: sourceLocation)
+    }
+
+    /// Runs the loop until `condition` holds.
+    func eventually(
+        sourceLocation: SourceLocation = #_sourceLocation,
+        _ condition: () throws -> Bool,
+    ) throws {
+        let deadline = LibUV.monotonicTime + World.timeout
+        let timer = try TimerHandle(on: loop)
+        timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { _ in }
+        defer { timer.close() }
+        while try !condition() {
+            guard LibUV.monotonicTime < deadline else { throw TooLate(sourceLocation: sourceLocation) }
+            loop.run(.once)
+        }
+    }
+
+    /// Runs the loop for a while: for what must not happen.
+    func run(for time: Duration) throws {
+        let end = LibUV.monotonicTime + time
+        try eventually { LibUV.monotonicTime >= end }
+    }
+
+    struct TooLate: Error { let sourceLocation: SourceLocation }
+
+    // MARK: Keepers
+
+    @discardableResult
+    func trySpawn(
+        _ id: String,
+        by manager: KeeperManager? = nil,
+        in directory: String? = nil,
+        environment: [String: String] = [:],
+        command: [String]? = nil,
+        arguments: [String]? = nil,
+        captures: Bool? = nil,
+        readiness: KeeperManager.Readiness = .accepting,
+        deadline: Duration = World.timeout,
+    ) throws -> Result<SpawnedKeeper, KeeperError> {
+        var variables = ProcessEnvironment.current
+        for (name, value) in environment { variables[name] = value }
+        let result = try result { done in
+            (manager ?? self.manager).spawnKeeper(
+                for: id, in: directory ?? root, environment: variables,
+                command: command ?? (arguments == nil ? ["sh", "-c", "exec cat > \(id).out"] : nil),
+                arguments: arguments, capturesOutput: captures, readiness: readiness, deadline: deadline,
+                completion: done)
+        }
+        if case .success(let keeper) = result { own(keeper.pid, keeper.process.startTime) }
+        return result
+    }
+
+    func spawn(_ id: String, command: [String]? = nil, environment: [String: String] = [:]) throws -> SpawnedKeeper {
+        try trySpawn(id, environment: environment, command: command).get()
+    }
+
+    func spawnError(
+        _ id: String, in directory: String? = nil, command: [String]? = nil,
+        environment: [String: String] = [:], readiness: KeeperManager.Readiness = .accepting,
+        deadline: Duration = World.timeout
+    ) throws -> KeeperError? {
+        switch try trySpawn(
+            id, in: directory, environment: environment, command: command, readiness: readiness, deadline: deadline)
+        {
+        case .success: nil
+        case .failure(let error): error
+        }
+    }
+
+    func discover(_ manager: KeeperManager? = nil) throws -> KeeperDiscovery {
+        try result { (manager ?? self.manager).discoverExistingKeepers(completion: $0) }.get()
+    }
+
+    func outcome(_ line: String, _ id: String) throws -> WriteOutcome {
+        try result { manager.writeRPC(line, to: id, completion: $0) }
+    }
+
+    func outcome(_ line: String, at path: String) throws -> WriteOutcome {
+        try result { manager.writeRPC(line, toSocketAt: path, completion: $0) }
+    }
+
+    // MARK: Files
+
+    func path(_ name: String) -> String { "\(root)/\(name)" }
+
+    func session(_ id: String) throws -> SessionID { try SessionID(id) }
+
+    func text(_ name: String) -> String {
+        (try? Files.read(path(name), limit: 100_000_000)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    /// What the child of a session has read so far; its default command writes that to a file.
+    func received(_ id: String) -> [String] {
+        text("\(id).out").split(separator: "\n", omittingEmptySubsequences: false).dropLast().map { String($0) }
+    }
+
+    func write(_ text: String, to path: String) throws {
+        try Files.unlinkIfPresent(path)
+        let file = try OpenFile(path, .createNew)
+        try file.write(Array(text.utf8))
+        file.close()
+    }
+
+    /// Replaces the contents, not the file.
+    func write(_ text: String, over path: String) throws {
+        let file = try OpenFile(path, .readWrite)
+        try file.truncate()
+        try file.write(Array(text.utf8))
+        file.close()
+    }
+
+    func sessionFiles() throws -> [String] {
+        do { return try Files.names(inDirectory: paths.directory) } catch UVError.noEntry { return [] } catch UVError
+            .notDirectory
+        { return [] }
+    }
+
+    func exists(_ path: String) -> Bool { (try? Files.status(of: path, followingLinks: false)) != nil }
+
+    // MARK: Processes
+
+    /// Has the process killed at the end of the test.
+    func own(_ pid: Int32, _ startTime: Duration? = nil) {
+        processes.append((pid, startTime ?? ProcessDetails(of: pid)?.startTime))
+    }
+
+    /// Starts a process that this test's process is the parent of.
+    @discardableResult
+    func start(_ command: [String], detached: Bool = false) throws -> ChildProcess {
+        let child = try ChildProcess(
+            .init(
+                executable: command[0], arguments: Array(command.dropFirst()), workingDirectory: root,
+                flags: detached ? .detached : []), on: loop
+        ) { _, _ in }
+        child.unref()
+        children.append(child)
+        own(child.pid)
+        return child
+    }
+
+    /// A handle to be closed at the end.
+    func owned<Owned: Handle>(_ handle: Owned) -> Owned {
+        others.append(handle)
+        return handle
+    }
+
+    func childPID(_ id: String) throws -> Int32 {
+        let path = paths.childPID(for: try session(id))
+        try eventually { exists(path) }
+        return try #require(Int32(String(decoding: try Files.read(path, limit: 20), as: UTF8.self)))
+    }
+
+    func end() throws {
+        for name in try sessionFiles() {
+            guard name.hasSuffix(".pi-pid"), let file = try? Files.read(paths.directory + "/" + name, limit: 20),
+                let pid = Int32(String(decoding: file, as: UTF8.self)), pid > 1, pid != Processes.currentID,
+                let parent = ProcessDetails(of: pid)?.parent,
+                parent == 1 || processes.contains(where: { $0.pid == parent })
+            else { continue }
+            own(pid)
+        }
+        for process in processes where isThere(process) {
+            do throws(UVError) { try Processes.send(.kill, to: process.pid) } catch { continue }
+        }
+        try eventually { !processes.contains(where: isThere) && !children.contains(where: \.isRunning) }
+        for manager in managers { manager.close() }
+        for handle in others { handle.close() }
+    }
+
+    private func isThere(_ process: (pid: Int32, startTime: Duration?)) -> Bool {
+        Processes.liveness(of: process.pid) != .gone && ProcessDetails(of: process.pid)?.startTime == process.startTime
+    }
+}
+
+/// Runs `body` in a world of its own and takes it down, failed or not.
+func withWorld(
+    sourceLocation: SourceLocation = #_sourceLocation,
+    options configure: (inout KeeperManager.Options) -> Void = { _ in },
+    _ body: (World) throws -> Void
+) throws {
+    try withTemporaryDirectory { root in
+        try withLoop(timeout: .seconds(60), sourceLocation: sourceLocation) { loop in
+            let world = try World(loop, root, configure)
+            var failure: (any Error)?
+            do { try body(world) } catch { failure = error }
+            do { try world.end() } catch { failure = failure ?? error }
+            if let failure { Issue.record(failure, sourceLocation: sourceLocation) }
+        }
+    }
+}
