@@ -68,7 +68,6 @@ extension FaultInjector {
     func exhaustDescriptors(_ planned: Planned) {
         let record = begin(.descriptorsExhausted, nil)
         let hoard = DescriptorHoard()
-        record.note = "\(hoard.count) taken"
         end(record, after: min(planned.duration, .milliseconds(500))) { hoard.release() }
     }
 }

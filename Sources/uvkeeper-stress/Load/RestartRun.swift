@@ -83,7 +83,7 @@ final class RestartRun {
         while !isOver {
             let before = total()
             let begun = clock.microseconds
-            var status: ExitStatus?
+            var status: ProcessExit?
             let server = try startServer(run, clock, loop) { status = $0 }
             var writingSince: UInt64?
             let life = RunClock.microseconds(interval * (0.3 + 1.4 * generator.fraction()))
@@ -130,7 +130,7 @@ final class RestartRun {
     }
 
     private func startServer(
-        _ run: RunDirectory, _ clock: RunClock, _ loop: Loop, _ onExit: @escaping (ExitStatus) -> Void,
+        _ run: RunDirectory, _ clock: RunClock, _ loop: Loop, _ onExit: @escaping (ProcessExit) -> Void,
     ) throws -> ChildProcess {
         let configuration = ChildProcess.Configuration(
             executable: try LibUV.executablePath(),
