@@ -22,7 +22,10 @@ struct StressCommand: ParsableCommand {
             Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 64 wrong usage.
             """,
         version: KeeperSidecar.version,
-        subcommands: [WritesCommand.self, RestartCommand.self, ChaosCommand.self, ServeCommand.self],
+        subcommands: [
+            WritesCommand.self, SpawnCommand.self, RestartCommand.self, ChaosCommand.self, SoakCommand.self, MergeCommand.self,
+            ServeCommand.self,
+        ],
     )
 
     /// This program is its own keeper, child and faulty stand-ins, so that one file is all a test machine needs.

@@ -66,6 +66,8 @@ extension FaultInjector {
 
     /// Takes every descriptor this process may have.
     func exhaustDescriptors(_ planned: Planned) {
+        // A second one would take the first one's limit for the usual one.
+        guard !isActive(.descriptorsExhausted) else { return skip() }
         let record = begin(.descriptorsExhausted, nil)
         let hoard = DescriptorHoard()
         end(record, after: min(planned.duration, .milliseconds(500))) { hoard.release() }

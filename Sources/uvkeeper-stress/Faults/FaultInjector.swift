@@ -93,6 +93,10 @@ final class FaultInjector {
         }
     }
 
+    func skip() { skipped += 1 }
+
+    func isActive(_ kind: FaultRecord.Kind) -> Bool { active.values.contains { $0.record.kind == kind } }
+
     /// Notes a fault that begins now.
     @discardableResult
     func begin(_ kind: FaultRecord.Kind, _ session: Session?, life: Int? = nil, note: String = "") -> FaultRecord {

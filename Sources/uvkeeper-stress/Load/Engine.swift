@@ -149,9 +149,15 @@ final class Engine {
 
     private func addWriter(_ number: Int, to session: Session) throws {
         let channel: any LineChannel
-        switch settings.connecting {
-        case .perLine: channel = ManagerChannel(manager, session: session.id)
-        case .pipelined:
+        let isPipelined =
+            switch settings.connecting {
+            case .perLine: false
+            case .pipelined: true
+            case .mixed: session.index % 2 == 1
+            }
+        if !isPipelined {
+            channel = ManagerChannel(manager, session: session.id)
+        } else {
             let path = manager.paths.socket(for: try SessionID(session.id))
             channel = try PipelinedChannel(to: path, on: loop, linesPerConnection: settings.linesPerConnection)
         }

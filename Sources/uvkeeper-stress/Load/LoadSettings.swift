@@ -7,6 +7,8 @@ struct LoadSettings {
         case perLine = "per-line"
         /// `KeeperConnection` per writer, many lines on each.
         case pipelined
+        /// One way for even sessions, the other for odd ones.
+        case mixed
     }
 
     var sessions = 4
