@@ -32,7 +32,8 @@ struct ChaosCommand: ParsableCommand {
     func validate() throws {
         for name in faults?.split(separator: ",") ?? [] where FaultRecord.Kind(rawValue: String(name)) == nil {
             throw ValidationError(
-                "--faults: there is no '\(name)'; there are \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", "))")
+                "--faults: there is no '\(name)'; there are \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", "))"
+            )
         }
         guard faultInterval > 0, duration > 0 else { throw ValidationError("times must be above 0") }
     }

@@ -15,7 +15,8 @@ struct LoadOptions: ParsableArguments {
             valueName: "bytes"))
     var size = "64..16K"
 
-    @Option(help: "per-line: writeRPC, as servers use it; pipelined: many lines on a connection per writer; mixed: both.")
+    @Option(
+        help: "per-line: writeRPC, as servers use it; pipelined: many lines on a connection per writer; mixed: both.")
     var connect = LoadSettings.Connecting.perLine
 
     @Option(

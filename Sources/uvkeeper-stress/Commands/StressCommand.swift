@@ -23,7 +23,8 @@ struct StressCommand: ParsableCommand {
             """,
         version: KeeperSidecar.version,
         subcommands: [
-            WritesCommand.self, SpawnCommand.self, RestartCommand.self, ChaosCommand.self, SoakCommand.self, MergeCommand.self,
+            WritesCommand.self, SpawnCommand.self, RestartCommand.self, ChaosCommand.self, SoakCommand.self,
+            MergeCommand.self,
             ServeCommand.self,
         ],
     )

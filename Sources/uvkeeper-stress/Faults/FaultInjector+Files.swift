@@ -100,7 +100,8 @@ extension FaultInjector {
     /// Whether a fault ends, or may just have ended, the session's keeper or child.
     private func isEnding(_ session: Session) -> Bool {
         engine.faults.contains {
-            ($0.kind == .keeperKilled || $0.kind == .childKilled) && $0.explains(session.index, at: engine.clock.microseconds)
+            ($0.kind == .keeperKilled || $0.kind == .childKilled)
+                && $0.explains(session.index, at: engine.clock.microseconds)
         }
     }
 

@@ -71,7 +71,8 @@ final class FaultInjector {
     private func inject(_ planned: Planned) {
         let session = engine.sessions[planned.session]
         // One at a time for a session, or it could not be told which one explains what.
-        guard let life = session.current, life.childPID > 0, !active.values.contains(where: { $0.record.session == session.index })
+        guard let life = session.current, life.childPID > 0,
+            !active.values.contains(where: { $0.record.session == session.index })
         else {
             skipped += 1
             return

@@ -8,7 +8,9 @@ enum Growth {
         let late = samples[(samples.count - quarter)...]
         // Even the least of the end is more than the most of the beginning, by more than a handful of connections.
         let grew = { (value: (Sample) -> Int) -> (Int, Int)? in
-            guard let most = early.map(value).max(), let least = late.map(value).min(), least > most + 8 else { return nil }
+            guard let most = early.map(value).max(), let least = late.map(value).min(), least > most + 8 else {
+                return nil
+            }
             return (most, least)
         }
         if let (from, to) = grew(\.descriptors) { violations.add(.descriptorLeft, "they grew from \(from) to \(to)") }

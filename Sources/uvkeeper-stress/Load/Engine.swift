@@ -57,7 +57,8 @@ final class Engine {
         lag.onStall = { [unowned self] lag in
             let now = self.clock.microseconds
             faults.append(
-                FaultRecord(.machineStalled, session: nil, start: now - min(now, lag), end: now, note: "\(lag / 1000) ms"))
+                FaultRecord(
+                    .machineStalled, session: nil, start: now - min(now, lag), end: now, note: "\(lag / 1000) ms"))
         }
     }
 
@@ -112,7 +113,8 @@ final class Engine {
             for session in sessions { session.startIfNeeded() }
             if sessions.allSatisfy({ $0.current != nil }) { return begin() }
             if seconds > 60 {
-                early.add(.recovery, "keepers did not start within 60 s: \(sessions.flatMap(\.startFailures).prefix(3))")
+                early.add(
+                    .recovery, "keepers did not start within 60 s: \(sessions.flatMap(\.startFailures).prefix(3))")
                 drain()
             }
         case .running:

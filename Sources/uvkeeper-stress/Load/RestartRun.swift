@@ -56,8 +56,10 @@ final class RestartRun {
         result.judged = judge.counts
         result.faults = faults.map { RunResult.Fault($0) }
         result.notes =
-            notes + ["\(faults.count) servers killed; from start to first line: "
-                + Texts.percentiles(RunResult.Percentiles(recovery))]
+            notes + [
+                "\(faults.count) servers killed; from start to first line: "
+                    + Texts.percentiles(RunResult.Percentiles(recovery))
+            ]
         result.take(violations)
         return result
     }
@@ -97,7 +99,8 @@ final class RestartRun {
                 }
                 let seconds = Double(now) / 1e6
                 progress.show(
-                    seconds, of: Double(end) / 1e6, "\(Texts.count(total())) lines sent, \(faults.count) servers killed")
+                    seconds, of: Double(end) / 1e6, "\(Texts.count(total())) lines sent, \(faults.count) servers killed"
+                )
                 guard !isEnding else { return }
                 if writingSince == nil, now > begun + 30_000_000 {
                     violations.add(.recovery, "a server did not write within 30 s")

@@ -27,7 +27,8 @@ final class Series {
     func sample() {
         ticks += 1
         // Walking a keeper's pages costs it and us time: now and then is enough.
-        let keepers = ticks % 8 == 4 ? engine.sessions.compactMap { $0.current.flatMap { Memory.of($0.keeperPID) } } : []
+        let keepers =
+            ticks % 8 == 4 ? engine.sessions.compactMap { $0.current.flatMap { Memory.of($0.keeperPID) } } : []
         let sample = Sample(
             time: engine.seconds, lines: engine.tally.written - lines, bytes: engine.tally.bytes - bytes,
             lag: Double(engine.lag.takeRecent()) / 1000, descriptors: OpenDescriptors.count,

@@ -30,6 +30,8 @@ final class Session {
     private let manager: KeeperManager
     private let settings: LoadSettings
     private let clock: RunClock
+    /// Of this session, by other servers too.
+    private lazy var attempts = run.lives(session: index).count
     private var isStarting = false
     private var isEnding = false
     private var wantedAt: UInt64 = 0
@@ -62,7 +64,8 @@ final class Session {
         guard clock.microseconds >= wantedAt else { return }
         isStarting = true
         let begun = clock.microseconds
-        let path = run.receipts(session: index, life: run.lives(session: index).count)
+        let path = run.receipts(session: index, life: attempts)
+        attempts += 1
         let receipts: Receipts
         let program: String
         do {

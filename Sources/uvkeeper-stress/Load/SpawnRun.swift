@@ -85,12 +85,15 @@ final class SpawnRun {
     private func startWave() {
         waves += 1
         progress.show(
-            Double(clock.microseconds) / 1e6, of: Double(RunClock.microseconds(settings.duration)) / 1e6, "wave \(waves)")
+            Double(clock.microseconds) / 1e6, of: Double(RunClock.microseconds(settings.duration)) / 1e6,
+            "wave \(waves)")
         for session in sessions { session.startIfNeeded() }
         wait("keepers accept") { [self] in
             for session in sessions { session.startIfNeeded() }
             return sessions.allSatisfy { $0.current != nil }
-        } then: { [self] in writeLines() }
+        } then: { [self] in
+            writeLines()
+        }
     }
 
     private func writeLines() {
@@ -108,7 +111,9 @@ final class SpawnRun {
         }
         wait("lines arrive") { [self] in
             left == 0 && sessions.allSatisfy { $0.lives.last?.receipts[.lines] ?? 0 > 0 }
-        } then: { [self] in killWave() }
+        } then: { [self] in
+            killWave()
+        }
     }
 
     private func killWave() {

@@ -84,7 +84,8 @@ enum HTMLReport {
             return "<tr><td>\(Texts.decimal(fault.start))</td><td>\(end)</td><td>\(fault.kind)</td><td>\(session)</td>"
                 + "<td>\(Plot.escaped(fault.note))</td></tr>"
         }
-        return "<h2>Faults</h2><table><thead><tr><th>from s</th><th>to s</th><th>fault</th><th>session</th><th></th></tr>"
+        return
+            "<h2>Faults</h2><table><thead><tr><th>from s</th><th>to s</th><th>fault</th><th>session</th><th></th></tr>"
             + "</thead><tbody>\(rows.joined())</tbody></table>"
     }
 

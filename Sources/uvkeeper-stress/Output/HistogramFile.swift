@@ -49,7 +49,9 @@ enum HistogramFile {
         guard let data = Data(base64Encoded: text), let body = inflateStored([UInt8](data)), body.count >= 40 else {
             throw StressError("not a histogram of uvkeeper-stress")
         }
-        let number = { (start: Int, count: Int) in body[start..<start + count].reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+        let number = { (start: Int, count: Int) in
+            body[start..<start + count].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        }
         guard number(0, 4) == UInt64(cookie), let digits = SignificantDigits(rawValue: Int8(number(12, 4))) else {
             throw StressError("a histogram of another version")
         }
