@@ -232,7 +232,8 @@ final class Engine {
         var left = sessions.count
         for session in sessions {
             session.end()
-            manager.stopKeeper(for: session.id) { [self] _ in
+            manager.stopKeeper(for: session.id) { [self] result in
+                if result != .stopped { notes.append("at the end session \(session.index) was \(result)") }
                 left -= 1
                 // Files of dead keepers are a discovery's to remove: what it leaves is left.
                 if left == 0 { manager.discoverExistingKeepers { [self] _ in closeAll() } }
