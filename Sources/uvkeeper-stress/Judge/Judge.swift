@@ -33,6 +33,8 @@ struct Judge {
 
     let faults: [FaultRecord]
     private(set) var counts = Counts()
+    /// Of the session being judged, by its lives: what its writers together have lost with a killed child.
+    private var lostByteCount: [Int: Int] = [:]
     var violations = Violations()
 
     init(faults: [FaultRecord]) { self.faults = faults }
@@ -104,7 +106,7 @@ struct Judge {
     private mutating func judge(_ ledger: Ledger, _ writer: Int, _ one: Case, _ faults: [FaultRecord]) {
         let isOrdered = writer < one.ledgers.count - 1
         var lastLife = 0
-        var lostWithChild: [Int: Int] = [:]
+        if writer == 0 { lostByteCount = [:] }
         violations.add(.doubledCompletion, count: ledger.doubled, "session \(one.index), writer \(writer)")
         for sequence in 0..<ledger.count {
             let entry = ledger[sequence]
@@ -118,7 +120,7 @@ struct Judge {
             if arrivals > 1 { violations.add(.duplicated, count: arrivals - 1, "\(place()): in \(arrivals) lives") }
             switch entry.outcome {
             case .written where arrivals > 0: counts.arrived += 1
-            case .written: missed(entry, sequence, writer, one, faults, &lostWithChild, place())
+            case .written: missed(entry, sequence, writer, one, faults, place())
             case .refused:
                 if arrivals > 0 { violations.add(.refusedArrived, place()) }
             case .unknown:
@@ -139,7 +141,7 @@ struct Judge {
     /// A written line that did not arrive: allowed only with a killed child's pipe, or in the gap of a killed keeper.
     private mutating func missed(
         _ entry: Ledger.Entry, _ sequence: Int, _ writer: Int, _ one: Case, _ faults: [FaultRecord],
-        _ lostWithChild: inout [Int: Int], _ place: String,
+        _ place: String,
     ) {
         // The life that confirmed it, or, just after a start, the one before.
         let candidates = one.lives.indices.filter { number in
@@ -151,8 +153,8 @@ struct Judge {
         for number in candidates {
             for fault in faults where fault.life == number {
                 switch fault.kind {
-                case .childKilled where lostWithChild[number, default: 0] + entry.byteCount <= Judge.pipeByteCount:
-                    lostWithChild[number, default: 0] += entry.byteCount
+                case .childKilled where lostByteCount[number, default: 0] + entry.byteCount <= Judge.pipeByteCount:
+                    lostByteCount[number, default: 0] += entry.byteCount
                     counts.lostWithChild += 1
                     return
                 case .keeperKilled where entry.time >= fault.start:
