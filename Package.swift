@@ -20,10 +20,12 @@ let package = Package(
         .library(name: "UVKeeper", targets: ["UVKeeper", "KeeperSidecar"]),
         .executable(name: "uvkeeper-sidecar", targets: ["uvkeeper-sidecar"]),
         .executable(name: "uvkeeper", targets: ["uvkeeper"]),
+        .executable(name: "uvkeeper-stress", targets: ["uvkeeper-stress"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         .systemLibrary(
@@ -45,6 +47,15 @@ let package = Package(
             dependencies: [
                 "UVKeeper", "KeeperSidecar",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings,
+        ),
+        .executableTarget(
+            name: "uvkeeper-stress",
+            dependencies: [
+                "UVKeeper", "KeeperSidecar",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings,
         ),
@@ -84,6 +95,11 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["UVKeeper", "TestSupport", "uvkeeper-sidecar", "uvkeeper"],
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "StressTests",
+            dependencies: ["UVKeeper", "TestSupport", "uvkeeper-stress"],
             swiftSettings: settings,
         ),
     ]

@@ -4,7 +4,7 @@ internal import UVLoop
 /// What is found out about one session's keeper from its files, its socket and the system, changing nothing.
 ///
 /// A pid in a file is not an identity: numbers are used again. A process counts as the session's keeper only if it holds the
-/// lock on the pid file that names it (ours), or listens on the session's socket (the original, which has no lock). Only such
+/// lock on the pid file and is named in it or serves the socket (ours), or listens on the session's socket (the original, which has no lock). Only such
 /// a process is ever signalled. One that merely has the pid, and the session's name among its arguments, may be an original
 /// keeper that lost its socket, or `sleep 100` in place of the keeper of session 100: it is left alone. Safe on any thread;
 /// nothing here waits.
@@ -60,8 +60,11 @@ struct KeeperInspection: Sendable {
 
     private static func finding(_ session: SessionID, paths: KeeperPaths, pidFile: PIDFile) -> Finding {
         if let owner = pidFile.lockedBy {
-            // Another owner is a keeper taking over, or a server cleaning up, or a stranger.
-            return owner == pidFile.pid ? .live(pid: owner) : .undecided(pid: nil)
+            if owner == pidFile.pid { return .live(pid: owner) }
+            // A damaged file whose lock belongs to the process that serves the socket is that keeper's all the same. Any
+            // other owner is a keeper taking over, or a server cleaning up, or a stranger.
+            if case .accepting(owner) = SocketProbe(paths.socket(for: session)) { return .live(pid: owner) }
+            return .undecided(pid: nil)
         }
         switch SocketProbe(paths.socket(for: session)) {
         // An empty or unreadable pid file with an accepting socket is a live keeper. With a full backlog the system does not

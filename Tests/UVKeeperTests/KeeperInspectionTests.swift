@@ -42,6 +42,23 @@ import Testing
         }
     }
 
+    @Test("a keeper whose pid file was damaged can be stopped: it holds the lock and serves the socket")
+    func damagedPIDFile() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let file = try OpenFile(world.paths.keeperPID(for: try SessionID("s1")), .readWrite)
+            try file.truncate()
+            try file.write(Array("junk".utf8))
+            file.close()
+            #expect(world.manager.status(of: "s1")?.keeperPID == keeper.pid)
+            var result: KeeperManager.StopResult?
+            world.manager.stopKeeper(for: "s1") { result = $0 }
+            try world.eventually { result != nil }
+            #expect(result == .stopped)
+            #expect(try world.sessionFiles().filter { !$0.hasSuffix(".log") } == [])
+        }
+    }
+
     @Test("a process that has locked a pid file without being named in it is left alone")
     func strangersLock() throws {
         try withWorld { world throws in

@@ -1,0 +1,111 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The child of every session: reads its stdin and checks each line, into ``Receipts``. This program itself, started as
+/// `--verify FILE WRITERS FAULT`.
+///
+/// Nothing here allocates per line or uses Foundation: it must not be what a run measures.
+final class VerifyingChild {
+    static let argument = "--verify"
+    static let readByteCount = 65536
+
+    private let receipts: Receipts
+    private var mischief: Mischief
+
+    init(_ receipts: Receipts, mischief: Mischief) {
+        self.receipts = receipts
+        self.mischief = mischief
+    }
+
+    /// Becomes the child if this process was started as one.
+    static func runIfRequested(_ arguments: [String]) {
+        guard arguments.count > 1, arguments[1] == argument else { return }
+        guard arguments.count == 5, let writers = Int(arguments[3]), let kind = Mischief.Kind(rawValue: arguments[4])
+        else { exit(64) }
+        do {
+            let receipts = try Receipts(arguments[2], writers: writers)
+            receipts[.pid] = UInt64(getpid())
+            VerifyingChild(receipts, mischief: Mischief(kind)).run()
+        } catch {
+            exit(70)
+        }
+        exit(0)
+    }
+
+    private func run() {
+        var capacity = 4 * VerifyingChild.readByteCount
+        var buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+        var held = 0
+        while true {
+            let pause = receipts[.pause]
+            if pause > 0 { usleep(useconds_t(truncatingIfNeeded: min(pause, 1_000_000))) }
+            if capacity - held < VerifyingChild.readByteCount {
+                let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity * 2, alignment: 16)
+                larger.copyMemory(from: buffer, byteCount: held)
+                buffer.deallocate()
+                buffer = larger
+                capacity *= 2
+            }
+            let count = read(0, buffer + held, VerifyingChild.readByteCount)
+            if count < 0 {
+                if errno == EINTR { continue }
+                break
+            }
+            if count == 0 { break }
+            let used = lines(in: buffer, count: held + count, searchedTo: held)
+            held = held + count - used
+            if used > 0, held > 0 { memmove(buffer, buffer + used, held) }
+        }
+        mischief.flush { self.check($0, $1) }
+        if held > 0 {
+            receipts[.tails] &+= 1
+            record(buffer, held)
+        }
+        receipts[.finished] = 1
+    }
+
+    /// Checks every whole line and returns how many bytes they have.
+    private func lines(in buffer: UnsafeMutableRawPointer, count: Int, searchedTo searched: Int) -> Int {
+        var start = 0
+        var search = searched
+        while search < count, let found = memchr(buffer + search, 10, count - search) {
+            let end = UnsafeMutableRawPointer(found) + 1 - buffer
+            if mischief.isNone {
+                check(buffer + start, end - start)
+            } else {
+                mischief.pass(UnsafeRawPointer(buffer + start), end - start) { self.check($0, $1) }
+            }
+            start = end
+            search = end
+        }
+        return start
+    }
+
+    @inline(__always)
+    private func check(_ base: UnsafeRawPointer, _ count: Int) {
+        receipts[.lines] &+= 1
+        receipts[.bytes] &+= UInt64(count)
+        let kind = base.load(as: UInt8.self)
+        if kind == LineFormat.Kind.faulty {
+            receipts[.fragments] &+= 1
+        } else if let line = LineFormat(headerAt: base, count: count), line.isWhole(base, count: count) {
+            receipts.note(line.writer, line.sequence, isOrdered: kind == LineFormat.Kind.ordered)
+        } else {
+            receipts[.torn] &+= 1
+            record(base, count)
+        }
+    }
+
+    private func record(_ base: UnsafeRawPointer, _ count: Int) {
+        let line = LineFormat(headerAt: base, count: count)
+        receipts.note(
+            Receipts.Fragment(
+                kind: base.load(as: UInt8.self), writer: line?.writer ?? -1, sequence: line?.sequence ?? -1,
+                byteCount: count))
+    }
+}

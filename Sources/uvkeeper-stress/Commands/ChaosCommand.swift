@@ -1,0 +1,76 @@
+import ArgumentParser
+import UVKeeper
+
+struct ChaosCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chaos",
+        abstract: "Write lines while keepers and children are killed and frozen, files damaged, resources exhausted.",
+        discussion: """
+            Faults are drawn from a schedule that follows from --seed, one at a time for a session, and logged with their \
+            time: \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", ")).
+
+            Allowed then, and counted: lines in the pipe of a killed child, or held by a killed keeper whose child was \
+            stalled, are lost; outcomes near a fault are unknown; a client that disconnects in mid-line leaves a fragment.
+
+              uvkeeper-stress chaos --seed 7 --duration 60 --report chaos.html
+              uvkeeper-stress chaos --faults keeper-killed,child-stopped
+            """,
+    )
+
+    @OptionGroup var load: LoadOptions
+    @OptionGroup var output: OutputOptions
+
+    @Option(help: ArgumentHelp("How long.", valueName: "seconds"))
+    var duration = 10.0
+
+    @Option(help: ArgumentHelp("The time between two faults, on average.", valueName: "seconds"))
+    var faultInterval = 0.25
+
+    @Option(help: ArgumentHelp("Only these, separated by commas.", valueName: "kinds"))
+    var faults: String?
+
+    func validate() throws {
+        for name in faults?.split(separator: ",") ?? [] where FaultRecord.Kind(rawValue: String(name)) == nil {
+            throw ValidationError(
+                "--faults: there is no '\(name)'; there are \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", "))"
+            )
+        }
+        guard faultInterval > 0, duration > 0 else { throw ValidationError("times must be above 0") }
+    }
+
+    func run() throws {
+        var settings = load.settings(duration: duration)
+        // Chaos is about outcomes: an open loop leaves the machine room to show them.
+        if settings.rate == nil { settings.rate = 2000 }
+        let kinds =
+            faults?.split(separator: ",").compactMap { FaultRecord.Kind(rawValue: String($0)) } ?? FaultInjector.kinds
+        let runner = Runner("chaos", settings, quiet: output.quiet)
+        runner.addFaults(kinds, interval: .seconds(faultInterval))
+        try output.finish(try runner.run())
+    }
+}
+
+extension Runner {
+    /// Faults of these kinds while lines are written.
+    func addFaults(_ kinds: [FaultRecord.Kind], interval: Duration) {
+        let settings = settings
+        prepare = { [progress] engine in
+            engine.restartsKeepers = true
+            let plan = FaultInjector.plan(
+                seed: settings.seed, kinds: kinds, sessions: settings.sessions, duration: settings.duration,
+                interval: interval)
+            let injector = try FaultInjector(engine, plan: plan) { record in
+                let session = record.session.map { " session \($0)" } ?? ""
+                progress.say(
+                    "\(Texts.decimal(Double(record.start) / 1e6)) s: \(record.kind.rawValue)\(session) \(record.note)")
+            }
+            engine.onStart = { injector.start() }
+            engine.onEnd = {
+                injector.finish()
+                if injector.skipped > 0 {
+                    engine.notes.append("\(injector.skipped) faults skipped: their session had one already")
+                }
+            }
+        }
+    }
+}

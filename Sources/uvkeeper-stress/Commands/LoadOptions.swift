@@ -1,0 +1,77 @@
+import ArgumentParser
+import UVKeeper
+
+/// The options of a load.
+struct LoadOptions: ParsableArguments {
+    @Option(help: "Sessions, each with a keeper and a verifying child.")
+    var sessions = 4
+
+    @Option(help: "Writers per session; their lines are checked separately.")
+    var writers = 4
+
+    @Option(
+        help: ArgumentHelp(
+            "Bytes per line, one size or a range such as 64..1M; in a range each power of two is as likely.",
+            valueName: "bytes"))
+    var size = "64..16K"
+
+    @Option(
+        help: "per-line: writeRPC, as servers use it; pipelined: many lines on a connection per writer; mixed: both.")
+    var connect = LoadSettings.Connecting.perLine
+
+    @Option(
+        help: ArgumentHelp(
+            "Open loop: so many lines per second of all writers together; latency counts from when a line was due. "
+                + "Without it, closed loop: each writer waits for its lines.", valueName: "lines/s"))
+    var rate: Double?
+
+    @Option(help: "Closed loop: lines that a writer waits for at once.")
+    var inFlight = 8
+
+    @Option(help: "Stop after so many lines of each writer.")
+    var lines: Int?
+
+    @Option(help: "What is random follows from it; a failed run names its seed.")
+    var seed: UInt64 = 1
+
+    @Option(help: ArgumentHelp("The longest time the loop may be kept from its work.", valueName: "seconds"))
+    var lagBound = 2.0
+
+    @Option(help: .hidden)
+    var faultyChild = Mischief.Kind.none
+
+    @Option(help: .hidden)
+    var faultyKeeper = Mischief.Kind.none
+
+    func validate() throws {
+        guard (1...256).contains(sessions), (1...64).contains(writers) else {
+            throw ValidationError("--sessions takes 1 to 256, --writers 1 to 64")
+        }
+        guard LineSizes(size) != nil else {
+            throw ValidationError("--size takes 64 to 1M, or a range such as 64..16K; '\(size)' is neither")
+        }
+        guard (rate ?? 1) > 0, inFlight > 0, lagBound > 0, (lines ?? 1) > 0 else {
+            throw ValidationError("--rate, --in-flight, --lines and --lag-bound take numbers above 0")
+        }
+    }
+
+    func settings(duration: Double) -> LoadSettings {
+        var settings = LoadSettings()
+        settings.sessions = sessions
+        settings.writers = writers
+        if let sizes = LineSizes(size) { settings.sizes = sizes }
+        settings.connecting = connect
+        settings.rate = rate
+        settings.inFlight = inFlight
+        settings.linesPerWriter = lines
+        settings.seed = seed
+        settings.duration = .seconds(duration)
+        settings.lagBound = .seconds(lagBound)
+        settings.childFault = faultyChild
+        settings.keeperFault = faultyKeeper
+        return settings
+    }
+}
+
+extension LoadSettings.Connecting: ExpressibleByArgument {}
+extension Mischief.Kind: ExpressibleByArgument {}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import KeeperSidecar
+
+@main
+struct StressCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "uvkeeper-stress",
+        abstract: "Tries to make UVKeeper lose a line, and counts what was lost.",
+        discussion: """
+            Embeds UVKeeper on one loop, as a server would, with real keepers and real children. Every line carries its \
+            writer, a sequence number and a checksum; the children check them and note every line received, also when \
+            they are killed. At the end that is compared with what the writers were told.
+
+            Invariants:
+              - a line reported written, whose keeper and child lived, arrives exactly once, whole, in order
+              - a refused line never arrives
+              - an unknown outcome occurs only where a fault explains it
+              - every line has one completion
+              - the loop is never blocked for longer than a bound (--lag-bound)
+              - at the end no process, file, descriptor or handle is left
+
+            Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 64 wrong usage.
+            """,
+        version: KeeperSidecar.version,
+        subcommands: [
+            WritesCommand.self, SpawnCommand.self, RestartCommand.self, ChaosCommand.self, SoakCommand.self,
+            MergeCommand.self,
+            ServeCommand.self,
+        ],
+    )
+
+    /// This program is its own keeper, child and faulty stand-ins, so that one file is all a test machine needs.
+    static func main() {
+        KeeperSidecar.runIfRequested()
+        VerifyingChild.runIfRequested(CommandLine.arguments)
+        FaultyKeeper.runIfRequested(CommandLine.arguments)
+        main(nil)
+    }
+}

@@ -1,0 +1,75 @@
+import UVKeeper
+
+/// Faults by clients and by this process.
+extension FaultInjector {
+    /// More clients at once than a frozen keeper's backlog holds; each has one line, and all must get through after it.
+    func overflowBacklog(_ planned: Planned, _ session: Session, _ life: Session.Life) {
+        let count = KeeperConstants.backlog + 50 + Int(planned.number % 150)
+        let record = begin(.backlogOverflow, session, note: "\(count) clients")
+        signal(.stop, life.keeperPID, record)
+        for _ in 0..<count { sendAlone(session) }
+        end(record, after: planned.duration) { [unowned self] in signal(.continue, life.keeperPID, record) }
+    }
+
+    /// One line on a connection of its own.
+    private func sendAlone(_ session: Session) {
+        let sequence = session.burst.begin(byteCount: LineFormat.minimumByteCount)
+        let line = LineFormat(
+            kind: LineFormat.Kind.unordered, writer: engine.settings.burstWriter, sequence: sequence,
+            byteCount: LineFormat.minimumByteCount)
+        let begun = engine.clock.microseconds
+        engine.extraOutstanding += 1
+        let complete = { [engine] (outcome: Ledger.Outcome) in
+            engine.extraOutstanding -= 1
+            let now = engine.clock.microseconds
+            session.burst.complete(sequence, outcome, latency: now - begun, time: now)
+        }
+        do throws(UVError) {
+            _ = try KeeperConnection(
+                to: "\(engine.run.sessions)/\(session.id).rpc.sock", on: engine.loop,
+                onOpen: { connection in
+                    connection.write(line.bytes())
+                    connection.finish()
+                },
+                onEnd: { _, end in
+                    switch end {
+                    case .confirmed: complete(.written)
+                    case .failed(_, let accepted): complete(accepted == 0 ? .refused : .unknown)
+                    }
+                })
+        } catch {
+            engine.loop.onNextTick { complete(.refused) }
+        }
+    }
+
+    /// A client that goes away in the middle of a line. What arrived of it is passed on with a newline, by contract.
+    func disconnect(_ planned: Planned, _ session: Session) {
+        let record = begin(.clientDisconnected, session)
+        var bytes = LineFormat(kind: LineFormat.Kind.faulty, writer: 0, sequence: 0, byteCount: 65536).bytes()
+        bytes.removeLast(bytes.count - 5 - Int(planned.number % UInt64(bytes.count - 6)))
+        record.note = "after \(bytes.count) bytes of 65536"
+        engine.extraOutstanding += 1
+        do throws(UVError) {
+            _ = try PipeStream(connectingTo: "\(engine.run.sessions)/\(session.id).rpc.sock", on: engine.loop) {
+                [engine] stream, error in
+                record.end = engine.clock.microseconds
+                engine.extraOutstanding -= 1
+                guard error == nil else { return }
+                stream.write(bytes)
+                stream.close()
+            }
+        } catch {
+            engine.extraOutstanding -= 1
+            record.note = "\(error)"
+        }
+    }
+
+    /// Takes every descriptor this process may have.
+    func exhaustDescriptors(_ planned: Planned) {
+        // A second one would take the first one's limit for the usual one.
+        guard !isActive(.descriptorsExhausted) else { return skip() }
+        let record = begin(.descriptorsExhausted, nil)
+        let hoard = DescriptorHoard()
+        end(record, after: min(planned.duration, .milliseconds(500))) { hoard.release() }
+    }
+}

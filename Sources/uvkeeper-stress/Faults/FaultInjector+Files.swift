@@ -1,0 +1,115 @@
+import UVKeeper
+
+/// Faults in the sessions directory.
+extension FaultInjector {
+    /// Moves the socket away, perhaps with something else in its place, and back later.
+    func hideSocket(_ planned: Planned, _ session: Session, _ life: Session.Life, replacing: Bool) {
+        let path = "\(engine.run.sessions)/\(session.id).rpc.sock"
+        let hidden = "\(engine.run.directory)/hidden-\(session.index)"
+        let record = begin(replacing ? .socketReplaced : .socketRemoved, session)
+        do throws(UVError) {
+            try Files.rename(path, to: hidden)
+            if replacing { try write("not a socket", to: path) }
+        } catch {
+            record.note = "\(error)"
+        }
+        end(record, after: planned.duration) {
+            do throws(UVError) {
+                // A keeper that has ended meanwhile takes its name with it.
+                if session.current === life {
+                    try Files.rename(hidden, to: path)
+                } else {
+                    try Files.unlinkIfPresent(hidden)
+                }
+            } catch {
+                record.note += "; back: \(error)"
+            }
+        }
+    }
+
+    /// Writes garbage into a live keeper's pid file, and empty and garbage files of keepers that never were; then a
+    /// discovery must find who lives and nobody else.
+    func garblePIDFiles(_ planned: Planned, _ session: Session) {
+        let record = begin(.pidFileGarbled, session)
+        let path = "\(engine.run.sessions)/\(session.id).rpc.sock.pid"
+        let garbage = ["", "not a pid", "-1", "0", "99999999999999999999", "\u{0}\u{1}"]
+        do throws(UVError) {
+            let file = try OpenFile(path, .readWrite)
+            defer { file.close() }
+            try file.truncate()
+            try file.write(Array(garbage[Int(planned.number % UInt64(garbage.count))].utf8))
+            for (number, text) in garbage.enumerated() {
+                try write(text, to: "\(engine.run.sessions)/ghost-\(number).rpc.sock.pid")
+            }
+        } catch {
+            record.note = "\(error)"
+        }
+        end(record, after: .milliseconds(10)) { [unowned self] in discover(record) }
+    }
+
+    /// A thousand dead keepers' files, and a discovery that has to remove them all.
+    func litter(_ planned: Planned) {
+        let count = 1000 + Int(planned.number % 1000)
+        let record = begin(.staleFiles, nil, note: "\(count) dead keepers")
+        let directory = engine.run.sessions
+        engine.extraOutstanding += 1
+        // In the thread pool, so that making them is not what blocks the loop.
+        engine.loop.queueWork { () -> String in
+            do throws(UVError) {
+                for number in 0..<count {
+                    // No process has this pid: it is above the kernel's limit.
+                    try FaultInjector.write("4194999", to: "\(directory)/stale-\(number).rpc.sock.pid")
+                    try FaultInjector.write("4194999", to: "\(directory)/stale-\(number).rpc.sock.pi-pid")
+                    try FaultInjector.write("", to: "\(directory)/stale-\(number).rpc.sock")
+                }
+                return ""
+            } catch {
+                return "\(error)"
+            }
+        } completion: { [self] failure in
+            engine.extraOutstanding -= 1
+            record.note += failure
+            record.end = engine.clock.microseconds
+            discover(record)
+        }
+    }
+
+    private func discover(_ record: FaultRecord) {
+        let before = engine.sessions.filter { $0.current != nil }.map { ($0, $0.lives.count) }
+        let begun = engine.clock.microseconds
+        engine.extraOutstanding += 1
+        engine.manager.discoverExistingKeepers { [self] result in
+            engine.extraOutstanding -= 1
+            let time = Texts.time(Double(engine.clock.microseconds - begun) / 1000)
+            switch result {
+            case .failure(let error): record.note += "; discovery failed: \(error)"
+            case .success(let discovery):
+                record.note += "; discovery took \(time), removed \(discovery.removed.count)"
+                let found = Set(discovery.keepers.map(\.session.rawValue))
+                let harmed = Set((discovery.removed + discovery.terminated).map(\.rawValue))
+                for (session, lives) in before where session.current != nil && session.lives.count == lives {
+                    guard !isEnding(session) else { continue }
+                    if !found.contains(session.id) || harmed.contains(session.id) {
+                        engine.early.add(.discovery, "session \(session.index) lives and was not found, or was ended")
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a fault ends, or may just have ended, the session's keeper or child.
+    private func isEnding(_ session: Session) -> Bool {
+        engine.faults.contains {
+            ($0.kind == .keeperKilled || $0.kind == .childKilled)
+                && $0.explains(session.index, at: engine.clock.microseconds)
+        }
+    }
+
+    private func write(_ text: String, to path: String) throws(UVError) { try FaultInjector.write(text, to: path) }
+
+    private static func write(_ text: String, to path: String) throws(UVError) {
+        let file = try OpenFile(path, .append)
+        defer { file.close() }
+        if !text.isEmpty { try file.write(Array(text.utf8)) }
+    }
+}

@@ -1,0 +1,51 @@
+import UVKeeper
+
+/// Faults of keepers and children.
+extension FaultInjector {
+    func killKeeper(_ session: Session, _ life: Session.Life) {
+        let record = begin(
+            .keeperKilled, session, life: session.lives.count - 1, note: "SIGKILL to \(life.keeperPID)")
+        signal(.kill, life.keeperPID, record)
+        awaitRestart(record, session)
+    }
+
+    func killChild(_ session: Session, _ life: Session.Life) {
+        let record = begin(.childKilled, session, life: session.lives.count - 1, note: "SIGKILL to \(life.childPID)")
+        signal(.kill, life.childPID, record)
+        awaitRestart(record, session)
+    }
+
+    func stop(_ pid: Int32, _ planned: Planned, _ session: Session, _ kind: FaultRecord.Kind) {
+        let record = begin(kind, session, note: "SIGSTOP to \(pid)")
+        signal(.stop, pid, record)
+        end(record, after: planned.duration) { [unowned self] in signal(.continue, pid, record) }
+    }
+
+    func slowDown(_ planned: Planned, _ session: Session, _ life: Session.Life) {
+        let pause = 1000 + planned.number % 30_000
+        let record = begin(.slowReader, session, note: "\(pause) us before each read")
+        life.receipts[.pause] = pause
+        end(record, after: planned.duration * 2) { life.receipts[.pause] = 0 }
+    }
+
+    func signal(_ signal: Signal, _ pid: Int32, _ record: FaultRecord) {
+        do throws(UVError) {
+            try Processes.send(signal, to: pid)
+        } catch {
+            record.note += "; \(signal): \(error)"
+        }
+    }
+
+    /// The fault lasts until the session has a life after the one it ended.
+    private func awaitRestart(_ record: FaultRecord, _ session: Session) {
+        let lives = session.lives.count
+        look()
+        func look() {
+            end(record, after: .milliseconds(10)) { [unowned self] in
+                guard session.lives.count <= lives, engine.phase == .running else { return }
+                // Still the same fault: its end moves on.
+                engine.loop.onNextTick { if self.engine.phase == .running { look() } }
+            }
+        }
+    }
+}

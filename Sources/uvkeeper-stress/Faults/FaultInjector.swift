@@ -1,0 +1,130 @@
+import UVKeeper
+
+/// Does to sessions, files and this process what a schedule drawn from a seed says, and undoes it after a while.
+final class FaultInjector {
+    /// What is to happen when, to whom, for how long.
+    struct Planned {
+        let kind: FaultRecord.Kind
+        let time: Duration
+        let session: Int
+        let duration: Duration
+        /// For whatever the fault needs besides.
+        let number: UInt64
+    }
+
+    /// All that can be injected.
+    static let kinds = FaultRecord.Kind.allCases.filter { $0 != .serverKilled && $0 != .machineStalled }
+
+    let engine: Engine
+    let onFault: (FaultRecord) -> Void
+    private let plan: [Planned]
+    private var next = 0
+    private let timer: TimerHandle
+    /// Faults under way, and how to end each.
+    private var active: [ObjectIdentifier: (record: FaultRecord, timer: TimerHandle, undo: () -> Void)] = [:]
+    private(set) var skipped = 0
+
+    init(_ engine: Engine, plan: [Planned], onFault: @escaping (FaultRecord) -> Void) throws {
+        self.engine = engine
+        self.plan = plan
+        self.onFault = onFault
+        timer = try TimerHandle(on: engine.loop)
+    }
+
+    /// The same plan for the same seed: every kind in turn in a drawn order, so that none is left out by chance.
+    static func plan(
+        seed: UInt64, kinds: [FaultRecord.Kind], sessions: Int, duration: Duration, interval: Duration,
+    ) -> [Planned] {
+        var generator = SeededGenerator(seed: seed ^ 0xFA17)
+        var plan: [Planned] = []
+        var bag: [FaultRecord.Kind] = []
+        // The first lines pass in peace, and the last fault has time to show.
+        var time = Duration.milliseconds(300)
+        while time < duration - .milliseconds(200) {
+            if bag.isEmpty { bag = kinds.shuffled(using: &generator) }
+            plan.append(
+                Planned(
+                    kind: bag.removeLast(), time: time, session: Int(generator.next() % UInt64(sessions)),
+                    duration: .milliseconds(50 + Int(generator.fraction() * generator.fraction() * 1800)),
+                    number: generator.next()))
+            time += interval * (0.3 + 1.4 * generator.fraction())
+        }
+        return plan
+    }
+
+    func start() {
+        let begun = LibUV.monotonicTime
+        timer.start(after: .milliseconds(5), repeating: .milliseconds(5)) { [unowned self] _ in
+            while next < plan.count, begun + plan[next].time <= LibUV.monotonicTime {
+                next += 1
+                inject(plan[next - 1])
+            }
+        }
+    }
+
+    /// Ends every fault under way.
+    func finish() {
+        timer.close()
+        for id in Array(active.keys) { end(id) }
+    }
+
+    private func inject(_ planned: Planned) {
+        let session = engine.sessions[planned.session]
+        // One at a time for a session, or it could not be told which one explains what.
+        guard let life = session.current, life.childPID > 0,
+            !active.values.contains(where: { $0.record.session == session.index })
+        else {
+            skipped += 1
+            return
+        }
+        switch planned.kind {
+        case .keeperKilled: killKeeper(session, life)
+        case .childKilled: killChild(session, life)
+        case .keeperStopped: stop(life.keeperPID, planned, session, .keeperStopped)
+        case .childStopped: stop(life.childPID, planned, session, .childStopped)
+        case .slowReader: slowDown(planned, session, life)
+        case .socketRemoved: hideSocket(planned, session, life, replacing: false)
+        case .socketReplaced: hideSocket(planned, session, life, replacing: true)
+        case .pidFileGarbled: garblePIDFiles(planned, session)
+        case .staleFiles: litter(planned)
+        case .backlogOverflow: overflowBacklog(planned, session, life)
+        case .descriptorsExhausted: exhaustDescriptors(planned)
+        case .clientDisconnected: disconnect(planned, session)
+        case .serverKilled, .machineStalled: break
+        }
+    }
+
+    func skip() { skipped += 1 }
+
+    func isActive(_ kind: FaultRecord.Kind) -> Bool { active.values.contains { $0.record.kind == kind } }
+
+    /// Notes a fault that begins now.
+    @discardableResult
+    func begin(_ kind: FaultRecord.Kind, _ session: Session?, life: Int? = nil, note: String = "") -> FaultRecord {
+        let record = FaultRecord(
+            kind, session: session?.index, life: life, start: engine.clock.microseconds, note: note)
+        engine.faults.append(record)
+        onFault(record)
+        return record
+    }
+
+    /// Ends a fault after a time, or when the run ends.
+    func end(_ record: FaultRecord, after duration: Duration, undo: @escaping () -> Void) {
+        do throws(UVError) {
+            let timer = try TimerHandle(on: engine.loop)
+            let id = ObjectIdentifier(record)
+            active[id] = (record, timer, undo)
+            timer.start(after: duration) { [unowned self] _ in end(id) }
+        } catch {
+            undo()
+            record.end = engine.clock.microseconds
+        }
+    }
+
+    private func end(_ id: ObjectIdentifier) {
+        guard let fault = active.removeValue(forKey: id) else { return }
+        fault.timer.close()
+        fault.undo()
+        fault.record.end = engine.clock.microseconds
+    }
+}

@@ -1,0 +1,35 @@
+/// What broke an invariant: counted by kind, the first of each told in full.
+struct Violations {
+    enum Kind: String, CaseIterable, Codable, Sendable {
+        case lost, duplicated, reordered, torn, phantom
+        case refusedArrived = "refused-arrived"
+        case unexplainedUnknown = "unexplained-unknown"
+        case missingCompletion = "missing-completion"
+        case doubledCompletion = "doubled-completion"
+        case blockedLoop = "blocked-loop"
+        case processLeft = "process-left"
+        case fileLeft = "file-left"
+        case descriptorLeft = "descriptor-left"
+        case handleLeft = "handle-left"
+        case discovery
+        case recovery
+    }
+
+    private static let toldLimit = 5
+    private(set) var counts: [Kind: Int] = [:]
+    private(set) var told: [String] = []
+
+    var total: Int { counts.values.reduce(0, +) }
+
+    mutating func add(_ kind: Kind, count: Int = 1, _ text: @autoclosure () -> String) {
+        guard count > 0 else { return }
+        let before = counts[kind, default: 0]
+        counts[kind] = before + count
+        if before < Violations.toldLimit { told.append("\(kind.rawValue): \(text())") }
+    }
+
+    mutating func take(_ other: Violations) {
+        counts.merge(other.counts, uniquingKeysWith: +)
+        told += other.told
+    }
+}

@@ -1,0 +1,254 @@
+import Histogram
+import UVKeeper
+
+/// One run: a loop, a manager, sessions with their writers, what samples them, and the judgement at the end.
+final class Engine {
+    enum Phase { case starting, running, draining, ending, done }
+
+    static let pumpInterval = Duration.milliseconds(1)
+
+    let settings: LoadSettings
+    let run: RunDirectory
+    let clock: RunClock
+    let loop: Loop
+    let manager: KeeperManager
+    private(set) var sessions: [Session] = []
+    private(set) var phase = Phase.starting
+    var tally = Tally()
+    var faults: [FaultRecord] = []
+    var notes: [String] = []
+    var early = Violations()
+    let lag: LagSampler
+    private(set) var series: Series!
+    /// Called when the load starts and when it ends.
+    var onStart: (() -> Void)?
+    var onEnd: (() -> Void)?
+    /// The sessions outlive this run, and may be older than it: a server that is one of several in turn.
+    var isServer = false
+    /// Whether keepers that end are started again: where faults end them.
+    var restartsKeepers = false
+    private let pump: TimerHandle
+    private let supervisor: TimerHandle
+    private var signals: [SignalHandle] = []
+    private var loadStart: UInt64 = 0
+    private var loadEnd: UInt64 = 0
+    private var drainDeadline: UInt64 = 0
+
+    init(_ settings: LoadSettings, run: RunDirectory, clock: RunClock) throws {
+        self.settings = settings
+        self.run = run
+        self.clock = clock
+        loop = try Loop()
+        var options = KeeperManager.Options()
+        options.sessionsDirectory = run.sessions
+        let own = try SidecarCommand.currentExecutable()
+        options.sidecar =
+            settings.keeperFault == .none
+            ? own : SidecarCommand([own.argv[0], FaultyKeeper.argument, settings.keeperFault.rawValue])
+        manager = try KeeperManager(on: loop, options: options)
+        lag = try LagSampler(on: loop)
+        pump = try TimerHandle(on: loop)
+        supervisor = try TimerHandle(on: loop)
+        try Files.makeDirectory(at: run.sessions)
+        for index in 0..<settings.sessions {
+            sessions.append(try Session(index, in: run, manager: manager, settings: settings, clock: clock))
+        }
+        series = try Series(self)
+        lag.onStall = { [unowned self] lag in
+            let now = self.clock.microseconds
+            faults.append(
+                FaultRecord(
+                    .machineStalled, session: nil, start: now - min(now, lag), end: now, note: "\(lag / 1000) ms"))
+        }
+    }
+
+    /// Seconds since the start of the run.
+    var seconds: Double { Double(clock.microseconds) / 1_000_000 }
+
+    /// How long lines were sent.
+    var loadSeconds: Double { Double(loadEnd - min(loadStart, loadEnd)) / 1_000_000 }
+
+    /// Runs everything; returns when every handle is closed.
+    func execute() throws {
+        for signal in [Signal.interrupt, .terminate] {
+            let handle = try SignalHandle(on: loop)
+            try handle.start(signal) { [unowned self] _, _ in
+                notes.append("ended early by \(signal)")
+                if phase == .running { drain() }
+            }
+            signals.append(handle)
+        }
+        let go = { [unowned self] in
+            for session in sessions { session.startIfNeeded() }
+            supervisor.start(after: .milliseconds(20), repeating: .milliseconds(20)) { [unowned self] _ in supervise() }
+        }
+        if isServer { adopt(go) } else { go() }
+        loop.run()
+        do {
+            try loop.close()
+        } catch {
+            early.add(.handleLeft, "\(error)")
+            loop.closeHandles()
+            loop.run()
+            try loop.close()
+        }
+    }
+
+    /// Takes over the sessions that another server has left.
+    private func adopt(_ completion: @escaping () -> Void) {
+        manager.discoverExistingKeepers { [self] result in
+            if case .success(let discovery) = result {
+                for entry in discovery.keepers {
+                    guard let session = sessions.first(where: { $0.id == entry.session.rawValue }) else { continue }
+                    try? session.adopt(keeperPID: entry.keeperPID ?? 0)
+                }
+            }
+            completion()
+        }
+    }
+
+    private func supervise() {
+        switch phase {
+        case .starting:
+            for session in sessions { session.startIfNeeded() }
+            if sessions.allSatisfy({ $0.current != nil }) { return begin() }
+            if seconds > 60 {
+                early.add(
+                    .recovery, "keepers did not start within 60 s: \(sessions.flatMap(\.startFailures).prefix(3))")
+                drain()
+            }
+        case .running:
+            if restartsKeepers { for session in sessions { session.startIfNeeded() } }
+            let isOver = clock.microseconds >= loadStart + RunClock.microseconds(settings.duration)
+            let isDone = settings.linesPerWriter != nil && allWriters.allSatisfy { $0.isFinished }
+            if isOver || isDone { drain() }
+        case .draining: drained()
+        case .ending, .done: break
+        }
+    }
+
+    private var allWriters: [Writer] { sessions.flatMap(\.writers) }
+
+    private func begin() {
+        do {
+            for session in sessions {
+                for number in 0..<settings.writers { try addWriter(number, to: session) }
+            }
+        } catch {
+            early.add(.recovery, "no writers: \(error)")
+            return drain()
+        }
+        phase = .running
+        loadStart = clock.microseconds
+        let rate = settings.rate.map { $0 / Double(settings.sessions * settings.writers) }
+        pump.start(after: Engine.pumpInterval, repeating: Engine.pumpInterval) { [unowned self] _ in
+            for session in sessions {
+                for writer in session.writers { writer.pump(startedAt: loadStart, perWriterRate: rate) }
+            }
+        }
+        onStart?()
+    }
+
+    private func addWriter(_ number: Int, to session: Session) throws {
+        let channel: any LineChannel
+        let isPipelined =
+            switch settings.connecting {
+            case .perLine: false
+            case .pipelined: true
+            case .mixed: session.index % 2 == 1
+            }
+        if !isPipelined {
+            channel = ManagerChannel(manager, session: session.id)
+        } else {
+            let path = manager.paths.socket(for: try SessionID(session.id))
+            channel = try PipelinedChannel(to: path, on: loop, linesPerConnection: settings.linesPerConnection)
+        }
+        let ledger = try Ledger(run.ledger(session: session.index, writer: number))
+        let seed = settings.seed &+ UInt64(session.index * 1000 + number)
+        var writer: Writer?
+        writer = Writer(number, ledger: ledger, settings: settings, seed: seed, clock: clock) {
+            [unowned self] outcome, size, latency in
+            tally.note(outcome, byteCount: size, latency: latency)
+            // A closed loop goes on at once and not at the next millisecond.
+            if settings.rate == nil, phase == .running { writer?.pump(startedAt: 0, perWriterRate: nil) }
+        }
+        writer?.channel = channel
+        if let writer { session.writers.append(writer) }
+    }
+
+    /// No more lines; waits for what is under way.
+    func drain() {
+        guard phase == .starting || phase == .running else { return }
+        phase = .draining
+        loadEnd = clock.microseconds
+        drainDeadline = clock.microseconds + 20_000_000
+        for writer in allWriters { writer.stop() }
+        pump.stop()
+        onEnd?()
+    }
+
+    private var lastMissing = Int.max
+    private var lastProgress: UInt64 = 0
+    private var lastComparison: UInt64 = 0
+
+    private func drained() {
+        if restartsKeepers { for session in sessions { session.startIfNeeded() } }
+        let outstanding = allWriters.reduce(0) { $0 + $1.outstanding } + extraOutstanding
+        let isLate = clock.microseconds >= drainDeadline
+        if isServer, outstanding == 0 || isLate { return closeAll() }
+        guard outstanding == 0 && sessions.allSatisfy({ $0.current != nil }) || isLate else { return }
+        for session in sessions where session.current == nil {
+            early.add(.recovery, "session \(session.index) did not come back: \(session.startFailures.suffix(2))")
+        }
+        if isLate, outstanding > 0 { notes.append("\(outstanding) completions were awaited for 20 s") }
+        // Comparing takes a while, and is nothing a server would do.
+        lag.stop()
+        let now = clock.microseconds
+        guard now > lastComparison + 100_000 else { return }
+        lastComparison = now
+        let missing = Judge.missing(cases)
+        if missing < lastMissing {
+            lastMissing = missing
+            lastProgress = now
+        }
+        guard missing == 0 || now > lastProgress + 1_500_000 else { return }
+        end()
+    }
+
+    /// Of bursts and other extra clients.
+    var extraOutstanding = 0
+
+    var cases: [Judge.Case] {
+        sessions.map { session in
+            Judge.Case(
+                index: session.index, lives: session.lives, ledgers: session.writers.map(\.ledger) + [session.burst])
+        }
+    }
+
+    private func end() {
+        phase = .ending
+        series.sample()
+        supervisor.stop()
+        var left = sessions.count
+        for session in sessions {
+            session.end()
+            manager.stopKeeper(for: session.id) { [self] result in
+                if result != .stopped { notes.append("at the end session \(session.index) was \(result)") }
+                left -= 1
+                // Files of dead keepers are a discovery's to remove: what it leaves is left.
+                if left == 0 { manager.discoverExistingKeepers { [self] _ in closeAll() } }
+            }
+        }
+    }
+
+    private func closeAll() {
+        phase = .done
+        for writer in allWriters { writer.channel?.close() }
+        manager.close()
+        lag.close()
+        series.close()
+        pump.close()
+        supervisor.close()
+        for signal in signals { signal.close() }
+    }
+}

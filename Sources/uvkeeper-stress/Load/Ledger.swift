@@ -1,0 +1,71 @@
+import UVKeeper
+
+/// What one writer was told about each of its lines, in a file, so that it survives the writer's process.
+///
+/// Word 0 counts the lines, word 1 the completions that came twice; then two words per line: outcome, size and latency;
+/// the time of the completion.
+final class Ledger {
+    enum Outcome: UInt64 {
+        case none, pending, written, refused, unknown
+    }
+
+    struct Entry {
+        let outcome: Outcome
+        let byteCount: Int
+        /// In microseconds, from the intended start.
+        let latency: UInt64
+        /// In microseconds since the start of the run.
+        let time: UInt64
+    }
+
+    static let capacity = Receipts.capacity
+    private static let start = 8
+    private let file: SharedFile
+
+    init(_ path: String) throws {
+        file = try SharedFile(path, byteCount: (Ledger.start + Ledger.capacity * 2) * 8)
+    }
+
+    /// Lines handed over so far; also the next sequence number.
+    var count: Int { Int(file[0]) }
+    var doubled: Int { Int(file[1]) }
+    var isFull: Bool { count >= Ledger.capacity }
+
+    /// Notes a line about to be handed over.
+    func begin(byteCount: Int) -> Int {
+        let sequence = count
+        file[Ledger.start + sequence * 2] = Outcome.pending.rawValue | UInt64(byteCount) << 4
+        file[0] = UInt64(sequence + 1)
+        return sequence
+    }
+
+    func complete(_ sequence: Int, _ outcome: Outcome, latency: UInt64, time: UInt64) {
+        let word = Ledger.start + sequence * 2
+        let old = file[word]
+        guard old & 15 == Outcome.pending.rawValue else {
+            file[1] += 1
+            return
+        }
+        file[word + 1] = time
+        file[word] = outcome.rawValue | old & 0xFFFF_FFF0 | min(latency, 0xFFFF_FFFF) << 32
+    }
+
+    subscript(sequence: Int) -> Entry {
+        let word = file[Ledger.start + sequence * 2]
+        return Entry(
+            outcome: Outcome(rawValue: word & 15) ?? .none, byteCount: Int(word >> 4 & 0xFFF_FFFF),
+            latency: word >> 32, time: file[Ledger.start + sequence * 2 + 1])
+    }
+}
+
+/// A clock that counts microseconds from the start of a run, the same in every process of it.
+struct RunClock: Sendable {
+    let start: Duration
+
+    var microseconds: UInt64 { RunClock.microseconds(LibUV.monotonicTime - start) }
+
+    static func microseconds(_ duration: Duration) -> UInt64 {
+        let parts = duration.components
+        return UInt64(max(0, parts.seconds * 1_000_000 + parts.attoseconds / 1_000_000_000_000))
+    }
+}

@@ -1,0 +1,70 @@
+import UVKeeper
+
+/// What load to make.
+struct LoadSettings {
+    enum Connecting: String, CaseIterable, Sendable {
+        /// `KeeperManager.writeRPC`: a connection for the lines that wait, confirmed by its end.
+        case perLine = "per-line"
+        /// `KeeperConnection` per writer, many lines on each.
+        case pipelined
+        /// One way for even sessions, the other for odd ones.
+        case mixed
+    }
+
+    var sessions = 4
+    var writers = 4
+    var sizes = LineSizes(64, 16384)
+    var connecting = Connecting.perLine
+    /// Lines per second of all writers together; nil: closed loop.
+    var rate: Double?
+    /// Closed loop: lines a writer waits for at once.
+    var inFlight = 8
+    /// Pipelined: lines on one connection.
+    var linesPerConnection = 512
+    var seed: UInt64 = 1
+    var duration: Duration = .seconds(10)
+    /// Nil: until the time is over.
+    var linesPerWriter: Int?
+    var childFault = Mischief.Kind.none
+    var keeperFault = Mischief.Kind.none
+    var lagBound: Duration = .seconds(2)
+
+    /// The writer number of bursts, after the last ordered one.
+    var burstWriter: Int { writers }
+}
+
+/// The sizes of lines: from one to the other, each power of two as likely as the next.
+struct LineSizes: Sendable {
+    let lower: Int
+    let upper: Int
+
+    init(_ lower: Int, _ upper: Int) {
+        self.lower = lower
+        self.upper = upper
+    }
+
+    /// `64`, `1K`, `64..1M`.
+    init?(_ text: String) {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: true)
+        let numbers = parts.compactMap { LineSizes.number($0) }
+        guard numbers.count == parts.count, let first = numbers.first, let last = numbers.last, numbers.count <= 2,
+            first <= last, first >= LineFormat.minimumByteCount, last <= LineFormat.maximumByteCount
+        else { return nil }
+        self.init(first, last)
+    }
+
+    func draw(_ generator: inout SeededGenerator) -> Int {
+        guard lower < upper else { return lower }
+        let octaves = (0...30).first { lower << $0 >= upper } ?? 0
+        let base = lower << Int(generator.next() % UInt64(max(1, octaves)))
+        return min(upper, base + Int(generator.next() % UInt64(base + 1)))
+    }
+
+    private static func number(_ text: Substring) -> Int? {
+        switch text.last {
+        case "K", "k": Int(text.dropLast()).map { $0 << 10 }
+        case "M", "m": Int(text.dropLast()).map { $0 << 20 }
+        default: Int(text)
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import UVKeeper
+
+/// Lines through `KeeperManager.writeRPC`.
+final class ManagerChannel: LineChannel {
+    private let manager: KeeperManager
+    private let session: String
+
+    init(_ manager: KeeperManager, session: String) {
+        self.manager = manager
+        self.session = session
+    }
+
+    var isReady: Bool { true }
+
+    func send(_ bytes: [UInt8], completion: @escaping (Ledger.Outcome) -> Void) {
+        manager.writeRPC(bytes, to: session) { completion(Ledger.Outcome($0)) }
+    }
+
+    func close() {}
+}
+
+extension Ledger.Outcome {
+    init(_ outcome: WriteOutcome) {
+        switch outcome {
+        case .written: self = .written
+        case .refused: self = .refused
+        case .unknown: self = .unknown
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import UVKeeper
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The directory of one run: sessions, receipts and ledgers, and the mark by which its processes are found.
+struct RunDirectory {
+    static let variable = "UVKEEPER_STRESS_RUN"
+
+    let directory: String
+    var sessions: String { directory + "/s" }
+
+    /// Makes a directory with a short name, since socket paths are limited.
+    static func make() throws -> RunDirectory {
+        var template = Array("/tmp/uvks-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw StressError("cannot make a directory in /tmp: errno \(errno)") }
+        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return RunDirectory(directory: path)
+    }
+
+    /// What keepers and children get: the mark is in it, so that whatever is left of the run can be found.
+    var environment: ProcessEnvironment {
+        var environment = ProcessEnvironment.current
+        environment[RunDirectory.variable] = directory
+        return environment
+    }
+
+    func ledger(session: Int, writer: Int) -> String { "\(directory)/l\(session)-\(writer)" }
+    func receipts(session: Int, life: Int) -> String { "\(directory)/r\(session)-\(life)" }
+
+    /// The numbers of a session's lives, as far as they have files.
+    func lives(session: Int) -> Range<Int> {
+        let names = (try? Files.names(inDirectory: directory)) ?? []
+        return 0..<names.filter { $0.hasPrefix("r\(session)-") }.count
+    }
+
+    /// Every living process of this run but this one.
+    func processes() -> [Int32] {
+        let needle = Array("\(RunDirectory.variable)=\(directory)".utf8)
+        let names = (try? Files.names(inDirectory: "/proc")) ?? []
+        return names.compactMap { Int32($0) }.filter { pid in
+            guard pid != Processes.currentID, let bytes = try? Files.read("/proc/\(pid)/environ", limit: 1 << 20),
+                bytes.firstRange(of: needle) != nil
+            else { return false }
+            return Processes.liveness(of: pid) != .gone
+        }
+    }
+
+    /// What is in the sessions directory and is no log.
+    func leftovers() -> [String] {
+        ((try? Files.names(inDirectory: sessions)) ?? []).filter { !$0.hasSuffix(".log") }
+    }
+
+    /// Removes it with everything in it.
+    func remove() { RunDirectory.removeTree(directory) }
+
+    private static func removeTree(_ path: String) {
+        for name in (try? Files.names(inDirectory: path)) ?? [] {
+            let child = "\(path)/\(name)"
+            if (try? Files.status(of: child, followingLinks: false).kind) == .directory {
+                removeTree(child)
+            } else {
+                try? Files.unlink(child)
+            }
+        }
+        try? Files.removeDirectory(path)
+    }
+}

@@ -1,0 +1,80 @@
+import UVKeeper
+
+/// One writer: makes lines, hands them to a session, and notes in its ledger what became of each.
+final class Writer {
+    let number: Int
+    let ledger: Ledger
+    /// How the lines go out; set by the engine.
+    var channel: (any LineChannel)?
+    private(set) var outstanding = 0
+    private(set) var isStopped = false
+    private let settings: LoadSettings
+    private let clock: RunClock
+    private var generator: SeededGenerator
+    private let onCompletion: (Ledger.Outcome, Int, UInt64) -> Void
+    /// Open loop: lines intended so far.
+    private var intended = 0
+
+    init(
+        _ number: Int, ledger: Ledger, settings: LoadSettings, seed: UInt64, clock: RunClock,
+        onCompletion: @escaping (Ledger.Outcome, Int, UInt64) -> Void,
+    ) {
+        self.number = number
+        self.ledger = ledger
+        self.settings = settings
+        self.clock = clock
+        self.onCompletion = onCompletion
+        // A restarted writer goes on with other sizes than it began with.
+        generator = SeededGenerator(seed: seed &+ UInt64(ledger.count) &* 31)
+    }
+
+    func stop() { isStopped = true }
+
+    /// Sends what is due: in an open loop what the clock says, in a closed one what the window allows.
+    func pump(startedAt start: UInt64, perWriterRate rate: Double?) {
+        guard !isStopped, let channel else { return }
+        if let rate {
+            let now = clock.microseconds
+            let due = now < start ? 0 : Int(Double(now - start) * rate / 1_000_000) + 1
+            while intended < due, !isDone {
+                let moment = start + UInt64(Double(intended) * 1_000_000 / rate)
+                intended += 1
+                send(on: channel, intendedAt: moment)
+            }
+        } else {
+            while outstanding < settings.inFlight, !isDone, channel.isReady {
+                send(on: channel, intendedAt: clock.microseconds)
+            }
+        }
+    }
+
+    private var isDone: Bool {
+        isStopped || ledger.isFull || ledger.count >= (settings.linesPerWriter ?? .max)
+    }
+
+    /// Whether it has nothing more to send and to wait for.
+    var isFinished: Bool { outstanding == 0 && isDone }
+
+    private func send(on channel: any LineChannel, intendedAt moment: UInt64) {
+        let size = settings.sizes.draw(&generator)
+        let sequence = ledger.begin(byteCount: size)
+        let line = LineFormat(kind: LineFormat.Kind.ordered, writer: number, sequence: sequence, byteCount: size)
+        outstanding += 1
+        channel.send(line.bytes()) { [self] outcome in
+            outstanding -= 1
+            let now = clock.microseconds
+            let latency = now > moment ? now - moment : 0
+            ledger.complete(sequence, outcome, latency: latency, time: now)
+            onCompletion(outcome, size, latency)
+        }
+    }
+}
+
+/// A way from a writer to a session.
+protocol LineChannel: AnyObject {
+    /// Whether another line may be handed over now.
+    var isReady: Bool { get }
+    /// `completion` runs once, on a later tick.
+    func send(_ bytes: [UInt8], completion: @escaping (Ledger.Outcome) -> Void)
+    func close()
+}

@@ -1,0 +1,65 @@
+/// What a run found, as a table for people.
+enum ClosingTable {
+    static func text(_ result: RunResult) -> String {
+        var rows: [(String, String)] = []
+        let lines = result.lines
+        let seconds = max(0.001, result.seconds)
+        rows.append(("scenario", "\(result.scenario), seed \(result.seed), \(Texts.decimal(result.seconds)) s"))
+        rows.append(
+            ("sessions", "\(result.sessions) x \(result.writers) writers, \(result.keeperStarts) keepers started"))
+        rows.append(
+            (
+                "lines",
+                "\(Texts.count(lines.sent)) sent: \(Texts.count(lines.written)) written, "
+                    + "\(Texts.count(lines.refused)) refused, \(Texts.count(lines.unknown)) unknown"
+            ))
+        rows.append(
+            (
+                "rate",
+                "\(Texts.count(Int(Double(lines.written) / seconds))) lines/s, "
+                    + "\(Texts.bytes(Double(lines.bytes) / seconds))/s"
+            ))
+        if lines.written > 0 { rows.append(("latency", Texts.percentiles(result.latency))) }
+        rows.append(("loop lag", "\(Texts.percentiles(result.lag)); bound \(Texts.time(result.lagBound))"))
+        if result.start.max > 0 { rows.append(("keeper start", Texts.percentiles(result.start))) }
+        if let most = result.memoryPerKeeper.max() {
+            let mean = result.memoryPerKeeper.reduce(0, +) / UInt64(result.memoryPerKeeper.count)
+            rows.append(("keeper memory", "mean \(Texts.bytes(Double(mean))), most \(Texts.bytes(Double(most)))"))
+        }
+        rows += arrivals(result)
+        if !result.faults.isEmpty { rows.append(("faults", faults(result))) }
+        for note in result.notes { rows.append(("note", note)) }
+        for text in result.told { rows.append(("VIOLATION", text)) }
+        let broken = result.violations.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        rows.append(
+            ("verdict", broken.isEmpty ? "all invariants hold" : "broken: \(broken.joined(separator: ", "))"))
+        if !broken.isEmpty { rows.append(("again", result.replay)) }
+        let width = rows.map(\.0.count).max() ?? 0
+        return rows.map { $0.0 + String(repeating: " ", count: width + 2 - $0.0.count) + $0.1 }.joined(separator: "\n")
+    }
+
+    private static func arrivals(_ result: RunResult) -> [(String, String)] {
+        let judged = result.judged
+        var rows = [("arrived", "\(Texts.count(judged.arrived)) of \(Texts.count(result.lines.written)) written lines")]
+        let parts = [
+            (judged.unknownArrived, "of the unknown lines arrived"),
+            (judged.unknownLost, "of the unknown lines did not"),
+            (judged.lostWithChild, "written lines died in the pipe of a killed child"),
+            (judged.lostInGap, "written lines died with a killed keeper whose child was stalled"),
+            (judged.clientFragments, "fragments of clients that disconnected in mid-line"),
+            (judged.serverFragments, "fragments of a killed server"),
+            (judged.overtaken, "lines of a killed server that the next one's overtook"),
+            (judged.cutTails, "lines cut by the end of a killed keeper"),
+            (judged.pendingAtKill, "lines without an outcome in killed servers"),
+        ]
+        let text = parts.filter { $0.0 > 0 }.map { "\(Texts.count($0.0)) \($0.1)" }
+        if !text.isEmpty { rows.append(("allowed", text.joined(separator: "; "))) }
+        return rows
+    }
+
+    private static func faults(_ result: RunResult) -> String {
+        var counts: [String: Int] = [:]
+        for fault in result.faults { counts[fault.kind, default: 0] += 1 }
+        return counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+    }
+}

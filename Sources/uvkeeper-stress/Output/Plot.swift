@@ -1,0 +1,89 @@
+/// One plot as inline SVG: lines over an axis, with faults marked.
+struct Plot {
+    struct Line {
+        let name: String
+        /// The class that gives it its colour: a, b or c.
+        let style: String
+        let points: [(x: Double, y: Double)]
+    }
+
+    let title: String
+    let xLabel: String
+    let yLabel: String
+    var lines: [Line]
+    /// Where something happened, and what.
+    var marks: [(x: Double, text: String)] = []
+    var isLogarithmic = false
+    /// For an axis whose numbers are not what is plotted.
+    var xText: (Double) -> String = { Texts.decimal($0) }
+    var xTicks: [Double]?
+
+    private static let width = 860.0
+    private static let height = 260.0
+    private static let left = 64.0
+    private static let bottom = 36.0
+    private static let top = 12.0
+
+    func svg() -> String {
+        let points = lines.flatMap(\.points)
+        guard let xMost = points.map(\.x).max(), let yMost = points.map(\.y).max(), points.count > 1 else {
+            return "<h2>\(title)</h2><p>Nothing was measured.</p>"
+        }
+        let xLeast = points.map(\.x).min() ?? 0
+        let yLeast = isLogarithmic ? max(0.001, points.map(\.y).filter { $0 > 0 }.min() ?? 0.001) : 0
+        let x = { (value: Double) -> Double in
+            Plot.left + (value - xLeast) / max(1e-9, xMost - xLeast) * (Plot.width - Plot.left - 8)
+        }
+        let y = { (value: Double) -> Double in
+            let part =
+                isLogarithmic
+                ? Plot.log(max(value, yLeast) / yLeast) / max(1e-9, Plot.log(yMost / yLeast)) : value / max(1e-9, yMost)
+            return Plot.height - Plot.bottom - part * (Plot.height - Plot.bottom - Plot.top)
+        }
+        var parts = ["<h2>\(title)</h2><svg viewBox=\"0 0 \(Int(Plot.width)) \(Int(Plot.height))\" role=\"img\">"]
+        parts.append("<title>\(title)</title>")
+        for mark in marks where mark.x >= xLeast && mark.x <= xMost {
+            let place = Plot.number(x(mark.x))
+            parts.append(
+                "<line class=\"mark\" x1=\"\(place)\" x2=\"\(place)\" y1=\"\(Plot.top)\" "
+                    + "y2=\"\(Plot.height - Plot.bottom)\"><title>\(Plot.escaped(mark.text))</title></line>")
+        }
+        for step in 0...4 {
+            let part = Double(step) / 4
+            let value = isLogarithmic ? yLeast * Plot.power(yMost / yLeast, part) : yMost * part
+            let place = Plot.number(y(value))
+            parts.append(
+                "<line class=\"grid\" x1=\"\(Plot.left)\" x2=\"\(Plot.width - 8)\" y1=\"\(place)\" y2=\"\(place)\"/>"
+                    + "<text x=\"\(Plot.left - 6)\" y=\"\(place)\" class=\"y\">\(Texts.decimal(value))</text>")
+        }
+        for value in xTicks ?? (0...5).map({ xLeast + (xMost - xLeast) * Double($0) / 5 }) where value <= xMost {
+            parts.append(
+                "<text x=\"\(Plot.number(x(value)))\" y=\"\(Plot.height - Plot.bottom + 16)\" class=\"x\">"
+                    + "\(xText(value))</text>")
+        }
+        for line in lines where !line.points.isEmpty {
+            let path = line.points.map { "\(Plot.number(x($0.x))),\(Plot.number(y($0.y)))" }.joined(separator: " ")
+            parts.append("<polyline class=\"\(line.style)\" points=\"\(path)\"/>")
+        }
+        parts.append("</svg>")
+        let legend = lines.map { "<span class=\"\($0.style)\">\($0.name)</span>" }.joined(separator: " ")
+        parts.append("<p class=\"legend\">\(yLabel) over \(xLabel). \(legend)</p>")
+        return parts.joined(separator: "\n")
+    }
+
+    static func escaped(_ text: String) -> String {
+        var result = ""
+        for character in text {
+            switch character {
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "&": result += "&amp;"
+            case "\"": result += "&quot;"
+            default: result.append(character)
+            }
+        }
+        return result
+    }
+
+    private static func number(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
+}

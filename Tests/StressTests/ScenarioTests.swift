@@ -1,0 +1,49 @@
+import TestSupport
+import Testing
+import UVKeeper
+
+/// Every scenario at small scale. What they find is a fault of the system; that they find, ``MischiefTests`` show.
+@Suite(.serialized) struct ScenarioTests {
+    @Test("lines of a closed loop arrive", arguments: ["per-line", "pipelined"])
+    func closedLoop(connect: String) throws {
+        let run = try StressRun(
+            "writes", "--lines", "300", "--sessions", "2", "--writers", "2", "--connect", connect, "--size", "64..64K")
+        #expect(run.code == 0, "\(run.output)")
+        #expect(run.output.contains("1,200 of 1,200 written lines"), "\(run.output)")
+    }
+
+    @Test("lines of an open loop arrive") func openLoop() throws {
+        let run = try StressRun("writes", "--duration", "1", "--rate", "300", "--sessions", "2")
+        #expect(run.code == 0, "\(run.output)")
+    }
+
+    @Test("keepers of every wave are gone") func waves() throws {
+        let run = try StressRun("spawn", "--keepers", "4", "--duration", "1")
+        #expect(run.code == 0, "\(run.output)")
+    }
+
+    @Test("a killed server's lines are accounted for") func restart() throws {
+        let run = try StressRun(
+            "restart", "--duration", "3", "--kill-interval", "0.4", "--sessions", "2", "--rate", "500")
+        #expect(run.code == 0, "\(run.output)")
+        #expect(run.output.contains("server-killed"), "\(run.output)")
+    }
+
+    @Test("every kind of fault is survived", arguments: [1, 2])
+    func chaos(seed: Int) throws {
+        let run = try StressRun(
+            "chaos", "--duration", "5", "--fault-interval", "0.2", "--rate", "400", "--sessions", "3", "--seed",
+            "\(seed)", "--lag-bound", "10")
+        #expect(run.code == 0, "\(run.output)")
+    }
+
+    @Test("nothing grows under a steady load") func soak() throws {
+        let run = try StressRun("soak", "--duration", "3", "--rate", "200", "--sessions", "2")
+        #expect(run.code == 0, "\(run.output)")
+    }
+
+    @Test("wrong usage is status 64", arguments: [["writes", "--size", "63"], ["chaos", "--faults", "none-such"]])
+    func usage(arguments: [String]) throws {
+        #expect(try StressRun(arguments[0], arguments[1], arguments[2]).code == 64)
+    }
+}
