@@ -74,17 +74,19 @@ extension Keeper {
     }
 
     private func complete(_ session: Session, _ status: KeeperExitStatus) {
-        if session.claim.holds {
-            do throws(UVError) {
-                try session.childPIDFile?.remove()
-            } catch {
-                launch.log.write("cannot remove the pi-PID sidecar: \(error)")
-            }
-        }
+        if session.claim.holds { remove(session.childPIDFile) }
         release(session.claim)
         // After the lock: that is how a client tells this close from a confirmation.
         session.forwarder.close()
         finish(status)
+    }
+
+    func remove(_ childPIDFile: ChildPIDFile?) {
+        do throws(UVError) {
+            try childPIDFile?.remove()
+        } catch {
+            launch.log.write("cannot remove the pi-PID sidecar: \(error)")
+        }
     }
 
     func fail(_ failure: KeeperFailure) {

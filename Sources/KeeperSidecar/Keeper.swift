@@ -139,19 +139,22 @@ final class Keeper {
             log: launch.log)
         stdin.onWriteError = { [unowned self] _, error in stdinBroke(error) }
         forwarder.onBroken = { [unowned self] in stdinBroke(.brokenPipe) }
+        // Before the socket: whoever can connect can also see who reads.
+        let childPIDFile = writeChildPID(child.pid)
         do throws(KeeperFailure) {
             try listen(socket, forwarder)
             try socket.publish()
         } catch {
             kill(child)
             stdin.close()
+            remove(childPIDFile)
             throw error
         }
         launch.log.takeOver()
         state = .running(
             Session(
                 claim: claim, socket: socket, child: child, startedAt: LibUV.monotonicTime,
-                childPIDFile: writeChildPID(child.pid), forwarder: forwarder))
+                childPIDFile: childPIDFile, forwarder: forwarder))
         raiseDescriptorLimit()
         startTimers()
     }
