@@ -48,7 +48,10 @@ public final class KeeperHome {
         shell: String? = nil,
     ) throws -> KeeperProcess {
         let keeper = try start(session, child: child, settings: settings, shell: shell)
-        try until("keeper \(session) listens") { keeper.exitStatus != nil || keeper.childPID != nil }
+        try until("keeper \(session) listens") {
+            keeper.exitStatus != nil
+                || (keeper.childPID != nil && SocketProbe(keeper.socket) == .accepting(pid: keeper.pid))
+        }
         guard keeper.exitStatus == nil else {
             throw ConditionNotMet(description: "the keeper ended: \(keeper.log) \(keeper.standardError)")
         }
