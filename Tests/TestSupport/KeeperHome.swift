@@ -49,8 +49,7 @@ public final class KeeperHome {
     ) throws -> KeeperProcess {
         let keeper = try start(session, child: child, settings: settings, shell: shell)
         try until("keeper \(session) listens") {
-            keeper.exitStatus != nil
-                || (keeper.childPID != nil && SocketProbe(keeper.socket) == .accepting(pid: keeper.pid))
+            keeper.exitStatus != nil || keeper.listens
         }
         guard keeper.exitStatus == nil else {
             throw ConditionNotMet(description: "the keeper ended: \(keeper.log) \(keeper.standardError)")

@@ -72,7 +72,10 @@ public final class KeeperProcess {
         (try? Files.read(logFile, limit: .max)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
-    /// What its child's pid file says; the file is its last, so after it the socket is there.
+    /// Whether it is the one that clients reach: then every file of its session is there.
+    public var listens: Bool { SocketProbe(socket) == .accepting(pid: pid) }
+
+    /// What its child's pid file says.
     public var childPID: Int32? {
         (try? Files.read(childPIDFile, limit: 32)).flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
     }
