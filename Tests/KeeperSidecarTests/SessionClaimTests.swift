@@ -109,9 +109,8 @@ import UVLoop
             try first.send(.kill)
             _ = try home.runToEnd(first)
             #expect(home.names.count == 3)
-            let stale = first.childPID
             let second = try home.start()
-            try home.until("the second listens") { second.childPID != stale }
+            try home.until("the second listens") { second.listens }
             #expect(try Files.read(second.pidFile, limit: 100) == Array("\(second.pid)".utf8))
             try home.send("a\n", to: second)
             try home.until("the line arrives") { home.text() == "a\n" }
