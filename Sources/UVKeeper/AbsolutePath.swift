@@ -5,7 +5,7 @@ enum AbsolutePath {
     /// `path` seen from this program's working directory.
     static func of(_ path: String) throws(UVError) -> String {
         guard !path.hasPrefix("/") else { return path }
-        let here = try Files.realPath(of: ".")
+        let here = try LibUV.currentDirectory()
         return here == "/" ? "/\(path)" : "\(here)/\(path)"
     }
 }

@@ -18,6 +18,14 @@ struct KeeperInspection: Sendable {
         case dead
         /// There is neither pid file nor socket.
         case absent
+
+        /// Whether a keeper lives, or may.
+        var mayLive: Bool {
+            switch self {
+            case .live, .undecided: true
+            case .dead, .absent: false
+            }
+        }
     }
 
     let session: SessionID

@@ -46,18 +46,14 @@ extension KeeperManager {
     }
 
     private static func scan(_ paths: KeeperPaths) -> Result<[KeeperInspection], UVError> {
-        let names: [String]
-        do throws(UVError) {
-            names = try Files.names(inDirectory: paths.directory)
-        } catch {
-            return error == .noEntry ? .success([]) : .failure(error)
+        names(in: paths).map { names in
+            KeeperCleanup.removeTemporaries(
+                named: names.filter {
+                    KeeperPaths.isTemporarySocketName($0) || KeeperPaths.isTemporaryFileName($0)
+                }, in: paths)
+            return names.compactMap { paths.sessionID(ofKeeperPIDFileNamed: $0) }
+                .map { KeeperInspection($0, paths: paths) }
         }
-        KeeperCleanup.removeTemporaries(
-            named: names.filter {
-                KeeperPaths.isTemporarySocketName($0) || KeeperPaths.isTemporaryFileName($0)
-            }, in: paths)
-        return .success(
-            names.compactMap { paths.sessionID(ofKeeperPIDFileNamed: $0) }.map { KeeperInspection($0, paths: paths) })
     }
 
     private func decide(

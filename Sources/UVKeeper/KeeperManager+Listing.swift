@@ -79,11 +79,16 @@ extension KeeperManager {
     }
 
     private static func list(_ paths: KeeperPaths) -> Result<[KeeperStatus], UVError> {
+        names(in: paths).map { names in
+            names.compactMap { paths.sessionID(ofKeeperPIDFileNamed: $0) }
+                .compactMap { KeeperStatus(KeeperInspection($0, paths: paths), paths: paths) }
+        }
+    }
+
+    /// The names in the sessions directory; a missing one has none.
+    static func names(in paths: KeeperPaths) -> Result<[String], UVError> {
         do throws(UVError) {
-            let sessions = try Files.names(inDirectory: paths.directory).compactMap {
-                paths.sessionID(ofKeeperPIDFileNamed: $0)
-            }
-            return .success(sessions.compactMap { KeeperStatus(KeeperInspection($0, paths: paths), paths: paths) })
+            return .success(try Files.names(inDirectory: paths.directory))
         } catch {
             return error == .noEntry ? .success([]) : .failure(error)
         }

@@ -34,12 +34,10 @@ extension KeeperManager {
     }
 
     private static func sweep(_ paths: KeeperPaths, _ maximumBytes: Int) -> Result<LogSweep, UVError> {
-        let names: [String]
-        do throws(UVError) {
-            names = try Files.names(inDirectory: paths.directory)
-        } catch {
-            return error == .noEntry ? .success(LogSweep()) : .failure(error)
-        }
+        names(in: paths).map { sweep($0, paths, maximumBytes) }
+    }
+
+    private static func sweep(_ names: [String], _ paths: KeeperPaths, _ maximumBytes: Int) -> LogSweep {
         var sweep = LogSweep()
         for name in names {
             let sessions = sessions(ofLogNamed: name, paths)
@@ -49,12 +47,7 @@ extension KeeperManager {
                 let path = paths.directory + "/" + name
                 let size = try Files.status(of: path, followingLinks: false).size
                 guard size > UInt64(max(0, maximumBytes)) else { continue }
-                let isInUse = sessions.contains { session in
-                    switch KeeperInspection(session, paths: paths).finding {
-                    case .live, .undecided: true
-                    case .dead, .absent: false
-                    }
-                }
+                let isInUse = sessions.contains { KeeperInspection($0, paths: paths).finding.mayLive }
                 guard !isInUse else {
                     sweep.inUse += 1
                     continue
@@ -68,7 +61,7 @@ extension KeeperManager {
                 sweep.failed += 1
             }
         }
-        return .success(sweep)
+        return sweep
     }
 
     /// The sessions a log may belong to: `keeper-launch-x.log` is the launch log of `x` and the log of `launch-x`.

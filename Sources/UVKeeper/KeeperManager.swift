@@ -88,10 +88,7 @@ public final class KeeperManager {
     /// its socket. False for an invalid id.
     public func isKeeperAlive(for id: String) -> Bool {
         guard let session = try? SessionID(id) else { return false }
-        switch KeeperInspection(session, paths: paths).finding {
-        case .live, .undecided: return true
-        case .dead, .absent: return false
-        }
+        return KeeperInspection(session, paths: paths).finding.mayLive
     }
 
     /// Sends SIGTERM to the process group of the session's keeper, which then kills its child and removes its files.

@@ -76,12 +76,6 @@ public final class OpenFile {
         return try read(from: 0, limit: size == 0 ? min(limit, 4096) : min(limit, size))
     }
 
-    /// The end of the file, at most `limit` bytes.
-    public func read(last limit: Int) throws(UVError) -> [UInt8] {
-        let size = Int(clamping: try status().size)
-        return try read(from: max(0, size - limit), limit: limit)
-    }
-
     /// The file from an offset on, at most `limit` bytes; shorter, or empty, at its end.
     public func read(from offset: Int, limit: Int) throws(UVError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: limit)
