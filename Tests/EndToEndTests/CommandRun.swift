@@ -28,7 +28,7 @@ struct CommandRun {
             var bytes: [[UInt8]] = [[], [], []]
         }
         let collected = Collected()
-        try withLoop(timeout: .seconds(60)) { loop in
+        try withLoop { loop in
             let child = try ChildProcess(configuration, on: loop) { _, status in collected.status = status }
             for descriptor in 1...2 {
                 try child.streams[descriptor]!.readStart(
@@ -80,13 +80,13 @@ struct CommandHome {
         return Int32(json[range.upperBound...].prefix { $0.isNumber })
     }
 
-    /// Waits, by looking again and again for at most 20 seconds, until `condition` holds.
+    /// Waits, by looking again and again, until `condition` holds.
     func eventually(
         _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool
     ) throws {
         let loop = try Loop()
         let timer = try TimerHandle(on: loop)
-        let deadline = LibUV.monotonicTime + .seconds(20)
+        let deadline = LibUV.monotonicTime + hangTimeout
         var holds = try condition()
         while !holds, LibUV.monotonicTime < deadline {
             timer.start(after: .milliseconds(10)) { _ in }

@@ -56,7 +56,7 @@ import UVKeeper
                 executable: "/bin/sh",
                 arguments: ["-c", script, "sh", directory, BuiltProducts.executable("uvkeeper")],
                 environment: environment)
-            try withLoop(timeout: .seconds(60)) { loop in
+            try withLoop { loop in
                 _ = try ChildProcess(shell, on: loop) { _, status in #expect(status == .exited(code: 0)) }
             }
         }

@@ -127,6 +127,7 @@ import UVLoop
                 if number % 100 == 99 { try home.until("all are connected") { clients.allSatisfy { $0.isConnected } } }
             }
             try home.until("the bound is reached") { keeper.figures.descriptors.count >= 4096 }
+            try home.until("their lines arrive") { home.bytes()!.count { $0 == 0x0A } == 4096 }
             try home.run(for: .milliseconds(200))
             #expect(keeper.figures.descriptors.count < 4096 + 30)
             #expect(home.bytes()!.count { $0 == 0x0A } == 4096)

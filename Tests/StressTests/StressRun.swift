@@ -17,7 +17,7 @@ struct StressRun {
             var bytes: [UInt8] = []
         }
         let collected = Collected()
-        try withLoop(timeout: .seconds(120)) { loop in
+        try withLoop { loop in
             let child = try ChildProcess(configuration, on: loop) { _, status in
                 if case .exited(let code) = status { collected.code = code }
             }

@@ -4,7 +4,7 @@ public import UVLoop
 /// Runs the loop until `condition` holds; looks after every tick, and at least every few milliseconds.
 public func run(
     _ loop: Loop,
-    timeout: Duration = .seconds(60),
+    timeout: Duration = hangTimeout,
     sourceLocation: SourceLocation = #_sourceLocation,
     until condition: () throws -> Bool,
 ) throws {

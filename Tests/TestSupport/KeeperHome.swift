@@ -59,7 +59,7 @@ public final class KeeperHome {
 
     /// Lets the loop run until `condition` holds.
     public func until(
-        _ what: String, timeout: Duration = .seconds(30), _ condition: () throws -> Bool
+        _ what: String, timeout: Duration = hangTimeout, _ condition: () throws -> Bool
     ) throws {
         let deadline = LibUV.monotonicTime + timeout
         let timer = try TimerHandle(on: loop)
@@ -123,7 +123,7 @@ public final class KeeperHome {
                 Issue.record("keeper: \(keeper.standardError)", sourceLocation: sourceLocation)
             }
         }
-        let deadline = LibUV.monotonicTime + .seconds(5)
+        let deadline = LibUV.monotonicTime + hangTimeout
         while case let left = ProcessFigures.processes(withEnvironmentContaining: base), !left.isEmpty {
             if LibUV.monotonicTime > deadline {
                 let commands = left.map { "\($0) \(ProcessDetails.arguments(of: $0) ?? [])" }

@@ -23,7 +23,6 @@ final class World {
     private var managers: [KeeperManager] = []
     private var others: [Handle] = []
 
-    static let timeout = Duration.seconds(20)
     /// Only root can become another user.
     static var isRoot: Bool { geteuid() == 0 }
     static var hasNode: Bool { ExecutableSearch.find("node", path: ProcessEnvironment.current["PATH"]) != nil }
@@ -75,7 +74,7 @@ final class World {
         sourceLocation: SourceLocation = #_sourceLocation,
         _ condition: () throws -> Bool,
     ) throws {
-        let deadline = LibUV.monotonicTime + World.timeout
+        let deadline = LibUV.monotonicTime + hangTimeout
         let timer = try TimerHandle(on: loop)
         timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { _ in }
         defer { timer.close() }
@@ -105,7 +104,7 @@ final class World {
         arguments: [String]? = nil,
         captures: Bool? = nil,
         readiness: KeeperManager.Readiness = .accepting,
-        deadline: Duration = World.timeout,
+        deadline: Duration = hangTimeout,
     ) throws -> Result<SpawnedKeeper, KeeperError> {
         var variables = ProcessEnvironment.current
         for (name, value) in environment { variables[name] = value }
@@ -127,7 +126,7 @@ final class World {
     func spawnError(
         _ id: String, in directory: String? = nil, command: [String]? = nil,
         environment: [String: String] = [:], readiness: KeeperManager.Readiness = .accepting,
-        deadline: Duration = World.timeout
+        deadline: Duration = hangTimeout
     ) throws -> KeeperError? {
         switch try trySpawn(
             id, in: directory, environment: environment, command: command, readiness: readiness, deadline: deadline)
@@ -249,7 +248,7 @@ func withWorld(
     _ body: (World) throws -> Void
 ) throws {
     try withTemporaryDirectory { root in
-        try withLoop(timeout: .seconds(60), sourceLocation: sourceLocation) { loop in
+        try withLoop(sourceLocation: sourceLocation) { loop in
             let world = try World(loop, root, configure)
             var failure: (any Error)?
             do { try body(world) } catch { failure = error }

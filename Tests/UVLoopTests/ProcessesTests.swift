@@ -11,7 +11,7 @@ import UVLoop
         try withLoop { loop in
             let child = try ChildProcess(.init(executable: "true"), on: loop) { _, _ in }
             // Nobody collects it before the loop runs.
-            let deadline = LibUV.monotonicTime + .seconds(60)
+            let deadline = LibUV.monotonicTime + hangTimeout
             while Processes.liveness(of: child.pid) == .alive, LibUV.monotonicTime < deadline { usleep(500) }
             #expect(kill(child.pid, 0) == 0)
             #expect(Processes.liveness(of: child.pid) == .gone)

@@ -15,7 +15,7 @@ public final class PipeListener: Handle {
     /// Device and inode of the socket file, to recognise it by before unlinking it.
     public let identity: FileIdentity
 
-    private let descriptor: CInt
+    let descriptor: CInt
     private var onConnection: ((PipeListener, Result<PipeStream, UVError>) -> Void)?
     private var isPaused = true
     private var retryTimer: TimerHandle?
@@ -143,6 +143,9 @@ public final class PipeListener: Handle {
         retryTimer = nil
         // At once, so that nobody connects to a listener that will not accept. libuv allows it when the poll has stopped.
         _ = uv_poll_stop(raw.poll)
+        // A process that was forked a moment ago, and has not called exec yet, holds a copy: the shutdown holds for it too.
+        // It fails where it cannot be done for a listener.
+        _ = shutdown(descriptor, CInt(SHUT_RDWR))
         Descriptors.close(descriptor)
     }
 }
