@@ -76,6 +76,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Exports.swift
     Sources/UVKeeper/KeeperCleanup.swift
     Sources/UVKeeper/KeeperConnection.swift
+    Sources/UVKeeper/KeeperEndpoint.swift
     Sources/UVKeeper/KeeperError.swift
     Sources/UVKeeper/KeeperInspection.swift
     Sources/UVKeeper/KeeperLogTail.swift
@@ -86,7 +87,6 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperManager+Stopping.swift
     Sources/UVKeeper/KeeperManager+Writing.swift
     Sources/UVKeeper/KeeperManager.swift
-    Sources/UVKeeper/KeeperWitness.swift
     Sources/UVKeeper/ProcessTools.swift
     Sources/UVKeeper/SessionQueue.swift
     Sources/UVKeeper/SidecarCommand.swift

@@ -35,18 +35,6 @@ static inline int uvkeeper_loop_measure_idle_time(uv_loop_t *loop) {
     return uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
 }
 
-/// `uv_pipe_connect` truncates long names in silence; from 1.46 on libuv can be told not to, and reports errors at once.
-static inline int uvkeeper_pipe_connect(uv_connect_t *request, uv_pipe_t *pipe, const char *name, size_t length,
-                                        uv_connect_cb callback) {
-#if UV_VERSION_HEX >= 0x012E00
-    return uv_pipe_connect2(request, pipe, name, length, UV_PIPE_NO_TRUNCATE, callback);
-#else
-    (void)length;
-    uv_pipe_connect(request, pipe, name, callback);
-    return 0;
-#endif
-}
-
 /// `SIG_IGN` is a cast.
 static inline int uvkeeper_ignore_signal(int number) {
     return signal(number, SIG_IGN) == SIG_ERR ? -1 : 0;

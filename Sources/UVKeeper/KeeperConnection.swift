@@ -26,33 +26,44 @@ public final class KeeperConnection {
     /// The shortest and longest pause before a full backlog is tried again.
     private static let backlogDelay = (shortest: Duration.milliseconds(1), longest: Duration.milliseconds(16))
 
-    private let path: String
+    private let endpoint: KeeperEndpoint
     private let loop: Loop
     private var state = State.connecting(nil)
     private var onOpen: ((KeeperConnection) -> Void)?
     private var onEnd: ((KeeperConnection, End) -> Void)?
     private var retryTimer: TimerHandle?
     private var submitted: UInt64 = 0
-    private var witness: KeeperWitness?
+    /// Since it is open.
+    private(set) var witness: KeeperWitness?
     private var retryDelay = KeeperConnection.backlogDelay.shortest
 
     /// Called when everything written has been taken by the kernel.
     public var onDrain: ((KeeperConnection) -> Void)?
 
-    /// Connects to a keeper's socket.
+    /// Connects to the keeper at a socket's path.
     ///
     /// `onOpen` runs once it is connected. `onEnd` runs exactly once, at the end of a finished connection or when
     /// something fails, the connect included; not after ``close()``. Both run on later ticks. A full backlog is tried
     /// again on a fresh pipe after small, jittered delays until it clears or this is closed: bound it with a timer.
     ///
     /// - Throws: what ``SocketPath/check(_:)`` throws, and ``UVError/tooManyOpenFiles`` and its like.
-    public init(
+    public convenience init(
         to path: String,
         on loop: Loop,
         onOpen: @escaping (KeeperConnection) -> Void,
         onEnd: @escaping (KeeperConnection, End) -> Void,
     ) throws(UVError) {
-        self.path = path
+        try self.init(to: KeeperEndpoint(path), on: loop, onOpen: onOpen, onEnd: onEnd)
+    }
+
+    /// The same, for one connection after another: what they find out about the keeper is kept in `endpoint`.
+    public init(
+        to endpoint: KeeperEndpoint,
+        on loop: Loop,
+        onOpen: @escaping (KeeperConnection) -> Void,
+        onEnd: @escaping (KeeperConnection, End) -> Void,
+    ) throws(UVError) {
+        self.endpoint = endpoint
         self.loop = loop
         try connect()
         self.onOpen = onOpen
@@ -105,7 +116,7 @@ public final class KeeperConnection {
     }
 
     private func connect() throws(UVError) {
-        let stream = try PipeStream(connectingTo: path, on: loop) { stream, error in
+        let stream = try PipeStream(connectingTo: endpoint.path, on: loop) { stream, error in
             self.connected(stream, error)
         }
         state = .connecting(stream)
@@ -118,8 +129,8 @@ public final class KeeperConnection {
             return error == .wouldBlock ? retryLater() : end(.failed(error, accepted: 0))
         }
         state = .open(stream)
-        witness = KeeperWitness(besideSocketAt: path)
         do throws(UVError) {
+            witness = try endpoint.witness(of: stream)
             try stream.readStart(
                 // A keeper never says anything; what a stranger says is not for us.
                 onBytes: { _, _ in },

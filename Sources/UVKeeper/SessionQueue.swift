@@ -33,7 +33,7 @@ final class SessionQueue {
     /// Below the kernel's default socket buffer (212,992 bytes), so that a batch is taken whole or not at all.
     private static let batchByteCount = 131_072
 
-    private let path: String
+    private let endpoint: KeeperEndpoint
     private let loop: Loop
     private let limits: Limits
     private let timer: TimerHandle
@@ -45,11 +45,9 @@ final class SessionQueue {
     private var unconfirmed: KeeperConnection?
     /// Such connections to keepers whose place another has taken; they end by themselves, and nobody waits for them.
     private var left: [KeeperConnection] = []
-    /// The socket file of the last connection: another file means another keeper.
-    private var socket: FileIdentity?
 
     init(path: String, on loop: Loop, limits: Limits) throws(UVError) {
-        self.path = path
+        endpoint = KeeperEndpoint(path)
         self.loop = loop
         self.limits = limits
         timer = try TimerHandle(on: loop)
@@ -105,7 +103,8 @@ final class SessionQueue {
         timer.start(after: KeeperConstants.writeAttemptTimeout) { [unowned self] _ in timedOut() }
         if let unconfirmed {
             // A frozen keeper must not block the one that has taken its place.
-            guard let socket, let current = currentSocket, current != socket else {
+            guard let socket = unconfirmed.witness?.socket, let current = endpoint.currentSocket, current != socket
+            else {
                 state = .blocked
                 return
             }
@@ -115,17 +114,11 @@ final class SessionQueue {
         connect()
     }
 
-    /// The file at the path now; nil if there is none. While a keeper has its socket bound, its inode is not used again.
-    private var currentSocket: FileIdentity? {
-        do throws(UVError) { return try Files.status(of: path).identity } catch { return nil }
-    }
-
     private func connect() {
-        socket = currentSocket
         do throws(UVError) {
             state = .connecting(
                 try KeeperConnection(
-                    to: path, on: loop,
+                    to: endpoint, on: loop,
                     onOpen: { [unowned self] in opened($0) },
                     onEnd: { [unowned self] in ended($0, $1) }))
         } catch {
@@ -223,7 +216,7 @@ final class SessionQueue {
         case .connection(let reported):
             // The kernel refuses connections to a file that is no socket in the words for a socket without a listener.
             let error = reported == .connectionRefused && isOtherFile ? .notSocket : reported
-            reason = .connection(path, error)
+            reason = .connection(endpoint.path, error)
             isFinal = SessionQueue.isConfiguration(error)
         }
         for index in waiting.indices { waiting[index].failedAttempts += 1 }
@@ -242,7 +235,9 @@ final class SessionQueue {
     }
 
     private func next() {
-        if case .idle = state, !waiting.isEmpty { attempt() }
+        guard case .idle = state else { return }
+        // Sessions that have nothing to send hold no descriptor.
+        if waiting.isEmpty { endpoint.forget() } else { attempt() }
     }
 
     private func complete(_ lines: [Line], _ outcome: WriteOutcome) {
@@ -265,7 +260,7 @@ final class SessionQueue {
 
     /// Whether something is at the path that is no socket.
     private var isOtherFile: Bool {
-        do throws(UVError) { return try Files.status(of: path).kind != .socket } catch { return false }
+        do throws(UVError) { return try Files.status(of: endpoint.path).kind != .socket } catch { return false }
     }
 
     /// Errors that no second attempt can mend. A missing or refusing socket is none of them: a keeper may be starting.

@@ -183,6 +183,10 @@ import UVKeeper
             let listener = try Listener(.confirm, at: world.path("x"), in: world)
             let refused = try world.host("starve", listener.path)
             #expect(refused.first?.contains("EMFILE") == true, "\(refused)")
+            let alsoRefused = try world.host("starve", listener.path, "one")
+            #expect(alsoRefused.first?.hasPrefix("refused") == true, "\(alsoRefused)")
+            #expect(alsoRefused.first?.contains("EMFILE") == true, "\(alsoRefused)")
+            #expect(listener.text == "", "nothing is sent to a keeper that cannot be told dead from alive")
             #expect(try world.host("starve", listener.path, "free") == ["written"])
             #expect(listener.text == "starved\n")
         }

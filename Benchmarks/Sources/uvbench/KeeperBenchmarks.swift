@@ -41,12 +41,13 @@ enum KeeperBenchmarks {
     /// manager's timer for each: what the other peers do.
     private static func connect(_ count: Int, _ arguments: [String]) throws -> Measurement {
         let loop = try Loop()
+        let endpoint = KeeperEndpoint(arguments.first ?? "")
         let measurement = measure(count, arguments, on: loop) { done in
             do {
                 let timer = try TimerHandle(on: loop)
                 timer.start(after: KeeperConstants.writeAttemptTimeout) { _ in fail("not confirmed in time") }
                 _ = try KeeperConnection(
-                    to: arguments[0], on: loop,
+                    to: endpoint, on: loop,
                     onOpen: { connection in
                         connection.write(line)
                         connection.finish()

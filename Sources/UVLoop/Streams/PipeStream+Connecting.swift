@@ -3,10 +3,13 @@ internal import CLibUV
 extension PipeStream {
     /// Connects to the unix socket at `path`; `completion` runs once, on a later tick.
     ///
-    /// With an error, the stream is closing already: a failed connect poisons the C handle, so every attempt takes a
-    /// fresh stream (H17). Bytes written meanwhile are queued and sent after the connect, or end with its error. A full
-    /// backlog is reported as ``UVError/wouldBlock`` and nothing waits for it to clear (H16): try again a little later.
-    /// Closing before the completion ends it with ``UVError/canceled`` (H20). Mirrors `uv_pipe_connect`.
+    /// With an error, the stream is closing already: every attempt takes a fresh stream (H17). Bytes written meanwhile are
+    /// queued and sent after the connect, or end with its error. A full backlog is reported as ``UVError/wouldBlock`` and
+    /// nothing waits for it to clear (H16): try again a little later. Closing before the completion ends it with
+    /// ``UVError/canceled`` (H20).
+    ///
+    /// Mirrors `uv_pipe_connect`, by system calls of its own: a unix socket is connected, or refused, when `connect(2)`
+    /// returns, so there is nothing to wait for.
     ///
     /// - Throws: what ``SocketPath/check(_:)`` throws about the path, before anything is opened.
     public convenience init(
@@ -14,29 +17,34 @@ extension PipeStream {
         on loop: Loop,
         completion: @escaping (PipeStream, UVError?) -> Void,
     ) throws(UVError) {
-        try SocketPath.check(path)
+        let address = try SocketPath.address(path)
         try self.init(unconnectedOn: loop, isOpen: false)
-        let request = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
-        // The handle's own retain covers its requests: libuv ends them before it calls the close callback.
-        request.pointee.data = Unmanaged.passUnretained(self).toOpaque()
-        connectRequest = request
         onConnect = completion
-        let status = uvkeeper_pipe_connect(request, raw.pipe, path, path.utf8.count) { request, status in
-            let stream: PipeStream = object(request!.pointee.data)
-            stream.connected(status)
-        }
-        if status < 0 {
-            // libuv 1.46 and later may refuse at once; then no callback comes, and ours must not run inside this call.
-            loop.onNextTick { self.connected(status) }
+        let error = connect(to: address)
+        loop.onNextTick { self.connected(error) }
+    }
+
+    private func connect(to address: sockaddr_un) -> UVError? {
+        do throws(UVError) {
+            let descriptor = try checkErrno(uvkeeper_socket())
+            do throws(UVError) {
+                try checkErrno(address.withSockaddr { CLibUV.connect(descriptor, $0, $1) })
+                try check(uv_pipe_open(raw.pipe, descriptor))
+            } catch {
+                Descriptors.close(descriptor)
+                throw error
+            }
+            return nil
+        } catch {
+            return error
         }
     }
 
     /// Does nothing the second time.
-    func connected(_ status: CInt) {
+    func connected(_ failure: UVError?) {
         guard let completion = onConnect else { return }
         onConnect = nil
-        var error = failure(status)
-        if error == nil, isClosing { error = .canceled }
+        let error = failure ?? (isClosing ? .canceled : nil)
         if let error {
             fail(error)
             close()

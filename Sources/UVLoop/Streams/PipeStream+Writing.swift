@@ -47,7 +47,7 @@ extension PipeStream {
     /// the kernel took everything is all it tells, not that the peer has read it (H28).
     ///
     /// `completion` runs once, on a later tick, after those of the writes. Writing afterwards is a programming error.
-    /// Mirrors `uv_shutdown`.
+    /// Mirrors `uv_shutdown`, by `shutdown(2)`.
     public func shutdown(_ completion: @escaping (UVError?) -> Void = { _ in }) {
         loop.assertOnLoop()
         precondition(!isClosing, "PipeStream.shutdown: the stream is closed")
@@ -113,7 +113,7 @@ extension PipeStream {
     /// connect has succeeded (H18, H19).
     func flush() {
         guard sending.isOpen, sending.error == nil, sending.inFlight.isEmpty, !isClosing else { return }
-        guard !sending.waiting.isEmpty else { return requestShutdown() }
+        guard !sending.waiting.isEmpty else { return shutdownNow() }
         sending.startWriting()
         let request = sending.request ?? .allocate(capacity: 1)
         sending.request = request
@@ -193,18 +193,15 @@ extension PipeStream {
         sending.dropDelivered()
     }
 
-    private func requestShutdown() {
-        guard case .requested = sending.finish, shutdownRequest == nil else { return }
-        let request = UnsafeMutablePointer<uv_shutdown_t>.allocate(capacity: 1)
-        request.pointee.data = Unmanaged.passUnretained(self).toOpaque()
-        shutdownRequest = request
-        let status = uv_shutdown(request, raw.stream) { request, status in
-            let stream: PipeStream = object(request!.pointee.data)
+    /// By our own system call: nothing is queued any more, which is all that `uv_shutdown` would wait for.
+    private func shutdownNow() {
+        guard case .requested = sending.finish, !sending.isShut, let descriptor else { return }
+        sending.isShut = true
+        let error = CLibUV.shutdown(descriptor, CInt(SHUT_WR)) == 0 ? nil : UVError(errno: uvkeeper_errno())
+        loop.onNextTick {
             // When it is closing, the shutdown ends with the close, after the writes.
-            if !stream.isClosing { stream.finishShutdown(failure(status)) }
+            if !self.isClosing { self.finishShutdown(error) }
         }
-        // The peer has reset the connection already; the callback does not come.
-        if status < 0 { loop.onNextTick { self.finishShutdown(UVError(rawValue: status)) } }
     }
 
     func finishShutdown(_ error: UVError?) {

@@ -24,12 +24,10 @@ public final class PipeStream: Handle {
     var onEnd: ((PipeStream, UVError?) -> Void)?
 
     // Connecting: PipeStream+Connecting.swift
-    var connectRequest: UnsafeMutablePointer<uv_connect_t>?
     var onConnect: ((PipeStream, UVError?) -> Void)?
 
     // Writing: PipeStream+Writing.swift
     var sending: Sending
-    var shutdownRequest: UnsafeMutablePointer<uv_shutdown_t>?
 
     /// The state of the writing side.
     struct Sending: ~Copyable {
@@ -62,6 +60,8 @@ public final class PipeStream: Handle {
         var firstWaiter = 0
         var isDeliveryScheduled = false
         var finish = Finish.open
+        /// Whether a requested shutdown has been passed on.
+        var isShut = false
         var request: UnsafeMutablePointer<uv_write_t>?
 
         mutating func startWriting() { swap(&waiting, &inFlight) }
@@ -117,6 +117,13 @@ public final class PipeStream: Handle {
         return !isClosing && uv_fileno(raw, &descriptor) == 0 ? descriptor : nil
     }
 
+    /// The process that listens, or listened, at the other end of a connection, or made the socket pair; nil if the system
+    /// does not tell. Mirrors `SO_PEERCRED`.
+    public var peerProcessID: Int32? {
+        let pid = descriptor.map(uvkeeper_peer_pid) ?? -1
+        return pid > 0 ? pid : nil
+    }
+
     /// Whether a write would fail because nobody has the other end open; see ``Descriptors/isBroken(_:)``.
     public var isBroken: Bool { descriptor.map(Descriptors.isBroken) ?? false }
 
@@ -132,13 +139,9 @@ public final class PipeStream: Handle {
     /// so here: the connect, the writes, in order, then the shutdown.
     override func didClose() {
         onEnd = nil
-        connectRequest?.deallocate()
-        connectRequest = nil
-        shutdownRequest?.deallocate()
-        shutdownRequest = nil
         sending.request?.deallocate()
         sending.request = nil
-        connected(UV_ECANCELED.rawValue)
+        connected(.canceled)
         fail(sending.error ?? .canceled)
         deliver()
         finishShutdown(sending.error)

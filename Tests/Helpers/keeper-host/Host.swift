@@ -61,7 +61,8 @@ enum Host {
         try loop.close()
     }
 
-    /// Writes to a socket without a free descriptor; with `free`, gives one back after the first attempt.
+    /// Writes to a socket without a free descriptor; with `free`, gives them back after the first attempt, with `one`, one
+    /// before it.
     static func starve(_ arguments: [String]) throws {
         let loop = try Loop()
         let manager = try manager("/", on: loop, sidecar: "none")
@@ -70,6 +71,7 @@ enum Host {
         var limit = rlimit(rlim_cur: 64, rlim_max: 64)
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         while case let descriptor = openDescriptor("/dev/null", O_RDONLY), descriptor >= 0 { taken.append(descriptor) }
+        if arguments.contains("one") { closeDescriptor(taken.removeLast()) }
         manager.writeRPC("starved", toSocketAt: arguments[0]) { outcome in
             say(outcome)
             timer.close()
