@@ -14,16 +14,20 @@ public enum SocketPath {
     /// - Throws: ``UVError/nameTooLong`` beyond ``maximumLength`` bytes, ``UVError/invalidArgument`` for an empty path or
     ///   one with a zero byte in it.
     public static func check(_ path: String) throws(UVError) {
-        guard path.utf8.count <= maximumLength else { throw .nameTooLong }
-        guard !path.isEmpty, !path.utf8.contains(0) else { throw .invalidArgument }
+        _ = try address(path)
     }
 
-    /// The socket address of a checked path.
+    /// The socket address of a path, checked.
     static func address(_ path: String) throws(UVError) -> sockaddr_un {
-        try check(path)
+        let length = path.utf8.count
+        guard length <= maximumLength else { throw .nameTooLong }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let end = withUnsafeMutableBytes(of: &address.sun_path) { name in
+            name.copyBytes(from: path.utf8)
+            return strnlen(name.baseAddress!, name.count)
+        }
+        guard length > 0, end == length else { throw .invalidArgument }
         return address
     }
 }
