@@ -48,22 +48,22 @@ extension PipeStream {
     ///
     /// `completion` runs once, on a later tick, after those of the writes. Writing afterwards is a programming error.
     /// Mirrors `uv_shutdown`, by `shutdown(2)`.
-    public func shutdown(_ completion: @escaping (UVError?) -> Void = { _ in }) {
+    public func shutdown(_ completion: ((UVError?) -> Void)? = nil) {
         loop.assertOnLoop()
         precondition(!isClosing, "PipeStream.shutdown: the stream is closed")
         switch sending.finish {
         case .open:
-            sending.finish = .requested([completion])
+            sending.finish = .requested(completion.map { [$0] } ?? [])
             if let error = sending.error {
                 loop.onNextTick { self.finishShutdown(error) }
             } else {
                 flush()
             }
         case .requested(var completions):
-            completions.append(completion)
+            if let completion { completions.append(completion) }
             sending.finish = .requested(completions)
         case .done(let error):
-            loop.onNextTick { completion(error) }
+            if let completion { loop.onNextTick { completion(error) } }
         }
     }
 
@@ -195,9 +195,10 @@ extension PipeStream {
 
     /// By our own system call: nothing is queued any more, which is all that `uv_shutdown` would wait for.
     private func shutdownNow() {
-        guard case .requested = sending.finish, !sending.isShut, let descriptor else { return }
+        guard case .requested(let completions) = sending.finish, !sending.isShut, let descriptor else { return }
         sending.isShut = true
         let error = CLibUV.shutdown(descriptor, CInt(SHUT_WR)) == 0 ? nil : UVError(errno: uvkeeper_errno())
+        guard !completions.isEmpty else { return sending.finish = .done(error) }
         loop.onNextTick {
             // When it is closing, the shutdown ends with the close, after the writes.
             if !self.isClosing { self.finishShutdown(error) }
