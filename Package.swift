@@ -99,7 +99,10 @@ let package = Package(
         ),
         .testTarget(
             name: "StressTests",
-            dependencies: ["UVKeeper", "TestSupport", "uvkeeper-stress"],
+            dependencies: [
+                "UVKeeper", "TestSupport", "uvkeeper-stress",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
             swiftSettings: settings,
         ),
     ]

@@ -4,7 +4,7 @@
 /// number. The harness writes one word: how long the child is to pause before each read.
 final class Receipts {
     /// Sequence numbers a writer may use.
-    static let capacity = 1 << 23
+    static let capacity = 1 << 26
     static let fragmentLimit = 1024
 
     enum Counter: Int, CaseIterable {

@@ -30,14 +30,15 @@ final class VerifyingChild {
         do {
             let receipts = try Receipts(arguments[2], writers: writers)
             receipts[.pid] = UInt64(getpid())
-            VerifyingChild(receipts, mischief: Mischief(kind)).run()
+            VerifyingChild(receipts, mischief: Mischief(kind)).run { read(0, $0, $1) }
         } catch {
             exit(70)
         }
         exit(0)
     }
 
-    private func run() {
+    /// Checks what `read` gives, which is `read(2)` of a descriptor, until its end.
+    func run(_ read: (UnsafeMutableRawPointer, Int) -> Int) {
         var capacity = 4 * VerifyingChild.readByteCount
         var buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
         var held = 0
@@ -51,7 +52,7 @@ final class VerifyingChild {
                 buffer = larger
                 capacity *= 2
             }
-            let count = read(0, buffer + held, VerifyingChild.readByteCount)
+            let count = read(buffer + held, VerifyingChild.readByteCount)
             if count < 0 {
                 if errno == EINTR { continue }
                 break

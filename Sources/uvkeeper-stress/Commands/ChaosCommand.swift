@@ -4,13 +4,16 @@ import UVKeeper
 struct ChaosCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chaos",
-        abstract: "Write lines while keepers and children are killed and frozen, files damaged, resources exhausted.",
+        abstract: "Write lines while servers, keepers and children are killed, files damaged, resources exhausted.",
         discussion: """
             Faults are drawn from a schedule that follows from --seed, one at a time for a session, and logged with their \
             time: \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", ")).
 
-            Allowed then, and counted: lines in the pipe of a killed child, or held by a killed keeper whose child was \
-            stalled, are lost; outcomes near a fault are unknown; a client that disconnects in mid-line leaves a fragment.
+            Half of the lines come from this process, half from a server in a process of its own, which is killed and \
+            started again. Each fault excuses what it can cause and no more, and its count of excused lines is in the \
+            report: lines in the pipe of a killed child are lost, up to what that holds; lines under way while nobody can \
+            confirm them are refused or unknown; those under way in a killed server are unknown; a client that disconnects \
+            in mid-line leaves a fragment.
 
               uvkeeper-stress chaos --seed 7 --duration 60 --report chaos.html
               uvkeeper-stress chaos --faults keeper-killed,child-stopped
@@ -41,21 +44,33 @@ struct ChaosCommand: ParsableCommand {
     func run() throws {
         var settings = load.settings(duration: duration)
         // Chaos is about outcomes: an open loop leaves the machine room to show them.
-        if settings.rate == nil { settings.rate = 2000 }
+        let rate = load.rate ?? 2000
         let kinds =
             faults?.split(separator: ",").compactMap { FaultRecord.Kind(rawValue: String($0)) } ?? FaultInjector.kinds
+        let isDriven = kinds.contains(.serverKilled)
+        settings.rate = isDriven ? rate / 2 : rate
+        settings.drivenWriters = isDriven ? load.writers : 0
         let runner = Runner("chaos", settings, quiet: output.quiet)
-        runner.addFaults(kinds, interval: .seconds(faultInterval))
+        runner.addFaults(
+            kinds, interval: .seconds(faultInterval), serverOptions: isDriven ? load.arguments(rate: rate / 2) : nil)
         try output.finish(try runner.run())
     }
 }
 
 extension Runner {
     /// Faults of these kinds while lines are written.
-    func addFaults(_ kinds: [FaultRecord.Kind], interval: Duration) {
+    ///
+    /// - Parameter options: of the load of a server in another process; nil for none.
+    func addFaults(_ kinds: [FaultRecord.Kind], interval: Duration, serverOptions options: [String]?) {
         let settings = settings
         prepare = { [progress] engine in
             engine.restartsKeepers = true
+            if let options {
+                engine.server = try DrivenServer(
+                    engine.run, ledgers: engine.sessions.flatMap(\.driven),
+                    options: options + ["--guest", "--first-writer", "\(settings.writers)"], clock: engine.clock,
+                    on: engine.loop)
+            }
             let plan = FaultInjector.plan(
                 seed: settings.seed, kinds: kinds, sessions: settings.sessions, duration: settings.duration,
                 interval: interval)

@@ -53,6 +53,17 @@ struct LoadOptions: ParsableArguments {
         guard (rate ?? 1) > 0, inFlight > 0, lagBound > 0, (lines ?? 1) > 0 else {
             throw ValidationError("--rate, --in-flight, --lines and --lag-bound take numbers above 0")
         }
+        guard (lines ?? 1) <= Ledger.capacity else {
+            throw ValidationError("--lines takes \(Ledger.capacity) at most: more of one writer cannot be checked")
+        }
+    }
+
+    /// What a server in another process needs to make the same load.
+    func arguments(rate: Double?) -> [String] {
+        [
+            "--sessions", "\(sessions)", "--writers", "\(writers)", "--size", size, "--connect", connect.rawValue,
+            "--in-flight", "\(inFlight)", "--seed", "\(seed)",
+        ] + (rate.map { ["--rate", "\($0)"] } ?? [])
     }
 
     func settings(duration: Double) -> LoadSettings {

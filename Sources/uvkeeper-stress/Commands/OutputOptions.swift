@@ -23,7 +23,7 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "No progress on stderr.")
     var quiet = false
 
-    /// Prints the table, writes the files, and ends with status 1 if an invariant was broken.
+    /// Prints the table, writes the files, and ends with status 1 if an invariant was broken, 2 if the run was incomplete.
     func finish(_ result: RunResult) throws {
         print(ClosingTable.text(result))
         let encoder = JSONEncoder()
@@ -32,6 +32,7 @@ struct OutputOptions: ParsableArguments {
         if let report { try write(HTMLReport.page(result), to: report) }
         if let histogram { try write(result.latencyHistogram + "\n", to: histogram) }
         if !result.holds { throw ExitCode(1) }
+        if result.incomplete != nil { throw ExitCode(2) }
     }
 
     private func write(_ text: String, to path: String) throws {

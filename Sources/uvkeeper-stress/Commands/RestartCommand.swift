@@ -27,14 +27,9 @@ struct RestartCommand: ParsableCommand {
     }
 
     func run() throws {
-        let options = [
-            "--sessions", "\(load.sessions)", "--writers", "\(load.writers)", "--size", load.size,
-            "--connect", load.connect.rawValue, "--in-flight", "\(load.inFlight)", "--seed", "\(load.seed)",
-        ]
-        let rate = load.rate.map { ["--rate", "\($0)"] } ?? []
         let restarts = RestartRun(
-            load.settings(duration: duration), serverOptions: options + rate, interval: .seconds(killInterval),
-            quiet: output.quiet)
+            load.settings(duration: duration), serverOptions: load.arguments(rate: load.rate),
+            interval: .seconds(killInterval), quiet: output.quiet)
         try output.finish(try restarts.run())
     }
 }

@@ -14,12 +14,13 @@ struct StressCommand: ParsableCommand {
             Invariants:
               - a line reported written, whose keeper and child lived, arrives exactly once, whole, in order
               - a refused line never arrives
-              - an unknown outcome occurs only where a fault explains it
+              - a refusal or an unknown outcome occurs only where a fault explains it, or the load's own limit
               - every line has one completion
               - the loop is never blocked for longer than a bound (--lag-bound)
               - at the end no process, file, descriptor or handle is left
 
-            Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 64 wrong usage.
+            Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 2 all hold, but the
+            run ended early, since a writer has sent all lines that can be checked; 64 wrong usage.
             """,
         version: KeeperSidecar.version,
         subcommands: [

@@ -13,7 +13,7 @@ extension FaultInjector {
 
     /// One line on a connection of its own.
     private func sendAlone(_ session: Session) {
-        let sequence = session.burst.begin(byteCount: LineFormat.minimumByteCount)
+        let sequence = session.burst.begin(byteCount: LineFormat.minimumByteCount, time: engine.clock.microseconds)
         let line = LineFormat(
             kind: LineFormat.Kind.unordered, writer: engine.settings.burstWriter, sequence: sequence,
             byteCount: LineFormat.minimumByteCount)
@@ -66,8 +66,8 @@ extension FaultInjector {
 
     /// Takes every descriptor this process may have.
     func exhaustDescriptors(_ planned: Planned) {
-        // A second one would take the first one's limit for the usual one.
-        guard !isActive(.descriptorsExhausted) else { return skip() }
+        // A second one would take the first one's limit for the usual one; a wave needs descriptors to look what is left.
+        guard !isActive(.descriptorsExhausted), runningWaves == 0 else { return skip() }
         let record = begin(.descriptorsExhausted, nil)
         let hoard = DescriptorHoard()
         end(record, after: min(planned.duration, .milliseconds(500))) { hoard.release() }

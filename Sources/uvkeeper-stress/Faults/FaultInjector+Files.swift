@@ -57,10 +57,11 @@ extension FaultInjector {
         engine.loop.queueWork { () -> String in
             do throws(UVError) {
                 for number in 0..<count {
-                    // No process has this pid: it is above the kernel's limit.
-                    try FaultInjector.write("4194999", to: "\(directory)/stale-\(number).rpc.sock.pid")
-                    try FaultInjector.write("4194999", to: "\(directory)/stale-\(number).rpc.sock.pi-pid")
+                    // No process has this pid: it is above the kernel's limit. The pid file comes last: by it another
+                    // server's discovery finds the others.
                     try FaultInjector.write("", to: "\(directory)/stale-\(number).rpc.sock")
+                    try FaultInjector.write("4194999", to: "\(directory)/stale-\(number).rpc.sock.pi-pid")
+                    try FaultInjector.write("4194999", to: "\(directory)/stale-\(number).rpc.sock.pid")
                 }
                 return ""
             } catch {
@@ -88,7 +89,7 @@ extension FaultInjector {
                 let found = Set(discovery.keepers.map(\.session.rawValue))
                 let harmed = Set((discovery.removed + discovery.terminated).map(\.rawValue))
                 for (session, lives) in before where session.current != nil && session.lives.count == lives {
-                    guard !isEnding(session) else { continue }
+                    guard !wasEnding(session, since: begun) else { continue }
                     if !found.contains(session.id) || harmed.contains(session.id) {
                         engine.early.add(.discovery, "session \(session.index) lives and was not found, or was ended")
                     }
@@ -97,11 +98,11 @@ extension FaultInjector {
         }
     }
 
-    /// Whether a fault ends, or may just have ended, the session's keeper or child.
-    private func isEnding(_ session: Session) -> Bool {
+    /// Whether a fault was ending the session's keeper or child at a time or after it.
+    private func wasEnding(_ session: Session, since time: UInt64) -> Bool {
         engine.faults.contains {
-            ($0.kind == .keeperKilled || $0.kind == .childKilled)
-                && $0.explains(session.index, at: engine.clock.microseconds)
+            ($0.kind == .keeperKilled || $0.kind == .childKilled) && $0.session == session.index
+                && $0.end ?? .max >= time
         }
     }
 

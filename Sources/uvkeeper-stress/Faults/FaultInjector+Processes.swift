@@ -2,11 +2,21 @@ import UVKeeper
 
 /// Faults of keepers and children.
 extension FaultInjector {
-    func killKeeper(_ session: Session, _ life: Session.Life) {
+    /// Every other time its child is stopped before, so that it dies with lines that the child's full pipe has not taken.
+    func killKeeper(_ planned: Planned, _ session: Session, _ life: Session.Life) {
         let record = begin(
             .keeperKilled, session, life: session.lives.count - 1, note: "SIGKILL to \(life.keeperPID)")
-        signal(.kill, life.keeperPID, record)
-        awaitRestart(record, session)
+        guard planned.number & 1 == 1 else {
+            signal(.kill, life.keeperPID, record)
+            return awaitRestart(record, session)
+        }
+        record.note += ", its child stopped before"
+        signal(.stop, life.childPID, record)
+        end(record, after: planned.duration) { [unowned self] in
+            signal(.kill, life.keeperPID, record)
+            signal(.continue, life.childPID, record)
+            engine.loop.onNextTick { self.awaitRestart(record, session) }
+        }
     }
 
     func killChild(_ session: Session, _ life: Session.Life) {
@@ -42,9 +52,9 @@ extension FaultInjector {
         look()
         func look() {
             end(record, after: .milliseconds(10)) { [unowned self] in
-                guard session.lives.count <= lives, engine.phase == .running else { return }
+                guard session.lives.count <= lives || session.current == nil, isGoingOn else { return }
                 // Still the same fault: its end moves on.
-                engine.loop.onNextTick { if self.engine.phase == .running { look() } }
+                engine.loop.onNextTick { if self.isGoingOn { look() } }
             }
         }
     }

@@ -3,7 +3,7 @@ import UVKeeper
 /// Does to sessions, files and this process what a schedule drawn from a seed says, and undoes it after a while.
 final class FaultInjector {
     /// What is to happen when, to whom, for how long.
-    struct Planned {
+    struct Planned: Equatable {
         let kind: FaultRecord.Kind
         let time: Duration
         let session: Int
@@ -13,7 +13,7 @@ final class FaultInjector {
     }
 
     /// All that can be injected.
-    static let kinds = FaultRecord.Kind.allCases.filter { $0 != .serverKilled && $0 != .machineStalled }
+    static let kinds = FaultRecord.Kind.allCases.filter { $0 != .machineStalled }
 
     let engine: Engine
     let onFault: (FaultRecord) -> Void
@@ -23,6 +23,8 @@ final class FaultInjector {
     /// Faults under way, and how to end each.
     private var active: [ObjectIdentifier: (record: FaultRecord, timer: TimerHandle, undo: () -> Void)] = [:]
     private(set) var skipped = 0
+    /// Of keepers of their own.
+    var runningWaves = 0
 
     init(_ engine: Engine, plan: [Planned], onFault: @escaping (FaultRecord) -> Void) throws {
         self.engine = engine
@@ -53,6 +55,7 @@ final class FaultInjector {
     }
 
     func start() {
+        startServer()
         let begun = LibUV.monotonicTime
         timer.start(after: .milliseconds(5), repeating: .milliseconds(5)) { [unowned self] _ in
             while next < plan.count, begun + plan[next].time <= LibUV.monotonicTime {
@@ -66,6 +69,7 @@ final class FaultInjector {
     func finish() {
         timer.close()
         for id in Array(active.keys) { end(id) }
+        endServer()
     }
 
     private func inject(_ planned: Planned) {
@@ -78,7 +82,7 @@ final class FaultInjector {
             return
         }
         switch planned.kind {
-        case .keeperKilled: killKeeper(session, life)
+        case .keeperKilled: killKeeper(planned, session, life)
         case .childKilled: killChild(session, life)
         case .keeperStopped: stop(life.keeperPID, planned, session, .keeperStopped)
         case .childStopped: stop(life.childPID, planned, session, .childStopped)
@@ -90,9 +94,14 @@ final class FaultInjector {
         case .backlogOverflow: overflowBacklog(planned, session, life)
         case .descriptorsExhausted: exhaustDescriptors(planned)
         case .clientDisconnected: disconnect(planned, session)
-        case .serverKilled, .machineStalled: break
+        case .serverKilled: killServer()
+        case .spawnWave: startWave(planned)
+        case .machineStalled: break
         }
     }
+
+    /// Whether sessions that have ended are started again.
+    var isGoingOn: Bool { engine.phase == .running || engine.phase == .draining }
 
     func skip() { skipped += 1 }
 

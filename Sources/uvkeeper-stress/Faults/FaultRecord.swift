@@ -1,4 +1,4 @@
-/// One fault: what was done to whom, from when to when. What goes wrong meanwhile is explained by it.
+/// One fault: what was done to whom, from when to when, and which lines it excused.
 final class FaultRecord {
     enum Kind: String, CaseIterable, Sendable {
         case keeperKilled = "keeper-killed"
@@ -14,8 +14,33 @@ final class FaultRecord {
         case descriptorsExhausted = "descriptors-exhausted"
         case clientDisconnected = "client-disconnected"
         case serverKilled = "server-killed"
-        /// Not injected: the machine kept the loop waiting.
+        case spawnWave = "spawn-wave"
+        /// Not injected: the machine kept a loop or a keeper waiting.
         case machineStalled = "machine-stalled"
+    }
+
+    /// Lines that it explains, by what became of them.
+    struct Excused: Codable, Equatable, CustomStringConvertible {
+        var refused = 0
+        var unknown = 0
+        /// Written, and lost with a killed child.
+        var lost = 0
+        /// Under way in a killed server.
+        var pending = 0
+
+        var total: Int { refused + unknown + lost + pending }
+
+        mutating func add(_ other: Excused) {
+            refused += other.refused
+            unknown += other.unknown
+            lost += other.lost
+            pending += other.pending
+        }
+
+        var description: String {
+            [(refused, "refused"), (unknown, "unknown"), (lost, "lost"), (pending, "under way")]
+                .filter { $0.0 > 0 }.map { "\(Texts.count($0.0)) \($0.1)" }.joined(separator: ", ")
+        }
     }
 
     let kind: Kind
@@ -29,6 +54,7 @@ final class FaultRecord {
     var end: UInt64?
     /// What came of it.
     var note: String
+    var excused = Excused()
 
     init(_ kind: Kind, session: Int?, life: Int? = nil, start: UInt64, end: UInt64? = nil, note: String = "") {
         self.kind = kind
@@ -39,14 +65,10 @@ final class FaultRecord {
         self.note = note
     }
 
-    /// How long after its end a fault still explains an outcome: a line's attempts take up to 1.25 s, and may have waited
-    /// for those of a line before it.
-    static let aftermath: UInt64 = 3_000_000
-
-    /// Whether it explains what happened to a session at a time.
-    func explains(_ session: Int, at time: UInt64) -> Bool {
-        guard self.session == nil || self.session == session, time >= start else { return false }
-        guard let end else { return true }
-        return time <= end + FaultRecord.aftermath
+    /// A loop that came late; both in microseconds.
+    convenience init(stalledFor lag: UInt64, until end: UInt64, whose: String = "the loop") {
+        self.init(
+            .machineStalled, session: nil, start: end - min(end, lag), end: end,
+            note: "\(whose) was kept waiting for \(lag / 1000) ms")
     }
 }

@@ -1,14 +1,16 @@
 /// Compares what the writers were told with what the children received, and says what broke an invariant.
+///
+/// A written line that did not arrive has one excuse: its child was killed, and it can have been in that child's pipe. A
+/// killed keeper is none: it confirmed when the pipe had taken the line, and the child reads its pipe to the end.
 struct Judge {
-    /// What was allowed and happened.
+    /// What was allowed and happened. Which fault allowed it is in the faults' own counts.
     struct Counts: Codable, Equatable {
         var arrived = 0
+        /// Of lines with an unknown outcome, those in killed servers included.
         var unknownArrived = 0
         var unknownLost = 0
         /// Written lines lost in the pipe of a killed child.
         var lostWithChild = 0
-        /// Written lines a killed keeper held while a stalled child's pipe was full, confirmed after the kill.
-        var lostInGap = 0
         /// Fragments of clients that disconnected in mid-line.
         var clientFragments = 0
         /// Fragments of a killed server's last line.
@@ -21,23 +23,28 @@ struct Judge {
         var pendingAtKill = 0
     }
 
-    /// What a killed child can take with it: its pipe, what it has read and not looked at, and a line cut by that.
-    private static let pipeByteCount = 65536 + VerifyingChild.readByteCount + LineFormat.maximumByteCount
-
     struct Case {
         let index: Int
         let lives: [Session.Life]
         /// By writer number; the last one is the burst's.
         let ledgers: [Ledger]
+        /// The writers of a server in another process.
+        var driven = 0..<0
     }
 
     let faults: [FaultRecord]
+    /// What a killed child can take with it: its pipe, what it has read and not looked at, and a line cut by that.
+    let pipeByteCount: Int
     private(set) var counts = Counts()
-    /// Of the session being judged, by its lives: what its writers together have lost with a killed child.
-    private var lostByteCount: [Int: Int] = [:]
     var violations = Violations()
+    /// Bytes of written lines that each killed child took along, by the number of the life it ended.
+    private var lostByteCount: [Int: Int] = [:]
 
-    init(faults: [FaultRecord]) { self.faults = faults }
+    /// - Parameter longestLine: in bytes, of those that were sent.
+    init(faults: [FaultRecord], longestLine: Int) {
+        self.faults = faults
+        pipeByteCount = 65536 + VerifyingChild.readByteCount + longestLine
+    }
 
     /// Written lines that no child has received: while it falls, waiting helps.
     static func missing(_ cases: [Case]) -> Int {
@@ -56,10 +63,18 @@ struct Judge {
     }
 
     mutating func judge(_ one: Case) {
-        let own = faults.filter { $0.session == nil || $0.session == one.index }
+        // What was done to the session itself explains more than what was done to all.
+        let own = faults.filter { $0.session == one.index } + faults.filter { $0.session == nil }
+        lostByteCount = [:]
         for (number, life) in one.lives.enumerated() { judge(life, number, one, own) }
-        for (writer, ledger) in one.ledgers.enumerated() { judge(ledger, writer, one, own) }
+        for (writer, ledger) in one.ledgers.enumerated() {
+            // What happened within this process is no excuse for another.
+            let faults = one.driven.contains(writer) ? own.filter { $0.kind != .descriptorsExhausted } : own
+            judge(ledger, writer, one, faults)
+        }
     }
+
+    // MARK: What arrived
 
     private mutating func judge(_ life: Session.Life, _ number: Int, _ one: Case, _ faults: [FaultRecord]) {
         let receipts = life.receipts
@@ -70,8 +85,7 @@ struct Judge {
         var torn = Int(receipts[.torn])
         var reordered = Int(receipts[.reordered])
         // What a killed server had under way may be cut, and overtaken by what the next server sends.
-        let serverWasKilled = faults.contains { $0.kind == .serverKilled }
-        for fragment in receipts.fragments where serverWasKilled && isPending(fragment, one) {
+        for fragment in receipts.fragments where isPending(fragment, one, faults) {
             switch fragment.kind {
             case LineFormat.Kind.ordered:
                 torn -= 1
@@ -84,33 +98,43 @@ struct Judge {
         }
         violations.add(.torn, count: torn, "\(place): \(receipts.fragments.first.map { "\($0)" } ?? "a line")")
         violations.add(.reordered, count: reordered, "\(place): a line arrived after a later one")
-        if receipts[.tails] > 0 {
-            if faults.contains(where: { $0.kind == .keeperKilled && $0.life == number }) {
-                counts.cutTails += Int(receipts[.tails])
-            } else {
-                violations.add(.torn, "\(place): the input ended within a line")
-            }
-        }
+        judgeTail(of: receipts, place, faults.first { $0.kind == .keeperKilled && $0.life == number })
         for (writer, ledger) in one.ledgers.enumerated() where receipts.end(of: writer) > ledger.count {
             violations.add(.phantom, "\(place), writer \(writer): line \(receipts.end(of: writer) - 1) was never sent")
         }
     }
 
-    private func isPending(_ fragment: Receipts.Fragment, _ one: Case) -> Bool {
+    /// The pipe of a killed keeper may end within one line: one it had not handed over whole, so not a written one.
+    private mutating func judgeTail(of receipts: Receipts, _ place: String, _ kill: FaultRecord?) {
+        let tails = Int(receipts[.tails])
+        guard tails > 0 else { return }
+        if tails == 1, kill != nil {
+            counts.cutTails += 1
+        } else {
+            violations.add(.torn, "\(place): the input ended within a line")
+        }
+    }
+
+    private func isPending(_ fragment: Receipts.Fragment, _ one: Case, _ faults: [FaultRecord]) -> Bool {
         guard one.ledgers.indices.contains(fragment.writer) else { return false }
         let ledger = one.ledgers[fragment.writer]
         guard fragment.sequence >= 0, fragment.sequence < ledger.count else { return false }
-        return ledger[fragment.sequence].outcome == .pending
+        let entry = ledger[fragment.sequence]
+        return entry.outcome == .pending && faults.contains { $0.explainsPending(entry) }
     }
+
+    // MARK: What the writers were told
 
     private mutating func judge(_ ledger: Ledger, _ writer: Int, _ one: Case, _ faults: [FaultRecord]) {
         let isOrdered = writer < one.ledgers.count - 1
         var lastLife = 0
-        if writer == 0 { lostByteCount = [:] }
         violations.add(.doubledCompletion, count: ledger.doubled, "session \(one.index), writer \(writer)")
         for sequence in 0..<ledger.count {
             let entry = ledger[sequence]
-            let place = { "session \(one.index), writer \(writer), line \(sequence) of \(entry.byteCount) bytes" }
+            let place = {
+                "session \(one.index), writer \(writer), line \(sequence) of \(entry.byteCount) bytes, "
+                    + "\(entry.outcome) at \(Double(entry.time) / 1e6) s after \(entry.latency / 1000) ms"
+            }
             var arrivals = 0
             for (number, life) in one.lives.enumerated() where life.receipts.hasReceived(writer, sequence) {
                 arrivals += 1
@@ -120,16 +144,34 @@ struct Judge {
             if arrivals > 1 { violations.add(.duplicated, count: arrivals - 1, "\(place()): in \(arrivals) lives") }
             switch entry.outcome {
             case .written where arrivals > 0: counts.arrived += 1
-            case .written: missed(entry, sequence, writer, one, faults, place())
-            case .refused:
+            case .written:
+                if let fault = faults.first(where: { takesAlong($0, entry, sequence, writer, isOrdered, one, faults) })
+                {
+                    fault.excused.lost += 1
+                    counts.lostWithChild += 1
+                } else {
+                    violations.add(.lost, place())
+                }
+            case .refused, .overflowed:
                 if arrivals > 0 { violations.add(.refusedArrived, place()) }
+                guard entry.outcome == .refused else { continue }
+                if let fault = faults.first(where: { $0.explainsRefusal(of: entry) }) {
+                    fault.excused.refused += 1
+                } else {
+                    violations.add(.unexplainedRefusal, place())
+                }
             case .unknown:
-                if arrivals > 0 { counts.unknownArrived += 1 } else { counts.unknownLost += 1 }
-                if !faults.contains(where: { $0.explains(one.index, at: entry.time) }) {
-                    violations.add(.unexplainedUnknown, "\(place()), at \(Double(entry.time) / 1e6) s")
+                countUnknown(arrived: arrivals > 0)
+                if let fault = faults.first(where: { $0.explainsUnknown(entry) }) {
+                    fault.excused.unknown += 1
+                } else {
+                    violations.add(.unexplainedUnknown, place())
                 }
             case .pending, .none:
-                if faults.contains(where: { $0.kind == .serverKilled }) {
+                // The first kill after the call: servers that came later never had this line.
+                if let fault = faults.first(where: { $0.explainsPending(entry) }) {
+                    countUnknown(arrived: arrivals > 0)
+                    fault.excused.pending += 1
                     counts.pendingAtKill += 1
                 } else {
                     violations.add(.missingCompletion, place())
@@ -138,32 +180,25 @@ struct Judge {
         }
     }
 
-    /// A written line that did not arrive: allowed only with a killed child's pipe, or in the gap of a killed keeper.
-    private mutating func missed(
-        _ entry: Ledger.Entry, _ sequence: Int, _ writer: Int, _ one: Case, _ faults: [FaultRecord],
-        _ place: String,
-    ) {
-        // The life that confirmed it, or, just after a start, the one before.
-        let candidates = one.lives.indices.filter { number in
-            let isBegun = one.lives[number].readyAt <= entry.time
-            let isOver = number + 1 < one.lives.count && one.lives[number + 1].readyAt + 400_000 < entry.time
-            // Only what nothing of the same writer has overtaken can have been at the end of a pipe.
-            return isBegun && !isOver && one.lives[number].receipts.end(of: writer) <= sequence
+    private mutating func countUnknown(arrived: Bool) {
+        if arrived { counts.unknownArrived += 1 } else { counts.unknownLost += 1 }
+    }
+
+    /// Whether the fault killed the child in whose pipe a written line can have been, as far as the pipe has room.
+    private mutating func takesAlong(
+        _ fault: FaultRecord, _ entry: Ledger.Entry, _ sequence: Int, _ writer: Int, _ isOrdered: Bool, _ one: Case,
+        _ faults: [FaultRecord],
+    ) -> Bool {
+        guard fault.explainsLoss(of: entry), let life = fault.life, one.lives.indices.contains(life) else {
+            return false
         }
-        for number in candidates {
-            for fault in faults where fault.life == number {
-                switch fault.kind {
-                case .childKilled where lostByteCount[number, default: 0] + entry.byteCount <= Judge.pipeByteCount:
-                    lostByteCount[number, default: 0] += entry.byteCount
-                    counts.lostWithChild += 1
-                    return
-                case .keeperKilled where entry.time >= fault.start:
-                    counts.lostInGap += 1
-                    return
-                default: continue
-                }
-            }
-        }
-        violations.add(.lost, "\(place), written at \(Double(entry.time) / 1e6) s")
+        // Written in this life, not in the one before.
+        guard !faults.contains(where: { $0.life == life - 1 && entry.time < $0.start }) else { return false }
+        // What lay in the pipe had not been passed by a line of the same writer.
+        guard !isOrdered || one.lives[life].receipts.end(of: writer) <= sequence else { return false }
+        let byteCount = lostByteCount[life, default: 0] + entry.byteCount
+        guard byteCount <= pipeByteCount else { return false }
+        lostByteCount[life] = byteCount
+        return true
     }
 }

@@ -3,6 +3,7 @@ struct Violations {
     enum Kind: String, CaseIterable, Codable, Sendable {
         case lost, duplicated, reordered, torn, phantom
         case refusedArrived = "refused-arrived"
+        case unexplainedRefusal = "unexplained-refusal"
         case unexplainedUnknown = "unexplained-unknown"
         case missingCompletion = "missing-completion"
         case doubledCompletion = "doubled-completion"
@@ -26,6 +27,13 @@ struct Violations {
         let before = counts[kind, default: 0]
         counts[kind] = before + count
         if before < Violations.toldLimit { told.append("\(kind.rawValue): \(text())") }
+    }
+
+    /// A loop that was blocked for longer than it may be.
+    mutating func check(_ lag: LoopLag, bound: Duration, of whose: String) {
+        let bound = RunClock.microseconds(bound)
+        guard lag.longest > bound else { return }
+        add(.blockedLoop, "\(whose), for \(lag.longest / 1000) ms; the bound is \(bound / 1000) ms (--lag-bound)")
     }
 
     mutating func take(_ other: Violations) {

@@ -5,6 +5,22 @@ import UVKeeper
 final class Engine {
     enum Phase { case starting, running, draining, ending, done }
 
+    enum Role {
+        /// Starts its sessions and ends them with the run.
+        case whole
+        /// One of several servers in turn: the sessions outlive it and may be older than it.
+        case server(Vitals)
+        /// Such a server beside a harness that starts the sessions.
+        case guest(Vitals)
+
+        var vitals: Vitals? {
+            switch self {
+            case .whole: nil
+            case .server(let vitals), .guest(let vitals): vitals
+            }
+        }
+    }
+
     static let pumpInterval = Duration.milliseconds(1)
 
     let settings: LoadSettings
@@ -18,26 +34,34 @@ final class Engine {
     var faults: [FaultRecord] = []
     var notes: [String] = []
     var early = Violations()
-    let lag: LagSampler
+    let sampler: LagSampler
     private(set) var series: Series!
     /// Called when the load starts and when it ends.
     var onStart: (() -> Void)?
     var onEnd: (() -> Void)?
-    /// The sessions outlive this run, and may be older than it: a server that is one of several in turn.
-    var isServer = false
+    let role: Role
+    /// A server in another process that writes to the sessions as well.
+    var server: DrivenServer?
+    /// Sessions of waves: they are judged, and nothing else.
+    var waves: [Session] = []
+    private var starvation: StarvationWatch?
     /// Whether keepers that end are started again: where faults end them.
     var restartsKeepers = false
     private let pump: TimerHandle
     private let supervisor: TimerHandle
     private var signals: [SignalHandle] = []
+    /// When this process began; a server may do so late in the run.
+    private let begun: UInt64
     private var loadStart: UInt64 = 0
     private var loadEnd: UInt64 = 0
     private var drainDeadline: UInt64 = 0
 
-    init(_ settings: LoadSettings, run: RunDirectory, clock: RunClock) throws {
+    init(_ settings: LoadSettings, run: RunDirectory, clock: RunClock, role: Role = .whole) throws {
         self.settings = settings
         self.run = run
         self.clock = clock
+        self.role = role
+        begun = clock.microseconds
         loop = try Loop()
         var options = KeeperManager.Options()
         options.sessionsDirectory = run.sessions
@@ -46,20 +70,15 @@ final class Engine {
             settings.keeperFault == .none
             ? own : SidecarCommand([own.argv[0], FaultyKeeper.argument, settings.keeperFault.rawValue])
         manager = try KeeperManager(on: loop, options: options)
-        lag = try LagSampler(on: loop)
+        sampler = try LagSampler(on: loop)
         pump = try TimerHandle(on: loop)
         supervisor = try TimerHandle(on: loop)
         try Files.makeDirectory(at: run.sessions)
         for index in 0..<settings.sessions {
             sessions.append(try Session(index, in: run, manager: manager, settings: settings, clock: clock))
         }
-        series = try Series(self)
-        lag.onStall = { [unowned self] lag in
-            let now = self.clock.microseconds
-            faults.append(
-                FaultRecord(
-                    .machineStalled, session: nil, start: now - min(now, lag), end: now, note: "\(lag / 1000) ms"))
-        }
+        series = try Series(on: loop) { [unowned self] in sample(measuringKeepers: $0) }
+        watchLoop()
     }
 
     /// Seconds since the start of the run.
@@ -70,19 +89,24 @@ final class Engine {
 
     /// Runs everything; returns when every handle is closed.
     func execute() throws {
+        if role.vitals == nil { starvation = try watchKeepers() }
         for signal in [Signal.interrupt, .terminate] {
             let handle = try SignalHandle(on: loop)
             try handle.start(signal) { [unowned self] _, _ in
+                // An interrupt from the keyboard is the harness's to answer.
+                guard role.vitals == nil || signal == .terminate else { return }
                 notes.append("ended early by \(signal)")
-                if phase == .running { drain() }
+                drain()
             }
             signals.append(handle)
         }
         let go = { [unowned self] in
-            for session in sessions { session.startIfNeeded() }
             supervisor.start(after: .milliseconds(20), repeating: .milliseconds(20)) { [unowned self] _ in supervise() }
         }
-        if isServer { adopt(go) } else { go() }
+        switch role {
+        case .whole: go()
+        case .server, .guest: adopt(go)
+        }
         loop.run()
         do {
             try loop.close()
@@ -97,7 +121,7 @@ final class Engine {
     /// Takes over the sessions that another server has left.
     private func adopt(_ completion: @escaping () -> Void) {
         manager.discoverExistingKeepers { [self] result in
-            if case .success(let discovery) = result {
+            if case .server = role, case .success(let discovery) = result {
                 for entry in discovery.keepers {
                     guard let session = sessions.first(where: { $0.id == entry.session.rawValue }) else { continue }
                     try? session.adopt(keeperPID: entry.keeperPID ?? 0)
@@ -110,9 +134,10 @@ final class Engine {
     private func supervise() {
         switch phase {
         case .starting:
+            if case .guest = role { return begin() }
             for session in sessions { session.startIfNeeded() }
             if sessions.allSatisfy({ $0.current != nil }) { return begin() }
-            if seconds > 60 {
+            if clock.microseconds > begun + 60_000_000 {
                 early.add(
                     .recovery, "keepers did not start within 60 s: \(sessions.flatMap(\.startFailures).prefix(3))")
                 drain()
@@ -121,7 +146,8 @@ final class Engine {
             if restartsKeepers { for session in sessions { session.startIfNeeded() } }
             let isOver = clock.microseconds >= loadStart + RunClock.microseconds(settings.duration)
             let isDone = settings.linesPerWriter != nil && allWriters.allSatisfy { $0.isFinished }
-            if isOver || isDone { drain() }
+            let isFull = allWriters.contains { $0.ledger.isFull }
+            if isOver || isDone || isFull { drain() }
         case .draining: drained()
         case .ending, .done: break
         }
@@ -132,7 +158,7 @@ final class Engine {
     private func begin() {
         do {
             for session in sessions {
-                for number in 0..<settings.writers { try addWriter(number, to: session) }
+                for number in 0..<settings.writers { try addWriter(settings.firstWriter + number, to: session) }
             }
         } catch {
             early.add(.recovery, "no writers: \(error)")
@@ -195,14 +221,16 @@ final class Engine {
         if restartsKeepers { for session in sessions { session.startIfNeeded() } }
         let outstanding = allWriters.reduce(0) { $0 + $1.outstanding } + extraOutstanding
         let isLate = clock.microseconds >= drainDeadline
-        if isServer, outstanding == 0 || isLate { return closeAll() }
+        if role.vitals != nil, outstanding == 0 || isLate { return closeAll() }
         guard outstanding == 0 && sessions.allSatisfy({ $0.current != nil }) || isLate else { return }
         for session in sessions where session.current == nil {
             early.add(.recovery, "session \(session.index) did not come back: \(session.startFailures.suffix(2))")
         }
         if isLate, outstanding > 0 { notes.append("\(outstanding) completions were awaited for 20 s") }
+        // One that has ended in order is gone already.
+        try? server?.end(.kill)
         // Comparing takes a while, and is nothing a server would do.
-        lag.stop()
+        sampler.stop()
         let now = clock.microseconds
         guard now > lastComparison + 100_000 else { return }
         lastComparison = now
@@ -218,12 +246,7 @@ final class Engine {
     /// Of bursts and other extra clients.
     var extraOutstanding = 0
 
-    var cases: [Judge.Case] {
-        sessions.map { session in
-            Judge.Case(
-                index: session.index, lives: session.lives, ledgers: session.writers.map(\.ledger) + [session.burst])
-        }
-    }
+    var cases: [Judge.Case] { (sessions + waves).map(\.judged) }
 
     private func end() {
         phase = .ending
@@ -245,7 +268,8 @@ final class Engine {
         phase = .done
         for writer in allWriters { writer.channel?.close() }
         manager.close()
-        lag.close()
+        sampler.close()
+        starvation?.close()
         series.close()
         pump.close()
         supervisor.close()

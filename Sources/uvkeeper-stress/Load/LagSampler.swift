@@ -1,17 +1,39 @@
 import Histogram
 import UVKeeper
 
-/// How late a timer of ten milliseconds comes: how long the loop was kept from its work.
-final class LagSampler {
-    private static let interval = Duration.milliseconds(10)
+/// How late a loop's timer came, tick by tick: how long the loop was kept from its work.
+struct LoopLag {
+    /// In microseconds: from here on a tick counts as a stall.
+    static let stall: UInt64 = 100_000
 
     private(set) var histogram = Histogram<UInt64>(highestTrackableValue: 600_000_000)
+    /// In microseconds.
     private(set) var longest: UInt64 = 0
     /// Of the current sample of the series.
     private var recent: UInt64 = 0
+
+    mutating func note(_ lag: UInt64) {
+        histogram.record(max(1, min(600_000_000, lag)))
+        longest = max(longest, lag)
+        recent = max(recent, lag)
+    }
+
+    /// The longest lag since the last call.
+    mutating func takeRecent() -> UInt64 {
+        defer { recent = 0 }
+        return recent
+    }
+}
+
+/// Measures the lag of a loop by a timer of ten milliseconds.
+final class LagSampler {
+    private static let interval = Duration.milliseconds(10)
+
+    private(set) var lag = LoopLag()
     private let timer: TimerHandle
     private var last: Duration
-    var onStall: ((UInt64) -> Void)?
+    /// Called with the lag of every tick.
+    var onTick: ((UInt64) -> Void)?
 
     init(on loop: Loop) throws(UVError) {
         timer = try TimerHandle(on: loop)
@@ -21,19 +43,14 @@ final class LagSampler {
 
     private func tick() {
         let now = LibUV.monotonicTime
-        let lag = RunClock.microseconds(max(.zero, now - last - LagSampler.interval))
+        let late = RunClock.microseconds(max(.zero, now - last - LagSampler.interval))
         last = now
-        histogram.record(max(1, lag))
-        longest = max(longest, lag)
-        recent = max(recent, lag)
-        if lag > 100_000 { onStall?(lag) }
+        lag.note(late)
+        onTick?(late)
     }
 
     /// The longest lag since the last call.
-    func takeRecent() -> UInt64 {
-        defer { recent = 0 }
-        return recent
-    }
+    func takeRecent() -> UInt64 { lag.takeRecent() }
 
     /// No more measuring: what follows on this loop is the harness's own work.
     func stop() { if !timer.isClosing { timer.stop() } }

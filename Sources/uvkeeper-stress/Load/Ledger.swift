@@ -3,10 +3,12 @@ import UVKeeper
 /// What one writer was told about each of its lines, in a file, so that it survives the writer's process.
 ///
 /// Word 0 counts the lines, word 1 the completions that came twice; then two words per line: outcome, size and latency;
-/// the time of the completion.
+/// the time of the completion, or, before it, of the call.
 final class Ledger {
     enum Outcome: UInt64 {
         case none, pending, written, refused, unknown
+        /// Refused because more lines wait than the load's own limit allows: nobody's fault but the load's.
+        case overflowed
     }
 
     struct Entry {
@@ -14,8 +16,11 @@ final class Ledger {
         let byteCount: Int
         /// In microseconds, from the intended start.
         let latency: UInt64
-        /// In microseconds since the start of the run.
+        /// In microseconds since the start of the run: of the completion; of the call while it is pending.
         let time: UInt64
+
+        /// When the line began to wait.
+        var begin: UInt64 { time - min(time, outcome == .pending ? 0 : latency) }
     }
 
     static let capacity = Receipts.capacity
@@ -32,8 +37,10 @@ final class Ledger {
     var isFull: Bool { count >= Ledger.capacity }
 
     /// Notes a line about to be handed over.
-    func begin(byteCount: Int) -> Int {
+    func begin(byteCount: Int, time: UInt64) -> Int {
         let sequence = count
+        precondition(sequence < Ledger.capacity, "Ledger.begin: it is full")
+        file[Ledger.start + sequence * 2 + 1] = time
         file[Ledger.start + sequence * 2] = Outcome.pending.rawValue | UInt64(byteCount) << 4
         file[0] = UInt64(sequence + 1)
         return sequence

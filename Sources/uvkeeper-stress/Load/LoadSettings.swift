@@ -13,6 +13,10 @@ struct LoadSettings {
 
     var sessions = 4
     var writers = 4
+    /// The number of the first of them; those before are another server's.
+    var firstWriter = 0
+    /// Writers per session of another server, numbered after these.
+    var drivenWriters = 0
     var sizes = LineSizes(64, 16384)
     var connecting = Connecting.perLine
     /// Lines per second of all writers together; nil: closed loop.
@@ -30,7 +34,10 @@ struct LoadSettings {
     var lagBound: Duration = .seconds(2)
 
     /// The writer number of bursts, after the last ordered one.
-    var burstWriter: Int { writers }
+    var burstWriter: Int { firstWriter + writers + drivenWriters }
+
+    /// What a child may hear from.
+    var allWriters: Int { burstWriter + 1 }
 }
 
 /// The sizes of lines: from one to the other, each power of two as likely as the next.

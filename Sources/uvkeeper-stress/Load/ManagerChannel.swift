@@ -23,6 +23,7 @@ extension Ledger.Outcome {
     init(_ outcome: WriteOutcome) {
         switch outcome {
         case .written: self = .written
+        case .refused(.queueFull): self = .overflowed
         case .refused: self = .refused
         case .unknown: self = .unknown
         }

@@ -30,6 +30,9 @@ final class PipelinedChannel: LineChannel {
     private var sent: [Line] = []
     private var sentByteCount: UInt64 = 0
     private var isFull = false
+    private var waitingByteCount = 0
+    /// Lines and bytes that may wait, as with the manager.
+    private static let waitingLimit = (lines: 10_000, bytes: 67_108_864)
 
     init(to path: String, on loop: Loop, linesPerConnection: Int) throws(UVError) {
         self.path = path
@@ -41,7 +44,12 @@ final class PipelinedChannel: LineChannel {
     var isReady: Bool { !isFull && waiting.count < linesPerConnection }
 
     func send(_ bytes: [UInt8], completion: @escaping (Ledger.Outcome) -> Void) {
+        let limit = PipelinedChannel.waitingLimit
+        guard waiting.count < limit.lines, waitingByteCount + bytes.count <= limit.bytes else {
+            return loop.onNextTick { completion(.overflowed) }
+        }
         waiting.append((bytes, completion))
+        waitingByteCount += bytes.count
         switch state {
         case .idle: connect()
         case .open(let connection) where !isFull: flush(on: connection)
@@ -60,6 +68,7 @@ final class PipelinedChannel: LineChannel {
         for line in waiting { line.1(.refused) }
         sent = []
         waiting = []
+        waitingByteCount = 0
     }
 
     private func connect() {
@@ -95,6 +104,7 @@ final class PipelinedChannel: LineChannel {
                 sent.append(Line(end: sentByteCount, start: start, completion: completion))
                 bytes = bytes.isEmpty ? line : bytes + line
                 waiting.removeFirst()
+                waitingByteCount -= line.count
             }
             if !connection.write(bytes) { isFull = true }
         }
@@ -131,6 +141,7 @@ final class PipelinedChannel: LineChannel {
     private func refuseWaiting() {
         let lines = waiting
         waiting = []
+        waitingByteCount = 0
         for line in lines { line.1(.refused) }
     }
 

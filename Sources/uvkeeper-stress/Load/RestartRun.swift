@@ -27,120 +27,138 @@ final class RestartRun {
         let run = try RunDirectory.make()
         defer { run.remove() }
         let clock = RunClock(start: LibUV.monotonicTime)
-        var result = RunResult(scenario: "restart", seed: settings.seed, replay: Runner.replay(seed: settings.seed))
         try Files.makeDirectory(at: run.sessions)
         let loop = try Loop()
-        // In a scope of its own: ledgers and receipts hold no descriptors, everything else is closed in it.
-        try drive(run, clock, loop)
+        let server = try DrivenServer(
+            run, ledgers: try cases(run).flatMap(\.ledgers), options: serverOptions, clock: clock, on: loop)
+        let series = try Series(on: loop) { [self] in sample(run, clock, server, measuringKeepers: $0) }
+        let watch = try StarvationWatch(on: loop, clock: clock) { [self] in
+            keepers(run)
+        } onStarved: { [self] in
+            faults.append($0)
+        }
+        server.onStall = { [self] late, time in
+            faults.append(FaultRecord(stalledFor: late, until: time, whose: "a server's loop"))
+        }
+        series.onSample = { [self] sample in
+            progress.show(
+                sample.time, of: Double(RunClock.microseconds(settings.duration)) / 1e6,
+                "\(Texts.count(server.sent)) lines sent, \(kills) servers killed, lag \(Texts.time(sample.lag))")
+        }
+        try drive(server, clock, loop)
+        series.sample()
+        series.close()
+        watch.close()
         let cases = try self.cases(run)
         try settle(cases, loop)
         try stopSessions(run, loop)
         try loop.close()
         progress.end()
-        var judge = Judge(faults: faults)
+        faults.sort { $0.start < $1.start }
+        var judge = Judge(faults: faults, longestLine: settings.sizes.upper)
         for one in cases { judge.judge(one) }
         violations.take(judge.violations)
         Remains.check(run, descriptorsBefore: descriptors, into: &violations)
-        var latency = Histogram<UInt64>(highestTrackableValue: 600_000_000)
-        result.lines = RunResult.Lines(cases.flatMap(\.ledgers)) { entry in
-            if entry.outcome == .written { latency.record(max(1, min(600_000_000, entry.latency))) }
-        }
-        result.latency = RunResult.Percentiles(latency)
-        result.latencyHistogram = HistogramFile.encode(latency)
-        result.lagHistogram = HistogramFile.encode(Histogram<UInt64>(highestTrackableValue: 600_000_000))
+        violations.check(server.lag, bound: settings.lagBound, of: "a server's loop")
+        var result = RunResult("restart", settings, cases, judge)
         result.seconds = Double(RunClock.microseconds(settings.duration)) / 1e6
-        result.sessions = settings.sessions
-        result.writers = settings.writers
-        result.keeperStarts = cases.reduce(0) { $0 + $1.lives.count }
-        result.lagBound = Double(RunClock.microseconds(settings.lagBound)) / 1000
-        result.judged = judge.counts
-        result.faults = faults.map { RunResult.Fault($0) }
+        result.lag = RunResult.Percentiles(server.lag.histogram)
+        result.lagHistogram = HistogramFile.encode(server.lag.histogram)
+        result.samples = series.samples
+        result.memoryPerKeeper = series.samples.last { !$0.keepers.isEmpty }?.keepers ?? []
         result.notes =
             notes + [
-                "\(faults.count) servers killed; from start to first line: "
+                "\(kills) servers killed; from start to first line: "
                     + Texts.percentiles(RunResult.Percentiles(recovery))
             ]
         result.take(violations)
         return result
     }
 
+    private var kills: Int { faults.reduce(0) { $0 + ($1.kind == .serverKilled ? 1 : 0) } }
+
     private func cases(_ run: RunDirectory) throws -> [Judge.Case] {
         try (0..<settings.sessions).map { index in
             let lives = try run.lives(session: index).map { number in
-                let receipts = try Receipts(run.receipts(session: index, life: number), writers: settings.writers + 1)
-                return Session.Life(receipts, keeper: nil, keeperPID: 0, readyAt: 0)
+                let receipts = try Receipts(run.receipts(session: index, life: number), writers: settings.allWriters)
+                return Session.Life(receipts, keeper: nil, keeperPID: 0)
             }
             let ledgers = try (0...settings.writers).map { try Ledger(run.ledger(session: index, writer: $0)) }
             return Judge.Case(index: index, lives: lives, ledgers: ledgers)
         }
     }
 
+    /// Of the server that runs, and of the keepers, which no server owns.
+    private func sample(
+        _ run: RunDirectory, _ clock: RunClock, _ server: DrivenServer, measuringKeepers: Bool,
+    ) -> Sample {
+        let lag = server.takeLag()
+        return Sample(
+            time: Double(clock.microseconds) / 1e6, lines: server.vitals[.written], bytes: server.vitals[.bytes],
+            lag: Double(lag) / 1000, descriptors: server.pid.map { OpenDescriptors.count(of: $0) } ?? 0,
+            handles: server.vitals[.handles],
+            memory: server.pid.flatMap { ProcessDetails(of: $0)?.residentMemory } ?? 0,
+            keepers: measuringKeepers ? keepers(run).compactMap { Memory.of($0.pid) } : [])
+    }
+
+    private func keepers(_ run: RunDirectory) -> [(session: Int, pid: Int32)] {
+        (0..<settings.sessions).compactMap { index in
+            guard let bytes = try? Files.read("\(run.sessions)/s\(index).rpc.sock.pid", limit: 64) else { return nil }
+            return Int32(String(decoding: bytes, as: UTF8.self)).map { (index, $0) }
+        }
+    }
+
     /// Servers in turn until the time is over; the last one ends in order.
-    private func drive(_ run: RunDirectory, _ clock: RunClock, _ loop: Loop) throws {
-        let ledgers = try cases(run).flatMap(\.ledgers)
-        let total = { ledgers.reduce(0) { $0 + $1.count } }
+    private func drive(_ server: DrivenServer, _ clock: RunClock, _ loop: Loop) throws {
         let timer = try TimerHandle(on: loop)
+        defer { timer.close() }
         let end = RunClock.microseconds(settings.duration)
         var isOver = false
         while !isOver {
-            let before = total()
-            let begun = clock.microseconds
-            var status: ProcessExit?
-            let server = try startServer(run, clock, loop) { status = $0 }
+            var isEnded = false
             var writingSince: UInt64?
             let life = RunClock.microseconds(interval * (0.3 + 1.4 * generator.fraction()))
-            var isEnding = false
-            timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { [self] _ in
-                let now = clock.microseconds
-                if writingSince == nil, total() > before {
-                    writingSince = now
-                    recovery.record(max(1, now - begun))
-                    faults.last?.end = now
-                }
-                let seconds = Double(now) / 1e6
-                progress.show(
-                    seconds, of: Double(end) / 1e6, "\(Texts.count(total())) lines sent, \(faults.count) servers killed"
-                )
-                guard !isEnding else { return }
-                if writingSince == nil, now > begun + 30_000_000 {
-                    violations.add(.recovery, "a server did not write within 30 s")
-                    isEnding = true
-                    isOver = true
-                    try? server.kill(.kill)
-                } else if let since = writingSince, now > end {
-                    _ = since
-                    isEnding = true
-                    isOver = true
-                    try? server.kill(.terminate)
-                } else if let since = writingSince, now > since + life {
-                    isEnding = true
-                    faults.append(FaultRecord(.serverKilled, session: nil, start: now, note: "\(server.pid)"))
-                    try? server.kill(.kill)
-                }
-            }
-            while status == nil { loop.run(.once) }
-            timer.stop()
-            if isOver {
-                faults.last?.end = faults.last?.end ?? clock.microseconds
-                if status != .exited(code: 0) { notes.append("the last server ended with \(status ?? .unknown)") }
-            } else if !isEnding {
-                violations.add(.recovery, "a server ended by itself: \(status ?? .unknown)")
+            try server.start { [self] status, told in
+                isEnded = true
+                if told == .kill { return }
                 isOver = true
+                if told == nil {
+                    violations.add(.recovery, "a server ended by itself: \(status)")
+                } else if status != .exited(code: 0) {
+                    violations.add(.recovery, "the last server ended with \(status)")
+                }
             }
+            timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { [self] _ in
+                guard let (age, isWriting) = server.progress else { return }
+                let now = clock.microseconds
+                guard isWriting else {
+                    guard age > DrivenServer.startLimit else { return }
+                    violations.add(.recovery, "a server did not write within 30 s")
+                    isOver = true
+                    return tell(server, .kill)
+                }
+                if writingSince == nil {
+                    writingSince = now
+                    recovery.record(max(1, age))
+                    faults.last { $0.kind == .serverKilled }?.end = now
+                }
+                if now > end {
+                    tell(server, .terminate)
+                } else if let writingSince, now > writingSince + life {
+                    faults.append(
+                        FaultRecord(.serverKilled, session: nil, start: now, note: "SIGKILL to \(server.pid ?? 0)"))
+                    tell(server, .kill)
+                }
+            }
+            while !isEnded { loop.run(.once) }
+            timer.stop()
         }
-        timer.close()
-        loop.run()
     }
 
-    private func startServer(
-        _ run: RunDirectory, _ clock: RunClock, _ loop: Loop, _ onExit: @escaping (ProcessExit) -> Void,
-    ) throws -> ChildProcess {
-        let configuration = ChildProcess.Configuration(
-            executable: try LibUV.executablePath(),
-            arguments: ["serve", "--directory", run.directory, "--start", "\(RunClock.microseconds(clock.start))"]
-                + serverOptions,
-            environment: run.environment, stdio: [.ignore, .ignore, .descriptor(2)])
-        return try ChildProcess(configuration, on: loop) { _, status in onExit(status) }
+    private func tell(_ server: DrivenServer, _ signal: Signal) {
+        do throws(UVError) { try server.end(signal) } catch {
+            violations.add(.recovery, "a server cannot be ended: \(error)")
+        }
     }
 
     /// Waits until everything written has arrived, or nothing more does.

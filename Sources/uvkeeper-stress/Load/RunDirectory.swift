@@ -30,6 +30,8 @@ struct RunDirectory {
         return environment
     }
 
+    var vitals: String { directory + "/vitals" }
+
     func ledger(session: Int, writer: Int) -> String { "\(directory)/l\(session)-\(writer)" }
     func receipts(session: Int, life: Int) -> String { "\(directory)/r\(session)-\(life)" }
 

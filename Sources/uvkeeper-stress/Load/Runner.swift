@@ -35,19 +35,19 @@ final class Runner {
         try prepare(engine)
         try engine.execute()
         progress.end()
-        var judge = Judge(faults: engine.faults)
-        for one in engine.cases { judge.judge(one) }
+        engine.faults.sort { $0.start < $1.start }
+        var judge = Judge(faults: engine.faults, longestLine: settings.sizes.upper)
+        let cases = engine.cases
+        for one in cases { judge.judge(one) }
         var violations = judge.violations
         violations.take(engine.early)
         Remains.check(run, descriptorsBefore: descriptors, into: &violations)
-        let lagBound = RunClock.microseconds(settings.lagBound)
-        if engine.lag.longest > lagBound {
-            violations.add(
-                .blockedLoop, "for \(engine.lag.longest / 1000) ms, the bound is \(lagBound / 1000) ms (--lag-bound)")
+        violations.check(engine.sampler.lag, bound: settings.lagBound, of: "the loop")
+        if let server = engine.server {
+            violations.check(server.lag, bound: settings.lagBound, of: "the loop of a driven server")
         }
-        var result = RunResult(scenario: scenario, seed: settings.seed, replay: Runner.replay(seed: settings.seed))
+        var result = RunResult(scenario, engine.settings, cases, judge)
         fill(&result, from: engine)
-        result.judged = judge.counts
         conclude(engine, &result, &violations)
         result.take(violations)
         return result
@@ -68,21 +68,13 @@ final class Runner {
 
     private func fill(_ result: inout RunResult, from engine: Engine) {
         result.seconds = engine.loadSeconds
-        result.sessions = settings.sessions
-        result.writers = settings.writers
-        result.keeperStarts = engine.sessions.reduce(0) { $0 + $1.lives.count }
-        result.lines = RunResult.Lines(engine.cases.flatMap(\.ledgers)) { _ in }
-        result.latency = RunResult.Percentiles(engine.tally.latency)
-        result.lag = RunResult.Percentiles(engine.lag.histogram)
-        result.latencyHistogram = HistogramFile.encode(engine.tally.latency)
-        result.lagHistogram = HistogramFile.encode(engine.lag.histogram)
+        result.lag = RunResult.Percentiles(engine.sampler.lag.histogram)
+        result.lagHistogram = HistogramFile.encode(engine.sampler.lag.histogram)
         var starts = Histogram<UInt64>(highestTrackableValue: 600_000_000)
         for time in engine.sessions.flatMap(\.startTimes) { starts.record(max(1, time)) }
         result.start = RunResult.Percentiles(starts)
-        result.lagBound = Double(RunClock.microseconds(settings.lagBound)) / 1000
         result.samples = engine.series.samples
         result.memoryPerKeeper = engine.series.samples.last { !$0.keepers.isEmpty }?.keepers ?? []
-        result.faults = engine.faults.map { RunResult.Fault($0) }
         result.notes = engine.notes
     }
 }
@@ -100,8 +92,8 @@ extension RunResult.Lines {
                     written += 1
                     bytes += entry.byteCount
                 case .refused: refused += 1
-                case .unknown: unknown += 1
-                case .none, .pending: break
+                case .overflowed: overflowed += 1
+                case .unknown, .none, .pending: unknown += 1
                 }
             }
         }
@@ -112,7 +104,7 @@ extension RunResult.Fault {
     init(_ record: FaultRecord) {
         self.init(
             kind: record.kind.rawValue, session: record.session, start: Double(record.start) / 1e6,
-            end: record.end.map { Double($0) / 1e6 }, note: record.note)
+            end: record.end.map { Double($0) / 1e6 }, note: record.note, excused: record.excused)
     }
 }
 

@@ -6,7 +6,8 @@ final class Series {
 
     private(set) var samples: [Sample] = []
     private let timer: TimerHandle
-    private unowned let engine: Engine
+    /// Reads the state, with totals for lines and bytes; the flag says whether to measure the keepers too.
+    private let read: (Bool) -> Sample
     private var interval = Duration.milliseconds(250)
     private var lines = 0
     private var bytes = 0
@@ -14,9 +15,9 @@ final class Series {
     /// For the live display.
     var onSample: ((Sample) -> Void)?
 
-    init(_ engine: Engine) throws(UVError) {
-        self.engine = engine
-        timer = try TimerHandle(on: engine.loop)
+    init(on loop: Loop, read: @escaping (_ measuresKeepers: Bool) -> Sample) throws(UVError) {
+        self.read = read
+        timer = try TimerHandle(on: loop)
         arm()
     }
 
@@ -27,15 +28,9 @@ final class Series {
     func sample() {
         ticks += 1
         // Walking a keeper's pages costs it and us time: now and then is enough.
-        let keepers =
-            ticks % 8 == 4 ? engine.sessions.compactMap { $0.current.flatMap { Memory.of($0.keeperPID) } } : []
-        let sample = Sample(
-            time: engine.seconds, lines: engine.tally.written - lines, bytes: engine.tally.bytes - bytes,
-            lag: Double(engine.lag.takeRecent()) / 1000, descriptors: OpenDescriptors.count,
-            handles: engine.loop.openHandles.count,
-            memory: ProcessDetails(of: Processes.currentID)?.residentMemory ?? 0, keepers: keepers)
-        lines = engine.tally.written
-        bytes = engine.tally.bytes
+        var sample = read(ticks % 8 == 4)
+        (lines, sample.lines) = (sample.lines, sample.lines - lines)
+        (bytes, sample.bytes) = (sample.bytes, sample.bytes - bytes)
         samples.append(sample)
         onSample?(sample)
         if samples.count >= Series.limit { thin() }
@@ -58,8 +53,14 @@ final class Series {
     func close() { timer.close() }
 }
 
-/// The descriptors this process has open.
+/// The descriptors a process has open.
 enum OpenDescriptors {
-    /// Without the one that counting takes; 0 where the system does not tell.
-    static var count: Int { max(0, ((try? Files.names(inDirectory: "/proc/self/fd")) ?? []).count - 1) }
+    /// Of this process, without the one that counting takes; 0 where the system does not tell.
+    static var count: Int { max(0, count(of: "self") - 1) }
+
+    static func count(of pid: Int32) -> Int { count(of: "\(pid)") }
+
+    private static func count(of name: String) -> Int {
+        ((try? Files.names(inDirectory: "/proc/\(name)/fd")) ?? []).count
+    }
 }

@@ -7,14 +7,14 @@ final class Session {
         let receipts: Receipts
         let keeper: SpawnedKeeper?
         let keeperPID: Int32
-        /// When its socket accepted.
-        let readyAt: UInt64
+        /// Its child ran, but the start failed: what it has received counts, and nobody writes to it any more.
+        let hasFailed: Bool
 
-        init(_ receipts: Receipts, keeper: SpawnedKeeper?, keeperPID: Int32, readyAt: UInt64) {
+        init(_ receipts: Receipts, keeper: SpawnedKeeper?, keeperPID: Int32, hasFailed: Bool = false) {
             self.receipts = receipts
             self.keeper = keeper
             self.keeperPID = keeperPID
-            self.readyAt = readyAt
+            self.hasFailed = hasFailed
         }
 
         var childPID: Int32 { Int32(truncatingIfNeeded: receipts[.pid]) }
@@ -26,6 +26,8 @@ final class Session {
     var writers: [Writer] = []
     /// Lines of bursts, by their own ledger.
     let burst: Ledger
+    /// Of the writers of another server.
+    let driven: [Ledger]
     private let run: RunDirectory
     private let manager: KeeperManager
     private let settings: LoadSettings
@@ -49,11 +51,23 @@ final class Session {
         self.settings = settings
         self.clock = clock
         burst = try Ledger(run.ledger(session: index, writer: settings.burstWriter))
+        driven = try (0..<settings.drivenWriters).map {
+            try Ledger(run.ledger(session: index, writer: settings.firstWriter + settings.writers + $0))
+        }
+    }
+
+    /// For the judge.
+    var judged: Judge.Case {
+        let own = writers.map(\.ledger)
+        return Judge.Case(
+            index: index, lives: lives, ledgers: own + driven + [burst], driven: own.count..<own.count + driven.count)
     }
 
     /// The life that takes lines now; nil while there is none.
     var current: Life? {
-        guard !isStarting, let life = lives.last, life.keeper?.process.isRunning ?? true else { return nil }
+        guard !isStarting, let life = lives.last, !life.hasFailed, life.keeper?.process.isRunning ?? true else {
+            return nil
+        }
         return life
     }
 
@@ -69,7 +83,7 @@ final class Session {
         let receipts: Receipts
         let program: String
         do {
-            receipts = try Receipts(path, writers: settings.writers + 1)
+            receipts = try Receipts(path, writers: settings.allWriters)
             program = try LibUV.executablePath()
         } catch {
             isStarting = false
@@ -79,7 +93,7 @@ final class Session {
         manager.spawnKeeper(
             for: id, in: run.directory, environment: run.environment,
             command: [
-                program, VerifyingChild.argument, path, "\(settings.writers + 1)", settings.childFault.rawValue,
+                program, VerifyingChild.argument, path, "\(settings.allWriters)", settings.childFault.rawValue,
             ],
             readiness: .accepting
         ) { [self] result in
@@ -87,12 +101,14 @@ final class Session {
             switch result {
             case .success(let keeper):
                 startTimes.append(clock.microseconds - begun)
-                lives.append(
-                    Life(receipts, keeper: keeper, keeperPID: keeper.pid, readyAt: clock.microseconds))
+                lives.append(Life(receipts, keeper: keeper, keeperPID: keeper.pid))
                 completion(nil)
             case .failure(let error):
                 wantedAt = clock.microseconds + 100_000
                 startFailures.append("\(error)")
+                if receipts[.pid] > 0 {
+                    lives.append(Life(receipts, keeper: nil, keeperPID: 0, hasFailed: true))
+                }
                 completion(error)
             }
         }
@@ -101,16 +117,11 @@ final class Session {
     /// Takes over the lives that other processes have started, by their files.
     func adopt(keeperPID: Int32) throws {
         for number in run.lives(session: index) {
-            let receipts = try Receipts(run.receipts(session: index, life: number), writers: settings.writers + 1)
-            lives.append(Life(receipts, keeper: nil, keeperPID: keeperPID, readyAt: 0))
+            let receipts = try Receipts(run.receipts(session: index, life: number), writers: settings.allWriters)
+            lives.append(Life(receipts, keeper: nil, keeperPID: keeperPID))
         }
     }
 
     /// No more starts.
     func end() { isEnding = true }
-
-    /// Whether a line arrived in any life.
-    func hasReceived(_ writer: Int, _ sequence: Int) -> Bool {
-        lives.contains { $0.receipts.hasReceived(writer, sequence) }
-    }
 }

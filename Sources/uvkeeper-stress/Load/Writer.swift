@@ -57,7 +57,7 @@ final class Writer {
 
     private func send(on channel: any LineChannel, intendedAt moment: UInt64) {
         let size = settings.sizes.draw(&generator)
-        let sequence = ledger.begin(byteCount: size)
+        let sequence = ledger.begin(byteCount: size, time: clock.microseconds)
         let line = LineFormat(kind: LineFormat.Kind.ordered, writer: number, sequence: sequence, byteCount: size)
         outstanding += 1
         channel.send(line.bytes()) { [self] outcome in

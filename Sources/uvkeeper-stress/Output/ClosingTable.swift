@@ -1,6 +1,13 @@
 /// What a run found, as a table for people.
 enum ClosingTable {
     static func text(_ result: RunResult) -> String {
+        let rows = rows(result)
+        let width = rows.map(\.0.count).max() ?? 0
+        return rows.map { $0.0 + String(repeating: " ", count: width + 2 - $0.0.count) + $0.1 }.joined(separator: "\n")
+    }
+
+    /// What each row is about, and what it says.
+    static func rows(_ result: RunResult) -> [(String, String)] {
         var rows: [(String, String)] = []
         let lines = result.lines
         let seconds = max(0.001, result.seconds)
@@ -11,7 +18,7 @@ enum ClosingTable {
             (
                 "lines",
                 "\(Texts.count(lines.sent)) sent: \(Texts.count(lines.written)) written, "
-                    + "\(Texts.count(lines.refused)) refused, \(Texts.count(lines.unknown)) unknown"
+                    + "\(Texts.count(lines.refused + lines.overflowed)) refused, \(Texts.count(lines.unknown)) unknown"
             ))
         rows.append(
             (
@@ -27,15 +34,27 @@ enum ClosingTable {
             rows.append(("keeper memory", "mean \(Texts.bytes(Double(mean))), most \(Texts.bytes(Double(most)))"))
         }
         rows += arrivals(result)
-        if !result.faults.isEmpty { rows.append(("faults", faults(result))) }
+        if result.lines.overflowed > 0 {
+            rows.append(
+                (
+                    "overload",
+                    "\(Texts.count(result.lines.overflowed)) of the refused lines were more than the load's own limit "
+                        + "lets wait for a session"
+                ))
+        }
+        if !result.faults.isEmpty {
+            rows.append(("faults", faults(result)))
+            let excused = excuses(result)
+            if !excused.isEmpty { rows.append(("excused by", excused)) }
+        }
         for note in result.notes { rows.append(("note", note)) }
         for text in result.told { rows.append(("VIOLATION", text)) }
         let broken = result.violations.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        if let incomplete = result.incomplete { rows.append(("INCOMPLETE", incomplete)) }
         rows.append(
             ("verdict", broken.isEmpty ? "all invariants hold" : "broken: \(broken.joined(separator: ", "))"))
         if !broken.isEmpty { rows.append(("again", result.replay)) }
-        let width = rows.map(\.0.count).max() ?? 0
-        return rows.map { $0.0 + String(repeating: " ", count: width + 2 - $0.0.count) + $0.1 }.joined(separator: "\n")
+        return rows
     }
 
     private static func arrivals(_ result: RunResult) -> [(String, String)] {
@@ -45,16 +64,23 @@ enum ClosingTable {
             (judged.unknownArrived, "of the unknown lines arrived"),
             (judged.unknownLost, "of the unknown lines did not"),
             (judged.lostWithChild, "written lines died in the pipe of a killed child"),
-            (judged.lostInGap, "written lines died with a killed keeper whose child was stalled"),
             (judged.clientFragments, "fragments of clients that disconnected in mid-line"),
             (judged.serverFragments, "fragments of a killed server"),
             (judged.overtaken, "lines of a killed server that the next one's overtook"),
             (judged.cutTails, "lines cut by the end of a killed keeper"),
-            (judged.pendingAtKill, "lines without an outcome in killed servers"),
+            (judged.pendingAtKill, "of the unknown lines were under way in killed servers"),
         ]
         let text = parts.filter { $0.0 > 0 }.map { "\(Texts.count($0.0)) \($0.1)" }
         if !text.isEmpty { rows.append(("allowed", text.joined(separator: "; "))) }
         return rows
+    }
+
+    /// The lines that each kind of fault explains.
+    private static func excuses(_ result: RunResult) -> String {
+        var sums: [String: FaultRecord.Excused] = [:]
+        for fault in result.faults { sums[fault.kind, default: .init()].add(fault.excused) }
+        return sums.sorted { $0.key < $1.key }.filter { $0.value.total > 0 }.map { "\($0.key) (\($0.value))" }
+            .joined(separator: ", ")
     }
 
     private static func faults(_ result: RunResult) -> String {

@@ -13,12 +13,17 @@ enum HTMLReport {
             <style>\(style)</style></head><body><main>
             <h1>uvkeeper-stress \(result.scenario), seed \(result.seed)</h1>
             <p class="\(result.holds ? "good" : "bad")" id="verdict">\(verdict)</p>
-            <pre>\(Plot.escaped(ClosingTable.text(result)))</pre>
+            <table class="facts"><tbody>\(facts(result))</tbody></table>
             \(plots(result).map { $0.svg() }.joined(separator: "\n"))
             \(faults(result))
             </main></body></html>
 
             """
+    }
+
+    private static func facts(_ result: RunResult) -> String {
+        ClosingTable.rows(result).map { "<tr><th>\(Plot.escaped($0.0))</th><td>\(Plot.escaped($0.1))</td></tr>" }
+            .joined()
     }
 
     private static func plots(_ result: RunResult) -> [Plot] {
@@ -82,10 +87,10 @@ enum HTMLReport {
             let end = fault.end.map { Texts.decimal($0) } ?? ""
             let session = fault.session.map { "\($0)" } ?? "all"
             return "<tr><td>\(Texts.decimal(fault.start))</td><td>\(end)</td><td>\(fault.kind)</td><td>\(session)</td>"
-                + "<td>\(Plot.escaped(fault.note))</td></tr>"
+                + "<td>\(fault.excused)</td><td>\(Plot.escaped(fault.note))</td></tr>"
         }
         return
-            "<h2>Faults</h2><table><thead><tr><th>from s</th><th>to s</th><th>fault</th><th>session</th><th></th></tr>"
+            "<h2>Faults</h2><table><thead><tr><th>from s</th><th>to s</th><th>fault</th><th>session</th><th>lines it excuses</th><th></th></tr>"
             + "</thead><tbody>\(rows.joined())</tbody></table>"
     }
 
@@ -95,13 +100,13 @@ enum HTMLReport {
         --b:#f0a050;--c:#5fd07a;--mark:#ff7b72}}
         body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
         main{max-width:900px;margin:auto;padding:1.5rem 1rem}h1{font-size:1.4rem}h2{font-size:1.1rem;margin:2rem 0 .3rem}
-        pre{white-space:pre-wrap;font-size:13px}svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--soft)}
+        .facts th{font-weight:400;color:var(--soft)}.facts td{overflow-wrap:anywhere}svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--soft)}
         text.y{text-anchor:end;dominant-baseline:middle}text.x{text-anchor:middle}.grid{stroke:var(--line)}
         .mark{stroke:var(--mark);stroke-opacity:.35}polyline{fill:none;stroke-width:1.6}
         polyline.a{stroke:var(--a)}polyline.b{stroke:var(--b)}polyline.c{stroke:var(--c)}
         span.a{color:var(--a)}span.b{color:var(--b)}span.c{color:var(--c)}.legend{color:var(--soft);margin:0}
         .good{color:var(--c)}.bad{color:var(--mark)}.good,.bad{font-weight:600}
         table{border-collapse:collapse;font-size:13px}td,th{text-align:left;padding:.1rem .7rem .1rem 0;
-        border-bottom:1px solid var(--line)}
+        border-bottom:1px solid var(--line);vertical-align:top}th{white-space:nowrap}
         """
 }

@@ -21,8 +21,11 @@ struct Plot {
     private static let width = 860.0
     private static let height = 260.0
     private static let left = 64.0
+    private static let right = 32.0
     private static let bottom = 36.0
-    private static let top = 12.0
+    private static let top = 14.0
+    /// More marks than these would hide the lines: they become short.
+    private static let markLimit = 40
 
     func svg() -> String {
         let points = lines.flatMap(\.points)
@@ -32,7 +35,7 @@ struct Plot {
         let xLeast = points.map(\.x).min() ?? 0
         let yLeast = isLogarithmic ? max(0.001, points.map(\.y).filter { $0 > 0 }.min() ?? 0.001) : 0
         let x = { (value: Double) -> Double in
-            Plot.left + (value - xLeast) / max(1e-9, xMost - xLeast) * (Plot.width - Plot.left - 8)
+            Plot.left + (value - xLeast) / max(1e-9, xMost - xLeast) * (Plot.width - Plot.left - Plot.right)
         }
         let y = { (value: Double) -> Double in
             let part =
@@ -42,21 +45,20 @@ struct Plot {
         }
         var parts = ["<h2>\(title)</h2><svg viewBox=\"0 0 \(Int(Plot.width)) \(Int(Plot.height))\" role=\"img\">"]
         parts.append("<title>\(title)</title>")
+        let markEnd = marks.count > Plot.markLimit ? Plot.top : Plot.height - Plot.bottom
         for mark in marks where mark.x >= xLeast && mark.x <= xMost {
             let place = Plot.number(x(mark.x))
             parts.append(
-                "<line class=\"mark\" x1=\"\(place)\" x2=\"\(place)\" y1=\"\(Plot.top)\" "
-                    + "y2=\"\(Plot.height - Plot.bottom)\"><title>\(Plot.escaped(mark.text))</title></line>")
+                "<line class=\"mark\" x1=\"\(place)\" x2=\"\(place)\" y1=\"2\" "
+                    + "y2=\"\(markEnd)\"><title>\(Plot.escaped(mark.text))</title></line>")
         }
-        for step in 0...4 {
-            let part = Double(step) / 4
-            let value = isLogarithmic ? yLeast * Plot.power(yMost / yLeast, part) : yMost * part
+        for value in isLogarithmic ? Plot.logarithmicTicks(yLeast, yMost) : Plot.ticks(0, yMost) {
             let place = Plot.number(y(value))
             parts.append(
-                "<line class=\"grid\" x1=\"\(Plot.left)\" x2=\"\(Plot.width - 8)\" y1=\"\(place)\" y2=\"\(place)\"/>"
+                "<line class=\"grid\" x1=\"\(Plot.left)\" x2=\"\(Plot.width - Plot.right)\" y1=\"\(place)\" y2=\"\(place)\"/>"
                     + "<text x=\"\(Plot.left - 6)\" y=\"\(place)\" class=\"y\">\(Texts.decimal(value))</text>")
         }
-        for value in xTicks ?? (0...5).map({ xLeast + (xMost - xLeast) * Double($0) / 5 }) where value <= xMost {
+        for value in xTicks ?? Plot.ticks(xLeast, xMost) where value <= xMost {
             parts.append(
                 "<text x=\"\(Plot.number(x(value)))\" y=\"\(Plot.height - Plot.bottom + 16)\" class=\"x\">"
                     + "\(xText(value))</text>")
@@ -69,6 +71,20 @@ struct Plot {
         let legend = lines.map { "<span class=\"\($0.style)\">\($0.name)</span>" }.joined(separator: " ")
         parts.append("<p class=\"legend\">\(yLabel) over \(xLabel). \(legend)</p>")
         return parts.joined(separator: "\n")
+    }
+
+    /// Round numbers between two, at most six.
+    static func ticks(_ least: Double, _ most: Double) -> [Double] {
+        let rough = max(1e-6, most - least) / 5
+        let base = power(10, log(rough).rounded(.down))
+        let step = [1, 2, 5, 10].map { $0 * base }.first { $0 >= rough } ?? base
+        return Array(stride(from: (least / step).rounded(.up) * step, through: most, by: step))
+    }
+
+    /// Powers of ten between two numbers; of a range without two of them, its ends.
+    static func logarithmicTicks(_ least: Double, _ most: Double) -> [Double] {
+        let powers = Array(stride(from: log(least).rounded(.up), through: log(most).rounded(.down), by: 1))
+        return powers.count > 1 ? powers.map { power(10, $0) } : [least, most]
     }
 
     static func escaped(_ text: String) -> String {

@@ -1,9 +1,14 @@
+import Histogram
+
 /// Everything a run found, as it is written to JSON and into the report.
 struct RunResult: Codable {
     struct Lines: Codable {
         var sent = 0
         var written = 0
         var refused = 0
+        /// Refused because more were sent than the load's own limits let wait.
+        var overflowed = 0
+        /// Those under way in killed servers included.
         var unknown = 0
         var bytes = 0
     }
@@ -15,6 +20,8 @@ struct RunResult: Codable {
         let start: Double
         let end: Double?
         let note: String
+        /// Lines it explains.
+        let excused: FaultRecord.Excused
     }
 
     /// In milliseconds.
@@ -45,6 +52,8 @@ struct RunResult: Codable {
     var faults: [Fault] = []
     var violations: [String: Int] = [:]
     var told: [String] = []
+    /// Why the run ended before it was to; what it found holds as far as it came.
+    var incomplete: String?
     var notes: [String] = []
     var samples: [Sample] = []
     /// HDR histograms (V2, compressed, base64) in microseconds.
@@ -55,6 +64,27 @@ struct RunResult: Codable {
         self.scenario = scenario
         self.seed = seed
         self.replay = replay
+    }
+
+    /// What the judge found about lines.
+    init(_ scenario: String, _ settings: LoadSettings, _ cases: [Judge.Case], _ judge: Judge) {
+        self.init(scenario: scenario, seed: settings.seed, replay: Runner.replay(seed: settings.seed))
+        var latency = Histogram<UInt64>(highestTrackableValue: 600_000_000)
+        lines = Lines(cases.flatMap(\.ledgers)) { entry in
+            if entry.outcome == .written { latency.record(max(1, min(600_000_000, entry.latency))) }
+        }
+        self.latency = Percentiles(latency)
+        latencyHistogram = HistogramFile.encode(latency)
+        sessions = settings.sessions
+        writers = settings.writers + settings.drivenWriters
+        keeperStarts = cases.reduce(0) { $0 + $1.lives.count }
+        lagBound = Double(RunClock.microseconds(settings.lagBound)) / 1000
+        judged = judge.counts
+        faults = judge.faults.map { Fault($0) }
+        if cases.contains(where: { $0.ledgers.contains { $0.isFull } }) {
+            incomplete =
+                "a writer has sent \(Texts.count(Ledger.capacity)) lines, more cannot be checked: use more writers"
+        }
     }
 
     var holds: Bool { violations.isEmpty }

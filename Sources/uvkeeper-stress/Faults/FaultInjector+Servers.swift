@@ -1,0 +1,102 @@
+import UVKeeper
+
+/// Faults of the server in another process, and waves of keepers of their own.
+extension FaultInjector {
+    func startServer() {
+        guard let server = engine.server else { return }
+        engine.extraOutstanding += 1
+        server.onStall = { [engine] late, time in
+            engine.faults.append(FaultRecord(stalledFor: late, until: time, whose: "the loop of a driven server"))
+        }
+        do {
+            try server.start { [unowned self] status, told in
+                engine.extraOutstanding -= 1
+                switch told {
+                case nil: engine.early.add(.recovery, "a driven server ended by itself: \(status)")
+                case .kill: if engine.phase == .running { startServer() }
+                default:
+                    if status != .exited(code: 0) {
+                        engine.early.add(.recovery, "a driven server ended badly: \(status)")
+                    }
+                }
+            }
+        } catch {
+            // No descriptor for it now, perhaps.
+            engine.extraOutstanding -= 1
+            retryServer("\(error)")
+        }
+    }
+
+    private func retryServer(_ reason: String) {
+        guard engine.phase == .running else { return }
+        guard isActive(.descriptorsExhausted) else {
+            return engine.early.add(.recovery, "a driven server cannot be started: \(reason)")
+        }
+        let record = FaultRecord(.serverKilled, session: nil, start: engine.clock.microseconds)
+        end(record, after: .milliseconds(50)) { [unowned self] in startServer() }
+    }
+
+    /// Ends it in order, so that what it has under way gets its outcome; one that is just starting is killed.
+    func endServer() {
+        guard let server = engine.server, let (_, isWriting) = server.progress else { return }
+        if !isWriting { begin(.serverKilled, nil, note: "at the end of the run").end = engine.clock.microseconds }
+        do throws(UVError) { try server.end(isWriting ? .terminate : .kill) } catch {
+            engine.early.add(.recovery, "a driven server cannot be ended: \(error)")
+        }
+    }
+
+    /// The next one is started at once; the fault lasts until that one has sent a line.
+    func killServer() {
+        // One that has not written yet has nothing under way.
+        guard let server = engine.server, let pid = server.pid, server.progress?.isWriting == true else {
+            return skip()
+        }
+        let record = begin(.serverKilled, nil, note: "SIGKILL to \(pid)")
+        do throws(UVError) { try server.end(.kill) } catch { record.note += "; \(error)" }
+        awaitServer(record, server)
+    }
+
+    private func awaitServer(_ record: FaultRecord, _ server: DrivenServer) {
+        end(record, after: .milliseconds(10)) { [unowned self] in
+            guard engine.phase == .running, server.progress?.isWriting != true else { return }
+            if let age = server.progress?.age, age > DrivenServer.startLimit {
+                return engine.early.add(.recovery, "a driven server did not write within 30 s")
+            }
+            engine.loop.onNextTick { if self.engine.phase == .running { self.awaitServer(record, server) } }
+        }
+    }
+
+    /// Keepers of sessions that nobody else uses, started and killed at once.
+    func startWave(_ planned: Planned) {
+        guard !isActive(.descriptorsExhausted) else { return skip() }
+        let count = 4 + Int(planned.number % 5)
+        let record = begin(.spawnWave, nil, note: "\(count) keepers")
+        var settings = LoadSettings()
+        settings.writers = 0
+        do {
+            let first = FaultInjector.firstWaveSession + engine.waves.count
+            let sessions = try (first..<first + count).map {
+                try Session($0, in: engine.run, manager: engine.manager, settings: settings, clock: engine.clock)
+            }
+            let wave = try Wave(
+                sessions, in: engine.run, manager: engine.manager, clock: engine.clock, seed: planned.number,
+                on: engine.loop)
+            wave.onFault = { [engine] in engine.faults.append($0) }
+            wave.onViolation = { [engine] in engine.early.add($0, $1) }
+            engine.waves += sessions
+            engine.extraOutstanding += 1
+            runningWaves += 1
+            wave.start { [self] in
+                runningWaves -= 1
+                engine.extraOutstanding -= 1
+                record.end = engine.clock.microseconds
+            }
+        } catch {
+            record.note += "; \(error)"
+            record.end = engine.clock.microseconds
+        }
+    }
+
+    /// Far above the numbers of the sessions under load.
+    private static let firstWaveSession = 1000
+}

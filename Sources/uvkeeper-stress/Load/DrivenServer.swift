@@ -1,0 +1,87 @@
+import UVKeeper
+
+/// A server in a process of its own that writes to the sessions of a run: to be killed, and started again.
+///
+/// What it was told about its lines, and its vitals, are in files, so nothing of that dies with it.
+final class DrivenServer {
+    private enum State {
+        case idle
+        case running(ChildProcess, since: UInt64, sentBefore: Int)
+        case ending(ChildProcess, by: Signal)
+    }
+
+    /// In microseconds: how long a server may take from its start to its first line.
+    static let startLimit: UInt64 = 30_000_000
+
+    let vitals: Vitals
+    /// Of all servers so far.
+    private(set) var lag = LoopLag()
+    /// Called with each stall of a server's loop: its length and its end.
+    var onStall: ((UInt64, UInt64) -> Void)?
+    private let configuration: ChildProcess.Configuration
+    private let ledgers: [Ledger]
+    private let clock: RunClock
+    private let loop: Loop
+    private var state = State.idle
+
+    /// - Parameters:
+    ///   - ledgers: of its writers.
+    ///   - options: of its load, as `serve` takes them.
+    init(_ run: RunDirectory, ledgers: [Ledger], options: [String], clock: RunClock, on loop: Loop) throws {
+        self.ledgers = ledgers
+        self.clock = clock
+        self.loop = loop
+        vitals = try Vitals(run.vitals)
+        configuration = ChildProcess.Configuration(
+            executable: try LibUV.executablePath(),
+            arguments: ["serve", "--directory", run.directory, "--start", "\(RunClock.microseconds(clock.start))"]
+                + options,
+            environment: run.environment, stdio: [.ignore, .ignore, .descriptor(2)])
+    }
+
+    /// Starts it. `onExit` runs when it has ended, with the signal that first told it to; nil if none did.
+    func start(_ onExit: @escaping (ProcessExit, _ told: Signal?) -> Void) throws {
+        let process = try ChildProcess(configuration, on: loop) { [unowned self] _, status in
+            let told: Signal? = if case .ending(_, let signal) = state { signal } else { nil }
+            state = .idle
+            onExit(status, told)
+        }
+        state = .running(process, since: clock.microseconds, sentBefore: sent)
+    }
+
+    /// Tells it to end: at once, or in order after what it has under way.
+    func end(_ signal: Signal) throws(UVError) {
+        switch state {
+        case .idle: return
+        case .running(let process, _, _):
+            state = .ending(process, by: signal)
+            try process.kill(signal)
+        case .ending(let process, _): try process.kill(signal)
+        }
+    }
+
+    var pid: Int32? {
+        switch state {
+        case .idle: nil
+        case .running(let process, _, _), .ending(let process, _): process.pid
+        }
+    }
+
+    /// Lines of all servers so far.
+    var sent: Int { ledgers.reduce(0) { $0 + $1.count } }
+
+    /// How long it has been running, in microseconds, and whether it has sent a line; nil while none runs.
+    var progress: (age: UInt64, isWriting: Bool)? {
+        guard case .running(_, let since, let before) = state else { return nil }
+        return (clock.microseconds - since, sent > before)
+    }
+
+    /// Reads what it has told about its loop.
+    func takeLag() -> UInt64 {
+        vitals.takeTicks { late, time in
+            lag.note(late)
+            if late > LoopLag.stall { onStall?(late, time) }
+        }
+        return lag.takeRecent()
+    }
+}
