@@ -51,27 +51,36 @@ extension FaultInjector {
     func litter(_ planned: Planned) {
         let count = 1000 + Int(planned.number % 1000)
         let record = begin(.staleFiles, nil, note: "\(count) dead keepers")
-        let directory = engine.run.sessions
         engine.extraOutstanding += 1
+        let prefix = "\(engine.run.sessions)/stale-\(record.start)"
         // In the thread pool, so that making them is not what blocks the loop.
         engine.loop.queueWork { () -> String in
-            do throws(UVError) {
-                for number in 0..<count {
-                    // No process has this pid: it is above the kernel's limit. The pid file comes last: by it another
-                    // server's discovery finds the others.
-                    try FaultInjector.write("", to: "\(directory)/stale-\(number).rpc.sock")
-                    try FaultInjector.write("4194999", to: "\(directory)/stale-\(number).rpc.sock.pi-pid")
-                    try FaultInjector.write("4194999", to: "\(directory)/stale-\(number).rpc.sock.pid")
+            for number in 0..<count {
+                do throws(UVError) {
+                    try FaultInjector.makeStale("\(prefix)-\(number)")
+                } catch {
+                    return "; \(number) made: \(error)"
                 }
-                return ""
-            } catch {
-                return "\(error)"
             }
+            return ""
         } completion: { [self] failure in
             engine.extraOutstanding -= 1
             record.note += failure
             record.end = engine.clock.microseconds
             discover(record)
+        }
+    }
+
+    /// The files of one dead keeper, all or none. The pid file comes last: by it another server's discovery finds the others.
+    private static func makeStale(_ base: String) throws(UVError) {
+        do throws(UVError) {
+            try write("", to: base + ".rpc.sock")
+            // No process has this pid: it is above the kernel's limit.
+            try write("4194999", to: base + ".rpc.sock.pi-pid")
+            try write("4194999", to: base + ".rpc.sock.pid")
+        } catch {
+            for suffix in ["", ".pi-pid", ".pid"] { try Files.unlinkIfPresent(base + ".rpc.sock" + suffix) }
+            throw error
         }
     }
 
