@@ -26,6 +26,13 @@ import UVKeeper
         }
     }
 
+    @Test("nor does it to a host without a descriptor to look at its lock") func unseen() throws {
+        try withWorld { world throws in
+            let lines = try world.host("unseen", world.paths.directory, "s1", BuiltProducts.sidecar)
+            #expect(lines.count == 1 && ["refused: ", "unknown: "].contains { lines[0].hasPrefix($0) }, "\(lines)")
+        }
+    }
+
     /// A session whose child reads nothing and whose pipe is full to the last byte.
     private func withStalledChild(
         _ body: @escaping (Loop, KeeperManager, _ keeper: Int32, _ child: Int32, @escaping () -> Void) throws -> Void

@@ -84,6 +84,38 @@ enum Host {
         try loop.close()
     }
 
+    /// Fills a session's pipe, then writes a line that only the keeper can take, with one descriptor to spare: for the
+    /// connection, and none to see that the keeper holds its lock. When the keeper has read it, it is told to end.
+    static func unseen(_ arguments: [String]) throws {
+        let loop = try Loop()
+        let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
+        let timer = try TimerHandle(on: loop)
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let before = limit
+        manager.spawnKeeper(
+            for: arguments[1], in: arguments[0], command: ["sleep", "1000"], readiness: .accepting
+        ) { result in
+            guard case .success(let keeper) = result else { return say(result) }
+            manager.writeRPC([UInt8](repeating: 97, count: 65535), to: arguments[1]) { _ in
+                let lowest = openDescriptor("/dev/null", O_RDONLY)
+                closeDescriptor(lowest)
+                limit.rlim_cur = rlim_t(lowest + 1)
+                setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+                manager.writeRPC("last", to: arguments[1]) { outcome in
+                    say(outcome)
+                    limit = before
+                    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+                    timer.close()
+                    manager.stopKeeper(for: arguments[1]) { _ in manager.close() }
+                }
+                timer.start(after: .milliseconds(100)) { _ in try? Processes.send(.terminate, to: keeper.pid) }
+            }
+        }
+        loop.run()
+        try loop.close()
+    }
+
     /// As a user without privileges: what is said about a process of root, and what comes of killing it.
     static func unprivileged(_ arguments: [String]) throws {
         guard setgid(65534) == 0, setuid(65534) == 0, let pid = Int32(arguments[0]) else { return say("cannot") }
