@@ -34,20 +34,51 @@ import UVKeeper
         }
     }
 
-    @Test("a browser shows the page", .enabled(if: browser != nil, "no headless browser is installed"))
-    func shown() throws {
+    @Test(
+        "a browser shows every plot within the page, in light and dark",
+        .enabled(if: browser != nil, "no headless browser is installed"),
+        arguments: [("1", "rgb(255, 255, 255)", "rgb(27, 31, 36)"), ("0", "rgb(20, 23, 28)", "rgb(230, 233, 238)")])
+    func shown(scheme: String, paper: String, ink: String) throws {
         try withTemporaryDirectory { directory in
             let page = "\(directory)/a.html"
-            _ = try StressRun("writes", "--lines", "100", "--sessions", "1", "--report", page)
+            let run = try StressRun(
+                "restart", "--duration", "3", "--kill-interval", "0.5", "--sessions", "1", "--rate", "200", "--report",
+                page)
+            #expect(run.code == 0, "\(run.output)")
+            let file = try OpenFile(page, .append)
+            try file.write(Array(Self.measuring.utf8))
+            file.close()
             let dump = try runProgram(
                 Self.browser ?? "",
                 [
-                    "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=\(directory)/p", "--dump-dom",
+                    "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=\(directory)/p",
+                    "--blink-settings=preferredColorScheme=\(scheme)", "--window-size=1000,800", "--dump-dom",
                     "file://\(page)",
                 ])
-            #expect(dump.output.contains("<polyline") && dump.output.contains("id=\"verdict\""), "\(dump.output)")
+            let measured = "measured: \(paper) on it \(ink), 4 plots with lines, 0 without, 0 texts outside."
+            #expect(dump.output.contains(measured), "\(dump.output.suffix(400))")
         }
     }
+
+    /// Says in the page what a reader would see of it.
+    private static let measuring = """
+        <script>
+        const style = getComputedStyle(document.body), all = query => [...document.querySelectorAll(query)];
+        const shown = all("polyline").filter(line => {
+            const box = line.getBoundingClientRect(), own = getComputedStyle(line);
+            return box.width > 0 && own.stroke != "none" && own.stroke != style.backgroundColor;
+        });
+        const outside = all("svg text").filter(text => {
+            const box = text.getBoundingClientRect(), frame = text.closest("svg").getBoundingClientRect();
+            return box.left < frame.left || box.right > frame.right || box.bottom > frame.bottom;
+        });
+        const plots = new Set(shown.map(line => line.closest("svg"))).size;
+        const empty = all("h2 + p").length, wide = document.documentElement.scrollWidth > innerWidth;
+        document.body.append(`measured: ${style.backgroundColor} on it ${style.color}, ${plots} plots with lines, ` +
+            `${empty} without, ${outside.length} texts outside${wide ? ", too wide" : ""}.`);
+        </script>
+
+        """
 
     private func text(_ path: String) throws -> String {
         String(decoding: try Files.read(path, limit: 1 << 24), as: UTF8.self)
