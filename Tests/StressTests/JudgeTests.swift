@@ -179,6 +179,20 @@ import Testing
         }
     }
 
+    @Test(
+        "an unknown line may come late if its server was killed while its connection was open",
+        arguments: [1_200, 5_000])
+    func lateUnknown(kill: UInt64) throws {
+        try withRun { run in
+            run.send(.unknown, at: 1_000, received: 0)
+            run.fault(.keeperStopped, 900, 1_500)
+            run.note(.reordered, Receipts.reorderedKind)
+            #expect(run.verdict() == [.reordered: 1], "of one server, lines stay in order")
+            run.fault(.serverKilled, kill, kill + 100)
+            #expect(run.verdict() == (kill < 1_500 ? [:] : [.reordered: 1]))
+        }
+    }
+
     @Test("an input ends within a line only if its keeper was killed") func tails() throws {
         try withRun { run in
             run.receipts[0][.tails] = 1

@@ -40,6 +40,9 @@ extension FaultRecord {
         return entry.begin <= end + FaultRecord.aftermath
     }
 
+    /// Whether it lasted at a time, or what piled up in it may not have been worked off by then.
+    func affects(_ time: UInt64) -> Bool { time >= start && (end.map { time <= $0 + FaultRecord.aftermath } ?? true) }
+
     func explainsRefusal(of entry: Ledger.Entry) -> Bool { kind.refuses && covers(entry) }
 
     func explainsUnknown(_ entry: Ledger.Entry) -> Bool { kind.leavesUnknown && covers(entry) }

@@ -85,7 +85,7 @@ struct Judge {
         var torn = Int(receipts[.torn])
         var reordered = Int(receipts[.reordered])
         // What a killed server had under way may be cut, and overtaken by what the next server sends.
-        for fragment in receipts.fragments where isPending(fragment, one, faults) {
+        for fragment in receipts.fragments where wasOpen(fragment, one, faults) {
             switch fragment.kind {
             case LineFormat.Kind.ordered:
                 torn -= 1
@@ -115,12 +115,20 @@ struct Judge {
         }
     }
 
-    private func isPending(_ fragment: Receipts.Fragment, _ one: Case, _ faults: [FaultRecord]) -> Bool {
+    /// Whether the line was under way in a killed server: without an outcome, or unknown on a connection that was open.
+    private func wasOpen(_ fragment: Receipts.Fragment, _ one: Case, _ faults: [FaultRecord]) -> Bool {
         guard one.ledgers.indices.contains(fragment.writer) else { return false }
         let ledger = one.ledgers[fragment.writer]
         guard fragment.sequence >= 0, fragment.sequence < ledger.count else { return false }
         let entry = ledger[fragment.sequence]
-        return entry.outcome == .pending && faults.contains { $0.explainsPending(entry) }
+        switch entry.outcome {
+        case .pending: return faults.contains { $0.explainsPending(entry) }
+        case .unknown:
+            return faults.contains { kill in
+                kill.explainsPending(entry) && faults.contains { $0.explainsUnknown(entry) && $0.affects(kill.start) }
+            }
+        case .none, .written, .refused, .overflowed: return false
+        }
     }
 
     // MARK: What the writers were told
