@@ -4,6 +4,7 @@
 #ifndef UVKEEPER_CLIBUV_SHIM_H
 #define UVKEEPER_CLIBUV_SHIM_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -33,6 +34,18 @@ static inline int uvkeeper_errno(void) {
 /// `uv_loop_configure` is variadic.
 static inline int uvkeeper_loop_measure_idle_time(uv_loop_t *loop) {
     return uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
+}
+
+/// The next name in a directory but `.` and `..`. NULL at its end, with errno 0, and on an error.
+static inline const char *uvkeeper_next_name(DIR *directory) {
+    struct dirent *entry;
+    do {
+        errno = 0;
+        entry = readdir(directory);
+        if (entry == NULL) return NULL;
+    } while (entry->d_name[0] == '.' &&
+             (entry->d_name[1] == 0 || (entry->d_name[1] == '.' && entry->d_name[2] == 0)));
+    return entry->d_name;
 }
 
 /// `SIG_IGN` is a cast.

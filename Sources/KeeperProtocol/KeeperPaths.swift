@@ -32,31 +32,31 @@ public struct KeeperPaths: Hashable, Sendable {
     /// The address on which the keeper of `session` listens: a socket file, on Windows a named pipe.
     public func socket(for session: SessionID) -> String {
         switch platform {
-        case .posix: path(Self.socketName(session))
-        case .windows: "\\\\.\\pipe\\" + Self.pipeName(session)
+        case .posix: path(session.rawValue, Self.socketEnd)
+        case .windows: "\\\\.\\pipe\\" + Self.pipeStart + session.rawValue
         }
     }
 
     /// The file that holds the keeper's pid as a bare decimal integer; its presence is what discovery looks for.
     public func keeperPID(for session: SessionID) -> String {
-        path(stem(session) + Self.keeperPIDEnd)
+        pidFile(session, Self.keeperPIDEnd)
     }
 
     /// The file that holds the child's pid.
     ///
     /// It ends in `-pid`, not `.pid`, so that discovery cannot take it for a keeper.
     public func childPID(for session: SessionID) -> String {
-        path(stem(session) + ".pi-pid")
+        pidFile(session, Self.childPIDEnd)
     }
 
     /// The file to which the keeper writes its log.
     public func log(for session: SessionID) -> String {
-        path(Self.logStart + session.rawValue + Self.logEnd)
+        path(Self.logStart, session.rawValue, Self.logEnd)
     }
 
     /// The file that catches the keeper's stderr before its own log is open.
     public func launchLog(for session: SessionID) -> String {
-        path(Self.launchLogStart + session.rawValue + Self.logEnd)
+        path(Self.launchLogStart, session.rawValue, Self.logEnd)
     }
 
     // MARK: - From a file name back to its session
@@ -117,7 +117,7 @@ public struct KeeperPaths: Hashable, Sendable {
     /// `<dir>/a.rpc.sock`: a session whose ``socketPathBytesLeft(for:)`` is not negative can also be bound here. Two
     /// random numbers may share a tag, so `EADDRINUSE` means: try another. Not for Windows, whose pipes have no files.
     public func temporarySocketName(random: UInt64) -> String {
-        path(Self.temporarySocketStart + RandomTag.text(random) + Self.temporarySocketEnd)
+        path(Self.temporarySocketStart, RandomTag.text(random), Self.temporarySocketEnd)
     }
 
     /// Whether a file name (no directory) has the shape that ``temporarySocketName(random:)`` gives.
@@ -149,27 +149,26 @@ public struct KeeperPaths: Hashable, Sendable {
 
     private static let socketEnd = ".rpc.sock"
     private static let pipeStart = "pi-rpc-"
-    private static let keeperPIDEnd = ".pid"
+    /// What the names of keepers' pid files end in; others may too.
+    package static let keeperPIDEnd = ".pid"
+    private static let childPIDEnd = ".pi-pid"
     private static let logStart = "keeper-"
     private static let launchLogStart = "keeper-launch-"
-    private static let logEnd = ".log"
+    package static let logEnd = ".log"
     private static let temporarySocketStart = "."
-    private static let temporarySocketEnd = ".s"
-    private static let temporaryFileEnd = ".tmp"
+    package static let temporarySocketEnd = ".s"
+    package static let temporaryFileEnd = ".tmp"
 
-    private static func socketName(_ session: SessionID) -> String { session.rawValue + socketEnd }
-
-    private static func pipeName(_ session: SessionID) -> String { pipeStart + session.rawValue }
-
-    /// What the names of both pid files begin with.
-    private func stem(_ session: SessionID) -> String {
+    private func pidFile(_ session: SessionID, _ end: String) -> String {
         switch platform {
-        case .posix: Self.socketName(session)
-        case .windows: Self.pipeName(session)
+        case .posix: path(session.rawValue, Self.socketEnd, end)
+        case .windows: path(Self.pipeStart, session.rawValue, end)
         }
     }
 
-    private func path(_ name: String) -> String { platform.join(directory, name) }
+    private func path(_ first: String, _ second: String, _ third: String = "") -> String {
+        platform.join(directory, first, second, third)
+    }
 
     private static func session(in name: String, after start: String, before end: String) -> SessionID? {
         guard let id = middle(of: name, after: start, before: end) else { return nil }

@@ -36,10 +36,21 @@ public enum KeeperPlatform: Sendable {
         return String(Substring(bytes))
     }
 
-    /// `name` in `directory`; an empty directory is the current one.
-    func join(_ directory: String, _ name: String) -> String {
-        guard let last = directory.utf8.last else { return name }
-        return isSeparator(last) ? directory + name : directory + separator + name
+    /// The name that the parts make up, in `directory`; an empty directory is the current one.
+    func join(_ directory: String, _ first: String, _ second: String = "", _ third: String = "") -> String {
+        let isComplete = directory.utf8.last.map(isSeparator) ?? true
+        let separator = isComplete ? "" : separator
+        let length =
+            directory.utf8.count + separator.utf8.count + first.utf8.count + second.utf8.count + third.utf8.count
+        // A discovery makes thousands: one allocation and plain copies.
+        return String(unsafeUninitializedCapacity: length) { bytes in
+            var end = 0
+            for var part in [directory, separator, first, second, third] {
+                let rest = UnsafeMutableBufferPointer(rebasing: bytes[end...])
+                end += part.withUTF8 { rest.update(fromContentsOf: $0) }
+            }
+            return end
+        }
     }
 
     /// Whether `path` means the same from every current directory: `/x`; on Windows `C:\x` and `\\server\share`.

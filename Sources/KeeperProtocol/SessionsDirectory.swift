@@ -17,7 +17,9 @@ public enum SessionsDirectory {
         let chosen = environment[KeeperVariable.dashboardHome].map(trimmed) ?? ""
         let base = chosen.isEmpty ? home : chosen
         guard !chosen.isEmpty || platform.isAbsolute(home) else { return nil }
-        return [".pi", "dashboard", "sessions"].reduce(platform.removingTrailingSeparators(base), platform.join)
+        return [".pi", "dashboard", "sessions"].reduce(platform.removingTrailingSeparators(base)) {
+            platform.join($0, $1)
+        }
     }
 
     private static func trimmed(_ text: String) -> String {

@@ -7,7 +7,7 @@ internal import UVLoop
 /// lock on the pid file and is named in it or serves the socket (ours), or listens on the session's socket (the original, which has no lock). Only such
 /// a process is ever signalled. One that merely has the pid, and the session's name among its arguments, may be an original
 /// keeper that lost its socket, or `sleep 100` in place of the keeper of session 100: it is left alone. Safe on any thread;
-/// nothing here waits.
+/// nothing here waits. A live keeper costs 13 system calls, 5 of them for the finding.
 struct KeeperInspection: Sendable {
     enum Finding: Hashable, Sendable {
         /// A keeper lives; `pid` is nil if the system does not tell which process serves the socket.
@@ -30,40 +30,39 @@ struct KeeperInspection: Sendable {
 
     let session: SessionID
     let finding: Finding
-    /// When the live keeper started; with the pid, this tells it from a later process of the same number.
-    let startTime: Duration?
     /// What the child-pid file says; nil if absent, unreadable, or left behind by an earlier keeper.
     let childPID: Int32?
-
+    /// Whether the child lives, as far as its pid file tells: absent means alive.
+    let isChildAlive: Bool
     /// When the pid file was written, since 1970; nil if there is none.
     let since: Duration?
 
-    init(_ session: SessionID, paths: KeeperPaths) {
+    /// - Parameter looksForChild: false: the child's file is not read, and the child counts as alive.
+    init(_ session: SessionID, paths: KeeperPaths, looksForChild: Bool = true) {
         self.session = session
-        let pidFile = PIDFile(paths.keeperPID(for: session))
+        let pidFile = PIDFile(lockable: paths.keeperPID(for: session))
         since = pidFile.since
-        let childFile = PIDFile(paths.childPID(for: session))
+        finding = KeeperInspection.finding(session, paths: paths, pidFile: pidFile)
+        let childFile = looksForChild ? PIDFile(paths.childPID(for: session)) : PIDFile()
         // A keeper writes the child's file after its own; an older one is a killed predecessor's, whose child is long gone
         // while this one is about to start.
         let isLeftBehind = if let own = pidFile.since, let its = childFile.since { its < own } else { false }
         childPID = isLeftBehind ? nil : childFile.pid
-        let finding = KeeperInspection.finding(session, paths: paths, pidFile: pidFile)
-        guard case .live(let pid?) = finding else {
-            self.finding = finding
-            startTime = nil
-            return
-        }
-        startTime = ProcessDetails(of: pid)?.startTime
-        // Only if it is the keeper before and after is the time in between the keeper's.
-        let again = KeeperInspection.finding(
-            session, paths: paths, pidFile: PIDFile(paths.keeperPID(for: session)))
-        self.finding = again == finding ? finding : .undecided(pid: pid)
+        isChildAlive = childPID.map { Processes.liveness(of: $0) != .gone } ?? true
     }
 
-    /// Whether the child lives, as far as its pid file tells: absent means alive.
-    var isChildAlive: Bool {
-        guard let childPID else { return true }
-        return Processes.liveness(of: childPID) != .gone
+    /// The finding alone.
+    static func finding(_ session: SessionID, paths: KeeperPaths) -> Finding {
+        finding(session, paths: paths, pidFile: PIDFile(lockable: paths.keeperPID(for: session)))
+    }
+
+    /// Whether a process that was found to be the session's keeper still is: it holds the lock, whatever its pid file says
+    /// by now, or serves the socket.
+    static func isStillKeeper(_ pid: Int32, of session: SessionID, paths: KeeperPaths) -> Bool {
+        if let owner = PIDFile(lockable: paths.keeperPID(for: session)).lockedBy { return owner == pid }
+        guard case .accepting(let listener) = SocketProbe(paths.socket(for: session)) else { return false }
+        // With a full backlog the system does not name the listener.
+        return listener.map { $0 == pid } ?? (arguments(of: pid, name: session) == true)
     }
 
     private static func finding(_ session: SessionID, paths: KeeperPaths, pidFile: PIDFile) -> Finding {
@@ -91,8 +90,12 @@ struct KeeperInspection: Sendable {
     /// Whether a process could be an original keeper of the session.
     private static func mayBeKeeper(_ pid: Int32, of session: SessionID) -> Bool {
         guard Processes.liveness(of: pid) != .gone else { return false }
-        guard let arguments = ProcessDetails.arguments(of: pid) else { return true }
-        return arguments.dropFirst().contains(session.rawValue)
+        return arguments(of: pid, name: session) ?? true
+    }
+
+    /// Nil if the system does not show the arguments.
+    private static func arguments(of pid: Int32, name session: SessionID) -> Bool? {
+        ProcessDetails.arguments(of: pid)?.dropFirst().contains(session.rawValue)
     }
 
     private struct PIDFile {
@@ -103,15 +106,27 @@ struct KeeperInspection: Sendable {
         var lockedBy: Int32?
         var since: Duration?
 
-        init(_ path: String) {
+        /// A file that a keeper may hold locked.
+        init(lockable path: String) {
+            self.init(path) { (file) throws(UVError) in
+                guard case .process(let owner) = try file.lockHolder() else { return nil }
+                return owner
+            }
+        }
+
+        /// None.
+        init() {}
+
+        init(_ path: String, lockHolder: (OpenFile) throws(UVError) -> Int32? = { _ in nil }) {
             do throws(UVError) {
                 let file = try OpenFile(path, .readOnly)
                 defer { file.close() }
                 exists = true
                 since = file.statusAtOpening.modifiedAt
-                pid = KeeperInspection.pid(
-                    from: try file.read(from: 0, limit: min(64, Int(clamping: file.statusAtOpening.size))))
-                if case .process(let owner) = try file.lockHolder() { lockedBy = owner }
+                pid = try withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer throws(UVError) in
+                    KeeperInspection.pid(from: try file.readOnce(into: buffer))
+                }
+                lockedBy = try lockHolder(file)
             } catch {
                 switch error {
                 case .noEntry: break
@@ -126,9 +141,18 @@ struct KeeperInspection: Sendable {
     }
 
     /// A positive decimal number, white space around it ignored.
-    private static func pid(from bytes: [UInt8]) -> Int32? {
-        let text = bytes.filter { $0 > UInt8(ascii: " ") }
-        guard let pid = Int32(String(decoding: text, as: UTF8.self)), pid > 0 else { return nil }
-        return pid
+    private static func pid(from bytes: UnsafeRawBufferPointer) -> Int32? {
+        let isSpace = { (byte: UInt8) in byte <= UInt8(ascii: " ") }
+        guard let first = bytes.firstIndex(where: { !isSpace($0) }), let last = bytes.lastIndex(where: { !isSpace($0) })
+        else { return nil }
+        var pid: Int32 = 0
+        for byte in bytes[first...last] {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+            let (tens, isHuge) = pid.multipliedReportingOverflow(by: 10)
+            let (sum, isHuger) = tens.addingReportingOverflow(Int32(byte - UInt8(ascii: "0")))
+            guard !isHuge, !isHuger else { return nil }
+            pid = sum
+        }
+        return pid > 0 ? pid : nil
     }
 }

@@ -30,8 +30,8 @@ extension KeeperManager {
     /// - A live keeper whose child is dead gets SIGTERM, and its files are removed.
     /// - What cannot be decided, for instance for want of permission, counts as live and is left alone.
     ///
-    /// Files are read in libuv's thread pool, and nothing waits for a keeper: 1,000 entries take a few hundredths of a
-    /// second, frozen keepers or not. A missing directory has no keepers. Mirrors `discoverExistingKeepers`.
+    /// Files are read in libuv's thread pool, and nothing waits for a keeper: 1,000 entries take a hundredth of a second,
+    /// frozen keepers or not. A missing directory has no keepers. Mirrors `discoverExistingKeepers`.
     public func discoverExistingKeepers(completion: @escaping (Result<KeeperDiscovery, KeeperError>) -> Void) {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
@@ -40,19 +40,45 @@ extension KeeperManager {
         } completion: { result in
             switch result {
             case .failure(let error): completion(.failure(.file(self.sessionsDirectory, error)))
-            case .success(let inspections): self.decide(inspections, completion)
+            case .success(let sessions): self.inspect(sessions) { self.decide($0, completion) }
             }
         }
     }
 
-    private static func scan(_ paths: KeeperPaths) -> Result<[KeeperInspection], UVError> {
-        names(in: paths).map { names in
-            KeeperCleanup.removeTemporaries(
-                named: names.filter {
-                    KeeperPaths.isTemporarySocketName($0) || KeeperPaths.isTemporaryFileName($0)
-                }, in: paths)
-            return names.compactMap { paths.sessionID(ofKeeperPIDFileNamed: $0) }
-                .map { KeeperInspection($0, paths: paths) }
+    /// The sessions that have a pid file; old temporary files are removed.
+    private static func scan(_ paths: KeeperPaths) -> Result<[SessionID], UVError> {
+        let ends = [KeeperPaths.keeperPIDEnd, KeeperPaths.temporarySocketEnd, KeeperPaths.temporaryFileEnd]
+        return names(in: paths, endingIn: ends).map { names in
+            var temporaries: [String] = []
+            var sessions: [SessionID] = []
+            sessions.reserveCapacity(names.count)
+            for name in names {
+                if let session = paths.sessionID(ofKeeperPIDFileNamed: name) {
+                    sessions.append(session)
+                } else if KeeperPaths.isTemporarySocketName(name) || KeeperPaths.isTemporaryFileName(name) {
+                    temporaries.append(name)
+                }
+            }
+            KeeperCleanup.removeTemporaries(named: temporaries, in: paths)
+            return sessions
+        }
+    }
+
+    /// Looks at the sessions on all four threads of libuv's pool, if there are many.
+    private func inspect(_ sessions: [SessionID], completion: @escaping ([KeeperInspection]) -> Void) {
+        let looksForChild = options.isChildAlive == nil
+        let slices = max(1, min(4, sessions.count / 64))
+        var inspections = [[KeeperInspection]](repeating: [], count: slices)
+        var slicesLeft = slices
+        for slice in 0..<slices {
+            let part = sessions[sessions.count * slice / slices..<sessions.count * (slice + 1) / slices]
+            loop.queueWork { [paths] in
+                part.map { KeeperInspection($0, paths: paths, looksForChild: looksForChild) }
+            } completion: {
+                inspections[slice] = $0
+                slicesLeft -= 1
+                if slicesLeft == 0 { completion(Array(inspections.joined())) }
+            }
         }
     }
 
@@ -69,47 +95,57 @@ extension KeeperManager {
             switch inspection.finding {
             case .live(let pid):
                 let isChildAlive = options.isChildAlive?(session, pid) ?? inspection.isChildAlive
-                let keeper = pid.map { Tracked(pid: $0, startTime: inspection.startTime, process: nil) }
-                if !isChildAlive, let keeper, keeper.isStillItself, terminate(keeper.pid, session) {
+                if !isChildAlive, let pid, isStillItself(Tracked(pid: pid, process: nil), session),
+                    terminate(pid, session)
+                {
                     discovery.terminated.append(session)
-                    if tracked[session]?.pid == keeper.pid { tracked[session] = nil }
-                    dead.append((session, keeper.pid))
+                    if tracked[session]?.pid == pid { tracked[session] = nil }
+                    dead.append((session, pid))
                     continue
                 }
-                if let keeper { adopt(session, keeper) }
+                if let pid { adopt(session, pid) }
                 discovery.keepers.append(entry(session, pid))
             case .undecided(let pid): discovery.keepers.append(entry(session, pid))
             case .dead: dead.append((session, nil))
             case .absent: break
             }
         }
+        guard !dead.isEmpty else { return finish(discovery, completion) }
         let terminated = Set(discovery.terminated)
         loop.queueWork { [paths, dead] in
             dead.filter { KeeperCleanup.remove($0.session, paths: paths, terminated: $0.terminated) }.map(\.session)
         } completion: { removed in
             discovery.removed = removed.filter { !terminated.contains($0) }
             // A new keeper may have been started while the files of the old one went.
-            for session in discovery.removed where self.tracked[session]?.isStillItself == false {
-                self.tracked[session] = nil
+            for session in discovery.removed {
+                if let keeper = self.tracked[session], !self.isStillItself(keeper, session) {
+                    self.tracked[session] = nil
+                }
             }
-            self.logger.info(
-                "keepers discovered",
-                metadata: [
-                    "live": "\(discovery.keepers.count)", "removed": "\(discovery.removed.count)",
-                    "terminated": "\(discovery.terminated.count)",
-                ])
-            completion(.success(discovery))
+            self.finish(discovery, completion)
         }
+    }
+
+    private func finish(
+        _ discovery: KeeperDiscovery, _ completion: (Result<KeeperDiscovery, KeeperError>) -> Void
+    ) {
+        logger.info(
+            "keepers discovered",
+            metadata: [
+                "live": "\(discovery.keepers.count)", "removed": "\(discovery.removed.count)",
+                "terminated": "\(discovery.terminated.count)",
+            ])
+        completion(.success(discovery))
     }
 
     private func entry(_ session: SessionID, _ pid: Int32?) -> KeeperEntry {
         KeeperEntry(session: session, keeperPID: pid, socketPath: paths.socket(for: session))
     }
 
-    private func adopt(_ session: SessionID, _ keeper: Tracked) {
-        guard keeper.pid > 1, keeper.pid != Processes.currentID else { return }
-        // One that was started here is tracked with its process.
-        if let known = tracked[session], known.pid == keeper.pid, known.startTime == keeper.startTime { return }
-        tracked[session] = keeper
+    private func adopt(_ session: SessionID, _ pid: Int32) {
+        guard pid > 1 else { return }
+        // One that was started here stays tracked with its process.
+        if let known = tracked[session], known.pid == pid, known.process?.isRunning == true { return }
+        tracked[session] = Tracked(pid: pid, process: nil)
     }
 }

@@ -79,16 +79,16 @@ extension KeeperManager {
     }
 
     private static func list(_ paths: KeeperPaths) -> Result<[KeeperStatus], UVError> {
-        names(in: paths).map { names in
+        names(in: paths, endingIn: [KeeperPaths.keeperPIDEnd]).map { names in
             names.compactMap { paths.sessionID(ofKeeperPIDFileNamed: $0) }
                 .compactMap { KeeperStatus(KeeperInspection($0, paths: paths), paths: paths) }
         }
     }
 
-    /// The names in the sessions directory; a missing one has none.
-    static func names(in paths: KeeperPaths) -> Result<[String], UVError> {
+    /// The names in the sessions directory that end so, sorted; a missing one has none.
+    static func names(in paths: KeeperPaths, endingIn ends: [String]) -> Result<[String], UVError> {
         do throws(UVError) {
-            return .success(try Files.names(inDirectory: paths.directory))
+            return .success(try Files.names(inDirectory: paths.directory, endingIn: ends))
         } catch {
             return error == .noEntry ? .success([]) : .failure(error)
         }

@@ -34,7 +34,7 @@ extension KeeperManager {
     }
 
     private static func sweep(_ paths: KeeperPaths, _ maximumBytes: Int) -> Result<LogSweep, UVError> {
-        names(in: paths).map { sweep($0, paths, maximumBytes) }
+        names(in: paths, endingIn: [KeeperPaths.logEnd]).map { sweep($0, paths, maximumBytes) }
     }
 
     private static func sweep(_ names: [String], _ paths: KeeperPaths, _ maximumBytes: Int) -> LogSweep {
@@ -47,7 +47,7 @@ extension KeeperManager {
                 let path = paths.directory + "/" + name
                 let size = try Files.status(of: path, followingLinks: false).size
                 guard size > UInt64(max(0, maximumBytes)) else { continue }
-                let isInUse = sessions.contains { KeeperInspection($0, paths: paths).finding.mayLive }
+                let isInUse = sessions.contains { KeeperInspection.finding($0, paths: paths).mayLive }
                 guard !isInUse else {
                     sweep.inUse += 1
                     continue

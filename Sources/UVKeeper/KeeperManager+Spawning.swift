@@ -74,9 +74,11 @@ extension KeeperManager {
         let bytesLeft = paths.socketPathBytesLeft(for: session)
         guard bytesLeft >= 0 else { throw .socketPathTooLong(paths.socket(for: session), by: -bytesLeft) }
         // One that was started just now may not hold its lock yet.
-        if let keeper = tracked[session], keeper.isStillItself { throw .sessionTaken(session, pid: keeper.pid) }
+        if let keeper = tracked[session], isStillItself(keeper, session) {
+            throw .sessionTaken(session, pid: keeper.pid)
+        }
         // The keeper checks it too, under the lock; this says it sooner.
-        if case .live(let pid) = KeeperInspection(session, paths: paths).finding {
+        if case .live(let pid) = KeeperInspection.finding(session, paths: paths) {
             throw .sessionTaken(session, pid: pid)
         }
         return session
@@ -143,7 +145,7 @@ extension KeeperManager {
         } catch {
             throw .cannotStart(error)
         }
-        tracked[session] = Tracked(pid: process.pid, startTime: process.startTime, process: process)
+        tracked[session] = Tracked(pid: process.pid, process: process)
         process.onExit = { [weak self] process, status in self?.ended(session, process, status) }
         logger.info("keeper started", metadata: ["session": "\(session)", "pid": "\(process.pid)"])
         return SpawnedKeeper(

@@ -27,7 +27,7 @@ extension KeeperManager {
         loop.preconditionOnThread()
         guard let session = try? SessionID(id) else { return loop.onNextTick { completion(.notFound) } }
         let paths = paths
-        switch KeeperInspection(session, paths: paths).finding {
+        switch KeeperInspection.finding(session, paths: paths) {
         case .absent: loop.onNextTick { completion(.notFound) }
         case .dead:
             loop.onNextTick {

@@ -31,12 +31,10 @@ public final class KeeperManager {
         public init() {}
     }
 
-    /// A keeper this manager may signal: it was started here, or found and identified.
+    /// A keeper this manager may signal once it has been identified anew.
     struct Tracked {
         let pid: Int32
-        /// Together with the pid, this tells it from a later process of the same number.
-        let startTime: Duration?
-        /// Of a keeper that was started here.
+        /// Of a keeper that was started here; nil for one that was found.
         let process: DetachedProcess?
     }
 
@@ -88,7 +86,7 @@ public final class KeeperManager {
     /// its socket. False for an invalid id.
     public func isKeeperAlive(for id: String) -> Bool {
         guard let session = try? SessionID(id) else { return false }
-        return KeeperInspection(session, paths: paths).finding.mayLive
+        return KeeperInspection.finding(session, paths: paths).mayLive
     }
 
     /// Sends SIGTERM to the process group of the session's keeper, which then kills its child and removes its files.
@@ -98,11 +96,23 @@ public final class KeeperManager {
     @discardableResult
     public func killKeeper(for id: String) -> Bool {
         guard let session = try? SessionID(id), let keeper = tracked[session] else { return false }
-        guard keeper.isStillItself else {
+        guard isStillItself(keeper, session) else {
             tracked[session] = nil
             return false
         }
         return terminate(keeper.pid, session)
+    }
+
+    /// Whether the pid still belongs to the process it belonged to when it was tracked.
+    ///
+    /// Of a keeper that was started here, the start time tells. One that was found is asked for again: reading its start
+    /// time costs more than all else a discovery does for it, and its lock, or its socket, is the better witness.
+    func isStillItself(_ keeper: Tracked, _ session: SessionID) -> Bool {
+        guard let process = keeper.process else {
+            return KeeperInspection.isStillKeeper(keeper.pid, of: session, paths: paths)
+        }
+        guard process.isRunning, Processes.liveness(of: keeper.pid) != .gone else { return false }
+        return ProcessDetails(of: keeper.pid)?.startTime == process.startTime
     }
 
     /// SIGTERM to a pid that is known to be a keeper.
@@ -131,15 +141,6 @@ public final class KeeperManager {
         do throws(UVError) { home = try LibUV.homeDirectory() } catch { home = "" }
         return SessionsDirectory.path(
             environment: ProcessEnvironment.current.variables, home: home, platform: platform)
-    }
-}
-
-extension KeeperManager.Tracked {
-    /// Whether the pid still belongs to the process it belonged to when it was tracked.
-    var isStillItself: Bool {
-        if let process, !process.isRunning { return false }
-        guard Processes.liveness(of: pid) != .gone else { return false }
-        return ProcessDetails(of: pid)?.startTime == startTime
     }
 }
 

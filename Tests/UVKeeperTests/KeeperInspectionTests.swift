@@ -59,6 +59,25 @@ import Testing
         }
     }
 
+    @Test("a keeper that was found can be killed as long as it holds its lock or serves its socket", arguments: 0...2)
+    func foundAndDamaged(_ lost: Int) throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let other = try world.otherManager()
+            #expect(try world.discover(other).keepers.map(\.keeperPID) == [keeper.pid])
+            switch lost {
+            case 0: try Files.unlink(world.paths.keeperPID(for: keeper.session))
+            case 1: try Files.unlink(keeper.socketPath)
+            default:
+                try world.write("junk", over: world.paths.keeperPID(for: keeper.session))
+                try Files.unlink(keeper.socketPath)
+            }
+            #expect(other.killKeeper(for: "s1"))
+            try world.eventually { !keeper.process.isRunning }
+            #expect(!other.killKeeper(for: "s1"))
+        }
+    }
+
     @Test("a process that has locked a pid file without being named in it is left alone")
     func strangersLock() throws {
         try withWorld { world throws in

@@ -40,8 +40,7 @@ import Testing
         try withWorld { world throws in
             let stranger = try world.start(["sleep", "100"], detached: true)
             let session = try SessionID("s1")
-            let startTime = try #require(ProcessDetails(of: stranger.pid)?.startTime)
-            world.manager.tracked[session] = .init(pid: stranger.pid, startTime: startTime - .seconds(1), process: nil)
+            world.manager.tracked[session] = .init(pid: stranger.pid, process: nil)
             #expect(!world.manager.killKeeper(for: "s1"))
             #expect(world.manager.tracked.isEmpty)
             try world.run(for: .milliseconds(20))

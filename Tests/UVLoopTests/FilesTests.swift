@@ -39,6 +39,19 @@ import UVLoop
         }
     }
 
+    @Test("list the names with the wanted ends, sorted") func namesEndingIn() throws {
+        try withTemporaryDirectory { directory in
+            for name in ["b.pid", "a.pid", "pid", ".pid", "a.log", "a.pi-pid", "é.pid"] {
+                _ = try OpenFile("\(directory)/\(name)", .createNew)
+            }
+            let ends = [".pid", ".log"]
+            let names = try Files.names(inDirectory: directory, endingIn: ends)
+            #expect(names == [".pid", "a.log", "a.pid", "b.pid", "é.pid"])
+            #expect(try Files.names(inDirectory: directory, endingIn: [".sock"]).isEmpty)
+            #expect(throws: UVError.noEntry) { try Files.names(inDirectory: directory + "/none", endingIn: ends) }
+        }
+    }
+
     @Test("unlink only what is still the same file") func unlinkIfStill() throws {
         try withTemporaryDirectory { directory in
             let path = directory + "/f"

@@ -67,6 +67,21 @@ import UVLoop
         }
     }
 
+    @Test("is read at once into the caller's memory, as far as that goes") func readOnce() throws {
+        try withTemporaryDirectory { directory in
+            let file = try OpenFile(directory + "/f", .createNew)
+            var memory = [UInt8](repeating: 0, count: 4)
+            func read() throws -> [UInt8] { try memory.withUnsafeMutableBytes { Array(try file.readOnce(into: $0)) } }
+            #expect(try read() == [])
+            try file.write([1, 2, 3])
+            #expect(try read() == [1, 2, 3])
+            try file.write([4, 5])
+            #expect(try read() == [1, 2, 3, 4])
+            file.close()
+            #expect(throws: UVError.badDescriptor) { try read() }
+        }
+    }
+
     @Test("of the system that claims to be empty is read all the same") func proc() throws {
         #expect(try !Files.read("/proc/self/cmdline", limit: 4096).isEmpty)
         #expect(try Files.read("/proc/self/stat", limit: 3).count == 3)

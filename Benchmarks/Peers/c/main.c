@@ -27,6 +27,7 @@ static const struct {
     {"spawn", spawn},
     {"scan", scan},
     {"discovery", discovery},
+    {"discovery-children", discovery_children},
     {"connect", connect_keeper},
     {"feed", feed},
     {"start", start},

@@ -43,7 +43,7 @@ typedef void benchmark(long count, int argc, char **argv);
 
 benchmark idle_tick, timers, wakeup, submit;
 benchmark pipe_roundtrip, pipe_bulk, small_writes, connect_cycle;
-benchmark spawn, scan, discovery, connect_keeper;
+benchmark spawn, scan, discovery, discovery_children, connect_keeper;
 benchmark feed, start, fleet;
 void run_keeper(int argc, char **argv);
 void run_sink(int argc, char **argv);

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static uv_loop_t loop;
 static long left, done;
@@ -73,8 +76,20 @@ static int ends_with(const char *text, const char *end) {
     return length > tail && strcmp(text + length - tail, end) == 0;
 }
 
-/// Counts the pid files of a directory, or, if `alive`, those whose process lives.
-static long scan_once(const char *directory, int alive) {
+/// A zombie's pidfd is readable.
+static int is_zombie(long pid) {
+    struct pollfd entry = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    int is_readable = entry.fd >= 0 && poll(&entry, 1, 0) == 1;
+    close(entry.fd);
+    return is_readable;
+}
+
+static int is_gone(long pid) { return kill((pid_t)pid, 0) == -1 && errno != EPERM; }
+
+enum scan { SCAN_FILES, SCAN_KEEPERS, SCAN_CHILDREN };
+
+/// Counts the pid files of a directory, or those whose process lives, or those whose child does, too.
+static long scan_once(const char *directory, enum scan scan) {
     uv_fs_t request;
     uv_dirent_t entry;
     char path[4096];
@@ -85,24 +100,34 @@ static long scan_once(const char *directory, int alive) {
         snprintf(path, sizeof path, "%s/%s", directory, entry.name);
         long pid = read_pid(path);
         if (pid <= 0) continue;
-        if (alive && kill((pid_t)pid, 0) == -1 && errno != EPERM) continue;
+        if (scan >= SCAN_KEEPERS && is_gone(pid)) continue;
+        if (scan == SCAN_CHILDREN) {
+            snprintf(path + strlen(path) - 3, 8, "pi-pid");
+            long child = read_pid(path);
+            if (child > 0 && (is_gone(child) || is_zombie(child))) continue;
+        }
         found++;
     }
     uv_fs_req_cleanup(&request);
     return found;
 }
 
-static void scan_repeatedly(const char *name, long count, int argc, char **argv, int alive) {
+static void scan_repeatedly(const char *name, long count, int argc, char **argv, enum scan scan) {
     if (argc < 2) fail(name, "a directory and the number of pid files are needed");
     uint64_t begin = now();
     for (long i = 0; i < count; i++) {
-        if (scan_once(argv[0], alive) != atol(argv[1])) fail(name, "not all pid files were found");
+        if (scan_once(argv[0], scan) != atol(argv[1])) fail(name, "not all pid files were found");
     }
     report(name, count, now() - begin, "");
 }
 
 // usage: scan COUNT DIRECTORY FILES. List, open, read, parse.
-void scan(long count, int argc, char **argv) { scan_repeatedly("scan", count, argc, argv, 0); }
+void scan(long count, int argc, char **argv) { scan_repeatedly("scan", count, argc, argv, SCAN_FILES); }
 
 // usage: discovery COUNT DIRECTORY FILES. The same, and a look whether the process lives: what the original does.
-void discovery(long count, int argc, char **argv) { scan_repeatedly("discovery", count, argc, argv, 1); }
+void discovery(long count, int argc, char **argv) { scan_repeatedly("discovery", count, argc, argv, SCAN_KEEPERS); }
+
+// usage: discovery-children COUNT DIRECTORY FILES. The same, and whether the child lives.
+void discovery_children(long count, int argc, char **argv) {
+    scan_repeatedly("discovery-children", count, argc, argv, SCAN_CHILDREN);
+}

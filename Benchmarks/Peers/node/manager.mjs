@@ -71,7 +71,21 @@ function remove(file) {
   }
 }
 
-export function discover(directory) {
+/// Whether the child lives, by its pid file; absent means alive. A zombie counts as dead, as for UVKeeper.
+function isChildAlive(file) {
+  const pid = readPID(file);
+  if (!pid) return true;
+  if (!isAlive(pid)) return false;
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat[stat.lastIndexOf(")") + 2] !== "Z";
+  } catch {
+    return true;
+  }
+}
+
+/// `looksForChild` is what the original leaves to its caller.
+export function discover(directory, looksForChild) {
   if (!existsSync(directory)) return [];
   const found = [];
   for (const name of readdirSync(directory)) {
@@ -85,6 +99,7 @@ export function discover(directory) {
       remove(socketPath);
       continue;
     }
+    if (looksForChild && !isChildAlive(`${socketPath}.pi-pid`)) continue;
     found.push({ sessionId: match[1], keeperPid: pid, sockPath: socketPath });
   }
   return found;

@@ -29,10 +29,10 @@ async function connect(count, [socketPath, inFlight], isConfirmed) {
 }
 
 /// COUNT DIRECTORY KEEPERS
-async function discovery(count, [directory, keepers]) {
+async function discovery(count, [directory, keepers], looksForChild) {
   const begin = now();
   for (let i = 0; i < count; i++) {
-    const found = discover(directory).length;
+    const found = discover(directory, looksForChild).length;
     if (found !== Number(keepers)) fail(`found ${found} keepers`);
   }
   return { total: now() - begin };
@@ -64,7 +64,8 @@ async function spawnChildren(count, [mebibytes]) {
 const benchmarks = {
   connect: (count, rest) => connect(count, rest, true),
   "connect-unconfirmed": (count, rest) => connect(count, rest, false),
-  discovery,
+  discovery: (count, rest) => discovery(count, rest, false),
+  "discovery-children": (count, rest) => discovery(count, rest, true),
   spawn: spawnChildren,
 };
 

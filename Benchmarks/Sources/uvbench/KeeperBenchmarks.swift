@@ -5,7 +5,8 @@ enum KeeperBenchmarks {
     static let all = [
         Benchmark(name: "connect", run: connect),
         Benchmark(name: "manager", run: manager),
-        Benchmark(name: "discovery", run: discovery),
+        Benchmark(name: "discovery") { count, arguments in try discovery(count, arguments) { _, _ in true } },
+        Benchmark(name: "discovery-children") { count, arguments in try discovery(count, arguments, nil) },
         Benchmark(name: "manager-start", run: start),
     ]
 
@@ -82,12 +83,18 @@ enum KeeperBenchmarks {
         return measurement
     }
 
-    /// usage: discovery COUNT DIRECTORY KEEPERS. Each time by a new manager, as after a restart.
-    private static func discovery(_ count: Int, _ arguments: [String]) throws -> Measurement {
+    /// usage: discovery COUNT DIRECTORY KEEPERS. Each time by a new manager, as after a restart. Whether children live is
+    /// the caller's to say, as in the original, or found out.
+    private static func discovery(
+        _ count: Int,
+        _ arguments: [String],
+        _ isChildAlive: ((SessionID, Int32?) -> Bool)?,
+    ) throws -> Measurement {
         guard arguments.count == 2, let keepers = Int(arguments[1]) else { fail("COUNT DIRECTORY KEEPERS") }
         let loop = try Loop()
         var options = KeeperManager.Options()
         options.sessionsDirectory = arguments[0]
+        options.isChildAlive = isChildAlive
         let time = try timed {
             for _ in 0..<count {
                 let manager = try KeeperManager(on: loop, options: options)

@@ -72,20 +72,27 @@ public enum Files {
         }
     }
 
-    /// The names in a directory, without `.` and `..`, sorted by bytes; names that are not UTF-8 are repaired.
-    /// Mirrors `uv_fs_scandir`.
-    public static func names(inDirectory path: String) throws(UVError) -> [String] {
-        var request = uv_fs_t()
-        defer { uv_fs_req_cleanup(&request) }
+    /// The names in a directory, without `.` and `..`, sorted; names that are not UTF-8 are repaired. Mirrors `readdir(3)`.
+    ///
+    /// - Parameter ends: only names that end so, if there are any; the others cost next to nothing, where `uv_fs_scandir`
+    ///   would allocate and sort them.
+    public static func names(inDirectory path: String, endingIn ends: [String] = []) throws(UVError) -> [String] {
         try checkPath(path)
-        let count = try check(uv_fs_scandir(nil, &request, path, 0, nil))
+        guard let directory = opendir(path) else { throw UVError(errno: uvkeeper_errno()) }
+        // Fails only for what is no open directory.
+        defer { _ = closedir(directory) }
+        let ends = ends.map { Array($0.utf8) }
         var names: [String] = []
-        names.reserveCapacity(Int(count))
-        var entry = uv_dirent_t()
-        while uv_fs_scandir_next(&request, &entry) == 0 {
-            names.append(String(cString: entry.name))
+        while let name = uvkeeper_next_name(directory) {
+            let length = strlen(name)
+            let isWanted = ends.contains { end in
+                length >= end.count && memcmp(name + (length - end.count), end, end.count) == 0
+            }
+            if isWanted || ends.isEmpty { names.append(String(cString: name)) }
         }
-        return names
+        let status = uvkeeper_errno()
+        guard status == 0 else { throw UVError(errno: status) }
+        return names.sorted()
     }
 
     /// The contents of a small file.
@@ -141,7 +148,7 @@ public enum Files {
 
     /// C would cut the path off at a zero byte, and do to another file what was meant for none.
     static func checkPath(_ path: String) throws(UVError) {
-        guard !path.utf8.contains(0) else { throw .invalidArgument }
+        guard path.withCString({ strlen($0) }) == path.utf8.count else { throw .invalidArgument }
     }
 
     private static func request(

@@ -94,6 +94,13 @@ public final class OpenFile {
         return bytes
     }
 
+    /// What one read from the start of the file gives, in memory of the caller's: for small files, without an array.
+    public func readOnce(into buffer: UnsafeMutableRawBufferPointer) throws(UVError) -> UnsafeRawBufferPointer {
+        let count = try check(
+            transfer(buffer) { request, buffer in uv_fs_read(nil, request, descriptor, buffer, 1, 0, nil) })
+        return UnsafeRawBufferPointer(rebasing: buffer[..<Int(count)])
+    }
+
     /// Writes all of `bytes`, at the end of a file opened for appending, else from where the last write ended.
     ///
     /// - Throws: ``UVError/noSpace`` and its like; part of the bytes may have been written.
