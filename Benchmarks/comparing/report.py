@@ -16,8 +16,10 @@ GROUPS = [
     ("start", "Starting keepers, and their memory",
      "From the start of the process until its socket accepts; memory after half a second of rest, without the child."),
     ("discovery", "Finding keepers again",
-     "Each keeper has a pid file, locked by a live process, a socket, and a child's pid file. Node and C look whether the "
-     "pid lives; UVKeeper also whether it is the keeper's, by the lock."),
+     "Each keeper has a pid file, locked by a live process, a socket, and a child's pid file. *Keepers*: read the pid file and "
+     "look whether the process lives, which is what the original does by default; UVKeeper also asks whether it is the "
+     "keeper, by the lock. *And their children*: read the child's pid file, too, and look whether it lives and is no zombie: "
+     "UVKeeper's default, and the same added to the others. UVKeeper uses four threads."),
 ]
 VARIANTS = {
     "manager": "`writeRPC`; lines that wait share a connection",
@@ -56,8 +58,12 @@ def number(value):
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
-def console(result, titles, seconds):
-    lines = [f"{result['name']}  ({seconds:.0f} s)"]
+def times(ratio):
+    return f"{ratio:.2f}×" if ratio < 10 else f"{ratio:.0f}×"
+
+
+def console(result, titles):
+    lines = [f"{result['name']}  ({result['seconds']:.0f} s)"]
     for figure in result["figures"]:
         for key, peer in figure["peers"].items():
             counts = "".join(
@@ -83,7 +89,8 @@ def all_targets(everything):
                 rows.append({**target, "title": figure["title"]})
     flat = [figures.get(f"loop blocked by one spawn, {size} resident") for size in ("0", "1024 MiB")]
     if all(flat):
-        value = flat[1]["peers"]["uvkeeper"]["median"] / flat[0]["peers"]["uvkeeper"]["median"]
+        # Within each turn, as all ratios.
+        value = paired_ratio(*(figure["peers"]["uvkeeper"]["samples"] for figure in reversed(flat)))
         rows.append({"title": "one spawn at 1 GiB, to one at 0", "peer": "uvkeeper", "kind": "at most", "limit": 1.5,
                      "value": value, "met": value <= 1.5})
     return rows
@@ -91,6 +98,30 @@ def all_targets(everything):
 
 def missed_targets(everything):
     return [row for row in all_targets(everything) if not row["met"]]
+
+
+HEADLINES = [
+    "connect, write, close; 1 in flight", "connect, write, close; 16 in flight", "connect, write, close; 128 in flight",
+    "64 B lines, 1 connection", "1024 B lines, 1 connection", "start to published socket",
+    "start to published socket, of 100 at once", "memory of one idle keeper of 100: private", "discovery of 1,000 keepers",
+    "discovery of 1,000 keepers and their children", "loop blocked by one spawn, 1024 MiB resident",
+]
+
+
+def headlines_table(everything):
+    """The whole systems in a few rows, for README.md."""
+    titles = everything["titles"]
+    others = [key for key in titles if key not in ("uvkeeper", "node20")]
+    figures = {figure["title"]: figure for result in everything["benchmarks"] for figure in result["figures"]}
+    yield f"| | UVKeeper | {' | '.join(titles[key] for key in others)} |"
+    yield f"|---|{'---:|' * (len(others) + 1)}"
+    for title in HEADLINES:
+        if title not in figures:
+            continue
+        figure = figures[title]
+        peers = figure["peers"]
+        cells = [times(peers[key]["relative"]) if key in peers else "" for key in others]
+        yield f"| {title} | {number(peers['uvkeeper']['median'])} {figure['unit']} | {' | '.join(cells)} |"
 
 
 def targets_table(everything):
@@ -138,7 +169,10 @@ def write(everything, directory):
         lines += [f"Skipped: {name}: {reason}.", ""]
     for failure in everything["failures"]:
         lines += [f"**Failed**: {failure}.", ""]
-    lines += ["## Targets", "", *targets_table(everything), ""]
+    lines += [
+        "## In short", "", "Whole systems: UVKeeper's median, and how many times as much the others take.", "",
+        *headlines_table(everything), "", "## Targets", "", *targets_table(everything), "",
+    ]
     for group, title, text in GROUPS:
         if not any(result["group"] == group for result in everything["benchmarks"]):
             continue

@@ -48,9 +48,11 @@ function occupy(mebibytes) {
 /// COUNT MEBIBYTES
 async function spawnChildren(count, [mebibytes]) {
   const memory = occupy(Number(mebibytes ?? 0));
-  const blocked = [];
-  const begin = now();
-  for (let i = 0; i < count; i++) {
+  const warmUp = 5;
+  let blocked = [];
+  let begin;
+  for (let i = -warmUp; i < count; i++) {
+    if (i === 0) [begin, blocked] = [now(), []];
     const start = now();
     const child = spawn("/bin/true", [], { stdio: "ignore" });
     blocked.push(Number(now() - start));
