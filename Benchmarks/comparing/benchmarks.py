@@ -91,7 +91,7 @@ def spawn(sizes):
         title = f"{size} MiB resident" if size else "0 resident"
         figures += [Figure(f"spawn to exit, {title}", unit="ms", setting=str(size)),
                     Figure(f"loop blocked by one spawn, {title}", "block", "ms", setting=str(size))]
-    return Benchmark("spawn", "spawn", 40, figures, prepare, 7, (20, 60))
+    return Benchmark("spawn", "spawn", 40, figures, prepare, 7, (10, 30))
 
 
 def scan(files):
@@ -105,7 +105,7 @@ def scan(files):
 
     # Names and contents become objects.
     figure = Figure(f"scan of {files:,} pid files", unit="ms", targets=only_c(2.5))
-    return Benchmark(f"scan:{files}", "micro", 20 if files < 5000 else 4, [figure], prepare, 7, (1, 4))
+    return Benchmark(f"scan:{files}", "micro", 20 if files < 5000 else 4, [figure], prepare, 7, (1, 4) if files < 5000 else None)
 
 
 def connect(in_flight):
@@ -138,7 +138,7 @@ def connect(in_flight):
 
     targets = [("c", "at most", 1 / 0.9), ("node24", "at least", 2.5), ("nio", "at least", 2.5)]
     figure = Figure(f"connect, write, close; {in_flight} in flight", unit="µs", targets=targets)
-    return Benchmark(f"connect:{in_flight}", "connect", 10000, [figure], prepare, 7, (100, 500) if in_flight == 1 else None)
+    return Benchmark(f"connect:{in_flight}", "connect", 10000, [figure], prepare, 7, (100, 300) if in_flight == 1 else None)
 
 
 def forward(size, connections):
@@ -221,7 +221,7 @@ def discovery(keepers, program="discovery", and_what=""):
 
     title = f"discovery of {keepers:,} keepers{and_what}"
     figure = Figure(title, unit="ms", targets=[("node24", "at least", 5)])
-    return Benchmark(f"{program}:{keepers}", "discovery", 20, [figure], prepare, 7, (1, 4))
+    return Benchmark(f"{program}:{keepers}", "discovery", 20, [figure], prepare, 7, (1, 2))
 
 
 def manager_start():

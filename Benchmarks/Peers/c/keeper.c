@@ -85,7 +85,7 @@ void connect_keeper(long count, int argc, char **argv) {
     memset(line, 'x', line_size - 1);
     line[line_size - 1] = '\n';
     CHECK(uv_loop_init(&loop));
-    write_lines(count / 10 + 1, atol(argv[1]));
+    write_lines(500, atol(argv[1]));
     uint64_t begin = uv_hrtime();
     write_lines(count, atol(argv[1]));
     report("connect", count, uv_hrtime() - begin, "");

@@ -34,7 +34,7 @@ enum KeeperBenchmarks {
             loop.run()
             guard toEnd == 0 else { fail("\(toEnd) lines are missing") }
         }
-        run(count / 10 + 1)
+        run(500)
         return Measurement(total: timed { run(count) })
     }
 

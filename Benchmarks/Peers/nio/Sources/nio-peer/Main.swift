@@ -21,7 +21,7 @@ enum Main {
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
-        try Client.writeLines(count / 10 + 1, to: arguments[3], inFlight: inFlight, on: loop).wait()
+        try Client.writeLines(500, to: arguments[3], inFlight: inFlight, on: loop).wait()
         let begin = NIODeadline.now()
         try Client.writeLines(count, to: arguments[3], inFlight: inFlight, on: loop).wait()
         let time = (NIODeadline.now() - begin).nanoseconds
