@@ -8,8 +8,13 @@ internal import CLibUV
 final class Ticker {
     private let check = UnsafeMutablePointer<uv_check_t>.allocate(capacity: 1)
     private let idle = UnsafeMutablePointer<uv_idle_t>.allocate(capacity: 1)
-    private var waiting: [() -> Void] = []
-    private var running: [() -> Void] = []
+    private var waiting: [Callback] = []
+    private var running: [Callback] = []
+
+    /// An array of bare closures would wrap each in another one, and again for the call: two allocations.
+    private struct Callback {
+        let run: () -> Void
+    }
 
     init(on loop: UnsafeMutablePointer<uv_loop_t>) {
         // Both always return 0. Neither handle carries data, which tells `Loop.openHandles` that they are internal;
@@ -24,7 +29,7 @@ final class Ticker {
     var isEmpty: Bool { count == 0 }
 
     func add(_ body: @escaping () -> Void) {
-        waiting.append(body)
+        waiting.append(Callback(run: body))
         guard waiting.count == 1 else { return }
         // Neither can fail: a callback is given.
         _ = uv_idle_start(idle) { _ in }
@@ -39,7 +44,7 @@ final class Ticker {
         swap(&waiting, &running)
         _ = uv_idle_stop(idle)
         _ = uv_check_stop(check)
-        for body in running { body() }
+        for callback in running { callback.run() }
         running.removeAll(keepingCapacity: running.capacity <= 1024)
     }
 
