@@ -74,10 +74,9 @@ public final class TimerHandle: Handle {
     public var dueIn: Duration { .milliseconds(Int64(clamping: uv_timer_get_due_in(raw.timer))) }
 
     private func fire() {
-        guard let body else { return }
         // A timer that fires once lets go of its closure before the call, so that the closure may start it again.
-        if uv_timer_get_repeat(raw.timer) == 0 { self.body = nil }
-        body(self)
+        let body = uv_timer_get_repeat(raw.timer) == 0 ? body.take() : body
+        body?(self)
     }
 
     override func willClose() { body = nil }
