@@ -22,6 +22,16 @@ struct Measurement {
     }
 }
 
+/// What a benchmark has left to do; touched by the callbacks of one loop only, one after another.
+///
+/// A variable that closures share would do, too, but Swift checks each access to one for exclusivity, which costs as much
+/// as what is measured here; the counter of the C peer is a plain `long`.
+final class Countdown: @unchecked Sendable {
+    var left: Int
+
+    init(_ left: Int) { self.left = left }
+}
+
 /// The time `body` takes; with `UVBENCH_CLOCK=cpu` its processor time, for measuring on a busy machine.
 func timed(_ body: () throws -> Void) rethrows -> Duration {
     let isProcessorTime = ProcessEnvironment.current["UVBENCH_CLOCK"] == "cpu"

@@ -13,10 +13,10 @@ enum LoopBenchmarks {
     private static func idleTick(_ count: Int, _: [String]) throws -> Measurement {
         let loop = try Loop()
         let idle = try IdleHandle(on: loop)
-        var left = count
+        let countdown = Countdown(count)
         idle.start { idle in
-            left -= 1
-            if left == 0 { idle.close() }
+            countdown.left -= 1
+            if countdown.left == 0 { idle.close() }
         }
         let time = timed { loop.run() }
         try loop.close()
@@ -28,17 +28,17 @@ enum LoopBenchmarks {
         let loop = try Loop()
         var timers: [TimerHandle] = []
         timers.reserveCapacity(count)
-        var left = count
+        let countdown = Countdown(count)
         let start = try timed {
             for number in 0..<count {
                 let timer = try TimerHandle(on: loop)
-                timer.start(after: .milliseconds(number % 100 + 1)) { _ in left -= 1 }
+                timer.start(after: .milliseconds(number % 100 + 1)) { _ in countdown.left -= 1 }
                 timers.append(timer)
             }
         }
         usleep(150_000)
         let fire = timed { loop.run() }
-        guard left == 0 else { fail("not all timers have fired") }
+        guard countdown.left == 0 else { fail("not all timers have fired") }
         let close = timed {
             for timer in timers { timer.close() }
             timers = []
@@ -54,16 +54,10 @@ enum LoopBenchmarks {
     private static func wakeup(_ count: Int, _: [String]) throws -> Measurement {
         let loop = try Loop()
         let thread = try LoopThread()
-        let (here, there) = (loop.remote, thread.remote)
         let keep = try IdleKeeper(on: loop)
-        let rally = Rally(left: count)
-        @Sendable func answer(_: Loop) { here.submit(ask) }
-        @Sendable func ask(_: Loop) {
-            rally.left -= 1
-            if rally.left == 0 { here.stop() } else { there.submit(answer) }
-        }
+        let rally = Rally(here: loop.remote, there: thread.remote, left: count)
         let time = timed {
-            there.submit(answer)
+            rally.ask()
             loop.run()
         }
         thread.shutdown()
@@ -79,13 +73,13 @@ enum LoopBenchmarks {
         let producer = try LoopThread()
         let remote = loop.remote
         let keep = try IdleKeeper(on: loop)
-        let rally = Rally(left: count)
+        let countdown = Countdown(count)
         let time = timed {
             producer.submit { _ in
                 for _ in 0..<count {
                     remote.submit { loop in
-                        rally.left -= 1
-                        if rally.left == 0 { loop.stop() }
+                        countdown.left -= 1
+                        if countdown.left == 0 { loop.stop() }
                     }
                 }
             }
@@ -110,10 +104,24 @@ enum LoopBenchmarks {
         func close() { timer.close() }
     }
 
-    /// Touched by the jobs of one loop only, one after another.
-    private final class Rally: @unchecked Sendable {
-        var left: Int
+    private final class Rally: Sendable {
+        private let here: LoopRemote
+        private let there: LoopRemote
+        private let countdown: Countdown
 
-        init(left: Int) { self.left = left }
+        init(here: LoopRemote, there: LoopRemote, left: Int) {
+            (self.here, self.there, countdown) = (here, there, Countdown(left))
+        }
+
+        func ask() {
+            there.submit { _ in self.answer() }
+        }
+
+        private func answer() {
+            here.submit { loop in
+                self.countdown.left -= 1
+                if self.countdown.left == 0 { loop.stop() } else { self.ask() }
+            }
+        }
     }
 }
