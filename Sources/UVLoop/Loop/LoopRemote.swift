@@ -5,10 +5,15 @@ internal import CLibUV
 /// Jobs run on the loop's thread in the order of their submission. However many are submitted between two ticks, the
 /// loop is woken once (H55). A remote does not keep the loop running and may outlive it. Mirrors `uv_async_t`.
 public final class LoopRemote: Sendable {
+    /// An array of bare closures would wrap each in another one, and again for the call: two allocations.
+    private struct Job {
+        let run: @Sendable (Loop) -> Void
+    }
+
     private struct Inbox {
-        var jobs: [@Sendable (Loop) -> Void] = []
+        var jobs: [Job] = []
         /// Empty, with room: takes turns with `jobs`, so that a wake-up allocates nothing.
-        var spare: [@Sendable (Loop) -> Void] = []
+        var spare: [Job] = []
         var isClosed = false
     }
 
@@ -39,7 +44,7 @@ public final class LoopRemote: Sendable {
     public func submit(_ job: @escaping @Sendable (Loop) -> Void) -> Bool {
         inbox.withLock { inbox in
             guard !inbox.isClosed else { return false }
-            inbox.jobs.append(job)
+            inbox.jobs.append(Job(run: job))
             if inbox.jobs.count == 1 {
                 // Fails only for a handle that is no async handle.
                 _ = uv_async_send(async)
@@ -70,12 +75,12 @@ public final class LoopRemote: Sendable {
 
     /// On the loop's thread: runs what has been submitted so far.
     func runJobs(on loop: Loop) {
-        var jobs: [@Sendable (Loop) -> Void] = []
+        var jobs: [Job] = []
         inbox.withLock { inbox in
             swap(&jobs, &inbox.jobs)
             swap(&inbox.jobs, &inbox.spare)
         }
-        for job in jobs { job(loop) }
+        for job in jobs { job.run(loop) }
         // Not under the lock: what a job holds may submit another as it goes.
         jobs.removeAll(keepingCapacity: jobs.capacity <= 1024)
         inbox.withLock { swap(&jobs, &$0.spare) }
