@@ -151,14 +151,9 @@ extension PipeStream {
         if sending.inFlight.isEmpty, sending.error == nil { onDrain?(self) }
     }
 
-    /// Ends the writing side: what is queued is dropped, and every write not taken in full is marked with `error`.
+    /// Ends the writing side, and says so to those who asked to be told.
     func fail(_ error: UVError) {
-        sending.error = error
-        sending.waiting.removeAll()
-        sending.inFlight.removeAll()
-        for index in sending.firstWaiter..<sending.waiters.count where !sending.isTaken(sending.waiters[index]) {
-            sending.waiters[index].error = error
-        }
+        sending.drop(error)
         loop.onNextTick {
             guard let onWriteError = self.onWriteError else { return }
             self.onWriteError = nil
