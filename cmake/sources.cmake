@@ -87,6 +87,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperManager+Stopping.swift
     Sources/UVKeeper/KeeperManager+Writing.swift
     Sources/UVKeeper/KeeperManager.swift
+    Sources/UVKeeper/KeeperWitness.swift
     Sources/UVKeeper/ProcessTools.swift
     Sources/UVKeeper/SessionQueue.swift
     Sources/UVKeeper/SidecarCommand.swift

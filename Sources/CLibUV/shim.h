@@ -1,5 +1,5 @@
-// Only what Swift cannot import from libuv or libc: variadic functions, version switches, and GNU extensions whose
-// declarations depend on a feature macro that Swift's Glibc module does not set. Everything is `static inline`.
+// Only what Swift cannot import from libuv or libc: variadic functions, and GNU extensions whose declarations
+// depend on a feature macro that Swift's Glibc module does not set. Everything is `static inline`.
 
 #ifndef UVKEEPER_CLIBUV_SHIM_H
 #define UVKEEPER_CLIBUV_SHIM_H
@@ -78,6 +78,10 @@ static inline int uvkeeper_prepared(int descriptor) {
     if (descriptor >= 0) {
         fcntl(descriptor, F_SETFD, FD_CLOEXEC);
         fcntl(descriptor, F_SETFL, O_NONBLOCK);
+#ifdef SO_NOSIGPIPE
+        int on = 1;
+        setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on));
+#endif
     }
     return descriptor;
 }

@@ -140,7 +140,8 @@ final class LineForwarder {
         }
         client.framer.finish { line in forward(line, from: client) }
         pendingByteCount -= pending
-        if client.hasForwarded, child.queuedByteCount > 0 {
+        // What was queued when the child's pipe broke is not queued any more: nobody has it.
+        if client.hasForwarded, child.queuedByteCount > 0 || child.writeError != nil {
             finished.append(client.stream)
         } else {
             client.stream.close()

@@ -108,6 +108,7 @@ public final class KeeperConnection {
         case .ended: break
         }
         state = .ended
+        witness = nil
         onOpen = nil
         onEnd = nil
         onDrain = nil

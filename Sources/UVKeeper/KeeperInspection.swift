@@ -4,10 +4,10 @@ internal import UVLoop
 /// What is found out about one session's keeper from its files, its socket and the system, changing nothing.
 ///
 /// A pid in a file is not an identity: numbers are used again. A process counts as the session's keeper only if it holds the
-/// lock on the pid file and is named in it or serves the socket (ours), or listens on the session's socket (the original, which has no lock). Only such
-/// a process is ever signalled. One that merely has the pid, and the session's name among its arguments, may be an original
-/// keeper that lost its socket, or `sleep 100` in place of the keeper of session 100: it is left alone. Safe on any thread;
-/// nothing here waits. A live keeper costs 13 system calls, 5 of them for the finding.
+/// lock on the pid file and is named in it or serves the socket (ours), or listens on the session's socket (the original,
+/// which has no lock). Only such a process is ever signalled. One that merely has the pid, and the session's name among its
+/// arguments, may be an original keeper that lost its socket, or `sleep 100` in place of the keeper of session 100: it is
+/// left alone. Safe on any thread; nothing here waits. A live keeper costs 13 system calls, 5 of them for the finding.
 struct KeeperInspection: Sendable {
     enum Finding: Hashable, Sendable {
         /// A keeper lives; `pid` is nil if the system does not tell which process serves the socket.
@@ -32,7 +32,8 @@ struct KeeperInspection: Sendable {
     let finding: Finding
     /// What the child-pid file says; nil if absent, unreadable, or left behind by an earlier keeper.
     let childPID: Int32?
-    /// Whether the child lives, as far as its pid file tells: absent means alive.
+    /// Whether the child lives, as far as its pid file tells: absent means alive, and so does a keeper that has another pid
+    /// than its own file says, since another pid namespace numbers the child differently too.
     let isChildAlive: Bool
     /// When the pid file was written, since 1970; nil if there is none.
     let since: Duration?
@@ -48,7 +49,8 @@ struct KeeperInspection: Sendable {
         // while this one is about to start.
         let isLeftBehind = if let own = pidFile.since, let its = childFile.since { its < own } else { false }
         childPID = isLeftBehind ? nil : childFile.pid
-        isChildAlive = childPID.map { Processes.liveness(of: $0) != .gone } ?? true
+        let isMisnamed = if case .live(let pid?) = finding { pid != pidFile.pid } else { false }
+        isChildAlive = isMisnamed || childPID.map { Processes.liveness(of: $0) != .gone } ?? true
     }
 
     /// The finding alone.
@@ -61,8 +63,8 @@ struct KeeperInspection: Sendable {
     static func isStillKeeper(_ pid: Int32, of session: SessionID, paths: KeeperPaths) -> Bool {
         if let owner = PIDFile(lockable: paths.keeperPID(for: session)).lockedBy { return owner == pid }
         guard case .accepting(let listener) = SocketProbe(paths.socket(for: session)) else { return false }
-        // With a full backlog the system does not name the listener.
-        return listener.map { $0 == pid } ?? (arguments(of: pid, name: session) == true)
+        // With a full backlog the system does not name the listener, and nobody is signalled on a guess.
+        return listener == pid
     }
 
     private static func finding(_ session: SessionID, paths: KeeperPaths, pidFile: PIDFile) -> Finding {

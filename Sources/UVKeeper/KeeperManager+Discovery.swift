@@ -35,12 +35,13 @@ extension KeeperManager {
     public func discoverExistingKeepers(completion: @escaping (Result<KeeperDiscovery, KeeperError>) -> Void) {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
+        let now = ProcessDetails.uptime
         loop.queueWork { [paths] in
             KeeperManager.scan(paths)
         } completion: { result in
             switch result {
             case .failure(let error): completion(.failure(.file(self.sessionsDirectory, error)))
-            case .success(let sessions): self.inspect(sessions) { self.decide($0, completion) }
+            case .success(let sessions): self.inspect(sessions) { self.decide($0, foundAt: now, completion) }
             }
         }
     }
@@ -84,6 +85,7 @@ extension KeeperManager {
 
     private func decide(
         _ inspections: [KeeperInspection],
+        foundAt: Duration,
         _ completion: @escaping (Result<KeeperDiscovery, KeeperError>) -> Void,
     ) {
         guard !isClosed else { return completion(.failure(.closed)) }
@@ -95,15 +97,14 @@ extension KeeperManager {
             switch inspection.finding {
             case .live(let pid):
                 let isChildAlive = options.isChildAlive?(session, pid) ?? inspection.isChildAlive
-                if !isChildAlive, let pid, isStillItself(Tracked(pid: pid, process: nil), session),
-                    terminate(pid, session)
-                {
+                let keeper = pid.map { Tracked(pid: $0, process: nil, foundAt: foundAt) }
+                if !isChildAlive, let keeper, isStillItself(keeper, session), terminate(keeper.pid, session) {
                     discovery.terminated.append(session)
                     if tracked[session]?.pid == pid { tracked[session] = nil }
                     dead.append((session, pid))
                     continue
                 }
-                if let pid { adopt(session, pid) }
+                if let keeper { adopt(session, keeper) }
                 discovery.keepers.append(entry(session, pid))
             case .undecided(let pid): discovery.keepers.append(entry(session, pid))
             case .dead: dead.append((session, nil))
@@ -142,10 +143,10 @@ extension KeeperManager {
         KeeperEntry(session: session, keeperPID: pid, socketPath: paths.socket(for: session))
     }
 
-    private func adopt(_ session: SessionID, _ pid: Int32) {
-        guard pid > 1 else { return }
+    private func adopt(_ session: SessionID, _ keeper: Tracked) {
+        guard keeper.pid > 1 else { return }
         // One that was started here stays tracked with its process.
-        if let known = tracked[session], known.pid == pid, known.process?.isRunning == true { return }
-        tracked[session] = Tracked(pid: pid, process: nil)
+        if let known = tracked[session], known.pid == keeper.pid, known.process?.isRunning == true { return }
+        tracked[session] = keeper
     }
 }

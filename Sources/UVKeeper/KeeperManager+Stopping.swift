@@ -34,7 +34,8 @@ extension KeeperManager {
                 _ = KeeperCleanup.remove(session, paths: paths)
                 completion(.notFound)
             }
-        case .undecided, .live(nil): loop.onNextTick { completion(.notPermitted) }
+        // A program that serves the session itself must not end itself for it.
+        case .undecided, .live(nil), .live(Processes.currentID): loop.onNextTick { completion(.notPermitted) }
         case .live(let pid?):
             Processes.killProcess(pid, group: true, grace: grace, on: loop) { [weak self] result in
                 switch result {

@@ -36,6 +36,8 @@ public final class KeeperManager {
         let pid: Int32
         /// Of a keeper that was started here; nil for one that was found.
         let process: DetachedProcess?
+        /// A time, since the system booted, at which a keeper that was found had, or was about to get, this pid.
+        var foundAt = Duration.zero
     }
 
     /// The loop everything happens on.
@@ -105,14 +107,17 @@ public final class KeeperManager {
 
     /// Whether the pid still belongs to the process it belonged to when it was tracked.
     ///
-    /// Of a keeper that was started here, the start time tells. One that was found is asked for again: reading its start
-    /// time costs more than all else a discovery does for it, and its lock, or its socket, is the better witness.
+    /// Of a keeper that was started here, the start time tells. One that was found is that keeper if it had started by then:
+    /// no two processes have a pid at once. (A discovery reads no start times: they cost more than all else.) If the system
+    /// does not tell, or it was found within its first hundredth of a second, its lock or its socket tells.
     func isStillItself(_ keeper: Tracked, _ session: SessionID) -> Bool {
-        guard let process = keeper.process else {
-            return KeeperInspection.isStillKeeper(keeper.pid, of: session, paths: paths)
-        }
-        guard process.isRunning, Processes.liveness(of: keeper.pid) != .gone else { return false }
-        return ProcessDetails(of: keeper.pid)?.startTime == process.startTime
+        if let process = keeper.process, !process.isRunning { return false }
+        guard Processes.liveness(of: keeper.pid) != .gone else { return false }
+        let startTime = ProcessDetails(of: keeper.pid)?.startTime
+        if let process = keeper.process { return startTime == process.startTime }
+        // Both are counted in whole ticks of the system's.
+        if let startTime, startTime + .milliseconds(10) <= keeper.foundAt { return true }
+        return KeeperInspection.isStillKeeper(keeper.pid, of: session, paths: paths)
     }
 
     /// SIGTERM to a pid that is known to be a keeper.

@@ -190,6 +190,7 @@ final class SessionQueue {
             } else {
                 unconfirmed = connection
                 state = .idle
+                endpoint.forget()
                 complete(lines, .unknown(.timedOut(KeeperConstants.writeAttemptTimeout)))
                 next()
             }
@@ -209,6 +210,8 @@ final class SessionQueue {
     /// - Parameter unknown: lines of the attempt that are not tried again.
     private func attemptFailed(_ failure: Failure, unknown: [Line] = []) {
         timer.stop()
+        // What was known of the keeper may be why it failed.
+        endpoint.forget()
         let reason: KeeperError
         var isFinal = false
         switch failure {

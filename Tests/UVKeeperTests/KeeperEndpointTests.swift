@@ -31,6 +31,53 @@ import UVKeeper
         }
     }
 
+    @Test("a session whose keeper was killed holds no descriptor either") func killedKeeper() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1", command: ["sleep", "1000"])
+            world.own(try world.childPID("s1"))
+            #expect(try world.outcome(String(repeating: "x", count: 65535), "s1") == .written)
+            let read = try world.bytesRead(by: keeper.pid)
+            let outcome: WriteOutcome = try world.result { done in
+                world.manager.writeRPC("last", to: "s1", completion: done)
+                expectNoError { () throws(UVError) in
+                    let timer = try TimerHandle(on: world.loop)
+                    timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
+                        guard let now = try? world.bytesRead(by: keeper.pid), now > read else { return }
+                        timer.close()
+                        expectNoError { () throws(UVError) in try Processes.send(.kill, to: keeper.pid) }
+                    }
+                }
+            }
+            #expect(outcome.isUnknown, "\(outcome)")
+            #expect(world.openPIDFiles.isEmpty)
+        }
+    }
+
+    @Test("a line that the keeper still holds when the child closes its stdin is not confirmed") func closedStdin()
+        throws
+    {
+        try withWorld { world throws in
+            // The rest of 70,000 bytes waits in the keeper, too little to pause the client.
+            let script = "kill -STOP $$; exec <&-; exec sleep 1000"
+            let keeper = try world.spawn("s1", command: ["sh", "-c", script])
+            let child = try world.childPID("s1")
+            let read = try world.bytesRead(by: keeper.pid)
+            let end: KeeperConnection.End = try world.result { done in
+                let connection = try KeeperConnection(
+                    to: keeper.socketPath, on: world.loop,
+                    onOpen: { $0.write([UInt8](repeating: 0x0A, count: 70_000)) }, onEnd: { _, end in done(end) })
+                try world.eventually { try world.bytesRead(by: keeper.pid) >= read + 70_000 }
+                // For the keeper, what follows happens at once: first the pipe breaks, then the stream ends.
+                try Processes.send(.stop, to: keeper.pid)
+                try Processes.send(.continue, to: child)
+                try world.eventually { !world.exists("/proc/\(child)/fd/0") }
+                connection.finish()
+                try Processes.send(.continue, to: keeper.pid)
+            }
+            #expect(end != .confirmed, "\(end)")
+        }
+    }
+
     @Test("where there is no lock, a clean close confirms", arguments: ["", "1", "no pid"])
     func noLock(contents: String) throws {
         try withWorld { world throws in
@@ -74,6 +121,11 @@ extension World {
                     connection.finish()
                 }, onEnd: { _, end in done(end) })
         }
+    }
+
+    /// How much a process has read from files and sockets so far.
+    fileprivate func bytesRead(by pid: Int32) throws -> Int {
+        try #require(ProcessFigures(of: pid).number("rchar:", in: "io"))
     }
 
     /// Paths of the pid files of this world that this process has open.

@@ -101,7 +101,7 @@ import Testing
         }
     }
 
-    @Test("frozen keepers are live, and asking them takes no time")
+    @Test("frozen keepers are live, and asking them waits for nothing")
     func frozen() throws {
         try withWorld { world throws in
             let keepers = try (1...3).map { try world.spawn("s\($0)") }

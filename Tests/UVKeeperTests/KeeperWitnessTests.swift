@@ -8,21 +8,21 @@ import UVKeeper
         arguments: [Signal.terminate, .kill, .interrupt])
     func keeperEnds(signal: Signal) throws {
         try withStalledChild { loop, manager, keeper, _, done in
+            try onceRead(by: keeper, on: loop) { try Processes.send(signal, to: keeper) }
             manager.writeRPC("last", to: "s") { outcome in
                 #expect(outcome.isUnknown, "\(outcome)")
                 done()
             }
-            try later(loop) { try Processes.send(signal, to: keeper) }
         }
     }
 
     @Test("a line that only the keeper holds is unknown when the child ends") func childEnds() throws {
-        try withStalledChild { loop, manager, _, child, done in
+        try withStalledChild { loop, manager, keeper, child, done in
+            try onceRead(by: keeper, on: loop) { try Processes.send(.kill, to: child) }
             manager.writeRPC("last", to: "s") { outcome in
                 #expect(outcome.isUnknown, "\(outcome)")
                 done()
             }
-            try later(loop) { try Processes.send(.kill, to: child) }
         }
     }
 
@@ -69,9 +69,12 @@ import UVKeeper
         }
     }
 
-    /// Long enough for the keeper to have read the line, and well within the attempt's time.
-    private func later(_ loop: Loop, _ body: @escaping () throws -> Void) throws {
-        try TimerHandle(on: loop).start(after: .milliseconds(100)) { timer in
+    /// As soon as the keeper has read the line that is about to be written.
+    private func onceRead(by keeper: Int32, on loop: Loop, _ body: @escaping () throws -> Void) throws {
+        let figures = ProcessFigures(of: keeper)
+        let before = try #require(figures.number("rchar:", in: "io"))
+        try TimerHandle(on: loop).start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
+            guard let now = figures.number("rchar:", in: "io"), now >= before + "last\n".utf8.count else { return }
             timer.close()
             #expect(throws: Never.self) { try body() }
         }
@@ -79,7 +82,7 @@ import UVKeeper
 }
 
 extension WriteOutcome {
-    fileprivate var isUnknown: Bool {
+    var isUnknown: Bool {
         if case .unknown(.connection) = self { true } else { false }
     }
 }

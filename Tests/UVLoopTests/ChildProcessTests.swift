@@ -50,6 +50,16 @@ func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: Pro
         }
     }
 
+    @Test("runs as another user and group, if this one may") func otherUser() throws {
+        let configuration = ChildProcess.Configuration(
+            executable: "/bin/sh", arguments: ["-c", "id -u; id -g"], userID: 65534, groupID: 65533)
+        if geteuid() == 0 {
+            #expect(try outcome(configuration).output == Array("65534\n65533\n".utf8))
+        } else {
+            #expect(throws: (any Error).self) { try outcome(configuration) }
+        }
+    }
+
     @Test("talks through its three pipes", arguments: [false, true]) func pipes(usesLibuv: Bool) throws {
         try withLoop { loop in
             let child = try ChildProcess(

@@ -44,8 +44,8 @@ public class Handle {
         UnsafeMutableRawPointer(raw).deallocate()
     }
 
-    /// Whether the handle does something: a started timer or watcher, a stream that reads, writes or connects, a running
-    /// child. Mirrors `uv_is_active`.
+    /// Whether the handle does something: a started timer or watcher, a stream that reads or writes, a running child.
+    /// Mirrors `uv_is_active`.
     public final var isActive: Bool { uv_is_active(raw) != 0 }
 
     /// Whether ``close(_:)`` was called. Mirrors `uv_is_closing`.

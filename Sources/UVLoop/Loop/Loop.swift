@@ -241,7 +241,7 @@ extension Loop: Sendable {}
 public struct LoopStillOpen: Error, CustomStringConvertible, Sendable {
     /// One entry per open handle: its type, and whether it is active or closing.
     public let handles: [String]
-    /// Writes, connects, shutdowns and jobs of the thread pool under way.
+    /// Writes and jobs of the thread pool under way.
     public let requests: Int
     /// Callbacks waiting for the next tick.
     public let waitingCallbacks: Int

@@ -44,7 +44,7 @@ extension PipeStream {
     func connected(_ failure: UVError?) {
         guard let completion = onConnect else { return }
         onConnect = nil
-        let error = failure ?? (isClosing ? .canceled : nil)
+        let error = isClosing ? .canceled : failure
         if let error {
             fail(error)
             close()

@@ -32,7 +32,7 @@ extension PipeStream {
         loop.assertOnLoop()
         precondition(!isClosing, "PipeStream.readStart: the stream is closed")
         precondition(onEnd != nil, "PipeStream.readResume: readStart comes first, and onEnd ends reading for good")
-        // libuv would start to read between its connect and the callback that tells of it.
+        // It would read before the tick that tells of the connect.
         guard sending.isOpen else { throw .notConnected }
         let status = uv_read_start(
             raw.stream,

@@ -62,6 +62,9 @@ extension PipeStream {
         case .requested(var completions):
             if let completion { completions.append(completion) }
             sending.finish = .requested(completions)
+        case .passedOn(var completions):
+            if let completion { completions.append(completion) }
+            sending.finish = .passedOn(completions)
         case .done(let error):
             if let completion { loop.onNextTick { completion(error) } }
         }
@@ -94,7 +97,8 @@ extension PipeStream {
         return queuedByteCount < highWaterMark
     }
 
-    /// What the kernel takes at once, often only part (H24); 0 while something is queued ahead. Remembers an error in `sending.error`.
+    /// What the kernel takes at once, often only part (H24); 0 while something is queued ahead. Remembers an error in
+    /// `sending.error`.
     private func tryWrite(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard sending.isOpen, sending.error == nil, sending.waiting.isEmpty, sending.inFlight.isEmpty else { return 0 }
         // libuv aborts on a write of no buffers and has no use for one of no bytes (H26).
@@ -190,10 +194,10 @@ extension PipeStream {
 
     /// By our own system call: nothing is queued any more, which is all that `uv_shutdown` would wait for.
     private func shutdownNow() {
-        guard case .requested(let completions) = sending.finish, !sending.isShut, let descriptor else { return }
-        sending.isShut = true
+        guard case .requested(let completions) = sending.finish, let descriptor else { return }
         let error = CLibUV.shutdown(descriptor, CInt(SHUT_WR)) == 0 ? nil : UVError(errno: uvkeeper_errno())
         guard !completions.isEmpty else { return sending.finish = .done(error) }
+        sending.finish = .passedOn(completions)
         loop.onNextTick {
             // When it is closing, the shutdown ends with the close, after the writes.
             if !self.isClosing { self.finishShutdown(error) }
@@ -201,10 +205,10 @@ extension PipeStream {
     }
 
     func finishShutdown(_ error: UVError?) {
-        guard case .requested = sending.finish else { return }
+        guard sending.finish.completions != nil else { return }
         // Writes that the kernel took at once may still wait for their tick.
         deliver()
-        guard case .requested(let completions) = sending.finish else { return }
+        guard let completions = sending.finish.completions else { return }
         sending.finish = .done(error)
         for completion in completions { completion(error) }
     }

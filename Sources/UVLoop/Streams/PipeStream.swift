@@ -45,7 +45,17 @@ public final class PipeStream: Handle {
             case open
             /// `shutdown` was called; it is passed on when the queue is empty.
             case requested([(UVError?) -> Void])
+            /// It was passed on; who waits for it is told on the next tick.
+            case passedOn([(UVError?) -> Void])
             case done(UVError?)
+
+            /// Of a shutdown that has not ended.
+            var completions: [(UVError?) -> Void]? {
+                switch self {
+                case .requested(let completions), .passedOn(let completions): completions
+                case .open, .done: nil
+                }
+            }
         }
 
         /// False until a connect has succeeded: nothing is handed to libuv before (H18, H19).
@@ -62,8 +72,6 @@ public final class PipeStream: Handle {
         var firstWaiter = 0
         var isDeliveryScheduled = false
         var finish = Finish.open
-        /// Whether a requested shutdown has been passed on.
-        var isShut = false
         var request: UnsafeMutablePointer<uv_write_t>?
 
         mutating func startWriting() { swap(&waiting, &inFlight) }
@@ -119,6 +127,9 @@ public final class PipeStream: Handle {
 
     /// Whether connecting has succeeded, or was not needed.
     public var isOpen: Bool { sending.isOpen }
+
+    /// Why nothing can be written any more; nil while all is well.
+    public var writeError: UVError? { sending.error }
 
     /// The descriptor, for system calls that libuv does not have; nil while it has none. It stays the stream's.
     /// Mirrors `uv_fileno`.

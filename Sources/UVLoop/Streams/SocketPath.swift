@@ -8,8 +8,8 @@ public enum SocketPath {
         return withUnsafeBytes(of: &address.sun_path) { $0.count } - 1
     }()
 
-    /// Checks the path before libuv sees it: libuv would truncate a long one in silence (H01) and take an empty one for an
-    /// abstract name (H07).
+    /// Checks the path before the system sees it. libuv would truncate a long one in silence (H01), and an empty one means
+    /// an abstract name (H07).
     ///
     /// - Throws: ``UVError/nameTooLong`` beyond ``maximumLength`` bytes, ``UVError/invalidArgument`` for an empty path or
     ///   one with a zero byte in it.

@@ -50,6 +50,8 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let noBuffers = UVError(UV_ENOBUFS)
     /// `UV_ENOENT`: no such file or directory.
     public static let noEntry = UVError(UV_ENOENT)
+    /// `ENOLCK`: files cannot be locked there, or not now.
+    public static let noLocks = UVError(errno: ENOLCK)
     /// `UV_ENOMEM`: out of memory.
     public static let outOfMemory = UVError(UV_ENOMEM)
     /// `UV_ENOSPC`: no space left on the device.
