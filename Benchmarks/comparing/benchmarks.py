@@ -6,12 +6,23 @@ import os
 import subprocess
 from dataclasses import dataclass, field
 
-from .keepers import Keeper, Workplace, keeper_command
+from .keepers import Keeper, Workplace, calls_of_life, keeper_command
 from .measuring import run
 from .peers import BENCHMARKS
 
 NODE_PEER = BENCHMARKS / "Peers" / "node" / "peer.mjs"
 NANOSECONDS = {"ns": 1, "µs": 1e3, "ms": 1e6}
+
+
+@dataclass
+class Target:
+    """What `of` has to reach. "at most": its figure is at most `limit` times that of `against`; "at least": that of
+    `against` is at least `limit` times its; "absolute": its figure is at most `limit`, in the figure's unit."""
+
+    against: str
+    kind: str
+    limit: float
+    of: str = "uvkeeper"
 
 
 @dataclass
@@ -21,7 +32,6 @@ class Figure:
     title: str
     key: str = "ns_per_op"  # or a name among the parts
     unit: str = "ns"
-    # (peer compared with, how it is compared, limit): "at most": ours / theirs <= limit, "at least": theirs / ours >= it.
     targets: list = field(default_factory=list)
     setting: str = ""  # of the runs "peer@setting" this figure is about
 
@@ -46,11 +56,13 @@ class Benchmark:
     figures: list
     prepare: object
     rounds: int = 7
-    operations: tuple = None  # few and many, for the counts per operation; None: not counted
+    operations: tuple = None  # few and many, for the counts per operation; a quick run does fewer; None: not counted
+    # Instead of `operations`: a function from the peers and the place to the counts by peer.
+    count_all: object = None
 
 
 def only_c(limit):
-    return [("c", "at most", limit)]
+    return [Target("c", "at most", limit)]
 
 
 def micro(name, title, count, unit, limit, operations, rounds=7, figures=None):
@@ -105,7 +117,7 @@ def scan(files):
 
     # Names and contents become objects.
     figure = Figure(f"scan of {files:,} pid files", unit="ms", targets=only_c(2.5))
-    return Benchmark(f"scan:{files}", "micro", 20 if files < 5000 else 4, [figure], prepare, 7, (1, 4) if files < 5000 else None)
+    return Benchmark(f"scan:{files}", "micro", 20 if files < 5000 else 4, [figure], prepare, 7, (1, 4) if files < 5000 else (1, 2))
 
 
 def connect(in_flight):
@@ -136,9 +148,12 @@ def connect(in_flight):
                 runs["nio"] = command("nio", "connect", peers.nio)
             yield runs
 
-    targets = [("c", "at most", 1 / 0.9), ("node24", "at least", 2.5), ("nio", "at least", 2.5)]
+    targets = [Target("c", "at most", 1 / 0.9)]
+    for ours in ("uvkeeper", "uvkeeper:manager"):
+        targets += [Target("node24", "at least", 2.5, ours), Target("nio", "at least", 2.5, ours)]
     figure = Figure(f"connect, write, close; {in_flight} in flight", unit="µs", targets=targets)
-    return Benchmark(f"connect:{in_flight}", "connect", 10000, [figure], prepare, 7, (100, 300) if in_flight == 1 else None)
+    operations = (256, 2304)
+    return Benchmark(f"connect:{in_flight}", "connect", 10000, [figure], prepare, 7, operations)
 
 
 def forward(size, connections):
@@ -166,7 +181,7 @@ def forward(size, connections):
         yield runs
 
     title = f"{size} B lines, {connections} connection{'s' if connections > 1 else ''}"
-    targets = [("c", "at most", 1 / 0.7), ("node24", "at least", 10)]
+    targets = [Target("c", "at most", 1 / 0.7), Target("node24", "at least", 10)]
     figures = [Figure(title, unit="ns", targets=targets), Figure(f"{title}: keeper's processor time", "cpu", "ns")]
     return Benchmark(f"forward:{size}:{connections}", "forward", lines, figures, prepare, 5)
 
@@ -187,13 +202,19 @@ def start(keepers):
         yield {key: command(key) for key in peers.titles}
 
     many = f", of {keepers} at once" if keepers > 1 else ""
-    figures = [Figure(f"start to published socket{many}", "median", "ms"),
+    largest = [Target("", "absolute", 512)] if keepers == 100 else []
+    figures = [Figure(f"start to published socket{many}", "median", "ms", [Target("node24", "at least", 4)]),
                Figure(f"memory of one idle keeper of {keepers}: private", "private", "KiB"),
-               Figure(f"memory of one idle keeper of {keepers}: PSS", "pss", "KiB"),
+               Figure(f"memory of one idle keeper of {keepers}: PSS", "pss", "KiB", largest),
                Figure(f"memory of one idle keeper of {keepers}: RSS", "rss", "KiB")]
     if keepers > 1:
         figures.insert(1, Figure(f"start of {keepers} at once: last socket", unit="ms"))
-    return Benchmark(f"start:{keepers}", "start", keepers, figures, prepare, 5 if keepers == 1 else 3)
+
+    def count_all(peers, place):
+        return {key: {"system_calls": calls_of_life(peers, key, place)} for key in peers.titles}
+
+    rounds, count_all = (5, count_all) if keepers == 1 else (3, None)
+    return Benchmark(f"start:{keepers}", "start", keepers, figures, prepare, rounds, count_all=count_all)
 
 
 def discovery(keepers, program="discovery", and_what=""):
@@ -220,7 +241,7 @@ def discovery(keepers, program="discovery", and_what=""):
             fleet.wait()
 
     title = f"discovery of {keepers:,} keepers{and_what}"
-    figure = Figure(title, unit="ms", targets=[("node24", "at least", 5)])
+    figure = Figure(title, unit="ms", targets=[Target("node24", "at least", 5)])
     return Benchmark(f"{program}:{keepers}", "discovery", 20, [figure], prepare, 7, (1, 2))
 
 
@@ -233,7 +254,7 @@ def manager_start():
         yield {"uvkeeper": lambda count: ([peers.swift, "manager-start", count, *arguments], None)}
 
     figure = Figure("KeeperManager.spawnKeeper, until it accepts", unit="ms")
-    return Benchmark("manager-start", "start", 20, [figure], prepare, 3)
+    return Benchmark("manager-start", "start", 20, [figure], prepare, 3, (2, 6))
 
 
 def all_benchmarks():

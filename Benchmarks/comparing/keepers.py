@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from .measuring import calls_counted, counting_calls
 from .peers import BENCHMARKS
 
 
@@ -53,11 +54,12 @@ def keeper_command(peers, key, place, session, child):
 class Keeper:
     """One running keeper."""
 
-    def __init__(self, peers, key, place, child):
+    def __init__(self, peers, key, place, child, wrapper=()):
+        """`wrapper`: a command that runs the keeper's."""
         command, environment, self.socket = keeper_command(peers, key, place, f"k-{key}", child)
         null = subprocess.DEVNULL
         self.process = subprocess.Popen(
-            command, env=environment, stdin=null, stdout=null, stderr=null, start_new_session=True
+            [*wrapper, *command], env=environment, stdin=null, stdout=null, stderr=null, start_new_session=True
         )
         self._wait_until_it_accepts()
 
@@ -66,7 +68,8 @@ class Keeper:
         return self.process.pid
 
     def end(self):
-        self.process.send_signal(signal.SIGTERM)
+        # The group: with a wrapper, the keeper is not the process started here.
+        os.killpg(self.process.pid, signal.SIGTERM)
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
@@ -84,3 +87,12 @@ class Keeper:
             if self.process.poll() is not None:
                 raise RuntimeError(f"a keeper ended with status {self.process.returncode}")
         raise RuntimeError("a keeper has not published its socket in 10 s")
+
+
+def calls_of_life(peers, key, place):
+    """How many system calls a keeper and its child make from the start to the end; None without strace."""
+    table = place.path / f"calls-{key}"
+    if not shutil.which("strace"):
+        return None
+    Keeper(peers, key, place, [str(peers.c), "sink"], counting_calls(table)).end()
+    return calls_counted(table.read_text())

@@ -6,6 +6,7 @@ import re
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 
 
@@ -50,11 +51,18 @@ def system_calls(command, environment=None):
     if not shutil.which("strace"):
         return None
     with tempfile.NamedTemporaryFile("r", prefix="uvb-strace-") as table:
-        run(["strace", "-f", "-c", "-U", "calls,name", "-o", table.name, *command], environment)
-        match = re.search(r"^\s*(\d+) total$", table.read(), re.MULTILINE)
-        if match:
-            return int(match.group(1))
-    return None
+        run([*counting_calls(table.name), *command], environment)
+        return calls_counted(table.read())
+
+
+def counting_calls(table):
+    """What to put before a command so that its system calls are counted in the file `table`."""
+    return ["strace", "-f", "-c", "-U", "calls,name", "-o", str(table)]
+
+
+def calls_counted(table):
+    match = re.search(r"^\s*(\d+) total$", table, re.MULTILINE)
+    return int(match.group(1)) if match else None
 
 
 def allocations(command, counter, environment=None):
@@ -76,11 +84,20 @@ def allocations(command, counter, environment=None):
         return int(numbers[-1]) if result.returncode == 0 and numbers else None
 
 
+def tried_twice(measure, command):
+    """A peer that strace slows down may give up: its timeouts are those of a run without."""
+    try:
+        return measure(command)
+    except Failed:
+        return measure(command)
+
+
 def per_operation(measure, command_for, few, many):
     """The difference between a run of many operations and one of few, by operation: starting up cancels out."""
     try:
-        less, more = measure(command_for(few)), measure(command_for(many))
-    except Failed:
+        less, more = (tried_twice(measure, command_for(count)) for count in (few, many))
+    except Failed as reason:
+        print(f"compare: not counted: {os.path.basename(command_for(few)[0])}: {reason}", file=sys.stderr)
         return None
     if less is None or more is None:
         return None

@@ -1,5 +1,8 @@
 """Turns samples into figures, and figures into a page."""
 
+import re
+import statistics
+
 from .measuring import paired_ratio, summary
 from .plots import write_plots
 
@@ -12,9 +15,13 @@ GROUPS = [
      "confirms the line; each client against the keeper of its own kind. The original does not wait: for Node both are shown."),
     ("forward", "Keeper to child",
      "As many lines as fit through one keeper to one child, load and child being the same C programs for all. The keepers "
-     "of C and SwiftNIO copy bytes; UVKeeper's and Node's cut lines. Beside the time, the keeper's own processor time."),
+     "of C and SwiftNIO copy bytes; UVKeeper's and Node's cut lines. Beside the time, the keeper's own processor time. "
+     "System calls and allocations are not counted: they are per read, and how many lines a read finds is the machine's mood."),
     ("start", "Starting keepers, and their memory",
-     "From the start of the process until its socket accepts; memory after half a second of rest, without the child."),
+     "From the start of the process until its socket accepts; memory after half a second of rest, without the child. "
+     "System calls are those of a keeper and its child from start to end, for `spawnKeeper` the manager's as well; each of "
+     "many makes the same as one alone. Allocations of a keeper are not counted: UVKeeper's has its own malloc linked in, "
+     "where nothing can be preloaded; those of `spawnKeeper` are the manager's."),
     ("discovery", "Finding keepers again",
      "Each keeper has a pid file, locked by a live process, a socket, and a child's pid file. *Keepers*: read the pid file and "
      "look whether the process lives, which is what the original does by default; UVKeeper also asks whether it is the "
@@ -36,13 +43,19 @@ def figure_result(figure, values, counts):
         for key, samples in values.items()
     }
     targets = []
-    for peer, kind, limit in figure.targets:
-        if peer not in values:
+    for target in figure.targets:
+        if target.of not in values or (target.against and target.against not in values):
             continue
-        at_most = kind == "at most"
-        value = paired_ratio(ours, values[peer]) if at_most else paired_ratio(values[peer], ours)
-        targets.append({"peer": peer, "kind": kind, "limit": limit, "value": value,
-                        "met": value <= limit if at_most else value >= limit})
+        judged = values[target.of]
+        if target.kind == "absolute":
+            value = statistics.median(judged)
+        elif target.kind == "at most":
+            value = paired_ratio(judged, values[target.against])
+        else:
+            value = paired_ratio(values[target.against], judged)
+        met = value >= target.limit if target.kind == "at least" else value <= target.limit
+        targets.append({"of": target.of, "peer": target.against, "kind": target.kind, "limit": target.limit,
+                        "value": value, "met": met})
     return {"title": figure.title, "unit": figure.unit, "peers": peers, "targets": targets}
 
 
@@ -86,7 +99,9 @@ def all_targets(everything):
         for figure in result["figures"]:
             figures[figure["title"]] = figure
             for target in figure["targets"]:
-                rows.append({**target, "title": figure["title"]})
+                variant = VARIANTS.get(target["of"].partition(":")[2], "").partition(";")[0]
+                title = f"{figure['title']}, {variant}" if variant else figure["title"]
+                rows.append({**target, "title": title, "unit": figure["unit"]})
     flat = [figures.get(f"loop blocked by one spawn, {size} resident") for size in ("0", "1024 MiB")]
     if all(flat):
         # Within each turn, as all ratios.
@@ -124,14 +139,32 @@ def headlines_table(everything):
         yield f"| {title} | {number(peers['uvkeeper']['median'])} {figure['unit']} | {' | '.join(cells)} |"
 
 
+def write_headlines(everything, page):
+    """Puts the table of whole systems between the markers of README.md, whose other text stays."""
+    machine = everything["machine"]
+    text = [
+        "<!-- results -->", *headlines_table(everything), "",
+        f"{everything['date']}, {machine['processor']}, {machine['cores']} cores.", "<!-- /results -->",
+    ]
+    before = page.read_text()
+    after, places = re.subn(r"<!-- results -->\n.*?<!-- /results -->", lambda _: "\n".join(text), before, flags=re.DOTALL)
+    if places != 1:
+        raise RuntimeError(f"{page.name} has {places} places between <!-- results --> and <!-- /results -->")
+    page.write_text(after)
+
+
 def targets_table(everything):
     yield "| figure | against | target | measured | |"
     yield "|---|---|---:|---:|---|"
     for row in all_targets(everything):
         against = name_of(row["peer"], everything["titles"])
-        kind = "time at most" if row["kind"] == "at most" else "faster at least"
-        yield (f"| {row['title']} | {against} | {kind} {row['limit']:.3g}× | {row['value']:.2f}× "
-               f"| {'met' if row['met'] else '**missed**'} |")
+        if row["kind"] == "absolute":
+            limit, value = (f"{number(row[name])} {row['unit']}" for name in ("limit", "value"))
+            limit = f"at most {limit}"
+        else:
+            kind = "time at most" if row["kind"] == "at most" else "faster at least"
+            limit, value = f"{kind} {row['limit']:.3g}×", f"{row['value']:.2f}×"
+        yield f"| {row['title']} | {against} | {limit} | {value} | {'met' if row['met'] else '**missed**'} |"
 
 
 def group_tables(everything, group):
@@ -163,7 +196,8 @@ def write(everything, directory):
         "Medians of runs in turns (A B C A B C ...); the spread is half of the middle half of the runs. Ratios are medians of "
         "the ratios within each turn; *to UVKeeper* above 1 means slower, or bigger, than UVKeeper. System calls and "
         "allocations are per operation, counted by strace and by a preloaded malloc, and do not depend on the machine's "
-        "mood; of whole systems they are the client's. Everything has one event loop on one thread.", "",
+        "mood; of whole systems they are the client's, and Node's vary with its own threads. Everything has one event loop "
+        "on one thread.", "",
     ]
     for name, reason in everything["skipped"].items():
         lines += [f"Skipped: {name}: {reason}.", ""]
