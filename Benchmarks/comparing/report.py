@@ -2,6 +2,7 @@
 
 import re
 import statistics
+import textwrap
 
 from .measuring import paired_ratio, summary
 from .plots import write_plots
@@ -214,4 +215,9 @@ def write(everything, directory):
         for file, alternative in plots.get(group, []):
             lines += [f"![{alternative}](plots/{file})", ""]
         lines += [*group_tables(everything, group), ""]
-    (directory / "RESULTS.md").write_text("\n".join(lines).rstrip() + "\n")
+    (directory / "RESULTS.md").write_text("\n".join(map(wrapped, lines)).rstrip() + "\n")
+
+
+def wrapped(line):
+    """Prose in lines of 120 characters; tables and pictures stay as they are."""
+    return line if line.startswith(("|", "!")) else textwrap.fill(line, 120, break_long_words=False, break_on_hyphens=False)
