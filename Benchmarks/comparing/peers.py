@@ -160,4 +160,6 @@ def machine():
                 break
     except OSError:
         pass
-    return {"processor": model, "cores": os.cpu_count(), "kernel": f"{os.uname().sysname} {os.uname().release}"}
+    # What a distributor or a host appends to the version is left out.
+    version = re.match(r"[0-9.]*", os.uname().release).group().rstrip(".")
+    return {"processor": model, "cores": os.cpu_count(), "kernel": f"{os.uname().sysname} {version}"}
