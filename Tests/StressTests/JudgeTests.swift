@@ -126,7 +126,7 @@ import Testing
     @Test("a line without an outcome is missing one, unless its server was killed after it was sent") func pending()
         throws
     {
-        try withRun { run in
+        try withRun(isDriven: true) { run in
             run.send(.pending, at: 1_000)
             #expect(run.verdict() == [.missingCompletion: 1])
             run.fault(.serverKilled, 900, 950)
@@ -134,6 +134,44 @@ import Testing
             let fault = run.fault(.serverKilled, 1_100, 1_150)
             #expect(run.verdict() == [:])
             #expect(fault.excused.pending == 1)
+        }
+    }
+
+    @Test("another server's end is no excuse for a line of the harness") func ownPending() throws {
+        try withRun { run in
+            run.send(.pending, at: 1_000, received: 0)
+            run.note(.torn, LineFormat.Kind.ordered)
+            run.fault(.serverKilled, 1_100, 1_150)
+            #expect(run.verdict() == [.missingCompletion: 1, .torn: 1])
+        }
+    }
+
+    @Test(
+        "a killed server had forgotten a line if it had completed a later one of the same writer",
+        arguments: [Ledger.Outcome.written, .refused, .unknown, .overflowed])
+    func forgotten(outcome: Ledger.Outcome) throws {
+        try withRun(isDriven: true) { run in
+            run.send(.pending, at: 1_000)
+            run.send(outcome, at: 1_050, received: outcome == .written ? 0 : nil)
+            run.send(.pending, at: 1_060)
+            run.fault(.serverKilled, 1_100, 1_150)
+            run.fault(.socketRemoved, 900, 1_100)
+            run.fault(.keeperStopped, 900, 1_100)
+            // The next server's.
+            run.send(.written, at: 1_300, received: 0)
+            #expect(run.verdict() == (outcome == .overflowed ? [:] : [.missingCompletion: 1]))
+        }
+    }
+
+    @Test("a keeper that ends by itself is noticed, also if another fault could not be injected") func endedByItself()
+        throws
+    {
+        try withRun(lives: 2) { run in
+            #expect(run.verdict() == [.recovery: 1])
+            let fault = run.fault(.keeperKilled, 900, 1_000, life: 0)
+            #expect(run.verdict() == [:])
+            fault.fail(StressError("there is no such process"))
+            #expect(run.verdict() == [.recovery: 1])
         }
     }
 
@@ -149,11 +187,13 @@ import Testing
         throws
     {
         try withRun(lives: 2) { run in
+            run.fault(.keeperKilled, 900, 950, life: 0)
             run.send(.written, received: 0)
             run.receive(0, in: 1)
             #expect(run.verdict() == [.duplicated: 1])
         }
         try withRun(lives: 2) { run in
+            run.fault(.keeperKilled, 900, 950, life: 0)
             run.send(.written, received: 1)
             run.send(.written, received: 0)
             #expect(run.verdict() == [.reordered: 1])
@@ -169,13 +209,24 @@ import Testing
 
     @Test("torn and late lines are a killed server's only if they were under way in it") func fragments() throws {
         for outcome in [Ledger.Outcome.pending, .written] {
-            try withRun { run in
+            try withRun(isDriven: true) { run in
                 run.send(outcome, at: 1_000, received: 0)
                 run.fault(.serverKilled, 1_001, 1_100)
+                run.send(.written, at: 1_200, received: 0)
                 run.note(.torn, LineFormat.Kind.ordered)
-                run.note(.reordered, Receipts.reorderedKind)
+                run.note(.reordered, Receipts.reorderedKind, 2)
                 #expect(run.verdict() == (outcome == .pending ? [:] : [.torn: 1, .reordered: 1]))
             }
+        }
+    }
+
+    @Test("a killed server's line may be overtaken by the next one's, not by its own") func overtaken() throws {
+        try withRun(isDriven: true) { run in
+            run.send(.pending, at: 1_000, received: 0)
+            run.send(.pending, at: 1_001, received: 0)
+            run.fault(.serverKilled, 1_010, 1_100)
+            run.note(.reordered, Receipts.reorderedKind, 2)
+            #expect(run.verdict() == [.reordered: 1])
         }
     }
 
@@ -183,10 +234,11 @@ import Testing
         "an unknown line may come late if its server was killed while its connection was open",
         arguments: [1_200, 5_000])
     func lateUnknown(kill: UInt64) throws {
-        try withRun { run in
+        try withRun(isDriven: true) { run in
             run.send(.unknown, at: 1_000, received: 0)
             run.fault(.keeperStopped, 900, 1_500)
-            run.note(.reordered, Receipts.reorderedKind)
+            run.send(.written, at: 6_000, received: 0)
+            run.note(.reordered, Receipts.reorderedKind, 2)
             #expect(run.verdict() == [.reordered: 1], "of one server, lines stay in order")
             run.fault(.serverKilled, kill, kill + 100)
             #expect(run.verdict() == (kill < 1_500 ? [:] : [.reordered: 1]))
@@ -201,6 +253,79 @@ import Testing
             #expect(run.verdict() == [:])
         }
     }
+
+    @Test("the end of an input is no excuse for a torn line") func tornBesideTail() throws {
+        try withRun(isDriven: true) { run in
+            run.send(.pending, at: 1_000)
+            run.fault(.serverKilled, 1_001, 1_100)
+            run.fault(.keeperKilled, 900, 1_000, life: 0)
+            run.note(.tails, Receipts.tailKind)
+            run.receipts[0][.torn] = 1
+            #expect(run.verdict() == [.torn: 1])
+        }
+    }
+
+    @Test("there are no more fragments of clients than clients that disconnected") func clientFragments() throws {
+        try withRun { run in
+            run.receipts[0][.fragments] = 2
+            run.fault(.clientDisconnected, 900, 1_000)
+            #expect(run.verdict() == [.torn: 1])
+            run.fault(.clientDisconnected, 900, 1_000, session: 1)
+            #expect(run.verdict() == [.torn: 1], "of another session")
+            run.fault(.clientDisconnected, 950, 1_000)
+            #expect(run.verdict() == [:])
+        }
+    }
+
+    @Test("a child took nothing along that was written before a line it has read was begun") func pipeOrder() throws {
+        try withRun(lives: 2) { run in
+            run.send(.written, at: 1_000)
+            run.sendBurst(.written, at: 1_010, latency: 5, received: 0)
+            run.fault(.childKilled, 1_050, 1_200, life: 0)
+            #expect(run.verdict() == [.lost: 1])
+        }
+        try withRun(lives: 2) { run in
+            run.send(.written, at: 1_000)
+            run.sendBurst(.written, at: 1_010, latency: 50, received: 0)
+            run.fault(.childKilled, 1_050, 1_200, life: 0)
+            #expect(run.verdict() == [:], "it was begun before, and was perhaps written first")
+        }
+    }
+
+    @Test("clients of a full backlog wait and get through") func burst() throws {
+        for kind in [FaultRecord.Kind.backlogOverflow, .keeperStopped] {
+            try withRun { run in
+                run.sendBurst(.refused, at: 1_000)
+                run.fault(kind, 900, 1_100)
+                #expect(run.verdict() == (kind == .backlogOverflow ? [.unexplainedRefusal: 1] : [:]))
+            }
+        }
+    }
+
+    @Test("where nothing piles up, nothing is worked off afterwards", arguments: FaultRecord.Kind.allCases)
+    func aftermath(kind: FaultRecord.Kind) throws {
+        try withRun { run in
+            run.send(.refused, at: 1_400)
+            run.fault(kind, 900, 1_100)
+            let lasting: [FaultRecord.Kind] = [
+                .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow,
+                .machineStalled,
+            ]
+            #expect(run.verdict() == (lasting.contains(kind) ? [:] : [.unexplainedRefusal: 1]))
+        }
+    }
+
+    @Test("a server that waited for a processor is no excuse for another", arguments: [false, true])
+    func stalled(isDriven: Bool) throws {
+        for scope in [FaultRecord.Scope.own, .driven, .everybody] {
+            try withRun(isDriven: isDriven) { run in
+                run.send(.unknown, at: 1_000)
+                run.fault(.machineStalled, 900, 1_100, scope: scope)
+                let isOther = scope == (isDriven ? .own : .driven)
+                #expect(run.verdict() == (isOther ? [.unexplainedUnknown: 1] : [:]))
+            }
+        }
+    }
 }
 
 /// A session with one ordered writer, made by hand. Times are in milliseconds.
@@ -208,9 +333,11 @@ private final class HandmadeRun {
     let ledger: Ledger
     let burst: Ledger
     let receipts: [Receipts]
+    private let isDriven: Bool
     private var faults: [FaultRecord] = []
 
-    init(_ directory: String, lives: Int) throws {
+    init(_ directory: String, lives: Int, isDriven: Bool) throws {
+        self.isDriven = isDriven
         ledger = try Ledger("\(directory)/l0")
         burst = try Ledger("\(directory)/l1")
         receipts = try (0..<lives).map { try Receipts("\(directory)/r\($0)", writers: 2) }
@@ -225,21 +352,28 @@ private final class HandmadeRun {
         if let life { receive(sequence, in: life) }
     }
 
+    func sendBurst(_ outcome: Ledger.Outcome, at time: UInt64, latency: UInt64 = 1, received life: Int? = nil) {
+        let sequence = burst.begin(byteCount: 64, time: time * 1000)
+        burst.complete(sequence, outcome, latency: latency * 1000, time: time * 1000)
+        if let life { receipts[life].note(1, sequence, isOrdered: false) }
+    }
+
     func receive(_ sequence: Int, in life: Int) { receipts[life].note(0, sequence, isOrdered: true) }
 
     /// What a child finds in its input, of the first line.
-    func note(_ counter: Receipts.Counter, _ kind: UInt8) {
+    func note(_ counter: Receipts.Counter, _ kind: UInt8, _ byteCount: Int = 64) {
         receipts[0][counter] += 1
-        receipts[0].note(Receipts.Fragment(kind: kind, writer: 0, sequence: 0, byteCount: 64))
+        receipts[0].note(Receipts.Fragment(kind: kind, writer: 0, sequence: 0, byteCount: byteCount))
     }
 
     @discardableResult
-    func fault(_ kind: FaultRecord.Kind, _ start: UInt64, _ end: UInt64, session: Int = 0, life: Int? = nil)
-        -> FaultRecord
-    {
+    func fault(
+        _ kind: FaultRecord.Kind, _ start: UInt64, _ end: UInt64, session: Int = 0, life: Int? = nil,
+        scope: FaultRecord.Scope? = nil,
+    ) -> FaultRecord {
         let isEverybodys = kind == .serverKilled
         let record = FaultRecord(
-            kind, session: isEverybodys ? nil : session, life: life, start: start * 1000, end: end * 1000)
+            kind, scope, session: isEverybodys ? nil : session, life: life, start: start * 1000, end: end * 1000)
         faults.append(record)
         return record
     }
@@ -247,11 +381,11 @@ private final class HandmadeRun {
     func verdict(longestLine: Int = 64) -> [Violations.Kind: Int] {
         var judge = Judge(faults: faults, longestLine: longestLine)
         let lives = receipts.map { Session.Life($0, keeper: nil, keeperPID: 0) }
-        judge.judge(Judge.Case(index: 0, lives: lives, ledgers: [ledger, burst]))
+        judge.judge(Judge.Case(index: 0, lives: lives, ledgers: [ledger, burst], driven: 0..<(isDriven ? 1 : 0)))
         return judge.violations.counts
     }
 }
 
-private func withRun(lives: Int = 1, _ body: (HandmadeRun) throws -> Void) throws {
-    try withTemporaryDirectory { try body(try HandmadeRun($0, lives: lives)) }
+private func withRun(lives: Int = 1, isDriven: Bool = false, _ body: (HandmadeRun) throws -> Void) throws {
+    try withTemporaryDirectory { try body(try HandmadeRun($0, lives: lives, isDriven: isDriven)) }
 }

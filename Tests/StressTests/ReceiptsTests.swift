@@ -23,6 +23,7 @@ import Testing
         try receive(line(1, of: 0) + line(0, of: 0)) { receipts in
             #expect(found(receipts) == [.reordered: 1])
             #expect(receipts.fragments.map(\.kind) == [Receipts.reorderedKind])
+            #expect(receipts.fragments.map(\.byteCount) == [2], "line 1 had overtaken it")
         }
         let unordered = LineFormat.Kind.unordered
         try receive(line(1, of: 0, kind: unordered) + line(0, of: 0, kind: unordered)) { #expect(found($0) == [:]) }
@@ -39,6 +40,7 @@ import Testing
     @Test("an input that ends within a line has a tail") func tail() throws {
         try receive(line(0, of: 0) + line(1, of: 0)[..<60]) { receipts in
             #expect(found(receipts) == [.tails: 1])
+            #expect(receipts.fragments.map(\.kind) == [Receipts.tailKind])
             #expect(receipts.end(of: 0) == 1)
         }
     }

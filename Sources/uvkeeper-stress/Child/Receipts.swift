@@ -24,12 +24,15 @@ final class Receipts {
 
     /// In the place of a line's kind, for one that was whole and late.
     static let reorderedKind = UInt8(ascii: "R")
+    /// In its place, for the start of a line at the end of the input.
+    static let tailKind = UInt8(ascii: "T")
 
     /// A line that was not whole, or late.
     struct Fragment {
         let kind: UInt8
         let writer: Int
         let sequence: Int
+        /// Of a late line: one more than the number of the line that had overtaken it.
         let byteCount: Int
     }
 
@@ -86,7 +89,7 @@ final class Receipts {
         if sequence < end {
             if isOrdered {
                 self[.reordered] &+= 1
-                note(Fragment(kind: Receipts.reorderedKind, writer: writer, sequence: sequence, byteCount: 0))
+                note(Fragment(kind: Receipts.reorderedKind, writer: writer, sequence: sequence, byteCount: end))
             }
         } else {
             file[start] = UInt64(sequence &+ 1)

@@ -65,7 +65,7 @@ final class VerifyingChild {
         mischief.flush { self.check($0, $1) }
         if held > 0 {
             receipts[.tails] &+= 1
-            record(buffer, held)
+            record(buffer, held, as: Receipts.tailKind)
         }
         receipts[.finished] = 1
     }
@@ -98,15 +98,14 @@ final class VerifyingChild {
             receipts.note(line.writer, line.sequence, isOrdered: kind == LineFormat.Kind.ordered)
         } else {
             receipts[.torn] &+= 1
-            record(base, count)
+            record(base, count, as: kind)
         }
     }
 
-    private func record(_ base: UnsafeRawPointer, _ count: Int) {
+    private func record(_ base: UnsafeRawPointer, _ count: Int, as kind: UInt8) {
         let line = LineFormat(headerAt: base, count: count)
         receipts.note(
             Receipts.Fragment(
-                kind: base.load(as: UInt8.self), writer: line?.writer ?? -1, sequence: line?.sequence ?? -1,
-                byteCount: count))
+                kind: kind, writer: line?.writer ?? -1, sequence: line?.sequence ?? -1, byteCount: count))
     }
 }

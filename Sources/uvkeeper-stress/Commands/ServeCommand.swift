@@ -19,6 +19,15 @@ struct ServeCommand: ParsableCommand {
         let run = RunDirectory(directory: directory)
         let vitals = try Vitals(run.vitals)
         let clock = RunClock(start: .microseconds(Int64(start)))
-        try Engine(settings, run: run, clock: clock, role: guest ? .guest(vitals) : .server(vitals)).execute()
+        // The first loop of a process opens two descriptors for signals that libuv never closes.
+        try Loop().close()
+        let descriptors = OpenDescriptors.count
+        let engine = try Engine(settings, run: run, clock: clock, role: guest ? .guest(vitals) : .server(vitals))
+        try engine.execute()
+        var violations = engine.early
+        Remains.checkDescriptors(before: descriptors, into: &violations)
+        guard violations.total > 0 else { return }
+        Descriptors.writeToStandardError(violations.told.map { "driven server: \($0)\n" }.joined())
+        throw ExitCode(1)
     }
 }

@@ -6,9 +6,9 @@ extension FaultInjector {
     func overflowBacklog(_ planned: Planned, _ session: Session, _ life: Session.Life) {
         let count = KeeperConstants.backlog + 50 + Int(planned.number % 150)
         let record = begin(.backlogOverflow, session, note: "\(count) clients")
-        signal(.stop, life.keeperPID, record)
+        inject(.stop, life.keeperPID, record)
         for _ in 0..<count { sendAlone(session) }
-        end(record, after: planned.duration) { [unowned self] in signal(.continue, life.keeperPID, record) }
+        end(record, after: planned.duration) { [unowned self] in undo(.continue, life.keeperPID, record) }
     }
 
     /// One line on a connection of its own.
@@ -26,7 +26,7 @@ extension FaultInjector {
         }
         do throws(UVError) {
             _ = try KeeperConnection(
-                to: "\(engine.run.sessions)/\(session.id).rpc.sock", on: engine.loop,
+                to: engine.manager.paths.socket(for: session.name), on: engine.loop,
                 onOpen: { connection in
                     connection.write(line.bytes())
                     connection.finish()
@@ -50,17 +50,18 @@ extension FaultInjector {
         record.note = "after \(bytes.count) bytes of 65536"
         engine.extraOutstanding += 1
         do throws(UVError) {
-            _ = try PipeStream(connectingTo: "\(engine.run.sessions)/\(session.id).rpc.sock", on: engine.loop) {
+            _ = try PipeStream(connectingTo: engine.manager.paths.socket(for: session.name), on: engine.loop) {
                 [engine] stream, error in
                 record.end = engine.clock.microseconds
                 engine.extraOutstanding -= 1
-                guard error == nil else { return }
+                if let error { return record.fail(error) }
                 stream.write(bytes)
                 stream.close()
             }
         } catch {
             engine.extraOutstanding -= 1
-            record.note = "\(error)"
+            record.end = engine.clock.microseconds
+            record.fail(error)
         }
     }
 

@@ -4,14 +4,17 @@ import UVKeeper
 extension FaultInjector {
     /// Moves the socket away, perhaps with something else in its place, and back later.
     func hideSocket(_ planned: Planned, _ session: Session, _ life: Session.Life, replacing: Bool) {
-        let path = "\(engine.run.sessions)/\(session.id).rpc.sock"
+        let path = engine.manager.paths.socket(for: session.name)
         let hidden = "\(engine.run.directory)/hidden-\(session.index)"
         let record = begin(replacing ? .socketReplaced : .socketRemoved, session)
         do throws(UVError) {
             try Files.rename(path, to: hidden)
-            if replacing { try write("not a socket", to: path) }
+            do throws(UVError) { if replacing { try write("not a socket", to: path) } } catch {
+                record.note += "; nothing in its place: \(error)"
+            }
         } catch {
-            record.note = "\(error)"
+            record.end = engine.clock.microseconds
+            return record.fail(error)
         }
         end(record, after: planned.duration) {
             do throws(UVError) {
@@ -31,20 +34,20 @@ extension FaultInjector {
     /// discovery must find who lives and nobody else.
     func garblePIDFiles(_ planned: Planned, _ session: Session) {
         let record = begin(.pidFileGarbled, session)
-        let path = "\(engine.run.sessions)/\(session.id).rpc.sock.pid"
+        let paths = engine.manager.paths
         let garbage = ["", "not a pid", "-1", "0", "99999999999999999999", "\u{0}\u{1}"]
         do throws(UVError) {
-            let file = try OpenFile(path, .readWrite)
+            let file = try OpenFile(paths.keeperPID(for: session.name), .readWrite)
             defer { file.close() }
             try file.truncate()
             try file.write(Array(garbage[Int(planned.number % UInt64(garbage.count))].utf8))
             for (number, text) in garbage.enumerated() {
-                try write(text, to: "\(engine.run.sessions)/ghost-\(number).rpc.sock.pid")
+                try write(text, to: "\(engine.run.sessions)/\(FaultInjector.ghost)\(number).rpc.sock.pid")
             }
         } catch {
-            record.note = "\(error)"
+            record.fail(error)
         }
-        end(record, after: .milliseconds(10)) { [unowned self] in discover(record) }
+        end(record, after: .milliseconds(10)) { [unowned self] in discover(record, removing: FaultInjector.ghost) }
     }
 
     /// A thousand dead keepers' files, and a discovery that has to remove them all.
@@ -52,12 +55,13 @@ extension FaultInjector {
         let count = 1000 + Int(planned.number % 1000)
         let record = begin(.staleFiles, nil, note: "\(count) dead keepers")
         engine.extraOutstanding += 1
-        let prefix = "\(engine.run.sessions)/stale-\(record.start)"
+        let prefix = "stale-\(record.start)-"
+        let base = "\(engine.run.sessions)/\(prefix)"
         // In the thread pool, so that making them is not what blocks the loop.
         engine.loop.queueWork { () -> String in
             for number in 0..<count {
                 do throws(UVError) {
-                    try FaultInjector.makeStale("\(prefix)-\(number)")
+                    try FaultInjector.makeStale("\(base)\(number)")
                 } catch {
                     return "; \(number) made: \(error)"
                 }
@@ -67,9 +71,11 @@ extension FaultInjector {
             engine.extraOutstanding -= 1
             record.note += failure
             record.end = engine.clock.microseconds
-            discover(record)
+            discover(record, removing: prefix)
         }
     }
+
+    private static let ghost = "ghost-"
 
     /// The files of one dead keeper, all or none. The pid file comes last: by it another server's discovery finds the others.
     private static func makeStale(_ base: String) throws(UVError) {
@@ -84,15 +90,19 @@ extension FaultInjector {
         }
     }
 
-    private func discover(_ record: FaultRecord) {
+    /// - Parameter prefix: of the names of dead keepers, which must be gone afterwards.
+    private func discover(_ record: FaultRecord, removing prefix: String) {
         let before = engine.sessions.filter { $0.current != nil }.map { ($0, $0.lives.count) }
         let begun = engine.clock.microseconds
         engine.extraOutstanding += 1
         engine.manager.discoverExistingKeepers { [self] result in
             engine.extraOutstanding -= 1
+            checkRemoved(prefix, since: begun)
             let time = Texts.time(Double(engine.clock.microseconds - begun) / 1000)
             switch result {
-            case .failure(let error): record.note += "; discovery failed: \(error)"
+            case .failure(let error):
+                record.note += "; discovery failed: \(error)"
+                if !wasExhausted(since: begun) { engine.early.add(.discovery, "it failed: \(error)") }
             case .success(let discovery):
                 record.note += "; discovery took \(time), removed \(discovery.removed.count)"
                 let found = Set(discovery.keepers.map(\.session.rawValue))
@@ -105,6 +115,23 @@ extension FaultInjector {
                 }
             }
         }
+    }
+
+    private func checkRemoved(_ prefix: String, since begun: UInt64) {
+        // What another server's discovery is removing is not ours to remove; the end of the run shows whether it did.
+        guard !wasExhausted(since: begun), engine.server?.progress?.isWriting != false else { return }
+        do throws(UVError) {
+            let left = try engine.run.leftovers().filter { $0.hasPrefix(prefix) }
+            engine.early.add(
+                .discovery, count: left.count, "\(left.count) files of dead keepers were not removed: \(left.prefix(3))"
+            )
+        } catch {
+            engine.early.add(.discovery, "what it left cannot be listed: \(error)")
+        }
+    }
+
+    private func wasExhausted(since time: UInt64) -> Bool {
+        engine.faults.contains { $0.kind == .descriptorsExhausted && $0.end ?? .max >= time }
     }
 
     /// Whether a fault was ending the session's keeper or child at a time or after it.

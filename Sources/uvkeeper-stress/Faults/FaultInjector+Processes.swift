@@ -7,28 +7,28 @@ extension FaultInjector {
         let record = begin(
             .keeperKilled, session, life: session.lives.count - 1, note: "SIGKILL to \(life.keeperPID)")
         guard planned.number & 1 == 1 else {
-            signal(.kill, life.keeperPID, record)
+            inject(.kill, life.keeperPID, record)
             return awaitRestart(record, session)
         }
         record.note += ", its child stopped before"
-        signal(.stop, life.childPID, record)
+        inject(.stop, life.childPID, record)
         end(record, after: planned.duration) { [unowned self] in
-            signal(.kill, life.keeperPID, record)
-            signal(.continue, life.childPID, record)
+            inject(.kill, life.keeperPID, record)
+            undo(.continue, life.childPID, record)
             engine.loop.onNextTick { self.awaitRestart(record, session) }
         }
     }
 
     func killChild(_ session: Session, _ life: Session.Life) {
         let record = begin(.childKilled, session, life: session.lives.count - 1, note: "SIGKILL to \(life.childPID)")
-        signal(.kill, life.childPID, record)
+        inject(.kill, life.childPID, record)
         awaitRestart(record, session)
     }
 
     func stop(_ pid: Int32, _ planned: Planned, _ session: Session, _ kind: FaultRecord.Kind) {
         let record = begin(kind, session, note: "SIGSTOP to \(pid)")
-        signal(.stop, pid, record)
-        end(record, after: planned.duration) { [unowned self] in signal(.continue, pid, record) }
+        inject(.stop, pid, record)
+        end(record, after: planned.duration) { [unowned self] in undo(.continue, pid, record) }
     }
 
     func slowDown(_ planned: Planned, _ session: Session, _ life: Session.Life) {
@@ -38,7 +38,12 @@ extension FaultInjector {
         end(record, after: planned.duration * 2) { life.receipts[.pause] = 0 }
     }
 
-    func signal(_ signal: Signal, _ pid: Int32, _ record: FaultRecord) {
+    func inject(_ signal: Signal, _ pid: Int32, _ record: FaultRecord) {
+        do throws(UVError) { try Processes.send(signal, to: pid) } catch { record.fail(error) }
+    }
+
+    /// A process that another fault has ended meanwhile needs no more.
+    func undo(_ signal: Signal, _ pid: Int32, _ record: FaultRecord) {
         do throws(UVError) {
             try Processes.send(signal, to: pid)
         } catch {

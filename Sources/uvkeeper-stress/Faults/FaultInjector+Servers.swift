@@ -5,9 +5,6 @@ extension FaultInjector {
     func startServer() {
         guard let server = engine.server else { return }
         engine.extraOutstanding += 1
-        server.onStall = { [engine] late, time in
-            engine.faults.append(FaultRecord(stalledFor: late, until: time, whose: "the loop of a driven server"))
-        }
         do {
             try server.start { [unowned self] status, told in
                 engine.extraOutstanding -= 1
@@ -52,7 +49,7 @@ extension FaultInjector {
             return skip()
         }
         let record = begin(.serverKilled, nil, note: "SIGKILL to \(pid)")
-        do throws(UVError) { try server.end(.kill) } catch { record.note += "; \(error)" }
+        do throws(UVError) { try server.end(.kill) } catch { record.fail(error) }
         awaitServer(record, server)
     }
 
@@ -92,7 +89,7 @@ extension FaultInjector {
                 record.end = engine.clock.microseconds
             }
         } catch {
-            record.note += "; \(error)"
+            record.fail(error)
             record.end = engine.clock.microseconds
         }
     }

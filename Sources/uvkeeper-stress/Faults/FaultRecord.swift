@@ -15,7 +15,7 @@ final class FaultRecord {
         case clientDisconnected = "client-disconnected"
         case serverKilled = "server-killed"
         case spawnWave = "spawn-wave"
-        /// Not injected: the machine kept a loop or a keeper waiting.
+        /// Not injected: the machine kept a process of the run waiting.
         case machineStalled = "machine-stalled"
     }
 
@@ -43,7 +43,17 @@ final class FaultRecord {
         }
     }
 
+    /// Whose lines it may explain: what happens within one server is no excuse for another.
+    enum Scope: Sendable {
+        case everybody
+        /// Of the harness itself.
+        case own
+        /// Of the server in another process.
+        case driven
+    }
+
     let kind: Kind
+    let scope: Scope
     /// Nil: everybody.
     let session: Int?
     /// Which life of the session was ended by it.
@@ -55,9 +65,15 @@ final class FaultRecord {
     /// What came of it.
     var note: String
     var excused = Excused()
+    /// It could not be injected, so it explains nothing.
+    private(set) var hasFailed = false
 
-    init(_ kind: Kind, session: Int?, life: Int? = nil, start: UInt64, end: UInt64? = nil, note: String = "") {
+    init(
+        _ kind: Kind, _ scope: Scope? = nil, session: Int?, life: Int? = nil, start: UInt64, end: UInt64? = nil,
+        note: String = "",
+    ) {
         self.kind = kind
+        self.scope = scope ?? kind.scope
         self.session = session
         self.life = life
         self.start = start
@@ -65,10 +81,9 @@ final class FaultRecord {
         self.note = note
     }
 
-    /// A loop that came late; both in microseconds.
-    convenience init(stalledFor lag: UInt64, until end: UInt64, whose: String = "the loop") {
-        self.init(
-            .machineStalled, session: nil, start: end - min(end, lag), end: end,
-            note: "\(whose) was kept waiting for \(lag / 1000) ms")
+    /// Notes why it could not be injected.
+    func fail(_ error: some Error) {
+        hasFailed = true
+        note += "; not injected: \(error)"
     }
 }

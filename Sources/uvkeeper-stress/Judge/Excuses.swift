@@ -1,5 +1,27 @@
 /// What each fault can do to a line by the keeper's contract, and when. Everything else has no excuse.
 extension FaultRecord.Kind {
+    /// Whose lines it may explain, unless its record says otherwise.
+    var scope: FaultRecord.Scope {
+        switch self {
+        case .serverKilled: .driven
+        case .descriptorsExhausted: .own
+        case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved, .socketReplaced,
+            .pidFileGarbled, .staleFiles, .backlogOverflow, .clientDisconnected, .spawnWave, .machineStalled:
+            .everybody
+        }
+    }
+
+    /// In microseconds: how long what piled up during it may take to be worked off after it.
+    var aftermath: UInt64 {
+        switch self {
+        // Nothing piles up: every attempt fails at once. Its failure is reported a tick later.
+        case .socketRemoved, .socketReplaced, .descriptorsExhausted: LoopLag.stall
+        case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .pidFileGarbled, .staleFiles,
+            .backlogOverflow, .clientDisconnected, .serverKilled, .spawnWave, .machineStalled:
+            500_000
+        }
+    }
+
     /// Whether a line may be refused: nobody listens, no connection can be made, or every attempt takes too long.
     var refuses: Bool {
         switch self {
@@ -23,9 +45,6 @@ extension FaultRecord.Kind {
 }
 
 extension FaultRecord {
-    /// In microseconds: how long what piled up during a fault may take to be worked off after it.
-    static let aftermath: UInt64 = 500_000
-
     /// In microseconds: how long a line may have lain unread in a child's pipe before the child was killed, at most: as
     /// long as a fault before may have kept it from reading.
     static let unread: UInt64 = 3_000_000
@@ -37,23 +56,37 @@ extension FaultRecord {
     func covers(_ entry: Ledger.Entry) -> Bool {
         guard entry.time >= start else { return false }
         guard let end else { return true }
-        return entry.begin <= end + FaultRecord.aftermath
+        return entry.begin <= end + kind.aftermath
     }
 
     /// Whether it lasted at a time, or what piled up in it may not have been worked off by then.
-    func affects(_ time: UInt64) -> Bool { time >= start && (end.map { time <= $0 + FaultRecord.aftermath } ?? true) }
+    func affects(_ time: UInt64) -> Bool { time >= start && (end.map { time <= $0 + kind.aftermath } ?? true) }
 
     func explainsRefusal(of entry: Ledger.Entry) -> Bool { kind.refuses && covers(entry) }
 
     func explainsUnknown(_ entry: Ledger.Entry) -> Bool { kind.leavesUnknown && covers(entry) }
 
     /// Whether it killed the server that had the line under way.
-    func explainsPending(_ entry: Ledger.Entry) -> Bool {
+    ///
+    /// - Parameter overtaken: when the first line after it that has an outcome began, in microseconds. A server completes
+    ///   the lines of a writer in their order, so one of the killed server's own lines shows that this one was forgotten.
+    func explainsPending(_ entry: Ledger.Entry, overtaken: UInt64) -> Bool {
+        wasAlive(with: entry) && overtaken > start
+    }
+
+    /// Whether it killed a server that may have had the line, or its connection.
+    func wasAlive(with entry: Ledger.Entry) -> Bool {
         kind == .serverKilled && entry.time <= start && entry.time + FaultRecord.unanswered >= start
     }
 
     /// Whether a written line may have lain unread in the pipe of the child it killed.
-    func explainsLoss(of entry: Ledger.Entry) -> Bool {
+    ///
+    /// - Parameter read: when the last line that this child has read began, in microseconds: a pipe keeps its order.
+    func explainsLoss(of entry: Ledger.Entry, read: UInt64) -> Bool {
         kind == .childKilled && entry.time + FaultRecord.unread >= start && entry.time <= end ?? .max
+            && read <= entry.time
     }
+
+    /// Whether it ended that life of its session.
+    func ended(life number: Int) -> Bool { (kind == .keeperKilled || kind == .childKilled) && life == number }
 }

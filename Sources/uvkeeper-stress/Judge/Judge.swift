@@ -39,6 +39,10 @@ struct Judge {
     var violations = Violations()
     /// Bytes of written lines that each killed child took along, by the number of the life it ended.
     private var lostByteCount: [Int: Int] = [:]
+    /// By the number of the life that it ended: when the last line that a killed child has read began, in microseconds.
+    private var lastRead: [Int: UInt64] = [:]
+    /// By writer: lines without an outcome, and when the first line after each that has one began.
+    private var overtaken: [[Int: UInt64]] = []
 
     /// - Parameter longestLine: in bytes, of those that were sent.
     init(faults: [FaultRecord], longestLine: Int) {
@@ -64,24 +68,79 @@ struct Judge {
 
     mutating func judge(_ one: Case) {
         // What was done to the session itself explains more than what was done to all.
-        let own = faults.filter { $0.session == one.index } + faults.filter { $0.session == nil }
+        let own = (faults.filter { $0.session == one.index } + faults.filter { $0.session == nil }).filter {
+            !$0.hasFailed
+        }
         lostByteCount = [:]
-        for (number, life) in one.lives.enumerated() { judge(life, number, one, own) }
+        lastRead = [:]
+        for number in own.filter({ $0.kind == .childKilled }).compactMap(\.life) where number < one.lives.count {
+            lastRead[number] = Judge.lastRead(of: one.lives[number].receipts, one.ledgers)
+        }
+        overtaken = one.ledgers.map { Judge.overtaken($0) }
+        judgeLives(one, own)
         for (writer, ledger) in one.ledgers.enumerated() {
-            // What happened within this process is no excuse for another.
-            let faults = one.driven.contains(writer) ? own.filter { $0.kind != .descriptorsExhausted } : own
-            judge(ledger, writer, one, faults)
+            judge(ledger, writer, one, Judge.faults(own, for: writer, of: one))
         }
     }
 
+    /// Those that may explain what became of a writer's lines.
+    private static func faults(_ faults: [FaultRecord], for writer: Int, of one: Case) -> [FaultRecord] {
+        let other: FaultRecord.Scope = one.driven.contains(writer) ? .own : .driven
+        // A burst's clients have no time limit: all must get through.
+        let isBurst = writer == one.ledgers.count - 1
+        return faults.filter { $0.scope != other && !(isBurst && $0.kind == .backlogOverflow) }
+    }
+
+    private static func lastRead(of receipts: Receipts, _ ledgers: [Ledger]) -> UInt64 {
+        var last: UInt64 = 0
+        for (writer, ledger) in ledgers.enumerated() {
+            for sequence in 0..<min(ledger.count, receipts.end(of: writer)) where receipts.hasReceived(writer, sequence)
+            {
+                last = max(last, ledger[sequence].begin)
+            }
+        }
+        return last
+    }
+
+    private static func overtaken(_ ledger: Ledger) -> [Int: UInt64] {
+        var overtaken: [Int: UInt64] = [:]
+        var begin = UInt64.max
+        for sequence in (0..<ledger.count).reversed() {
+            let entry = ledger[sequence]
+            switch entry.outcome {
+            case .none, .pending: overtaken[sequence] = begin
+            case .written, .refused, .unknown: begin = min(begin, entry.begin)
+            // Completed at once, whatever waits.
+            case .overflowed: break
+            }
+        }
+        return overtaken
+    }
+
     // MARK: What arrived
+
+    /// A keeper ends by a fault or when it is told to, and in no other way.
+    private mutating func judgeLives(_ one: Case, _ faults: [FaultRecord]) {
+        for (number, life) in one.lives.enumerated() {
+            judge(life, number, one, faults)
+            guard number < one.lives.count - 1, !life.hasFailed, !life.wasToldToEnd,
+                !faults.contains(where: { $0.session == one.index && $0.ended(life: number) })
+            else { continue }
+            violations.add(.recovery, "session \(one.index), life \(number): the keeper ended by itself")
+        }
+        let fragments = one.lives.reduce(0) { $0 + Int($1.receipts[.fragments]) }
+        let clients = faults.count { $0.kind == .clientDisconnected && $0.session == one.index }
+        counts.clientFragments += min(fragments, clients)
+        violations.add(
+            .torn, count: fragments - clients,
+            "session \(one.index): \(fragments) fragments of \(clients) clients that disconnected")
+    }
 
     private mutating func judge(_ life: Session.Life, _ number: Int, _ one: Case, _ faults: [FaultRecord]) {
         let receipts = life.receipts
         let place = "session \(one.index), life \(number)"
         violations.add(.duplicated, count: Int(receipts[.duplicates]), "\(place): a line arrived again")
         violations.add(.phantom, count: Int(receipts[.strange]), "\(place): a line of no writer")
-        counts.clientFragments += Int(receipts[.fragments])
         var torn = Int(receipts[.torn])
         var reordered = Int(receipts[.reordered])
         // What a killed server had under way may be cut, and overtaken by what the next server sends.
@@ -116,18 +175,27 @@ struct Judge {
     }
 
     /// Whether the line was under way in a killed server: without an outcome, or unknown on a connection that was open.
+    /// What had overtaken it, if it was late, must be the next server's.
     private func wasOpen(_ fragment: Receipts.Fragment, _ one: Case, _ faults: [FaultRecord]) -> Bool {
         guard one.ledgers.indices.contains(fragment.writer) else { return false }
+        let faults = Judge.faults(faults, for: fragment.writer, of: one)
         let ledger = one.ledgers[fragment.writer]
         guard fragment.sequence >= 0, fragment.sequence < ledger.count else { return false }
         let entry = ledger[fragment.sequence]
-        switch entry.outcome {
-        case .pending: return faults.contains { $0.explainsPending(entry) }
-        case .unknown:
-            return faults.contains { kill in
-                kill.explainsPending(entry) && faults.contains { $0.explainsUnknown(entry) && $0.affects(kill.start) }
+        var overtaking = UInt64.max
+        if fragment.kind == Receipts.reorderedKind {
+            guard (1...ledger.count).contains(fragment.byteCount) else { return false }
+            overtaking = ledger[fragment.byteCount - 1].begin
+        }
+        return faults.contains { kill in
+            guard kill.wasAlive(with: entry), overtaking >= kill.start else { return false }
+            switch entry.outcome {
+            case .pending:
+                return kill.explainsPending(
+                    entry, overtaken: overtaken[fragment.writer][fragment.sequence] ?? .max)
+            case .unknown: return faults.contains { $0.explainsUnknown(entry) && $0.affects(kill.start) }
+            case .none, .written, .refused, .overflowed: return false
             }
-        case .none, .written, .refused, .overflowed: return false
         }
     }
 
@@ -177,7 +245,8 @@ struct Judge {
                 }
             case .pending, .none:
                 // The first kill after the call: servers that came later never had this line.
-                if let fault = faults.first(where: { $0.explainsPending(entry) }) {
+                let overtaken = overtaken[writer][sequence] ?? .max
+                if let fault = faults.first(where: { $0.explainsPending(entry, overtaken: overtaken) }) {
                     countUnknown(arrived: arrivals > 0)
                     fault.excused.pending += 1
                     counts.pendingAtKill += 1
@@ -197,9 +266,9 @@ struct Judge {
         _ fault: FaultRecord, _ entry: Ledger.Entry, _ sequence: Int, _ writer: Int, _ isOrdered: Bool, _ one: Case,
         _ faults: [FaultRecord],
     ) -> Bool {
-        guard fault.explainsLoss(of: entry), let life = fault.life, one.lives.indices.contains(life) else {
-            return false
-        }
+        guard let life = fault.life, one.lives.indices.contains(life),
+            fault.explainsLoss(of: entry, read: lastRead[life] ?? 0)
+        else { return false }
         // Written in this life, not in the one before.
         guard !faults.contains(where: { $0.life == life - 1 && entry.time < $0.start }) else { return false }
         // What lay in the pipe had not been passed by a line of the same writer.

@@ -4,11 +4,44 @@ import UVKeeper
 enum Remains {
     /// Looks for processes, files and descriptors of the run, gives what is ending a few seconds, and ends what stays.
     static func check(_ run: RunDirectory, descriptorsBefore before: Int, into violations: inout Violations) {
+        do throws(UVError) {
+            try checkProcesses(run, into: &violations)
+        } catch {
+            violations.add(.processLeft, "they cannot be listed: \(error)")
+        }
+        do throws(UVError) {
+            let files = try run.leftovers()
+            violations.add(.fileLeft, count: files.count, files.prefix(4).joined(separator: " "))
+        } catch {
+            violations.add(.fileLeft, "they cannot be listed: \(error)")
+        }
+        checkDescriptors(before: before, into: &violations)
+    }
+
+    /// Compares the descriptors of this process with those it had.
+    static func checkDescriptors(before: Int, into violations: inout Violations) {
+        let after = OpenDescriptors.count
+        violations.add(.descriptorLeft, count: after - before, "\(before) before, \(after) after")
+    }
+
+    /// Closes a loop; handles that are still open on it are left, and closed.
+    static func close(_ loop: Loop, into violations: inout Violations) {
+        do throws(LoopStillOpen) {
+            try loop.close()
+        } catch {
+            violations.add(.handleLeft, "\(error)")
+            loop.closeHandles()
+            loop.run()
+            do throws(LoopStillOpen) { try loop.close() } catch { violations.add(.handleLeft, "for good: \(error)") }
+        }
+    }
+
+    private static func checkProcesses(_ run: RunDirectory, into violations: inout Violations) throws(UVError) {
         let deadline = LibUV.monotonicTime + .seconds(5)
-        var processes = run.processes()
+        var processes = try run.processes()
         while !processes.isEmpty, LibUV.monotonicTime < deadline {
             pause()
-            processes = run.processes()
+            processes = try run.processes()
         }
         for pid in processes {
             let arguments = ProcessDetails.arguments(of: pid)?.prefix(3).joined(separator: " ") ?? "?"
@@ -16,10 +49,6 @@ enum Remains {
             // Found by the mark of this run, so nobody else's.
             try? Processes.send(.kill, to: pid)
         }
-        let files = run.leftovers()
-        violations.add(.fileLeft, count: files.count, files.prefix(4).joined(separator: " "))
-        let after = OpenDescriptors.count
-        violations.add(.descriptorLeft, count: after - before, "\(before) before, \(after) after")
     }
 
     private static func pause() {

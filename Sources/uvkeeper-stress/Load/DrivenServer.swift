@@ -16,8 +16,6 @@ final class DrivenServer {
     let vitals: Vitals
     /// Of all servers so far.
     private(set) var lag = LoopLag()
-    /// Called with each stall of a server's loop: its length and its end.
-    var onStall: ((UInt64, UInt64) -> Void)?
     private let configuration: ChildProcess.Configuration
     private let ledgers: [Ledger]
     private let clock: RunClock
@@ -67,6 +65,10 @@ final class DrivenServer {
         }
     }
 
+    var watched: [StarvationWatch.Watched] {
+        pid.map { [StarvationWatch.Watched(part: .drivenServer, pid: $0)] } ?? []
+    }
+
     /// Lines of all servers so far.
     var sent: Int { ledgers.reduce(0) { $0 + $1.count } }
 
@@ -78,10 +80,7 @@ final class DrivenServer {
 
     /// Reads what it has told about its loop.
     func takeLag() -> UInt64 {
-        vitals.takeTicks { late, time in
-            lag.note(late)
-            if late > LoopLag.stall { onStall?(late, time) }
-        }
+        vitals.takeTicks { lag.note($0) }
         return lag.takeRecent()
     }
 }

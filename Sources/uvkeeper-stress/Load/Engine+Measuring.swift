@@ -11,27 +11,22 @@ extension Engine {
             keepers: measuringKeepers ? sessions.compactMap { $0.current.flatMap { Memory.of($0.keeperPID) } } : [])
     }
 
-    /// Notes when this loop is kept waiting; a server tells its harness.
+    /// A server tells its harness how late its loop comes.
     func watchLoop() {
-        let before = role.vitals.map { (written: $0[.written], bytes: $0[.bytes]) } ?? (written: 0, bytes: 0)
+        guard let vitals = role.vitals else { return }
+        let before = (written: vitals[.written], bytes: vitals[.bytes])
         sampler.onTick = { [unowned self] late in
-            guard let vitals = role.vitals else {
-                if late > LoopLag.stall { faults.append(FaultRecord(stalledFor: late, until: clock.microseconds)) }
-                return
-            }
             vitals[.written] = before.written + tally.written
             vitals[.bytes] = before.bytes + tally.bytes
             vitals[.handles] = loop.openHandles.count
-            vitals.note(lag: late, at: clock.microseconds)
+            vitals.note(lag: late)
         }
     }
 
-    /// Notes when a keeper or a child is kept waiting for a processor.
-    func watchKeepers() throws(UVError) -> StarvationWatch {
+    /// Notes when a process of the run is kept waiting for a processor.
+    func watchProcesses() throws(UVError) -> StarvationWatch {
         try StarvationWatch(on: loop, clock: clock) { [unowned self] in
-            sessions.flatMap { session in
-                (session.current.map { [$0.keeperPID, $0.childPID] } ?? []).map { (session.index, $0) }
-            }
+            sessions.flatMap(\.watched) + (server?.watched ?? [])
         } onStarved: { [unowned self] in
             faults.append($0)
         }

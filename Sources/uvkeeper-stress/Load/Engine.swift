@@ -89,7 +89,7 @@ final class Engine {
 
     /// Runs everything; returns when every handle is closed.
     func execute() throws {
-        if role.vitals == nil { starvation = try watchKeepers() }
+        if role.vitals == nil { starvation = try watchProcesses() }
         for signal in [Signal.interrupt, .terminate] {
             let handle = try SignalHandle(on: loop)
             try handle.start(signal) { [unowned self] _, _ in
@@ -108,26 +108,31 @@ final class Engine {
         case .server, .guest: adopt(go)
         }
         loop.run()
-        do {
-            try loop.close()
-        } catch {
-            early.add(.handleLeft, "\(error)")
-            loop.closeHandles()
-            loop.run()
-            try loop.close()
-        }
+        Remains.close(loop, into: &early)
     }
 
     /// Takes over the sessions that another server has left.
     private func adopt(_ completion: @escaping () -> Void) {
         manager.discoverExistingKeepers { [self] result in
-            if case .server = role, case .success(let discovery) = result {
-                for entry in discovery.keepers {
-                    guard let session = sessions.first(where: { $0.id == entry.session.rawValue }) else { continue }
-                    try? session.adopt(keeperPID: entry.keeperPID ?? 0)
-                }
-            }
             completion()
+            switch (result, role) {
+            case (.failure(let error), _):
+                early.add(.discovery, "of a server that starts: \(error)")
+                drain()
+            case (.success(let discovery), .server):
+                for entry in discovery.keepers { adopt(entry) }
+            case (.success, .guest), (.success, .whole): break
+            }
+        }
+    }
+
+    private func adopt(_ entry: KeeperEntry) {
+        guard let session = sessions.first(where: { $0.id == entry.session.rawValue }) else { return }
+        do {
+            try session.adopt(keeperPID: entry.keeperPID ?? 0)
+        } catch {
+            early.add(.discovery, "session \(session.index) cannot be taken over: \(error)")
+            drain()
         }
     }
 
@@ -186,7 +191,7 @@ final class Engine {
         if !isPipelined {
             channel = ManagerChannel(manager, session: session.id)
         } else {
-            let path = manager.paths.socket(for: try SessionID(session.id))
+            let path = manager.paths.socket(for: session.name)
             channel = try PipelinedChannel(to: path, on: loop, linesPerConnection: settings.linesPerConnection)
         }
         let ledger = try Ledger(run.ledger(session: session.index, writer: number))
@@ -216,17 +221,25 @@ final class Engine {
     private var lastMissing = Int.max
     private var lastProgress: UInt64 = 0
     private var lastComparison: UInt64 = 0
+    /// Whether it has been noted what was still awaited at the deadline.
+    private var isTooLate = false
+
+    private func noteUndrained(_ outstanding: Int) {
+        early.add(.missingCompletion, count: outstanding, "\(outstanding) were awaited for 20 s")
+        for session in sessions where role.vitals == nil && session.current == nil {
+            early.add(.recovery, "session \(session.index) did not come back: \(session.startFailures.suffix(2))")
+        }
+    }
 
     private func drained() {
         if restartsKeepers { for session in sessions { session.startIfNeeded() } }
         let outstanding = allWriters.reduce(0) { $0 + $1.outstanding } + extraOutstanding
         let isLate = clock.microseconds >= drainDeadline
-        if role.vitals != nil, outstanding == 0 || isLate { return closeAll() }
-        guard outstanding == 0 && sessions.allSatisfy({ $0.current != nil }) || isLate else { return }
-        for session in sessions where session.current == nil {
-            early.add(.recovery, "session \(session.index) did not come back: \(session.startFailures.suffix(2))")
-        }
-        if isLate, outstanding > 0 { notes.append("\(outstanding) completions were awaited for 20 s") }
+        let isDrained = outstanding == 0 && (role.vitals != nil || sessions.allSatisfy { $0.current != nil })
+        guard isDrained || isLate else { return }
+        if !isDrained, !isTooLate { noteUndrained(outstanding) }
+        isTooLate = isTooLate || !isDrained
+        guard role.vitals == nil else { return closeAll() }
         // One that has ended in order is gone already.
         try? server?.end(.kill)
         // Comparing takes a while, and is nothing a server would do.
@@ -256,11 +269,20 @@ final class Engine {
         for session in sessions {
             session.end()
             manager.stopKeeper(for: session.id) { [self] result in
-                if result != .stopped { notes.append("at the end session \(session.index) was \(result)") }
+                if result != .stopped {
+                    early.add(.recovery, "at the end the keeper of session \(session.index) was \(result)")
+                }
                 left -= 1
                 // Files of dead keepers are a discovery's to remove: what it leaves is left.
-                if left == 0 { manager.discoverExistingKeepers { [self] _ in closeAll() } }
+                if left == 0 { discoverLast() }
             }
+        }
+    }
+
+    private func discoverLast() {
+        manager.discoverExistingKeepers { [self] result in
+            if case .failure(let error) = result { early.add(.discovery, "at the end: \(error)") }
+            closeAll()
         }
     }
 

@@ -33,12 +33,9 @@ final class RestartRun {
             run, ledgers: try cases(run).flatMap(\.ledgers), options: serverOptions, clock: clock, on: loop)
         let series = try Series(on: loop) { [self] in sample(run, clock, server, measuringKeepers: $0) }
         let watch = try StarvationWatch(on: loop, clock: clock) { [self] in
-            keepers(run)
+            keepers(run).map { StarvationWatch.Watched(part: .session($0.session), pid: $0.pid) } + server.watched
         } onStarved: { [self] in
             faults.append($0)
-        }
-        server.onStall = { [self] late, time in
-            faults.append(FaultRecord(stalledFor: late, until: time, whose: "a server's loop"))
         }
         series.onSample = { [self] sample in
             progress.show(
@@ -52,11 +49,14 @@ final class RestartRun {
         let cases = try self.cases(run)
         try settle(cases, loop)
         try stopSessions(run, loop)
-        try loop.close()
+        Remains.close(loop, into: &violations)
         progress.end()
         faults.sort { $0.start < $1.start }
         var judge = Judge(faults: faults, longestLine: settings.sizes.upper)
-        for one in cases { judge.judge(one) }
+        for one in cases {
+            judge.judge(one)
+            if one.lives.allSatisfy(\.hasFailed) { violations.add(.recovery, "session \(one.index) had no keeper") }
+        }
         violations.take(judge.violations)
         Remains.check(run, descriptorsBefore: descriptors, into: &violations)
         violations.check(server.lag, bound: settings.lagBound, of: "a server's loop")
@@ -81,10 +81,11 @@ final class RestartRun {
         try (0..<settings.sessions).map { index in
             let lives = try run.lives(session: index).map { number in
                 let receipts = try Receipts(run.receipts(session: index, life: number), writers: settings.allWriters)
-                return Session.Life(receipts, keeper: nil, keeperPID: 0)
+                // A start that failed before there was a child leaves an empty file.
+                return Session.Life(receipts, keeper: nil, keeperPID: 0, hasFailed: receipts[.pid] == 0)
             }
             let ledgers = try (0...settings.writers).map { try Ledger(run.ledger(session: index, writer: $0)) }
-            return Judge.Case(index: index, lives: lives, ledgers: ledgers)
+            return Judge.Case(index: index, lives: lives, ledgers: ledgers, driven: 0..<settings.writers)
         }
     }
 
@@ -179,7 +180,13 @@ final class RestartRun {
         var options = KeeperManager.Options()
         options.sessionsDirectory = run.sessions
         let manager = try KeeperManager(on: loop, options: options)
-        for index in 0..<settings.sessions { manager.stopKeeper(for: "s\(index)") { _ in } }
+        for index in 0..<settings.sessions {
+            manager.stopKeeper(for: "s\(index)") { [self] result in
+                if result != .stopped {
+                    violations.add(.recovery, "at the end the keeper of session \(index) was \(result)")
+                }
+            }
+        }
         loop.run()
         manager.close()
         loop.run()

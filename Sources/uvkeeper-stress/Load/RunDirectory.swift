@@ -41,10 +41,15 @@ struct RunDirectory {
         return 0..<names.filter { $0.hasPrefix("r\(session)-") }.count
     }
 
-    /// Every living process of this run but this one.
-    func processes() -> [Int32] {
+    /// Every living process of this run but this one; none where the system has no `/proc`.
+    func processes() throws(UVError) -> [Int32] {
         let needle = Array("\(RunDirectory.variable)=\(directory)".utf8)
-        let names = (try? Files.names(inDirectory: "/proc")) ?? []
+        let names: [String]
+        do throws(UVError) {
+            names = try Files.names(inDirectory: "/proc")
+        } catch .noEntry {
+            return []
+        }
         return names.compactMap { Int32($0) }.filter { pid in
             guard pid != Processes.currentID, let bytes = try? Files.read("/proc/\(pid)/environ", limit: 1 << 20),
                 bytes.firstRange(of: needle) != nil
@@ -54,8 +59,8 @@ struct RunDirectory {
     }
 
     /// What is in the sessions directory and is no log.
-    func leftovers() -> [String] {
-        ((try? Files.names(inDirectory: sessions)) ?? []).filter { !$0.hasSuffix(".log") }
+    func leftovers() throws(UVError) -> [String] {
+        try Files.names(inDirectory: sessions).filter { !$0.hasSuffix(".log") }
     }
 
     /// Removes it with everything in it.

@@ -9,6 +9,8 @@ final class Session {
         let keeperPID: Int32
         /// Its child ran, but the start failed: what it has received counts, and nobody writes to it any more.
         let hasFailed: Bool
+        /// By its server; anything else that ends it is a fault.
+        var wasToldToEnd = false
 
         init(_ receipts: Receipts, keeper: SpawnedKeeper?, keeperPID: Int32, hasFailed: Bool = false) {
             self.receipts = receipts
@@ -21,7 +23,8 @@ final class Session {
     }
 
     let index: Int
-    let id: String
+    let name: SessionID
+    var id: String { name.rawValue }
     private(set) var lives: [Life] = []
     var writers: [Writer] = []
     /// Lines of bursts, by their own ledger.
@@ -45,7 +48,7 @@ final class Session {
         _ index: Int, in run: RunDirectory, manager: KeeperManager, settings: LoadSettings, clock: RunClock
     ) throws {
         self.index = index
-        id = "s\(index)"
+        name = try SessionID("s\(index)")
         self.run = run
         self.manager = manager
         self.settings = settings
@@ -71,8 +74,14 @@ final class Session {
         return life
     }
 
-    /// Starts a keeper if none runs. `completion` runs when one accepts, or with the reason.
-    func startIfNeeded(_ completion: @escaping (KeeperError?) -> Void = { _ in }) {
+    /// The processes of the life that takes lines now.
+    var watched: [StarvationWatch.Watched] {
+        guard let current else { return [] }
+        return [current.keeperPID, current.childPID].map { StarvationWatch.Watched(part: .session(index), pid: $0) }
+    }
+
+    /// Starts a keeper if none runs.
+    func startIfNeeded() {
         guard !isStarting, !isEnding, current == nil else { return }
         // A failed start is tried again, but not in every tick.
         guard clock.microseconds >= wantedAt else { return }
@@ -102,14 +111,12 @@ final class Session {
             case .success(let keeper):
                 startTimes.append(clock.microseconds - begun)
                 lives.append(Life(receipts, keeper: keeper, keeperPID: keeper.pid))
-                completion(nil)
             case .failure(let error):
                 wantedAt = clock.microseconds + 100_000
                 startFailures.append("\(error)")
                 if receipts[.pid] > 0 {
                     lives.append(Life(receipts, keeper: nil, keeperPID: 0, hasFailed: true))
                 }
-                completion(error)
             }
         }
     }

@@ -11,6 +11,7 @@ final class SpawnRun {
     private let manager: KeeperManager
     private let sampler: LagSampler
     private var series: Series!
+    private var starvation: StarvationWatch!
     private let descriptors: Int
     private var sessions: [Session] = []
     private var generator: SeededGenerator
@@ -36,8 +37,10 @@ final class SpawnRun {
         for index in 0..<settings.sessions {
             sessions.append(try Session(index, in: place, manager: manager, settings: settings, clock: clock))
         }
-        sampler.onTick = { [unowned self] late in
-            if late > LoopLag.stall { faults.append(FaultRecord(stalledFor: late, until: clock.microseconds)) }
+        starvation = try StarvationWatch(on: loop, clock: clock) { [unowned self] in
+            sessions.flatMap(\.watched)
+        } onStarved: { [unowned self] in
+            faults.append($0)
         }
         series = try Series(on: loop) { [unowned self] measuresKeepers in sample(measuresKeepers) }
     }
@@ -46,7 +49,7 @@ final class SpawnRun {
         defer { place.remove() }
         try startWave()
         loop.run()
-        try loop.close()
+        Remains.close(loop, into: &violations)
         progress.end()
         var judge = Judge(faults: faults, longestLine: LineFormat.minimumByteCount)
         let cases = sessions.map(\.judged)
@@ -105,12 +108,17 @@ final class SpawnRun {
     private func end() {
         var left = sessions.count
         for session in sessions {
-            manager.stopKeeper(for: session.id) { [self] _ in
+            manager.stopKeeper(for: session.id) { [self] result in
+                // The last wave is over, unless it was given up: then this says what was left of it.
+                if result != .notFound {
+                    violations.add(.recovery, "after the last wave the keeper of \(session.id) was \(result)")
+                }
                 left -= 1
                 guard left == 0 else { return }
                 manager.close()
                 sampler.close()
                 series.close()
+                starvation.close()
             }
         }
     }

@@ -1,7 +1,7 @@
 /// What a server in a process of its own tells about itself, in a file that outlives it: totals, and the lag of its loop.
 ///
-/// Layout, in 64-bit words: 16 of totals, then a ring of ticks, each with the lag in its lower half and the time in
-/// milliseconds in the upper one. One server writes at a time, and one harness reads.
+/// Layout, in 64-bit words: 16 of totals, then a ring of ticks, each with its lag. One server writes at a time, and one
+/// harness reads.
 final class Vitals {
     enum Total: Int {
         case ticks, written, bytes, handles
@@ -23,20 +23,21 @@ final class Vitals {
         set { file[total.rawValue] = UInt64(newValue) }
     }
 
-    /// Notes a tick; both in microseconds.
-    func note(lag: UInt64, at time: UInt64) {
+    /// Notes a tick.
+    ///
+    /// - Parameter lag: in microseconds.
+    func note(lag: UInt64) {
         let tick = self[.ticks]
-        file[Vitals.ringStart + tick % Vitals.ringCount] = min(lag, 0xFFFF_FFFF) | (time / 1000) << 32
+        file[Vitals.ringStart + tick % Vitals.ringCount] = lag
         self[.ticks] = tick + 1
     }
 
-    /// Hands over the ticks since the last call, as far as the ring still has them: lag and time, in microseconds.
-    func takeTicks(_ body: (UInt64, UInt64) -> Void) {
+    /// Hands over the ticks since the last call, as far as the ring still has them: their lag in microseconds.
+    func takeTicks(_ body: (UInt64) -> Void) {
         let end = self[.ticks]
         read = max(read, end - Vitals.ringCount)
         while read < end {
-            let tick = file[Vitals.ringStart + read % Vitals.ringCount]
-            body(tick & 0xFFFF_FFFF, (tick >> 32) * 1000)
+            body(file[Vitals.ringStart + read % Vitals.ringCount])
             read += 1
         }
     }

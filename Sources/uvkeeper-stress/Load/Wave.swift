@@ -66,9 +66,14 @@ final class Wave {
                     FaultRecord(
                         .keeperKilled, session: session.index, life: session.lives.count - 1, start: now, end: now,
                         note: "SIGKILL to \(life.keeperPID), of a wave"))
-                try? Processes.send(.kill, to: life.keeperPID)
-            } else if !manager.killKeeper(for: session.id) {
-                onViolation(.recovery, "keeper \(life.keeperPID) of a wave could not be told to end")
+                do throws(UVError) { try Processes.send(.kill, to: life.keeperPID) } catch {
+                    onViolation(.recovery, "keeper \(life.keeperPID) of a wave has ended by itself: \(error)")
+                }
+            } else {
+                life.wasToldToEnd = true
+                if !manager.killKeeper(for: session.id) {
+                    onViolation(.recovery, "keeper \(life.keeperPID) of a wave could not be told to end")
+                }
             }
         }
         wait("processes end") {
@@ -76,9 +81,14 @@ final class Wave {
                 Processes.liveness(of: $0.keeperPID) == .gone && Processes.liveness(of: $0.childPID) == .gone
             }
         } then: { [self] in
-            manager.discoverExistingKeepers { [self] _ in
-                let left = run.leftovers().filter { name in sessions.contains { name.hasPrefix("\($0.id).") } }
-                if !left.isEmpty { onViolation(.fileLeft, "after a wave: \(left.prefix(4))") }
+            manager.discoverExistingKeepers { [self] result in
+                if case .failure(let error) = result { onViolation(.discovery, "after a wave: \(error)") }
+                do {
+                    let left = try run.leftovers().filter { name in sessions.contains { name.hasPrefix("\($0.id).") } }
+                    if !left.isEmpty { onViolation(.fileLeft, "after a wave: \(left.prefix(4))") }
+                } catch {
+                    onViolation(.fileLeft, "after a wave: \(error)")
+                }
                 end()
             }
         }
