@@ -83,7 +83,7 @@ extension Runner {
             engine.onEnd = {
                 injector.finish()
                 if injector.skipped > 0 {
-                    engine.notes.append("\(injector.skipped) faults skipped: their session had one already")
+                    engine.notes.append("\(injector.skipped) faults were never possible")
                 }
             }
         }

@@ -67,8 +67,6 @@ extension FaultInjector {
 
     /// Takes every descriptor this process may have.
     func exhaustDescriptors(_ planned: Planned) {
-        // A second one would take the first one's limit for the usual one; a wave needs descriptors to look what is left.
-        guard !isActive(.descriptorsExhausted), runningWaves == 0 else { return skip() }
         let record = begin(.descriptorsExhausted, nil)
         let hoard = DescriptorHoard()
         end(record, after: min(planned.duration, .milliseconds(500))) { hoard.release() }

@@ -22,7 +22,8 @@ final class FaultInjector {
     private let timer: TimerHandle
     /// Faults under way, and how to end each.
     private var active: [ObjectIdentifier: (record: FaultRecord, timer: TimerHandle, undo: () -> Void)] = [:]
-    private(set) var skipped = 0
+    /// Due, and not possible yet.
+    private var deferred: [Planned] = []
     /// Of keepers of their own.
     var runningWaves = 0
 
@@ -60,10 +61,14 @@ final class FaultInjector {
         timer.start(after: .milliseconds(5), repeating: .milliseconds(5)) { [unowned self] _ in
             while next < plan.count, begun + plan[next].time <= LibUV.monotonicTime {
                 next += 1
-                inject(plan[next - 1])
+                deferred.append(plan[next - 1])
             }
+            deferred = deferred.filter { !inject($0) }
         }
     }
+
+    /// Faults that were never possible.
+    var skipped: Int { deferred.count }
 
     /// Ends every fault under way.
     func finish() {
@@ -72,15 +77,13 @@ final class FaultInjector {
         endServer()
     }
 
-    private func inject(_ planned: Planned) {
+    /// Whether it was possible.
+    private func inject(_ planned: Planned) -> Bool {
         let session = engine.sessions[planned.session]
         // One at a time for a session, or it could not be told which one explains what.
         guard let life = session.current, life.childPID > 0,
-            !active.values.contains(where: { $0.record.session == session.index })
-        else {
-            skipped += 1
-            return
-        }
+            !active.values.contains(where: { $0.record.session == session.index }), isPossible(planned.kind)
+        else { return false }
         switch planned.kind {
         case .keeperKilled: killKeeper(planned, session, life)
         case .childKilled: killChild(session, life)
@@ -98,12 +101,22 @@ final class FaultInjector {
         case .spawnWave: startWave(planned)
         case .machineStalled: break
         }
+        return true
+    }
+
+    private func isPossible(_ kind: FaultRecord.Kind) -> Bool {
+        switch kind {
+        // One that has not written yet has nothing under way.
+        case .serverKilled: engine.server?.progress?.isWriting == true
+        // A second one would take the first one's limit for the usual one; a wave needs descriptors to look what is left.
+        case .descriptorsExhausted: !isActive(.descriptorsExhausted) && runningWaves == 0
+        case .spawnWave: !isActive(.descriptorsExhausted)
+        default: true
+        }
     }
 
     /// Whether sessions that have ended are started again.
     var isGoingOn: Bool { engine.phase == .running || engine.phase == .draining }
-
-    func skip() { skipped += 1 }
 
     func isActive(_ kind: FaultRecord.Kind) -> Bool { active.values.contains { $0.record.kind == kind } }
 

@@ -1,8 +1,13 @@
 /// Whether what is sampled keeps growing.
 enum Growth {
+    /// So many at least, or nothing can be told.
+    static let sampleCount = 16
+
     /// Compares the second quarter of a run, when everything has warmed up, with the last.
     static func check(_ samples: [Sample], into violations: inout Violations, notes: inout [String]) {
-        guard samples.count >= 16 else { return }
+        guard samples.count >= Growth.sampleCount else {
+            return notes.append("\(samples.count) samples are too few to tell whether anything grows")
+        }
         let quarter = samples.count / 4
         let early = samples[quarter..<quarter * 2]
         let late = samples[(samples.count - quarter)...]

@@ -3,9 +3,13 @@ import UVKeeper
 /// What a run must not leave behind.
 enum Remains {
     /// Looks for processes, files and descriptors of the run, gives what is ending a few seconds, and ends what stays.
-    static func check(_ run: RunDirectory, descriptorsBefore before: Int, into violations: inout Violations) {
+    /// What cannot be listed is not known to be gone.
+    static func check(
+        _ run: RunDirectory, descriptorsBefore before: Int, grace: Duration = .seconds(5),
+        into violations: inout Violations,
+    ) {
         do throws(UVError) {
-            try checkProcesses(run, into: &violations)
+            try checkProcesses(run, grace, into: &violations)
         } catch {
             violations.add(.processLeft, "they cannot be listed: \(error)")
         }
@@ -20,8 +24,12 @@ enum Remains {
 
     /// Compares the descriptors of this process with those it had.
     static func checkDescriptors(before: Int, into violations: inout Violations) {
-        let after = OpenDescriptors.count
-        violations.add(.descriptorLeft, count: after - before, "\(before) before, \(after) after")
+        do throws(UVError) {
+            guard let after = try OpenDescriptors.ofThisProcess() else { return }
+            violations.add(.descriptorLeft, count: after - before, "\(before) before, \(after) after")
+        } catch {
+            violations.add(.descriptorLeft, "they cannot be listed: \(error)")
+        }
     }
 
     /// Closes a loop; handles that are still open on it are left, and closed.
@@ -36,8 +44,10 @@ enum Remains {
         }
     }
 
-    private static func checkProcesses(_ run: RunDirectory, into violations: inout Violations) throws(UVError) {
-        let deadline = LibUV.monotonicTime + .seconds(5)
+    private static func checkProcesses(
+        _ run: RunDirectory, _ grace: Duration, into violations: inout Violations,
+    ) throws(UVError) {
+        let deadline = LibUV.monotonicTime + grace
         var processes = try run.processes()
         while !processes.isEmpty, LibUV.monotonicTime < deadline {
             pause()

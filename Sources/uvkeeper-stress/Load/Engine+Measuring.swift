@@ -11,6 +11,13 @@ extension Engine {
             keepers: measuringKeepers ? sessions.compactMap { $0.current.flatMap { Memory.of($0.keeperPID) } } : [])
     }
 
+    /// Lines that were reported written and have not arrived, lost or on their way: so many at least, since lines with
+    /// an unknown outcome arrive too.
+    var missing: Int {
+        let arrived = sessions.flatMap(\.lives).reduce(0) { $0 + Int($1.receipts[.lines]) }
+        return max(0, tally.written + (server?.vitals[.written] ?? 0) - arrived)
+    }
+
     /// A server tells its harness how late its loop comes.
     func watchLoop() {
         guard let vitals = role.vitals else { return }

@@ -37,10 +37,11 @@ final class RestartRun {
         } onStarved: { [self] in
             faults.append($0)
         }
-        series.onSample = { [self] sample in
+        series.onSample = { [self, unowned series] sample in
             progress.show(
                 sample.time, of: Double(RunClock.microseconds(settings.duration)) / 1e6,
-                "\(Texts.count(server.sent)) lines sent, \(kills) servers killed, lag \(Texts.time(sample.lag))")
+                "\(Texts.count(Int(series.rate))) lines/s, \(Texts.count(server.sent)) lines sent, \(kills) servers killed, lag \(Texts.time(sample.lag))"
+            )
         }
         try drive(server, clock, loop)
         series.sample()

@@ -43,7 +43,7 @@ struct RunDirectory {
 
     /// Every living process of this run but this one; none where the system has no `/proc`.
     func processes() throws(UVError) -> [Int32] {
-        let needle = Array("\(RunDirectory.variable)=\(directory)".utf8)
+        let needle = Array("\(RunDirectory.variable)=\(directory)\u{0}".utf8)
         let names: [String]
         do throws(UVError) {
             names = try Files.names(inDirectory: "/proc")

@@ -61,8 +61,9 @@ final class Runner {
             let p99 = Texts.time(Double(tally.latency.valueAtPercentile(99)) / 1000)
             progress.show(
                 sample.time, of: total,
-                "\(Texts.count(tally.written)) written, \(tally.refused) refused, \(tally.unknown) unknown, "
-                    + "p50 \(p50), p99 \(p99), lag \(Texts.time(sample.lag)), \(engine.faults.count) faults")
+                "\(Texts.count(Int(engine.series.rate))) lines/s, \(Texts.count(tally.written)) written, "
+                    + "\(tally.refused) refused, \(tally.unknown) unknown, \(engine.missing) not arrived, p50 \(p50), p99 \(p99), lag \(Texts.time(sample.lag)), \(engine.faults.count) faults"
+            )
         }
     }
 

@@ -12,6 +12,8 @@ final class Series {
     private var lines = 0
     private var bytes = 0
     private var ticks = 0
+    /// Lines per second between the last two samples.
+    private(set) var rate = 0.0
     /// For the live display.
     var onSample: ((Sample) -> Void)?
 
@@ -31,6 +33,9 @@ final class Series {
         var sample = read(ticks % 8 == 4)
         (lines, sample.lines) = (sample.lines, sample.lines - lines)
         (bytes, sample.bytes) = (sample.bytes, sample.bytes - bytes)
+        if let before = samples.last, sample.time > before.time {
+            rate = Double(sample.lines) / (sample.time - before.time)
+        }
         samples.append(sample)
         onSample?(sample)
         if samples.count >= Series.limit { thin() }
@@ -57,6 +62,15 @@ final class Series {
 enum OpenDescriptors {
     /// Of this process, without the one that counting takes; 0 where the system does not tell.
     static var count: Int { max(0, count(of: "self") - 1) }
+
+    /// The same; nil where the system does not tell.
+    static func ofThisProcess() throws(UVError) -> Int? {
+        do throws(UVError) {
+            return try Files.names(inDirectory: "/proc/self/fd").count - 1
+        } catch .noEntry {
+            return nil
+        }
+    }
 
     static func count(of pid: Int32) -> Int { count(of: "\(pid)") }
 

@@ -1,0 +1,51 @@
+import Testing
+
+@testable import uvkeeper_stress
+
+@Suite struct GrowthTests {
+    @Test("what stays the same, or goes up and down, does not grow") func flat() {
+        #expect(found(descriptors: { _ in 40 }, handles: { _ in 60 }) == [:])
+        #expect(found(descriptors: { 40 + 30 * ($0 % 2) }, handles: { 60 + 30 * ($0 % 3) }) == [:])
+    }
+
+    @Test("what warms up does not grow") func warm() {
+        #expect(found(descriptors: { min($0, 5) * 20 }, handles: { min($0, 5) * 20 }) == [:])
+    }
+
+    @Test("descriptors that keep growing are left, handles too") func growing() {
+        #expect(found(descriptors: { 40 + $0 * 2 }, handles: { _ in 60 }) == [.descriptorLeft: 1])
+        #expect(found(descriptors: { _ in 40 }, handles: { 60 + $0 * 2 }) == [.handleLeft: 1])
+    }
+
+    @Test("a handful more is no growth") func bound() {
+        // Between the most of the second quarter and the least of the last one.
+        for (step, counts) in [(8, [:]), (9, [Violations.Kind.handleLeft: 1])] {
+            #expect(found(descriptors: { _ in 40 }, handles: { $0 < 20 ? 60 : 60 + step }) == counts)
+        }
+    }
+
+    @Test("too few samples say nothing, and that is said") func few() {
+        var notes: [String] = []
+        let count = Growth.sampleCount - 1
+        #expect(found(count: count, descriptors: { $0 * 100 }, handles: { _ in 0 }, notes: &notes) == [:])
+        #expect(notes == ["15 samples are too few to tell whether anything grows"])
+    }
+
+    private func found(descriptors: (Int) -> Int, handles: (Int) -> Int) -> [Violations.Kind: Int] {
+        var notes: [String] = []
+        return found(count: 40, descriptors: descriptors, handles: handles, notes: &notes)
+    }
+
+    private func found(
+        count: Int, descriptors: (Int) -> Int, handles: (Int) -> Int, notes: inout [String],
+    ) -> [Violations.Kind: Int] {
+        let samples = (0..<count).map { index in
+            Sample(
+                time: Double(index) / 4, lines: 100, bytes: 10_000, lag: 1, descriptors: descriptors(index),
+                handles: handles(index), memory: 1 << 24, keepers: [])
+        }
+        var violations = Violations()
+        Growth.check(samples, into: &violations, notes: &notes)
+        return violations.counts
+    }
+}
