@@ -49,8 +49,19 @@ import UVKeeper
         #expect(run.output.contains("memory of this process"), "there were samples enough: \(run.output)")
     }
 
-    @Test("wrong usage is status 64", arguments: [["writes", "--size", "63"], ["chaos", "--faults", "none-such"]])
+    @Test(
+        "wrong usage is status 64",
+        arguments: [
+            ["writes", "--size", "63"], ["chaos", "--faults", "none-such"], ["chaos", "--faults", "machine-stalled"],
+            ["restart", "--lines", "5"],
+        ])
     func usage(arguments: [String]) throws {
         #expect(try StressRun(arguments[0], arguments[1], arguments[2]).code == 64)
+    }
+
+    @Test("what the harness itself cannot do is status 70, not a broken invariant") func harness() throws {
+        let run = try StressRun(
+            "writes", "--lines", "1", "--sessions", "1", "--writers", "1", "--json", "/none-such/a.json")
+        #expect(run.code == 70 && run.output.contains("cannot write /none-such/a.json"), "\(run.output)")
     }
 }

@@ -58,12 +58,6 @@ final class Receipts {
     @inline(__always)
     func end(of writer: Int) -> Int { Int(file[start(of: writer)]) }
 
-    /// The lowest number received; nil for none.
-    func first(of writer: Int) -> Int? {
-        let value = file[start(of: writer) + 1]
-        return value == 0 ? nil : Int(value - 1)
-    }
-
     @inline(__always)
     func hasReceived(_ writer: Int, _ sequence: Int) -> Bool {
         file[start(of: writer) &+ 8 &+ sequence >> 6] & (1 << UInt64(sequence & 63)) != 0
@@ -94,8 +88,6 @@ final class Receipts {
         } else {
             file[start] = UInt64(sequence &+ 1)
         }
-        let first = file[start &+ 1]
-        if first == 0 || UInt64(sequence) < first &- 1 { file[start &+ 1] = UInt64(sequence &+ 1) }
     }
 
     func note(_ fragment: Fragment) {

@@ -33,7 +33,8 @@ struct ChaosCommand: ParsableCommand {
     var faults: String?
 
     func validate() throws {
-        for name in faults?.split(separator: ",") ?? [] where FaultRecord.Kind(rawValue: String(name)) == nil {
+        for name in faults?.split(separator: ",") ?? []
+        where !FaultInjector.kinds.contains(where: { $0.rawValue == name }) {
             throw ValidationError(
                 "--faults: there is no '\(name)'; there are \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", "))"
             )

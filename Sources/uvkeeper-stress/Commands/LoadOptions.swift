@@ -16,8 +16,10 @@ struct LoadOptions: ParsableArguments {
     var size = "64..16K"
 
     @Option(
-        help: "per-line: writeRPC, as servers use it; pipelined: many lines on a connection per writer; mixed: both.")
-    var connect = LoadSettings.Connecting.perLine
+        help: ArgumentHelp(
+            "per-line: writeRPC, as servers use it; pipelined: many lines on a connection per writer; mixed: both. "
+                + "Mixed for soak, else per-line, unless given."))
+    var connect: LoadSettings.Connecting?
 
     @Option(
         help: ArgumentHelp(
@@ -61,9 +63,9 @@ struct LoadOptions: ParsableArguments {
     /// What a server in another process needs to make the same load.
     func arguments(rate: Double?) -> [String] {
         [
-            "--sessions", "\(sessions)", "--writers", "\(writers)", "--size", size, "--connect", connect.rawValue,
+            "--sessions", "\(sessions)", "--writers", "\(writers)", "--size", size,
             "--in-flight", "\(inFlight)", "--seed", "\(seed)",
-        ] + (rate.map { ["--rate", "\($0)"] } ?? [])
+        ] + (connect.map { ["--connect", $0.rawValue] } ?? []) + (rate.map { ["--rate", "\($0)"] } ?? [])
     }
 
     func settings(duration: Double) -> LoadSettings {
@@ -71,7 +73,7 @@ struct LoadOptions: ParsableArguments {
         settings.sessions = sessions
         settings.writers = writers
         if let sizes = LineSizes(size) { settings.sizes = sizes }
-        settings.connecting = connect
+        if let connect { settings.connecting = connect }
         settings.rate = rate
         settings.inFlight = inFlight
         settings.linesPerWriter = lines

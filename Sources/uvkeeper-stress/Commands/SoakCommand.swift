@@ -21,7 +21,7 @@ struct SoakCommand: ParsableCommand {
     func run() throws {
         var settings = load.settings(duration: duration)
         if settings.rate == nil { settings.rate = 500 }
-        settings.connecting = .mixed
+        if load.connect == nil { settings.connecting = .mixed }
         let runner = Runner("soak", settings, quiet: output.quiet)
         runner.conclude = { engine, result, violations in
             Growth.check(engine.series.samples, into: &violations, notes: &result.notes)

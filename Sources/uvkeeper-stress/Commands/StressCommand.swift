@@ -1,5 +1,6 @@
 import ArgumentParser
 import KeeperSidecar
+import UVKeeper
 
 @main
 struct StressCommand: ParsableCommand {
@@ -19,14 +20,14 @@ struct StressCommand: ParsableCommand {
               - the loop is never blocked for longer than a bound (--lag-bound)
               - at the end no process, file, descriptor or handle is left
 
-            Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 2 all hold, but the
-            run ended early, since a writer has sent all lines that can be checked; 64 wrong usage.
+            Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 2 all hold, but the \
+            run ended early, since a writer has sent all lines that can be checked; 64 wrong usage; 70 the harness itself \
+            cannot go on.
             """,
         version: KeeperSidecar.version,
         subcommands: [
             WritesCommand.self, SpawnCommand.self, RestartCommand.self, ChaosCommand.self, SoakCommand.self,
-            MergeCommand.self,
-            ServeCommand.self,
+            MergeCommand.self, ServeCommand.self,
         ],
     )
 
@@ -35,6 +36,14 @@ struct StressCommand: ParsableCommand {
         KeeperSidecar.runIfRequested()
         VerifyingChild.runIfRequested(CommandLine.arguments)
         FaultyKeeper.runIfRequested(CommandLine.arguments)
-        main(nil)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let error as StressError {
+            Descriptors.writeToStandardError("Error: \(error)\n")
+            Processes.exit(70)
+        } catch {
+            exit(withError: error)
+        }
     }
 }

@@ -2,7 +2,8 @@ import UVKeeper
 
 /// Finds processes that waited long for a processor: what they did not do in time is the machine's fault.
 ///
-/// How late a loop comes is no measure of that, since it may itself have been at fault. Reads the run delay of `/proc/<pid>/schedstat`; where the system does not tell, it finds nothing.
+/// How late a loop comes is no measure of that, since it may itself have been at fault. Reads the run delay of
+/// `/proc/<pid>/schedstat`; where the system does not tell, it finds nothing.
 final class StarvationWatch {
     /// A process of a run, and whose lines it concerns.
     struct Watched {

@@ -40,7 +40,8 @@ final class RestartRun {
         series.onSample = { [self, unowned series] sample in
             progress.show(
                 sample.time, of: Double(RunClock.microseconds(settings.duration)) / 1e6,
-                "\(Texts.count(Int(series.rate))) lines/s, \(Texts.count(server.sent)) lines sent, \(kills) servers killed, lag \(Texts.time(sample.lag))"
+                "\(Texts.count(Int(series.rate))) lines/s, \(Texts.count(server.sent)) lines sent, "
+                    + "\(kills) servers killed, lag \(Texts.time(sample.lag))"
             )
         }
         try drive(server, clock, loop)

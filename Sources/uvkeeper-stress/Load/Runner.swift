@@ -62,7 +62,8 @@ final class Runner {
             progress.show(
                 sample.time, of: total,
                 "\(Texts.count(Int(engine.series.rate))) lines/s, \(Texts.count(tally.written)) written, "
-                    + "\(tally.refused) refused, \(tally.unknown) unknown, \(engine.missing) not arrived, p50 \(p50), p99 \(p99), lag \(Texts.time(sample.lag)), \(engine.faults.count) faults"
+                    + "\(tally.refused) refused, \(tally.unknown) unknown, \(engine.missing) not arrived, "
+                    + "p50 \(p50), p99 \(p99), lag \(Texts.time(sample.lag)), \(engine.faults.count) faults"
             )
         }
     }
