@@ -15,6 +15,18 @@ import Testing
         #expect(HistogramFile.encode(after) == text)
     }
 
+    /// Made by hdrhistogram 0.10.8 of PyPI, of 1 to 600,000,000 with three digits, and by zlib without compression.
+    private static let foreign = """
+        HISTFAAAAEB4AQE1AMr/HISTEwAAAA0AAAAAAAAAAwAAAAAAAAABAAAAACPDRgA/8AAAAAAAAAEEAsEB\
+        ArVuAu3RAQKOUAdk
+        """
+
+    @Test("another implementation writes the same for the same values, and is read") func foreign() throws {
+        let same = histogram([1, 1, 2, 100, 65_537, 600_000_000])
+        #expect(HistogramFile.encode(same) == Self.foreign)
+        #expect(try HistogramFile.decode(Self.foreign).allValues().map(\.count) == same.allValues().map(\.count))
+    }
+
     @Test("the sum of two files is the histogram of all values") func merged() throws {
         let one = Array<UInt64>(stride(from: 1, to: 50_000, by: 7))
         let two = Array<UInt64>(stride(from: 3, to: 9_000_000, by: 901))
