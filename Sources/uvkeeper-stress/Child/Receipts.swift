@@ -1,15 +1,15 @@
 /// What one child has received, in a file that the child writes and the harness reads, also after the child was killed.
 ///
-/// Layout, in 64-bit words: 512 of counters; 1,024 fragments of 4; then for each writer 8 counters and a bit per sequence
-/// number. The harness writes one word: how long the child is to pause before each read.
+/// Layout, in 64-bit words: 512 of counters; 1,024 fragments of 4; then for each writer 8, the first of them one more than
+/// the highest number received, and a bit per sequence number. The harness writes one word: how long the child is to
+/// pause before each read.
 final class Receipts {
     /// Sequence numbers a writer may use.
     static let capacity = 1 << 26
     static let fragmentLimit = 1024
 
-    enum Counter: Int, CaseIterable {
-        case finished = 1
-        case lines, bytes, duplicates, reordered, torn
+    enum Counter: Int {
+        case lines, duplicates, reordered, torn
         /// Of faulty clients.
         case fragments
         /// At the end of the input without a newline.
