@@ -55,7 +55,7 @@ final class Runner {
 
     private func show(_ engine: Engine) {
         let total = Double(RunClock.microseconds(settings.duration)) / 1e6
-        engine.series.onSample = { [progress] sample in
+        engine.series.onSample = { [progress, unowned engine] sample in
             let tally = engine.tally
             let p50 = Texts.time(Double(tally.latency.valueAtPercentile(50)) / 1000)
             let p99 = Texts.time(Double(tally.latency.valueAtPercentile(99)) / 1000)
