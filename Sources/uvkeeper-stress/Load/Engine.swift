@@ -196,15 +196,14 @@ final class Engine {
         }
         let ledger = try Ledger(run.ledger(session: session.index, writer: number))
         let seed = settings.seed &+ UInt64(session.index * 1000 + number)
-        var writer: Writer?
-        writer = Writer(number, ledger: ledger, settings: settings, seed: seed, clock: clock) {
-            [unowned self] outcome, size, latency in
+        let writer = Writer(number, ledger: ledger, settings: settings, seed: seed, clock: clock) {
+            [unowned self] writer, outcome, size, latency in
             tally.note(outcome, byteCount: size, latency: latency)
             // A closed loop goes on at once and not at the next millisecond.
-            if settings.rate == nil, phase == .running { writer?.pump(startedAt: 0, perWriterRate: nil) }
+            if settings.rate == nil, phase == .running { writer.pump(startedAt: 0, perWriterRate: nil) }
         }
-        writer?.channel = channel
-        if let writer { session.writers.append(writer) }
+        writer.channel = channel
+        session.writers.append(writer)
     }
 
     /// No more lines; waits for what is under way.

@@ -11,13 +11,13 @@ final class Writer {
     private let settings: LoadSettings
     private let clock: RunClock
     private var generator: SeededGenerator
-    private let onCompletion: (Ledger.Outcome, Int, UInt64) -> Void
+    private let onCompletion: (Writer, Ledger.Outcome, Int, UInt64) -> Void
     /// Open loop: lines intended so far.
     private var intended = 0
 
     init(
         _ number: Int, ledger: Ledger, settings: LoadSettings, seed: UInt64, clock: RunClock,
-        onCompletion: @escaping (Ledger.Outcome, Int, UInt64) -> Void,
+        onCompletion: @escaping (Writer, Ledger.Outcome, Int, UInt64) -> Void,
     ) {
         self.number = number
         self.ledger = ledger
@@ -65,7 +65,7 @@ final class Writer {
             let now = clock.microseconds
             let latency = now > moment ? now - moment : 0
             ledger.complete(sequence, outcome, latency: latency, time: now)
-            onCompletion(outcome, size, latency)
+            onCompletion(self, outcome, size, latency)
         }
     }
 }
