@@ -22,6 +22,10 @@ import UVKeeper
                             stdio: [.ignore, .ignore, .ignore]),
                         on: loop
                     ) { ended = $1 }
+                    // For an instant after the start a process shows no environment.
+                    try TestSupport.run(loop) {
+                        ProcessFigures.processes(withEnvironmentContaining: directory).contains(child.pid)
+                    }
                     #expect(found(run)[.processLeft, default: 0] == count)
                     if count == 0 { try child.kill(.terminate) }
                 }

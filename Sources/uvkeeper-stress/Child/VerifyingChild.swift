@@ -41,6 +41,7 @@ final class VerifyingChild {
     func run(_ read: (UnsafeMutableRawPointer, Int) -> Int) {
         var capacity = 4 * VerifyingChild.readByteCount
         var buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+        defer { buffer.deallocate() }
         var held = 0
         while true {
             let pause = receipts[.pause]

@@ -108,6 +108,7 @@ final class Engine {
         case .server, .guest: adopt(go)
         }
         loop.run()
+        (onStart, onEnd) = (nil, nil)
         Remains.close(loop, into: &early)
     }
 
