@@ -18,7 +18,7 @@ extension Keeper {
     func stdinBroke(_ error: UVError) {
         guard case .running(let session) = state else { return }
         launch.log.write("pi does not read its stdin any more: \(error)")
-        end(session, status(of: session))
+        end(session, statusNow)
     }
 
     func childEnded(_ exit: ProcessExit) {
@@ -31,7 +31,7 @@ extension Keeper {
         switch state {
         case .running(let session):
             launch.log.write("pi exited code=\(code) signal=\(signal)")
-            let status = status(of: session)
+            let status = statusNow
             // SIGTERM for the process group ends the child too. Its handler has run by now, but what it wrote for the loop
             // shows only in the next poll, so only if nothing has come after that has the child ended by itself.
             afterNextPoll { [unowned self] in
@@ -51,9 +51,8 @@ extension Keeper {
         loop.onNextTick { [loop] in loop.onNextTick(body) }
     }
 
-    private func status(of session: Session) -> KeeperExitStatus {
-        LibUV.monotonicTime - session.startedAt < KeeperConstants.crashWindow ? .childFailed : .ended
-    }
+    /// What it comes to if a running session ends now: until its timer has said "keeper ready", the crash window lasts.
+    private var statusNow: KeeperExitStatus { timer.isActive ? .childFailed : .ended }
 
     /// Takes the session down in order: no new clients, no old ones, no child.
     private func end(_ session: Session, _ status: KeeperExitStatus) {

@@ -18,7 +18,6 @@ final class Keeper {
         let claim: SessionClaim
         let socket: SessionSocket
         let child: ChildProcess
-        let startedAt: Duration
         let childPIDFile: ChildPIDFile?
         let forwarder: LineForwarder
     }
@@ -153,8 +152,7 @@ final class Keeper {
         launch.log.takeOver()
         state = .running(
             Session(
-                claim: claim, socket: socket, child: child, startedAt: LibUV.monotonicTime,
-                childPIDFile: childPIDFile, forwarder: forwarder))
+                claim: claim, socket: socket, child: child, childPIDFile: childPIDFile, forwarder: forwarder))
         raiseDescriptorLimit()
         startTimers()
     }
