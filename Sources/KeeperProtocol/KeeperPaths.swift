@@ -65,7 +65,7 @@ public struct KeeperPaths: Hashable, Sendable {
     /// in it is not valid.
     public func sessionID(ofKeeperPIDFileNamed name: String) -> SessionID? {
         switch platform {
-        case .posix: Self.session(in: name, after: "", before: Self.socketEnd + Self.keeperPIDEnd)
+        case .posix: Self.session(in: name, after: "", before: Self.socketPIDEnd)
         case .windows: Self.session(in: name, after: Self.pipeStart, before: Self.keeperPIDEnd)
         }
     }
@@ -151,6 +151,7 @@ public struct KeeperPaths: Hashable, Sendable {
     private static let pipeStart = "pi-rpc-"
     /// What the names of keepers' pid files end in; others may too.
     package static let keeperPIDEnd = ".pid"
+    private static let socketPIDEnd = socketEnd + keeperPIDEnd
     private static let childPIDEnd = ".pi-pid"
     private static let logStart = "keeper-"
     private static let launchLogStart = "keeper-launch-"
@@ -180,12 +181,18 @@ public struct KeeperPaths: Hashable, Sendable {
     ///
     /// Bytes, not characters: `hasSuffix` would join a combining mark to the dot before it.
     private static func middle(of name: String, after start: String, before end: String) -> Substring.UTF8View? {
-        let bytes = Substring(name).utf8
-        guard
-            bytes.count >= start.utf8.count + end.utf8.count,
-            bytes.starts(with: start.utf8),
-            bytes.suffix(end.utf8.count).elementsEqual(end.utf8)
-        else { return nil }
-        return bytes.dropFirst(start.utf8.count).dropLast(end.utf8.count)
+        let bytes = name.utf8
+        let length = bytes.count - start.utf8.count - end.utf8.count
+        guard length >= 0 else { return nil }
+        let first = bytes.index(bytes.startIndex, offsetBy: start.utf8.count)
+        let last = bytes.index(first, offsetBy: length)
+        guard isEqual(bytes[..<first], start), isEqual(bytes[last...], end) else { return nil }
+        return bytes[first..<last]
+    }
+
+    private static func isEqual(_ bytes: Substring.UTF8View, _ text: String) -> Bool {
+        var (bytes, text) = (Substring(bytes), text)
+        // By way of the views it would cost a discovery as much as all else that it does with a name.
+        return bytes.withUTF8 { bytes in text.withUTF8 { bytes.elementsEqual($0) } }
     }
 }

@@ -45,10 +45,16 @@ public enum KeeperPlatform: Sendable {
         // A discovery makes thousands: one allocation and plain copies.
         return String(unsafeUninitializedCapacity: length) { bytes in
             var end = 0
-            for var part in [directory, separator, first, second, third] {
+            func append(_ part: String) {
+                var part = part
                 let rest = UnsafeMutableBufferPointer(rebasing: bytes[end...])
                 end += part.withUTF8 { rest.update(fromContentsOf: $0) }
             }
+            append(directory)
+            append(separator)
+            append(first)
+            append(second)
+            append(third)
             return end
         }
     }

@@ -29,23 +29,21 @@ enum KeeperCleanup {
         }
     }
 
-    /// Removes what killed keepers left under temporary names more than a minute ago.
-    static func removeTemporaries(named names: [String], in paths: KeeperPaths) {
-        let now = LibUV.wallClockTime
-        for name in names {
-            let path = "\(paths.directory)/\(name)"
-            do throws(UVError) {
-                let status = try Files.status(of: path, followingLinks: false)
-                guard now - status.modifiedAt > .seconds(60) else { continue }
-                switch status.kind {
-                case .socket: if case .refused = SocketProbe(path) { try Files.unlink(path, ifStill: status.identity) }
-                case .regular: try Files.unlink(path, ifStill: status.identity)
-                default: continue
-                }
-            } catch {
-                // Gone already, or not ours to remove; it takes a few bytes and disturbs nobody.
-                continue
+    /// Removes a file that a killed keeper left under a temporary name more than a minute ago; no other.
+    static func removeTemporary(named name: String, in paths: KeeperPaths) {
+        guard KeeperPaths.isTemporarySocketName(name) || KeeperPaths.isTemporaryFileName(name) else { return }
+        let path = "\(paths.directory)/\(name)"
+        do throws(UVError) {
+            let status = try Files.status(of: path, followingLinks: false)
+            guard LibUV.wallClockTime - status.modifiedAt > .seconds(60) else { return }
+            switch status.kind {
+            case .socket: if case .refused = SocketProbe(path) { try Files.unlink(path, ifStill: status.identity) }
+            case .regular: try Files.unlink(path, ifStill: status.identity)
+            default: return
             }
+        } catch {
+            // Gone already, or not ours to remove; it takes a few bytes and disturbs nobody.
+            return
         }
     }
 

@@ -8,8 +8,10 @@ public struct KeeperEntry: Hashable, Sendable {
     public let session: SessionID
     /// Its pid; nil if a keeper answers and the system does not tell which process it is.
     public let keeperPID: Int32?
+    let paths: KeeperPaths
+
     /// Where it listens.
-    public let socketPath: String
+    public var socketPath: String { paths.socket(for: session) }
 }
 
 /// What a discovery found and did.
@@ -36,63 +38,53 @@ extension KeeperManager {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
         let now = ProcessDetails.uptime
+        let ends = [KeeperPaths.keeperPIDEnd, KeeperPaths.temporarySocketEnd, KeeperPaths.temporaryFileEnd]
         loop.queueWork { [paths] in
-            KeeperManager.scan(paths)
+            KeeperManager.names(in: paths, endingIn: ends)
         } completion: { result in
             switch result {
             case .failure(let error): completion(.failure(.file(self.sessionsDirectory, error)))
-            case .success(let sessions): self.inspect(sessions) { self.decide($0, foundAt: now, completion) }
+            case .success(let names): self.inspect(names) { self.decide($0, foundAt: now, completion) }
             }
         }
     }
 
-    /// The sessions that have a pid file; old temporary files are removed.
-    private static func scan(_ paths: KeeperPaths) -> Result<[SessionID], UVError> {
-        let ends = [KeeperPaths.keeperPIDEnd, KeeperPaths.temporarySocketEnd, KeeperPaths.temporaryFileEnd]
-        return names(in: paths, endingIn: ends).map { names in
-            var temporaries: [String] = []
-            var sessions: [SessionID] = []
-            sessions.reserveCapacity(names.count)
-            for name in names {
-                if let session = paths.sessionID(ofKeeperPIDFileNamed: name) {
-                    sessions.append(session)
-                } else if KeeperPaths.isTemporarySocketName(name) || KeeperPaths.isTemporaryFileName(name) {
-                    temporaries.append(name)
-                }
-            }
-            KeeperCleanup.removeTemporaries(named: temporaries, in: paths)
-            return sessions
-        }
-    }
-
-    /// Looks at the sessions on all four threads of libuv's pool, if there are many.
-    private func inspect(_ sessions: [SessionID], completion: @escaping ([KeeperInspection]) -> Void) {
+    /// Looks at the sessions that have a pid file, on all four threads of libuv's pool if there are many; old temporary
+    /// files are removed.
+    private func inspect(_ names: [String], completion: @escaping ([[KeeperInspection]]) -> Void) {
         let looksForChild = options.isChildAlive == nil
-        let slices = max(1, min(4, sessions.count / 64))
+        let slices = max(1, min(4, names.count / 64))
         var inspections = [[KeeperInspection]](repeating: [], count: slices)
         var slicesLeft = slices
         for slice in 0..<slices {
-            let part = sessions[sessions.count * slice / slices..<sessions.count * (slice + 1) / slices]
+            let part = names[names.count * slice / slices..<names.count * (slice + 1) / slices]
             loop.queueWork { [paths] in
-                part.map { KeeperInspection($0, paths: paths, looksForChild: looksForChild) }
+                part.compactMap { name -> KeeperInspection? in
+                    guard let session = paths.sessionID(ofKeeperPIDFileNamed: name) else {
+                        KeeperCleanup.removeTemporary(named: name, in: paths)
+                        return nil
+                    }
+                    return KeeperInspection(session, paths: paths, looksForChild: looksForChild)
+                }
             } completion: {
                 inspections[slice] = $0
                 slicesLeft -= 1
-                if slicesLeft == 0 { completion(Array(inspections.joined())) }
+                if slicesLeft == 0 { completion(inspections) }
             }
         }
     }
 
     private func decide(
-        _ inspections: [KeeperInspection],
+        _ inspections: [[KeeperInspection]],
         foundAt: Duration,
         _ completion: @escaping (Result<KeeperDiscovery, KeeperError>) -> Void,
     ) {
         guard !isClosed else { return completion(.failure(.closed)) }
         var discovery = KeeperDiscovery()
+        tracked.reserveCapacity(inspections.reduce(0) { $0 + $1.count })
         // With the pid of a keeper that was told to end.
         var dead: [(session: SessionID, terminated: Int32?)] = []
-        for inspection in inspections {
+        for inspection in inspections.joined() {
             let session = inspection.session
             switch inspection.finding {
             case .live(let pid):
@@ -140,7 +132,7 @@ extension KeeperManager {
     }
 
     private func entry(_ session: SessionID, _ pid: Int32?) -> KeeperEntry {
-        KeeperEntry(session: session, keeperPID: pid, socketPath: paths.socket(for: session))
+        KeeperEntry(session: session, keeperPID: pid, paths: paths)
     }
 
     private func adopt(_ session: SessionID, _ keeper: Tracked) {

@@ -37,7 +37,8 @@ import Testing
             try world.write("not ours", to: world.paths.directory + "/-x.rpc.sock.pid")
             let other = try world.otherManager()
             let found = try world.discover(other)
-            let entry = KeeperEntry(session: live.session, keeperPID: live.pid, socketPath: live.socketPath)
+            let entry = KeeperEntry(session: live.session, keeperPID: live.pid, paths: world.paths)
+            #expect(entry.socketPath == live.socketPath)
             #expect(found == KeeperDiscovery(keepers: [entry], removed: [dead.session]))
             _ = try world.childPID("live")
             let files = [

@@ -72,7 +72,8 @@ public enum Files {
         }
     }
 
-    /// The names in a directory, without `.` and `..`, sorted; names that are not UTF-8 are repaired. Mirrors `readdir(3)`.
+    /// The names in a directory, without `.` and `..`, in the order of their bytes; names that are not UTF-8 are repaired.
+    /// Mirrors `readdir(3)`.
     ///
     /// - Parameter ends: only names that end so, if there are any; the others cost next to nothing, where `uv_fs_scandir`
     ///   would allocate and sort them.
@@ -82,17 +83,29 @@ public enum Files {
         // Fails only for what is no open directory.
         defer { _ = closedir(directory) }
         let ends = ends.map { Array($0.utf8) }
-        var names: [String] = []
+        // All in one block until they are sorted: strings compare by normal forms, which takes five times as long.
+        var bytes: [UInt8] = []
+        var names: [Range<Int>] = []
         while let name = uvkeeper_next_name(directory) {
             let length = strlen(name)
             let isWanted = ends.contains { end in
                 length >= end.count && memcmp(name + (length - end.count), end, end.count) == 0
             }
-            if isWanted || ends.isEmpty { names.append(String(cString: name)) }
+            guard isWanted || ends.isEmpty else { continue }
+            names.append(bytes.count..<bytes.count + length)
+            bytes.append(contentsOf: UnsafeRawBufferPointer(start: name, count: length))
         }
         let status = uvkeeper_errno()
         guard status == 0 else { throw UVError(errno: status) }
-        return names.sorted()
+        return bytes.withUnsafeBytes { bytes in
+            names.sort { one, other in
+                // There are no empty names, so there is a base.
+                let base = bytes.baseAddress!
+                let order = memcmp(base + one.lowerBound, base + other.lowerBound, min(one.count, other.count))
+                return order == 0 ? one.count < other.count : order < 0
+            }
+            return names.map { String(decoding: bytes[$0], as: UTF8.self) }
+        }
     }
 
     /// The contents of a small file.
