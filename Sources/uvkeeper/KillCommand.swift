@@ -13,8 +13,8 @@ struct KillCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The sessions.")
-    var sessions: [String] = []
+    @Argument(help: "The sessions.", transform: SessionID.init)
+    var sessions: [SessionID] = []
 
     @Flag(help: "Every session in the directory.")
     var all = false
@@ -36,17 +36,16 @@ struct KillCommand: ParsableCommand {
                 switch result {
                 case .failure(let error): shared.fail(error, done)
                 case .success(let keepers):
-                    let names = keepers.map(\.session.rawValue)
-                    names.isEmpty ? done(.success) : kill(names, manager, done)
+                    keepers.isEmpty ? done(.success) : kill(keepers.map(\.session), manager, done)
                 }
             }
         }
     }
 
-    private func kill(_ sessions: [String], _ manager: KeeperManager, _ done: @escaping (ExitCode) -> Void) {
+    private func kill(_ sessions: [SessionID], _ manager: KeeperManager, _ done: @escaping (ExitCode) -> Void) {
         var left = sessions.count
         var code = ExitCode.success
-        for session in sessions {
+        for session in sessions.map(\.rawValue) {
             // The file that names it goes with the others.
             let orphan = manager.status(of: session).flatMap { $0.state == .stale ? $0.childPID : nil }
             manager.stopKeeper(for: session, grace: .seconds(grace)) { result in

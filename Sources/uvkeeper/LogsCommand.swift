@@ -10,8 +10,8 @@ struct LogsCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The session.")
-    var session: String
+    @Argument(help: "The session.", transform: SessionID.init)
+    var session: SessionID
 
     @Flag(name: [.short, .long], help: "Go on printing what is added, until interrupted, or nobody reads it.")
     var follow = false
@@ -29,8 +29,7 @@ struct LogsCommand: ParsableCommand {
     func run() throws {
         try shared.run { manager, loop, done in
             do {
-                let id = try SessionID(session)
-                let path = launch ? manager.paths.launchLog(for: id) : manager.paths.log(for: id)
+                let path = launch ? manager.paths.launchLog(for: session) : manager.paths.log(for: session)
                 let follower = LogFollower(path: path, isJSON: shared.json)
                 try follower.printExisting(last: lines)
                 guard follow else {
@@ -38,8 +37,6 @@ struct LogsCommand: ParsableCommand {
                     return done(.success)
                 }
                 try follower.follow(on: loop) { done(.success) }
-            } catch let error as SessionIDError {
-                shared.fail(KeeperError.invalidSession(session, error), done)
             } catch let error as UVError {
                 shared.fail(KeeperError.file("the log of session \(session)", error), done)
             } catch {

@@ -17,8 +17,8 @@ struct SendCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The session.")
-    var session: String
+    @Argument(help: "The session.", transform: SessionID.init)
+    var session: SessionID
 
     @Argument(help: "The line, without its newline. Default: the lines of stdin.")
     var line: String?
@@ -34,22 +34,16 @@ struct SendCommand: ParsableCommand {
         try shared.run { manager, loop, done in
             if let line {
                 let bytes = line.utf8.count + (line.utf8.last == UInt8(ascii: "\n") ? 0 : 1)
-                manager.writeRPC(line, to: session) { outcome in
+                manager.writeRPC(line, to: session.rawValue) { outcome in
                     report(outcome, lines: 1, bytes: UInt64(bytes), done)
                 }
                 return
             }
-            do {
-                let path = manager.paths.socket(for: try SessionID(session))
-                let sender = StreamSender(to: path, on: loop, timeout: .seconds(timeout)) { outcome, lines, bytes in
-                    report(outcome, lines: lines, bytes: bytes, done)
-                }
-                sender.start()
-            } catch let error as SessionIDError {
-                report(.refused(.invalidSession(session, error)), lines: 0, bytes: 0, done)
-            } catch {
-                shared.fail(error, done)
+            let path = manager.paths.socket(for: session)
+            let sender = StreamSender(to: path, on: loop, timeout: .seconds(timeout)) { outcome, lines, bytes in
+                report(outcome, lines: lines, bytes: bytes, done)
             }
+            sender.start()
         }
     }
 

@@ -14,8 +14,10 @@ struct SpawnCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The session's name: 1 to 128 letters, digits, '.', '_', '-'; the first a letter or digit.")
-    var session: String
+    @Argument(
+        help: "The session's name: 1 to 128 letters, digits, '.', '_', '-'; the first a letter or digit.",
+        transform: SessionID.init)
+    var session: SessionID
 
     @Option(help: ArgumentHelp("The child's working directory. Default: this one.", valueName: "dir"))
     var cwd: String?
@@ -55,7 +57,7 @@ struct SpawnCommand: ParsableCommand {
         }
         try shared.run { manager, loop, done in
             manager.spawnKeeper(
-                for: session,
+                for: session.rawValue,
                 in: cwd ?? ".",
                 environment: environment,
                 command: [command[0]],
@@ -67,7 +69,7 @@ struct SpawnCommand: ParsableCommand {
                 switch result {
                 case .failure(let error): shared.fail(error, done)
                 case .success(let keeper):
-                    report(keeper, childPID: manager.status(of: session)?.childPID)
+                    report(keeper, childPID: manager.status(of: session.rawValue)?.childPID)
                     done(.success)
                 }
             }
@@ -78,7 +80,8 @@ struct SpawnCommand: ParsableCommand {
         if shared.json {
             Output.json(
                 SessionRecord(
-                    session: session, state: nil, keeperPID: keeper.pid, childPID: childPID, socket: keeper.socketPath))
+                    session: session.rawValue, state: nil, keeperPID: keeper.pid, childPID: childPID,
+                    socket: keeper.socketPath))
         } else {
             let child = childPID.map { ", child \($0)" } ?? ""
             Output.line("session \(session): keeper \(keeper.pid)\(child), socket \(keeper.socketPath)")

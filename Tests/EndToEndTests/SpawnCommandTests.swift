@@ -60,12 +60,14 @@ import UVKeeper
     }
 
     @Test(
-        "refuses hostile ids before any file exists",
+        "a hostile id is wrong usage for every subcommand, before any file exists",
         arguments: ["../x", "a/b", "", ".hidden", "x y", String(repeating: "a", count: 129), "ümlaut", "a\n"])
     func hostile(id: String) throws {
         try CommandHome.with { home in
-            let run = try home.run("spawn", id, "--json", "--", "cat")
-            #expect(run.code == 1 && run.output.hasPrefix("{\"error\":"), "\(run)")
+            for arguments in [["spawn", id, "--", "cat"], ["send", id, "x"], ["logs", id], ["kill", "s", id]] {
+                let run = try CommandRun(arguments, home: home.home)
+                #expect(run.code == 64 && run.errors.contains("session id"), "\(arguments): \(run)")
+            }
             #expect(try Files.names(inDirectory: home.home).isEmpty)
         }
     }
