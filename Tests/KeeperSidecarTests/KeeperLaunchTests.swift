@@ -30,17 +30,19 @@ import UVLoop
         }
     }
 
-    @Test("A directory in which nothing can be made is status 2")
-    func refusesFullDirectory() throws {
+    @Test(
+        "A directory in which nothing can be made is status 2",
+        arguments: [("size=64k,mode=700,nr_inodes=1", false, "ENOSPC"), ("size=64k,mode=700", true, "EROFS")])
+    func refusesUnwritableDirectory(options: String, isReadOnly: Bool, error: String) throws {
         try withKeeperHome { home in
             try Files.makeDirectory(at: home.directory)
-            guard Posix.mountMemory(at: home.directory, options: "size=64k,mode=700,nr_inodes=1") else {
+            guard Posix.mountMemory(at: home.directory, options: options, isReadOnly: isReadOnly) else {
                 return withKnownIssue("skipped: mounting a file system is not permitted here") { Issue.record() }
             }
             defer { Posix.unmount(home.directory) }
             let keeper = try home.start()
             #expect(try home.runToEnd(keeper) == .exited(code: 2))
-            #expect(keeper.standardError.contains("ENOSPC"))
+            #expect(keeper.standardError.contains(error))
             #expect(home.names.isEmpty)
         }
     }

@@ -37,9 +37,9 @@ public enum Posix {
     /// Mounts a file system in memory.
     ///
     /// - Returns: false where that is not permitted.
-    public static func mountMemory(at path: String, options: String) -> Bool {
+    public static func mountMemory(at path: String, options: String, isReadOnly: Bool = false) -> Bool {
         #if os(Linux)
-        return mount("none", path, "tmpfs", 0, options) == 0
+        return mount("none", path, "tmpfs", isReadOnly ? UInt(MS_RDONLY) : 0, options) == 0
         #else
         return false
         #endif
