@@ -24,11 +24,17 @@ import UVKeeper
         #expect(run.code == 0, "\(run.output)")
     }
 
-    @Test("a killed server's lines are accounted for") func restart() throws {
+    @Test("a killed server's lines are accounted for, and shown while it runs") func restart() throws {
+        // Longer than it takes to the second line of progress, the first of which nothing may have been written for.
         let run = try StressRun(
-            "restart", "--duration", "3", "--kill-interval", "0.4", "--sessions", "2", "--rate", "500")
+            "restart", "--duration", "6", "--kill-interval", "0.4", "--sessions", "2", "--rate", "500", quiet: false)
         #expect(run.code == 0, "\(run.output)")
         #expect(run.output.contains("server-killed"), "\(run.output)")
+        let shown = try #require(
+            run.output.split(separator: "\n").last { $0.contains(" lines/s, ") && $0.contains("servers killed") })
+        let latencies = /(\d[\d,]*) written, .* p50 ([\d.]+) (m?s), p99 ([\d.]+) (m?s), lag/
+        let found = try #require(shown.firstMatch(of: latencies), "\(shown)")
+        #expect(found.1 != "0" && found.2 != "0" && found.4 != "0", "\(shown)")
     }
 
     @Test("every kind of fault is survived") func chaos() throws {

@@ -18,6 +18,7 @@ final class DrivenServer {
     private(set) var lag = LoopLag()
     private let configuration: ChildProcess.Configuration
     private let ledgers: [Ledger]
+    private var reader: LedgerReader
     private let clock: RunClock
     private let loop: Loop
     private var state = State.idle
@@ -27,6 +28,7 @@ final class DrivenServer {
     ///   - options: of its load, as `serve` takes them.
     init(_ run: RunDirectory, ledgers: [Ledger], options: [String], clock: RunClock, on loop: Loop) throws {
         self.ledgers = ledgers
+        reader = LedgerReader(ledgers)
         self.clock = clock
         self.loop = loop
         vitals = try Vitals(run.vitals)
@@ -42,6 +44,7 @@ final class DrivenServer {
         let process = try ChildProcess(configuration, on: loop) { [unowned self] _, status in
             let told: Signal? = if case .ending(_, let signal) = state { signal } else { nil }
             state = .idle
+            reader.giveUp()
             onExit(status, told)
         }
         state = .running(process, since: clock.microseconds, sentBefore: sent)
@@ -77,6 +80,9 @@ final class DrivenServer {
         guard case .running(_, let since, let before) = state else { return nil }
         return (clock.microseconds - since, sent > before)
     }
+
+    /// Hands over what its writers have been told since the last call; what was under way in a killed server has no outcome.
+    func takeLines(_ body: (Ledger.Entry) -> Void) { reader.take(body) }
 
     /// Reads what it has told about its loop.
     func takeLag() -> UInt64 {

@@ -3,11 +3,12 @@ import UVKeeper
 /// What a run is measured by while it goes on.
 extension Engine {
     func sample(measuringKeepers: Bool) -> Sample {
-        let driven = server.map { (written: $0.vitals[.written], bytes: $0.vitals[.bytes], lag: $0.takeLag()) }
+        server?.takeLines { tally.note($0) }
+        let lag = max(sampler.takeRecent(), server?.takeLag() ?? 0)
         return Sample(
-            time: seconds, lines: tally.written + (driven?.written ?? 0), bytes: tally.bytes + (driven?.bytes ?? 0),
-            lag: Double(max(sampler.takeRecent(), driven?.lag ?? 0)) / 1000, descriptors: OpenDescriptors.count,
-            handles: loop.openHandles.count, memory: ProcessDetails(of: Processes.currentID)?.residentMemory ?? 0,
+            time: seconds, lines: tally.written, bytes: tally.bytes, lag: Double(lag) / 1000,
+            descriptors: OpenDescriptors.count, handles: loop.openHandles.count,
+            memory: ProcessDetails(of: Processes.currentID)?.residentMemory ?? 0,
             keepers: measuringKeepers ? sessions.compactMap { $0.current.flatMap { Memory.of($0.keeperPID) } } : [])
     }
 
@@ -15,16 +16,13 @@ extension Engine {
     /// an unknown outcome arrive too.
     var missing: Int {
         let arrived = sessions.flatMap(\.lives).reduce(0) { $0 + Int($1.receipts[.lines]) }
-        return max(0, tally.written + (server?.vitals[.written] ?? 0) - arrived)
+        return max(0, tally.written - arrived)
     }
 
     /// A server tells its harness how late its loop comes.
     func watchLoop() {
         guard let vitals = role.vitals else { return }
-        let before = (written: vitals[.written], bytes: vitals[.bytes])
         sampler.onTick = { [unowned self] late in
-            vitals[.written] = before.written + tally.written
-            vitals[.bytes] = before.bytes + tally.bytes
             vitals[.handles] = loop.openHandles.count
             vitals.note(lag: late)
         }

@@ -11,6 +11,7 @@ final class RestartRun {
     private var violations = Violations()
     private var faults: [FaultRecord] = []
     private var notes: [String] = []
+    private var tally = Tally()
     private var recovery = Histogram<UInt64>(highestTrackableValue: 600_000_000)
 
     init(_ settings: LoadSettings, serverOptions: [String], interval: Duration, quiet: Bool) {
@@ -40,8 +41,8 @@ final class RestartRun {
         series.onSample = { [self, unowned series] sample in
             progress.show(
                 sample.time, of: Double(RunClock.microseconds(settings.duration)) / 1e6,
-                "\(Texts.count(Int(series.rate))) lines/s, \(Texts.count(server.sent)) lines sent, "
-                    + "\(kills) servers killed, lag \(Texts.time(sample.lag))"
+                "\(Texts.count(Int(series.rate))) lines/s, \(tally.outcomes), \(tally.latencies), "
+                    + "lag \(Texts.time(sample.lag)), \(kills) servers killed"
             )
         }
         try drive(server, clock, loop)
@@ -95,10 +96,11 @@ final class RestartRun {
     private func sample(
         _ run: RunDirectory, _ clock: RunClock, _ server: DrivenServer, measuringKeepers: Bool,
     ) -> Sample {
+        server.takeLines { tally.note($0) }
         let lag = server.takeLag()
         return Sample(
-            time: Double(clock.microseconds) / 1e6, lines: server.vitals[.written], bytes: server.vitals[.bytes],
-            lag: Double(lag) / 1000, descriptors: server.pid.map { OpenDescriptors.count(of: $0) } ?? 0,
+            time: Double(clock.microseconds) / 1e6, lines: tally.written, bytes: tally.bytes, lag: Double(lag) / 1000,
+            descriptors: server.pid.map { OpenDescriptors.count(of: $0) } ?? 0,
             handles: server.vitals[.handles],
             memory: server.pid.flatMap { ProcessDetails(of: $0)?.residentMemory } ?? 0,
             keepers: measuringKeepers ? keepers(run).compactMap { Memory.of($0.pid) } : [])

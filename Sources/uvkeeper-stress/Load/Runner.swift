@@ -56,14 +56,11 @@ final class Runner {
     private func show(_ engine: Engine) {
         let total = Double(RunClock.microseconds(settings.duration)) / 1e6
         engine.series.onSample = { [progress, unowned engine] sample in
-            let tally = engine.tally
-            let p50 = Texts.time(Double(tally.latency.valueAtPercentile(50)) / 1000)
-            let p99 = Texts.time(Double(tally.latency.valueAtPercentile(99)) / 1000)
             progress.show(
                 sample.time, of: total,
-                "\(Texts.count(Int(engine.series.rate))) lines/s, \(Texts.count(tally.written)) written, "
-                    + "\(tally.refused) refused, \(tally.unknown) unknown, \(engine.missing) not arrived, "
-                    + "p50 \(p50), p99 \(p99), lag \(Texts.time(sample.lag)), \(engine.faults.count) faults"
+                "\(Texts.count(Int(engine.series.rate))) lines/s, \(engine.tally.outcomes), "
+                    + "\(engine.missing) not arrived, \(engine.tally.latencies), lag \(Texts.time(sample.lag)), "
+                    + "\(engine.faults.count) faults"
             )
         }
     }

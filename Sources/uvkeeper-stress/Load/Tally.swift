@@ -1,10 +1,12 @@
 import Histogram
 
-/// What has been counted while a run goes on, for its display and its series.
+/// What has been counted while a run goes on, for its display and its series; a driven server's lines as of the last
+/// sample.
 struct Tally {
     var written = 0
     var refused = 0
     var overflowed = 0
+    /// Those under way in killed servers included.
     var unknown = 0
     var bytes = 0
     /// Of the lines written, in microseconds from the intended start.
@@ -18,8 +20,23 @@ struct Tally {
             latency.record(min(600_000_000, max(1, microseconds)))
         case .refused: refused += 1
         case .overflowed: overflowed += 1
-        case .unknown: unknown += 1
-        case .none, .pending: break
+        case .unknown, .none, .pending: unknown += 1
         }
+    }
+
+    /// Of a line in a ledger.
+    mutating func note(_ entry: Ledger.Entry) {
+        note(entry.outcome, byteCount: entry.byteCount, latency: entry.latency)
+    }
+
+    /// What became of the lines, for the display.
+    var outcomes: String {
+        "\(Texts.count(written)) written, \(Texts.count(refused)) refused, \(Texts.count(unknown)) unknown"
+    }
+
+    /// How long those written took, for the display.
+    var latencies: String {
+        let at = { (percentile: Double) in Texts.time(Double(latency.valueAtPercentile(percentile)) / 1000) }
+        return "p50 \(at(50)), p99 \(at(99))"
     }
 }

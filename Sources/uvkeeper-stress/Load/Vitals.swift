@@ -1,10 +1,10 @@
-/// What a server in a process of its own tells about itself, in a file that outlives it: totals, and the lag of its loop.
+/// What a server in a process of its own tells about its loop, in a file that outlives it: open handles, and the lag.
 ///
 /// Layout, in 64-bit words: 16 of totals, then a ring of ticks, each with its lag. One server writes at a time, and one
 /// harness reads.
 final class Vitals {
     enum Total: Int {
-        case ticks, written, bytes, handles
+        case ticks, handles
     }
 
     private static let ringStart = 16
