@@ -137,6 +137,24 @@ import Testing
         }
     }
 
+    @Test("a killed server goes on until it has ended", arguments: [1_110, 1_120, 1_121]) func lastLines(time: UInt64)
+        throws
+    {
+        try withRun(isDriven: true) { run in
+            run.send(.pending, at: time)
+            run.fault(.serverKilled, 1_100, 1_150).serverEnd = 1_120_000
+            #expect(run.verdict() == (time <= 1_120 ? [:] : [.missingCompletion: 1]))
+        }
+        try withRun(isDriven: true) { run in
+            run.send(.pending, at: 1_050)
+            run.send(.unknown, at: time, latency: 0)
+            run.fault(.keeperStopped, 900, 1_200)
+            run.fault(.serverKilled, 1_100, 1_150).serverEnd = 1_120_000
+            // With an outcome it is that server's own if it began by then, so the one before it was forgotten.
+            #expect(run.verdict() == (time <= 1_120 ? [.missingCompletion: 1] : [:]))
+        }
+    }
+
     @Test("another server's end is no excuse for a line of the harness") func ownPending() throws {
         try withRun { run in
             run.send(.pending, at: 1_000, received: 0)

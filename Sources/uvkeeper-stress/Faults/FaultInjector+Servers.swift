@@ -10,7 +10,9 @@ extension FaultInjector {
                 engine.extraOutstanding -= 1
                 switch told {
                 case nil: engine.early.add(.recovery, "a driven server ended by itself: \(status)")
-                case .kill: if engine.phase == .running { startServer() }
+                case .kill:
+                    engine.faults.last { $0.kind == .serverKilled }?.serverEnd = engine.clock.microseconds
+                    if engine.phase == .running { startServer() }
                 default:
                     if status != .exited(code: 0) {
                         engine.early.add(.recovery, "a driven server ended badly: \(status)")

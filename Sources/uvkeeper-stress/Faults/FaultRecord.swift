@@ -62,6 +62,8 @@ final class FaultRecord {
     let start: UInt64
     /// Nil while it lasts.
     var end: UInt64?
+    /// When the server that it killed was seen to have ended: for an instant after the signal it goes on.
+    var serverEnd: UInt64?
     /// What came of it.
     var note: String
     var excused = Excused()

@@ -71,12 +71,12 @@ extension FaultRecord {
     /// - Parameter overtaken: when the first line after it that has an outcome began, in microseconds. A server completes
     ///   the lines of a writer in their order, so one of the killed server's own lines shows that this one was forgotten.
     func explainsPending(_ entry: Ledger.Entry, overtaken: UInt64) -> Bool {
-        wasAlive(with: entry) && overtaken > start
+        wasAlive(with: entry) && overtaken > serverEnd ?? start
     }
 
     /// Whether it killed a server that may have had the line, or its connection.
     func wasAlive(with entry: Ledger.Entry) -> Bool {
-        kind == .serverKilled && entry.time <= start && entry.time + FaultRecord.unanswered >= start
+        kind == .serverKilled && entry.time <= serverEnd ?? start && entry.time + FaultRecord.unanswered >= start
     }
 
     /// Whether a written line may have lain unread in the pipe of the child it killed.

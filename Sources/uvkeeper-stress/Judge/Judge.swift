@@ -188,7 +188,7 @@ struct Judge {
             overtaking = ledger[fragment.byteCount - 1].begin
         }
         return faults.contains { kill in
-            guard kill.wasAlive(with: entry), overtaking >= kill.start else { return false }
+            guard kill.wasAlive(with: entry), overtaking >= kill.serverEnd ?? kill.start else { return false }
             switch entry.outcome {
             case .pending:
                 return kill.explainsPending(

@@ -125,7 +125,10 @@ final class RestartRun {
             let life = RunClock.microseconds(interval * (0.3 + 1.4 * generator.fraction()))
             try server.start { [self] status, told in
                 isEnded = true
-                if told == .kill { return }
+                if told == .kill {
+                    faults.last { $0.kind == .serverKilled }?.serverEnd = clock.microseconds
+                    return
+                }
                 isOver = true
                 if told == nil {
                     violations.add(.recovery, "a server ended by itself: \(status)")
