@@ -55,7 +55,7 @@ import UVKeeper
                     "--blink-settings=preferredColorScheme=\(scheme)", "--window-size=1000,800", "--dump-dom",
                     "file://\(page)",
                 ])
-            let measured = "measured: \(paper) on it \(ink), 4 plots with lines, 0 without, 0 texts outside."
+            let measured = "measured: \(paper) on it \(ink), 5 plots with lines, 0 without, 0 texts outside."
             #expect(dump.output.contains(measured), "\(dump.output.suffix(400))")
         }
     }

@@ -44,6 +44,14 @@ enum HTMLReport {
             Plot(
                 title: "Loop lag", xLabel: "seconds, faults marked", yLabel: "Longest lag in milliseconds",
                 lines: [Plot.Line(name: "lag", style: "b", points: samples.map { ($0.time, $0.lag) })], marks: marks))
+        plots.append(
+            Plot(
+                title: "Descriptors and handles", xLabel: "seconds, faults marked", yLabel: "Open in the server",
+                lines: [
+                    Plot.Line(
+                        name: "descriptors", style: "a", points: samples.map { ($0.time, Double($0.descriptors)) }),
+                    Plot.Line(name: "handles", style: "b", points: samples.map { ($0.time, Double($0.handles)) }),
+                ], marks: marks))
         let memory = samples.filter { !$0.keepers.isEmpty }
         let mebibytes = { (value: UInt64) in Double(value) / 1_048_576 }
         plots.append(
