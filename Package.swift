@@ -33,6 +33,8 @@ let package = Package(
             pkgConfig: libuv,
             providers: [.apt(["libuv1-dev"]), .brew(["libuv"])],
         ),
+        // A module map and a header, nothing to link.
+        .systemLibrary(name: "CPrlimit"),
         .target(name: "UVLoop", dependencies: ["CLibUV"], swiftSettings: settings),
         .target(name: "KeeperProtocol", swiftSettings: settings),
         .target(
@@ -53,7 +55,7 @@ let package = Package(
         .executableTarget(
             name: "uvkeeper-stress",
             dependencies: [
-                "UVKeeper", "KeeperSidecar",
+                "CPrlimit", "UVKeeper", "KeeperSidecar",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],

@@ -77,7 +77,7 @@ import Testing
             run.send(.refused, at: 1_000, latency: 50)
             let fault = run.fault(kind, 900, 1_100)
             let harmless: [FaultRecord.Kind] = [
-                .pidFileGarbled, .staleFiles, .clientDisconnected, .serverKilled, .spawnWave,
+                .pidFileGarbled, .staleFiles, .keeperExhausted, .clientDisconnected, .serverKilled, .spawnWave,
             ]
             #expect(run.verdict() == (harmless.contains(kind) ? [.unexplainedRefusal: 1] : [:]))
             #expect(fault.excused.refused == (harmless.contains(kind) ? 0 : 1))
@@ -311,12 +311,49 @@ import Testing
     }
 
     @Test("clients of a full backlog wait and get through") func burst() throws {
-        for kind in [FaultRecord.Kind.backlogOverflow, .keeperStopped] {
+        for kind in [FaultRecord.Kind.backlogOverflow, .keeperExhausted, .keeperStopped] {
             try withRun { run in
-                run.sendBurst(.refused, at: 1_000)
+                run.sendBurst(.refused, at: 1_000, latency: 950)
+                run.sendBurst(.unknown, at: 1_000, latency: 950)
                 run.fault(kind, 900, 1_100)
-                #expect(run.verdict() == (kind == .backlogOverflow ? [.unexplainedRefusal: 1] : [:]))
+                let isExplained = kind == .keeperStopped
+                #expect(run.verdict() == (isExplained ? [:] : [.unexplainedRefusal: 1, .unexplainedUnknown: 1]))
             }
+        }
+    }
+
+    @Test("a keeper out of descriptors refuses no line that has attempts left", arguments: [799, 800])
+    func exhausted(latency: UInt64) throws {
+        // Two attempts of 350 ms and pauses of 50 and 150, less what a loop may be late.
+        try withRun { run in
+            run.send(.refused, at: 2_000, latency: latency)
+            let fault = run.fault(.keeperExhausted, 1_000, 2_100)
+            #expect(run.verdict() == (latency < 800 ? [.unexplainedRefusal: 1] : [:]))
+            #expect(fault.excused.refused == (latency < 800 ? 0 : 1))
+        }
+    }
+
+    @Test("nor is a line unknown before an attempt is over; what it joined late is after it", arguments: [249, 250])
+    func exhaustedUnknown(latency: UInt64) throws {
+        try withRun { run in
+            run.send(.unknown, at: 2_000, latency: latency)
+            run.fault(.keeperExhausted, 1_000, 2_100)
+            #expect(run.verdict() == (latency < 250 ? [.unexplainedUnknown: 1] : [:]))
+        }
+        try withRun { run in
+            run.send(.unknown, at: 2_101, latency: latency)
+            run.send(.unknown, at: 2_101 + 1_500 + latency, latency: latency)
+            run.fault(.keeperExhausted, 1_000, 2_100)
+            #expect(run.verdict() == [.unexplainedUnknown: 1], "it accepts again within a second")
+        }
+    }
+
+    @Test("nor does it lose, tear or end anything") func exhaustedKeeps() throws {
+        try withRun(lives: 2) { run in
+            run.send(.written, at: 1_500)
+            run.note(.tails, Receipts.tailKind)
+            run.fault(.keeperExhausted, 1_000, 2_000, life: 0)
+            #expect(run.verdict() == [.lost: 1, .torn: 1, .recovery: 1])
         }
     }
 

@@ -12,8 +12,9 @@ struct ChaosCommand: ParsableCommand {
             Half of the lines come from this process, half from a server in a process of its own, which is killed and \
             started again. Each fault excuses what it can cause and no more, and its count of excused lines is in the \
             report: lines in the pipe of a killed child are lost, up to what that holds; lines under way while nobody can \
-            confirm them are refused or unknown; those under way in a killed server are unknown; a client that disconnects \
-            in mid-line leaves a fragment.
+            confirm them are refused or unknown; those of a keeper that has no descriptor left only when they have waited \
+            for all their attempts, or for one of them; those under way in a killed server are unknown; a client that \
+            disconnects in mid-line leaves a fragment.
 
               uvkeeper-stress chaos --seed 7 --duration 60 --report chaos.html
               uvkeeper-stress chaos --faults keeper-killed,child-stopped

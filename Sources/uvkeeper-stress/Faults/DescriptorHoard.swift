@@ -1,27 +1,30 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Darwin)
-import Darwin
-#endif
+internal import CPrlimit
+import UVKeeper
 
-/// No descriptor left for this process, by its limit: in an instant, where taking thousands would itself block the loop.
+/// No descriptor left for a process, by its limit: in an instant, where taking thousands would itself block the loop. What
+/// it has open stays open.
 final class DescriptorHoard {
-    private var before = rlimit()
+    #if os(Linux)
+    static let reachesOthers = true
+    #else
+    static let reachesOthers = false
+    #endif
 
-    init() {
-        // Neither call can fail: the resource exists, and the soft limit only goes down and up to where it was.
-        _ = getrlimit(DescriptorHoard.resource, &before)
-        var none = rlimit(rlim_cur: 3, rlim_max: before.rlim_max)
-        _ = setrlimit(DescriptorHoard.resource, &none)
+    private let pid: Int32
+    private var before = uvkeeper_limit()
+
+    /// - Parameter pid: 0 is this process, which can always be limited.
+    /// - Throws: what `prlimit(2)` reports of another: it has ended, or is somebody else's.
+    init(of pid: Int32 = 0) throws(UVError) {
+        self.pid = pid
+        try DescriptorHoard.check(uvkeeper_descriptor_limit(pid, nil, &before))
+        // Standard input, output and error stay within the limit: `poll(2)` refuses more descriptors than it allows.
+        var none = uvkeeper_limit(soft: min(3, before.hard), hard: before.hard)
+        try DescriptorHoard.check(uvkeeper_descriptor_limit(pid, &none, nil))
     }
 
-    func release() { _ = setrlimit(DescriptorHoard.resource, &before) }
+    /// Gives it the limit it had.
+    func release() throws(UVError) { try DescriptorHoard.check(uvkeeper_descriptor_limit(pid, &before, nil)) }
 
-    #if os(Linux)
-    private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    #else
-    private static let resource = RLIMIT_NOFILE
-    #endif
+    private static func check(_ result: Int32) throws(UVError) { if result < 0 { throw UVError(rawValue: result) } }
 }

@@ -68,7 +68,27 @@ extension FaultInjector {
     /// Takes every descriptor this process may have.
     func exhaustDescriptors(_ planned: Planned) {
         let record = begin(.descriptorsExhausted, nil)
-        let hoard = DescriptorHoard()
-        end(record, after: min(planned.duration, .milliseconds(500))) { hoard.release() }
+        hoard(0, record, for: min(planned.duration, .milliseconds(500)))
+    }
+
+    /// Takes every descriptor a keeper may have. It must drop none of the clients that wait for it then; each of some has
+    /// one line and all the time there is, and must get through.
+    func exhaustKeeper(_ planned: Planned, _ session: Session, _ life: Session.Life) {
+        let count = 4 + Int(planned.number % 12)
+        let record = begin(.keeperExhausted, session, note: "\(count) clients of \(life.keeperPID)")
+        hoard(life.keeperPID, record, for: planned.duration)
+        for _ in 0..<count { sendAlone(session) }
+    }
+
+    private func hoard(_ pid: Int32, _ record: FaultRecord, for duration: Duration) {
+        do throws(UVError) {
+            let hoard = try DescriptorHoard(of: pid)
+            end(record, after: duration) {
+                do throws(UVError) { try hoard.release() } catch { record.note += "; not given back: \(error)" }
+            }
+        } catch {
+            record.end = engine.clock.microseconds
+            record.fail(error)
+        }
     }
 }

@@ -12,8 +12,10 @@ final class FaultInjector {
         let number: UInt64
     }
 
-    /// All that can be injected.
-    static let kinds = FaultRecord.Kind.allCases.filter { $0 != .machineStalled }
+    /// All that can be injected here.
+    static let kinds = FaultRecord.Kind.allCases.filter {
+        $0 != .machineStalled && ($0 != .keeperExhausted || DescriptorHoard.reachesOthers)
+    }
 
     let engine: Engine
     let onFault: (FaultRecord) -> Void
@@ -96,6 +98,7 @@ final class FaultInjector {
         case .staleFiles: litter(planned)
         case .backlogOverflow: overflowBacklog(planned, session, life)
         case .descriptorsExhausted: exhaustDescriptors(planned)
+        case .keeperExhausted: exhaustKeeper(planned, session, life)
         case .clientDisconnected: disconnect(planned, session)
         case .serverKilled: killServer()
         case .spawnWave: startWave(planned)

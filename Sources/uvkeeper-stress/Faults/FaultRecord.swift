@@ -12,6 +12,7 @@ final class FaultRecord {
         case staleFiles = "stale-files"
         case backlogOverflow = "backlog-overflow"
         case descriptorsExhausted = "descriptors-exhausted"
+        case keeperExhausted = "keeper-exhausted"
         case clientDisconnected = "client-disconnected"
         case serverKilled = "server-killed"
         case spawnWave = "spawn-wave"

@@ -1,3 +1,5 @@
+import UVKeeper
+
 /// What each fault can do to a line by the keeper's contract, and when. Everything else has no excuse.
 extension FaultRecord.Kind {
     /// Whose lines it may explain, unless its record says otherwise.
@@ -6,7 +8,8 @@ extension FaultRecord.Kind {
         case .serverKilled: .driven
         case .descriptorsExhausted: .own
         case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved, .socketReplaced,
-            .pidFileGarbled, .staleFiles, .backlogOverflow, .clientDisconnected, .spawnWave, .machineStalled:
+            .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected, .spawnWave,
+            .machineStalled:
             .everybody
         }
     }
@@ -16,6 +19,8 @@ extension FaultRecord.Kind {
         switch self {
         // Nothing piles up: every attempt fails at once. Its failure is reported a tick later.
         case .socketRemoved, .socketReplaced, .descriptorsExhausted: LoopLag.stall
+        // It tries to accept again after up to a second.
+        case .keeperExhausted: 1_500_000
         case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .pidFileGarbled, .staleFiles,
             .backlogOverflow, .clientDisconnected, .serverKilled, .spawnWave, .machineStalled:
             500_000
@@ -25,8 +30,8 @@ extension FaultRecord.Kind {
     /// Whether a line may be refused: nobody listens, no connection can be made, or every attempt takes too long.
     var refuses: Bool {
         switch self {
-        case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow, .machineStalled,
-            .socketRemoved, .socketReplaced, .descriptorsExhausted:
+        case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow,
+            .keeperExhausted, .machineStalled, .socketRemoved, .socketReplaced, .descriptorsExhausted:
             true
         case .pidFileGarbled, .staleFiles, .clientDisconnected, .serverKilled, .spawnWave: false
         }
@@ -35,12 +40,26 @@ extension FaultRecord.Kind {
     /// Whether a line that was handed over may go unconfirmed: the keeper died or was kept from confirming in time.
     var leavesUnknown: Bool {
         switch self {
-        case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow, .machineStalled:
+        case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow,
+            .keeperExhausted, .machineStalled:
             true
         case .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled, .staleFiles, .clientDisconnected,
             .serverKilled, .spawnWave:
             false
         }
+    }
+
+    /// Whether it does nothing to the clients of a keeper but make them wait before it accepts them.
+    var onlyDelays: Bool { self == .backlogOverflow || self == .keeperExhausted }
+
+    /// In microseconds: how long a line has waited at least that it explains, refused or unknown. A keeper that cannot
+    /// accept refuses and drops nobody, so a line must have run out of attempts, or of the time of one.
+    var leastWait: (refused: UInt64, unknown: UInt64) {
+        guard self == .keeperExhausted else { return (0, 0) }
+        let attempt = KeeperConstants.writeAttemptTimeout
+        // The first attempt may have begun before the line came.
+        let attempts = KeeperConstants.writeBackoffs.reduce(.zero) { $0 + $1 + attempt }
+        return (RunClock.microseconds(attempts) - LoopLag.stall, RunClock.microseconds(attempt) - LoopLag.stall)
     }
 }
 
@@ -62,9 +81,14 @@ extension FaultRecord {
     /// Whether it lasted at a time, or what piled up in it may not have been worked off by then.
     func affects(_ time: UInt64) -> Bool { time >= start && (end.map { time <= $0 + kind.aftermath } ?? true) }
 
-    func explainsRefusal(of entry: Ledger.Entry) -> Bool { kind.refuses && covers(entry) }
+    func explainsRefusal(of entry: Ledger.Entry) -> Bool {
+        kind.refuses && covers(entry) && entry.latency >= kind.leastWait.refused
+    }
 
-    func explainsUnknown(_ entry: Ledger.Entry) -> Bool { kind.leavesUnknown && covers(entry) }
+    /// After its end a line may have waited less: the attempt that it joined waited for the connection before it.
+    func explainsUnknown(_ entry: Ledger.Entry) -> Bool {
+        kind.leavesUnknown && covers(entry) && (entry.latency >= kind.leastWait.unknown || entry.time > end ?? .max)
+    }
 
     /// Whether it killed the server that had the line under way.
     ///

@@ -86,9 +86,9 @@ struct Judge {
     /// Those that may explain what became of a writer's lines.
     private static func faults(_ faults: [FaultRecord], for writer: Int, of one: Case) -> [FaultRecord] {
         let other: FaultRecord.Scope = one.driven.contains(writer) ? .own : .driven
-        // A burst's clients have no time limit: all must get through.
+        // A burst's clients have no time limit: what only makes them wait, all must get through.
         let isBurst = writer == one.ledgers.count - 1
-        return faults.filter { $0.scope != other && !(isBurst && $0.kind == .backlogOverflow) }
+        return faults.filter { $0.scope != other && !(isBurst && $0.kind.onlyDelays) }
     }
 
     private static func lastRead(of receipts: Receipts, _ ledgers: [Ledger]) -> UInt64 {
