@@ -49,6 +49,18 @@ import UVKeeper
         #expect(Set(FaultInjector.kinds).subtracting(injected).isEmpty)
     }
 
+    @Test("a number of lines holds for the writers of both servers, and for a killed one's successors")
+    func chaosLines()
+        throws
+    {
+        let run = try StressRun(
+            "chaos", "--lines", "250", "--duration", "60", "--rate", "800", "--sessions", "2", "--writers", "2",
+            "--faults", "server-killed", "--fault-interval", "0.3")
+        #expect(run.code == 0, "\(run.output)")
+        // 2 sessions of 2 writers here, and as many there.
+        #expect(run.output.contains("2,000 sent") && run.output.contains("server-killed"), "\(run.output)")
+    }
+
     @Test("nothing grows under a steady load") func soak() throws {
         let run = try StressRun("soak", "--duration", "6", "--rate", "200", "--sessions", "2")
         #expect(run.code == 0, "\(run.output)")

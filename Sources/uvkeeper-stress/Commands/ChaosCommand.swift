@@ -10,7 +10,10 @@ struct ChaosCommand: ParsableCommand {
             time: \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", ")).
 
             Half of the lines come from this process, half from a server in a process of its own, which is killed and \
-            started again. Each fault excuses what it can cause and no more, and its count of excused lines is in the \
+            started again; --writers and --lines count for each of the two. The run ends after --duration, or earlier when \
+            every writer has sent its --lines.
+
+            Each fault excuses what it can cause and no more, and its count of excused lines is in the \
             report: lines in the pipe of a killed child are lost, up to what that holds; lines under way while nobody can \
             confirm them are refused or unknown; those of a keeper that has no descriptor left only when they have waited \
             for all their attempts, or for one of them; those under way in a killed server are unknown; a client that \
@@ -70,8 +73,8 @@ extension Runner {
             if let options {
                 engine.server = try DrivenServer(
                     engine.run, ledgers: engine.sessions.flatMap(\.driven),
-                    options: options + ["--guest", "--first-writer", "\(settings.writers)"], clock: engine.clock,
-                    on: engine.loop)
+                    options: options + ["--guest", "--first-writer", "\(settings.writers)"],
+                    linesPerWriter: settings.linesPerWriter, clock: engine.clock, on: engine.loop)
             }
             let plan = FaultInjector.plan(
                 seed: settings.seed, kinds: kinds, sessions: settings.sessions, duration: settings.duration,

@@ -30,7 +30,7 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "Closed loop: lines that a writer waits for at once.")
     var inFlight = 8
 
-    @Option(help: "Stop after so many lines of each writer.")
+    @Option(help: "Stop when each writer has sent so many lines, in chaos those of the other server too.")
     var lines: Int?
 
     @Option(help: "What is random follows from it; a failed run names its seed.")
@@ -60,12 +60,13 @@ struct LoadOptions: ParsableArguments {
         }
     }
 
-    /// What a server in another process needs to make the same load.
+    /// What a server in another process needs to make the same load: its writers, over all its lives, have as many lines.
     func arguments(rate: Double?) -> [String] {
         [
             "--sessions", "\(sessions)", "--writers", "\(writers)", "--size", size,
             "--in-flight", "\(inFlight)", "--seed", "\(seed)",
         ] + (connect.map { ["--connect", $0.rawValue] } ?? []) + (rate.map { ["--rate", "\($0)"] } ?? [])
+            + (lines.map { ["--lines", "\($0)"] } ?? [])
     }
 
     func settings(duration: Double) -> LoadSettings {

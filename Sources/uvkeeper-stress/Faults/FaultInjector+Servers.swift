@@ -12,7 +12,7 @@ extension FaultInjector {
                 case nil: engine.early.add(.recovery, "a driven server ended by itself: \(status)")
                 case .kill:
                     engine.faults.last { $0.kind == .serverKilled }?.serverEnd = engine.clock.microseconds
-                    if engine.phase == .running { startServer() }
+                    if engine.phase == .running, !server.isSpent { startServer() }
                 default:
                     if status != .exited(code: 0) {
                         engine.early.add(.recovery, "a driven server ended badly: \(status)")
@@ -44,7 +44,7 @@ extension FaultInjector {
         }
     }
 
-    /// The next one is started at once; the fault lasts until that one has sent a line.
+    /// The next one is started at once, if there are lines left; the fault lasts until that one has sent a line.
     func killServer() {
         guard let server = engine.server, let pid = server.pid else { return }
         let record = begin(.serverKilled, nil, note: "SIGKILL to \(pid)")
@@ -54,7 +54,7 @@ extension FaultInjector {
 
     private func awaitServer(_ record: FaultRecord, _ server: DrivenServer) {
         end(record, after: .milliseconds(10)) { [unowned self] in
-            guard engine.phase == .running, server.progress?.isWriting != true else { return }
+            guard engine.phase == .running, server.progress?.isWriting != true, !server.isSpent else { return }
             if let age = server.progress?.age, age > DrivenServer.startLimit {
                 return engine.early.add(.recovery, "a driven server did not write within 30 s")
             }

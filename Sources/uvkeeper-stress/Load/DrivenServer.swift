@@ -18,6 +18,7 @@ final class DrivenServer {
     private(set) var lag = LoopLag()
     private let configuration: ChildProcess.Configuration
     private let ledgers: [Ledger]
+    private let linesPerWriter: Int?
     private var reader: LedgerReader
     private let clock: RunClock
     private let loop: Loop
@@ -26,8 +27,13 @@ final class DrivenServer {
     /// - Parameters:
     ///   - ledgers: of its writers.
     ///   - options: of its load, as `serve` takes them.
-    init(_ run: RunDirectory, ledgers: [Ledger], options: [String], clock: RunClock, on loop: Loop) throws {
+    ///   - linesPerWriter: nil if they say no number.
+    init(
+        _ run: RunDirectory, ledgers: [Ledger], options: [String], linesPerWriter: Int? = nil, clock: RunClock,
+        on loop: Loop,
+    ) throws {
         self.ledgers = ledgers
+        self.linesPerWriter = linesPerWriter
         reader = LedgerReader(ledgers)
         self.clock = clock
         self.loop = loop
@@ -74,6 +80,9 @@ final class DrivenServer {
 
     /// Lines of all servers so far.
     var sent: Int { ledgers.reduce(0) { $0 + $1.count } }
+
+    /// Whether it has no lines left to send, nor would another one.
+    var isSpent: Bool { linesPerWriter.map { limit in ledgers.allSatisfy { $0.count >= limit } } ?? false }
 
     /// How long it has been running, in microseconds, and whether it has sent a line; nil while none runs.
     var progress: (age: UInt64, isWriting: Bool)? {

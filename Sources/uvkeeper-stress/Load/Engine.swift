@@ -151,7 +151,6 @@ final class Engine {
         case .running:
             if restartsKeepers { for session in sessions { session.startIfNeeded() } }
             let isOver = clock.microseconds >= loadStart + RunClock.microseconds(settings.duration)
-            let isDone = settings.linesPerWriter != nil && allWriters.allSatisfy { $0.isFinished }
             let isFull = allWriters.contains { $0.ledger.isFull }
             if isOver || isDone || isFull { drain() }
         case .draining: drained()
@@ -159,7 +158,7 @@ final class Engine {
         }
     }
 
-    private var allWriters: [Writer] { sessions.flatMap(\.writers) }
+    var allWriters: [Writer] { sessions.flatMap(\.writers) }
 
     private func begin() {
         do {
@@ -224,13 +223,6 @@ final class Engine {
     /// Whether it has been noted what was still awaited at the deadline.
     private var isTooLate = false
 
-    private func noteUndrained(_ outstanding: Int) {
-        early.add(.missingCompletion, count: outstanding, "\(outstanding) were awaited for 20 s")
-        for session in sessions where role.vitals == nil && session.current == nil {
-            early.add(.recovery, "session \(session.index) did not come back: \(session.startFailures.suffix(2))")
-        }
-    }
-
     private func drained() {
         if restartsKeepers { for session in sessions { session.startIfNeeded() } }
         let outstanding = allWriters.reduce(0) { $0 + $1.outstanding } + extraOutstanding
@@ -258,8 +250,6 @@ final class Engine {
 
     /// Of bursts and other extra clients.
     var extraOutstanding = 0
-
-    var cases: [Judge.Case] { (sessions + waves).map(\.judged) }
 
     private func end() {
         phase = .ending

@@ -1,0 +1,19 @@
+import UVKeeper
+
+/// When a run is over, and what is missing then.
+extension Engine {
+    var cases: [Judge.Case] { (sessions + waves).map(\.judged) }
+
+    /// Whether every writer has sent what it was to. A driven server waits for its harness, whose writers may have more.
+    var isDone: Bool {
+        settings.linesPerWriter != nil && role.vitals == nil && allWriters.allSatisfy(\.isFinished)
+            && server?.isSpent != false
+    }
+
+    func noteUndrained(_ outstanding: Int) {
+        early.add(.missingCompletion, count: outstanding, "\(outstanding) were awaited for 20 s")
+        for session in sessions where role.vitals == nil && session.current == nil {
+            early.add(.recovery, "session \(session.index) did not come back: \(session.startFailures.suffix(2))")
+        }
+    }
+}
