@@ -2,16 +2,59 @@ import TestSupport
 import Testing
 import UVKeeper
 
+@testable import uvkeeper_stress
+
 /// One run of `uvkeeper-stress`: what it said, how it ended.
 struct StressRun {
+    /// In the environment of every process of a run, and of no other.
+    private static let variable = "UVKEEPER_STRESS_TEST"
+
+    /// A run while it goes on.
+    struct Going {
+        let loop: Loop
+        fileprivate let mark: String
+        let hasEnded: () -> Bool
+
+        /// Sends a signal to each keeper whose child has received a line.
+        ///
+        /// - Returns: how many there were.
+        func send(_ signal: Signal, toKeepersOf writers: Int) throws -> Int {
+            var count = 0
+            for child in ProcessFigures.processes(withEnvironmentContaining: mark) {
+                guard let arguments = arguments(of: child, beginningWith: VerifyingChild.argument),
+                    try Receipts(arguments[2], writers: writers)[.lines] > 0,
+                    let keeper = ProcessDetails(of: child)?.parent,
+                    self.arguments(of: keeper, beginningWith: KeeperConstants.hostArgument) != nil
+                else { continue }
+                do throws(UVError) {
+                    try Processes.send(signal, to: keeper)
+                    count += 1
+                } catch {
+                    // It has just ended.
+                    if error != .noProcess { throw error }
+                }
+            }
+            return count
+        }
+
+        private func arguments(of pid: Int32, beginningWith first: String) -> [String]? {
+            ProcessDetails.arguments(of: pid).flatMap { $0.dropFirst().first == first ? $0 : nil }
+        }
+    }
+
     var code: Int32?
     var output = ""
 
     /// Runs it to its end; its progress is left out.
-    init(_ arguments: String..., quiet: Bool = true) throws {
+    ///
+    /// - Parameter meanwhile: called when it has been started.
+    init(_ arguments: String..., quiet: Bool = true, meanwhile: (Going) throws -> Void = { _ in }) throws {
+        let mark = "\(UInt64.random(in: .min ... .max))"
+        var environment = ProcessEnvironment.current
+        environment[StressRun.variable] = mark
         let configuration = ChildProcess.Configuration(
             executable: BuiltProducts.executable("uvkeeper-stress"), arguments: arguments + (quiet ? ["--quiet"] : []),
-            stdio: [.ignore, .pipe, .pipe])
+            environment: environment, stdio: [.ignore, .pipe, .pipe])
         final class Collected {
             var code: Int32?
             var bytes: [UInt8] = []
@@ -26,6 +69,7 @@ struct StressRun {
                     onBytes: { _, bytes in bytes.withUnsafeBytes { collected.bytes += $0 } },
                     onEnd: { stream, _ in stream.close() })
             }
+            try meanwhile(Going(loop: loop, mark: "\(StressRun.variable)=\(mark)") { !child.isRunning })
         }
         code = collected.code
         output = String(decoding: collected.bytes, as: UTF8.self)

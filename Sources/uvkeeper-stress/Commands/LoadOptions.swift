@@ -40,6 +40,9 @@ struct LoadOptions: ParsableArguments {
     var lagBound = 2.0
 
     @Option(help: .hidden)
+    var drainLimit = 20.0
+
+    @Option(help: .hidden)
     var faultyChild = Mischief.Kind.none
 
     @Option(help: .hidden)
@@ -52,7 +55,7 @@ struct LoadOptions: ParsableArguments {
         guard LineSizes(size) != nil else {
             throw ValidationError("--size takes 64 to 1M, or a range such as 64..16K; '\(size)' is neither")
         }
-        guard (rate ?? 1) > 0, inFlight > 0, lagBound > 0, (lines ?? 1) > 0 else {
+        guard (rate ?? 1) > 0, inFlight > 0, lagBound > 0, drainLimit > 0, (lines ?? 1) > 0 else {
             throw ValidationError("--rate, --in-flight, --lines and --lag-bound take numbers above 0")
         }
         guard (lines ?? 1) <= Ledger.capacity else {
@@ -64,7 +67,7 @@ struct LoadOptions: ParsableArguments {
     func arguments(rate: Double?) -> [String] {
         [
             "--sessions", "\(sessions)", "--writers", "\(writers)", "--size", size,
-            "--in-flight", "\(inFlight)", "--seed", "\(seed)",
+            "--in-flight", "\(inFlight)", "--seed", "\(seed)", "--drain-limit", "\(drainLimit)",
         ] + (connect.map { ["--connect", $0.rawValue] } ?? []) + (rate.map { ["--rate", "\($0)"] } ?? [])
             + (lines.map { ["--lines", "\($0)"] } ?? [])
     }
@@ -81,6 +84,7 @@ struct LoadOptions: ParsableArguments {
         settings.seed = seed
         settings.duration = .seconds(duration)
         settings.lagBound = .seconds(lagBound)
+        settings.drainLimit = .seconds(drainLimit)
         settings.childFault = faultyChild
         settings.keeperFault = faultyKeeper
         return settings

@@ -26,8 +26,11 @@ struct SpawnCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The longest time the loop may be kept from its work.", valueName: "seconds"))
     var lagBound = 2.0
 
+    @Option(help: .hidden)
+    var drainLimit = 20.0
+
     func validate() throws {
-        guard (1...1000).contains(keepers), duration > 0, lagBound > 0 else {
+        guard (1...1000).contains(keepers), duration > 0, lagBound > 0, drainLimit > 0 else {
             throw ValidationError("--keepers takes 1 to 1000; times must be above 0")
         }
     }
@@ -39,6 +42,7 @@ struct SpawnCommand: ParsableCommand {
         settings.seed = seed
         settings.duration = .seconds(duration)
         settings.lagBound = .seconds(lagBound)
+        settings.drainLimit = .seconds(drainLimit)
         try output.finish(try SpawnRun(settings, quiet: output.quiet).run())
     }
 }

@@ -75,7 +75,7 @@ extension FaultInjector {
             }
             let wave = try Wave(
                 sessions, in: engine.run, manager: engine.manager, clock: engine.clock, seed: planned.number,
-                on: engine.loop)
+                limit: engine.settings.drainLimit, on: engine.loop)
             wave.onFault = { [engine] in engine.faults.append($0) }
             wave.onViolation = { [engine] in engine.early.add($0, $1) }
             engine.waves += sessions

@@ -11,7 +11,7 @@ extension Engine {
     }
 
     func noteUndrained(_ outstanding: Int) {
-        early.add(.missingCompletion, count: outstanding, "\(outstanding) were awaited for 20 s")
+        early.add(.missingCompletion, count: outstanding, "\(outstanding) were awaited for \(settings.drainLimit)")
         for session in sessions where role.vitals == nil && session.current == nil {
             early.add(.recovery, "session \(session.index) did not come back: \(session.startFailures.suffix(2))")
         }

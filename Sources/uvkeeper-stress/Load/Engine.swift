@@ -211,7 +211,7 @@ final class Engine {
         guard phase == .starting || phase == .running else { return }
         phase = .draining
         loadEnd = clock.microseconds
-        drainDeadline = clock.microseconds + 20_000_000
+        drainDeadline = clock.microseconds + RunClock.microseconds(settings.drainLimit)
         for writer in allWriters { writer.stop() }
         pump.stop()
         onEnd?()

@@ -32,6 +32,8 @@ struct LoadSettings {
     var childFault = Mischief.Kind.none
     var keeperFault = Mischief.Kind.none
     var lagBound: Duration = .seconds(2)
+    /// How long what is under way is awaited, at the end of the load or of a step of a wave.
+    var drainLimit: Duration = .seconds(20)
 
     /// The writer number of bursts, after the last ordered one.
     var burstWriter: Int { firstWriter + writers + drivenWriters }

@@ -10,13 +10,16 @@ final class Wave {
     private let manager: KeeperManager
     private let clock: RunClock
     private let timer: TimerHandle
+    private let limit: Duration
     private var generator: SeededGenerator
     private var completion: (() -> Void)?
 
+    /// - Parameter limit: how long each of its steps may take.
     init(
         _ sessions: [Session], in run: RunDirectory, manager: KeeperManager, clock: RunClock, seed: UInt64,
-        on loop: Loop,
+        limit: Duration, on loop: Loop,
     ) throws {
+        self.limit = limit
         self.sessions = sessions
         self.run = run
         self.manager = manager
@@ -94,16 +97,16 @@ final class Wave {
         }
     }
 
-    /// Looks every five milliseconds; after 20 s the wave is given up.
+    /// Looks every five milliseconds; after the limit the wave is given up.
     private func wait(_ what: String, _ condition: @escaping () -> Bool, then next: @escaping () -> Void) {
-        let deadline = LibUV.monotonicTime + .seconds(20)
+        let deadline = LibUV.monotonicTime + limit
         timer.start(after: .zero, repeating: .milliseconds(5)) { [self] timer in
             if condition() {
                 timer.stop()
                 next()
             } else if LibUV.monotonicTime > deadline {
                 timer.stop()
-                onViolation(.recovery, "a wave, not within 20 s: \(what)")
+                onViolation(.recovery, "a wave, not within \(limit): \(what)")
                 end()
             }
         }
