@@ -1,0 +1,181 @@
+import Testing
+
+@testable import uvkeeper_stress
+
+/// What each fault explains, and what it does not.
+@Suite struct ExcusesTests {
+    @Test(
+        "a refusal needs a fault that can cause it",
+        arguments: FaultRecord.Kind.allCases)
+    func refusal(kind: FaultRecord.Kind) throws {
+        try withRun { run in
+            run.send(.refused, at: 1_000, latency: 50)
+            let fault = run.fault(kind, 900, 1_100)
+            let harmless: [FaultRecord.Kind] = [
+                .pidFileGarbled, .staleFiles, .keeperExhausted, .clientDisconnected, .serverKilled, .spawnWave,
+            ]
+            #expect(run.verdict() == (harmless.contains(kind) ? [.unexplainedRefusal: 1] : [:]))
+            #expect(fault.excused.refused == (harmless.contains(kind) ? 0 : 1))
+        }
+    }
+
+    @Test("an unknown outcome needs a keeper that could not confirm", arguments: FaultRecord.Kind.allCases)
+    func unknown(kind: FaultRecord.Kind) throws {
+        try withRun { run in
+            run.send(.unknown, at: 1_000, latency: 50, received: 0)
+            run.send(.unknown, at: 1_000, latency: 50)
+            let fault = run.fault(kind, 900, 1_100)
+            let guilty: [FaultRecord.Kind] = [
+                .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow,
+                .machineStalled,
+            ]
+            #expect(run.verdict() == (guilty.contains(kind) ? [:] : [.unexplainedUnknown: 2]))
+            #expect(fault.excused.unknown == (guilty.contains(kind) ? 2 : 0))
+        }
+    }
+
+    @Test("a fault explains nothing before it, long after it, or in another session") func window() throws {
+        try withRun { run in
+            run.send(.refused, at: 800)
+            run.send(.refused, at: 1_700, latency: 50)
+            run.fault(.keeperStopped, 900, 1_100)
+            run.fault(.keeperStopped, 700, 1_800, session: 1)
+            #expect(run.verdict() == [.unexplainedRefusal: 2])
+        }
+        try withRun { run in
+            run.send(.refused, at: 1_700, latency: 700)
+            run.fault(.keeperStopped, 900, 1_100)
+            #expect(run.verdict() == [:], "it was under way")
+        }
+    }
+
+    @Test("a line without an outcome is missing one, unless its server was killed after it was sent") func pending()
+        throws
+    {
+        try withRun(isDriven: true) { run in
+            run.send(.pending, at: 1_000)
+            #expect(run.verdict() == [.missingCompletion: 1])
+            run.fault(.serverKilled, 900, 950)
+            #expect(run.verdict() == [.missingCompletion: 1], "it was killed before")
+            let fault = run.fault(.serverKilled, 1_100, 1_150)
+            #expect(run.verdict() == [:])
+            #expect(fault.excused.pending == 1)
+        }
+    }
+
+    @Test("a killed server goes on until it has ended", arguments: [1_110, 1_120, 1_121]) func lastLines(time: UInt64)
+        throws
+    {
+        try withRun(isDriven: true) { run in
+            run.send(.pending, at: time)
+            run.fault(.serverKilled, 1_100, 1_150).serverEnd = 1_120_000
+            #expect(run.verdict() == (time <= 1_120 ? [:] : [.missingCompletion: 1]))
+        }
+        try withRun(isDriven: true) { run in
+            run.send(.pending, at: 1_050)
+            run.send(.unknown, at: time, latency: 0)
+            run.fault(.keeperStopped, 900, 1_200)
+            run.fault(.serverKilled, 1_100, 1_150).serverEnd = 1_120_000
+            // With an outcome it is that server's own if it began by then, so the one before it was forgotten.
+            #expect(run.verdict() == (time <= 1_120 ? [.missingCompletion: 1] : [:]))
+        }
+    }
+
+    @Test("another server's end is no excuse for a line of the harness") func ownPending() throws {
+        try withRun { run in
+            run.send(.pending, at: 1_000, received: 0)
+            run.note(.torn, LineFormat.Kind.ordered)
+            run.fault(.serverKilled, 1_100, 1_150)
+            #expect(run.verdict() == [.missingCompletion: 1, .torn: 1])
+        }
+    }
+
+    @Test(
+        "a killed server had forgotten a line if it had completed a later one of the same writer",
+        arguments: [Ledger.Outcome.written, .refused, .unknown, .overflowed])
+    func forgotten(outcome: Ledger.Outcome) throws {
+        try withRun(isDriven: true) { run in
+            run.send(.pending, at: 1_000)
+            run.send(outcome, at: 1_050, received: outcome == .written ? 0 : nil)
+            run.send(.pending, at: 1_060)
+            run.fault(.serverKilled, 1_100, 1_150)
+            run.fault(.socketRemoved, 900, 1_100)
+            run.fault(.keeperStopped, 900, 1_100)
+            // The next server's.
+            run.send(.written, at: 1_300, received: 0)
+            #expect(run.verdict() == (outcome == .overflowed ? [:] : [.missingCompletion: 1]))
+        }
+    }
+
+    @Test("clients of a full backlog wait and get through") func burst() throws {
+        for kind in [FaultRecord.Kind.backlogOverflow, .keeperExhausted, .keeperStopped] {
+            try withRun { run in
+                run.sendBurst(.refused, at: 1_000, latency: 950)
+                run.sendBurst(.unknown, at: 1_000, latency: 950)
+                run.fault(kind, 900, 1_100)
+                let isExplained = kind == .keeperStopped
+                #expect(run.verdict() == (isExplained ? [:] : [.unexplainedRefusal: 1, .unexplainedUnknown: 1]))
+            }
+        }
+    }
+
+    @Test("a keeper out of descriptors refuses no line that has attempts left", arguments: [799, 800])
+    func exhausted(latency: UInt64) throws {
+        // Two attempts of 350 ms and pauses of 50 and 150, less what a loop may be late.
+        try withRun { run in
+            run.send(.refused, at: 2_000, latency: latency)
+            let fault = run.fault(.keeperExhausted, 1_000, 2_100)
+            #expect(run.verdict() == (latency < 800 ? [.unexplainedRefusal: 1] : [:]))
+            #expect(fault.excused.refused == (latency < 800 ? 0 : 1))
+        }
+    }
+
+    @Test("nor is a line unknown before an attempt is over; what it joined late is after it", arguments: [249, 250])
+    func exhaustedUnknown(latency: UInt64) throws {
+        try withRun { run in
+            run.send(.unknown, at: 2_000, latency: latency)
+            run.fault(.keeperExhausted, 1_000, 2_100)
+            #expect(run.verdict() == (latency < 250 ? [.unexplainedUnknown: 1] : [:]))
+        }
+        try withRun { run in
+            run.send(.unknown, at: 2_101, latency: latency)
+            run.send(.unknown, at: 2_101 + 1_500 + latency, latency: latency)
+            run.fault(.keeperExhausted, 1_000, 2_100)
+            #expect(run.verdict() == [.unexplainedUnknown: 1], "it accepts again within a second")
+        }
+    }
+
+    @Test("nor does it lose, tear or end anything") func exhaustedKeeps() throws {
+        try withRun(lives: 2) { run in
+            run.send(.written, at: 1_500)
+            run.note(.tails, Receipts.tailKind)
+            run.fault(.keeperExhausted, 1_000, 2_000, life: 0)
+            #expect(run.verdict() == [.lost: 1, .torn: 1, .recovery: 1])
+        }
+    }
+
+    @Test("where nothing piles up, nothing is worked off afterwards", arguments: FaultRecord.Kind.allCases)
+    func aftermath(kind: FaultRecord.Kind) throws {
+        try withRun { run in
+            run.send(.refused, at: 1_400)
+            run.fault(kind, 900, 1_100)
+            let lasting: [FaultRecord.Kind] = [
+                .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow,
+                .machineStalled,
+            ]
+            #expect(run.verdict() == (lasting.contains(kind) ? [:] : [.unexplainedRefusal: 1]))
+        }
+    }
+
+    @Test("a server that waited for a processor is no excuse for another", arguments: [false, true])
+    func stalled(isDriven: Bool) throws {
+        for scope in [FaultRecord.Scope.own, .driven, .everybody] {
+            try withRun(isDriven: isDriven) { run in
+                run.send(.unknown, at: 1_000)
+                run.fault(.machineStalled, 900, 1_100, scope: scope)
+                let isOther = scope == (isDriven ? .own : .driven)
+                #expect(run.verdict() == (isOther ? [.unexplainedUnknown: 1] : [:]))
+            }
+        }
+    }
+}

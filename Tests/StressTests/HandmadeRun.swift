@@ -1,0 +1,65 @@
+import TestSupport
+
+@testable import uvkeeper_stress
+
+/// A session with one ordered writer, made by hand. Times are in milliseconds.
+final class HandmadeRun {
+    let ledger: Ledger
+    let burst: Ledger
+    let receipts: [Receipts]
+    private let isDriven: Bool
+    private var faults: [FaultRecord] = []
+
+    init(_ directory: String, lives: Int, isDriven: Bool) throws {
+        self.isDriven = isDriven
+        ledger = try Ledger("\(directory)/l0")
+        burst = try Ledger("\(directory)/l1")
+        receipts = try (0..<lives).map { try Receipts("\(directory)/r\($0)", writers: 2) }
+    }
+
+    func send(
+        _ outcome: Ledger.Outcome, at time: UInt64 = 1_000, latency: UInt64 = 1, byteCount: Int = 64,
+        received life: Int? = nil,
+    ) {
+        let sequence = ledger.begin(byteCount: byteCount, time: time * 1000)
+        if outcome != .pending { ledger.complete(sequence, outcome, latency: latency * 1000, time: time * 1000) }
+        if let life { receive(sequence, in: life) }
+    }
+
+    func sendBurst(_ outcome: Ledger.Outcome, at time: UInt64, latency: UInt64 = 1, received life: Int? = nil) {
+        let sequence = burst.begin(byteCount: 64, time: time * 1000)
+        burst.complete(sequence, outcome, latency: latency * 1000, time: time * 1000)
+        if let life { receipts[life].note(1, sequence, isOrdered: false) }
+    }
+
+    func receive(_ sequence: Int, in life: Int) { receipts[life].note(0, sequence, isOrdered: true) }
+
+    /// What a child finds in its input, of the first line.
+    func note(_ counter: Receipts.Counter, _ kind: UInt8, _ byteCount: Int = 64) {
+        receipts[0][counter] += 1
+        receipts[0].note(Receipts.Fragment(kind: kind, writer: 0, sequence: 0, byteCount: byteCount))
+    }
+
+    @discardableResult
+    func fault(
+        _ kind: FaultRecord.Kind, _ start: UInt64, _ end: UInt64, session: Int = 0, life: Int? = nil,
+        scope: FaultRecord.Scope? = nil,
+    ) -> FaultRecord {
+        let isEverybodys = kind == .serverKilled
+        let record = FaultRecord(
+            kind, scope, session: isEverybodys ? nil : session, life: life, start: start * 1000, end: end * 1000)
+        faults.append(record)
+        return record
+    }
+
+    func verdict(longestLine: Int = 64) -> [Violations.Kind: Int] {
+        var judge = Judge(faults: faults, longestLine: longestLine)
+        let lives = receipts.map { Session.Life($0, keeper: nil, keeperPID: 0) }
+        judge.judge(Judge.Case(index: 0, lives: lives, ledgers: [ledger, burst], driven: 0..<(isDriven ? 1 : 0)))
+        return judge.violations.counts
+    }
+}
+
+func withRun(lives: Int = 1, isDriven: Bool = false, _ body: (HandmadeRun) throws -> Void) throws {
+    try withTemporaryDirectory { try body(try HandmadeRun($0, lives: lives, isDriven: isDriven)) }
+}
