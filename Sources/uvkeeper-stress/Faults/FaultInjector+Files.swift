@@ -118,10 +118,13 @@ extension FaultInjector {
     }
 
     private func checkRemoved(_ prefix: String, since begun: UInt64) {
-        // What another server's discovery is removing is not ours to remove; the end of the run shows whether it did.
-        guard !wasExhausted(since: begun), engine.server?.progress?.isWriting != false else { return }
+        // What the discovery of a server was removing when that was killed stays; the end of the run shows whether another
+        // removes it.
+        guard !engine.faults.contains(where: { $0.kind == .serverKilled && $0.end ?? .max >= begun }),
+            !wasExhausted(since: begun)
+        else { return }
         do throws(UVError) {
-            let left = try engine.run.leftovers().filter { $0.hasPrefix(prefix) }
+            let left = try engine.run.abandoned(prefix)
             engine.early.add(
                 .discovery, count: left.count, "\(left.count) files of dead keepers were not removed: \(left.prefix(3))"
             )

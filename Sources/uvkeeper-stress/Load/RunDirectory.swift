@@ -63,6 +63,24 @@ struct RunDirectory {
         try Files.names(inDirectory: sessions).filter { !$0.hasSuffix(".log") }
     }
 
+    /// Those of sessions whose names start so, and that no discovery is removing now: it holds the lock of the pid file, and
+    /// removes that last.
+    func abandoned(_ prefix: String) throws(UVError) -> [String] {
+        var abandoned: [String] = []
+        for name in try leftovers() where name.hasPrefix(prefix) {
+            let path = "\(sessions)/\(name)"
+            let socket = path.firstRange(of: ".rpc.sock").map { path[..<$0.upperBound] } ?? path[...]
+            do throws(UVError) {
+                if try OpenFile(socket + ".pid", .readOnly).lockHolder() == .description { continue }
+            } catch .noEntry {
+                // The whole session has gone since, or its pid file went before the others.
+                do throws(UVError) { _ = try Files.status(of: path, followingLinks: false) } catch .noEntry { continue }
+            }
+            abandoned.append(name)
+        }
+        return abandoned
+    }
+
     /// Removes it with everything in it.
     func remove() { RunDirectory.removeTree(directory) }
 
