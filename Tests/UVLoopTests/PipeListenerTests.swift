@@ -159,4 +159,14 @@ import Testing
     @Test("drops nobody and does not spin when descriptors run out") func withoutDescriptors() throws {
         try expectScenario("accept-without-descriptors")
     }
+
+    @Test("may be paused after its close") func paused() throws {
+        try withTemporaryDirectory { directory in
+            try withLoop { loop in
+                let listener = try PipeListener(bindingTo: directory + "/s", on: loop)
+                listener.close()
+                listener.pause()
+            }
+        }
+    }
 }

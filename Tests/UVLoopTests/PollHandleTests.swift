@@ -41,4 +41,14 @@ import UVLoop
             Glibc.close(theirs)
         }
     }
+
+    @Test("may be stopped after its close") func stopped() throws {
+        try withLoop { loop in
+            let (ours, theirs) = socketPair()
+            let watcher = try PollHandle(descriptor: ours, on: loop)
+            watcher.close { Glibc.close(ours) }
+            watcher.stop()
+            Glibc.close(theirs)
+        }
+    }
 }

@@ -20,4 +20,12 @@ import UVLoop
             watcher.close()
         }
     }
+
+    @Test("may be stopped after its close") func stopped() throws {
+        try withLoop { loop in
+            let watcher = try SignalHandle(on: loop)
+            watcher.close()
+            watcher.stop()
+        }
+    }
 }

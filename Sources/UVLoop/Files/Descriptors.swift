@@ -75,10 +75,18 @@ public enum Descriptors {
     public static func read(from descriptor: Int32, limit: Int = 65536) throws(UVError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: limit)
         var count = -1
-        repeat {
+        while true {
             count = bytes.withUnsafeMutableBytes { CLibUV.read(descriptor, $0.baseAddress, $0.count) }
-        } while count == -1 && uvkeeper_errno() == EINTR
-        if count == -1 { throw UVError(errno: uvkeeper_errno()) }
+            guard count == -1 else { break }
+            switch uvkeeper_errno() {
+            case EINTR: continue
+            case EAGAIN:
+                // Non-blocking, as a parent that shares the open file may have made it. An error shows in the next read.
+                var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+                _ = poll(&entry, 1, -1)
+            case let number: throw UVError(errno: number)
+            }
+        }
         bytes.removeLast(bytes.count - count)
         return bytes
     }

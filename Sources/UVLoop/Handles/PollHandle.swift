@@ -48,9 +48,11 @@ public final class PollHandle: Handle {
         self.body = body
     }
 
-    /// Stops watching; it can be started again. Mirrors `uv_poll_stop`.
+    /// Stops watching; it can be started again. Does nothing after a close. Mirrors `uv_poll_stop`.
     public func stop() {
         loop.assertOnLoop()
+        // libuv would abort the process.
+        guard !isClosing else { return }
         // Always returns 0.
         _ = uv_poll_stop(raw.poll)
         body = nil

@@ -44,10 +44,12 @@ public final class SignalHandle: Handle {
         isOnce = once
     }
 
-    /// Stops watching; it can be started again. Mirrors `uv_signal_stop`.
+    /// Stops watching; it can be started again. Does nothing after a close. Mirrors `uv_signal_stop`.
     public func stop() {
         loop.assertOnLoop()
-        // Fails only for a closing handle, which watches nothing any more.
+        // libuv would abort the process.
+        guard !isClosing else { return }
+        // Always returns 0.
         _ = uv_signal_stop(raw.signal)
         body = nil
     }

@@ -10,6 +10,7 @@ extension Loop {
         completion: @escaping (Value) -> Void,
     ) {
         assertOnLoop()
+        precondition(!isClosed, "Loop.queueWork: the loop is closed")
         let job = Job(work: work, completion: completion)
         let request = UnsafeMutablePointer<uv_work_t>.allocate(capacity: 1)
         // Released in the completion callback below.

@@ -72,6 +72,7 @@ public final class PipeListener: Handle {
     public func pause() {
         loop.assertOnLoop()
         isPaused = true
+        guard !isClosing else { return }
         retryTimer?.stop()
         // Always returns 0.
         _ = uv_poll_stop(raw.poll)
