@@ -165,7 +165,10 @@ public final class KeeperConnection {
     }
 
     private func ended(_ stream: PipeStream, _ error: UVError?) {
-        if case .finishing = state, error == nil, stream.acceptedByteCount == submitted, witness?.holds != false {
+        // After a failed write the count of accepted bytes is only an upper bound.
+        if case .finishing = state, error == nil, stream.writeError == nil, stream.acceptedByteCount == submitted,
+            witness?.holds != false
+        {
             return end(.confirmed)
         }
         // Closed before we had finished: whatever was accepted may have been read.

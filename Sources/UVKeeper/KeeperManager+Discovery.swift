@@ -103,6 +103,7 @@ extension KeeperManager {
             case .absent: break
             }
         }
+        forgetEnded(except: discovery.keepers)
         guard !dead.isEmpty else { return finish(discovery, completion) }
         let terminated = Set(discovery.terminated)
         loop.queueWork { [paths, dead] in
@@ -116,6 +117,16 @@ extension KeeperManager {
                 }
             }
             self.finish(discovery, completion)
+        }
+    }
+
+    /// One that was started here is forgotten when it ends. Of one that was found nobody tells that: it removes its files,
+    /// and is not found again.
+    private func forgetEnded(except found: [KeeperEntry]) {
+        guard tracked.count > found.count else { return }
+        let found = Set(found.map(\.session))
+        tracked = tracked.filter { session, keeper in
+            keeper.process != nil || found.contains(session) || isStillItself(keeper, session)
         }
     }
 

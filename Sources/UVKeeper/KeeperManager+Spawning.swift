@@ -146,6 +146,7 @@ extension KeeperManager {
             throw .cannotStart(error)
         }
         tracked[session] = Tracked(pid: process.pid, process: process)
+        processes[ObjectIdentifier(process)] = process
         process.onExit = { [weak self] process, status in self?.ended(session, process, status) }
         logger.info("keeper started", metadata: ["session": "\(session)", "pid": "\(process.pid)"])
         return SpawnedKeeper(
@@ -164,6 +165,7 @@ extension KeeperManager {
     }
 
     private func ended(_ session: SessionID, _ process: DetachedProcess, _ status: ProcessExit) {
+        processes[ObjectIdentifier(process)] = nil
         if tracked[session]?.process === process { tracked[session] = nil }
         logger.info(
             "keeper ended",

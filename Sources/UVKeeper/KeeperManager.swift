@@ -47,6 +47,8 @@ public final class KeeperManager {
     let options: Options
     let logger: Logger
     var tracked: [SessionID: Tracked] = [:]
+    /// Started here and not seen to end, tracked or not: their handles are the manager's.
+    var processes: [ObjectIdentifier: DetachedProcess] = [:]
     var queues: [String: SessionQueue] = [:]
     private(set) var isClosed = false
 
@@ -80,7 +82,8 @@ public final class KeeperManager {
         isClosed = true
         for queue in queues.values { queue.close() }
         queues = [:]
-        for keeper in tracked.values { keeper.process?.close() }
+        for process in processes.values { process.close() }
+        processes = [:]
         tracked = [:]
     }
 
@@ -99,7 +102,8 @@ public final class KeeperManager {
     public func killKeeper(for id: String) -> Bool {
         guard let session = try? SessionID(id), let keeper = tracked[session] else { return false }
         guard isStillItself(keeper, session) else {
-            tracked[session] = nil
+            // Without a descriptor nothing can be told of any process, not even of this one, and nothing is forgotten.
+            if ProcessDetails(of: Processes.currentID) != nil { tracked[session] = nil }
             return false
         }
         return terminate(keeper.pid, session)
@@ -109,12 +113,13 @@ public final class KeeperManager {
     ///
     /// Of a keeper that was started here, the start time tells. One that was found is that keeper if it had started by then:
     /// no two processes have a pid at once. (A discovery reads no start times: they cost more than all else.) If the system
-    /// does not tell, or it was found within its first hundredth of a second, its lock or its socket tells.
+    /// does not tell (or did not at the start, for want of descriptors), or it was found within its first hundredth of a
+    /// second, its lock or its socket tells.
     func isStillItself(_ keeper: Tracked, _ session: SessionID) -> Bool {
         if let process = keeper.process, !process.isRunning { return false }
         guard Processes.liveness(of: keeper.pid) != .gone else { return false }
         let startTime = ProcessDetails(of: keeper.pid)?.startTime
-        if let process = keeper.process { return startTime == process.startTime }
+        if let started = keeper.process?.startTime { return startTime == started }
         // Both are counted in whole ticks of the system's.
         if let startTime, startTime + .milliseconds(10) <= keeper.foundAt { return true }
         return KeeperInspection.isStillKeeper(keeper.pid, of: session, paths: paths)

@@ -71,8 +71,14 @@ extension Processes {
         func start() { step { self.send(.terminate) } }
 
         private var isGone: Bool {
-            liveness(of: pid) == .gone || ProcessDetails(of: pid)?.startTime != startTime
+            if liveness(of: pid) == .gone { return true }
+            // Without a descriptor it cannot be told; only another start time is another process.
+            guard let startTime, let now = ProcessDetails(of: pid)?.startTime else { return false }
+            return now != startTime
         }
+
+        /// Whether it is, for all the system tells, still the process it was.
+        private var isItself: Bool { startTime == nil || ProcessDetails(of: pid)?.startTime == startTime }
 
         /// Does `action` on the next tick, then looks again and again until the process is gone.
         private func step(_ action: @escaping () -> KillResult?) {
@@ -95,6 +101,8 @@ extension Processes {
         private func send(_ signal: Signal) -> KillResult? {
             guard pid > 1 else { return .notPermitted }
             guard !isGone else { return .ended }
+            // Nobody is signalled on a guess. The second step tries again, and if it cannot either, the process survives.
+            guard isItself else { return nil }
             do throws(UVError) {
                 do throws(UVError) {
                     if group { try Processes.send(signal, toGroup: pid) } else { try Processes.send(signal, to: pid) }

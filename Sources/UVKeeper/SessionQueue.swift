@@ -8,6 +8,8 @@ internal import UVLoop
 /// connections cannot overtake each other. A connection that got bytes and no confirmation in time is not closed, since
 /// that could leave a fragment of a line: its lines are unknown, it goes on in the background, and lines behind it wait for
 /// its end within their own attempts.
+///
+/// While lines are under way, the timer or the connection holds it: a manager that is released by then still completes them.
 final class SessionQueue {
     struct Line {
         let bytes: [UInt8]
@@ -60,6 +62,7 @@ final class SessionQueue {
     }
 
     func add(_ bytes: [UInt8], _ completion: @escaping (WriteOutcome) -> Void) {
+        guard !timer.isClosing else { return loop.onNextTick { completion(.refused(.closed)) } }
         guard lineCount < limits.lines, byteCount + bytes.count <= limits.bytes else {
             let error = KeeperError.queueFull(lines: lineCount, bytes: byteCount)
             return loop.onNextTick { completion(.refused(error)) }
@@ -100,7 +103,7 @@ final class SessionQueue {
 
     /// Starts an attempt; its time covers waiting, connecting, writing and the confirmation.
     private func attempt() {
-        timer.start(after: KeeperConstants.writeAttemptTimeout) { [unowned self] _ in timedOut() }
+        timer.start(after: KeeperConstants.writeAttemptTimeout) { [self] _ in timedOut() }
         if let unconfirmed {
             // A frozen keeper must not block the one that has taken its place.
             guard let socket = unconfirmed.witness?.socket, let current = endpoint.currentSocket, current != socket
@@ -119,13 +122,13 @@ final class SessionQueue {
             state = .connecting(
                 try KeeperConnection(
                     to: endpoint, on: loop,
-                    onOpen: { [unowned self] in opened($0) },
-                    onEnd: { [unowned self] in ended($0, $1) }))
+                    onOpen: { [self] in opened($0) },
+                    onEnd: { [self] in ended($0, $1) }))
         } catch {
             // Refused before anything was tried; the lines must not complete inside the call that added them.
             timer.stop()
             state = .pausing
-            loop.onNextTick { [weak self] in self?.attemptFailed(.connection(error)) }
+            loop.onNextTick { [self] in attemptFailed(.connection(error)) }
         }
     }
 
@@ -209,6 +212,14 @@ final class SessionQueue {
     ///
     /// - Parameter unknown: lines of the attempt that are not tried again.
     private func attemptFailed(_ failure: Failure, unknown: [Line] = []) {
+        // The host has closed all handles of the loop: nothing can be tried again.
+        guard !timer.isClosing else {
+            let refused = waiting
+            waiting = []
+            state = .idle
+            complete(unknown, .unknown(.closed))
+            return complete(refused, .refused(.closed))
+        }
         timer.stop()
         // What was known of the keeper may be why it failed.
         endpoint.forget()
@@ -231,7 +242,7 @@ final class SessionQueue {
         if let first = waiting.first {
             state = .pausing
             let pause = KeeperConstants.writeBackoffs[first.failedAttempts - 1]
-            timer.start(after: pause) { [unowned self] _ in attempt() }
+            timer.start(after: pause) { [self] _ in attempt() }
         }
         complete(unknown, .unknown(reason))
         complete(refused, .refused(reason))

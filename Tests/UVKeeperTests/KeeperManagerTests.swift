@@ -180,4 +180,65 @@ import Testing
             try world.eventually { Processes.liveness(of: keeper.pid) == .gone }
         }
     }
+
+    @Test("a manager that is released while a line is under way completes it")
+    func released() throws {
+        try withWorld { world throws in
+            var outcome: WriteOutcome?
+            do {
+                let manager = try world.unownedManager()
+                manager.writeRPC("x", to: "nobody") { outcome = $0 }
+            }
+            try world.eventually { outcome != nil }
+            guard case .refused = outcome else {
+                Issue.record("\(String(describing: outcome))")
+                return
+            }
+            // It was not closed, and so its timer was not.
+            world.loop.closeHandles()
+        }
+    }
+
+    @Test("when all handles of the loop are closed, lines under way and later ones are refused")
+    func handlesClosed() throws {
+        try withWorld { world throws in
+            var outcomes: [WriteOutcome] = []
+            world.manager.writeRPC("1", to: "nobody") { outcomes.append($0) }
+            world.loop.closeHandles()
+            world.manager.writeRPC("2", to: "nobody") { outcomes.append($0) }
+            try world.eventually { outcomes.count == 2 }
+            world.manager.writeRPC("3", to: "nobody") { outcomes.append($0) }
+            try world.eventually { outcomes.count == 3 }
+            #expect(outcomes == [.refused(.closed), .refused(.closed), .refused(.closed)])
+        }
+    }
+
+    @Test("a keeper that was told to end by a discovery is watched until the manager closes")
+    func terminatedAndClosed() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let child = try world.childPID("s1")
+            try Processes.send(.stop, to: keeper.pid)
+            try Processes.send(.kill, to: child)
+            try world.eventually { !Processes.isProcessAlive(child) }
+            #expect(try world.discover().terminated == [keeper.session])
+            world.manager.close()
+            world.loop.run()
+            #expect(world.loop.openHandles.allSatisfy { "\(type(of: $0))" == "TimerHandle" }, "but for the watchdog")
+        }
+    }
+
+    @Test("a keeper that was found and has ended since is forgotten by the next discovery")
+    func foundAndEnded() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let other = try world.otherManager()
+            #expect(try world.discover(other).keepers.count == 1)
+            #expect(world.manager.killKeeper(for: "s1"))
+            try world.eventually { !keeper.process.isRunning }
+            #expect(!other.killKeeper(for: "s1"))
+            #expect(try world.discover(other).keepers.isEmpty)
+            #expect(other.tracked.isEmpty)
+        }
+    }
 }
