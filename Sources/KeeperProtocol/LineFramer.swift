@@ -34,7 +34,7 @@ public struct LineFramer: ~Copyable {
     private var storage: UnsafeMutableRawPointer?
 
     /// A buffer that grew beyond this is given back as soon as it is empty; a smaller one stays for the next tail.
-    package static let retainedCapacity = 65_536
+    package static let retainedCapacity = 4096
 
     /// A framer without any bytes; it allocates nothing before it has a tail to keep.
     ///

@@ -39,7 +39,7 @@ final class LogFollower {
                 try printRest(of: file)
             } catch {
                 // Gone for now: a session that is started again makes it anew.
-                offset = 0
+                beginAnew()
             }
         }
     }
@@ -47,7 +47,7 @@ final class LogFollower {
     private func printRest(of file: OpenFile) throws(UVError) {
         let status = try file.status()
         // Cut in place, or another file by now.
-        if status.size < UInt64(offset) || (identity != nil && identity != status.identity) { offset = 0 }
+        if status.size < UInt64(offset) || (identity != nil && identity != status.identity) { beginAnew() }
         identity = status.identity
         while true {
             let bytes = try file.read(from: offset, limit: LogFollower.chunk)
@@ -57,6 +57,12 @@ final class LogFollower {
             if !framer.append(bytes.span.bytes, emit: show) { framer = LineFramer(maximumLineLength: 1 << 24) }
         }
         Output.flush()
+    }
+
+    /// What came before the cut is no part of the line that comes after it.
+    private func beginAnew() {
+        offset = 0
+        framer.finish(emit: show)
     }
 
     private func start(ofLast count: Int, in file: OpenFile) throws(UVError) -> Int {

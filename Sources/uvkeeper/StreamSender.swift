@@ -6,6 +6,7 @@ final class StreamSender {
     typealias Completion = (WriteOutcome, _ lines: Int, _ bytes: UInt64) -> Void
 
     private static let chunk = 131_072
+    private static let longestTail = KeeperConstants.defaultMaximumLineLength
     private static let tick = Duration.milliseconds(200)
     /// Input shorter than this needs no progress display.
     private static let quiet = Duration.seconds(1)
@@ -19,7 +20,9 @@ final class StreamSender {
     private var failedAttempts = 0
     private var lines = 0
     private var bytes: UInt64 = 0
-    private var lastByte = UInt8(ascii: "\n")
+    /// The start of a line whose end has not been read. Only whole lines are written: were the command interrupted after a
+    /// part of one, the keeper would take that for a line.
+    private var tail: [UInt8] = []
     private var isReading = false
     private var isFinished = false
     private let startedAt = LibUV.monotonicTime
@@ -86,20 +89,29 @@ final class StreamSender {
     }
 
     private func send(_ chunk: [UInt8], _ connection: KeeperConnection) {
-        bytes += UInt64(chunk.count)
-        lines += chunk.count { $0 == UInt8(ascii: "\n") }
-        lastByte = chunk[chunk.count - 1]
-        if connection.write(chunk) { readMore() }
+        let newline = chunk.lastIndex(of: UInt8(ascii: "\n"))
+        guard newline != nil || tail.count >= StreamSender.longestTail else {
+            tail += chunk
+            return readMore()
+        }
+        // A line that is longer than any keeper takes goes on its way as it comes, to be refused there.
+        let end = newline.map { $0 + 1 } ?? chunk.count
+        let isBelow = write(tail + chunk[..<end], connection)
+        tail = Array(chunk[end...])
+        if isBelow { readMore() }
     }
 
     private func finish(_ connection: KeeperConnection) {
         isFinished = true
-        if lastByte != UInt8(ascii: "\n") {
-            connection.write([UInt8(ascii: "\n")])
-            lines += 1
-            bytes += 1
-        }
+        if !tail.isEmpty { write(tail + [UInt8(ascii: "\n")], connection) }
         connection.finish()
+    }
+
+    @discardableResult
+    private func write(_ whole: [UInt8], _ connection: KeeperConnection) -> Bool {
+        bytes += UInt64(whole.count)
+        lines += whole.count { $0 == UInt8(ascii: "\n") }
+        return connection.write(whole)
     }
 
     private func ended(_ end: KeeperConnection.End) {

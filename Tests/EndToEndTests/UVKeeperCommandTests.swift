@@ -47,6 +47,21 @@ import UVKeeper
             """)
     }
 
+    @Test("send that is ended in the middle of a line has sent the lines before it, and no part of that one")
+    func interrupted() throws {
+        try expectScript(
+            """
+            cd "$1" && "$2" spawn s --sessions-dir "$1" -- sh -c 'cat > out' || exit 2
+            mkfifo in && exec 3<>in
+            "$2" send s --sessions-dir "$1" < in &
+            printf 'whole\\nhal' >&3
+            until [ -s out ]; do sleep 0.01; done
+            kill $! && wait $!
+            "$2" kill s --sessions-dir "$1" >&2
+            [ "$(cat out)" = whole ]
+            """)
+    }
+
     /// Runs a script with a fresh directory and the command as arguments; it ends with 0 if all is as it should be.
     private func expectScript(_ script: String) throws {
         try withTemporaryDirectory { directory in
