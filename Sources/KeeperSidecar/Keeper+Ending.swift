@@ -32,6 +32,8 @@ extension Keeper {
         case .running(let session):
             launch.log.write("pi exited code=\(code) signal=\(signal)")
             let status = statusNow
+            // It must not say "keeper ready" of a child that has ended.
+            timer.stop()
             // SIGTERM for the process group ends the child too. Its handler has run by now, but what it wrote for the loop
             // shows only in the next poll, so only if nothing has come after that has the child ended by itself.
             afterNextPoll { [unowned self] in
@@ -89,7 +91,7 @@ extension Keeper {
     }
 
     func fail(_ failure: KeeperFailure) {
-        launch.log.write("\(failure.reason); exiting with status \(failure.status.rawValue)")
+        launch.log.writeLast("\(failure.reason); exiting with status \(failure.status.rawValue)")
         finish(failure.status)
     }
 

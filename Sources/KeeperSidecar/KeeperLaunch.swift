@@ -41,15 +41,18 @@ struct KeeperLaunch {
         do throws(KeeperFailure) {
             return try Keeper.run(self)
         } catch {
-            log.write("\(error.reason); exiting with status \(error.status.rawValue)")
+            log.writeLast("\(error.reason); exiting with status \(error.status.rawValue)")
             return error.status
         }
     }
 
     private static func directory(_ variables: [String: String]) throws(KeeperFailure) -> String {
         if let directory = variables[KeeperVariable.sessionsDirectory], !directory.isEmpty { return directory }
+        // The user database is asked only where nothing else tells: it may need libraries that a static build does not have.
+        if let directory = SessionsDirectory.path(environment: variables, home: variables["HOME"] ?? "") {
+            return directory
+        }
         var home = ""
-        // Without a home directory PI_DASHBOARD_HOME may still say where to go.
         do throws(UVError) { home = try LibUV.homeDirectory() } catch { home = "" }
         guard let directory = SessionsDirectory.path(environment: variables, home: home) else {
             throw .badConfiguration("there is no home directory; set HOME or \(KeeperVariable.dashboardHome)")

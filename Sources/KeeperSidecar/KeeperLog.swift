@@ -26,14 +26,22 @@ final class KeeperLog {
         rotate()
     }
 
-    func write(_ message: String) {
+    /// - Returns: false if there was no room; the next line may find some.
+    @discardableResult
+    func write(_ message: String) -> Bool {
         let now = LibUV.wallClockTime / .milliseconds(1)
+        defer { rotate() }
         do throws(UVError) {
             try file.write(Array(LogLine.text(message, millisecondsSinceEpoch: Int64(now)).utf8))
+            return true
         } catch {
-            // Nowhere to report to. The next line may find room again.
+            return false
         }
-        rotate()
+    }
+
+    /// Why the keeper does not start: on stderr if the log has no room for it.
+    func writeLast(_ message: String) {
+        if !write(message) { Descriptors.writeToStandardError("uvkeeper-sidecar: \(message)\n") }
     }
 
     /// Cuts the log if it is over its limit.

@@ -30,7 +30,8 @@ struct KeeperInspection: Sendable {
 
     let session: SessionID
     let finding: Finding
-    /// What the child-pid file says; nil if absent, unreadable, or left behind by an earlier keeper.
+    /// What the child-pid file says; nil if absent, unreadable, left behind by an earlier keeper, or from another pid
+    /// namespace.
     let childPID: Int32?
     /// Whether the child lives, as far as its pid file tells: absent means alive, and so does a keeper that has another pid
     /// than its own file says, since another pid namespace numbers the child differently too.
@@ -48,8 +49,8 @@ struct KeeperInspection: Sendable {
         // A keeper writes the child's file after its own; an older one is a killed predecessor's, whose child is long gone
         // while this one is about to start.
         let isLeftBehind = if let own = pidFile.since, let its = childFile.since { its < own } else { false }
-        childPID = isLeftBehind ? nil : childFile.pid
         let isMisnamed = if case .live(let pid?) = finding { pid != pidFile.pid } else { false }
+        childPID = isLeftBehind || isMisnamed ? nil : childFile.pid
         isChildAlive = isMisnamed || childPID.map { Processes.liveness(of: $0) != .gone } ?? true
     }
 

@@ -47,12 +47,14 @@ struct KillCommand: ParsableCommand {
         var code = ExitCode.success
         for session in sessions.map(\.rawValue) {
             // The file that names it goes with the others.
-            let orphan = manager.status(of: session).flatMap { $0.state == .stale ? $0.childPID : nil }
+            let stale = manager.status(of: session).flatMap { $0.state == .stale ? $0 : nil }
+            let orphan = stale?.childPID
             manager.stopKeeper(for: session, grace: .seconds(grace)) { result in
-                if !isDone(result, session, manager) { code = .failure }
+                if !isDone(result, session, wasStale: stale != nil, manager) { code = .failure }
                 if let orphan, Processes.isProcessAlive(orphan) {
                     Output.error(
-                        "session \(session): its keeper was dead; process \(orphan), then its child, may still run")
+                        "session \(session): its keeper was dead; process \(orphan), which was its child, may still run"
+                    )
                 }
                 left -= 1
                 if left == 0 { done(code) }
@@ -60,15 +62,17 @@ struct KillCommand: ParsableCommand {
         }
     }
 
-    private func isDone(_ result: KeeperManager.StopResult, _ session: String, _ manager: KeeperManager) -> Bool {
-        // With --all, the files of a dead keeper were the session; gone, if they could be removed.
-        let isCleared = all && manager.status(of: session) == nil
+    private func isDone(
+        _ result: KeeperManager.StopResult, _ session: String, wasStale: Bool, _ manager: KeeperManager,
+    ) -> Bool {
+        // The files of a dead keeper were the session; gone, if they could be removed. With --all, also what has ended since.
+        let isCleared = (wasStale || all) && manager.status(of: session) == nil
         let (name, isDone, text) =
             switch result {
             case .stopped: ("stopped", true, "ended")
             case .killed: ("killed", true, "killed: it did not end on SIGTERM within \(grace) s")
             case .notFound where isCleared: ("not-found", true, "removed what a dead keeper had left")
-            case .notFound where all: ("not-found", false, "cannot remove what a dead keeper has left")
+            case .notFound where wasStale: ("not-found", false, "cannot remove what a dead keeper has left")
             case .notFound: ("not-found", false, "no such session")
             case .survived: ("survived", false, "still there, even after SIGKILL")
             case .notPermitted: ("not-permitted", false, "not signalled: it is somebody else's, or no keeper for sure")

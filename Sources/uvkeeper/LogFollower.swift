@@ -9,6 +9,8 @@ final class LogFollower {
     private let isJSON: Bool
     private var offset = 0
     private var identity: FileIdentity?
+    /// Whether something could not be printed, on a full disk for instance.
+    private(set) var hasFailed = false
     private var framer = LineFramer(maximumLineLength: 1 << 24)
 
     init(path: String, isJSON: Bool) {
@@ -25,14 +27,17 @@ final class LogFollower {
     }
 
     /// Prints a last line that has no newline yet.
-    func finish() { framer.finish(emit: show) }
+    func finish() {
+        framer.finish(emit: show)
+        flush()
+    }
 
-    /// Goes on until the process ends, or nobody reads its output any more: then `done` is called. No SIGPIPE comes to end
+    /// Goes on until the process ends, nobody reads its output any more, or it cannot be printed: then `done` is called. No SIGPIPE comes to end
     /// it, since the loop blocks that.
     func follow(on loop: Loop, done: @escaping () -> Void) throws(UVError) {
         let timer = try TimerHandle(on: loop)
         timer.start(after: LogFollower.interval, repeating: LogFollower.interval) { [self] _ in
-            guard !Descriptors.isBroken(1) else { return done() }
+            guard !hasFailed, !Descriptors.isBroken(1) else { return done() }
             do throws(UVError) {
                 let file = try OpenFile(path, .readOnly)
                 defer { file.close() }
@@ -56,7 +61,11 @@ final class LogFollower {
             // A log line this long is the child's, and is cut.
             if !framer.append(bytes.span.bytes, emit: show) { framer = LineFramer(maximumLineLength: 1 << 24) }
         }
-        Output.flush()
+        flush()
+    }
+
+    private func flush() {
+        if !Output.flush() { hasFailed = true }
     }
 
     /// What came before the cut is no part of the line that comes after it.
@@ -85,9 +94,14 @@ final class LogFollower {
     }
 
     private func show(_ lines: RawSpan) {
-        let text = lines.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-        guard isJSON else { return print(text, terminator: "") }
-        for line in text.split(separator: "\n") { Output.json(LogRecord(line)) }
+        lines.withUnsafeBytes { bytes in
+            guard isJSON else { return print(String(decoding: bytes, as: UTF8.self), terminator: "") }
+            // By bytes: to Character, a carriage return and a newline are one.
+            for line in bytes.dropLast().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+                let end = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+                Output.json(LogRecord(Substring(String(decoding: end, as: UTF8.self))))
+            }
+        }
     }
 }
 

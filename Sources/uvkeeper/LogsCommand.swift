@@ -34,14 +34,19 @@ struct LogsCommand: ParsableCommand {
                 try follower.printExisting(last: lines)
                 guard follow else {
                     follower.finish()
-                    return done(.success)
+                    return end(follower, done)
                 }
-                try follower.follow(on: loop) { done(.success) }
+                try follower.follow(on: loop) { end(follower, done) }
             } catch let error as UVError {
                 shared.fail(KeeperError.file("the log of session \(session)", error), done)
             } catch {
                 shared.fail(error, done)
             }
         }
+    }
+
+    private func end(_ follower: LogFollower, _ done: (ExitCode) -> Void) {
+        if follower.hasFailed { Output.error("the output could not be written") }
+        done(follower.hasFailed ? .failure : .success)
     }
 }

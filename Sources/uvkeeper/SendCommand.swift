@@ -34,8 +34,9 @@ struct SendCommand: ParsableCommand {
         try shared.run { manager, loop, done in
             if let line {
                 let bytes = line.utf8.count + (line.utf8.last == UInt8(ascii: "\n") ? 0 : 1)
+                let lines = line.utf8.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
                 manager.writeRPC(line, to: session.rawValue) { outcome in
-                    report(outcome, lines: 1, bytes: UInt64(bytes), done)
+                    report(outcome, lines: lines, bytes: UInt64(bytes), done)
                 }
                 return
             }

@@ -62,6 +62,32 @@ import UVKeeper
             """)
     }
 
+    @Test("logs says that its output could not be written, with status 1, and does not follow into nowhere")
+    func logsIntoFull() throws {
+        try expectScript(
+            """
+            "$2" spawn s --sessions-dir "$1" -- cat || exit 2
+            for follow in '' --follow; do
+                message=$("$2" logs s $follow --sessions-dir "$1" 2>&1 > /dev/full)
+                [ $? = 1 ] && [ "$message" = 'uvkeeper: the output could not be written' ] || exit 3
+            done
+            "$2" kill s --sessions-dir "$1"
+            """)
+    }
+
+    @Test("logs --json has an object for each line, empty ones and those that end in a carriage return too")
+    func logLines() throws {
+        try expectScript(
+            """
+            "$2" spawn s --capture-output --sessions-dir "$1" -- \
+                sh -c 'printf "one\\\\r\\\\ntwo\\\\r\\\\n\\\\nthree\\\\n"; exec cat' || exit 2
+            until "$2" logs s --sessions-dir "$1" | grep -q three; do sleep 0.01; done
+            "$2" logs s --json --sessions-dir "$1" | grep -v '"time"' > "$1/found"
+            "$2" kill s --sessions-dir "$1"
+            printf '{"text":"%s"}\\n' one two '' three | cmp - "$1/found"
+            """)
+    }
+
     /// Runs a script with a fresh directory and the command as arguments; it ends with 0 if all is as it should be.
     private func expectScript(_ script: String) throws {
         try withTemporaryDirectory { directory in
