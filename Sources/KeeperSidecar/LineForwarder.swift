@@ -111,8 +111,7 @@ final class LineForwarder {
         pendingByteCount += client.framer.pendingByteCount - before
         limitRead(of: client)
         if !isAccepted {
-            drops.note("a line is longer than \(maximumLineLength) bytes; its connection is closed")
-            remove(client)
+            removeForLength(client)
         } else if pendingByteCount > maximumPendingByteCount {
             // Not the one that happened to send last, which may be in the middle of a short line.
             let largest = clients.values.max { $0.framer.pendingByteCount < $1.framer.pendingByteCount } ?? client
@@ -123,17 +122,20 @@ final class LineForwarder {
         }
     }
 
-    /// Never reads past the point at which a line is too long. So when one is, its newline at least is still unread, and
-    /// the close that follows is a reset for the client, and not the clean one that confirms.
+    /// Never reads the byte by which a line is too long: while that is unread, the close that follows is a reset for the
+    /// client, and not the clean one that confirms. So a line with room for one more byte is read no further but for its
+    /// newline.
     ///
     /// One byte is enough of a client that came too late, for the same reason: a mere probe sends none and ends nothing.
     private func limitRead(of client: Client) {
-        client.stream.maximumReadLength =
-            client.isTooLate ? 1 : maximumLineLength - client.framer.pendingByteCount
+        let room = maximumLineLength - client.framer.pendingByteCount
+        client.stream.maximumReadLength = client.isTooLate ? 1 : max(1, room - 1)
+        client.stream.onlyNextByte = !client.isTooLate && room == 1 ? UInt8(ascii: "\n") : nil
     }
 
     private func ended(_ client: Client, _ error: UVError?) {
         let pending = client.framer.pendingByteCount
+        if error == .noBuffers { return removeForLength(client) }
         if let error {
             if pending > 0 { drops.note("\(error.name) after \(pending) bytes without a newline") }
             return remove(client)
@@ -147,6 +149,11 @@ final class LineForwarder {
             client.stream.close()
         }
         forget(client)
+    }
+
+    private func removeForLength(_ client: Client) {
+        drops.note("a line is longer than \(maximumLineLength) bytes; its connection is closed")
+        remove(client)
     }
 
     private func forward(_ lines: RawSpan, from client: Client) {

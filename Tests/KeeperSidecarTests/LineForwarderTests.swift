@@ -107,6 +107,24 @@ import UVLoop
         }
     }
 
+    @Test(
+        "A line without a newline that reaches the limit is reset and not confirmed; one that ends before it is",
+        arguments: [(998, true), (999, true), (1000, false), (1001, false)])
+    func resetsAtTheLimit(length: Int, isAccepted: Bool) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(settings: ["PI_KEEPER_MAX_LINE_BYTES": "1000"])
+            let client = try KeeperClient(to: keeper.socket, on: home.loop)
+            let line = String(repeating: "x", count: length)
+            client.write(line)
+            client.finish()
+            try home.until("the connection is closed") { client.isEnded }
+            #expect(client.error == (isAccepted ? nil : .connectionReset))
+            try home.send("after\n", to: keeper)
+            try home.until("the rest arrives") { home.text() == (isAccepted ? line + "\nafter\n" : "after\n") }
+            #expect(keeper.log.contains("drop line: a line is longer than 1000 bytes") == !isAccepted)
+        }
+    }
+
     @Test("A flood of over-long lines does not flood the log, and what was left out is counted")
     func limitsDropNotes() throws {
         try withKeeperHome { home in

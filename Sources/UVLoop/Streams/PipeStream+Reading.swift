@@ -37,13 +37,12 @@ extension PipeStream {
         let status = uv_read_start(
             raw.stream,
             { raw, _, buffer in
-                // No user code here: stopping or closing inside this callback crashes libuv (H31). Never no room: libuv
-                // would report that on every tick (H30).
+                // No user code here: stopping or closing inside this callback crashes libuv (H31). No room only to end
+                // reading: libuv would report that on every tick (H30).
                 withHandle(raw!.pointee.data, as: PipeStream.self) { stream in
+                    let room = stream.refusesNextByte ? 0 : min(max(1, stream.maximumReadLength), ReadBuffer.capacity)
                     buffer!.pointee = uv_buf_init(
-                        stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self),
-                        UInt32(min(max(1, stream.maximumReadLength), ReadBuffer.capacity)),
-                    )
+                        stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self), UInt32(room))
                 }
             },
             { raw, count, buffer in
@@ -59,6 +58,13 @@ extension PipeStream {
         guard !isClosing else { return }
         // Always returns 0 for a stream.
         _ = uv_read_stop(raw.stream)
+    }
+
+    private var refusesNextByte: Bool {
+        guard let onlyNextByte, let descriptor else { return false }
+        var next: UInt8 = 0
+        // An end or an error of the stream is read as usual.
+        return recv(descriptor, &next, 1, CInt(MSG_PEEK)) == 1 && next != onlyNextByte
     }
 
     private func received(_ count: Int) {

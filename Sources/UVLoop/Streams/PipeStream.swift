@@ -19,6 +19,10 @@ public final class PipeStream: Handle {
     /// The most bytes that one read takes, at least 1; more wait in the kernel. Default: what the loop's buffer holds.
     public var maximumReadLength = ReadBuffer.capacity
 
+    /// The only byte that may come next; nil: any. If another one does, it stays unread, and reading ends with
+    /// ``UVError/noBuffers``: a close then is a reset for the peer (H29). Sockets only.
+    public var onlyNextByte: UInt8?
+
     // Reading: PipeStream+Reading.swift
     var onBytes: ((PipeStream, RawSpan) -> Void)?
     var onEnd: ((PipeStream, UVError?) -> Void)?
