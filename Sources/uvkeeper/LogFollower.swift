@@ -32,8 +32,8 @@ final class LogFollower {
         flush()
     }
 
-    /// Goes on until the process ends, nobody reads its output any more, or it cannot be printed: then `done` is called. No SIGPIPE comes to end
-    /// it, since the loop blocks that.
+    /// Goes on until the process ends, nobody reads its output any more, or it cannot be written: then `done` is
+    /// called. No SIGPIPE comes to end it, since the loop blocks that.
     func follow(on loop: Loop, done: @escaping () -> Void) throws(UVError) {
         let timer = try TimerHandle(on: loop)
         timer.start(after: LogFollower.interval, repeating: LogFollower.interval) { [self] _ in
