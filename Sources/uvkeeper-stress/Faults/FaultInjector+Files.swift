@@ -5,7 +5,7 @@ extension FaultInjector {
     /// Moves the socket away, perhaps with something else in its place, and back later.
     func hideSocket(_ planned: Planned, _ session: Session, _ life: Session.Life, replacing: Bool) {
         let path = engine.manager.paths.socket(for: session.name)
-        let hidden = "\(engine.run.directory)/hidden-\(session.index)"
+        let hidden = engine.run.hiddenSocket(of: session.index)
         let record = begin(replacing ? .socketReplaced : .socketRemoved, session)
         do throws(UVError) {
             try Files.rename(path, to: hidden)
@@ -35,6 +35,8 @@ extension FaultInjector {
     func garblePIDFiles(_ planned: Planned, _ session: Session) {
         let record = begin(.pidFileGarbled, session)
         let paths = engine.manager.paths
+        // Its own names: another such fault may come before this one's discovery has ended.
+        let ghosts = "ghost-\(record.start)-"
         let garbage = ["", "not a pid", "-1", "0", "99999999999999999999", "\u{0}\u{1}"]
         do throws(UVError) {
             let file = try OpenFile(paths.keeperPID(for: session.name), .readWrite)
@@ -42,12 +44,12 @@ extension FaultInjector {
             try file.truncate()
             try file.write(Array(garbage[Int(planned.number % UInt64(garbage.count))].utf8))
             for (number, text) in garbage.enumerated() {
-                try write(text, to: "\(engine.run.sessions)/\(FaultInjector.ghost)\(number).rpc.sock.pid")
+                try write(text, to: "\(engine.run.sessions)/\(ghosts)\(number).rpc.sock.pid")
             }
         } catch {
             record.fail(error)
         }
-        end(record, after: .milliseconds(10)) { [unowned self] in discover(record, removing: FaultInjector.ghost) }
+        end(record, after: .milliseconds(10)) { [unowned self] in discover(record, removing: ghosts) }
     }
 
     /// A thousand dead keepers' files, and a discovery that has to remove them all.
@@ -74,8 +76,6 @@ extension FaultInjector {
             discover(record, removing: prefix)
         }
     }
-
-    private static let ghost = "ghost-"
 
     /// The files of one dead keeper, all or none. The pid file comes last: by it another server's discovery finds the others.
     private static func makeStale(_ base: String) throws(UVError) {

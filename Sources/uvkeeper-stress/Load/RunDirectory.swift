@@ -8,20 +8,50 @@ import Musl
 import Darwin
 #endif
 
-/// The directory of one run: sessions, receipts and ledgers, and the mark by which its processes are found.
+/// The directories of one run, and the mark by which its processes are found.
+///
+/// Receipts and ledgers grow with the lines, so they are on disk. The sessions directory is in memory where the system has
+/// such a file system: a disk's that has to remove and make thousands of files again keeps whoever else uses the directory
+/// waiting, which no keeper or manager can help.
 struct RunDirectory {
     static let variable = "UVKEEPER_STRESS_RUN"
 
-    let directory: String
-    var sessions: String { directory + "/s" }
+    private static let parent = "/tmp"
+    private static let memoryParent = "/dev/shm"
 
-    /// Makes a directory with a short name, since socket paths are limited.
+    /// Of receipts and ledgers.
+    let directory: String
+    /// In memory, or the same one.
+    private let quick: String
+
+    /// Makes directories with a short name, since socket paths are limited.
     static func make() throws -> RunDirectory {
-        var template = Array("/tmp/uvks-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw StressError("cannot make a directory in /tmp: errno \(errno)") }
+        var template = Array("\(parent)/uvks-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw StressError("cannot make a directory in \(parent): errno \(errno)")
+        }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // Where it cannot be made, there is no such file system, or it is not for us.
+        _ = mkdir(inMemory(path), 0o700)
         return RunDirectory(directory: path)
     }
+
+    /// The one that another process has made.
+    init(directory: String) {
+        self.directory = directory
+        let inMemory = RunDirectory.inMemory(directory)
+        let status = try? Files.status(of: inMemory, followingLinks: false)
+        quick = status?.kind == .directory && status?.owner == geteuid() ? inMemory : directory
+    }
+
+    private static func inMemory(_ directory: String) -> String {
+        memoryParent + directory[(directory.lastIndex(of: "/") ?? directory.startIndex)...]
+    }
+
+    var sessions: String { quick + "/s" }
+
+    /// Where a session's socket is while it is missed.
+    func hiddenSocket(of session: Int) -> String { "\(quick)/hidden-\(session)" }
 
     /// What keepers and children get: the mark is in it, so that whatever is left of the run can be found.
     var environment: ProcessEnvironment {
@@ -81,8 +111,8 @@ struct RunDirectory {
         return abandoned
     }
 
-    /// Removes it with everything in it.
-    func remove() { RunDirectory.removeTree(directory) }
+    /// Removes them with everything in them.
+    func remove() { for path in Set([directory, quick]) { RunDirectory.removeTree(path) } }
 
     private static func removeTree(_ path: String) {
         for name in (try? Files.names(inDirectory: path)) ?? [] {
