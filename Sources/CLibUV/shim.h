@@ -180,6 +180,17 @@ static inline int uvkeeper_pidfd_open(pid_t pid) {
 #endif
 }
 
+// Of the process that the descriptor stands for, as waitpid would give it: 1 and the status if it has ended, 0 if it runs,
+// -1 with errno if somebody else has its status.
+static inline int uvkeeper_pidfd_wait(int pidfd, int *status) {
+    siginfo_t info;
+    info.si_pid = 0;
+    if (waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, WEXITED | WNOHANG) != 0) return -1;
+    if (info.si_pid == 0) return 0;
+    *status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status & 0x7f;
+    return 1;
+}
+
 static inline int uvkeeper_pidfd_send_signal(int pidfd, int signal) {
 #ifdef SYS_pidfd_send_signal
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);

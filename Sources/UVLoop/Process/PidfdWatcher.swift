@@ -59,14 +59,16 @@ final class PidfdWatcher: Handle, ChildWatcher {
 
     private func collect() {
         var status: CInt = 0
-        let result = waitpid(pid, &status, WNOHANG)
+        var result = uvkeeper_pidfd_wait(pidfd, &status)
+        // By its pid where the kernel cannot wait for a descriptor (before 5.4).
+        if result < 0, uvkeeper_errno() == EINVAL { result = waitpid(pid, &status, WNOHANG) }
         // Zero: not ended after all. An error: somebody else has collected it, or SIGCHLD is ignored.
         guard result != 0 else { return }
         // Always returns 0.
         _ = uv_poll_stop(raw.poll)
         let onExit = onExit
         self.onExit = nil
-        onExit?(result == pid ? ProcessExit(waitStatus: status) : .unknown)
+        onExit?(result > 0 ? ProcessExit(waitStatus: status) : .unknown)
     }
 
     private typealias Started = (pid: pid_t, pidfd: CInt, isCollected: Bool)
