@@ -57,7 +57,7 @@ extension Keeper {
     private var statusNow: KeeperExitStatus { timer.isActive ? .childFailed : .ended }
 
     /// Takes the session down in order: no new clients, no old ones, no child.
-    private func end(_ session: Session, _ status: KeeperExitStatus) {
+    func end(_ session: Session, _ status: KeeperExitStatus) {
         state = .ending(session, status)
         session.socket.remove(log: launch.log)
         session.forwarder.stop()
@@ -82,7 +82,7 @@ extension Keeper {
         finish(status)
     }
 
-    func remove(_ childPIDFile: ChildPIDFile?) {
+    private func remove(_ childPIDFile: ChildPIDFile?) {
         do throws(UVError) {
             try childPIDFile?.remove()
         } catch {
@@ -91,11 +91,15 @@ extension Keeper {
     }
 
     func fail(_ failure: KeeperFailure) {
-        launch.log.writeLast("\(failure.reason); exiting with status \(failure.status.rawValue)")
+        note(failure)
         finish(failure.status)
     }
 
-    func finish(_ status: KeeperExitStatus) {
+    func note(_ failure: KeeperFailure) {
+        launch.log.writeLast("\(failure.reason); exiting with status \(failure.status.rawValue)")
+    }
+
+    private func finish(_ status: KeeperExitStatus) {
         guard !isEnded else { return }
         // Whoever reads of a shutdown takes the session for ended, and here another keeper goes on with it.
         if status != .sessionTaken { launch.log.write("shutdown") }
@@ -117,7 +121,7 @@ extension Keeper {
         }
     }
 
-    func kill(_ child: ChildProcess) {
+    private func kill(_ child: ChildProcess) {
         do throws(UVError) {
             try child.kill(.kill)
         } catch {

@@ -140,19 +140,18 @@ final class Keeper {
         forwarder.onBroken = { [unowned self] in stdinBroke(.brokenPipe) }
         // Before the socket: whoever can connect can also see who reads.
         let childPIDFile = writeChildPID(child.pid)
+        let session = Session(
+            claim: claim, socket: socket, child: child, childPIDFile: childPIDFile, forwarder: forwarder)
         do throws(KeeperFailure) {
             try listen(socket, forwarder)
             try socket.publish()
         } catch {
-            kill(child)
-            stdin.close()
-            remove(childPIDFile)
-            throw error
+            // There is a child by now: the session is this keeper's until that has ended.
+            note(error)
+            return end(session, error.status)
         }
         launch.log.takeOver()
-        state = .running(
-            Session(
-                claim: claim, socket: socket, child: child, childPIDFile: childPIDFile, forwarder: forwarder))
+        state = .running(session)
         raiseDescriptorLimit()
         startTimers()
     }
