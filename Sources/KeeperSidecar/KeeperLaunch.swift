@@ -22,11 +22,7 @@ struct KeeperLaunch {
         paths = KeeperPaths(directory: try KeeperLaunch.directory(variables))
         settings = KeeperSettings(environment: variables)
         childEnvironment = ProcessEnvironment(entries: KeeperSettings.childEnvironment(from: environment.entries))
-        do throws(UVError) {
-            try Files.makeDirectory(at: paths.directory)
-        } catch {
-            throw .badConfiguration("cannot make the sessions directory \(paths.directory): \(error)")
-        }
+        try KeeperLaunch.makeDirectory(paths.directory)
         do throws(UVError) {
             log = try KeeperLog(path: paths.log(for: session), maximumBytes: settings.logMaximumBytes)
         } catch {
@@ -44,6 +40,20 @@ struct KeeperLaunch {
             log.writeLast("\(error.reason); exiting with status \(error.status.rawValue)")
             return error.status
         }
+    }
+
+    private static func makeDirectory(_ path: String) throws(KeeperFailure) {
+        let exposure: String?
+        do throws(UVError) {
+            try Files.makeDirectory(at: path)
+            exposure = try Files.status(of: path).exposure
+        } catch {
+            throw .badConfiguration("cannot make the sessions directory \(path): \(error)")
+        }
+        // Whoever can replace a socket there gets what is meant for its child.
+        guard let exposure else { return }
+        throw .badConfiguration(
+            "the sessions directory \(path) is not private: \(exposure); make its mode 700 or use another")
     }
 
     private static func directory(_ variables: [String: String]) throws(KeeperFailure) -> String {

@@ -11,6 +11,8 @@ public enum KeeperError: Error, Hashable, Sendable {
     case noSessionsDirectory
     /// A directory or file cannot be used.
     case file(String, UVError)
+    /// Other users can replace what is in the sessions directory, for this reason.
+    case directoryNotPrivate(String, String)
     /// No sidecar executable was found; these places were looked at.
     case sidecarNotFound([String])
     /// The sidecar could not be started.
@@ -45,6 +47,8 @@ extension KeeperError: CustomStringConvertible {
         case .noSessionsDirectory:
             "there is no sessions directory; set HOME or \(KeeperVariable.dashboardHome), or name the directory"
         case .file(let path, let error): "cannot use \(path): \(error)"
+        case .directoryNotPrivate(let path, let exposure):
+            "the sessions directory \(path) is not private: \(exposure); make its mode 700 or use another"
         case .sidecarNotFound(let places):
             "the sidecar uvkeeper-sidecar was not found; set \(SidecarCommand.variable) to its path; looked at: "
                 + places.joined(separator: ", ")
@@ -53,7 +57,9 @@ extension KeeperError: CustomStringConvertible {
             "session \(session) has a keeper already\(pid.map { ", process \($0)" } ?? ""); kill it first, or use it"
         case .keeperEnded(let status, let log):
             "the keeper \(status) before its session was ready"
-                + (log.isEmpty ? "" : "; its log ends:\n  " + log.joined(separator: "\n  "))
+                + (log.isEmpty
+                    ? "; it has written no log: the disk may be full"
+                    : "; its log ends:\n  " + log.joined(separator: "\n  "))
         case .notReady(let deadline): "the keeper runs, but its socket did not accept within \(deadline)"
         case .invalidCommand: "the command is empty, or a zero byte is in it"
         case .lineTooLong(let count, let maximum): "the line has \(count) bytes, and \(maximum) are allowed"
@@ -64,7 +70,7 @@ extension KeeperError: CustomStringConvertible {
         case .connection(let path, .notSocket): "no keeper: \(path) is no socket; remove what is there"
         case .connection(let path, let error): "the connection to \(path) failed: \(error)"
         case .timedOut(let time):
-            "the keeper did not confirm within \(time); it may be frozen, or its child does not read"
+            "the keeper did not take everything within \(time); it may be frozen, or its child does not read"
         case .closed: "the manager was closed"
         }
     }

@@ -27,7 +27,7 @@ extension KeeperManager {
 
     /// Starts a keeper for a session, detached, so that it outlives this program. `completion` runs once, on a later tick.
     ///
-    /// The sessions directory is made if it is missing. The keeper's output goes to the session's launch log. Mirrors
+    /// The sessions directory is made if it is missing; one that other users can write to is refused. The keeper's output goes to the session's launch log. Mirrors
     /// `spawnKeeperFor`.
     ///
     /// - Parameters:
@@ -125,11 +125,14 @@ extension KeeperManager {
             } else {
                 try SidecarCommand.find(in: environment)
             }
+        let exposure: String?
         do throws(UVError) {
             try Files.makeDirectory(at: sessionsDirectory)
+            exposure = try Files.status(of: sessionsDirectory).exposure
         } catch {
             throw .file(sessionsDirectory, error)
         }
+        if let exposure { throw .directoryNotPrivate(sessionsDirectory, exposure) }
         let launchLog = openLaunchLog(session)
         // The keeper has its own copy.
         defer { launchLog?.close() }

@@ -42,9 +42,9 @@ struct Doctor {
             try Files.makeDirectory(at: path)
             let status = try Files.status(of: path)
             guard status.kind == .directory else { throw .notDirectory }
-            guard status.owner == Processes.currentUserID else {
+            if let exposure = status.exposure {
                 return Finding(
-                    check: "directory", state: .failed, found: "\(path) belongs to user \(status.owner), not to you")
+                    check: "directory", state: .failed, found: "\(path) is not private: \(exposure); chmod 700 it")
             }
             guard status.permissions & 0o077 == 0 else {
                 let mode = String(status.permissions, radix: 8)

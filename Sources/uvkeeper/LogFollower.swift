@@ -11,7 +11,9 @@ final class LogFollower {
     private var identity: FileIdentity?
     /// Whether something could not be printed, on a full disk for instance.
     private(set) var hasFailed = false
+    /// For JSON, which has a record for each line.
     private var framer = LineFramer(maximumLineLength: 1 << 24)
+    private var isWithinLine = false
 
     init(path: String, isJSON: Bool) {
         self.path = path
@@ -26,9 +28,9 @@ final class LogFollower {
         try printRest(of: file)
     }
 
-    /// Prints a last line that has no newline yet.
+    /// Ends a last line that has no newline yet.
     func finish() {
-        framer.finish(emit: show)
+        endLine()
         flush()
     }
 
@@ -52,14 +54,16 @@ final class LogFollower {
     private func printRest(of file: OpenFile) throws(UVError) {
         let status = try file.status()
         // Cut in place, or another file by now.
-        if status.size < UInt64(offset) || (identity != nil && identity != status.identity) { beginAnew() }
+        if status.size < UInt64(offset) || (identity != nil && identity != status.identity) {
+            beginAnew()
+            Output.error("the log was cut; what was added just before may be missing")
+        }
         identity = status.identity
         while true {
             let bytes = try file.read(from: offset, limit: LogFollower.chunk)
             guard !bytes.isEmpty else { break }
             offset += bytes.count
-            // A log line this long is the child's, and is cut.
-            if !framer.append(bytes.span.bytes, emit: show) { framer = LineFramer(maximumLineLength: 1 << 24) }
+            show(bytes)
         }
         flush()
     }
@@ -71,7 +75,7 @@ final class LogFollower {
     /// What came before the cut is no part of the line that comes after it.
     private func beginAnew() {
         offset = 0
-        framer.finish(emit: show)
+        endLine()
     }
 
     private func start(ofLast count: Int, in file: OpenFile) throws(UVError) -> Int {
@@ -93,9 +97,21 @@ final class LogFollower {
         return 0
     }
 
-    private func show(_ lines: RawSpan) {
+    private func show(_ bytes: [UInt8]) {
+        isWithinLine = bytes.last != UInt8(ascii: "\n")
+        guard isJSON else { return Output.raw(bytes) }
+        // A log line this long is the child's, and is cut.
+        if !framer.append(bytes.span.bytes, emit: record) { framer = LineFramer(maximumLineLength: 1 << 24) }
+    }
+
+    private func endLine() {
+        guard isWithinLine else { return }
+        isWithinLine = false
+        if isJSON { framer.finish(emit: record) } else { Output.line("") }
+    }
+
+    private func record(_ lines: RawSpan) {
         lines.withUnsafeBytes { bytes in
-            guard isJSON else { return print(String(decoding: bytes, as: UTF8.self), terminator: "") }
             // By bytes: to Character, a carriage return and a newline are one.
             for line in bytes.dropLast().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
                 let end = line.last == UInt8(ascii: "\r") ? line.dropLast() : line

@@ -46,7 +46,7 @@ struct LogsCommand: ParsableCommand {
     }
 
     private func end(_ follower: LogFollower, _ done: (ExitCode) -> Void) {
-        if follower.hasFailed { Output.error("the output could not be written") }
+        if follower.hasFailed { Output.reportLoss() }
         done(follower.hasFailed ? .failure : .success)
     }
 }

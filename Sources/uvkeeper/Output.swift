@@ -17,6 +17,11 @@ enum Output {
 
     static func error(_ text: String) { Descriptors.writeToStandardError("uvkeeper: \(text)\n") }
 
+    static func reportLoss() { error("the output could not be written") }
+
+    /// Bytes as they are, UTF-8 or not.
+    static func raw(_ bytes: [UInt8]) { for byte in bytes { putchar(Int32(byte)) } }
+
     /// Passes on what was printed; into a pipe it is held back otherwise.
     ///
     /// - Returns: false if it could not be written, to a full disk for instance.

@@ -36,33 +36,48 @@ struct SendCommand: ParsableCommand {
                 let bytes = line.utf8.count + (line.utf8.last == UInt8(ascii: "\n") ? 0 : 1)
                 let lines = line.utf8.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
                 manager.writeRPC(line, to: session.rawValue) { outcome in
-                    report(outcome, lines: lines, bytes: UInt64(bytes), done)
+                    report(outcome, lines: lines, bytes: UInt64(bytes), manager, done)
                 }
                 return
             }
             let path = manager.paths.socket(for: session)
             let sender = StreamSender(to: path, on: loop, timeout: .seconds(timeout)) { outcome, lines, bytes in
-                report(outcome, lines: lines, bytes: bytes, done)
+                report(outcome, lines: lines, bytes: bytes, manager, done)
             }
             sender.start()
         }
     }
 
-    private func report(_ outcome: WriteOutcome, lines: Int, bytes: UInt64, _ done: (ExitCode) -> Void) {
-        let (name, reason, code): (String, KeeperError?, ExitCode) =
+    private func report(
+        _ outcome: WriteOutcome, lines: Int, bytes: UInt64, _ manager: KeeperManager, _ done: (ExitCode) -> Void,
+    ) {
+        let (name, reason, code): (String, String?, ExitCode) =
             switch outcome {
             case .written: ("written", nil, .success)
-            case .refused(let reason): ("refused", reason, .failure)
-            case .unknown(let reason): ("unknown", reason, .unknownOutcome)
+            case .refused(let error): ("refused", explain(error, manager), .failure)
+            case .unknown(let error): ("unknown", explain(error, manager), .unknownOutcome)
             }
         if shared.json {
-            Output.json(SendRecord(outcome: name, lines: lines, bytes: bytes, reason: reason.map { "\($0)" }))
+            Output.json(SendRecord(outcome: name, lines: lines, bytes: bytes, reason: reason))
         } else if let reason {
             Output.error("\(name): \(reason)")
         } else if line == nil {
             Output.error("\(lines) lines, \(Output.bytes(bytes)) written")
         }
         done(code)
+    }
+
+    /// The error, and what else is known of its cause.
+    private func explain(_ error: KeeperError, _ manager: KeeperManager) -> String {
+        switch error {
+        case .connection(_, .noEntry), .connection(_, .connectionRefused):
+            guard let keeper = manager.status(of: session.rawValue), keeper.state == .live else { return "\(error)" }
+            let process = keeper.keeperPID.map { ", process \($0)," } ?? ""
+            return "\(error); its keeper\(process) lives, and nothing can reach it: uvkeeper kill \(session)"
+        case .connection(_, .connectionReset), .connection(_, .brokenPipe):
+            return "\(error); uvkeeper logs \(session) may tell why"
+        default: return "\(error)"
+        }
     }
 }
 

@@ -37,7 +37,7 @@ struct SharedOptions: ParsableArguments {
         try loop.close()
         guard let code else { preconditionFailure("the command ended without an outcome") }
         if !Output.flush() {
-            Output.error("the output could not be written")
+            Output.reportLoss()
             throw ExitCode.failure
         }
         if code != .success { throw code }

@@ -5,7 +5,9 @@ import UVKeeper
 /// One run of the `uvkeeper` command: what it was given, what it said, how it ended.
 struct CommandRun {
     var status = ProcessExit.unknown
-    var output = ""
+    /// What it said on stdout, as it was.
+    var bytes: [UInt8] = []
+    var output: String { String(decoding: bytes, as: UTF8.self) }
     var errors = ""
 
     var code: Int32? {
@@ -41,7 +43,7 @@ struct CommandRun {
             input.shutdown { _ in input.close() }
         }
         status = collected.status
-        output = String(decoding: collected.bytes[1], as: UTF8.self)
+        bytes = collected.bytes[1]
         errors = String(decoding: collected.bytes[2], as: UTF8.self)
     }
 }

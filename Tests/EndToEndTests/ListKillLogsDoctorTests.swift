@@ -87,10 +87,11 @@ import UVKeeper
 
     @Test("logs prints all, the last lines, and JSON") func logs() throws {
         try CommandHome.with { home in
-            let script = "echo one; echo two; printf three; cat >/dev/null"
+            let script = #"echo one; echo two; printf 'not UTF-8: \377\n'; printf three; cat >/dev/null"#
             #expect(try home.run("spawn", "s", "--capture-output", "--", "sh", "-c", script).code == 0)
             let all = try home.run("logs", "s")
             #expect(all.code == 0 && all.output.contains("keeper starting") && all.output.contains("one\ntwo\n"))
+            #expect(all.bytes.contains(0xFF), "as it is, not repaired")
             #expect(try home.run("logs", "s", "-n", "1").lines.count == 1)
             #expect(try home.run("logs", "s", "-n", "0").output.isEmpty)
             let json = try home.run("logs", "s", "--json").lines
@@ -102,11 +103,14 @@ import UVKeeper
         }
     }
 
-    @Test("logs --follow prints what is added until it is interrupted, and survives a cut") func follow() throws {
+    @Test("logs --follow prints what is added, lines without an end too, until it is interrupted, and survives a cut")
+    func follow() throws {
         try CommandHome.with { home in
             #expect(
-                try home.run("spawn", "s", "--capture-output", "--", "sh", "-c", "while read x; do echo got $x; done")
-                    .code == 0)
+                try home.run(
+                    "spawn", "s", "--capture-output", "--", "sh", "-c", "while read x; do printf 'got %s' $x; done"
+                )
+                .code == 0)
             var environment = ProcessEnvironment.current
             environment["PI_DASHBOARD_HOME"] = home.home
             let configuration = ChildProcess.Configuration(

@@ -36,6 +36,17 @@ import UVKeeper
         }
     }
 
+    @Test("tells a keeper that nothing can reach from none") func unreachable() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "cat").code == 0)
+            try Files.unlink(home.sessions + "/s.rpc.sock")
+            for run in [try home.run("send", "s", "hi"), try home.run("send", "s", stdin: Array("hi\n".utf8))] {
+                #expect(
+                    run.code == 1 && run.errors.contains("lives, and nothing can reach it: uvkeeper kill s"), "\(run)")
+            }
+        }
+    }
+
     @Test("does not know what became of lines that a frozen keeper has taken") func frozen() throws {
         try CommandHome.with { home in
             let spawned = try home.run("spawn", "s", "--json", "--cwd", home.home, "--", "sh", "-c", "cat > out")

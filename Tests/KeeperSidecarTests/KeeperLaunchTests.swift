@@ -47,6 +47,18 @@ import UVLoop
         }
     }
 
+    @Test("A sessions directory that everybody may write to is refused with status 2")
+    func refusesExposedDirectory() throws {
+        try withKeeperHome { home in
+            try Files.makeDirectory(at: home.directory)
+            try Posix.setPermissions(0o777, of: home.directory)
+            let keeper = try home.start()
+            #expect(try home.runToEnd(keeper) == .exited(code: 2))
+            #expect(keeper.standardError.contains("is not private: everybody may write to it, its mode is 777"))
+            #expect(home.names.isEmpty)
+        }
+    }
+
     @Test("PI_KEEPER_SESSIONS_DIR is the sessions directory itself")
     func takesDirectory() throws {
         try withKeeperHome { home in

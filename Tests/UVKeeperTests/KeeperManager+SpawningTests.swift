@@ -66,6 +66,21 @@ import Testing
         }
     }
 
+    @Test("a sessions directory that everybody may write to is refused")
+    func directoryNotPrivate() throws {
+        try withWorld { world throws in
+            let path = world.paths.directory
+            try Files.makeDirectory(at: path)
+            try Posix.setPermissions(0o1777, of: path)
+            #expect(
+                try world.spawnError("s1")
+                    == .directoryNotPrivate(path, "everybody may write to it, its mode is 1777"))
+            #expect(try Files.names(inDirectory: path).isEmpty)
+            try Posix.setPermissions(0o775, of: path)
+            _ = try world.spawn("s1")
+        }
+    }
+
     @Test("a launch log that cannot be opened keeps nobody from starting")
     func launchLogUnusable() throws {
         try withWorld { world throws in
