@@ -47,9 +47,10 @@ enum PosixSpawn {
         var attributes = posix_spawnattr_t()
         try checkCode(posix_spawnattr_init(&attributes))
         defer { posix_spawnattr_destroy(&attributes) }
-        // Default dispositions and an empty mask, as libuv gives a child (H42).
+        // Default dispositions and an empty mask, as libuv gives a child (H42). `sigfillset` leaves out the C library's own
+        // signals, and `posix_spawn` would have those ignored.
         var signals = sigset_t()
-        sigfillset(&signals)
+        _ = withUnsafeMutableBytes(of: &signals) { $0.initializeMemory(as: UInt8.self, repeating: 0xFF) }
         try checkCode(posix_spawnattr_setsigdefault(&attributes, &signals))
         sigemptyset(&signals)
         try checkCode(posix_spawnattr_setsigmask(&attributes, &signals))
