@@ -35,6 +35,18 @@ import Testing
         }
     }
 
+    @Test("without a free descriptor nobody is signalled on a guess, and no keeper is taken for gone or forgotten")
+    func outOfDescriptors() throws {
+        try withWorld { world throws in
+            let lines = try world.host("blind", world.paths.directory, "s1", BuiltProducts.sidecar)
+            #expect(
+                lines == [
+                    "kill false", "stop notPermitted", "process survived, running true", "kill true",
+                    "ended(exited with code 0)",
+                ])
+        }
+    }
+
     @Test("a process that has the former pid of a keeper is not signalled")
     func recycledPID() throws {
         try withWorld { world throws in

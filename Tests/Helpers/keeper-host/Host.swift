@@ -84,6 +84,35 @@ enum Host {
         try loop.close()
     }
 
+    /// Tries to end a keeper without a free descriptor, when the system tells nothing of any process; then with one.
+    static func blind(_ arguments: [String]) throws {
+        let loop = try Loop()
+        let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
+        var taken: [Int32] = []
+        var limit = rlimit(rlim_cur: 64, rlim_max: 64)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        manager.spawnKeeper(for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting) { result in
+            guard case .success(let keeper) = result else { return say(result) }
+            // It begins to look while it can, and cannot any more when it would signal.
+            Processes.killProcess(keeper.pid, grace: .milliseconds(10), on: loop) { result in
+                say("process \(result), running \(keeper.process.isRunning)")
+                for descriptor in taken { closeDescriptor(descriptor) }
+                say("kill \(manager.killKeeper(for: arguments[1]))")
+                keeper.process.waitForNoCrash(window: .seconds(20)) { result in
+                    say(result)
+                    manager.close()
+                }
+            }
+            while case let descriptor = openDescriptor("/dev/null", O_RDONLY), descriptor >= 0 {
+                taken.append(descriptor)
+            }
+            say("kill \(manager.killKeeper(for: arguments[1]))")
+            manager.stopKeeper(for: arguments[1]) { say("stop \($0)") }
+        }
+        loop.run()
+        try loop.close()
+    }
+
     /// Fills a session's pipe, then writes a line that only the keeper can take, with one descriptor to spare: for the
     /// connection, and none to see that the keeper holds its lock. When the keeper has read it, it is told to end.
     static func unseen(_ arguments: [String]) throws {
