@@ -47,7 +47,7 @@ let package = Package(
         .executableTarget(
             name: "uvkeeper",
             dependencies: [
-                "UVKeeper", "KeeperSidecar",
+                "UVKeeper", "KeeperProtocol", "KeeperSidecar",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings,

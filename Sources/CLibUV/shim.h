@@ -95,24 +95,27 @@ static inline int uvkeeper_accept(int descriptor) {
 }
 #endif
 
-/// Pid of the process that listens at the other end of a connected unix socket, or -1.
-static inline pid_t uvkeeper_peer_pid(int descriptor) {
-#if defined(__linux__)
-    struct {
-        pid_t pid;
-        uid_t uid;
-        gid_t gid;
-    } peer; // struct ucred, which needs _GNU_SOURCE
-    socklen_t size = sizeof(peer);
-    return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : -1;
-#elif defined(__APPLE__)
+/// The process that listens at the other end of a connected unix socket, and its user; -1 each where the system does not tell.
+struct uvkeeper_peer {
     pid_t pid;
-    socklen_t size = sizeof(pid);
-    return getsockopt(descriptor, 0 /* SOL_LOCAL */, 2 /* LOCAL_PEERPID */, &pid, &size) == 0 ? pid : -1;
+    uid_t uid;
+    gid_t gid;
+};
+
+static inline struct uvkeeper_peer uvkeeper_peer(int descriptor) {
+    struct uvkeeper_peer peer = {-1, (uid_t)-1, (gid_t)-1};
+#if defined(__linux__)
+    // Its layout is that of struct ucred, which needs _GNU_SOURCE.
+    socklen_t size = sizeof(peer);
+    getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+#elif defined(__APPLE__)
+    socklen_t size = sizeof(peer.pid);
+    getsockopt(descriptor, 0 /* SOL_LOCAL */, 2 /* LOCAL_PEERPID */, &peer.pid, &size);
+    getpeereid(descriptor, &peer.uid, &peer.gid);
 #else
     (void)descriptor;
-    return -1;
 #endif
+    return peer;
 }
 
 /// Record locks on a whole file. `fcntl` is variadic, and the OFD commands need `_GNU_SOURCE`.

@@ -1,11 +1,11 @@
 /// Makes text from outside safe to print on one line: in a log, in an error, on a terminal.
-enum ControlEscaping {
+package enum ControlEscaping {
     /// Writes `text` to `output` with everything that could break a line or drive a terminal escaped: C0 and C1
     /// controls, delete, and the Unicode line and paragraph separators.
     ///
     /// The escapes are `\n`, `\r`, `\t` and `\u{1b}`. A backslash stays as it is, because Windows paths and JSON must
     /// remain readable: the result is for people and cannot be turned back into `text`.
-    static func append(_ text: some StringProtocol, to output: inout String) {
+    package static func append(_ text: some StringProtocol, to output: inout String) {
         for scalar in text.unicodeScalars {
             switch scalar.value {
             case 0x0A: output += "\\n"

@@ -1,6 +1,6 @@
 /// What keeper and server agree on.
 ///
-/// All but ``defaultMaximumLineLength`` and ``hostArgument`` is the original's.
+/// All but ``defaultMaximumLineLength``, ``fewestDescriptors`` and ``hostArgument`` is the original's.
 public enum KeeperConstants {
     /// The crash window: a child that exits within this time after its spawn counts as not started.
     public static let crashWindow: Duration = .milliseconds(300)
@@ -28,6 +28,9 @@ public enum KeeperConstants {
 
     /// The longest line accepted in bytes, newline included, unless told otherwise: 16 MiB.
     public static let defaultMaximumLineLength = 16_777_216
+
+    /// The descriptors that a keeper with one client takes; one that may have fewer does not start.
+    public static let fewestDescriptors: UInt64 = 16
 
     /// The argument by which a host program that is its own sidecar knows that it shall be a keeper: its first, followed
     /// by the session id.

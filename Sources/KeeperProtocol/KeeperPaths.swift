@@ -70,6 +70,15 @@ public struct KeeperPaths: Hashable, Sendable {
         }
     }
 
+    /// The session whose socket has this file name (no directory); nil if there is none.
+    public func sessionID(ofSocketNamed name: String) -> SessionID? {
+        switch platform {
+        case .posix: Self.session(in: name, after: "", before: Self.socketEnd)
+        // A named pipe is in no directory.
+        case .windows: nil
+        }
+    }
+
     /// The session whose keeper's log has this file name (no directory); nil if there is none.
     ///
     /// Nil for every name that starts with `keeper-launch-`, hence also for the log of a session `launch-x`, which
@@ -147,7 +156,7 @@ public struct KeeperPaths: Hashable, Sendable {
 
     // MARK: - Parts of names
 
-    private static let socketEnd = ".rpc.sock"
+    package static let socketEnd = ".rpc.sock"
     private static let pipeStart = "pi-rpc-"
     /// What the names of keepers' pid files end in; others may too.
     package static let keeperPIDEnd = ".pid"

@@ -16,7 +16,8 @@ extension Keeper {
     }
 
     func stdinBroke(_ error: UVError) {
-        guard case .running(let session) = state else { return }
+        // A child that has ended is `childEnded`'s.
+        guard case .running(let session) = state, session.child.isRunning else { return }
         launch.log.write("pi does not read its stdin any more: \(error)")
         end(session, statusNow)
     }

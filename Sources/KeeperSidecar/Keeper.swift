@@ -30,10 +30,6 @@ final class Keeper {
     /// A keeper needs one descriptor for each client; more than this many clients at once are not served anyway.
     private static let descriptorCeiling: UInt64 = 8192
 
-    /// What a keeper with one client takes. Asked first, because libuv aborts the process when there are not even enough
-    /// for its first loop, and because a keeper that can never serve anybody had better not start.
-    private static let fewestDescriptors: UInt64 = 16
-
     let launch: KeeperLaunch
     let loop: Loop
     let timer: TimerHandle
@@ -45,9 +41,10 @@ final class Keeper {
     ///
     /// - Throws: what keeps it from starting.
     static func run(_ launch: KeeperLaunch) throws(KeeperFailure) -> KeeperExitStatus {
-        guard Descriptors.limit.soft >= fewestDescriptors else {
+        // First, because libuv aborts the process when there are not even enough for its first loop.
+        guard Descriptors.limit.soft >= KeeperConstants.fewestDescriptors else {
             throw .badConfiguration(
-                "a keeper needs \(fewestDescriptors) descriptors and may have \(Descriptors.limit.soft); raise the limit "
+                "a keeper needs \(KeeperConstants.fewestDescriptors) descriptors and may have \(Descriptors.limit.soft); raise the limit "
                     + "(ulimit -n)")
         }
         let keeper: Keeper

@@ -40,6 +40,8 @@ final class LineForwarder {
     /// Clients that have sent everything, whose last lines the child's pipe has not taken.
     private var finished: [PipeStream] = []
     private var pendingByteCount = 0
+    /// The client whose lines the child's pipe did not take; another one comes first next time.
+    private var blocker: ObjectIdentifier?
     private var isBlocked = false
     private var isPaused = false
     private var isEnded = false
@@ -160,6 +162,7 @@ final class LineForwarder {
         client.hasForwarded = true
         if !child.write(lines), !isBlocked {
             isBlocked = true
+            blocker = ObjectIdentifier(client)
             for client in clients.values { pause(client) }
         }
     }
@@ -171,7 +174,10 @@ final class LineForwarder {
         limitClients()
         guard isBlocked, !isEnded else { return }
         isBlocked = false
-        for client in Array(clients.values) where !isBlocked { resume(client) }
+        // In turn: whoever is read first may fill the pipe again.
+        let clients = Array(clients.values)
+        let first = clients.firstIndex { ObjectIdentifier($0) == blocker }.map { $0 + 1 } ?? 0
+        for client in clients[first...] + clients[..<first] where !isBlocked { resume(client) }
     }
 
     private func pause(_ client: Client) {

@@ -77,9 +77,10 @@ final class SessionSocket {
         throw .sessionTaken("the socket \(path) comes back as often as it is removed")
     }
 
-    /// Stops listening and removes the names that are still this socket's.
+    /// Removes the names that are still this socket's and stops listening.
     func remove(log: KeeperLog) {
-        listener.close()
+        // First the names: once the socket is closed, another keeper's may get its inode.
+        defer { listener.close() }
         for name in isPublished ? [path, temporary] : [temporary] {
             do throws(UVError) {
                 try Files.unlink(name, ifStill: listener.identity)

@@ -6,13 +6,17 @@ enum KeeperCleanup {
     /// Removes a dead session's files while holding the lock of its pid file, which keeps a keeper that is just starting
     /// from taking over in between. Safe on any thread; nothing here waits.
     ///
-    /// - Parameter terminated: the keeper that lives and has been told to end; its files go although it holds the lock and its
-    ///   socket still accepts.
+    /// - Parameters:
+    ///   - terminated: the keeper that lives and has been told to end; its files go although it holds the lock and its
+    ///     socket still accepts.
+    ///   - makesPIDFile: make the pid file for its lock if it is missing; else other files stay without it.
     /// - Returns: false if they were left: a keeper has come back, or something else has their names.
-    static func remove(_ session: SessionID, paths: KeeperPaths, terminated: Int32? = nil) -> Bool {
+    static func remove(
+        _ session: SessionID, paths: KeeperPaths, terminated: Int32? = nil, makesPIDFile: Bool = false,
+    ) -> Bool {
         let pidPath = paths.keeperPID(for: session)
         do throws(UVError) {
-            let file = try OpenFile(pidPath, .readWrite)
+            let file = try pidFile(pidPath, makesPIDFile)
             // Closing releases the lock, after the file is gone.
             defer { file.close() }
             // The file of a terminated keeper is locked by it, or, of an original one, by nobody.
@@ -26,6 +30,14 @@ enum KeeperCleanup {
             return try Files.unlink(pidPath, ifStill: identity)
         } catch {
             return false
+        }
+    }
+
+    private static func pidFile(_ path: String, _ isMade: Bool) throws(UVError) -> OpenFile {
+        do throws(UVError) {
+            return try OpenFile(path, .readWrite)
+        } catch .noEntry where isMade {
+            return try OpenFile(path, .createNew)
         }
     }
 

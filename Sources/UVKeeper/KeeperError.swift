@@ -68,6 +68,7 @@ extension KeeperError: CustomStringConvertible {
         case .connection(let path, .noEntry): "no keeper: there is no socket \(path)"
         case .connection(let path, .connectionRefused): "no keeper: nobody listens on \(path)"
         case .connection(let path, .notSocket): "no keeper: \(path) is no socket; remove what is there"
+        case .connection(let path, .notPermitted): "no keeper of yours: a process of another user listens on \(path)"
         case .connection(let path, let error): "the connection to \(path) failed: \(error)"
         case .timedOut(let time):
             "the keeper did not take everything within \(time); it may be frozen, or its child does not read"

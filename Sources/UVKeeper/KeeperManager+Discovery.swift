@@ -148,8 +148,8 @@ extension KeeperManager {
 
     private func adopt(_ session: SessionID, _ keeper: Tracked) {
         guard keeper.pid > 1 else { return }
-        // One that was started here stays tracked with its process.
-        if let known = tracked[session], known.pid == keeper.pid, known.process?.isRunning == true { return }
+        // One that was started here stays tracked with its process, also if it was started since the other was found.
+        if tracked[session]?.process?.isRunning == true { return }
         tracked[session] = keeper
     }
 }

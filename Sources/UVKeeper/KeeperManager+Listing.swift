@@ -79,8 +79,11 @@ extension KeeperManager {
     }
 
     private static func list(_ paths: KeeperPaths) -> Result<[KeeperStatus], UVError> {
-        names(in: paths, endingIn: [KeeperPaths.keeperPIDEnd]).map { names in
-            names.compactMap { paths.sessionID(ofKeeperPIDFileNamed: $0) }
+        names(in: paths, endingIn: [KeeperPaths.keeperPIDEnd, KeeperPaths.socketEnd]).map { names in
+            var seen: Set<SessionID> = []
+            // A keeper that has lost one of its two files is found by the other.
+            return names.compactMap { paths.sessionID(ofKeeperPIDFileNamed: $0) ?? paths.sessionID(ofSocketNamed: $0) }
+                .filter { seen.insert($0).inserted }
                 .compactMap { KeeperStatus(KeeperInspection($0, paths: paths), paths: paths) }
         }
     }

@@ -8,7 +8,8 @@ extension KeeperManager {
         case notFound
         /// It has ended, and its child with it.
         case stopped
-        /// It did not end on SIGTERM and was killed, with its child; its files were removed.
+        /// It did not end on SIGTERM and was killed, with its process group; its files were removed. A child that has left
+        /// the group, and does not end when its stdin does, lives on.
         case killed
         /// It runs on.
         case survived
@@ -26,27 +27,36 @@ extension KeeperManager {
     ) {
         loop.preconditionOnThread()
         guard let session = try? SessionID(id) else { return loop.onNextTick { completion(.notFound) } }
-        let paths = paths
-        switch KeeperInspection.finding(session, paths: paths) {
-        case .absent: loop.onNextTick { completion(.notFound) }
-        case .dead:
-            loop.onNextTick {
-                _ = KeeperCleanup.remove(session, paths: paths)
+        let finding = KeeperInspection.finding(session, paths: paths)
+        // One that was started just now may not hold its lock yet.
+        let started = tracked[session].flatMap { $0.process != nil && isStillItself($0, session) ? $0.pid : nil }
+        switch (finding, started) {
+        // A program that serves the session itself must not end itself for it.
+        case (.live(nil), _), (.live(Processes.currentID), _): loop.onNextTick { completion(.notPermitted) }
+        case (.live(let pid?), _), (_, let pid?): end(pid, session, grace, completion)
+        case (.undecided, nil): loop.onNextTick { completion(.notPermitted) }
+        case (.absent, nil): loop.onNextTick { completion(.notFound) }
+        case (.dead, nil):
+            loop.onNextTick { [paths] in
+                _ = KeeperCleanup.remove(session, paths: paths, makesPIDFile: true)
                 completion(.notFound)
             }
-        // A program that serves the session itself must not end itself for it.
-        case .undecided, .live(nil), .live(Processes.currentID): loop.onNextTick { completion(.notPermitted) }
-        case .live(let pid?):
-            Processes.killProcess(pid, group: true, grace: grace, on: loop) { [weak self] result in
-                switch result {
-                case .survived: return completion(.survived)
-                case .notPermitted: return completion(.notPermitted)
-                case .ended, .killed: break
-                }
-                self?.tracked[session] = nil
-                _ = KeeperCleanup.remove(session, paths: paths)
-                completion(result == .killed ? .killed : .stopped)
+        }
+    }
+
+    private func end(
+        _ pid: Int32, _ session: SessionID, _ grace: Duration, _ completion: @escaping (StopResult) -> Void,
+    ) {
+        Processes.killProcess(pid, group: true, grace: grace, on: loop) { [weak self, paths] result in
+            switch result {
+            case .survived: return completion(.survived)
+            case .notPermitted: return completion(.notPermitted)
+            case .ended, .killed: break
             }
+            // The host may have started another one as soon as this one ended.
+            if self?.tracked[session]?.pid == pid { self?.tracked[session] = nil }
+            _ = KeeperCleanup.remove(session, paths: paths, makesPIDFile: true)
+            completion(result == .killed ? .killed : .stopped)
         }
     }
 }

@@ -44,7 +44,8 @@ struct Doctor {
             guard status.kind == .directory else { throw .notDirectory }
             if let exposure = status.exposure {
                 return Finding(
-                    check: "directory", state: .failed, found: "\(path) is not private: \(exposure); chmod 700 it")
+                    check: "directory", state: .failed,
+                    found: "\(path) is not private: \(exposure); make its mode 700 or use another")
             }
             guard status.permissions & 0o077 == 0 else {
                 let mode = String(status.permissions, radix: 8)
@@ -95,9 +96,10 @@ struct Doctor {
 
     private var descriptors: Finding {
         let limit = Descriptors.limit
+        let fewest = KeeperConstants.fewestDescriptors
         return Finding(
-            check: "descriptors", state: limit.hard < 256 ? .warning : .ok,
-            found: "limit \(limit.soft), can be raised to \(limit.hard)")
+            check: "descriptors", state: limit.soft < fewest ? .failed : limit.hard < 256 ? .warning : .ok,
+            found: "limit \(limit.soft), can be raised to \(limit.hard); a keeper needs \(fewest)")
     }
 
     private var processes: Finding {

@@ -7,7 +7,7 @@ struct KillCommand: ParsableCommand {
         abstract: "End sessions: keeper and child.",
         discussion: """
             Sends SIGTERM to the keeper's process group, SIGKILL to what is left of it after --grace, and removes leftover \
-            files. Exits with 1 if a session has no keeper or does not end.
+            files. Exits with 1 if a session has neither keeper nor files, does not end, or leaves files behind.
             """,
     )
 
@@ -30,7 +30,7 @@ struct KillCommand: ParsableCommand {
     }
 
     func run() throws {
-        try shared.run { manager, loop, done in
+        try shared.run(unreported: .unknownOutcome) { manager, loop, done in
             guard all else { return kill(sessions, manager, done) }
             manager.listKeepers { result in
                 switch result {
@@ -46,15 +46,14 @@ struct KillCommand: ParsableCommand {
         var left = sessions.count
         var code = ExitCode.success
         for session in sessions.map(\.rawValue) {
-            // The file that names it goes with the others.
-            let stale = manager.status(of: session).flatMap { $0.state == .stale ? $0 : nil }
-            let orphan = stale?.childPID
+            // The file that names the child goes with the others.
+            let status = manager.status(of: session)
+            let wasStale = status?.state == .stale
             manager.stopKeeper(for: session, grace: .seconds(grace)) { result in
-                if !isDone(result, session, wasStale: stale != nil, manager) { code = .failure }
-                if let orphan, Processes.isProcessAlive(orphan) {
-                    Output.error(
-                        "session \(session): its keeper was dead; process \(orphan), which was its child, may still run"
-                    )
+                if !isDone(result, session, wasStale: wasStale, manager) { code = .failure }
+                // A keeper that ends by itself ends its child; a dead or killed one cannot.
+                if wasStale || result == .killed, let orphan = status?.childPID, Processes.isProcessAlive(orphan) {
+                    Output.error("session \(session): process \(orphan), which was its child, may still run")
                 }
                 left -= 1
                 if left == 0 { done(code) }
@@ -66,9 +65,12 @@ struct KillCommand: ParsableCommand {
         _ result: KeeperManager.StopResult, _ session: String, wasStale: Bool, _ manager: KeeperManager,
     ) -> Bool {
         // The files of a dead keeper were the session; gone, if they could be removed. With --all, also what has ended since.
-        let isCleared = (wasStale || all) && manager.status(of: session) == nil
+        let status = manager.status(of: session)
+        let isCleared = (wasStale || all) && status == nil
         let (name, isDone, text) =
             switch result {
+            case .stopped where status?.state == .stale, .killed where status?.state == .stale:
+                ("leftovers", false, "ended, but its files cannot be removed from \(manager.sessionsDirectory)")
             case .stopped: ("stopped", true, "ended")
             case .killed: ("killed", true, "killed: it did not end on SIGTERM within \(grace) s")
             case .notFound where isCleared: ("not-found", true, "removed what a dead keeper had left")

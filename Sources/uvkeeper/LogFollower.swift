@@ -45,8 +45,7 @@ final class LogFollower {
                 defer { file.close() }
                 try printRest(of: file)
             } catch {
-                // Gone for now: a session that is started again makes it anew.
-                beginAnew()
+                // Gone for now. A session that is started again makes it anew, which its identity will tell.
             }
         }
     }
@@ -127,11 +126,12 @@ private struct LogRecord: Encodable {
     var text: String
 
     init(_ line: Substring) {
-        // [2026-01-02T03:04:05.678Z] text
-        let stamp = line.prefix(27)
-        if stamp.count == 27, stamp.hasPrefix("["), stamp.hasSuffix("Z] ") || stamp.hasSuffix("] ") {
+        let pattern = "[0000-00-00T00:00:00.000Z] "
+        let stamp = line.prefix(pattern.count)
+        let isStamp = zip(stamp, pattern).allSatisfy { $0 == $1 || ($1 == "0" && $0.isASCII && $0.isNumber) }
+        if stamp.count == pattern.count, isStamp {
             time = String(stamp.dropFirst().dropLast(2))
-            text = String(line.dropFirst(27))
+            text = String(line.dropFirst(pattern.count))
         } else {
             text = String(line)
         }

@@ -1,3 +1,4 @@
+import KeeperProtocol
 import UVKeeper
 
 #if canImport(FoundationEssentials)
@@ -15,7 +16,17 @@ import Musl
 enum Output {
     static func line(_ text: String) { print(text) }
 
-    static func error(_ text: String) { Descriptors.writeToStandardError("uvkeeper: \(text)\n") }
+    static func error(_ text: String) { Descriptors.writeToStandardError("uvkeeper: \(printable(text))\n") }
+
+    /// With everything escaped that drives a terminal, but for the ends of lines.
+    static func printable(_ text: String) -> String {
+        var result = ""
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            if number > 0 { result += "\n" }
+            ControlEscaping.append(line, to: &result)
+        }
+        return result
+    }
 
     static func reportLoss() { error("the output could not be written") }
 
@@ -41,7 +52,13 @@ enum Output {
 
     /// Rows under a heading, columns as wide as their widest entry; numbers to the right.
     static func table(_ heading: [String], _ rows: [[String]], rightAligned: Set<Int>) {
-        let all = [heading] + rows
+        let all = ([heading] + rows).map { row in
+            row.map { text in
+                var cell = ""
+                ControlEscaping.append(text, to: &cell)
+                return cell
+            }
+        }
         let widths = heading.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
         for row in all {
             let cells = row.enumerated().map { column, text in

@@ -23,15 +23,21 @@ struct SendCommand: ParsableCommand {
     @Argument(help: "The line, without its newline. Default: the lines of stdin.")
     var line: String?
 
-    @Option(help: ArgumentHelp("For stdin: how long the keeper may take nothing.", valueName: "seconds"))
-    var timeout = 30.0
+    @Option(
+        help: ArgumentHelp("For stdin: how long the keeper may take nothing. Default: 30.", valueName: "seconds"))
+    var timeout: Double?
 
     func validate() throws {
-        guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout takes seconds, more than 0") }
+        guard (timeout ?? 1) > 0, (timeout ?? 1) < 1e6 else {
+            throw ValidationError("--timeout takes seconds, more than 0")
+        }
+        guard line == nil || timeout == nil else {
+            throw ValidationError("--timeout is for stdin; a LINE has three attempts within 1.25 seconds")
+        }
     }
 
     func run() throws {
-        try shared.run { manager, loop, done in
+        try shared.run(unreported: .unknownOutcome) { manager, loop, done in
             if let line {
                 let bytes = line.utf8.count + (line.utf8.last == UInt8(ascii: "\n") ? 0 : 1)
                 let lines = line.utf8.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
@@ -41,7 +47,7 @@ struct SendCommand: ParsableCommand {
                 return
             }
             let path = manager.paths.socket(for: session)
-            let sender = StreamSender(to: path, on: loop, timeout: .seconds(timeout)) { outcome, lines, bytes in
+            let sender = StreamSender(to: path, on: loop, timeout: .seconds(timeout ?? 30)) { outcome, lines, bytes in
                 report(outcome, lines: lines, bytes: bytes, manager, done)
             }
             sender.start()
@@ -67,12 +73,18 @@ struct SendCommand: ParsableCommand {
         done(code)
     }
 
+    /// A keeper this old has published its socket.
+    private static let longestStart = Duration.seconds(1)
+
     /// The error, and what else is known of its cause.
     private func explain(_ error: KeeperError, _ manager: KeeperManager) -> String {
         switch error {
         case .connection(_, .noEntry), .connection(_, .connectionRefused):
             guard let keeper = manager.status(of: session.rawValue), keeper.state == .live else { return "\(error)" }
             let process = keeper.keeperPID.map { ", process \($0)," } ?? ""
+            guard keeper.age ?? .zero > SendCommand.longestStart else {
+                return "\(error); its keeper\(process) is starting"
+            }
             return "\(error); its keeper\(process) lives, and nothing can reach it: uvkeeper kill \(session)"
         case .connection(_, .connectionReset), .connection(_, .brokenPipe):
             return "\(error); uvkeeper logs \(session) may tell why"

@@ -6,7 +6,9 @@ struct SharedOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The sessions directory.",
-            discussion: "Default: .pi/dashboard/sessions below PI_DASHBOARD_HOME or the home directory.",
+            discussion:
+                "Default: .pi/dashboard/sessions below PI_DASHBOARD_HOME or the home directory. PI_KEEPER_SESSIONS_DIR is "
+                + "for keepers, and not read here.",
             valueName: "dir"))
     var sessionsDir: String?
 
@@ -15,8 +17,12 @@ struct SharedOptions: ParsableArguments {
 
     /// Runs `body` with a manager on a loop, then the loop until the body has called its last argument with an exit code.
     ///
+    /// - Parameter unreported: the exit code if it was 0 and the report of it could not be written.
     /// - Throws: that exit code, if it is not 0, also when there is no manager; or why there is no loop.
-    func run(_ body: (KeeperManager, Loop, @escaping (ExitCode) -> Void) -> Void) throws {
+    func run(
+        unreported: ExitCode = .failure,
+        _ body: (KeeperManager, Loop, @escaping (ExitCode) -> Void) -> Void,
+    ) throws {
         let loop = try Loop()
         var options = KeeperManager.Options()
         options.sessionsDirectory = sessionsDir
@@ -38,19 +44,19 @@ struct SharedOptions: ParsableArguments {
         guard let code else { preconditionFailure("the command ended without an outcome") }
         if !Output.flush() {
             Output.reportLoss()
-            throw ExitCode.failure
+            throw code == .success ? unreported : code
         }
         if code != .success { throw code }
     }
 
     /// Reports a failure: a sentence on stderr, or with `--json` an object on stdout.
-    func fail(_ error: some Error, _ done: (ExitCode) -> Void) {
+    func fail(_ error: some Error, as code: ExitCode = .failure, _ done: (ExitCode) -> Void) {
         if json {
             Output.json(["error": "\(error)"])
         } else {
             Output.error("\(error)")
         }
-        done(.failure)
+        done(code)
     }
 }
 

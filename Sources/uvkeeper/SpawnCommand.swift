@@ -8,7 +8,8 @@ struct SpawnCommand: ParsableCommand {
         discussion: """
             The command's stdin is the session: what is sent to it arrives there, line by line. Its output is discarded, \
             or with --capture-output appended to the session's log. Waits until the child has outlived its first 300 ms, \
-            so that a command that fails at once is reported as failed.
+            so that a command that fails at once is reported as failed. Exits with 2 if the keeper runs and its session \
+            was not ready in time: see uvkeeper list, uvkeeper logs.
             """,
     )
 
@@ -24,7 +25,9 @@ struct SpawnCommand: ParsableCommand {
 
     @Option(
         name: .customLong("env"), parsing: .unconditionalSingleValue,
-        help: ArgumentHelp("Set a variable for the child; may be repeated.", valueName: "name=value"))
+        help: ArgumentHelp(
+            "Set a variable for the keeper and its child; may be repeated. PI_KEEPER_* are the keeper's own settings.",
+            valueName: "name=value"))
     var variables: [String] = []
 
     @Flag(help: "Append the child's stdout and stderr to the session's log.")
@@ -55,19 +58,21 @@ struct SpawnCommand: ParsableCommand {
             let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             environment[String(parts[0])] = String(parts[1])
         }
-        try shared.run { manager, loop, done in
+        try shared.run(unreported: .unknownOutcome) { manager, loop, done in
             manager.spawnKeeper(
                 for: session.rawValue,
                 in: cwd ?? ".",
                 environment: environment,
                 command: [command[0]],
                 arguments: Array(command.dropFirst()),
-                capturesOutput: captureOutput,
+                capturesOutput: captureOutput ? true : nil,
                 readiness: noWait ? .started : .settled,
                 deadline: .seconds(timeout),
             ) { result in
                 switch result {
-                case .failure(let error): shared.fail(error, done)
+                case .failure(let error):
+                    let runsOn = if case .notReady = error { true } else { false }
+                    shared.fail(error, as: runsOn ? .unknownOutcome : .failure, done)
                 case .success(let keeper):
                     report(keeper, childPID: manager.status(of: session.rawValue)?.childPID)
                     done(.success)

@@ -38,6 +38,15 @@ struct UVKeeperCommand: ParsableCommand {
                 withError: ValidationError(
                     "An argument is not valid UTF-8; a line of any bytes goes through the stdin of uvkeeper send"))
         }
-        main(nil)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch  where exitCode(for: error) == .validationFailure {
+            // It quotes what was given.
+            Descriptors.writeToStandardError(Output.printable(fullMessage(for: error)) + "\n")
+            Processes.exit(ExitCode.validationFailure.rawValue)
+        } catch {
+            exit(withError: error)
+        }
     }
 }

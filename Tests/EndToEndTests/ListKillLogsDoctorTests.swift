@@ -75,6 +75,31 @@ import UVKeeper
         }
     }
 
+    @Test("a keeper that has lost its pid file is listed, and ended with the others") func lostPIDFile() throws {
+        try CommandHome.with { home in
+            let spawned = try home.run("spawn", "s", "--json", "--", "cat")
+            let keeper = try #require(home.number("keeperPID", in: spawned.output))
+            try Files.unlink(home.sessions + "/s.rpc.sock.pid")
+            let list = try home.run("list", "--json")
+            #expect(home.number("keeperPID", in: list.output) == keeper && list.output.contains(#""state":"live""#))
+            #expect(try home.run("kill", "--all").code == 0)
+            #expect(!Processes.isProcessAlive(keeper))
+            #expect(try Files.names(inDirectory: home.sessions) == ["keeper-launch-s.log", "keeper-s.log"])
+        }
+    }
+
+    @Test("kill of a frozen keeper names a child that has left its process group") func killFrozenOrphan() throws {
+        try CommandHome.with { home in
+            let spawned = try home.run("spawn", "s", "--json", "--", "setsid", "sleep", "1000")
+            let keeper = try #require(home.number("keeperPID", in: spawned.output))
+            let child = try #require(home.number("childPID", in: spawned.output))
+            defer { #expect(throws: Never.self) { try Processes.send(.kill, to: child) } }
+            try Processes.send(.stop, to: keeper)
+            let run = try home.run("kill", "s", "--grace", "0.1")
+            #expect(run.code == 0 && run.errors.contains("process \(child), which was its child"), "\(run)")
+        }
+    }
+
     @Test("kill --all ends every session") func killAll() throws {
         try CommandHome.with { home in
             for name in ["a", "b", "c"] { #expect(try home.run("spawn", name, "--no-wait", "--", "cat").code == 0) }

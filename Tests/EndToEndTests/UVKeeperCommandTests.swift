@@ -75,6 +75,44 @@ import UVKeeper
             """)
     }
 
+    @Test("what was done, and could not be reported, is unknown and not undone") func unreported() throws {
+        try expectScript(
+            """
+            "$2" spawn s --sessions-dir "$1" -- sh -c "cat > '$1/out'" > /dev/full 2> "$1/said"
+            [ $? = 2 ] && grep -q 'could not be written' "$1/said" || exit 3
+            "$2" send s once --json --sessions-dir "$1" > /dev/full
+            [ $? = 2 ] || exit 4
+            "$2" send nobody once --json --sessions-dir "$1" > /dev/full
+            [ $? = 1 ] || exit 5
+            "$2" list --sessions-dir "$1" > /dev/full
+            [ $? = 1 ] || exit 6
+            "$2" kill s --sessions-dir "$1" > /dev/full
+            [ $? = 2 ] && [ "$(cat "$1/out")" = once ]
+            """)
+    }
+
+    @Test("nothing that was given reaches a terminal as a command for it") func escapes() throws {
+        try expectScript(
+            """
+            id=$(printf '\\033]0;x\\007')
+            "$2" spawn "$id" --sessions-dir "$1" -- cat 2> "$1/said"
+            [ $? = 64 ] || exit 2
+            "$2" list --sessions-dir "$1/$id" 2>> "$1/said"
+            "$2" doctor --sessions-dir "$1/$id" >> "$1/said"
+            grep -q 'u{1b}' "$1/said" && ! grep -q "$(printf '\\033')" "$1/said"
+            """)
+    }
+
+    @Test("a directory in which nothing can be made is an error, not the end of the command") func nowhere() throws {
+        try expectScript(
+            """
+            for command in doctor 'spawn s -- cat'; do
+                "$2" ${command%% *} --sessions-dir /proc/x $(echo "$command" | cut -s -d' ' -f2-) > "$1/said" 2>&1
+                [ $? = 1 ] && grep -q ENOENT "$1/said" || exit 3
+            done
+            """)
+    }
+
     @Test("logs --json has an object for each line, empty ones and those that end in a carriage return too")
     func logLines() throws {
         try expectScript(

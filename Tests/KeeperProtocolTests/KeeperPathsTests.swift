@@ -102,6 +102,15 @@ struct KeeperPathsTests {
         }
     }
 
+    @Test("A socket's name is a session's, a pid file's is no socket's")
+    func recognisesSockets() {
+        #expect(posix.sessionID(ofSocketNamed: "x.rpc.sock")?.rawValue == "x")
+        for name in [".rpc.sock", "x.rpc.sock.pid", "x.rpc.sock.pi-pid", ".a1b2c.s", "-x.rpc.sock", ""] {
+            #expect(posix.sessionID(ofSocketNamed: name) == nil)
+        }
+        #expect(windows.sessionID(ofSocketNamed: "x.rpc.sock") == nil)
+    }
+
     // MARK: - How long a socket's path may be
 
     @Test("The bytes left count the whole path, in bytes")

@@ -89,6 +89,26 @@ import UVLoop
         }
     }
 
+    @Test("A child that fails is status 1, also if a line comes in the same moment", arguments: [false, true])
+    func failsUnderLoad(hasLine: Bool) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "exec sleep 1000")
+            let client = try KeeperClient(to: keeper.socket, on: home.loop)
+            client.write("before\n")
+            let child = try #require(Int32(String(decoding: Files.read(keeper.childPIDFile, limit: 16), as: UTF8.self)))
+            // It learns of both at once; within its crash window, but on a very slow machine.
+            try keeper.send(.stop)
+            try Processes.send(.kill, to: child)
+            try home.until("the child has ended") { Processes.liveness(of: child) == .gone }
+            if hasLine { client.write("line\n") }
+            try keeper.send(.continue)
+            let status = try home.runToEnd(keeper)
+            let isLate = keeper.log.contains("keeper ready")
+            #expect(status == .exited(code: isLate ? 0 : 1))
+            #expect(keeper.log.contains("pi ended within its crash window") != isLate)
+        }
+    }
+
     @Test("A signal at any point of the start ends a keeper in order, child included")
     func endsDuringStart() throws {
         try withKeeperHome { home in

@@ -76,6 +76,8 @@ import UVKeeper
                 settings, run: run, clock: RunClock(start: LibUV.monotonicTime), role: .guest(try Vitals(run.vitals)))
             let listener = try PipeListener(
                 bindingTo: engine.manager.paths.socket(for: engine.sessions[0].name), on: loop ?? engine.loop)
+            // Without one nothing is confirmed at a session's socket.
+            try OpenFile(engine.manager.paths.keeperPID(for: engine.sessions[0].name), .createNew).close()
             try listener.listen { listener, accepted in
                 guard let stream = expectNoError({ try accepted.get() }) else { return }
                 expectNoError {

@@ -34,6 +34,12 @@ public enum Posix {
         try check(chmod(path, mode_t(permissions)))
     }
 
+    /// Mirrors `utimensat`.
+    public static func setModificationTime(_ seconds: Int, of path: String) throws {
+        let times = [timespec](repeating: timespec(tv_sec: seconds, tv_nsec: 0), count: 2)
+        try check(utimensat(AT_FDCWD, path, times, 0))
+    }
+
     /// Mounts a file system in memory.
     ///
     /// - Returns: false where that is not permitted.

@@ -177,6 +177,22 @@ import UVKeeper
         }
     }
 
+    @Test(
+        "a line is for no other user's process, whoever has made the directory",
+        .enabled(if: World.isRoot, "only root can become another user"))
+    func stranger() throws {
+        try withWorld { world throws in
+            try Posix.setPermissions(0o777, of: world.root)
+            let path = world.root + "/s1.rpc.sock"
+            let stranger = try HostProcess(["stranger", path], in: world)
+            #expect(try stranger.lines(1) == ["listening"])
+            let lines = try world.host("unprivileged", "1", world.root, "s1")
+            #expect(
+                lines.contains("refused: no keeper of yours: a process of another user listens on \(path)"), "\(lines)")
+            #expect(try stranger.end().last == "got nothing")
+        }
+    }
+
     @Test("without a free descriptor a line is refused; when there is one again it is written")
     func outOfDescriptors() throws {
         try withWorld { world throws in

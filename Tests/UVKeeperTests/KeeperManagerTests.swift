@@ -19,6 +19,38 @@ import Testing
         }
     }
 
+    @Test("a keeper that was started just now is stopped, whether it has claimed its session or not")
+    func stopsStarting() throws {
+        try withWorld { world throws in
+            for _ in 0..<5 {
+                let keeper = try world.trySpawn("s1", readiness: .started).get()
+                let stopped: KeeperManager.StopResult = try world.result { done in
+                    world.manager.stopKeeper(for: "s1", completion: done)
+                }
+                #expect(stopped == .stopped)
+                try world.eventually { !keeper.process.isRunning }
+                #expect(try world.sessionFiles().filter { !$0.hasSuffix(".log") } == [])
+            }
+        }
+    }
+
+    @Test("a time that no file should have does not end whoever lists it", arguments: [Int.min, Int.max])
+    func impossibleTime(seconds: Int) throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            guard Posix.mountMemory(at: world.paths.directory, options: "size=64k,mode=700") else {
+                return withKnownIssue("skipped: mounting a file system is not permitted here") { Issue.record() }
+            }
+            defer { Posix.unmount(world.paths.directory) }
+            let path = world.paths.keeperPID(for: try SessionID("s1"))
+            try world.write("4194999", to: path)
+            try Posix.setModificationTime(seconds, of: path)
+            let status = try #require(world.manager.status(of: "s1"))
+            // Traps for a duration of more seconds than an Int64 has.
+            #expect(status.state == .stale && status.age?.components != nil)
+        }
+    }
+
     @Test("what is not tracked is not killed, discovered or not valid")
     func notTracked() throws {
         try withWorld { world throws in

@@ -16,6 +16,17 @@ import UVKeeper
         }
     }
 
+    @Test("nor does one whose pid file was removed") func pidFileRemoved() throws {
+        try withStalledChild { loop, manager, keeper, _, done in
+            try Files.unlink("\(manager.sessionsDirectory)/s.rpc.sock.pid")
+            try onceRead(by: keeper, on: loop) { try Processes.send(.terminate, to: keeper) }
+            manager.writeRPC("last", to: "s") { outcome in
+                #expect(outcome.isUnknown, "\(outcome)")
+                done()
+            }
+        }
+    }
+
     @Test("a line that only the keeper holds is unknown when the child ends") func childEnds() throws {
         try withStalledChild { loop, manager, keeper, child, done in
             try onceRead(by: keeper, on: loop) { try Processes.send(.kill, to: child) }

@@ -13,6 +13,10 @@ import UVLoop
             #expect(try Files.status(of: directory + "/a").permissions & 0o077 == 0)
             _ = try OpenFile(directory + "/f", .createNew)
             #expect(throws: UVError.exists) { try Files.makeDirectory(at: directory + "/f") }
+            #if os(Linux)
+            // Nothing can be made there, although the parent is there.
+            #expect(throws: UVError.noEntry) { try Files.makeDirectory(at: "/proc/x/y") }
+            #endif
             #expect(throws: UVError.notDirectory) { try Files.makeDirectory(at: directory + "/f/g") }
             symlink("nowhere", directory + "/dangling")
             #expect(throws: UVError.self) { try Files.makeDirectory(at: directory + "/dangling") }

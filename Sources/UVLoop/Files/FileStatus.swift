@@ -67,6 +67,8 @@ public struct FileStatus: Hashable, Sendable {
         size = status.st_size
         owner = UInt32(truncatingIfNeeded: status.st_uid)
         identity = FileIdentity(device: status.st_dev, inode: status.st_ino)
-        modifiedAt = .seconds(Int64(status.st_mtim.tv_sec)) + .nanoseconds(Int64(status.st_mtim.tv_nsec))
+        // Anybody can give a file any time; what is further away than 30,000 years would not fit a sum.
+        let seconds = max(-1 << 40, min(1 << 40, Int64(status.st_mtim.tv_sec)))
+        modifiedAt = .seconds(seconds) + .nanoseconds(Int64(status.st_mtim.tv_nsec))
     }
 }

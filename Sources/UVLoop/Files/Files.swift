@@ -9,13 +9,20 @@ public enum Files {
     /// - Throws: ``UVError/exists`` or ``UVError/notDirectory`` if something else has a name on the way.
     public static func makeDirectory(at path: String, permissions: UInt32 = 0o700) throws(UVError) {
         do {
-            try request(path) { uv_fs_mkdir(nil, $0, path, CInt(permissions), nil) }
-        } catch .exists {
-            guard try status(of: path).kind == .directory else { throw .exists }
+            try makeOneDirectory(at: path, permissions)
         } catch .noEntry {
             guard let parent = parent(of: path) else { throw .noEntry }
             try makeDirectory(at: parent, permissions: permissions)
-            try makeDirectory(at: path, permissions: permissions)
+            // Once: where nothing can be made, below /proc for instance, the error stays the same for ever.
+            try makeOneDirectory(at: path, permissions)
+        }
+    }
+
+    private static func makeOneDirectory(at path: String, _ permissions: UInt32) throws(UVError) {
+        do {
+            try request(path) { uv_fs_mkdir(nil, $0, path, CInt(permissions), nil) }
+        } catch .exists {
+            guard try status(of: path).kind == .directory else { throw .exists }
         }
     }
 

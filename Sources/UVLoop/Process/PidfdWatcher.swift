@@ -12,6 +12,9 @@ final class PidfdWatcher: Handle, ChildWatcher {
     private let pidfd: CInt
     /// The child was gone before it could be watched; `pidfd` is a descriptor that says so.
     private let isCollected: Bool
+    /// Runs while the status is not to be had yet.
+    private var retry: TimerHandle?
+    private static let retryInterval = Duration.milliseconds(50)
 
     /// Whether the kernel has pidfds (5.3 and later, and no seccomp filter in the way).
     static let isAvailable: Bool = {
@@ -53,7 +56,11 @@ final class PidfdWatcher: Handle, ChildWatcher {
         try checkErrno(uvkeeper_pidfd_send_signal(pidfd, signal.rawValue))
     }
 
-    override func willClose() { onExit = nil }
+    override func willClose() {
+        onExit = nil
+        retry?.close()
+        retry = nil
+    }
 
     override func didClose() { Descriptors.close(pidfd) }
 
@@ -62,13 +69,24 @@ final class PidfdWatcher: Handle, ChildWatcher {
         var result = uvkeeper_pidfd_wait(pidfd, &status)
         // By its pid where the kernel cannot wait for a descriptor (before 5.4).
         if result < 0, uvkeeper_errno() == EINVAL { result = waitpid(pid, &status, WNOHANG) }
-        // Zero: not ended after all. An error: somebody else has collected it, or SIGCHLD is ignored.
-        guard result != 0 else { return }
         // Always returns 0.
         _ = uv_poll_stop(raw.poll)
+        // Zero: it has ended, and a debugger that traces it has its status first; the pidfd stays readable meanwhile. An
+        // error: somebody else has collected it, or SIGCHLD is ignored.
+        guard result != 0 else { return collectLater() }
         let onExit = onExit
         self.onExit = nil
         onExit?(result > 0 ? ProcessExit(waitStatus: status) : .unknown)
+    }
+
+    private func collectLater() {
+        do throws(UVError) {
+            let timer: TimerHandle = if let retry { retry } else { try TimerHandle(on: loop) }
+            retry = timer
+            timer.start(after: PidfdWatcher.retryInterval) { [unowned self] _ in collect() }
+        } catch {
+            preconditionFailure("uv_timer_init does not fail: \(error)")
+        }
     }
 
     private typealias Started = (pid: pid_t, pidfd: CInt, isCollected: Bool)

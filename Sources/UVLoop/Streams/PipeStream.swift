@@ -142,11 +142,11 @@ public final class PipeStream: Handle {
         return !isClosing && uv_fileno(raw, &descriptor) == 0 ? descriptor : nil
     }
 
-    /// The process that listens, or listened, at the other end of a connection, or made the socket pair; nil if the system
-    /// does not tell. Mirrors `SO_PEERCRED`.
-    public var peerProcessID: Int32? {
-        let pid = descriptor.map(uvkeeper_peer_pid) ?? -1
-        return pid > 0 ? pid : nil
+    /// The process that listens, or listened, at the other end of a connection, or made the socket pair, and its user; nil
+    /// each if the system does not tell. Mirrors `SO_PEERCRED`.
+    public var peer: (processID: Int32?, userID: UInt32?) {
+        guard let peer = descriptor.map(uvkeeper_peer) else { return (nil, nil) }
+        return (peer.pid > 0 ? peer.pid : nil, peer.uid == .max ? nil : peer.uid)
     }
 
     /// Whether a write would fail because nobody has the other end open; see ``Descriptors/isBroken(_:)``.

@@ -21,7 +21,7 @@ public enum SocketProbe: Hashable, Sendable {
             let descriptor = try checkErrno(uvkeeper_socket())
             defer { Descriptors.close(descriptor) }
             try checkErrno(address.withSockaddr { connect(descriptor, $0, $1) })
-            let pid = uvkeeper_peer_pid(descriptor)
+            let pid = uvkeeper_peer(descriptor).pid
             self = .accepting(pid: pid > 0 ? pid : nil)
         } catch {
             switch error {

@@ -163,6 +163,30 @@ enum Host {
         try loop.close()
     }
 
+    /// As yet another user: listens at a path that clients may connect to, until stdin ends; then says what came.
+    static func stranger(_ path: String) throws {
+        guard setgid(65533) == 0, setuid(65533) == 0 else { return say("cannot") }
+        let loop = try Loop()
+        let listener = try PipeListener(bindingTo: path, on: loop)
+        guard chmod(path, 0o666) == 0 else { return say("cannot open it to all") }
+        var clients: [PipeStream] = []
+        var bytes = 0
+        try listener.listen(backlog: 16) { _, result in
+            guard case .success(let client) = result else { return say(result) }
+            clients.append(client)
+            try? client.readStart(
+                onBytes: { _, chunk in bytes += chunk.byteCount }, onEnd: { stream, _ in stream.close() })
+        }
+        say("listening")
+        _ = getchar()
+        loop.run(.noWait)
+        say(bytes == 0 ? "got nothing" : "got \(bytes) bytes")
+        listener.close()
+        for client in clients { client.close() }
+        loop.run()
+        try loop.close()
+    }
+
     /// Locks a file as a keeper does, until stdin ends.
     static func lock(_ path: String) throws {
         let file = try OpenFile(path, .readWrite)
