@@ -1,13 +1,12 @@
 """What is measured: for each benchmark how each peer is run, which figures its JSON holds, and what the target is."""
 
 import contextlib
-import json
 import os
 import subprocess
 from dataclasses import dataclass, field
 
 from .keepers import Keeper, Workplace, calls_of_life, keeper_command
-from .measuring import run
+from .measuring import Failed, run
 from .peers import BENCHMARKS
 
 NODE_PEER = BENCHMARKS / "Peers" / "node" / "peer.mjs"
@@ -65,14 +64,16 @@ def only_c(limit):
     return [Target("c", "at most", limit)]
 
 
-def micro(name, title, count, unit, limit, operations, rounds=7, figures=None):
-    """The same in Swift and in C."""
+def micro(name, title, count, unit, limit, operations, rounds=7, figures=None, variants=()):
+    """The same in Swift and in C; `variants`: how else C does it, each a benchmark of its own, `name-variant`."""
 
     @contextlib.contextmanager
     def prepare(peers, place):
+        programs = {"uvkeeper": (peers.swift, name), "c": (peers.c, name)}
+        programs |= {f"c:{variant}": (peers.c, f"{name}-{variant}") for variant in variants}
         yield {
-            key: lambda count, executable=executable: ([executable, name, count], None)
-            for key, executable in (("uvkeeper", peers.swift), ("c", peers.c))
+            key: lambda count, executable=executable, program=program: ([executable, program, count], None)
+            for key, (executable, program) in programs.items()
         }
 
     figures = figures or [Figure(title, unit=unit, targets=only_c(limit) if limit else [])]
@@ -117,7 +118,9 @@ def scan(files):
 
     # Names and contents become objects.
     figure = Figure(f"scan of {files:,} pid files", unit="ms", targets=only_c(2.5))
-    return Benchmark(f"scan:{files}", "micro", 20 if files < 5000 else 4, [figure], prepare, 7, (1, 4) if files < 5000 else (1, 2))
+    # Of more files, more of the same calls.
+    count, operations = (20, (1, 4)) if files <= 1000 else (4, None)
+    return Benchmark(f"scan:{files}", "micro", count, [figure], prepare, 7, operations)
 
 
 def connect(in_flight):
@@ -149,26 +152,34 @@ def connect(in_flight):
             yield runs
 
     targets = [Target("c", "at most", 1 / 0.9)]
-    for ours in ("uvkeeper", "uvkeeper:manager"):
+    # With more in flight the manager's lines share connections: to compare that with a connection per line says nothing.
+    for ours in ("uvkeeper", "uvkeeper:manager") if in_flight == 1 else ("uvkeeper",):
         targets += [Target("node24", "at least", 2.5, ours), Target("nio", "at least", 2.5, ours)]
     figure = Figure(f"connect, write, close; {in_flight} in flight", unit="µs", targets=targets)
-    operations = (256, 2304)
-    return Benchmark(f"connect:{in_flight}", "connect", 10000, [figure], prepare, 7, operations)
+    count = 6000 if in_flight == 1 else 10000
+    return Benchmark(f"connect:{in_flight}", "connect", count, [figure], prepare, 7, (256, 1280))
 
 
 def forward(size, connections):
     """The same load, made in C, through each peer's keeper to the same child; the keeper's processor time beside it."""
-    lines = 400_000 if size < 512 else 100_000
+    # So many that a run takes about a second: shorter ones measure how the scheduler places three processes.
+    lines = 12_000_000 if size < 512 else 800_000
+    # In so many parts: the child tells of each, and one warms the keeper up.
+    parts = 8
 
     @contextlib.contextmanager
     def prepare(peers, place):
         def command(key, fifo):
             def start(count):
-                # A keeper per run: its child expects the bytes of one round.
-                child = [str(peers.c), "sink", str(fifo), str(count * size)]
+                # Fewer for Node, which takes several times as long for a line.
+                if key.startswith("node"):
+                    count //= 16 if size < 512 else 4
+                part = max(1, count // parts)
+                # A keeper per run: its child expects the bytes of one part.
+                child = [str(peers.c), "sink", str(fifo), str(part * size)]
                 keeper = Keeper(peers, key, place, child)
-                arguments = [keeper.socket, fifo, keeper.pid, connections, size, 3]
-                return [peers.c, "feed", count, *arguments], None, keeper.end
+                arguments = [keeper.socket, fifo, keeper.pid, connections, size, parts]
+                return [peers.c, "feed", part * parts, *arguments], None, keeper.end
 
             return start
 
@@ -183,7 +194,7 @@ def forward(size, connections):
     title = f"{size} B lines, {connections} connection{'s' if connections > 1 else ''}"
     targets = [Target("c", "at most", 1 / 0.7), Target("node24", "at least", 10)]
     figures = [Figure(title, unit="ns", targets=targets), Figure(f"{title}: keeper's processor time", "cpu", "ns")]
-    return Benchmark(f"forward:{size}:{connections}", "forward", lines, figures, prepare, 5)
+    return Benchmark(f"forward:{size}:{connections}", "forward", lines, figures, prepare, 7)
 
 
 def start(keepers):
@@ -225,13 +236,14 @@ def discovery(keepers, program="discovery", and_what=""):
         pipe = subprocess.PIPE
         command = [str(peers.c), "fleet", str(keepers), str(place.sessions)]
         fleet = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        json.loads(fleet.stdout.readline())
         programs = {
             "uvkeeper": [peers.swift],
             "c": [peers.c],
             **{key: [peers.node[key], NODE_PEER] for key in peers.node_keys()},
         }
         try:
+            if not fleet.stdout.readline():
+                raise Failed("fleet ended early")
             yield {
                 key: lambda count, start=start: ([*start, program, count, place.sessions, keepers], None)
                 for key, start in programs.items()
@@ -266,11 +278,11 @@ def all_benchmarks():
     return [
         micro("idle-tick", "idle tick", 1_000_000, "ns", 1.15, (1000, 11000)),
         micro("timers", "", 1_000_000, "ns", None, (1000, 11000), figures=per_timer, rounds=5),
-        micro("wakeup", "wake-up of another thread and back", 10_000, "µs", 1.15, (1000, 5000)),
+        micro("wakeup", "wake-up of another thread and back", 10_000, "µs", 1.15, (1000, 3000)),
         micro("submit", "job from another thread", 1_000_000, "ns", 2.5, (1000, 101000)),
-        micro("pipe-roundtrip", "pipe round trip, 64 B", 100_000, "µs", 1.15, (1000, 11000)),
+        micro("pipe-roundtrip", "pipe round trip, 64 B", 100_000, "µs", 1.15, (1000, 3000)),
         micro("pipe-bulk", "bulk pipe, per 64 KiB", 10_000, "µs", 1.15, (1000, 5000)),
-        micro("small-writes", "small writes queued, 64 B", 200_000, "ns", 2.5, (1000, 11000)),
+        micro("small-writes", "small writes queued, 64 B", 200_000, "ns", 2.5, (1000, 11000), variants=("each",)),
         micro("connect-cycle", "connect cycle within one loop", 10_000, "µs", 2.5, (200, 1200)),
         scan(1000),
         scan(10000),

@@ -1,5 +1,6 @@
 """Starts keepers of every peer, one at a time, in a directory of their own."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,20 +11,46 @@ import tempfile
 import time
 from pathlib import Path
 
-from .measuring import calls_counted, counting_calls
+from .measuring import calls_counted, counting_calls, end_session
 from .peers import BENCHMARKS
 
 
 class Workplace:
-    """A directory for sockets, pid files and logs, removed at the end."""
+    """A directory for sockets, pid files and logs, removed at the end, with whatever still runs then.
+
+    Every process started meanwhile has the directory in its environment, by which those left over are found: keepers of
+    a peer that was killed, say, which have sessions of their own.
+    """
+
+    MARK = "UVBENCH_PLACE"
 
     def __init__(self):
         self.path = Path(tempfile.mkdtemp(prefix="uvb-", dir="/tmp"))
         self.sessions = self.path / ".pi" / "dashboard" / "sessions"
         self.sessions.mkdir(parents=True, mode=0o700)
+        os.environ[self.MARK] = str(self.path)
 
     def remove(self):
+        del os.environ[self.MARK]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in self._left_over():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            end = time.monotonic() + 5
+            while self._left_over() and time.monotonic() < end:
+                time.sleep(0.05)
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _left_over(self):
+        """The processes of this place that run."""
+        mark = f"{self.MARK}={self.path}".encode()
+        pids = []
+        for directory in Path("/proc").glob("[0-9]*"):
+            # Those of others cannot be read; those that have ended are gone, or zombies, without an environment.
+            with contextlib.suppress(OSError):
+                if mark in (directory / "environ").read_bytes().split(b"\0"):
+                    pids.append(int(directory.name))
+        return pids
 
     def pid_files(self, count):
         """A directory of so many pid files and nothing else."""
@@ -61,20 +88,19 @@ class Keeper:
         self.process = subprocess.Popen(
             [*wrapper, *command], env=environment, stdin=null, stdout=null, stderr=null, start_new_session=True
         )
-        self._wait_until_it_accepts()
+        try:
+            self._wait_until_it_accepts()
+        except BaseException:
+            self.end()
+            raise
 
     @property
     def pid(self):
         return self.process.pid
 
     def end(self):
-        # The group: with a wrapper, the keeper is not the process started here.
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        # The session: with a wrapper, the keeper is not the process started here. One that has ended already is no error.
+        end_session(self.process)
         Path(self.socket).unlink(missing_ok=True)
 
     def _wait_until_it_accepts(self):

@@ -1,9 +1,11 @@
 """Runs peers: interleaved for times, and under strace and a malloc counter for what does not depend on the machine."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -14,36 +16,72 @@ class Failed(Exception):
     """A peer ended with an error."""
 
 
+PATIENCE = 180
+
+
+def ended(command, environment=None, **options):
+    """Runs a command in a session of its own to its end; returns its status, output and errors.
+
+    Whatever ends it early, the session is first asked to end, so that it can end what it started: then killed.
+    """
+    command = [str(part) for part in command]
+    process = subprocess.Popen(command, env=environment, text=True, start_new_session=True, **options)
+    try:
+        output, errors = process.communicate(timeout=PATIENCE)
+        return process.returncode, output, errors
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{command[1]} took longer than {PATIENCE} s") from None
+    finally:
+        if process.returncode is None:
+            end_session(process)
+
+
+def end_session(process):
+    """Ends a process that leads a session, and the others of its group: strace ends when what it watches has ended."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+            return
+
+
 def run(command, environment=None):
     """Runs a peer and returns the JSON it prints."""
-    try:
-        result = subprocess.run(
-            [str(part) for part in command],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=180,
-        )
-    except subprocess.TimeoutExpired:
-        raise Failed(f"{command[1]} took longer than 180 s") from None
-    if result.returncode != 0:
-        raise Failed(f"{command[1]} ended with {result.returncode}: {result.stderr.strip()[-300:]}")
-    return json.loads(result.stdout.splitlines()[-1])
+    pipe = subprocess.PIPE
+    status, output, errors = ended(command, environment, stdout=pipe, stderr=pipe)
+    if status != 0:
+        raise Failed(f"{command[1]} ended with {status}: {errors.strip()[-300:]}")
+    return json.loads(output.splitlines()[-1])
+
+
+def middle_half(samples):
+    """The first and the last quartile."""
+    if len(samples) < 2:
+        return samples[0], samples[0]
+    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return low, high
 
 
 def summary(samples):
     """Median and spread (half of the middle half, relative to the median) of what was measured."""
     middle = statistics.median(samples)
-    if len(samples) < 2:
-        return {"median": middle, "spread": 0.0, "samples": samples}
-    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
-    return {"median": middle, "spread": (high - low) / 2 / middle if middle else 0.0, "samples": samples}
+    low, high = middle_half(samples)
+    return {"median": middle, "spread": spread(low, middle, high, len(samples)), "samples": samples}
 
 
-def paired_ratio(ones, others):
-    """The median of the ratios within each round: what changes with the machine's mood changes both."""
-    return statistics.median(one / other for one, other in zip(ones, others))
+def spread(low, middle, high, count):
+    """Half of the range, relative to the middle; None for a single sample, which tells nothing of it."""
+    return (high - low) / 2 / middle if middle and count > 1 else None
+
+
+def ratio(ones, others):
+    """The ratio of the medians, which is what the printed medians come to, and how far it can be trusted: the middle half
+    of the ratios within each turn, where the machine's mood is the same for both, widened to hold the ratio itself."""
+    value = statistics.median(ones) / statistics.median(others)
+    low, high = middle_half([one / other for one, other in zip(ones, others)])
+    low, high = min(low, value), max(high, value)
+    return {"value": value, "low": low, "high": high, "spread": spread(low, value, high, len(ones))}
 
 
 def system_calls(command, environment=None):
@@ -71,17 +109,11 @@ def allocations(command, counter, environment=None):
         environment = dict(environment or os.environ)
         environment["LD_PRELOAD"] = str(counter)
         environment["MALLOC_COUNTER_FD"] = str(file.fileno())
-        result = subprocess.run(
-            [str(part) for part in command],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[file.fileno()],
-            timeout=180,
-        )
+        null = subprocess.DEVNULL
+        status, _, _ = ended(command, environment, stdout=null, stderr=null, pass_fds=[file.fileno()])
         file.seek(0)
         numbers = file.read().split()
-        return int(numbers[-1]) if result.returncode == 0 and numbers else None
+        return int(numbers[-1]) if status == 0 and numbers else None
 
 
 def tried_twice(measure, command):

@@ -65,7 +65,7 @@ def bars_of(figure, titles):
     from .report import name_of
 
     return [
-        (name_of(key, titles, True).replace("; lines that wait share a connection", ""), shape_class(key), peer["median"])
+        (name_of(key, titles, True).replace("lines that wait share a connection", "waiting lines share"), shape_class(key), peer["median"])
         for key, peer in figure["peers"].items()
     ]
 
@@ -79,7 +79,7 @@ def write_plots(everything, directory):
     charts = []  # (group, file, title, groups, unit, limit)
 
     ratios = [
-        (figure["title"], "uvkeeper", 1 / figure["peers"]["c"]["relative"])
+        (figure["title"], "uvkeeper", 1 / figure["peers"]["c"]["relative"]["value"])
         for figure in figures.get("micro", [])
         if "c" in figure["peers"]
     ]

@@ -48,7 +48,7 @@ static uint64_t cpu_time(const char *pid) {
 
 // Load
 
-enum { buffer_size = 65536 };
+enum { buffer_size = 65536, patience = 60000 };
 
 /// Sends `lines` lines of `size` bytes, spread over the connections, as fast as they are taken; closes at the end.
 static void send_lines(const char *path, int connections, long lines, int size) {
@@ -62,7 +62,9 @@ static void send_lines(const char *path, int connections, long lines, int size) 
         left[i] = (lines / connections + (i < lines % connections)) * size;
     }
     for (int open = connections; open > 0;) {
-        CHECK_ERRNO(poll(all, (nfds_t)connections, -1));
+        int ready = poll(all, (nfds_t)connections, patience);
+        CHECK_ERRNO(ready);
+        if (ready == 0) fail("feed", "the keeper takes no more lines");
         for (int i = 0; i < connections; i++) {
             if (all[i].fd < 0 || !all[i].revents) continue;
             long offset = (size - left[i] % size) % size, most = whole - offset;
@@ -77,25 +79,29 @@ static void send_lines(const char *path, int connections, long lines, int size) 
     }
 }
 
-// usage: feed LINES SOCKET FIFO PID CONNECTIONS SIZE ROUNDS. The keeper's child is `sink FIFO BYTES` with the bytes of one
-// round. The first round warms up; time and the keeper's processor time are medians of the others.
+/// Sends lines until the child has said `parts` times that it got its share.
+static void send_parts(char **argv, int fifo, long lines, long parts) {
+    send_lines(argv[0], atoi(argv[3]), lines, atoi(argv[4]));
+    for (char byte; parts > 0; parts--) {
+        struct pollfd done = {.fd = fifo, .events = POLLIN};
+        if (poll(&done, 1, patience) != 1 || read(fifo, &byte, 1) != 1) fail("feed", "the child did not get every line");
+    }
+}
+
+// usage: feed LINES SOCKET FIFO PID CONNECTIONS SIZE PARTS. LINES is a multiple of PARTS, and the keeper's child is
+// `sink FIFO BYTES` with the bytes of one part. One part warms up; then all lines are sent and measured in one piece.
 void feed(long count, int argc, char **argv) {
-    if (argc < 6) fail("feed", "usage: feed LINES SOCKET FIFO PID CONNECTIONS SIZE ROUNDS");
+    if (argc < 6) fail("feed", "usage: feed LINES SOCKET FIFO PID CONNECTIONS SIZE PARTS");
     int fifo = open(argv[1], O_RDWR | O_CLOEXEC);
     CHECK_ERRNO(fifo);
-    long rounds = atol(argv[5]);
-    uint64_t time[rounds + 1], cpu[rounds + 1];
-    for (long round = 0; round <= rounds; round++) {
-        uint64_t cpu_begin = cpu_time(argv[2]), begin = uv_hrtime();
-        send_lines(argv[0], atoi(argv[3]), count, atoi(argv[4]));
-        struct pollfd done = {.fd = fifo, .events = POLLIN};
-        char byte;
-        if (poll(&done, 1, 60000) != 1 || read(fifo, &byte, 1) != 1) fail("feed", "the child did not get every line");
-        time[round] = uv_hrtime() - begin;
-        cpu[round] = cpu_time(argv[2]) - cpu_begin;
-    }
-    uint64_t cpu_median = median(cpu + 1, rounds);
-    report("feed", count, median(time + 1, rounds), ",\"parts\":{\"cpu\":%.2f}", (double)cpu_median / (double)count);
+    long parts = atol(argv[5]);
+    if (parts < 1 || count % parts != 0) fail("feed", "LINES is no multiple of PARTS");
+    send_parts(argv, fifo, count / parts, 1);
+    uint64_t cpu = cpu_time(argv[2]), begin = uv_hrtime();
+    send_parts(argv, fifo, count, parts);
+    uint64_t time = uv_hrtime() - begin;
+    cpu = cpu_time(argv[2]) - cpu;
+    report("feed", count, time, ",\"parts\":{\"cpu\":%.2f}", (double)cpu / (double)count);
 }
 
 void run_sink(int argc, char **argv) {
@@ -105,9 +111,9 @@ void run_sink(int argc, char **argv) {
     if (fifo >= 0) fcntl(0, F_SETPIPE_SZ, 65536);
     for (ssize_t count; (count = read(0, buffer, sizeof buffer)) > 0;) {
         received += count;
-        if (fifo < 0 || received < expected) continue;
-        received -= expected;
-        if (write(fifo, "x", 1) != 1) fail("write", NULL);
+        for (; fifo >= 0 && received >= expected; received -= expected) {
+            if (write(fifo, "x", 1) != 1) fail("write", NULL);
+        }
     }
 }
 
@@ -140,23 +146,72 @@ static char *with_number(const char *text, long number) {
     return result;
 }
 
-static pid_t start_one(long number, int argc, char **argv) {
+/// The keepers that run; 0 where one has ended. They have sessions of their own, so that no terminal ends them.
+static volatile pid_t *keepers;
+static volatile long keeper_count;
+
+/// Asks every keeper to end, and kills what has not ended after 5 s. Safe in a signal handler.
+static void end_keepers(void) {
+    for (long i = 0; i < keeper_count; i++) {
+        if (keepers[i] > 0) kill(keepers[i], SIGTERM);
+    }
+    for (int turn = 0, left = 1; left > 0 && turn <= 1000; turn++) {
+        left = 0;
+        for (long i = 0; i < keeper_count; i++) {
+            if (keepers[i] <= 0) continue;
+            if (turn == 1000) kill(-keepers[i], SIGKILL);
+            if (waitpid(keepers[i], NULL, turn == 1000 ? 0 : WNOHANG) == 0) left++;
+            else keepers[i] = 0;
+        }
+        if (left > 0) poll(NULL, 0, 5);
+    }
+}
+
+/// Ends the keepers, and then this process by the same signal.
+static void interrupted(int number) {
+    end_keepers();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static const int interrupts[] = {SIGHUP, SIGINT, SIGTERM};
+enum { interrupt_count = sizeof interrupts / sizeof *interrupts };
+
+/// From now on no keeper is left behind, neither by a signal nor by `fail`, which ends with `exit`.
+static void watch_keepers(pid_t *pids, long count) {
+    keepers = pids;
+    keeper_count = count;
+    atexit(end_keepers);
+    struct sigaction action = {.sa_handler = interrupted};
+    // One at a time: a second signal waits for the end that the first brings.
+    for (int i = 0; i < interrupt_count; i++) sigaddset(&action.sa_mask, interrupts[i]);
+    for (int i = 0; i < interrupt_count; i++) CHECK_ERRNO(sigaction(interrupts[i], &action, NULL));
+}
+
+/// Starts one and puts its pid into `*pid`. Signals wait meanwhile: a keeper is known as soon as it runs.
+static void start_one(pid_t *pid, long number, int argc, char **argv) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&actions);
     for (int i = 0; i < 3; i++) posix_spawn_file_actions_addopen(&actions, i, "/dev/null", O_RDWR, 0);
     posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    sigset_t held, before;
+    sigemptyset(&held);
+    for (int i = 0; i < interrupt_count; i++) sigaddset(&held, interrupts[i]);
+    sigprocmask(SIG_BLOCK, &held, &before);
+    posix_spawnattr_setsigmask(&attributes, &before);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
     char *arguments[argc + 1];
     for (int i = 0; i < argc; i++) arguments[i] = with_number(argv[i], number);
     arguments[argc] = NULL;
-    pid_t pid;
-    errno = posix_spawnp(&pid, arguments[0], &actions, &attributes, arguments, environ);
+    pid_t started;
+    errno = posix_spawnp(&started, arguments[0], &actions, &attributes, arguments, environ);
     if (errno != 0) fail(arguments[0], NULL);
+    *pid = started;
+    sigprocmask(SIG_SETMASK, &before, NULL);
     for (int i = 0; i < argc; i++) free(arguments[i]);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
-    return pid;
 }
 
 // usage: start COUNT SOCKET SETTLE_MS COMMAND...; `{}` in SOCKET and COMMAND is the number of the keeper. Starts all at
@@ -164,12 +219,14 @@ static pid_t start_one(long number, int argc, char **argv) {
 // from the first start to the last socket; the parts are medians and maxima over the keepers, in ns.
 void start(long count, int argc, char **argv) {
     if (argc < 3) fail("start", "usage: start COUNT SOCKET SETTLE_MS COMMAND...");
-    pid_t pids[count];
+    // Not on the stack: `exit` runs after `start` has returned.
+    pid_t *pids = calloc((size_t)count, sizeof *pids);
+    watch_keepers(pids, count);
     uint64_t started[count], ready[count];
     started[0] = uv_hrtime();
     for (long i = 0; i < count; i++) {
         started[i] = uv_hrtime();
-        pids[i] = start_one(i, argc - 2, argv + 2);
+        start_one(&pids[i], i, argc - 2, argv + 2);
         ready[i] = 0;
     }
     for (long left = count; left > 0; usleep(count == 1 ? 50 : 500)) {
@@ -189,8 +246,7 @@ void start(long count, int argc, char **argv) {
     usleep((useconds_t)atol(argv[1]) * 1000);
     struct memory sum = {0, 0, 0};
     for (long i = 0; i < count; i++) add_memory(&sum, pids[i]);
-    for (long i = 0; i < count; i++) kill(pids[i], SIGTERM);
-    for (long i = 0; i < count; i++) waitpid(pids[i], NULL, 0);
+    end_keepers();
     uint64_t middle = median(ready, count);
     report("start", 1, all, ",\"parts\":{\"median\":%llu,\"max\":%llu,\"rss\":%ld,\"pss\":%ld,\"private\":%ld}",
            (unsigned long long)middle, (unsigned long long)ready[count - 1], sum.rss / count, sum.pss / count,

@@ -23,6 +23,7 @@ static const struct {
     {"pipe-roundtrip", pipe_roundtrip},
     {"pipe-bulk", pipe_bulk},
     {"small-writes", small_writes},
+    {"small-writes-each", small_writes_each},
     {"connect-cycle", connect_cycle},
     {"spawn", spawn},
     {"scan", scan},

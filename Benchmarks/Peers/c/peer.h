@@ -42,7 +42,7 @@ void finish_loop(uv_loop_t *loop);
 typedef void benchmark(long count, int argc, char **argv);
 
 benchmark idle_tick, timers, wakeup, submit;
-benchmark pipe_roundtrip, pipe_bulk, small_writes, connect_cycle;
+benchmark pipe_roundtrip, pipe_bulk, small_writes, small_writes_each, connect_cycle;
 benchmark spawn, scan, discovery, discovery_children, connect_keeper;
 benchmark feed, start, fleet;
 void run_keeper(int argc, char **argv);

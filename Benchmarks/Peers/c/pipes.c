@@ -97,34 +97,141 @@ void pipe_bulk(long count, int argc, char **argv) {
     finish_loop(&loop);
 }
 
+// Small writes, all of them queued before the loop runs, with a completion each, as a server with a backlog does.
+
+static void write_all(const char *name, long count, void (*write)(void)) {
+    prepare_pair(NULL, count_bytes);
+    left = count;
+    expected = (size_t)count * message_size;
+    uint64_t begin = now();
+    for (long i = 0; i < count; i++) write();
+    uv_run(&loop, UV_RUN_DEFAULT);
+    report(name, count, now() - begin, "");
+    if (left != 0) fail(name, "completions are missing");
+    finish_loop(&loop);
+}
+
 struct message {
     uv_write_t request;
     char bytes[message_size];
 };
 
-static void wrote(uv_write_t *request, int status) {
+static void wrote_one(uv_write_t *request, int status) {
     CHECK(status);
     left--;
     free(request);
 }
 
-// Everything is queued before the loop runs, with a completion each, as a server with a backlog does.
+static void write_one(void) {
+    struct message *message = malloc(sizeof *message);
+    memcpy(message->bytes, chunk, message_size);
+    uv_buf_t buffer = uv_buf_init(message->bytes, message_size);
+    CHECK(uv_write(&message->request, (uv_stream_t *)&near_end, &buffer, 1, wrote_one));
+}
+
+void small_writes_each(long count, int argc, char **argv) {
+    (void)argc, (void)argv;
+    write_all("small-writes-each", count, write_one);
+}
+
+// What a careful writer does, and UVLoop: try while nothing is queued; else join what waits into one buffer, which
+// becomes one write as soon as libuv is not writing.
+
+struct queue {
+    char *bytes;
+    size_t count, capacity;
+};
+
+static void append(struct queue *queue, const void *bytes, size_t count) {
+    if (queue->count + count > queue->capacity) {
+        queue->capacity = 2 * queue->capacity + count;
+        queue->bytes = realloc(queue->bytes, queue->capacity);
+        if (!queue->bytes) fail("realloc", NULL);
+    }
+    memcpy(queue->bytes + queue->count, bytes, count);
+    queue->count += count;
+}
+
+/// Whom to tell once the kernel has taken the byte before `end`.
+struct completion {
+    size_t end;
+    void (*run)(void *data);
+    void *data;
+};
+
+static struct queue waiting, in_flight, completions;
+static size_t submitted, taken, first_completion;
+static uv_write_t joined_request;
+static uv_idle_t delivery;
+
+static void deliver(void) {
+    struct completion *all = (struct completion *)completions.bytes;
+    size_t count = completions.count / sizeof *all;
+    for (; first_completion < count && all[first_completion].end <= taken; first_completion++) {
+        all[first_completion].run(all[first_completion].data);
+    }
+    if (first_completion < count) return;
+    completions.count = first_completion = 0;
+}
+
+/// Never within the write, also when the kernel took it at once.
+static void deliver_later(uv_idle_t *idle) {
+    uv_idle_stop(idle);
+    deliver();
+}
+
+static void wrote_joined(uv_write_t *request, int status);
+
+static void flush_queue(void) {
+    if (in_flight.count > 0 || waiting.count == 0) return;
+    struct queue empty = in_flight;
+    in_flight = waiting;
+    waiting = empty;
+    uv_buf_t buffer = uv_buf_init(in_flight.bytes, (unsigned)in_flight.count);
+    CHECK(uv_write(&joined_request, (uv_stream_t *)&near_end, &buffer, 1, wrote_joined));
+}
+
+static void wrote_joined(uv_write_t *request, int status) {
+    (void)request;
+    CHECK(status);
+    taken += in_flight.count;
+    in_flight.count = 0;
+    deliver();
+    flush_queue();
+}
+
+static void completed(void *data) {
+    long *left = data;
+    if (--*left == 0) uv_close((uv_handle_t *)&delivery, NULL);
+}
+
+static void write_joined(void) {
+    int count = 0;
+    if (submitted == 0) CHECK(uv_idle_init(&loop, &delivery));
+    if (waiting.count == 0 && in_flight.count == 0) {
+        uv_buf_t buffer = uv_buf_init(chunk, message_size);
+        count = uv_try_write((uv_stream_t *)&near_end, &buffer, 1);
+        if (count == UV_EAGAIN) count = 0;
+        CHECK(count);
+    }
+    taken += (size_t)count;
+    submitted += message_size;
+    struct completion completion = {submitted, completed, &left};
+    append(&completions, &completion, sizeof completion);
+    if (count == message_size) {
+        CHECK(uv_idle_start(&delivery, deliver_later));
+        return;
+    }
+    append(&waiting, chunk + count, (size_t)(message_size - count));
+    flush_queue();
+}
+
 void small_writes(long count, int argc, char **argv) {
     (void)argc, (void)argv;
-    prepare_pair(NULL, count_bytes);
-    left = count;
-    expected = (size_t)count * message_size;
-    uint64_t begin = now();
-    for (long i = 0; i < count; i++) {
-        struct message *message = malloc(sizeof *message);
-        memcpy(message->bytes, chunk, message_size);
-        uv_buf_t buffer = uv_buf_init(message->bytes, message_size);
-        CHECK(uv_write(&message->request, (uv_stream_t *)&near_end, &buffer, 1, wrote));
-    }
-    uv_run(&loop, UV_RUN_DEFAULT);
-    report("small-writes", count, now() - begin, "");
-    if (left != 0) fail("small-writes", "completions are missing");
-    finish_loop(&loop);
+    write_all("small-writes", count, write_joined);
+    free(waiting.bytes);
+    free(in_flight.bytes);
+    free(completions.bytes);
 }
 
 // A client connects to a listener of the same loop, writes a line, shuts down, and waits for the clean close.
