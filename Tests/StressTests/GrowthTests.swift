@@ -31,6 +31,23 @@ import Testing
         #expect(notes == ["15 samples are too few to tell whether anything grows"])
     }
 
+    @Test("a keeper that opens more and more, or takes more and more memory, is noticed", arguments: [false, true])
+    func keepers(isMemory: Bool) {
+        let samples = (0..<40).map { index in
+            let isMeasured = index % 8 == 4
+            let grown = isMeasured ? index : 0
+            return Sample(
+                time: Double(index) / 4, lines: 100, bytes: 10_000, lag: 1, descriptors: 20, handles: 20,
+                memory: 1 << 24,
+                keepers: isMeasured ? [1 << 20, 1 << 20 + (isMemory ? UInt64(grown) << 18 : 0)] : [],
+                keeperDescriptors: isMeasured ? 10 + (isMemory ? 0 : grown) : nil)
+        }
+        var violations = Violations()
+        var notes: [String] = []
+        Growth.check(samples, into: &violations, notes: &notes)
+        #expect(violations.counts == (isMemory ? [.memoryGrown: 1] : [.descriptorLeft: 1]))
+    }
+
     private func found(descriptors: (Int) -> Int, handles: (Int) -> Int) -> [Violations.Kind: Int] {
         var notes: [String] = []
         return found(count: 40, descriptors: descriptors, handles: handles, notes: &notes)

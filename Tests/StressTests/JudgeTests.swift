@@ -150,7 +150,7 @@ import Testing
     func lateUnknown(kill: UInt64) throws {
         try withRun(isDriven: true) { run in
             run.send(.unknown, at: 1_000, received: 0)
-            run.fault(.keeperStopped, 900, 1_500)
+            run.fault(.slowReader, 900, 1_500)
             run.send(.written, at: 6_000, received: 0)
             run.note(.reordered, Receipts.reorderedKind, 2)
             #expect(run.verdict() == [.reordered: 1], "of one server, lines stay in order")

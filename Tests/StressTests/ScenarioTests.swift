@@ -71,15 +71,31 @@ import UVKeeper
         "wrong usage is status 64",
         arguments: [
             ["writes", "--size", "63"], ["chaos", "--faults", "none-such"], ["chaos", "--faults", "machine-stalled"],
-            ["restart", "--lines", "5"],
+            ["restart", "--lines", "5"], ["writes", "--json", "/none-such/a.json"],
         ])
     func usage(arguments: [String]) throws {
         #expect(try StressRun(arguments[0], arguments[1], arguments[2]).code == 64)
     }
 
+    @Test(
+        "a run that is told to end leaves nothing and says that it was cut short, with status 2",
+        arguments: ["writes", "spawn", "restart", "chaos", "soak"])
+    func interrupted(scenario: String) throws {
+        try withTemporaryDirectory { directory in
+            let script = #"""
+                "$0" "$1" --duration 1000 2> "$2/progress" > "$2/table" &
+                until [ -s "$2/progress" ]; do sleep 0.05; done
+                kill $!; wait $!; echo "status $?"; grep -c 'ended early by SIGTERM' "$2/table"
+                """#
+            let run = try runProgram(
+                "/bin/sh", ["-c", script, BuiltProducts.executable("uvkeeper-stress"), scenario, directory])
+            #expect(run.output == "status 2\n1\n")
+        }
+    }
+
     @Test("what the harness itself cannot do is status 70, not a broken invariant") func harness() throws {
         let run = try StressRun(
-            "writes", "--lines", "1", "--sessions", "1", "--writers", "1", "--json", "/none-such/a.json")
-        #expect(run.code == 70 && run.output.contains("cannot write /none-such/a.json"), "\(run.output)")
+            "writes", "--lines", "1", "--sessions", "1", "--writers", "1", "--json", "/dev/full")
+        #expect(run.code == 70 && run.output.contains("cannot write /dev/full"), "\(run.output)")
     }
 }

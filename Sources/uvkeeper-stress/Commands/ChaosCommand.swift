@@ -7,7 +7,8 @@ struct ChaosCommand: ParsableCommand {
         abstract: "Write lines while servers, keepers and children are killed, files damaged, resources exhausted.",
         discussion: """
             Faults are drawn from a schedule that follows from --seed, one at a time for a session, and logged with their \
-            time: \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", ")).
+            time: \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", ")). A process of the run that waits long for \
+            a processor counts as one too, machine-stalled.
 
             Half of the lines come from this process, half from a server in a process of its own, which is killed and \
             started again; --writers and --lines count for each of the two. The run ends after --duration, or earlier when \
@@ -88,7 +89,7 @@ extension Runner {
             engine.onEnd = {
                 injector.finish()
                 if injector.skipped > 0 {
-                    engine.notes.append("\(injector.skipped) faults were never possible")
+                    engine.notes.append("\(injector.skipped) planned faults were not injected: no time or not possible")
                 }
             }
         }

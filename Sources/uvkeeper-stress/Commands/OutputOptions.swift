@@ -23,14 +23,31 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "No progress on stderr.")
     var quiet = false
 
+    /// Before the run, since an hour's findings must have somewhere to go.
+    func validate() throws {
+        for path in [json, report, histogram] {
+            guard let path else { continue }
+            do throws(UVError) { try OpenFile(path, .append).close() } catch {
+                // A terminal, a pipe: opening it here would be too early.
+                guard error != .invalidArgument, error != .symbolicLink else { continue }
+                throw ValidationError("cannot write \(path): \(error)")
+            }
+        }
+    }
+
     /// Prints the table, writes the files, and ends with status 1 if an invariant was broken, 2 if the run was incomplete.
     func finish(_ result: RunResult) throws {
         print(ClosingTable.text(result))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-        if let json { try write(String(decoding: try encoder.encode(result), as: UTF8.self), to: json) }
-        if let report { try write(HTMLReport.page(result), to: report) }
-        if let histogram { try write(result.latencyHistogram + "\n", to: histogram) }
+        do {
+            if let json { try write(String(decoding: try encoder.encode(result), as: UTF8.self), to: json) }
+            if let report { try write(HTMLReport.page(result), to: report) }
+            if let histogram { try write(result.latencyHistogram + "\n", to: histogram) }
+        } catch  where !result.holds {
+            // A broken invariant is the worse news.
+            Descriptors.writeToStandardError("Error: \(error)\n")
+        }
         if !result.holds { throw ExitCode(1) }
         if result.incomplete != nil { throw ExitCode(2) }
     }

@@ -12,6 +12,8 @@ struct ServeCommand: ParsableCommand {
     @Option var firstWriter = 0
     /// Somebody else starts the sessions.
     @Flag var guest = false
+    /// Stdin is a pipe that the harness holds open as long as it lives.
+    @Flag var lifeline = false
 
     func run() throws {
         var settings = load.settings(duration: 1e6)
@@ -23,11 +25,19 @@ struct ServeCommand: ParsableCommand {
         try Loop().close()
         let descriptors = OpenDescriptors.count
         let engine = try Engine(settings, run: run, clock: clock, role: guest ? .guest(vitals) : .server(vitals))
+        if lifeline { try endWithHarness(engine) }
         try engine.execute()
         var violations = engine.early
         Remains.checkDescriptors(before: descriptors, into: &violations)
         guard violations.total > 0 else { return }
         Descriptors.writeToStandardError(violations.told.map { "driven server: \($0)\n" }.joined())
         throw ExitCode(1)
+    }
+
+    private func endWithHarness(_ engine: Engine) throws(UVError) {
+        let stdin = try PipeStream(takingOwnershipOf: 0, on: engine.loop)
+        engine.others.append(stdin)
+        try stdin.readStart(onBytes: { _, _ in }, onEnd: { _, _ in engine.drain() })
+        stdin.unref()
     }
 }

@@ -18,10 +18,10 @@ struct StressCommand: ParsableCommand {
               - a refusal or an unknown outcome occurs only where a fault explains it, or the load's own limit
               - every line has one completion
               - the loop is never blocked for longer than a bound (--lag-bound)
-              - at the end no process, file, descriptor or handle is left
+              - at the end no process, file, descriptor or handle is left, and in a soak nothing has kept growing
 
             Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 2 all hold, but the \
-            run ended early, since a writer has sent all lines that can be checked; 64 wrong usage; 70 the harness itself \
+            run ended early: by a signal, for want of room, or since a writer has sent all lines that can be checked; 64 wrong usage; 70 the harness itself \
             cannot go on.
             """,
         version: KeeperSidecar.version,

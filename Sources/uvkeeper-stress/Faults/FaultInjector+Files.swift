@@ -5,7 +5,7 @@ extension FaultInjector {
     /// Moves the socket away, perhaps with something else in its place, and back later.
     func hideSocket(_ planned: Planned, _ session: Session, _ life: Session.Life, replacing: Bool) {
         let path = engine.manager.paths.socket(for: session.name)
-        let hidden = engine.run.hiddenSocket(of: session.index)
+        let hidden = "\(engine.run.directory)/hidden-\(session.index)"
         let record = begin(replacing ? .socketReplaced : .socketRemoved, session)
         do throws(UVError) {
             try Files.rename(path, to: hidden)
@@ -60,18 +60,18 @@ extension FaultInjector {
         let prefix = "stale-\(record.start)-"
         let base = "\(engine.run.sessions)/\(prefix)"
         // In the thread pool, so that making them is not what blocks the loop.
-        engine.loop.queueWork { () -> String in
+        engine.loop.queueWork { () -> StressError? in
             for number in 0..<count {
                 do throws(UVError) {
                     try FaultInjector.makeStale("\(base)\(number)")
                 } catch {
-                    return "; \(number) made: \(error)"
+                    return StressError("\(number) made: \(error)")
                 }
             }
-            return ""
+            return nil
         } completion: { [self] failure in
             engine.extraOutstanding -= 1
-            record.note += failure
+            if let failure { record.fail(failure) }
             record.end = engine.clock.microseconds
             discover(record, removing: prefix)
         }

@@ -68,6 +68,7 @@ extension FaultInjector {
         let record = begin(.spawnWave, nil, note: "\(count) keepers")
         var settings = LoadSettings()
         settings.writers = 0
+        settings.burstCapacity = FaultInjector.waveLines
         do {
             let first = FaultInjector.firstWaveSession + engine.waves.count
             let sessions = try (first..<first + count).map {
@@ -92,6 +93,9 @@ extension FaultInjector {
         }
     }
 
+    /// Lines that may be sent to a session of a wave.
+    private static let waveLines = 64
+
     /// Far above the numbers of the sessions under load.
-    private static let firstWaveSession = 1000
+    static let firstWaveSession = 1000
 }

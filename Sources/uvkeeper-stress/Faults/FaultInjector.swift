@@ -69,8 +69,8 @@ final class FaultInjector {
         }
     }
 
-    /// Faults that were never possible.
-    var skipped: Int { deferred.count }
+    /// Faults that were planned and not tried.
+    var skipped: Int { deferred.count + plan.count - next }
 
     /// Ends every fault under way.
     func finish() {

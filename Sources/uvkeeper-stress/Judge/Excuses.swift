@@ -52,14 +52,22 @@ extension FaultRecord.Kind {
     /// Whether it does nothing to the clients of a keeper but make them wait before it accepts them.
     var onlyDelays: Bool { self == .backlogOverflow || self == .keeperExhausted }
 
-    /// In microseconds: how long a line has waited at least that it explains, refused or unknown. A keeper that cannot
-    /// accept refuses and drops nobody, so a line must have run out of attempts, or of the time of one.
+    /// In microseconds: how long a line has waited at least that it explains, refused or unknown. A keeper that is slow or
+    /// frozen, or cannot accept, refuses and drops nobody, so a line must have run out of attempts, or of the time of one.
     var leastWait: (refused: UInt64, unknown: UInt64) {
-        guard self == .keeperExhausted else { return (0, 0) }
         let attempt = KeeperConstants.writeAttemptTimeout
         // The first attempt may have begun before the line came.
         let attempts = KeeperConstants.writeBackoffs.reduce(.zero) { $0 + $1 + attempt }
-        return (RunClock.microseconds(attempts) - LoopLag.stall, RunClock.microseconds(attempt) - LoopLag.stall)
+        let refused = RunClock.microseconds(attempts) - LoopLag.stall
+        let unknown = RunClock.microseconds(attempt) - LoopLag.stall
+        switch self {
+        case .keeperExhausted, .keeperStopped, .childStopped: return (refused, unknown)
+        // An attempt that was held up may connect at its very end, with lines that have just come.
+        case .slowReader, .backlogOverflow, .machineStalled: return (refused, 0)
+        case .keeperKilled, .childKilled, .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled,
+            .staleFiles, .clientDisconnected, .serverKilled, .spawnWave:
+            return (0, 0)
+        }
     }
 }
 

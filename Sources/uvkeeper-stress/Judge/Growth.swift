@@ -3,6 +3,11 @@ enum Growth {
     /// So many at least, or nothing can be told.
     static let sampleCount = 16
 
+    /// A handful, more than which is growth.
+    private static let connections = 8
+    /// In bytes: what the heap of a keeper may settle at later.
+    private static let keeperMemory = 1 << 20
+
     /// Compares the second quarter of a run, when everything has warmed up, with the last.
     static func check(_ samples: [Sample], into violations: inout Violations, notes: inout [String]) {
         guard samples.count >= Growth.sampleCount else {
@@ -11,15 +16,26 @@ enum Growth {
         let quarter = samples.count / 4
         let early = samples[quarter..<quarter * 2]
         let late = samples[(samples.count - quarter)...]
-        // Even the least of the end is more than the most of the beginning, by more than a handful of connections.
-        let grew = { (value: (Sample) -> Int) -> (Int, Int)? in
-            guard let most = early.map(value).max(), let least = late.map(value).min(), least > most + 8 else {
-                return nil
-            }
+        // Even the least of the end is more than the most of the beginning, by more than a slack.
+        let grew = { (value: (Sample) -> Int?, slack: Int) -> (Int, Int)? in
+            guard let most = early.compactMap(value).max(), let least = late.compactMap(value).min(),
+                least > most + slack
+            else { return nil }
             return (most, least)
         }
-        if let (from, to) = grew(\.descriptors) { violations.add(.descriptorLeft, "they grew from \(from) to \(to)") }
-        if let (from, to) = grew(\.handles) { violations.add(.handleLeft, "they grew from \(from) to \(to)") }
+        if let (from, to) = grew({ $0.descriptors }, connections) {
+            violations.add(.descriptorLeft, "they grew from \(from) to \(to)")
+        }
+        if let (from, to) = grew({ $0.handles }, connections) {
+            violations.add(.handleLeft, "they grew from \(from) to \(to)")
+        }
+        if let (from, to) = grew({ $0.keeperDescriptors }, connections) {
+            violations.add(.descriptorLeft, "those of a keeper grew from \(from) to \(to)")
+        }
+        if let (from, to) = grew({ $0.keepers.max().map { Int($0) } }, keeperMemory) {
+            violations.add(
+                .memoryGrown, "a keeper's, from \(Texts.bytes(Double(from))) to \(Texts.bytes(Double(to)))")
+        }
         if let from = early.last?.memory, let to = late.last?.memory {
             notes.append("memory of this process: \(Texts.bytes(Double(from))), at the end \(Texts.bytes(Double(to)))")
         }

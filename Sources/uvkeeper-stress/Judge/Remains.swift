@@ -1,5 +1,13 @@
 import UVKeeper
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// What a run must not leave behind.
 enum Remains {
     /// Looks for processes, files and descriptors of the run, gives what is ending a few seconds, and ends what stays.
@@ -20,6 +28,16 @@ enum Remains {
             violations.add(.fileLeft, "they cannot be listed: \(error)")
         }
         checkDescriptors(before: before, into: &violations)
+    }
+
+    /// A child of this process that has ended, and whose status nobody has collected, is in no other list.
+    static func checkChildren(into violations: inout Violations) {
+        var info = siginfo_t()
+        guard waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 else {
+            if errno != ECHILD { violations.add(.processLeft, "children cannot be listed: errno \(errno)") }
+            return
+        }
+        violations.add(.processLeft, "a child of the harness, running or not collected")
     }
 
     /// Compares the descriptors of this process with those it had.

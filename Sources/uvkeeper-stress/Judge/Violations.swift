@@ -12,6 +12,7 @@ struct Violations {
         case fileLeft = "file-left"
         case descriptorLeft = "descriptor-left"
         case handleLeft = "handle-left"
+        case memoryGrown = "memory-grown"
         case discovery
         case recovery
     }

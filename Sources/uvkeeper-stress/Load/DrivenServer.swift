@@ -40,14 +40,17 @@ final class DrivenServer {
         vitals = try Vitals(run.vitals)
         configuration = ChildProcess.Configuration(
             executable: try LibUV.executablePath(),
-            arguments: ["serve", "--directory", run.directory, "--start", "\(RunClock.microseconds(clock.start))"]
-                + options,
-            environment: run.environment, stdio: [.ignore, .ignore, .descriptor(2)])
+            arguments: [
+                "serve", "--lifeline", "--directory", run.directory, "--start", "\(RunClock.microseconds(clock.start))",
+            ] + options,
+            environment: run.environment, stdio: [.pipe, .ignore, .descriptor(2)])
     }
 
     /// Starts it. `onExit` runs when it has ended, with the signal that first told it to; nil if none did.
     func start(_ onExit: @escaping (ProcessExit, _ told: Signal?) -> Void) throws {
-        let process = try ChildProcess(configuration, on: loop) { [unowned self] _, status in
+        let process = try ChildProcess(configuration, on: loop) { [unowned self] process, status in
+            process.streams[0]?.close()
+            takeSilence()
             let told: Signal? = if case .ending(_, let signal) = state { signal } else { nil }
             state = .idle
             reader.giveUp()
@@ -61,6 +64,7 @@ final class DrivenServer {
         switch state {
         case .idle: return
         case .running(let process, _, _):
+            takeSilence()
             state = .ending(process, by: signal)
             try process.kill(signal)
         case .ending(let process, _): try process.kill(signal)
@@ -96,6 +100,13 @@ final class DrivenServer {
     /// Reads what it has told about its loop.
     func takeLag() -> UInt64 {
         vitals.takeTicks { lag.note($0) }
+        takeSilence()
         return lag.takeRecent()
+    }
+
+    /// A loop that is blocked tells it only afterwards, and not at all if it is killed before.
+    private func takeSilence() {
+        guard case .running(_, let since, _) = state, vitals[.lastTick] > since else { return }
+        lag.noteUnfinished(clock.microseconds - UInt64(vitals[.lastTick]))
     }
 }

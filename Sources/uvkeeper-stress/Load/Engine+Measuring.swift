@@ -9,8 +9,11 @@ extension Engine {
             time: seconds, lines: tally.written, bytes: tally.bytes, lag: Double(lag) / 1000,
             descriptors: OpenDescriptors.count, handles: loop.openHandles.count,
             memory: ProcessDetails(of: Processes.currentID)?.residentMemory ?? 0,
-            keepers: measuringKeepers ? sessions.compactMap { $0.current.flatMap { Memory.of($0.keeperPID) } } : [])
+            keepers: measuringKeepers ? keeperPIDs.compactMap { Memory.of($0) } : [],
+            keeperDescriptors: measuringKeepers ? keeperPIDs.map { OpenDescriptors.count(of: $0) }.max() : nil)
     }
+
+    private var keeperPIDs: [Int32] { sessions.compactMap { $0.current?.keeperPID } }
 
     /// Lines that were reported written and have not arrived, lost or on their way: so many at least, since lines with
     /// an unknown outcome arrive too.
@@ -24,7 +27,7 @@ extension Engine {
         guard let vitals = role.vitals else { return }
         sampler.onTick = { [unowned self] late in
             vitals[.handles] = loop.openHandles.count
-            vitals.note(lag: late)
+            vitals.note(lag: late, at: clock.microseconds)
         }
     }
 

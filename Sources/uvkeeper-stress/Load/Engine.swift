@@ -47,9 +47,13 @@ final class Engine {
     private var starvation: StarvationWatch?
     /// Whether keepers that end are started again: where faults end them.
     var restartsKeepers = false
+    /// Closed with the run's own.
+    var others: [Handle] = []
     private let pump: TimerHandle
     private let supervisor: TimerHandle
-    private var signals: [SignalHandle] = []
+    private var signals: StopSignals?
+    /// Why the run ended before it was to.
+    private(set) var endedEarly: String?
     /// When this process began; a server may do so late in the run.
     private let begun: UInt64
     private var loadStart: UInt64 = 0
@@ -90,15 +94,10 @@ final class Engine {
     /// Runs everything; returns when every handle is closed.
     func execute() throws {
         if role.vitals == nil { starvation = try watchProcesses() }
-        for signal in [Signal.interrupt, .terminate] {
-            let handle = try SignalHandle(on: loop)
-            try handle.start(signal) { [unowned self] _, _ in
-                // An interrupt from the keyboard is the harness's to answer.
-                guard role.vitals == nil || signal == .terminate else { return }
-                notes.append("ended early by \(signal)")
-                drain()
-            }
-            signals.append(handle)
+        signals = try StopSignals(on: loop) { [unowned self] signal in
+            // What comes from the keyboard or its terminal is the harness's to answer.
+            guard role.vitals == nil || signal == .terminate else { return }
+            endEarly("ended early by \(signal)")
         }
         let go = { [unowned self] in
             supervisor.start(after: .milliseconds(20), repeating: .milliseconds(20)) { [unowned self] _ in supervise() }
@@ -150,6 +149,7 @@ final class Engine {
             }
         case .running:
             if restartsKeepers { for session in sessions { session.startIfNeeded() } }
+            if let shortage = run.shortage { return endEarly("ended early: \(shortage)") }
             let isOver = clock.microseconds >= loadStart + RunClock.microseconds(settings.duration)
             let isFull = allWriters.contains { $0.ledger.isFull }
             if isOver || isDone || isFull { drain() }
@@ -204,6 +204,12 @@ final class Engine {
         }
         writer.channel = channel
         session.writers.append(writer)
+    }
+
+    private func endEarly(_ reason: String) {
+        guard phase == .starting || phase == .running else { return }
+        endedEarly = reason
+        drain()
     }
 
     /// No more lines; waits for what is under way.
@@ -285,6 +291,7 @@ final class Engine {
         series.close()
         pump.close()
         supervisor.close()
-        for signal in signals { signal.close() }
+        signals?.close()
+        for handle in others { handle.close() }
     }
 }

@@ -18,6 +18,13 @@ struct LoopLag {
         recent = max(recent, lag)
     }
 
+    /// Of a tick that is yet to come; it counts in full when it has come.
+    mutating func noteUnfinished(_ silence: UInt64) {
+        guard silence > LoopLag.stall else { return }
+        longest = max(longest, silence)
+        recent = max(recent, silence)
+    }
+
     /// The longest lag since the last call.
     mutating func takeRecent() -> UInt64 {
         defer { recent = 0 }

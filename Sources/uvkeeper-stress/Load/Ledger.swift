@@ -27,19 +27,22 @@ final class Ledger {
     private static let start = 8
     private let file: SharedFile
 
-    init(_ path: String) throws {
-        file = try SharedFile(path, byteCount: (Ledger.start + Ledger.capacity * 2) * 8)
+    private let capacity: Int
+
+    init(_ path: String, capacity: Int = Ledger.capacity) throws {
+        self.capacity = capacity
+        file = try SharedFile(path, byteCount: (Ledger.start + capacity * 2) * 8)
     }
 
     /// Lines handed over so far; also the next sequence number.
     var count: Int { Int(file[0]) }
     var doubled: Int { Int(file[1]) }
-    var isFull: Bool { count >= Ledger.capacity }
+    var isFull: Bool { count >= capacity }
 
     /// Notes a line about to be handed over.
     func begin(byteCount: Int, time: UInt64) -> Int {
         let sequence = count
-        precondition(sequence < Ledger.capacity, "Ledger.begin: it is full")
+        precondition(sequence < capacity, "Ledger.begin: it is full")
         file[Ledger.start + sequence * 2 + 1] = time
         file[Ledger.start + sequence * 2] = Outcome.pending.rawValue | UInt64(byteCount) << 4
         file[0] = UInt64(sequence + 1)

@@ -29,6 +29,8 @@ struct LoadSettings {
     var duration: Duration = .seconds(10)
     /// Nil: until the time is over.
     var linesPerWriter: Int?
+    /// How many lines the burst's ledger can hold: each takes address space, and waves have many ledgers.
+    var burstCapacity = Ledger.capacity
     var childFault = Mischief.Kind.none
     var keeperFault = Mischief.Kind.none
     var lagBound: Duration = .seconds(2)

@@ -12,6 +12,8 @@ final class RestartRun {
     private var faults: [FaultRecord] = []
     private var notes: [String] = []
     private var tally = Tally()
+    /// Why the run ends before it was to.
+    private var endedEarly: String?
     private var recovery = Histogram<UInt64>(highestTrackableValue: 600_000_000)
 
     init(_ settings: LoadSettings, serverOptions: [String], interval: Duration, quiet: Bool) {
@@ -45,12 +47,17 @@ final class RestartRun {
                     + "lag \(Texts.time(sample.lag)), \(kills) servers killed"
             )
         }
-        try drive(server, clock, loop)
+        let signals = try StopSignals(on: loop) { [self] in endedEarly = endedEarly ?? "ended early by \($0)" }
+        do { try drive(server, run, clock, loop) } catch {
+            // The keepers are ended all the same.
+            violations.add(.recovery, "a server cannot be started: \(error)")
+        }
         series.sample()
         series.close()
         watch.close()
         let cases = try self.cases(run)
         try settle(cases, loop)
+        signals.close()
         try stopSessions(run, loop)
         Remains.close(loop, into: &violations)
         progress.end()
@@ -62,6 +69,7 @@ final class RestartRun {
         }
         violations.take(judge.violations)
         Remains.check(run, descriptorsBefore: descriptors, into: &violations)
+        Remains.checkChildren(into: &violations)
         violations.check(server.lag, bound: settings.lagBound, of: "a server's loop")
         var result = RunResult("restart", settings, cases, judge)
         result.seconds = Double(RunClock.microseconds(settings.duration)) / 1e6
@@ -74,6 +82,7 @@ final class RestartRun {
                 "\(kills) servers killed; from start to first line: "
                     + Texts.percentiles(RunResult.Percentiles(recovery))
             ]
+        result.incomplete = result.incomplete ?? endedEarly
         result.take(violations)
         return result
     }
@@ -114,7 +123,7 @@ final class RestartRun {
     }
 
     /// Servers in turn until the time is over; the last one ends in order.
-    private func drive(_ server: DrivenServer, _ clock: RunClock, _ loop: Loop) throws {
+    private func drive(_ server: DrivenServer, _ run: RunDirectory, _ clock: RunClock, _ loop: Loop) throws {
         let timer = try TimerHandle(on: loop)
         defer { timer.close() }
         let end = RunClock.microseconds(settings.duration)
@@ -139,7 +148,12 @@ final class RestartRun {
             timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { [self] _ in
                 guard let (age, isWriting) = server.progress else { return }
                 let now = clock.microseconds
+                if let shortage = run.shortage { endedEarly = endedEarly ?? "ended early: \(shortage)" }
                 guard isWriting else {
+                    if endedEarly != nil {
+                        isOver = true
+                        return tell(server, .kill)
+                    }
                     guard age > DrivenServer.startLimit else { return }
                     violations.add(.recovery, "a server did not write within 30 s")
                     isOver = true
@@ -150,7 +164,7 @@ final class RestartRun {
                     recovery.record(max(1, age))
                     faults.last { $0.kind == .serverKilled }?.end = now
                 }
-                if now > end {
+                if now > end || endedEarly != nil {
                     tell(server, .terminate)
                 } else if let writingSince, now > writingSince + life {
                     faults.append(

@@ -8,50 +8,49 @@ import Musl
 import Darwin
 #endif
 
-/// The directories of one run, and the mark by which its processes are found.
+/// The directory of one run: sessions, receipts and ledgers, and the mark by which its processes are found.
 ///
-/// Receipts and ledgers grow with the lines, so they are on disk. The sessions directory is in memory where the system has
-/// such a file system: a disk's that has to remove and make thousands of files again keeps whoever else uses the directory
-/// waiting, which no keeper or manager can help.
+/// It is in memory where the system has such a file system with room: a disk that has to write back what is mapped, or to
+/// remove and make thousands of files again, keeps harness, keepers and children waiting, which no keeper can help.
 struct RunDirectory {
     static let variable = "UVKEEPER_STRESS_RUN"
 
-    private static let parent = "/tmp"
-    private static let memoryParent = "/dev/shm"
+    /// So much must be free for it to be in memory; a run that goes on for hours takes gigabytes.
+    private static let memoryRoom: UInt64 = 2 << 30
+    /// With less than this a run ends, since a mapped file that finds no room kills whoever writes to it.
+    private static let leastRoom: UInt64 = 64 << 20
 
-    /// Of receipts and ledgers.
     let directory: String
-    /// In memory, or the same one.
-    private let quick: String
+    var sessions: String { directory + "/s" }
 
-    /// Makes directories with a short name, since socket paths are limited.
+    /// Makes a directory with a short name, since socket paths are limited.
     static func make() throws -> RunDirectory {
+        if room(in: "/dev/shm") >= memoryRoom, let directory = try? make(in: "/dev/shm") { return directory }
+        return try make(in: "/tmp")
+    }
+
+    private static func make(in parent: String) throws -> RunDirectory {
         var template = Array("\(parent)/uvks-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw StressError("cannot make a directory in \(parent): errno \(errno)")
         }
-        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        // Where it cannot be made, there is no such file system, or it is not for us.
-        _ = mkdir(inMemory(path), 0o700)
-        return RunDirectory(directory: path)
+        return RunDirectory(
+            directory: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 
-    /// The one that another process has made.
-    init(directory: String) {
-        self.directory = directory
-        let inMemory = RunDirectory.inMemory(directory)
-        let status = try? Files.status(of: inMemory, followingLinks: false)
-        quick = status?.kind == .directory && status?.owner == geteuid() ? inMemory : directory
+    /// Bytes that are free on the file system of a path; 0 if it cannot be told.
+    private static func room(in path: String) -> UInt64 {
+        var system = statvfs()
+        guard statvfs(path, &system) == 0 else { return 0 }
+        return UInt64(system.f_bavail) * UInt64(system.f_frsize)
     }
 
-    private static func inMemory(_ directory: String) -> String {
-        memoryParent + directory[(directory.lastIndex(of: "/") ?? directory.startIndex)...]
+    /// Why the run had better end; nil while there is room.
+    var shortage: String? {
+        let room = RunDirectory.room(in: directory)
+        return room < RunDirectory.leastRoom
+            ? "less than \(Texts.bytes(Double(RunDirectory.leastRoom))) are free where \(directory) is" : nil
     }
-
-    var sessions: String { quick + "/s" }
-
-    /// Where a session's socket is while it is missed.
-    func hiddenSocket(of session: Int) -> String { "\(quick)/hidden-\(session)" }
 
     /// What keepers and children get: the mark is in it, so that whatever is left of the run can be found.
     var environment: ProcessEnvironment {
@@ -111,8 +110,8 @@ struct RunDirectory {
         return abandoned
     }
 
-    /// Removes them with everything in them.
-    func remove() { for path in Set([directory, quick]) { RunDirectory.removeTree(path) } }
+    /// Removes it with everything in it.
+    func remove() { RunDirectory.removeTree(directory) }
 
     private static func removeTree(_ path: String) {
         for name in (try? Files.names(inDirectory: path)) ?? [] {

@@ -42,6 +42,7 @@ final class Runner {
         var violations = judge.violations
         violations.take(engine.early)
         Remains.check(run, descriptorsBefore: descriptors, into: &violations)
+        Remains.checkChildren(into: &violations)
         violations.check(engine.sampler.lag, bound: settings.lagBound, of: "the loop")
         if let server = engine.server {
             violations.check(server.lag, bound: settings.lagBound, of: "the loop of a driven server")
@@ -75,6 +76,7 @@ final class Runner {
         result.samples = engine.series.samples
         result.memoryPerKeeper = engine.series.samples.last { !$0.keepers.isEmpty }?.keepers ?? []
         result.notes = engine.notes
+        result.incomplete = result.incomplete ?? engine.endedEarly
     }
 }
 
@@ -103,7 +105,8 @@ extension RunResult.Fault {
     init(_ record: FaultRecord) {
         self.init(
             kind: record.kind.rawValue, session: record.session, start: Double(record.start) / 1e6,
-            end: record.end.map { Double($0) / 1e6 }, note: record.note, excused: record.excused)
+            end: record.end.map { Double($0) / 1e6 }, note: record.note, failed: record.hasFailed,
+            excused: record.excused)
     }
 }
 

@@ -15,6 +15,8 @@ struct Sample: Codable, Sendable {
     var memory: UInt64
     /// Bytes of each keeper, proportional share; empty where it was not measured.
     var keepers: [UInt64]
+    /// Of the keeper that has most; nil where it was not counted.
+    var keeperDescriptors: Int?
 }
 
 /// Memory as the kernel counts it.

@@ -48,7 +48,9 @@ final class Series {
             joined.lines += samples[index].lines
             joined.bytes += samples[index].bytes
             joined.lag = max(joined.lag, samples[index].lag)
-            if joined.keepers.isEmpty { joined.keepers = samples[index].keepers }
+            if joined.keepers.isEmpty {
+                (joined.keepers, joined.keeperDescriptors) = (samples[index].keepers, samples[index].keeperDescriptors)
+            }
             return joined
         }
         interval *= 2

@@ -53,7 +53,7 @@ final class Session {
         self.manager = manager
         self.settings = settings
         self.clock = clock
-        burst = try Ledger(run.ledger(session: index, writer: settings.burstWriter))
+        burst = try Ledger(run.ledger(session: index, writer: settings.burstWriter), capacity: settings.burstCapacity)
         driven = try (0..<settings.drivenWriters).map {
             try Ledger(run.ledger(session: index, writer: settings.firstWriter + settings.writers + $0))
         }
@@ -97,6 +97,7 @@ final class Session {
         } catch {
             isStarting = false
             wantedAt = begun + 200_000
+            startFailures.append("\(error)")
             return
         }
         manager.spawnKeeper(

@@ -13,6 +13,9 @@ final class SpawnRun {
     private var series: Series!
     private var starvation: StarvationWatch!
     private let descriptors: Int
+    private var signals: StopSignals!
+    /// Why the run ends before it was to.
+    private var endedEarly: String?
     private var sessions: [Session] = []
     private var generator: SeededGenerator
     private var violations = Violations()
@@ -42,6 +45,7 @@ final class SpawnRun {
         } onStarved: { [unowned self] in
             faults.append($0)
         }
+        signals = try StopSignals(on: loop) { [unowned self] in endedEarly = endedEarly ?? "ended early by \($0)" }
         series = try Series(on: loop) { [unowned self] measuresKeepers in sample(measuresKeepers) }
     }
 
@@ -56,6 +60,7 @@ final class SpawnRun {
         for one in cases { judge.judge(one) }
         violations.take(judge.violations)
         Remains.check(place, descriptorsBefore: descriptors, into: &violations)
+        Remains.checkChildren(into: &violations)
         violations.check(sampler.lag, bound: settings.lagBound, of: "the loop")
         var result = RunResult("spawn", settings, cases, judge)
         var starts = Histogram<UInt64>(highestTrackableValue: 600_000_000)
@@ -68,6 +73,7 @@ final class SpawnRun {
         result.lagHistogram = HistogramFile.encode(sampler.lag.histogram)
         result.memoryPerKeeper = memory
         result.samples = series.samples
+        result.incomplete = endedEarly
         result.notes = ["\(waves) waves of \(settings.sessions)"]
         result.take(violations)
         return result
@@ -94,7 +100,10 @@ final class SpawnRun {
         wave.onViolation = { [unowned self] in violations.add($0, $1) }
         wave.start { [unowned self] in
             memory = wave.memory
-            guard violations.total == 0, clock.microseconds < RunClock.microseconds(settings.duration) else {
+            if let shortage = place.shortage { endedEarly = endedEarly ?? "ended early: \(shortage)" }
+            guard violations.total == 0, endedEarly == nil,
+                clock.microseconds < RunClock.microseconds(settings.duration)
+            else {
                 return end()
             }
             do {
@@ -120,6 +129,7 @@ final class SpawnRun {
                 sampler.close()
                 series.close()
                 starvation.close()
+                signals.close()
             }
         }
     }

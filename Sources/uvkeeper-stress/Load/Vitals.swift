@@ -5,6 +5,8 @@
 final class Vitals {
     enum Total: Int {
         case ticks, handles
+        /// When that was, in microseconds since the start of the run.
+        case lastTick
     }
 
     private static let ringStart = 16
@@ -25,10 +27,13 @@ final class Vitals {
 
     /// Notes a tick.
     ///
-    /// - Parameter lag: in microseconds.
-    func note(lag: UInt64) {
+    /// - Parameters:
+    ///   - lag: in microseconds.
+    ///   - time: in microseconds since the start of the run.
+    func note(lag: UInt64, at time: UInt64) {
         let tick = self[.ticks]
         file[Vitals.ringStart + tick % Vitals.ringCount] = lag
+        self[.lastTick] = Int(time)
         self[.ticks] = tick + 1
     }
 

@@ -84,8 +84,18 @@ enum ClosingTable {
     }
 
     private static func faults(_ result: RunResult) -> String {
-        var counts: [String: Int] = [:]
-        for fault in result.faults { counts[fault.kind, default: 0] += 1 }
-        return counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+        var counts: [String: (injected: Int, failed: Int)] = [:]
+        for fault in result.faults {
+            let kind = fault.kind + ((fault.session ?? 0) >= FaultInjector.firstWaveSession ? " in waves" : "")
+            if fault.failed {
+                counts[kind, default: (0, 0)].failed += 1
+            } else {
+                counts[kind, default: (0, 0)].injected += 1
+            }
+        }
+        return counts.sorted { $0.key < $1.key }.map { kind, count in
+            "\(count.injected) \(kind)" + (count.failed == 0 ? "" : " (\(count.failed) more could not be injected)")
+        }
+        .joined(separator: ", ")
     }
 }

@@ -20,6 +20,8 @@ struct RunResult: Codable {
         let start: Double
         let end: Double?
         let note: String
+        /// It could not be injected.
+        let failed: Bool
         /// Lines it explains.
         let excused: FaultRecord.Excused
     }
