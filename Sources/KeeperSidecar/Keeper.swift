@@ -44,8 +44,8 @@ final class Keeper {
         // First, because libuv aborts the process when there are not even enough for its first loop.
         guard Descriptors.limit.soft >= KeeperConstants.fewestDescriptors else {
             throw .badConfiguration(
-                "a keeper needs \(KeeperConstants.fewestDescriptors) descriptors and may have \(Descriptors.limit.soft); raise the limit "
-                    + "(ulimit -n)")
+                "a keeper needs \(KeeperConstants.fewestDescriptors) descriptors and may have \(Descriptors.limit.soft); "
+                    + "raise the limit (ulimit -n)")
         }
         let keeper: Keeper
         do throws(UVError) {

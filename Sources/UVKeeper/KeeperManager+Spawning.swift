@@ -27,8 +27,8 @@ extension KeeperManager {
 
     /// Starts a keeper for a session, detached, so that it outlives this program. `completion` runs once, on a later tick.
     ///
-    /// The sessions directory is made if it is missing; one that other users can write to is refused. The keeper's output goes to the session's launch log. Mirrors
-    /// `spawnKeeperFor`.
+    /// The sessions directory is made if it is missing; one that other users can write to is refused. The keeper's output
+    /// goes to the session's launch log. Mirrors `spawnKeeperFor`.
     ///
     /// - Parameters:
     ///   - id: the session id.

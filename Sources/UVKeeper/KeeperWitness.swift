@@ -11,43 +11,54 @@ final class KeeperWitness {
     let pid: Int32?
     /// The socket file it was found at; nil if that is gone already.
     let socket: FileIdentity?
-    private let lock: (file: OpenFile, holder: OpenFile.LockHolder)?
-    /// Every keeper makes a pid file, the original too. Where that was removed nothing tells how this one ends.
-    private let isMissing: Bool
+    private let evidence: Evidence
+
+    private enum Evidence {
+        /// It holds this lock.
+        case lock(OpenFile, OpenFile.LockHolder)
+        /// It has no lock: the original keeper, a foreign listener.
+        case none
+        /// It has no pid file, which every keeper makes, the original a moment after it listens.
+        case missing(String)
+    }
 
     init(pid: Int32?, at endpoint: KeeperEndpoint) throws(UVError) {
         self.pid = pid
         socket = endpoint.currentSocket
-        var isMissing = false
+        let path = endpoint.path + ".pid"
         do throws(UVError) {
-            let file = try OpenFile(endpoint.path + ".pid", .readOnly)
+            let file = try OpenFile(path, .readOnly)
             // A listener in a namespace that the system does not show has a lock whose holder it does not name.
             if let holder = try file.lockHolder(), pid.map({ holder == .process($0) }) ?? true {
-                lock = (file, holder)
+                evidence = .lock(file, holder)
             } else {
-                lock = nil
+                evidence = .none
             }
         } catch {
             switch error {
-            case .noEntry where KeeperWitness.isKeepers(endpoint.path):
-                lock = nil
-                isMissing = true
+            case .noEntry where KeeperWitness.isKeepers(endpoint.path): evidence = .missing(path)
             // A keeper of ours makes a regular file, which its clients may read, where files can be locked.
             case .noEntry, .accessDenied, .symbolicLink, .isDirectory, .invalidArgument, .noLocks, .notSupported:
-                lock = nil
+                evidence = .none
             default: throw error
             }
         }
-        self.isMissing = isMissing
     }
 
-    var isLocked: Bool { lock != nil }
+    var isLocked: Bool { if case .lock = evidence { true } else { false } }
 
-    /// Whether a clean close now is one of a keeper that lives. Where there is no lock (the original keeper, a foreign
-    /// listener) every clean close counts, as it always did; where a keeper's pid file is missing, none.
+    /// Whether a clean close now is one of a keeper that lives. Without a lock every clean close counts, as it always did;
+    /// without a pid file none does, since that may have been removed from a keeper of ours.
     var holds: Bool {
-        guard let lock else { return !isMissing }
-        do throws(UVError) { return try lock.file.lockHolder() == lock.holder } catch { return false }
+        do throws(UVError) {
+            switch evidence {
+            case .lock(let file, let holder): return try file.lockHolder() == holder
+            case .none: return true
+            case .missing(let path): return try OpenFile(path, .readOnly).lockHolder() == nil
+            }
+        } catch {
+            return false
+        }
     }
 
     /// Whether a path is one of a session, and no other listener's.

@@ -83,6 +83,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
         do throws(UVError) {
             let timer: TimerHandle = if let retry { retry } else { try TimerHandle(on: loop) }
             retry = timer
+            if !isReferenced { timer.unref() }
             timer.start(after: PidfdWatcher.retryInterval) { [unowned self] _ in collect() }
         } catch {
             preconditionFailure("uv_timer_init does not fail: \(error)")
