@@ -156,7 +156,7 @@ def connect(in_flight):
     for ours in ("uvkeeper", "uvkeeper:manager") if in_flight == 1 else ("uvkeeper",):
         targets += [Target("node24", "at least", 2.5, ours), Target("nio", "at least", 2.5, ours)]
     figure = Figure(f"connect, write, close; {in_flight} in flight", unit="µs", targets=targets)
-    count = 6000 if in_flight == 1 else 10000
+    count = 4500 if in_flight == 1 else 8000
     return Benchmark(f"connect:{in_flight}", "connect", count, [figure], prepare, 7, (256, 1280))
 
 
