@@ -92,12 +92,8 @@ extension Keeper {
     }
 
     func fail(_ failure: KeeperFailure) {
-        note(failure)
+        launch.log.writeLast(failure)
         finish(failure.status)
-    }
-
-    func note(_ failure: KeeperFailure) {
-        launch.log.writeLast("\(failure.reason); exiting with status \(failure.status.rawValue)")
     }
 
     private func finish(_ status: KeeperExitStatus) {

@@ -144,7 +144,7 @@ final class Keeper {
             try socket.publish()
         } catch {
             // There is a child by now: the session is this keeper's until that has ended.
-            note(error)
+            launch.log.writeLast(error)
             return end(session, error.status)
         }
         launch.log.takeOver()

@@ -37,7 +37,7 @@ struct KeeperLaunch {
         do throws(KeeperFailure) {
             return try Keeper.run(self)
         } catch {
-            log.writeLast("\(error.reason); exiting with status \(error.status.rawValue)")
+            log.writeLast(error)
             return error.status
         }
     }
@@ -53,7 +53,7 @@ struct KeeperLaunch {
         // Whoever can replace a socket there gets what is meant for its child.
         guard let exposure else { return }
         throw .badConfiguration(
-            "the sessions directory \(path) is not private: \(exposure); make its mode 700 or use another")
+            "the sessions directory \(SessionsDirectory.notPrivate(path, exposure))")
     }
 
     private static func directory(_ variables: [String: String]) throws(KeeperFailure) -> String {

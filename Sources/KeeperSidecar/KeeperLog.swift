@@ -40,7 +40,8 @@ final class KeeperLog {
     }
 
     /// Why the keeper does not start: on stderr if the log has no room for it.
-    func writeLast(_ message: String) {
+    func writeLast(_ failure: KeeperFailure) {
+        let message = "\(failure.reason); exiting with status \(failure.status.rawValue)"
         if !write(message) { Descriptors.writeToStandardError("uvkeeper-sidecar: \(message)\n") }
     }
 

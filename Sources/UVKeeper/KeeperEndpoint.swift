@@ -21,12 +21,10 @@ public final class KeeperEndpoint {
     /// The keeper at the other end of a fresh connection.
     ///
     /// - Throws: ``UVError/tooManyOpenFiles`` and its like, when it cannot be found out; ``UVError/notPermitted`` if the
-    ///   process at the other end is another user's: nothing is for its eyes. Root's keepers serve everybody they let in,
-    ///   and root writes to everybody's.
+    ///   process at the other end is another user's (``Processes/trusts(userID:)``): nothing is for its eyes.
     func witness(of stream: PipeStream) throws(UVError) -> KeeperWitness {
         let (pid, peerUser) = stream.peer
-        let user = Processes.currentUserID
-        guard peerUser == nil || peerUser == user || peerUser == 0 || user == 0 else { throw .notPermitted }
+        guard peerUser.map(Processes.trusts) ?? true else { throw .notPermitted }
         if let last, last.pid == pid { return last }
         let witness = try KeeperWitness(pid: pid, at: self)
         // A process that the system does not name cannot be recognised, and one without a lock may be another by now.

@@ -48,7 +48,7 @@ extension KeeperError: CustomStringConvertible {
             "there is no sessions directory; set HOME or \(KeeperVariable.dashboardHome), or name the directory"
         case .file(let path, let error): "cannot use \(path): \(error)"
         case .directoryNotPrivate(let path, let exposure):
-            "the sessions directory \(path) is not private: \(exposure); make its mode 700 or use another"
+            "the sessions directory \(SessionsDirectory.notPrivate(path, exposure))"
         case .sidecarNotFound(let places):
             "the sidecar uvkeeper-sidecar was not found; set \(SidecarCommand.variable) to its path; looked at: "
                 + places.joined(separator: ", ")

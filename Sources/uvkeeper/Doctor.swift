@@ -1,3 +1,4 @@
+import KeeperProtocol
 import UVKeeper
 
 /// The checks of `uvkeeper doctor`.
@@ -44,8 +45,7 @@ struct Doctor {
             guard status.kind == .directory else { throw .notDirectory }
             if let exposure = status.exposure {
                 return Finding(
-                    check: "directory", state: .failed,
-                    found: "\(path) is not private: \(exposure); make its mode 700 or use another")
+                    check: "directory", state: .failed, found: SessionsDirectory.notPrivate(path, exposure))
             }
             guard status.permissions & 0o077 == 0 else {
                 let mode = String(status.permissions, radix: 8)

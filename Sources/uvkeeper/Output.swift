@@ -20,11 +20,12 @@ enum Output {
 
     /// With everything escaped that drives a terminal, but for the ends of lines.
     static func printable(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { escaped($0) }.joined(separator: "\n")
+    }
+
+    private static func escaped(_ text: some StringProtocol) -> String {
         var result = ""
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            if number > 0 { result += "\n" }
-            ControlEscaping.append(line, to: &result)
-        }
+        ControlEscaping.append(text, to: &result)
         return result
     }
 
@@ -52,13 +53,7 @@ enum Output {
 
     /// Rows under a heading, columns as wide as their widest entry; numbers to the right.
     static func table(_ heading: [String], _ rows: [[String]], rightAligned: Set<Int>) {
-        let all = ([heading] + rows).map { row in
-            row.map { text in
-                var cell = ""
-                ControlEscaping.append(text, to: &cell)
-                return cell
-            }
-        }
+        let all = ([heading] + rows).map { $0.map { escaped($0) } }
         let widths = heading.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
         for row in all {
             let cells = row.enumerated().map { column, text in

@@ -38,10 +38,9 @@ public struct FileStatus: Hashable, Sendable {
     public let modifiedAt: Duration
 
     /// Of a directory: how users besides this one, root and its group come to add, remove and replace files in it, in words
-    /// for an error. Nil if they do not. Root may use another user's directory: containers mount such.
+    /// for an error. Nil if they do not. Owners are judged by ``Processes/trusts(userID:)``.
     public var exposure: String? {
-        let user = Processes.currentUserID
-        if owner != user, owner != 0, user != 0 { return "it belongs to user \(owner)" }
+        guard Processes.trusts(userID: owner) else { return "it belongs to user \(owner)" }
         if permissions & 0o002 != 0 { return "everybody may write to it, its mode is \(String(permissions, radix: 8))" }
         return nil
     }

@@ -18,6 +18,14 @@ public enum Processes {
     /// The user this process acts as. Mirrors `geteuid`.
     public static var currentUserID: UInt32 { geteuid() }
 
+    /// Whether what belongs to a user may be relied on: this process's own user, root, and, for root, everybody, since
+    /// containers have root use the directories of others.
+    public static func trusts(userID: UInt32) -> Bool {
+        if userID == 0 { return true }
+        let own = currentUserID
+        return userID == own || own == 0
+    }
+
     /// Ends this process at once with a status from 0 to 255. Mirrors `exit(3)`.
     public static func exit(_ status: Int32) -> Never {
         CLibUV.exit(status)

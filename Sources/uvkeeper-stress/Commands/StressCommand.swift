@@ -21,8 +21,8 @@ struct StressCommand: ParsableCommand {
               - at the end no process, file, descriptor or handle is left, and in a soak nothing has kept growing
 
             Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 2 all hold, but the \
-            run ended early: by a signal, for want of room, or since a writer has sent all lines that can be checked; 64 wrong usage; 70 the harness itself \
-            cannot go on.
+            run ended early: by a signal, for want of room, or since a writer has sent all lines that can be checked; 64 \
+            wrong usage; 70 the harness itself cannot go on.
             """,
         version: KeeperSidecar.version,
         subcommands: [

@@ -94,11 +94,8 @@ final class Engine {
     /// Runs everything; returns when every handle is closed.
     func execute() throws {
         if role.vitals == nil { starvation = try watchProcesses() }
-        signals = try StopSignals(on: loop) { [unowned self] signal in
-            // What comes from the keyboard or its terminal is the harness's to answer.
-            guard role.vitals == nil || signal == .terminate else { return }
-            endEarly("ended early by \(signal)")
-        }
+        // What comes from the keyboard or its terminal is the harness's to answer.
+        signals = try role.vitals == nil ? StopSignals(on: loop) : StopSignals(on: loop, heeding: [.terminate])
         let go = { [unowned self] in
             supervisor.start(after: .milliseconds(20), repeating: .milliseconds(20)) { [unowned self] _ in supervise() }
         }
@@ -137,6 +134,10 @@ final class Engine {
     }
 
     private func supervise() {
+        if phase == .starting || phase == .running, let reason = signals?.reasonToEnd(run) {
+            endedEarly = reason
+            return drain()
+        }
         switch phase {
         case .starting:
             if case .guest = role { return begin() }
@@ -149,7 +150,6 @@ final class Engine {
             }
         case .running:
             if restartsKeepers { for session in sessions { session.startIfNeeded() } }
-            if let shortage = run.shortage { return endEarly("ended early: \(shortage)") }
             let isOver = clock.microseconds >= loadStart + RunClock.microseconds(settings.duration)
             let isFull = allWriters.contains { $0.ledger.isFull }
             if isOver || isDone || isFull { drain() }
@@ -204,12 +204,6 @@ final class Engine {
         }
         writer.channel = channel
         session.writers.append(writer)
-    }
-
-    private func endEarly(_ reason: String) {
-        guard phase == .starting || phase == .running else { return }
-        endedEarly = reason
-        drain()
     }
 
     /// No more lines; waits for what is under way.

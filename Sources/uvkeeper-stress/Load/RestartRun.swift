@@ -47,8 +47,8 @@ final class RestartRun {
                     + "lag \(Texts.time(sample.lag)), \(kills) servers killed"
             )
         }
-        let signals = try StopSignals(on: loop) { [self] in endedEarly = endedEarly ?? "ended early by \($0)" }
-        do { try drive(server, run, clock, loop) } catch {
+        let signals = try StopSignals(on: loop)
+        do { try drive(server, clock, loop) { signals.reasonToEnd(run) } } catch {
             // The keepers are ended all the same.
             violations.add(.recovery, "a server cannot be started: \(error)")
         }
@@ -123,7 +123,11 @@ final class RestartRun {
     }
 
     /// Servers in turn until the time is over; the last one ends in order.
-    private func drive(_ server: DrivenServer, _ run: RunDirectory, _ clock: RunClock, _ loop: Loop) throws {
+    ///
+    /// - Parameter reasonToEnd: why they had better end early; nil if they may go on.
+    private func drive(
+        _ server: DrivenServer, _ clock: RunClock, _ loop: Loop, _ reasonToEnd: @escaping () -> String?,
+    ) throws {
         let timer = try TimerHandle(on: loop)
         defer { timer.close() }
         let end = RunClock.microseconds(settings.duration)
@@ -148,7 +152,7 @@ final class RestartRun {
             timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { [self] _ in
                 guard let (age, isWriting) = server.progress else { return }
                 let now = clock.microseconds
-                if let shortage = run.shortage { endedEarly = endedEarly ?? "ended early: \(shortage)" }
+                endedEarly = endedEarly ?? reasonToEnd()
                 guard isWriting else {
                     if endedEarly != nil {
                         isOver = true

@@ -45,7 +45,7 @@ final class SpawnRun {
         } onStarved: { [unowned self] in
             faults.append($0)
         }
-        signals = try StopSignals(on: loop) { [unowned self] in endedEarly = endedEarly ?? "ended early by \($0)" }
+        signals = try StopSignals(on: loop)
         series = try Series(on: loop) { [unowned self] measuresKeepers in sample(measuresKeepers) }
     }
 
@@ -100,7 +100,7 @@ final class SpawnRun {
         wave.onViolation = { [unowned self] in violations.add($0, $1) }
         wave.start { [unowned self] in
             memory = wave.memory
-            if let shortage = place.shortage { endedEarly = endedEarly ?? "ended early: \(shortage)" }
+            endedEarly = signals.reasonToEnd(place)
             guard violations.total == 0, endedEarly == nil,
                 clock.microseconds < RunClock.microseconds(settings.duration)
             else {

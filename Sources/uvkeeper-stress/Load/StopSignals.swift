@@ -1,18 +1,28 @@
 import UVKeeper
 
-/// What asks a run to end early and in order: an interrupt, SIGTERM, a terminal that closes.
+/// Asks a run to end before it was to, in order: on an interrupt, SIGTERM, a terminal that closes.
 ///
-/// They do not keep the loop alive.
+/// The handles do not keep the loop alive.
 final class StopSignals {
+    private static let all = [Signal.interrupt, .terminate, .hangUp]
     private var handles: [SignalHandle] = []
+    private var received: Signal?
 
-    init(on loop: Loop, _ body: @escaping (Signal) -> Void) throws(UVError) {
-        for signal in [Signal.interrupt, .terminate, .hangUp] {
+    /// - Parameter heeded: the others of the three do nothing.
+    init(on loop: Loop, heeding heeded: [Signal] = StopSignals.all) throws(UVError) {
+        for signal in StopSignals.all {
             let handle = try SignalHandle(on: loop)
             handles.append(handle)
-            try handle.start(signal) { _, signal in body(signal) }
+            try handle.start(signal) { [unowned self] _, signal in
+                if received == nil, heeded.contains(signal) { received = signal }
+            }
             handle.unref()
         }
+    }
+
+    /// Why the run had better end now, by a signal or for want of room; nil if it may go on.
+    func reasonToEnd(_ run: RunDirectory) -> String? {
+        received.map { "ended early by \($0)" } ?? run.shortage.map { "ended early: \($0)" }
     }
 
     func close() { for handle in handles { handle.close() } }
