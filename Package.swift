@@ -36,7 +36,7 @@ let package = Package(
         // A module map and a header, nothing to link.
         .systemLibrary(name: "CPrlimit"),
         .target(name: "UVLoop", dependencies: ["CLibUV"], swiftSettings: settings),
-        .target(name: "KeeperProtocol", swiftSettings: settings),
+        .target(name: "KeeperProtocol", dependencies: ["UVLoop"], swiftSettings: settings),
         .target(
             name: "UVKeeper",
             dependencies: ["UVLoop", "KeeperProtocol", .product(name: "Logging", package: "swift-log")],

@@ -4,6 +4,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Files/Descriptors.swift
     Sources/UVLoop/Files/FileStatus.swift
     Sources/UVLoop/Files/Files.swift
+    Sources/UVLoop/Files/OpenFile+Attributes.swift
     Sources/UVLoop/Files/OpenFile+Locking.swift
     Sources/UVLoop/Files/OpenFile.swift
     Sources/UVLoop/Handles/CheckHandle.swift
@@ -30,9 +31,12 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Process/LibuvWatcher.swift
     Sources/UVLoop/Process/PidfdWatcher.swift
     Sources/UVLoop/Process/PosixSpawn.swift
+    Sources/UVLoop/Process/ProcessDescriptor.swift
     Sources/UVLoop/Process/ProcessDetails.swift
     Sources/UVLoop/Process/ProcessEnvironment.swift
     Sources/UVLoop/Process/ProcessExit.swift
+    Sources/UVLoop/Process/ProcessIdentity.swift
+    Sources/UVLoop/Process/ProcessTree.swift
     Sources/UVLoop/Process/Processes.swift
     Sources/UVLoop/Process/SpawnError.swift
     Sources/UVLoop/Streams/Outbox.swift
@@ -51,6 +55,8 @@ set(UVLoop_SOURCES
 )
 
 set(KeeperProtocol_SOURCES
+    Sources/KeeperProtocol/ChildIdentity.swift
+    Sources/KeeperProtocol/CommandFile.swift
     Sources/KeeperProtocol/ControlEscaping.swift
     Sources/KeeperProtocol/JSONStringArray.swift
     Sources/KeeperProtocol/JSONStringArrayReader.swift
@@ -68,6 +74,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/SessionID.swift
     Sources/KeeperProtocol/SessionIDError.swift
     Sources/KeeperProtocol/SessionsDirectory.swift
+    Sources/KeeperProtocol/StopLadder.swift
 )
 
 set(UVKeeper_SOURCES

@@ -22,7 +22,13 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include <stdint.h>
+#include <string.h>
+#include <sys/xattr.h>
+
 #if defined(__linux__)
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #endif
 
@@ -155,6 +161,37 @@ static inline int uvkeeper_duplicate(int descriptor, int lowest) {
     return fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);
 }
 
+/// Extended attributes of an open file; macOS has two more arguments.
+static inline int uvkeeper_set_attribute(int descriptor, const char *name, const void *value, size_t size) {
+#if defined(__APPLE__)
+    return fsetxattr(descriptor, name, value, size, 0, 0);
+#else
+    return fsetxattr(descriptor, name, value, size, 0);
+#endif
+}
+
+static inline ssize_t uvkeeper_attribute(int descriptor, const char *name, void *value, size_t size) {
+#if defined(__APPLE__)
+    return fgetxattr(descriptor, name, value, size, 0, 0);
+#else
+    return fgetxattr(descriptor, name, value, size);
+#endif
+}
+
+/// Whether this process has a child, one that has ended included: 1, 0, or -1 with errno.
+static inline int uvkeeper_has_children(void) {
+    siginfo_t info;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) return 1;
+    return errno == ECHILD ? 0 : -1;
+}
+
+/// The pid of a child that has ended and whose status is not collected, which stays so; 0 if there is none.
+static inline pid_t uvkeeper_ended_child(void) {
+    siginfo_t info;
+    info.si_pid = 0;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
+}
+
 #if defined(__linux__)
 
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
@@ -192,6 +229,51 @@ static inline int uvkeeper_pidfd_wait(int pidfd, int *status) {
     if (info.si_pid == 0) return 0;
     *status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status & 0x7f;
     return 1;
+}
+
+/// A signal with a value, as `sigqueue` sends it, to the process that the descriptor stands for.
+static inline int uvkeeper_pidfd_queue_signal(int pidfd, int signal, uint64_t value) {
+#ifdef SYS_pidfd_send_signal
+    siginfo_t info;
+    memset(&info, 0, sizeof(info));
+    info.si_signo = signal;
+    info.si_code = SI_QUEUE;
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_ptr = (void *)(uintptr_t)value;
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, &info, 0);
+#else
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+static inline int uvkeeper_queue_signal(pid_t pid, int signal, uint64_t value) {
+    union sigval packed;
+    packed.sival_ptr = (void *)(uintptr_t)value;
+    return sigqueue(pid, signal, packed);
+}
+
+/// The process that listens at the other end of a connected unix socket, as a pidfd: Linux 6.5 and later.
+static inline int uvkeeper_peer_pidfd(int descriptor) {
+    int pidfd = -1;
+    socklen_t size = sizeof(pidfd);
+    return getsockopt(descriptor, SOL_SOCKET, 77 /* SO_PEERPIDFD */, &pidfd, &size) == 0 ? pidfd : -1;
+}
+
+/// `prctl` is variadic.
+static inline int uvkeeper_become_subreaper(void) {
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+/// Anonymous memory as a file, for what must be handed to another program without a name. Not in every C library.
+static inline int uvkeeper_memory_file(const char *name) {
+#ifdef SYS_memfd_create
+    return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */);
+#else
+    errno = ENOSYS;
+    return -1;
+#endif
 }
 
 static inline int uvkeeper_pidfd_send_signal(int pidfd, int signal) {

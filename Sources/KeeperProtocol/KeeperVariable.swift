@@ -6,6 +6,20 @@ public enum KeeperVariable {
     /// JSON array of strings: the child's remaining arguments.
     public static let arguments = "PI_KEEPER_PI_ARGS"
 
+    /// A file or pipe with the whole command, in place of ``command`` and ``arguments``, each string ended by a zero byte;
+    /// `-`: standard input. The original has no such variable.
+    public static let commandFile = "PI_KEEPER_COMMAND_FILE"
+
+    /// The time in milliseconds that a child has after the end of its input when its keeper gets a plain SIGTERM; 0 if
+    /// unset. The original has no such variable.
+    public static let stopEndOfInput = "PI_KEEPER_STOP_EOF_MS"
+
+    /// The time in milliseconds that a child then has after SIGTERM; 0 if unset. The original has no such variable.
+    public static let stopTerminate = "PI_KEEPER_STOP_TERM_MS"
+
+    /// `1`: what a child leaves behind when it ends by itself is ended too. The original has no such variable.
+    public static let sweep = "PI_KEEPER_SWEEP"
+
     /// `1`: the child's output is appended to the keeper's log.
     public static let captureOutput = "PI_KEEPER_CAPTURE_PI_OUTPUT"
 

@@ -9,6 +9,8 @@ public struct ProcessDetails: Hashable, Sendable {
     public let isZombie: Bool
     /// Its parent's id.
     public let parent: Int32
+    /// The session it is in: the id of the process that leads it.
+    public let session: Int32
     /// Memory it holds in RAM, in bytes.
     public let residentMemory: UInt64
 
@@ -26,14 +28,16 @@ public struct ProcessDetails: Hashable, Sendable {
     private init?(stat: UnsafeRawBufferPointer) {
         // pid (name) state ppid ...: the name may hold anything, a closing parenthesis included.
         guard let end = stat.lastIndex(of: UInt8(ascii: ")")), stat.count > end + 2 else { return nil }
-        // Fields count from the state: 0 state, 1 parent, 19 start time in ticks, 21 resident pages.
+        // Fields count from the state: 0 state, 1 parent, 3 session, 19 start time in ticks, 21 resident pages.
         let state = stat[end + 2]
         let fields = UnsafeRawBufferPointer(rebasing: stat[(end + 2)...])
-        guard let parent = ProcessDetails.number(1, in: fields), let ticks = ProcessDetails.number(19, in: fields),
+        guard let parent = ProcessDetails.number(1, in: fields), let session = ProcessDetails.number(3, in: fields),
+            let ticks = ProcessDetails.number(19, in: fields),
             let pages = ProcessDetails.number(21, in: fields)
         else { return nil }
         isZombie = state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")
         self.parent = Int32(clamping: parent)
+        self.session = Int32(clamping: session)
         startTime = .milliseconds(ticks * 1000 / Int64(max(1, sysconf(CInt(_SC_CLK_TCK)))))
         residentMemory = UInt64(clamping: pages) * UInt64(max(1, sysconf(CInt(_SC_PAGESIZE))))
     }

@@ -16,7 +16,8 @@ public final class PipeListener: Handle {
     public let identity: FileIdentity
 
     let descriptor: CInt
-    private var onConnection: ((PipeListener, Result<PipeStream, UVError>) -> Void)?
+    /// Given each client's descriptor, or why there is none; the error it returns keeps it from taking more for now.
+    private var onClient: ((PipeListener, Result<CInt, UVError>) -> UVError?)?
     private var isPaused = true
     private var retryTimer: TimerHandle?
     private var retryDelay = PipeListener.shortestRetry
@@ -60,10 +61,40 @@ public final class PipeListener: Handle {
         backlog: Int = defaultBacklog,
         _ onConnection: @escaping (PipeListener, Result<PipeStream, UVError>) -> Void,
     ) throws(UVError) {
+        try listen(backlog) { listener, client in
+            switch client {
+            case .failure(let error): onConnection(listener, .failure(error))
+            case .success(let descriptor):
+                do throws(UVError) {
+                    onConnection(listener, .success(try PipeStream(pollable: descriptor, on: listener.loop)))
+                } catch {
+                    Descriptors.close(descriptor)
+                    return error
+                }
+            }
+            return nil
+        }
+    }
+
+    /// The same, but each client is given as a non-blocking descriptor that belongs to `onDescriptor`, for programs that
+    /// read it by system calls of their own.
+    public func listen(
+        backlog: Int = defaultBacklog,
+        onDescriptor: @escaping (PipeListener, Result<Int32, UVError>) -> Void,
+    ) throws(UVError) {
+        try listen(backlog) { listener, client in
+            onDescriptor(listener, client)
+            return nil
+        }
+    }
+
+    private func listen(
+        _ backlog: Int, _ onClient: @escaping (PipeListener, Result<CInt, UVError>) -> UVError?,
+    ) throws(UVError) {
         loop.assertOnLoop()
         precondition(!isClosing, "PipeListener.listen: the listener is closed")
         try checkErrno(CLibUV.listen(descriptor, CInt(clamping: backlog)))
-        self.onConnection = onConnection
+        self.onClient = onClient
         try resume()
     }
 
@@ -81,7 +112,7 @@ public final class PipeListener: Handle {
     /// Accepts again after ``pause()``.
     public func resume() throws(UVError) {
         loop.assertOnLoop()
-        precondition(!isClosing && onConnection != nil, "PipeListener.resume: listen comes first, close last")
+        precondition(!isClosing && onClient != nil, "PipeListener.resume: listen comes first, close last")
         isPaused = false
         try watch()
     }
@@ -107,14 +138,8 @@ public final class PipeListener: Handle {
                 case let number: return suspend(after: UVError(errno: number))
                 }
             }
-            do throws(UVError) {
-                let stream = try PipeStream(pollable: client, on: loop)
-                retryDelay = PipeListener.shortestRetry
-                onConnection?(self, .success(stream))
-            } catch {
-                Descriptors.close(client)
-                return suspend(after: error)
-            }
+            if let error = onClient?(self, .success(client)) { return suspend(after: error) }
+            retryDelay = PipeListener.shortestRetry
         }
     }
 
@@ -130,7 +155,7 @@ public final class PipeListener: Handle {
             preconditionFailure("uv_timer_init does not fail: \(error)")
         }
         retryDelay = min(retryDelay * 2, PipeListener.longestRetry)
-        if isFirst { onConnection?(self, .failure(error)) }
+        if isFirst { _ = onClient?(self, .failure(error)) }
     }
 
     private func retry() {
@@ -139,7 +164,7 @@ public final class PipeListener: Handle {
     }
 
     override func willClose() {
-        onConnection = nil
+        onClient = nil
         retryTimer?.close()
         retryTimer = nil
         // At once, so that nobody connects to a listener that will not accept. libuv allows it when the poll has stopped.

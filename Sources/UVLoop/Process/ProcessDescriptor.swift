@@ -1,0 +1,83 @@
+internal import CLibUV
+
+/// A hold on one process: a signal sent through it, and an answer of it, is of that process and of no later one that has
+/// its id.
+///
+/// Where the system has no pidfds, the start time tells the process from a later one, up to the instant between the look
+/// and the signal. Mirrors `pidfd_open(2)`.
+public final class ProcessDescriptor {
+    /// The process's id.
+    public let pid: Int32
+    /// The pidfd, readable once the process has ended; it stays this object's. -1 where the system has none.
+    public let descriptor: Int32
+    /// In place of a pidfd.
+    private let identity: ProcessIdentity?
+
+    /// Takes hold of the process that has this id now.
+    ///
+    /// - Throws: ``UVError/noProcess`` if there is none, ``UVError/invalidArgument`` for ids below 1,
+    ///   ``UVError/tooManyOpenFiles`` and its like; ``UVError/notSupported`` where neither a pidfd nor a start time is to be
+    ///   had.
+    public init(of pid: Int32) throws(UVError) {
+        guard pid > 0 else { throw .invalidArgument }
+        self.pid = pid
+        #if os(Linux)
+        let pidfd = uvkeeper_pidfd_open(pid)
+        guard pidfd < 0 else {
+            descriptor = pidfd
+            identity = nil
+            return
+        }
+        let error = UVError(errno: uvkeeper_errno())
+        guard error == .notImplemented || error == .notPermitted else { throw error }
+        #endif
+        descriptor = -1
+        identity = ProcessIdentity(of: pid)
+        if identity == nil { throw Processes.liveness(of: pid) == .gone ? .noProcess : .notSupported }
+    }
+
+    /// Takes over a pidfd of the process with this id.
+    init(takingOwnershipOf descriptor: CInt, pid: Int32) {
+        self.pid = pid
+        self.descriptor = descriptor
+        identity = nil
+    }
+
+    deinit {
+        if descriptor >= 0 { Descriptors.close(descriptor) }
+    }
+
+    /// Whether the process has ended, also if its parent has not noticed.
+    public var hasEnded: Bool {
+        guard descriptor >= 0 else { return identity?.isRunning != true }
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) == 1
+    }
+
+    /// Sends the process a signal, with a value that its handler can see if there is one.
+    ///
+    /// - Throws: ``UVError/noProcess`` once it has ended, ``UVError/notPermitted`` if it is somebody else's.
+    public func send(_ signal: Signal, value: UInt64? = nil) throws(UVError) {
+        guard !hasEnded else { throw .noProcess }
+        #if os(Linux)
+        if descriptor >= 0 {
+            let result =
+                value.map { uvkeeper_pidfd_queue_signal(descriptor, signal.rawValue, $0) }
+                ?? uvkeeper_pidfd_send_signal(descriptor, signal.rawValue)
+            guard result != 0 else { return }
+            let error = UVError(errno: uvkeeper_errno())
+            // A filter of system calls may know the one call and not the other: then by number, right after a look.
+            guard error == .notImplemented || (error == .notPermitted && !hasEnded) else { throw error }
+        }
+        guard pid > 1, !hasEnded else { throw pid > 1 ? .noProcess : .notPermitted }
+        if let value {
+            try checkErrno(uvkeeper_queue_signal(pid, signal.rawValue, value))
+            return
+        }
+        #endif
+        try Processes.send(signal, to: pid)
+    }
+}
+
+@available(*, unavailable)
+extension ProcessDescriptor: Sendable {}

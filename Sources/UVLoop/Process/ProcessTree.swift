@@ -1,0 +1,108 @@
+internal import CLibUV
+
+/// The processes below this one: its children, what they started, and what those started.
+///
+/// With ``becomeSubreaper()`` also what a parent in between has left behind, in whatever session or group it is by now.
+/// Linux only; elsewhere nothing is found.
+public enum ProcessTree {
+    /// Lets this process adopt what its descendants leave behind when they end; it must collect their status then.
+    /// Mirrors `prctl(PR_SET_CHILD_SUBREAPER)`.
+    ///
+    /// - Throws: ``UVError/notSupported`` where the system has no such thing.
+    public static func becomeSubreaper() throws(UVError) {
+        #if os(Linux)
+        try checkErrno(uvkeeper_become_subreaper())
+        #else
+        throw .notSupported
+        #endif
+    }
+
+    /// Whether this process has no child at all, none that has ended and is not collected either. For a subreaper that
+    /// means that no descendant is left.
+    public static var isEmpty: Bool { uvkeeper_has_children() == 0 }
+
+    /// Collects the status of every child that has ended but one, whose own watcher does that.
+    public static func collectEnded(except watched: Int32?) {
+        #if os(Linux)
+        // The watched one stays the first that is found until its watcher has run; the others are collected by name then.
+        while true {
+            let pid = uvkeeper_ended_child()
+            guard pid > 0 else { return }
+            guard pid != watched else { break }
+            collect(pid)
+        }
+        for pid in children(of: Processes.currentID) ?? [] where pid != watched { collect(pid) }
+        #endif
+    }
+
+    /// Every process below this one that has not ended, each held fast; parents come before their children. More may be
+    /// started meanwhile: look again.
+    ///
+    /// - Parameter isApart: whether a process that leads a session, and all below it, is left out.
+    public static func descendants(leavingOut isApart: (Int32) -> Bool = { _ in false }) -> [ProcessDescriptor] {
+        var found: [ProcessDescriptor] = []
+        var seen: Set<Int32> = []
+        let own = Processes.currentID
+        var parents = [own]
+        let all = children(of: own) == nil ? everyChild() : nil
+        while let parent = parents.popLast() {
+            for pid in all.map({ $0[parent] ?? [] }) ?? children(of: parent) ?? [] where seen.insert(pid).inserted {
+                // The number may have become another process's between the look and the hold, so its parent is asked for
+                // once more. Adopted meanwhile: this process is it.
+                guard let process = hold(pid), let details = ProcessDetails(of: pid), !details.isZombie,
+                    details.parent == parent || details.parent == own, !process.hasEnded
+                else { continue }
+                if details.session == pid, isApart(pid) { continue }
+                found.append(process)
+                parents.append(pid)
+            }
+        }
+        return found
+    }
+
+    private static func hold(_ pid: Int32) -> ProcessDescriptor? {
+        do throws(UVError) { return try ProcessDescriptor(of: pid) } catch { return nil }
+    }
+
+    private static func collect(_ pid: Int32) {
+        var status: CInt = 0
+        _ = waitpid(pid, &status, WNOHANG)
+    }
+
+    /// The children of a process, by all of its threads; nil if the system does not list them.
+    private static func children(of pid: Int32) -> [Int32]? {
+        do throws(UVError) {
+            var children: [Int32] = []
+            for thread in try Files.names(inDirectory: "/proc/\(pid)/task") {
+                let file = try OpenFile("/proc/\(pid)/task/\(thread)/children", .readOnly)
+                defer { file.close() }
+                for number in try readAll(file).split(separator: UInt8(ascii: " ")) {
+                    if let child = Int32(Substring(decoding: number, as: UTF8.self)) { children.append(child) }
+                }
+            }
+            return children
+        } catch {
+            return nil
+        }
+    }
+
+    private static func readAll(_ file: OpenFile) throws(UVError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while true {
+            let more = try file.read(from: bytes.count, limit: 65536)
+            guard !more.isEmpty else { return bytes }
+            bytes += more
+        }
+    }
+
+    /// The same from a look at every process: where the kernel lists no children.
+    private static func everyChild() -> [Int32: [Int32]] {
+        var children: [Int32: [Int32]] = [:]
+        let names: [String]
+        do throws(UVError) { names = try Files.names(inDirectory: "/proc") } catch { return [:] }
+        for pid in names.compactMap({ Int32($0) }) {
+            if let details = ProcessDetails(of: pid) { children[details.parent, default: []].append(pid) }
+        }
+        return children
+    }
+}
