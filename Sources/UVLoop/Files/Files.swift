@@ -156,6 +156,16 @@ public enum Files {
         do { return try status(of: path).kind == .regular } catch { return false }
     }
 
+    /// Whether anything has that name.
+    public static func exists(_ path: String) -> Bool {
+        do throws(UVError) {
+            _ = try status(of: path)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// The part before the last component: nil for `/` and for a name without a directory.
     public static func parent(of path: String) -> String? {
         // By bytes: a slash followed by a combining accent is no slash to Character, and one to the system.

@@ -1,6 +1,13 @@
 internal import CLibUV
 
 extension OpenFile {
+    /// Sets the permission bits of the file. Mirrors `uv_fs_fchmod`.
+    public func setPermissions(_ permissions: UInt32) throws(UVError) {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        try check(uv_fs_fchmod(nil, &request, descriptor, CInt(permissions), nil))
+    }
+
     /// Keeps a value with the file beside its contents. Mirrors `fsetxattr(2)`.
     ///
     /// - Parameter name: of the user's own kind, `user.…`.

@@ -29,6 +29,15 @@ public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The system's error behind it.
+    public var systemError: UVError {
+        switch self {
+        case .executableNotFound: .noEntry
+        case .workingDirectory(_, let error), .executable(_, let error), .resources(let error): error
+        case .invalidArgument: .invalidArgument
+        }
+    }
+
     /// Tells the cause of an error that `uv_spawn` and `posix_spawn` report alike for the working directory and for the
     /// executable (H45), by looking at both.
     init(_ error: UVError, starting configuration: ChildProcess.Configuration) {

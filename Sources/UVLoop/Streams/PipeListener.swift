@@ -78,9 +78,9 @@ public final class PipeListener: Handle {
 
     /// The same, but each client is given as a non-blocking descriptor that belongs to `onDescriptor`, for programs that
     /// read it by system calls of their own.
-    public func listen(
+    public func listenForDescriptors(
         backlog: Int = defaultBacklog,
-        onDescriptor: @escaping (PipeListener, Result<Int32, UVError>) -> Void,
+        _ onDescriptor: @escaping (PipeListener, Result<Int32, UVError>) -> Void,
     ) throws(UVError) {
         try listen(backlog) { listener, client in
             onDescriptor(listener, client)

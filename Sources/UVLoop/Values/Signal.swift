@@ -28,7 +28,12 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
     public static let stop = Signal(rawValue: SIGSTOP)
     /// `SIGCONT`: lets a frozen process go on.
     public static let `continue` = Signal(rawValue: SIGCONT)
-
+    /// `SIGCHLD`: a child has ended or stopped.
+    public static let childChanged = Signal(rawValue: SIGCHLD)
+    /// `SIGQUIT`: quit from the keyboard.
+    public static let quit = Signal(rawValue: SIGQUIT)
+    /// `SIGXCPU`: the process has used up its processor time.
+    public static let processorTimeExceeded = Signal(rawValue: SIGXCPU)
     /// `SIGXFSZ`: a file has grown beyond the process's limit; ignored, the write fails instead.
     public static let fileSizeExceeded = Signal(rawValue: SIGXFSZ)
 

@@ -1,0 +1,56 @@
+internal import CLibUV
+
+extension Descriptors {
+    /// What one read of a non-blocking socket came to.
+    public enum Received: Hashable, Sendable {
+        /// So many bytes, at least one.
+        case bytes(Int)
+        /// Nothing waits now.
+        case wouldBlock
+        /// The peer has finished sending, or has closed.
+        case end
+        /// The connection has failed.
+        case failed(UVError)
+    }
+
+    /// Reads what waits in a non-blocking socket, as much as `buffer` holds; never waits. Mirrors `recv(2)`.
+    ///
+    /// - Parameter peeking: leave what was read where it is, to be read again. While anything is left unread, a close is a
+    ///   reset for the peer (H29).
+    public static func receive(
+        from descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, peeking: Bool = false,
+    ) -> Received {
+        let flags = CInt(MSG_DONTWAIT) | (peeking ? CInt(MSG_PEEK) : 0)
+        while true {
+            let count = recv(descriptor, buffer.baseAddress, buffer.count, flags)
+            guard count < 0 else { return count == 0 ? .end : .bytes(count) }
+            let number = uvkeeper_errno()
+            if number == EAGAIN { return .wouldBlock }
+            if number != EINTR { return .failed(UVError(errno: number)) }
+        }
+    }
+
+    /// Closes a descriptor that nothing else of this program uses. Mirrors `close(2)`; not tried again on EINTR, since the
+    /// descriptor is gone even then.
+    public static func closeOwned(_ descriptor: Int32) { close(descriptor) }
+
+    /// Opens a file or named pipe for reading, close-on-exec; the descriptor is the caller's. Mirrors `open(2)`.
+    public static func open(_ path: String) throws(UVError) -> Int32 {
+        try Files.checkPath(path)
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        return try check(uv_fs_open(nil, &request, path, O_RDONLY | O_CLOEXEC, 0, nil))
+    }
+
+    /// Puts `/dev/null` in place of a descriptor.
+    public static func openNull(as descriptor: Int32) throws(UVError) {
+        let null = try checkErrno(uvkeeper_open_null())
+        defer { if null != descriptor { close(null) } }
+        try checkErrno(dup2(null, descriptor))
+    }
+
+    /// A second descriptor for the same open file, close-on-exec. Mirrors `fcntl(F_DUPFD_CLOEXEC)`.
+    public static func duplicate(_ descriptor: Int32) throws(UVError) -> Int32 {
+        try checkErrno(uvkeeper_duplicate(descriptor, 3))
+    }
+}

@@ -1,0 +1,75 @@
+#if os(Linux)
+internal import CLibUV
+
+/// Signals sent to this process, read from a queue, each with the value it carries.
+///
+/// For programs that are one thread and own their process: the signals are blocked on the calling thread for good, so
+/// nothing is interrupted and none is lost while no loop runs. Several of one kind that wait may arrive as one. A started
+/// child has an empty mask. Mirrors `signalfd(2)`.
+public final class SignalQueue: Handle {
+    /// A signal that has arrived.
+    public struct Arrival: Hashable, Sendable {
+        /// Which one.
+        public let signal: Signal
+        /// What its sender gave with it; nil if it was sent without a value. Mirrors `sigqueue(3)`.
+        public let value: UInt64?
+    }
+
+    private let descriptor: CInt
+    private var body: ((Arrival) -> Void)?
+
+    /// Blocks the signals on the calling thread, and no others: those that arrive from now on wait to be read. For the
+    /// first lines of a program's main, before there is a loop; a mask that was inherited is gone then.
+    public static func block(_ signals: [Signal]) {
+        var set = signalSet(signals)
+        // Cannot fail: the arguments are valid.
+        _ = pthread_sigmask(SIG_SETMASK, &set, nil)
+    }
+
+    /// Calls `body` for each of the signals, which must be blocked: ``block(_:)``.
+    ///
+    /// - Throws: ``UVError/tooManyOpenFiles`` and its like.
+    public init(_ signals: [Signal], on loop: Loop, _ body: @escaping (Arrival) -> Void) throws(UVError) {
+        var set = SignalQueue.signalSet(signals)
+        let descriptor = try checkErrno(signalfd(-1, &set, CInt(SFD_NONBLOCK | SFD_CLOEXEC)))
+        self.descriptor = descriptor
+        do throws(UVError) {
+            try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, descriptor) }
+        } catch {
+            Descriptors.close(descriptor)
+            throw error
+        }
+        self.body = body
+        // Fails only for a handle that is closing.
+        _ = uv_poll_start(raw.poll, CInt(UV_READABLE.rawValue)) { raw, _, _ in
+            let queue: SignalQueue = object(raw!.pointee.data)
+            queue.readAll()
+        }
+    }
+
+    private func readAll() {
+        var info = signalfd_siginfo()
+        while !isClosing, let body,
+            read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size) == MemoryLayout<signalfd_siginfo>.size
+        {
+            // SI_QUEUE, which is a macro of an enum's constant.
+            let isQueued = info.ssi_code == -1
+            body(Arrival(signal: Signal(rawValue: CInt(info.ssi_signo)), value: isQueued ? info.ssi_ptr : nil))
+        }
+    }
+
+    override func willClose() {
+        body = nil
+        // libuv allows it when the poll has stopped.
+        _ = uv_poll_stop(raw.poll)
+        Descriptors.close(descriptor)
+    }
+
+    private static func signalSet(_ signals: [Signal]) -> sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals { sigaddset(&set, signal.rawValue) }
+        return set
+    }
+}
+#endif
