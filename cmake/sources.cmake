@@ -1,6 +1,7 @@
 # Written by scripts/check-cmake --update: do not edit.
 
 set(UVLoop_SOURCES
+    Sources/UVLoop/Files/Descriptors+Receiving.swift
     Sources/UVLoop/Files/Descriptors.swift
     Sources/UVLoop/Files/FileStatus.swift
     Sources/UVLoop/Files/Files.swift
@@ -13,6 +14,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Handles/PollHandle.swift
     Sources/UVLoop/Handles/PrepareHandle.swift
     Sources/UVLoop/Handles/SignalHandle.swift
+    Sources/UVLoop/Handles/SignalQueue.swift
     Sources/UVLoop/Handles/TimerHandle.swift
     Sources/UVLoop/Interop/Casts.swift
     Sources/UVLoop/Interop/Check.swift
@@ -27,6 +29,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Process/ChildProcess+Configuration.swift
     Sources/UVLoop/Process/ChildProcess.swift
     Sources/UVLoop/Process/ChildStdio.swift
+    Sources/UVLoop/Process/CurrentProcess.swift
     Sources/UVLoop/Process/ExecutableSearch.swift
     Sources/UVLoop/Process/LibuvWatcher.swift
     Sources/UVLoop/Process/PidfdWatcher.swift
@@ -35,6 +38,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Process/ProcessDetails.swift
     Sources/UVLoop/Process/ProcessEnvironment.swift
     Sources/UVLoop/Process/ProcessExit.swift
+    Sources/UVLoop/Process/ProcessFiles.swift
     Sources/UVLoop/Process/ProcessIdentity.swift
     Sources/UVLoop/Process/ProcessTree.swift
     Sources/UVLoop/Process/Processes.swift
@@ -103,13 +107,20 @@ set(UVKeeper_SOURCES
 
 set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/ChildPIDFile.swift
+    Sources/KeeperSidecar/CommandReader.swift
     Sources/KeeperSidecar/Keeper+Ending.swift
+    Sources/KeeperSidecar/Keeper+Signals.swift
     Sources/KeeperSidecar/Keeper.swift
     Sources/KeeperSidecar/KeeperFailure.swift
     Sources/KeeperSidecar/KeeperLaunch.swift
     Sources/KeeperSidecar/KeeperLog.swift
     Sources/KeeperSidecar/KeeperSidecar.swift
+    Sources/KeeperSidecar/Ladder.swift
+    Sources/KeeperSidecar/LineClient.swift
+    Sources/KeeperSidecar/LineForwarder+Ending.swift
+    Sources/KeeperSidecar/LineForwarder+Reading.swift
     Sources/KeeperSidecar/LineForwarder.swift
+    Sources/KeeperSidecar/LineQueue.swift
     Sources/KeeperSidecar/NoteLimiter.swift
     Sources/KeeperSidecar/SessionClaim.swift
     Sources/KeeperSidecar/SessionSocket.swift

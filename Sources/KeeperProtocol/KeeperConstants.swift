@@ -1,6 +1,6 @@
 /// What keeper and server agree on.
 ///
-/// All but ``defaultMaximumLineLength``, ``fewestDescriptors`` and ``hostArgument`` is the original's.
+/// All but ``defaultMaximumLineLength``, ``fewestDescriptors``, ``shortestFailure`` and ``hostArgument`` is the original's.
 public enum KeeperConstants {
     /// The crash window: a child that exits within this time after its spawn counts as not started.
     public static let crashWindow: Duration = .milliseconds(300)
@@ -30,11 +30,19 @@ public enum KeeperConstants {
     public static let defaultMaximumLineLength = 16_777_216
 
     /// The descriptors that a keeper with one client takes; one that may have fewer does not start.
-    public static let fewestDescriptors: UInt64 = 16
+    public static let fewestDescriptors: UInt64 = 17
 
     /// The argument by which a host program that is its own sidecar knows that it shall be a keeper: its first, followed
     /// by the session id.
     public static let hostArgument = "--uvkeeper-sidecar"
+
+    /// A keeper that fails before its session is ready ends no sooner than this after its start: the original's server begins
+    /// to listen for its exit after 5 ms and would miss it.
+    public static let shortestFailure: Duration = .milliseconds(50)
+
+    /// The permission bits of the pid file of a keeper that has ended in order, with every line that it has read in the
+    /// child's pipe; while it lives they are 0600.
+    package static let completePermissions: UInt32 = 0o400
 
     /// How many connections may wait to be accepted; Node's default.
     public static let backlog = 511

@@ -154,6 +154,20 @@ public struct KeeperPaths: Hashable, Sendable {
             && RandomTag.matches(stem.suffix(RandomTag.length))
     }
 
+    /// Whether a file that a process has open, by the name the system gives for it, is or was a keeper's pid file: one is
+    /// opened under a temporary name, which is removed when it has got its own.
+    package static func isKeeperPIDFile(openAs path: String) -> Bool {
+        var name = path.utf8[...]
+        let deleted = " (deleted)".utf8
+        if name.count > deleted.count, name.suffix(deleted.count).elementsEqual(deleted) {
+            name = name.dropLast(deleted.count)
+        }
+        if isTemporaryFileName(String(Substring(name))) {
+            name = name.dropLast(temporaryFileEnd.utf8.count + RandomTag.length + 1)
+        }
+        return name.suffix(socketPIDEnd.utf8.count).elementsEqual(socketPIDEnd.utf8)
+    }
+
     // MARK: - Parts of names
 
     package static let socketEnd = ".rpc.sock"

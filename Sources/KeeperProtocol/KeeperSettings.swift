@@ -5,7 +5,7 @@
 public struct KeeperSettings: Hashable, Sendable {
     /// The child's executable and leading arguments; never empty, and the executable's name is not empty either.
     ///
-    /// `["pi"]`, found on `PATH`, if the variable is unset, empty, `[]` or malformed.
+    /// `["pi"]`, found on `PATH`, if the variable is unset, empty or malformed.
     public var command: [String]
 
     /// The child's remaining arguments; `["--mode", "rpc"]` if the variable is unset, empty or malformed. `[]` means
@@ -24,18 +24,27 @@ public struct KeeperSettings: Hashable, Sendable {
     /// The longest line accepted, in bytes, newline included; at least 1.
     public var maximumLineLength: Int
 
+    /// What a plain SIGTERM does first: how long the child has after the end of its input, and after SIGTERM; nil where it is
+    /// not said.
+    public var stopLadder: StopLadder
+
+    /// Whether what a child leaves behind when it ends by itself is ended too; only the exact value `1` turns it on.
+    public var sweeps: Bool
+
     /// What to write to the log about values that were ignored, in the words of the original; usually empty.
     public var warnings: [String]
 
     /// Reads the settings from `environment`; never fails.
     ///
-    /// A command or argument list is malformed if it is not a JSON array of strings, if a string in it contains NUL
-    /// (no program can receive one), or if the command's name is empty. Numbers are ASCII digits and nothing else,
+    /// A command or argument list is malformed if it is not a JSON array of strings, or if a string in it contains NUL
+    /// (no program can receive one); a command also if it is `[]` or its name is empty. Numbers are ASCII digits and nothing else,
     /// greater than 0 and within `Int`; any other number falls back in silence, as in the original.
     public init(environment: [String: String]) {
         var warnings: [String] = []
-        let command = Self.strings(KeeperVariable.command, in: environment, warnings: &warnings) { $0.first != "" }
-        self.command = command.flatMap { $0.isEmpty ? nil : $0 } ?? KeeperConstants.defaultCommand
+        let command = Self.strings(KeeperVariable.command, in: environment, warnings: &warnings) {
+            $0.first?.isEmpty == false
+        }
+        self.command = command ?? KeeperConstants.defaultCommand
         let arguments = Self.strings(KeeperVariable.arguments, in: environment, warnings: &warnings) { _ in true }
         self.arguments = arguments ?? KeeperConstants.defaultArguments
         capturesOutput = environment[KeeperVariable.captureOutput] == "1"
@@ -46,6 +55,10 @@ public struct KeeperSettings: Hashable, Sendable {
             ?? KeeperConstants.defaultLogCheckInterval
         maximumLineLength =
             Self.positive(environment[KeeperVariable.maximumLineLength]) ?? KeeperConstants.defaultMaximumLineLength
+        stopLadder = StopLadder(
+            endOfInput: Self.milliseconds(environment[KeeperVariable.stopEndOfInput]),
+            terminate: Self.milliseconds(environment[KeeperVariable.stopTerminate]))
+        sweeps = environment[KeeperVariable.sweep] == "1"
         self.warnings = warnings
     }
 
@@ -107,11 +120,18 @@ public struct KeeperSettings: Hashable, Sendable {
     }
 
     private static func positive(_ text: String?) -> Int? {
+        number(text).flatMap { $0 > 0 ? $0 : nil }
+    }
+
+    private static func milliseconds(_ text: String?) -> Duration? {
+        number(text).map { .milliseconds(min($0, 1 << 40)) }
+    }
+
+    private static func number(_ text: String?) -> Int? {
         // `Int.init` alone would also take a sign.
-        guard
-            let text, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-            let value = Int(text), value > 0
-        else { return nil }
-        return value
+        guard let text, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+            return nil
+        }
+        return Int(text)
     }
 }

@@ -3,50 +3,43 @@ internal import UVLoop
 
 /// How a keeper ends: on a signal, with its child, or without ever having started.
 extension Keeper {
-    func received(_ signal: Signal) {
-        switch state {
-        case .claiming:
-            launch.log.write("\(signal) before the session was claimed")
-            finish(.ended)
-        case .running(let session):
-            launch.log.write("\(signal) received")
-            end(session, .ended)
-        case .ending, .ended: break
+    /// The child has closed its stdin, or has ended, which its exit will tell. It may work on without, so the session does.
+    func stdinClosed(_ error: UVError) {
+        afterNextPoll { [unowned self] in
+            guard case .running(let session) = state, session.child.isRunning else { return }
+            launch.log.write("pi does not read its stdin any more: \(error); lines to it are dropped")
         }
     }
 
-    func stdinBroke(_ error: UVError) {
-        // A child that has ended is `childEnded`'s.
-        guard case .running(let session) = state, session.child.isRunning else { return }
-        launch.log.write("pi does not read its stdin any more: \(error)")
-        end(session, statusNow)
+    func childEnded(_ exit: ProcessExit) {
+        switch state {
+        case .running(let session):
+            noteExit(exit, session)
+            // Until the timer says "keeper ready", the crash window lasts; it must not say so of a child that has ended.
+            let isEarly = timer.isActive
+            timer.stop()
+            // SIGTERM for the process group ends the child too. Its news may show only in the next poll, so only if nothing
+            // has come after that has the child ended by itself.
+            afterNextPoll { [unowned self] in
+                guard case .running = state else { return }
+                endedByItself(session, exit, isEarly: isEarly)
+            }
+        case .stopping(let session, let ladder, _):
+            noteExit(exit, session)
+            ladder.processEnded()
+        case .claiming, .ended: break
+        }
     }
 
-    func childEnded(_ exit: ProcessExit) {
+    private func noteExit(_ exit: ProcessExit, _ session: Session) {
         let (code, signal) =
             switch exit {
             case .exited(let code): ("\(code)", "null")
             case .signaled(let signal): ("null", "\(signal)")
             case .unknown: ("null", "null")
             }
-        switch state {
-        case .running(let session):
-            launch.log.write("pi exited code=\(code) signal=\(signal)")
-            let status = statusNow
-            // It must not say "keeper ready" of a child that has ended.
-            timer.stop()
-            // SIGTERM for the process group ends the child too. Its handler has run by now, but what it wrote for the loop
-            // shows only in the next poll, so only if nothing has come after that has the child ended by itself.
-            afterNextPoll { [unowned self] in
-                guard case .running = state else { return }
-                if status == .childFailed { launch.log.write("pi ended within its crash window") }
-                end(session, status)
-            }
-        case .ending(let session, let status):
-            launch.log.write("pi exited code=\(code) signal=\(signal)")
-            complete(session, status)
-        case .claiming, .ended: break
-        }
+        let elapsed = Int64((LibUV.monotonicTime - session.startedAt) / .milliseconds(1))
+        launch.log.write("pi exited code=\(code) signal=\(signal) elapsed=\(elapsed)ms")
     }
 
     /// The first tick ends the current poll round, the second comes after another.
@@ -54,33 +47,64 @@ extension Keeper {
         loop.onNextTick { [loop] in loop.onNextTick(body) }
     }
 
-    /// What it comes to if a running session ends now: until its timer has said "keeper ready", the crash window lasts.
-    private var statusNow: KeeperExitStatus { timer.isActive ? .childFailed : .ended }
-
-    /// Takes the session down in order: no new clients, no old ones, no child.
-    func end(_ session: Session, _ status: KeeperExitStatus) {
-        state = .ending(session, status)
-        session.socket.remove(log: launch.log)
-        session.forwarder.stop()
-        // Not SIGTERM: a child that hangs must not keep the keeper, and one that was asked has been asked by the group.
-        // Before its stdin closes, or the log would say at random how it ended.
-        let isRunning = session.child.isRunning
-        if isRunning { kill(session.child) }
-        session.child.streams[0]?.close()
-        guard isRunning else { return complete(session, status) }
-        timer.start(after: Keeper.killDeadline) { [unowned self] _ in
-            launch.log.write("pi \(session.child.pid) does not end although killed")
-            session.child.close()
-            complete(session, status)
+    private func endedByItself(_ session: Session, _ exit: ProcessExit, isEarly: Bool) {
+        if isEarly {
+            launch.log.write("pi ended within its crash window\(hint(exit))")
         }
+        let left = Ladder.processes(session.child)
+        if !left.isEmpty {
+            let names = left.prefix(16).map { Ladder.name(of: $0.pid) }.joined(separator: ", ")
+            let more = left.count > 16 ? " and \(left.count - 16) more" : ""
+            launch.log.write("pi left \(left.count) process\(left.count == 1 ? "" : "es") behind: \(names)\(more)")
+        }
+        let ending =
+            isEarly
+            ? Ending(status: .childFailed, reason: "pi ended within its crash window")
+            : Ending(status: .ended, reason: "pi exited")
+        // A start that failed leaves nothing.
+        guard isEarly || launch.settings.sweeps, !left.isEmpty else { return complete(session, ending) }
+        let own = launch.settings.stopLadder.completed(by: .now)
+        end(session, ending, isEarly ? .now : StopLadder(endOfInput: .zero, terminate: own.terminate))
     }
 
-    private func complete(_ session: Session, _ status: KeeperExitStatus) {
-        if session.claim.holds { remove(session.childPIDFile) }
-        release(session.claim)
+    /// What a person would look for next.
+    private func hint(_ exit: ProcessExit) -> String {
+        if exit == .exited(code: 0) { return "; it ended with 0: does it put itself into the background?" }
+        guard !launch.settings.capturesOutput else { return "" }
+        return
+            "; its output was discarded: \(KeeperVariable.captureOutput)=1 (uvkeeper spawn --capture-output) shows it"
+    }
+
+    /// Takes the session down in order: no new clients, then its processes, step by step.
+    func end(_ session: Session, _ ending: Ending, _ times: StopLadder) {
+        timer.stop()
+        session.socket.remove(log: launch.log)
+        let ladder = Ladder(times, forwarder: session.forwarder, child: session.child, timer: timer, log: launch.log)
+        state = .stopping(session, ladder, ending)
+        ladder.start { [unowned self] survivors in
+            for process in survivors {
+                launch.log.write("process \(Ladder.name(of: process.pid)) does not end although killed")
+            }
+            complete(session, ending, survivors: survivors)
+        }
+        // All may have ended already.
+        loop.onNextTick { ladder.processEnded() }
+    }
+
+    private func complete(_ session: Session, _ ending: Ending, survivors: [ProcessDescriptor] = []) {
+        session.socket.remove(log: launch.log)
+        let forwarder = session.forwarder
+        let isComplete = forwarder.confirmTaken()
+        forwarder.stop()
+        forwarder.closeStdin()
+        // A child that cannot be ended stays named, and keeps others from starting beside it.
+        let hasSurvived = survivors.contains { $0.pid == session.child.pid }
+        if session.claim.holds, !hasSurvived { remove(session.childPIDFile) }
+        session.child.close()
+        release(session.claim, isComplete: isComplete)
         // After the lock: that is how a client tells this close from a confirmation.
-        session.forwarder.close()
-        finish(status)
+        forwarder.close()
+        finish(ending)
     }
 
     private func remove(_ childPIDFile: ChildPIDFile?) {
@@ -93,36 +117,26 @@ extension Keeper {
 
     func fail(_ failure: KeeperFailure) {
         launch.log.writeLast(failure)
-        finish(failure.status)
+        finish(Ending(status: failure.status, reason: failure.summary))
     }
 
-    private func finish(_ status: KeeperExitStatus) {
-        guard !isEnded else { return }
+    func finish(_ ending: Ending) {
+        if case .ended = state { return }
         // Whoever reads of a shutdown takes the session for ended, and here another keeper goes on with it.
-        if status != .sessionTaken { launch.log.write("shutdown") }
-        state = .ended(status)
+        if ending.status != .sessionTaken {
+            launch.log.write("shutdown: code=\(ending.status.rawValue) reason=\(ending.reason)")
+        }
+        state = .ended(ending.status)
         timer.close()
         rotation?.close()
         for signal in signals { signal.close() }
     }
 
-    private var isEnded: Bool {
-        if case .ended = state { true } else { false }
-    }
-
-    func release(_ claim: SessionClaim) {
+    func release(_ claim: SessionClaim, isComplete: Bool = false) {
         do throws(UVError) {
-            try claim.release()
+            try claim.release(isComplete: isComplete)
         } catch {
             launch.log.write("cannot remove the pid file: \(error)")
-        }
-    }
-
-    private func kill(_ child: ChildProcess) {
-        do throws(UVError) {
-            try child.kill(.kill)
-        } catch {
-            if error != .noProcess { launch.log.write("cannot kill pi \(child.pid): \(error)") }
         }
     }
 }

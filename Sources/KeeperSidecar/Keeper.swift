@@ -1,47 +1,55 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// One keeper's life: claim the session, start the child, publish the socket, forward lines, clean up.
+/// One keeper's life: claim the session, start the child, publish the socket, forward lines, end the session's processes,
+/// clean up.
 final class Keeper {
     /// Every state carries what must be undone when it ends.
     enum State {
         /// Waiting for the session's lock; nothing exists yet.
         case claiming(attemptsLeft: Int)
         case running(Session)
-        /// The child has been told to end; its exit, or the deadline, is awaited.
-        case ending(Session, KeeperExitStatus)
+        /// The session's processes are being ended.
+        case stopping(Session, Ladder, Ending)
         case ended(KeeperExitStatus)
+    }
+
+    /// What a session comes to.
+    struct Ending {
+        let status: KeeperExitStatus
+        /// For the log.
+        let reason: String
     }
 
     /// What a running session consists of.
     struct Session {
         let claim: SessionClaim
-        let socket: SessionSocket
+        var socket: SessionSocket
         let child: ChildProcess
         let childPIDFile: ChildPIDFile?
         let forwarder: LineForwarder
+        /// On the monotonic clock.
+        let startedAt: Duration
     }
 
     /// How often and how long apart a contended lock is tried: a second in all, then the session counts as taken.
     private static let claimAttempts = 100
     private static let claimInterval = Duration.milliseconds(10)
-    /// How long the exit of a killed child is awaited; one that cannot even be killed does not keep the keeper.
-    static let killDeadline = Duration.milliseconds(500)
     /// A keeper needs one descriptor for each client; more than this many clients at once are not served anyway.
     private static let descriptorCeiling: UInt64 = 8192
 
     let launch: KeeperLaunch
     let loop: Loop
+    /// Until the session is claimed, between two attempts; then for the crash window; then for the steps of its end.
     let timer: TimerHandle
     var rotation: TimerHandle?
-    var signals: [SignalHandle] = []
+    var signals: [Handle] = []
     var state = State.claiming(attemptsLeft: Keeper.claimAttempts)
 
     /// Keeps the session until it ends.
     ///
     /// - Throws: what keeps it from starting.
     static func run(_ launch: KeeperLaunch) throws(KeeperFailure) -> KeeperExitStatus {
-        // First, because libuv aborts the process when there are not even enough for its first loop.
         guard Descriptors.limit.soft >= KeeperConstants.fewestDescriptors else {
             throw .badConfiguration(
                 "a keeper needs \(KeeperConstants.fewestDescriptors) descriptors and may have \(Descriptors.limit.soft); "
@@ -80,11 +88,8 @@ final class Keeper {
         self.launch = launch
         self.loop = loop
         timer = try TimerHandle(on: loop)
-        for signal in [Signal.terminate, .interrupt] {
-            let handle = try SignalHandle(on: loop)
-            try handle.start(signal) { [unowned self] _, signal in received(signal) }
-            signals.append(handle)
-        }
+        try watchSignals()
+        adoptOrphans()
     }
 
     // MARK: Starting
@@ -113,8 +118,9 @@ final class Keeper {
         do throws(KeeperFailure) {
             // Again, now that no other keeper of ours can come in between: an original one has no lock.
             try SessionSocket.checkFree(launch.paths.socket(for: launch.session))
+            try ChildPIDFile.removeFormer(of: launch.session, paths: launch.paths)
             let socket = try SessionSocket(launch.session, paths: launch.paths, on: loop)
-            launch.log.write("socket bound \(launch.paths.socket(for: launch.session))")
+            launch.log.write("socket bound: \(launch.paths.socket(for: launch.session))")
             do throws(KeeperFailure) {
                 try start(claim, socket)
             } catch {
@@ -133,19 +139,19 @@ final class Keeper {
         let forwarder = LineForwarder(
             child: stdin, listener: socket.listener, maximumLineLength: launch.settings.maximumLineLength,
             log: launch.log)
-        stdin.onWriteError = { [unowned self] _, error in stdinBroke(error) }
-        forwarder.onBroken = { [unowned self] in stdinBroke(.brokenPipe) }
+        forwarder.onStdinClosed = { [unowned self] error in stdinClosed(error) }
         // Before the socket: whoever can connect can also see who reads.
         let childPIDFile = writeChildPID(child.pid)
         let session = Session(
-            claim: claim, socket: socket, child: child, childPIDFile: childPIDFile, forwarder: forwarder)
+            claim: claim, socket: socket, child: child, childPIDFile: childPIDFile, forwarder: forwarder,
+            startedAt: LibUV.monotonicTime)
         do throws(KeeperFailure) {
             try listen(socket, forwarder)
             try socket.publish()
         } catch {
             // There is a child by now: the session is this keeper's until that has ended.
             launch.log.writeLast(error)
-            return end(session, error.status)
+            return end(session, Ending(status: error.status, reason: "its socket cannot be published"), .now)
         }
         launch.log.takeOver()
         state = .running(session)
@@ -155,7 +161,7 @@ final class Keeper {
 
     private func startChild() throws(KeeperFailure) -> ChildProcess {
         let settings = launch.settings
-        let command = settings.command + settings.arguments
+        let command = launch.command
         launch.log.write("spawning pi \(command.joined(separator: " "))")
         launch.log.write("pi output capture: \(settings.capturesOutput ? "enabled" : "disabled")")
         // Whole numbers: the longest interval is beyond what a Double can give back.
@@ -170,16 +176,20 @@ final class Keeper {
             stdio: [.pipe, output, output],
             flags: [.hideWindow],
         )
+        // The child gets the mask that the keeper was started with.
+        let own = CurrentProcess.setFileModeMask(launch.fileModeMask)
+        defer { CurrentProcess.setFileModeMask(own) }
         do throws(SpawnError) {
             return try ChildProcess(configuration, on: loop) { [unowned self] _, status in childEnded(status) }
         } catch {
-            throw .childFailed("cannot start pi: \(error)")
+            // The original's words, which its users' tools look for, then ours.
+            throw .childFailed("pi spawn error: spawn \(command[0]) \(error.systemError.name): \(error)")
         }
     }
 
-    private func listen(_ socket: SessionSocket, _ forwarder: LineForwarder) throws(KeeperFailure) {
+    func listen(_ socket: SessionSocket, _ forwarder: LineForwarder) throws(KeeperFailure) {
         do throws(UVError) {
-            try socket.listener.listen(backlog: KeeperConstants.backlog) { _, result in
+            try socket.listener.listenForDescriptors(backlog: KeeperConstants.backlog) { _, result in
                 switch result {
                 case .success(let client): forwarder.add(client)
                 case .failure(let error): forwarder.refused(error)

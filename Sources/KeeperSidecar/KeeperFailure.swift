@@ -5,6 +5,16 @@ struct KeeperFailure: Error {
     let status: KeeperExitStatus
     let reason: String
 
+    /// A few words for the log's last line.
+    var summary: String {
+        switch status {
+        case .ended: "ended"
+        case .childFailed: "pi cannot be started"
+        case .badConfiguration: "not usable"
+        case .sessionTaken: "the session is taken"
+        }
+    }
+
     static func badConfiguration(_ reason: String) -> KeeperFailure {
         KeeperFailure(status: .badConfiguration, reason: reason)
     }

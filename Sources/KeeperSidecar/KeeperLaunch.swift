@@ -6,21 +6,27 @@ struct KeeperLaunch {
     let session: SessionID
     let paths: KeeperPaths
     let settings: KeeperSettings
+    /// The child's executable and its arguments.
+    let command: [String]
+    /// The mask for new files that this process was started with, and that its child gets.
+    let fileModeMask: UInt32
     let childEnvironment: ProcessEnvironment
     let log: KeeperLog
 
-    init(arguments: [String], environment: ProcessEnvironment) throws(KeeperFailure) {
-        guard arguments.count == 1 else {
-            throw .badConfiguration("expected one argument, the session id, got \(arguments.count); see --help")
-        }
+    init(
+        arguments: [String], environment: ProcessEnvironment, fileModeMask: UInt32 = 0o022,
+    ) throws(KeeperFailure) {
+        let id = try KeeperLaunch.sessionArgument(arguments)
         do throws(SessionIDError) {
-            session = try SessionID(arguments[0])
+            session = try SessionID(id)
         } catch {
-            throw .badConfiguration(error.message(for: arguments[0]))
+            throw .badConfiguration(error.message(for: id))
         }
+        self.fileModeMask = fileModeMask
         let variables = environment.variables
         paths = KeeperPaths(directory: try KeeperLaunch.directory(variables))
         settings = KeeperSettings(environment: variables)
+        command = try KeeperLaunch.command(variables) ?? settings.command + settings.arguments
         childEnvironment = ProcessEnvironment(entries: KeeperSettings.childEnvironment(from: environment.entries))
         try KeeperLaunch.makeDirectory(paths.directory)
         do throws(UVError) {
@@ -32,7 +38,7 @@ struct KeeperLaunch {
 
     /// Runs the keeper to its end. From here on, whatever goes wrong is in the log.
     func run() -> KeeperExitStatus {
-        log.write("keeper starting session=\(session) pid=\(Processes.currentID) version=\(KeeperSidecar.version)")
+        log.write("keeper starting: session=\(session) pid=\(Processes.currentID) version=\(KeeperSidecar.version)")
         for warning in settings.warnings { log.write(warning) }
         do throws(KeeperFailure) {
             return try Keeper.run(self)
@@ -40,6 +46,34 @@ struct KeeperLaunch {
             log.writeLast(error)
             return error.status
         }
+    }
+
+    /// The session id. A server of the original's shape starts `<node> <keeper> <id>`: if this program stands in for its
+    /// interpreter, the first of two arguments is the script, a file that exists.
+    private static func sessionArgument(_ arguments: [String]) throws(KeeperFailure) -> String {
+        switch arguments.count {
+        case 1: return arguments[0]
+        case 2 where Files.exists(arguments[0]): return arguments[1]
+        default:
+            throw .badConfiguration("expected one argument, the session id, got \(arguments.count); see --help")
+        }
+    }
+
+    /// The command that a file or pipe has, if a variable names one; it is read to its end.
+    private static func command(_ variables: [String: String]) throws(KeeperFailure) -> [String]? {
+        guard let path = variables[KeeperVariable.commandFile], !path.isEmpty else { return nil }
+        let bytes: [UInt8]
+        do throws(UVError) {
+            bytes = try CommandReader.read(path)
+        } catch {
+            throw .badConfiguration("cannot read the command from \(KeeperVariable.commandFile)=\(path): \(error)")
+        }
+        guard let command = CommandFile.decode(bytes) else {
+            throw .badConfiguration(
+                "\(KeeperVariable.commandFile)=\(path) is no command: strings, each ended by a zero byte, the first not empty"
+            )
+        }
+        return command.map { String(decoding: $0, as: UTF8.self) }
     }
 
     private static func makeDirectory(_ path: String) throws(KeeperFailure) {

@@ -11,6 +11,11 @@ final class KeeperLog {
     private let maximumBytes: Int
     /// Whether the log may be cut: a keeper that finds its session taken must not cut the log of the one that has it.
     private var isOwner = false
+    /// When the log could not be cut was last told, on the monotonic clock.
+    private var lastComplaint: Duration?
+    private static let complaintInterval = Duration.seconds(60)
+    /// A longer message is cut: a command may have a mebibyte of arguments.
+    private static let longestMessage = 16384
 
     init(path: String, maximumBytes: Int) throws(UVError) {
         file = try OpenFile(path, .append)
@@ -32,7 +37,7 @@ final class KeeperLog {
         let now = LibUV.wallClockTime / .milliseconds(1)
         defer { rotate() }
         do throws(UVError) {
-            try file.write(Array(LogLine.text(message, millisecondsSinceEpoch: Int64(now)).utf8))
+            try file.write(Array(LogLine.text(KeeperLog.cut(message), millisecondsSinceEpoch: Int64(now)).utf8))
             return true
         } catch {
             return false
@@ -45,14 +50,27 @@ final class KeeperLog {
         if !write(message) { Descriptors.writeToStandardError("uvkeeper-sidecar: \(message)\n") }
     }
 
-    /// Cuts the log if it is over its limit.
+    /// Cuts the log if it has reached its limit.
     func rotate() {
         guard isOwner else { return }
         do throws(UVError) {
-            guard try file.status().size > UInt64(maximumBytes) else { return }
+            guard try file.status().size >= UInt64(maximumBytes) else { return }
             try file.truncate()
         } catch {
-            // The same at the next check.
+            complain("cannot cut the log to nothing, it grows on: \(error)")
         }
+    }
+
+    private func complain(_ message: String) {
+        let now = LibUV.monotonicTime
+        if let lastComplaint, now - lastComplaint < KeeperLog.complaintInterval { return }
+        lastComplaint = now
+        write(message)
+    }
+
+    private static func cut(_ message: String) -> String {
+        let count = message.utf8.count
+        guard count > longestMessage else { return message }
+        return "\(String(decoding: message.utf8.prefix(longestMessage), as: UTF8.self))… (\(count) bytes)"
     }
 }

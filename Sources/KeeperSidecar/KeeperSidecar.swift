@@ -40,29 +40,35 @@ public enum KeeperSidecar {
     ///
     /// - Parameter arguments: the session id and nothing else.
     static func run(arguments: [String]) -> KeeperExitStatus {
+        let startedAt = LibUV.monotonicTime
         // First of all: nothing of the server's must be held open by a process that outlives it (H41).
         Descriptors.closeAll(from: 3)
         Descriptors.openMissingStandardDescriptors()
+        takeSignals()
+        // Nothing that a keeper makes is for others, whatever mask it was started with.
+        let fileModeMask = CurrentProcess.setFileModeMask(0o077)
+        let status: KeeperExitStatus
         do throws(KeeperFailure) {
-            try ignoreSignals()
-            let launch = try KeeperLaunch(arguments: arguments, environment: .current)
-            return launch.run()
+            let launch = try KeeperLaunch(
+                arguments: arguments, environment: .current, fileModeMask: fileModeMask)
+            status = launch.run()
         } catch {
             Descriptors.writeToStandardError("uvkeeper-sidecar: \(error.reason)\n")
-            return error.status
+            status = error.status
         }
+        // Everything has been said and undone by now.
+        if status != .ended { CurrentProcess.sleep(until: startedAt + KeeperConstants.shortestFailure) }
+        return status
     }
 
     /// Neither a closed terminal, nor a client or a reader of stderr that goes away, nor a limit on the size of files
-    /// (Node ignores that too) may end a keeper. Set here and not inherited: a spawn resets dispositions (H42).
-    private static func ignoreSignals() throws(KeeperFailure) {
-        for signal in [Signal.hangUp, .brokenPipe, .fileSizeExceeded] {
-            do throws(UVError) {
-                try signal.ignore()
-            } catch {
-                throw .badConfiguration("cannot ignore \(signal): \(error)")
-            }
-        }
+    /// (Node ignores that too), nor a stray signal may end a keeper. Set here and not inherited: a spawn resets
+    /// dispositions (H42), and the mask of the server's thread may have anything in it.
+    private static func takeSignals() {
+        CurrentProcess.ignoreStraySignals(except: Keeper.handledSignals)
+        #if os(Linux)
+        SignalQueue.block(Keeper.handledSignals)
+        #endif
     }
 
     private static func exit(_ status: KeeperExitStatus) -> Never {
@@ -73,12 +79,17 @@ public enum KeeperSidecar {
         usage: uvkeeper-sidecar SESSION
 
         Keeps one session: starts its child, owns the child's stdin, listens on the session's unix socket, and forwards
-        every line written there to the child, until the child ends or SIGTERM comes. Started by UVKeeper's
+        every line written there to the child, until the child ends or SIGTERM comes. SIGUSR1 makes a lost socket anew. Started by UVKeeper's
         KeeperManager or by `uvkeeper spawn`, seldom by hand.
 
         environment:
           PI_KEEPER_PI_CMD                  JSON array: the executable and its first arguments (default ["pi"])
           PI_KEEPER_PI_ARGS                 JSON array: the remaining arguments (default ["--mode","rpc"])
+          PI_KEEPER_COMMAND_FILE            a file or pipe with the whole command instead, each string ended by a zero
+                                            byte; -: standard input
+          PI_KEEPER_STOP_EOF_MS             what SIGTERM does first: how long the child has after the end of its input,
+          PI_KEEPER_STOP_TERM_MS            and then after SIGTERM (default 0 and 0: all are killed at once)
+          PI_KEEPER_SWEEP                   1: what a child leaves behind when it ends by itself is ended too
           PI_KEEPER_CAPTURE_PI_OUTPUT       1: the child's output goes to the keeper's log; else it is discarded
           PI_KEEPER_LOG_MAX_BYTES           size at which the log is cut to nothing (default 134217728)
           PI_KEEPER_LOG_CHECK_INTERVAL_MS   how often the size is checked (default 5000)

@@ -1,11 +1,17 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Carries lines from any number of clients to the child's stdin, whole, verbatim, in order within a client.
+/// Carries lines from any number of clients to the child's stdin: whole, verbatim, and in the order in which the clients
+/// came.
 ///
-/// Memory is bounded: while the child's pipe is full nothing is read from any client, so the clients' own writes stop. A
-/// client is told that its lines are on their way by the close of its connection, which comes only when the child's pipe
-/// has taken all of them.
+/// Lines are read into memory at once, up to a bound; beyond it the clients' own writes stop. A client is told that the
+/// child's pipe has taken its lines by the close of its connection, which comes only then.
+///
+/// Reading goes in turns (``LineForwarder/turn()``): after each wait of the loop the clients that have sent something are
+/// read in the order in which they came, each until nothing is left, but at most ``turnByteCount``, which is more than a
+/// socket's buffer holds. So a client that has closed is read to its end before one that connected later, and a greedy one
+/// starves nobody. A fresh client is first read after the next wait, which has told of everything that was sent before it
+/// connected.
 final class LineForwarder {
     /// More clients than this wait in the listener's backlog.
     static let maximumClients = 4096
@@ -13,206 +19,252 @@ final class LineForwarder {
     /// whatever that is: with a small limit, many clients in the middle of a line are nothing unusual.
     static let pendingLinesLimit = 4
     static let pendingBytesAllowance = 64 << 20
+    /// The lines that wait for the child may take this much memory, or two of the longest ones if that is more.
+    static let waitingBytesAllowance = 32 << 20
+    /// How much of one client is read in a turn.
+    static let turnByteCount = 262_144
+    /// How many blocks the child's pipe is given in a row, as long as it takes them.
+    static let blocksInRow = 16
 
-    private final class Client {
-        let stream: PipeStream
-        var framer: LineFramer
-        var isReading = false
-        /// Whether anything it sent may still wait for the child's pipe.
-        var hasForwarded = false
-        /// It came when the child's stdin was closed already: nothing it sends can be confirmed.
-        let isTooLate: Bool
-
-        init(_ stream: PipeStream, maximumLineLength: Int, isTooLate: Bool) {
-            self.stream = stream
-            self.isTooLate = isTooLate
-            framer = LineFramer(maximumLineLength: maximumLineLength)
-        }
+    /// What becomes of lines.
+    enum Input {
+        case open
+        /// What has been read is still written, nothing more is read; then this is called.
+        case ending(() -> Void)
+        /// Nobody reads the child's stdin: lines are left unread, and their connections reset.
+        case broken
+        /// The session is over.
+        case stopped
     }
 
-    private let child: PipeStream
-    private let listener: PipeListener
-    private let maximumLineLength: Int
-    private let maximumPendingByteCount: Int
-    private let drops: NoteLimiter
-    private let refusals: NoteLimiter
-    private var clients: [ObjectIdentifier: Client] = [:]
-    /// Clients that have sent everything, whose last lines the child's pipe has not taken.
-    private var finished: [PipeStream] = []
-    private var pendingByteCount = 0
-    /// The client whose lines the child's pipe did not take; another one comes first next time.
-    private var blocker: ObjectIdentifier?
-    private var isBlocked = false
+    let loop: Loop
+    let child: PipeStream
+    /// The one that gives the clients; another one after the session's socket was made anew.
+    var listener: PipeListener {
+        didSet { if isPaused { listener.pause() } }
+    }
+    let maximumLineLength: Int
+    let maximumPendingByteCount: Int
+    let maximumWaitingByteCount: Int
+    let drops: NoteLimiter
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
+    let refusals: NoteLimiter
+    var clients: [UInt64: LineClient] = [:]
+    /// Those to be read in the next turn.
+    private var ready: [LineClient] = []
+    private var spare: [LineClient] = []
+    private var isTurnScheduled = false
+    private var lastNumber: UInt64 = 0
+    var queue = LineQueue()
+    /// Bytes of the lines read so far.
+    private var enqueued: UInt64 = 0
+    /// Of these, what the child's stream was given.
+    private var handed: UInt64 = 0
+    /// Of these, what the child's pipe has taken for sure.
+    private(set) var taken: UInt64 = 0
+    /// Bytes of unfinished lines of all clients.
+    var pendingByteCount = 0
+    var input = Input.open
     private var isPaused = false
-    private var isEnded = false
-    /// Called when a client sends something although the child has closed its stdin.
-    var onBroken: (() -> Void)?
+    /// Called once when nobody reads the child's stdin any more.
+    var onStdinClosed: ((UVError) -> Void)?
 
     init(child: PipeStream, listener: PipeListener, maximumLineLength: Int, log: KeeperLog) {
+        loop = child.loop
         self.child = child
         self.listener = listener
         self.maximumLineLength = maximumLineLength
-        let (several, isHuge) = maximumLineLength.multipliedReportingOverflow(by: LineForwarder.pendingLinesLimit)
-        maximumPendingByteCount = isHuge ? .max : max(several, LineForwarder.pendingBytesAllowance)
+        maximumPendingByteCount = LineForwarder.bound(
+            maximumLineLength, LineForwarder.pendingLinesLimit, LineForwarder.pendingBytesAllowance)
+        maximumWaitingByteCount = LineForwarder.bound(maximumLineLength, 2, LineForwarder.waitingBytesAllowance)
         drops = NoteLimiter(log, subject: "drop line")
         refusals = NoteLimiter(log, subject: "cannot accept clients for now")
-        child.onDrain = { [weak self] _ in self?.unblock() }
+        child.onDrain = { [weak self] _ in self?.pump() }
+        child.onWriteError = { [weak self] _, error in self?.breakDown(error) }
     }
 
-    /// Takes over a connection.
-    func add(_ stream: PipeStream) {
-        guard !isEnded else { return stream.close() }
-        let client = Client(stream, maximumLineLength: maximumLineLength, isTooLate: child.isBroken)
-        clients[ObjectIdentifier(stream)] = client
-        do throws(UVError) {
-            try stream.readStart(
-                onBytes: { [weak self] _, bytes in self?.received(bytes, from: client) },
-                onEnd: { [weak self] _, error in self?.ended(client, error) },
-            )
-        } catch {
-            // A fresh connection is readable; one that is not has nothing to say.
-            remove(client)
-            return
+    deinit { buffer.deallocate() }
+
+    private static func bound(_ line: Int, _ times: Int, _ allowance: Int) -> Int {
+        let (several, isHuge) = line.multipliedReportingOverflow(by: times)
+        return isHuge ? .max : max(several, allowance)
+    }
+
+    // MARK: Clients
+
+    /// Takes over the descriptor of a connection.
+    func add(_ descriptor: Int32) {
+        switch input {
+        case .open, .broken: break
+        case .ending, .stopped: return Descriptors.closeOwned(descriptor)
         }
-        limitRead(of: client)
-        client.isReading = true
-        if isBlocked { pause(client) }
+        lastNumber += 1
+        do throws(UVError) {
+            let client = try LineClient(
+                descriptor, number: lastNumber, maximumLineLength: maximumLineLength, on: loop)
+            clients[client.number] = client
+            watch(client)
+        } catch {
+            refused(error)
+        }
         limitClients()
     }
 
     /// Notes that a connection could not be accepted; it waits in the backlog.
     func refused(_ error: UVError) { refusals.note("\(error)") }
 
-    /// Reads nothing more from anybody.
-    func stop() {
-        isEnded = true
-        onBroken = nil
-        drops.flush()
-        refusals.flush()
-        for client in clients.values { pause(client) }
-    }
-
-    /// Drops every client. One with something unread sees a reset. One whose lines were all read sees a clean close, even if
-    /// the child's pipe has not taken them, and must not take it for a confirmation: for that to show, the keeper gives up
-    /// its lock before.
-    func close() {
-        for client in clients.values { client.stream.close() }
-        for stream in finished { stream.close() }
-        clients = [:]
-        finished = []
-    }
-
-    private func received(_ bytes: RawSpan, from client: Client) {
-        if client.isTooLate {
-            pause(client)
-            onBroken?()
-            return
-        }
-        let before = client.framer.pendingByteCount
-        let isAccepted = client.framer.append(bytes) { lines in forward(lines, from: client) }
-        pendingByteCount += client.framer.pendingByteCount - before
-        limitRead(of: client)
-        if !isAccepted {
-            removeForLength(client)
-        } else if pendingByteCount > maximumPendingByteCount {
-            // Not the one that happened to send last, which may be in the middle of a short line.
-            let largest = clients.values.max { $0.framer.pendingByteCount < $1.framer.pendingByteCount } ?? client
-            drops.note(
-                "unfinished lines of all connections take \(pendingByteCount) bytes; the one with "
-                    + "\(largest.framer.pendingByteCount) is closed")
-            remove(largest)
-        }
-    }
-
-    /// Never reads the byte by which a line is too long: while that is unread, the close that follows is a reset for the
-    /// client, and not the clean one that confirms. So a line with room for one more byte is read no further but for its
-    /// newline.
-    ///
-    /// One byte is enough of a client that came too late, for the same reason: a mere probe sends none and ends nothing.
-    private func limitRead(of client: Client) {
-        let room = maximumLineLength - client.framer.pendingByteCount
-        client.stream.maximumReadLength = client.isTooLate ? 1 : max(1, room - 1)
-        client.stream.onlyNextByte = !client.isTooLate && room == 1 ? UInt8(ascii: "\n") : nil
-    }
-
-    private func ended(_ client: Client, _ error: UVError?) {
-        let pending = client.framer.pendingByteCount
-        if error == .noBuffers { return removeForLength(client) }
-        if let error {
-            if pending > 0 { drops.note("\(error.name) after \(pending) bytes without a newline") }
-            return remove(client)
-        }
-        client.framer.finish { line in forward(line, from: client) }
-        pendingByteCount -= pending
-        // What was queued when the child's pipe broke is not queued any more: nobody has it.
-        if client.hasForwarded, child.queuedByteCount > 0 || child.writeError != nil {
-            finished.append(client.stream)
-        } else {
-            client.stream.close()
-        }
-        forget(client)
-    }
-
-    private func removeForLength(_ client: Client) {
-        drops.note("a line is longer than \(maximumLineLength) bytes; its connection is closed")
-        remove(client)
-    }
-
-    private func forward(_ lines: RawSpan, from client: Client) {
-        client.hasForwarded = true
-        if !child.write(lines), !isBlocked {
-            isBlocked = true
-            blocker = ObjectIdentifier(client)
-            for client in clients.values { pause(client) }
-        }
-    }
-
-    /// The child's pipe has taken everything.
-    private func unblock() {
-        for stream in finished { stream.close() }
-        finished = []
-        limitClients()
-        guard isBlocked, !isEnded else { return }
-        isBlocked = false
-        // In turn: whoever is read first may fill the pipe again.
-        let clients = Array(clients.values)
-        let first = clients.firstIndex { ObjectIdentifier($0) == blocker }.map { $0 + 1 } ?? 0
-        for client in clients[first...] + clients[..<first] where !isBlocked { resume(client) }
-    }
-
-    private func pause(_ client: Client) {
-        guard client.isReading else { return }
-        client.isReading = false
-        client.stream.readStop()
-    }
-
-    private func resume(_ client: Client) {
-        guard !client.isReading else { return }
+    func watch(_ client: LineClient) {
         do throws(UVError) {
-            try client.stream.readResume()
-            client.isReading = true
+            try client.watch { [unowned self] client in schedule(client) }
         } catch {
-            remove(client)
+            refused(error)
+            forget(client)
+            client.close()
         }
     }
 
-    private func remove(_ client: Client) {
-        pendingByteCount -= client.framer.pendingByteCount
-        forget(client)
-        client.stream.close()
+    private func schedule(_ client: LineClient) {
+        guard !client.isReady else { return }
+        client.isReady = true
+        ready.append(client)
+        guard !isTurnScheduled else { return }
+        isTurnScheduled = true
+        loop.onNextTick { [weak self] in self?.turn() }
     }
 
-    private func forget(_ client: Client) {
-        clients[ObjectIdentifier(client.stream)] = nil
+    private func turn() {
+        isTurnScheduled = false
+        // Nothing tells of it but a write or a look, and a look leaves the lines where they are.
+        if case .open = input, child.isBroken { breakDown(.brokenPipe) }
+        swap(&ready, &spare)
+        if spare.count > 1 { spare.sort { $0.number < $1.number } }
+        for client in spare {
+            client.isReady = false
+            read(client)
+        }
+        spare.removeAll(keepingCapacity: spare.capacity <= LineForwarder.maximumClients)
+    }
+
+    func forget(_ client: LineClient) {
+        pendingByteCount -= client.framer.pendingByteCount
+        clients[client.number] = nil
         limitClients()
     }
 
     /// Those that have finished count too: they hold a descriptor until the child has taken their lines.
     private func limitClients() {
-        let isFull = clients.count + finished.count >= LineForwarder.maximumClients
-        guard isFull != isPaused, !isEnded, !listener.isClosing else { return }
+        let isFull = clients.count >= LineForwarder.maximumClients
+        guard isFull != isPaused, !listener.isClosing else { return }
         isPaused = isFull
         guard !isFull else { return listener.pause() }
         do throws(UVError) { try listener.resume() } catch { refused(error) }
+    }
+
+    // MARK: Lines
+
+    /// Bytes of lines that the child's pipe has not taken.
+    var waitingByteCount: Int { queue.count + child.queuedByteCount }
+
+    var hasRoom: Bool { waitingByteCount < maximumWaitingByteCount }
+
+    /// Passes on whole lines of a client.
+    func take(_ lines: RawSpan, from client: LineClient) {
+        let count = UInt64(lines.byteCount)
+        if case .broken = input { return lose(client) }
+        if queue.isEmpty, child.queuedByteCount == 0 {
+            handed += count
+            child.write(lines)
+        } else if !queue.append(lines) {
+            drops.note("there is no memory for \(count) bytes that wait for pi")
+            return lose(client)
+        }
+        enqueued += count
+        client.end = max(client.end, enqueued)
+        noteTaken()
+        if let error = child.writeError { breakDown(error) }
+    }
+
+    /// Gives up a client of which a line was read and will not arrive: a clean close would confirm it.
+    func lose(_ client: LineClient) {
+        client.end = .max
+        client.state = .held
+        client.unwatch()
+    }
+
+    private func noteTaken() {
+        if child.queuedByteCount == 0, child.writeError == nil { taken = handed }
+    }
+
+    /// The child's pipe has taken what it was given: gives it more, and tells those whose lines are in it.
+    private func pump() {
+        guard child.writeError == nil, !child.isClosing else { return }
+        noteTaken()
+        var blocks = 0
+        while !queue.isEmpty, child.queuedByteCount == 0, child.writeError == nil, blocks < LineForwarder.blocksInRow {
+            queue.takeFirst { block in
+                handed += UInt64(block.byteCount)
+                child.write(block)
+            }
+            noteTaken()
+            blocks += 1
+        }
+        if let error = child.writeError { return breakDown(error) }
+        if !queue.isEmpty, child.queuedByteCount == 0 { loop.onNextTick { [weak self] in self?.pump() } }
+        for client in clients.values where client.state == .finished && client.end <= taken {
+            forget(client)
+            client.close()
+        }
+        if case .ending(let onFlushed) = input {
+            guard waitingByteCount == 0 else { return }
+            input = .stopped
+            return onFlushed()
+        }
+        // Not at the first free byte: each one who waits is asked then.
+        guard waitingByteCount <= maximumWaitingByteCount / 2 else { return }
+        for client in clients.values where client.state == .paused {
+            client.state = .reading
+            // Without a wait for news of it: it may have sent everything long ago.
+            schedule(client)
+        }
+    }
+
+    // MARK: The end
+
+    /// Nobody reads the child's stdin any more.
+    private func breakDown(_ error: UVError) {
+        switch input {
+        case .broken, .stopped: return
+        case .open, .ending: break
+        }
+        let ending = input
+        input = .broken
+        let lost = waitingByteCount
+        if lost > 0 { drops.note("pi has closed its stdin; \(lost) bytes that waited for it are lost") }
+        queue.removeAll()
+        for client in clients.values {
+            switch client.state {
+            case .finished: client.state = .held
+            case .paused:
+                client.state = .reading
+                schedule(client)
+            case .reading, .held, .closed: break
+            }
+        }
+        let onStdinClosed = onStdinClosed
+        self.onStdinClosed = nil
+        onStdinClosed?(error)
+        if case .ending(let onFlushed) = ending { onFlushed() }
+    }
+
+    /// Reads nothing more from anybody, and calls `onFlushed`, at once or later, when the child's pipe has taken all lines
+    /// that were read, or never will.
+    func finishInput(_ onFlushed: @escaping () -> Void) {
+        guard case .open = input else { return onFlushed() }
+        for client in clients.values { client.unwatch() }
+        guard waitingByteCount > 0 else {
+            input = .stopped
+            return onFlushed()
+        }
+        input = .ending(onFlushed)
     }
 }

@@ -62,10 +62,25 @@ final class SessionClaim {
         }
     }
 
-    /// Gives the session up: removes the pid file if it is still this keeper's, then lets go of the lock.
-    func release() throws(UVError) {
+    /// Gives the session up: removes the pid file if it is still this keeper's, then lets go of the lock. An original keeper
+    /// that was started for the session has written its own pid into the file, which is its from then on.
+    ///
+    /// - Parameter isComplete: every line that this keeper has read was taken by the child's pipe. The file, once it has no
+    ///   name any more, gets a mark that says so: a client that has it open sees it also when the lock is gone, and knows
+    ///   that a clean close confirms to the last.
+    func release(isComplete: Bool = false) throws(UVError) {
         defer { file.close() }
+        guard try file.read(limit: 32) == Array(String(Processes.currentID).utf8) else { return }
         try Files.unlink(path, ifStill: identity)
+        if isComplete { markComplete() }
+    }
+
+    private func markComplete() {
+        do throws(UVError) {
+            try file.setPermissions(KeeperConstants.completePermissions)
+        } catch {
+            // Without it a client that looks late takes its outcome for unknown, which is the cautious answer.
+        }
     }
 
     private func replaceStale(from temporary: String) throws(UVError) -> Result {

@@ -8,6 +8,7 @@ final class SessionSocket {
     private let temporary: String
     private let path: String
     private var isPublished = false
+    private var isRemoved = false
 
     init(_ session: SessionID, paths: KeeperPaths, on loop: Loop) throws(KeeperFailure) {
         path = paths.socket(for: session)
@@ -77,8 +78,19 @@ final class SessionSocket {
         throw .sessionTaken("the socket \(path) comes back as often as it is removed")
     }
 
-    /// Removes the names that are still this socket's and stops listening.
+    /// Whether the file at the session's socket path is this one.
+    var isInPlace: Bool {
+        do throws(UVError) {
+            return try Files.status(of: path, followingLinks: false).identity == listener.identity
+        } catch {
+            return false
+        }
+    }
+
+    /// Removes the names that are still this socket's and stops listening. Idempotent.
     func remove(log: KeeperLog) {
+        guard !isRemoved else { return }
+        isRemoved = true
         // First the names: once the socket is closed, another keeper's may get its inode.
         defer { listener.close() }
         for name in isPublished ? [path, temporary] : [temporary] {

@@ -34,9 +34,9 @@ struct KeeperSettingsTests {
         #expect(settings.warnings == [])
     }
 
-    @Test("A missing or empty command is pi, without a warning", arguments: ["", "[]", " [ ] "])
-    func emptyCommand(text: String) {
-        let settings = KeeperSettings(environment: ["PI_KEEPER_PI_CMD": text])
+    @Test("A missing or empty command is pi, without a warning", arguments: ["", nil])
+    func emptyCommand(text: String?) {
+        let settings = KeeperSettings(environment: text.map { ["PI_KEEPER_PI_CMD": $0] } ?? [:])
         #expect(settings.command == ["pi"])
         #expect(settings.warnings == [])
     }
@@ -44,7 +44,8 @@ struct KeeperSettingsTests {
     @Test(
         "A malformed command is pi, with the warning of the original",
         arguments: [
-            "not json", " ", "pi", #""pi""#, "{}", "null", "[1]", #"["pi",null]"#, #"["pi",]"#, #"[["pi"]]"#, #"[""]"#,
+            "not json", " ", "[]", " [ ] ", "pi", #""pi""#, "{}", "null", "[1]", #"["pi",null]"#, #"["pi",]"#,
+            #"[["pi"]]"#, #"[""]"#,
             #"["","x"]"#, #"["a\u0000b"]"#, #"["pi","\u0000"]"#, #"["\ud800"]"#, #"["pi"] x"#,
         ]
     )

@@ -42,34 +42,76 @@ import UVLoop
                 for signal in [Signal.terminate, .interrupt, .hangUp] { try? keeper.send(signal) }
             }
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
-            #expect(keeper.log.split(separator: "\n").filter { $0.hasSuffix("] shutdown") }.count == 1)
+            #expect(
+                keeper.log.split(separator: "\n").filter { $0.contains("] shutdown: code=0 reason=SIG") }.count == 1)
             #expect(home.names.isEmpty)
         }
     }
 
-    @Test("A child that has closed its stdin ends the session in order at the next line, which is not confirmed")
-    func endsWithClosedStandardInput() throws {
+    @Test(
+        "A child that has closed its stdin works on; a line for it, however short, is reset and not confirmed",
+        arguments: ["a\n", "\n", String(repeating: "x", count: 100_000) + "\n"])
+    func livesWithClosedStandardInput(line: String) throws {
         try withKeeperHome { home in
-            let keeper = try home.startReady(child: "exec <&-; echo x >$HOME/closed; exec sleep 600")
-            try home.until("the child has closed it") { home.text("closed") == "x\n" }
+            let keeper = try home.startReady(
+                child: "read a; exec <&-; echo x >$HOME/closed; while ! [ -e $HOME/go ]; do sleep 0.01; done; exit 3")
             try home.until("it is ready") { keeper.log.contains("keeper ready: s") }
-            guard case .accepting = SocketProbe(keeper.socket) else {
-                Issue.record("nobody accepts")
-                return
+            let early = try KeeperClient(to: keeper.socket, on: home.loop)
+            try home.until("it is connected") { early.isConnected }
+            try home.send("close\n", to: keeper)
+            try home.until("the child has closed it") { home.text("closed") == "x\n" }
+            let silent = try KeeperClient(to: keeper.socket, on: home.loop)
+            silent.finish()
+            try home.until("it is closed") { silent.isEnded }
+            #expect(silent.error == nil, "whoever sends nothing loses nothing")
+            for client in [early, try KeeperClient(to: keeper.socket, on: home.loop)] {
+                client.write(line)
+                client.finish()
+                try home.until("the client knows") { client.isEnded }
+                #expect(client.error != nil, "a clean close would confirm the line")
             }
-            let other = try KeeperClient(to: keeper.socket, on: home.loop)
-            other.finish()
-            try home.until("it is closed") { other.isEnded }
-            #expect(other.error == nil && keeper.exitStatus == nil, "whoever sends nothing ends nothing")
-            let client = try KeeperClient(to: keeper.socket, on: home.loop)
-            client.write("a\n")
-            client.finish()
+            #expect(keeper.log.contains("drop line: pi has closed its stdin"))
+            #expect(keeper.exitStatus == nil)
+            try Posix.write("", to: "\(home.base)/go")
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
             #expect(keeper.log.contains("pi does not read its stdin any more: EPIPE"))
-            #expect(keeper.log.contains("pi exited code=null signal=SIGKILL"))
+            #expect(keeper.log.contains("pi exited code=3 signal=null"))
             #expect(home.names.isEmpty)
-            try home.until("the client knows") { client.isEnded }
-            #expect(client.error != nil, "a clean close would confirm the line")
+        }
+    }
+
+    @Test("A line that ends the child is confirmed by a clean close, and the pid file says so when it is gone")
+    func confirmsLastLine() throws {
+        try withKeeperHome { home in
+            for round in 0..<10 {
+                let keeper = try home.startReady("s\(round)", child: "read line; exit 0")
+                try home.until("it is ready") { keeper.log.contains("keeper ready: s\(round)") }
+                let file = try OpenFile(keeper.pidFile, .readOnly)
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                client.write("exit\n")
+                // Never says that it has finished: its lines so far are confirmed all the same.
+                if round % 2 == 0 { client.finish() }
+                try home.until("the client knows") { client.isEnded }
+                #expect(client.error == nil)
+                #expect(try home.runToEnd(keeper) == .exited(code: 0))
+                #expect(try file.status().permissions == 0o400)
+            }
+        }
+    }
+
+    @Test("A keeper that ends with lines in its memory leaves no such mark")
+    func leavesNoMark() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "kill -STOP $$; exec cat")
+            let file = try OpenFile(keeper.pidFile, .readOnly)
+            let client = try KeeperClient(to: keeper.socket, on: home.loop)
+            client.write([UInt8](repeating: 0x0A, count: 200_000))
+            client.finish()
+            try home.until("all is read") { client.hasSentAll }
+            try home.run(for: .milliseconds(50))
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(try file.status().permissions == 0o600)
         }
     }
 

@@ -149,16 +149,16 @@ import UVLoop
     @Test(
         "A missing executable is status 1, with the reason in the log, and leaves nothing",
         arguments: [
-            (#"["/nonexistent/x"]"#, "there is no file /nonexistent/x"),
-            (#"["no-such-command"]"#, "in no directory of PATH"),
-            (#"["/etc/passwd"]"#, "cannot execute"), (#"["/"]"#, "cannot execute"),
+            (#"["/nonexistent/x"]"#, "/nonexistent/x ENOENT: there is no file /nonexistent/x"),
+            (#"["no-such-command"]"#, "no-such-command ENOENT: no-such-command is in no directory of PATH"),
+            (#"["/etc/passwd"]"#, "/etc/passwd EACCES: cannot execute"), (#"["/"]"#, "/ EACCES: cannot execute"),
         ])
     func reportsMissingExecutable(command: String, reason: String) throws {
         try withKeeperHome { home in
             let keeper = try home.start(settings: ["PI_KEEPER_PI_CMD": command])
             #expect(try home.runToEnd(keeper) == .exited(code: 1))
-            #expect(keeper.log.contains("cannot start pi: "))
-            #expect(keeper.log.contains(reason))
+            #expect(keeper.log.contains("pi spawn error: spawn \(reason)"), "\(keeper.log)")
+            #expect(keeper.log.contains("shutdown: code=1 reason=pi cannot be started"))
             #expect(home.names.isEmpty)
         }
     }

@@ -15,9 +15,10 @@ import UVLoop
                 #expect(line.wholeMatch(of: /\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] .+/) != nil, "\(line)")
             }
             let texts = [
-                "keeper starting", "socket bound \(keeper.socket)", "spawning pi /bin/sh -c exec cat",
+                "keeper starting: ", "socket bound: \(keeper.socket)", "spawning pi /bin/sh -c exec cat",
                 "pi output capture: disabled", "log rotation: maxBytes=134217728 checkIntervalMs=5000",
-                "keeper ready: s", "SIGTERM received", "pi exited code=null signal=SIGKILL", "shutdown",
+                "keeper ready: s", "SIGTERM received", "pi exited code=null signal=SIGKILL elapsed=",
+                "shutdown: code=0 reason=SIGTERM",
             ]
             #expect(lines.count == texts.count)
             for (line, text) in zip(lines, texts) { #expect(line.dropFirst(27).hasPrefix(text)) }

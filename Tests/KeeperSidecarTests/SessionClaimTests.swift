@@ -26,7 +26,7 @@ import UVLoop
             #expect(try home.runToEnd(second) == .exited(code: 3))
             #expect(first.log.contains("is served by process \(first.pid)"))
             #expect(!first.log.contains("shutdown"))
-            #expect(first.log.contains("keeper starting session=s pid=\(first.pid)"))
+            #expect(first.log.contains("keeper starting: session=s pid=\(first.pid)"))
             #expect(try first.identities() == identities)
             #expect(home.text("second") == nil)
             try home.send("after\n", to: first)

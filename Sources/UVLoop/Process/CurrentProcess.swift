@@ -11,7 +11,9 @@ public enum CurrentProcess {
     /// Makes this process ignore every signal that would end it by default and that is not in `handled`: no stray one ends
     /// it without a clean-up. Signals of faults (SIGSEGV and its like) stay as they are.
     public static func ignoreStraySignals(except handled: [Signal]) {
-        var numbers = [SIGHUP, SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXCPU]
+        var numbers = [
+            SIGHUP, SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXCPU,
+        ]
         #if os(Linux)
         numbers += [SIGPWR, SIGSTKFLT]
         // Real-time signals end a process too; the first two are the C library's own.

@@ -1,0 +1,29 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// Reads the bytes of a command from a file or a pipe, to its end.
+enum CommandReader {
+    /// - Parameter path: of a file or named pipe; ``CommandFile/standardInput`` for descriptor 0, which is `/dev/null` from
+    ///   then on.
+    /// - Throws: ``UVError/argumentsTooLong`` beyond ``CommandFile/maximumLength``, and what reading gives.
+    static func read(_ path: String) throws(UVError) -> [UInt8] {
+        guard path == CommandFile.standardInput else {
+            let descriptor = try Descriptors.open(path)
+            defer { Descriptors.closeOwned(descriptor) }
+            return try readAll(descriptor)
+        }
+        let bytes = try readAll(0)
+        try Descriptors.openNull(as: 0)
+        return bytes
+    }
+
+    private static func readAll(_ descriptor: Int32) throws(UVError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while true {
+            let more = try Descriptors.read(from: descriptor)
+            guard !more.isEmpty else { return bytes }
+            bytes += more
+            guard bytes.count <= CommandFile.maximumLength else { throw .argumentsTooLong }
+        }
+    }
+}

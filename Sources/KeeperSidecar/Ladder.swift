@@ -1,0 +1,168 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The end of a session in steps: the end of the child's input, SIGTERM to every process of the session, SIGKILL to every
+/// process until nobody is left. A step ends early when nobody is left.
+///
+/// The processes of a session are all that descend from the keeper, but for other keepers and their sessions. On systems
+/// without a subreaper the child alone is known.
+final class Ladder {
+    /// The steps in their order.
+    enum Step: Int, Comparable {
+        case endOfInput
+        case terminate
+        case kill
+
+        static func < (one: Step, other: Step) -> Bool { one.rawValue < other.rawValue }
+    }
+
+    /// How long it is tried to kill what does not end, and how often.
+    private static let killTime = Duration.seconds(2)
+    private static let killInterval = Duration.milliseconds(25)
+
+    private let forwarder: LineForwarder
+    private let child: ChildProcess
+    private let timer: TimerHandle
+    private let log: KeeperLog
+    private(set) var step: Step
+    private var times: StopLadder
+    /// When the present step is over.
+    private var deadline = Duration.zero
+    private var onEnd: (([ProcessDescriptor]) -> Void)?
+    /// Who could not be signalled, so that each is told once.
+    private var refused: Set<Int32> = []
+
+    /// - Parameter times: complete.
+    init(
+        _ times: StopLadder, from step: Step = .endOfInput, forwarder: LineForwarder, child: ChildProcess,
+        timer: TimerHandle, log: KeeperLog,
+    ) {
+        self.times = times
+        self.step = step
+        self.forwarder = forwarder
+        self.child = child
+        self.timer = timer
+        self.log = log
+    }
+
+    /// Begins with the first step; `onEnd` runs once, on a later tick, with those that live on although they were killed.
+    func start(_ onEnd: @escaping ([ProcessDescriptor]) -> Void) {
+        self.onEnd = onEnd
+        enter(step)
+    }
+
+    /// Brings the steps forward to what `other`, which is complete, says; it can delay nothing.
+    func hasten(_ other: StopLadder) {
+        times = StopLadder(
+            endOfInput: min(times.endOfInput ?? .zero, other.endOfInput ?? .zero),
+            terminate: min(times.terminate ?? .zero, other.terminate ?? .zero))
+        let time = step == .endOfInput ? times.endOfInput : times.terminate
+        guard step < .kill, let time else { return }
+        deadline = min(deadline, LibUV.monotonicTime + time)
+        wait()
+    }
+
+    /// A process has ended: looks whether it was the last one.
+    func processEnded() {
+        guard onEnd != nil, Ladder.isNobodyLeft(child) else { return }
+        end([])
+    }
+
+    // MARK: Steps
+
+    private func enter(_ step: Step) {
+        self.step = step
+        switch step {
+        case .endOfInput:
+            guard let time = times.endOfInput, time > .zero else { return enter(.terminate) }
+            deadline = LibUV.monotonicTime + time
+            forwarder.finishInput { [weak self] in
+                guard let self, self.step == .endOfInput, onEnd != nil else { return }
+                forwarder.closeStdin()
+            }
+        case .terminate:
+            guard let time = times.terminate, time > .zero else { return enter(.kill) }
+            forwarder.closeStdin()
+            deadline = LibUV.monotonicTime + time
+            signal([.terminate, .continue])
+        case .kill:
+            deadline = LibUV.monotonicTime + Ladder.killTime
+            // Before its stdin closes, or the log would say at random how it ended.
+            signal([.kill])
+            forwarder.closeStdin()
+        }
+        wait()
+    }
+
+    private func wait() {
+        guard step < .kill else {
+            return timer.start(after: Ladder.killInterval) { [unowned self] _ in killAgain() }
+        }
+        timer.start(after: max(.zero, deadline - LibUV.monotonicTime)) { [unowned self] _ in
+            enter(step == .endOfInput ? .terminate : .kill)
+        }
+    }
+
+    /// Those that were started meanwhile, too.
+    private func killAgain() {
+        if Ladder.isNobodyLeft(child) { return end([]) }
+        guard LibUV.monotonicTime < deadline else { return end(Ladder.processes(child)) }
+        signal([.kill])
+        wait()
+    }
+
+    private func end(_ survivors: [ProcessDescriptor]) {
+        guard let onEnd else { return }
+        self.onEnd = nil
+        timer.stop()
+        onEnd(survivors)
+    }
+
+    private func signal(_ signals: [Signal]) {
+        for process in Ladder.processes(child) {
+            for signal in signals {
+                do throws(UVError) {
+                    try process.send(signal)
+                } catch {
+                    guard error != .noProcess, refused.insert(process.pid).inserted else { continue }
+                    log.write("cannot end process \(Ladder.name(of: process.pid)): \(error)")
+                }
+            }
+        }
+    }
+
+    // MARK: Who belongs to the session
+
+    /// Every process of the session that runs.
+    static func processes(_ child: ChildProcess) -> [ProcessDescriptor] {
+        var processes = ProcessTree.descendants(leavingOut: isKeeper)
+        // Where the system does not show processes, this one is known all the same.
+        guard child.isRunning, !processes.contains(where: { $0.pid == child.pid }) else { return processes }
+        do throws(UVError) {
+            processes.append(try ProcessDescriptor(of: child.pid))
+        } catch {
+            // It has ended a moment ago, or there is no descriptor to hold it by: the next round looks again.
+        }
+        return processes
+    }
+
+    /// Whether all have ended; one that has, and whose end the loop has not told yet, counts as there.
+    private static func isNobodyLeft(_ child: ChildProcess) -> Bool {
+        guard !child.isRunning else { return false }
+        return ProcessTree.isEmpty || processes(child).isEmpty
+    }
+
+    /// Whether a process is a keeper, whose session is one of its own though it was started from this one: it holds its pid
+    /// file open.
+    private static func isKeeper(_ pid: Int32) -> Bool {
+        Processes.openFiles(of: pid)?.contains(where: KeeperPaths.isKeeperPIDFile(openAs:)) == true
+    }
+
+    /// For instance `7170 (sleep)`.
+    static func name(of pid: Int32) -> String {
+        let command = ProcessDetails.arguments(of: pid)?.first.map {
+            $0.split(separator: "/").last.map(String.init) ?? $0
+        }
+        return command.map { "\(pid) (\($0))" } ?? "\(pid)"
+    }
+}

@@ -1,0 +1,74 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// One connection on the session's socket, and how far it has been read.
+final class LineClient {
+    enum State {
+        /// More is read when the loop says that it has come.
+        case reading
+        /// Nothing is read for now: the child's pipe is full, and so is the room for lines that wait.
+        case paused
+        /// It was read to its end; its close, which confirms its lines, waits for the child's pipe to take them.
+        case finished
+        /// A line of it was read and lost. A clean close would confirm it, so it stays open as long as the keeper holds its
+        /// lock.
+        case held
+        case closed
+    }
+
+    /// Connections count from 1; one with a lower number came earlier.
+    let number: UInt64
+    let descriptor: Int32
+    var framer: LineFramer
+    var state = State.reading
+    /// Whether it is to be read in this turn.
+    var isReady = false
+    /// Whether the peer has finished sending, so that an end follows what can be read now.
+    var isAtEnd = false
+    /// Where the last of its lines ends in all that is written to the child; 0 if none was.
+    var end: UInt64 = 0
+    private let poll: PollHandle
+    private var isWatched = false
+
+    /// Takes over the descriptor; if this throws, it is closed.
+    init(
+        _ descriptor: Int32, number: UInt64, maximumLineLength: Int, on loop: Loop
+    ) throws(UVError) {
+        self.number = number
+        self.descriptor = descriptor
+        framer = LineFramer(maximumLineLength: maximumLineLength)
+        do throws(UVError) {
+            poll = try PollHandle(descriptor: descriptor, on: loop)
+        } catch {
+            Descriptors.closeOwned(descriptor)
+            throw error
+        }
+    }
+
+    /// Calls `onReady` whenever something can be read, the end included.
+    func watch(_ onReady: @escaping (LineClient) -> Void) throws(UVError) {
+        guard !isWatched else { return }
+        try poll.start([.readable, .disconnect]) { [unowned self] _, events, error in
+            // An error ends the watch; the next read tells which one it is.
+            if error != nil { isWatched = false }
+            isAtEnd = isAtEnd || events.contains(.disconnect)
+            onReady(self)
+        }
+        isWatched = true
+    }
+
+    func unwatch() {
+        guard isWatched else { return }
+        isWatched = false
+        poll.stop()
+    }
+
+    /// Closes the connection: with anything unread a reset for the peer, else a clean end.
+    func close() {
+        guard state != .closed else { return }
+        state = .closed
+        poll.close()
+        // The loop has let go of it: closing a poll handle takes the descriptor out of epoll at once.
+        Descriptors.closeOwned(descriptor)
+    }
+}

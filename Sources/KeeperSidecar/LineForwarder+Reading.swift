@@ -1,0 +1,132 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// How a client is read: never the byte by which a line is too long, nor what nobody will take, so that the close that
+/// follows is a reset for the client and not the clean one that confirms.
+extension LineForwarder {
+    /// One client's part of a turn.
+    func read(_ client: LineClient) {
+        guard client.state == .reading else { return }
+        var left = LineForwarder.turnByteCount
+        while left > 0 {
+            switch input {
+            case .open: break
+            case .broken: return refuse(client)
+            case .ending, .stopped: return
+            }
+            // A client in the middle of a line is read on to its end: one that gives up waiting leaves no fragment then.
+            guard hasRoom || client.framer.pendingByteCount > 0 else { return pause(client) }
+            guard let length = readableLength(of: client, atMost: left) else { return }
+            switch Descriptors.receive(from: client.descriptor, into: slice(length)) {
+            case .bytes(let count):
+                left -= count
+                received(count, from: client)
+                // Less than there was room for: nothing waits any more, but perhaps the end.
+                if count < length, !client.isAtEnd { return keepWatching(client) }
+            case .wouldBlock: return keepWatching(client)
+            case .end: return ended(client)
+            case .failed(let error): return failed(client, error)
+            }
+        }
+        keepWatching(client)
+    }
+
+    private func slice(_ length: Int) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: buffer[..<length])
+    }
+
+    private func keepWatching(_ client: LineClient) {
+        guard client.state == .reading else { return }
+        watch(client)
+    }
+
+    private func pause(_ client: LineClient) {
+        client.state = .paused
+        client.unwatch()
+    }
+
+    /// How many bytes may be read now; nil if none, and then the client has been dealt with.
+    private func readableLength(of client: LineClient, atMost limit: Int) -> Int? {
+        let room = maximumLineLength - client.framer.pendingByteCount
+        let length = min(limit, buffer.count, max(1, room - 1))
+        guard makeRoom(length, for: client) else { return nil }
+        // The last byte of the longest line, or whatever comes while there is no room, must be looked at first.
+        guard room == 1 || !hasRoom else { return length }
+        switch Descriptors.receive(from: client.descriptor, into: slice(length), peeking: true) {
+        case .bytes(let count):
+            let newline = buffer[..<count].firstIndex(of: UInt8(ascii: "\n"))
+            guard newline == nil, room == 1 else { return newline.map { $0 + 1 } ?? count }
+            drops.note("a line is longer than \(maximumLineLength) bytes; its connection is closed")
+            drop(client)
+            return nil
+        // The read tells the same.
+        case .wouldBlock, .end, .failed: return length
+        }
+    }
+
+    private func received(_ count: Int, from client: LineClient) {
+        let before = client.framer.pendingByteCount
+        let bytes = UnsafeRawBufferPointer(slice(count)).bytes
+        let isAccepted = client.framer.append(bytes) { lines in take(lines, from: client) }
+        pendingByteCount += client.framer.pendingByteCount - before
+        guard !isAccepted else { return }
+        drops.note("there is no memory for a line; its connection is closed")
+        lose(client)
+    }
+
+    private func ended(_ client: LineClient) {
+        let pending = client.framer.pendingByteCount
+        client.framer.finish { line in take(line, from: client) }
+        pendingByteCount += client.framer.pendingByteCount - pending
+        client.unwatch()
+        if client.end <= taken { return drop(client) }
+        if case .open = input, client.end != .max { client.state = .finished } else { client.state = .held }
+    }
+
+    private func failed(_ client: LineClient, _ error: UVError) {
+        let pending = client.framer.pendingByteCount
+        if pending > 0 { drops.note("\(error.name) after \(pending) bytes without a newline") }
+        drop(client)
+    }
+
+    private func drop(_ client: LineClient) {
+        forget(client)
+        client.close()
+    }
+
+    /// Nobody reads the child's stdin: what comes is left unread.
+    private func refuse(_ client: LineClient) {
+        switch Descriptors.receive(from: client.descriptor, into: slice(1), peeking: true) {
+        case .bytes:
+            drops.note("pi has closed its stdin; the connection that sent it is reset")
+            drop(client)
+        case .wouldBlock: keepWatching(client)
+        case .end:
+            client.unwatch()
+            if client.framer.pendingByteCount == 0, client.end <= taken { drop(client) } else { client.state = .held }
+        case .failed(let error): failed(client, error)
+        }
+    }
+
+    /// Makes room for so many bytes among the unfinished lines by closing the connection with the longest one: not the one
+    /// that happened to send last, which may be in the middle of a short line.
+    ///
+    /// - Returns: false if that was this client.
+    private func makeRoom(_ length: Int, for client: LineClient) -> Bool {
+        while pendingByteCount + length > maximumPendingByteCount {
+            let largest = clients.values.max { $0.framer.pendingByteCount < $1.framer.pendingByteCount }
+            guard let largest, largest.framer.pendingByteCount > 0 else { return true }
+            if case .end = Descriptors.receive(from: largest.descriptor, into: slice(1), peeking: true) {
+                // It has been read to its end, so this is a line, and a clean close would confirm it.
+                ended(largest)
+            } else {
+                drops.note(
+                    "unfinished lines of all connections take \(pendingByteCount) bytes; the one with "
+                        + "\(largest.framer.pendingByteCount) is closed")
+                drop(largest)
+            }
+            if client.state != .reading { return false }
+        }
+        return true
+    }
+}

@@ -1,0 +1,185 @@
+import KeeperProtocol
+import TestSupport
+import Testing
+import UVLoop
+
+@Suite("Keeper: the ladder") struct LadderTests {
+    /// A child whose tree no signal but SIGKILL ends: one process in a session of its own, whose parent has ended.
+    private static let stubborn =
+        "trap '' TERM INT HUP; (trap '' TERM HUP; setsid sh -c 'echo $$ >$HOME/far; while :; do sleep 1; done') & "
+        + "echo $! >$HOME/near; echo $$ >$HOME/own; while :; do sleep 1; done"
+    private static let longTime = "600000"
+
+    private func pids(_ home: KeeperHome, _ names: [String]) throws -> [Int32] {
+        try home.until("the processes run") { names.allSatisfy { home.text($0)?.hasSuffix("\n") == true } }
+        return names.map { Int32(home.text($0)!.dropLast())! }
+    }
+
+    private func isGone(_ pid: Int32) -> Bool { Processes.liveness(of: pid) == .gone }
+
+    @Test("A plain SIGTERM kills every process of the session at once, whatever session or group it is in")
+    func killsAll() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: Self.stubborn)
+            let pids = try pids(home, ["far", "near", "own"])
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(pids.allSatisfy(isGone))
+            #expect(home.names.isEmpty)
+        }
+    }
+
+    @Test("With time for it, the child's input ends first, with every line that was taken before")
+    func endsInputFirst() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "kill -STOP $$; trap 'echo TERM >>$HOME/out' TERM; cat >>$HOME/out; echo saved >>$HOME/out",
+                settings: ["PI_KEEPER_STOP_EOF_MS": Self.longTime, "PI_KEEPER_STOP_TERM_MS": Self.longTime])
+            let client = try KeeperClient(to: keeper.socket, on: home.loop)
+            let bytes = [UInt8](repeating: 0x0A, count: 300_000)
+            client.write(bytes)
+            client.finish()
+            try home.until("all is read") { client.hasSentAll }
+            try home.run(for: .milliseconds(50))
+            try keeper.send(.terminate)
+            try home.until("the keeper knows") { keeper.log.contains("SIGTERM received") }
+            #expect(!home.names.contains("s.rpc.sock"))
+            try Processes.send(.continue, to: keeper.childPID!)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(home.bytes() == bytes + Array("saved\n".utf8))
+            #expect(keeper.log.contains("pi exited code=0 signal=null"))
+            #expect(client.isEnded && client.error == nil)
+        }
+    }
+
+    @Test("Then comes SIGTERM, for all of its processes, which have time to save")
+    func terminates() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "trap 'sleep 0.1; echo saved >$HOME/out; exit 4' TERM; "
+                    + "setsid sh -c \"trap 'echo far >\\$HOME/far-saved; exit' TERM; echo \\$\\$ >\\$HOME/far; while :; do sleep 0.01; done\" & "
+                    + "while :; do sleep 0.01; done",
+                settings: ["PI_KEEPER_STOP_EOF_MS": "1", "PI_KEEPER_STOP_TERM_MS": Self.longTime])
+            let far = try pids(home, ["far"])
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(home.text() == "saved\n" && home.text("far-saved") == "far\n")
+            #expect(far.allSatisfy(isGone))
+            #expect(keeper.log.contains("pi exited code=4 signal=null"))
+        }
+    }
+
+    @Test("The steps come with the signal, whatever the keeper was started with")
+    func takesStepsFromSignal() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "cat >/dev/null; echo saved >$HOME/out")
+            let ladder = StopLadder(endOfInput: .seconds(600), terminate: .zero)
+            try ProcessDescriptor(of: keeper.pid).send(.terminate, value: ladder.signalValue)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(home.text() == "saved\n")
+        }
+    }
+
+    @Test("A second SIGTERM brings the steps forward, and a later ladder delays nothing")
+    func hastens() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: Self.stubborn,
+                settings: ["PI_KEEPER_STOP_EOF_MS": Self.longTime, "PI_KEEPER_STOP_TERM_MS": Self.longTime])
+            let pids = try pids(home, ["far", "near", "own"])
+            try keeper.send(.terminate)
+            try home.until("the keeper knows") { keeper.log.contains("SIGTERM received") }
+            let longer = StopLadder(endOfInput: .seconds(3600), terminate: .seconds(3600))
+            try ProcessDescriptor(of: keeper.pid).send(.terminate, value: longer.signalValue)
+            try home.until("the keeper knows") { keeper.log.contains("SIGTERM received again") }
+            #expect(!pids.contains(where: isGone))
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(pids.allSatisfy(isGone))
+        }
+    }
+
+    @Test("A step ends as soon as nobody is left, and not before a grandchild has ended")
+    func waitsForGrandchildren() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "(setsid sh -c 'while ! [ -e $HOME/go ]; do sleep 0.01; done; echo done >$HOME/out') & exec cat",
+                settings: ["PI_KEEPER_STOP_EOF_MS": Self.longTime])
+            try keeper.send(.terminate)
+            try home.until("the child has ended") { keeper.log.contains("pi exited code=0") }
+            try home.run(for: .milliseconds(50))
+            #expect(keeper.exitStatus == nil && home.text() == nil)
+            try Posix.write("", to: "\(home.base)/go")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(home.text() == "done\n")
+        }
+    }
+
+    @Test(
+        "What a child leaves behind is told in the log and lives on; with the sweep it is ended", arguments: [nil, "1"])
+    func tellsWhatIsLeft(sweep: String?) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "setsid sh -c 'echo $$ >$HOME/far; exec sleep 600' & read line; exit 0",
+                settings: ["PI_KEEPER_SWEEP": sweep])
+            let far = try pids(home, ["far"])[0]
+            try home.until("it is ready") { keeper.log.contains("keeper ready: s") }
+            try home.send("go\n", to: keeper)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.log.contains("pi left 1 process behind: \(far) (s"), "\(keeper.log)")
+            #expect(isGone(far) == (sweep == "1"))
+            if sweep == nil { try Processes.send(.kill, to: far) }
+        }
+    }
+
+    @Test("A child that puts itself into the background within its crash window has not started, and leaves nothing")
+    func endsEarlyDaemon() throws {
+        try withKeeperHome { home in
+            let keeper = try home.start(
+                child: "setsid sh -c 'echo $$ >$HOME/far; exec sleep 600' & while ! [ -s $HOME/far ]; do :; done")
+            #expect(try home.runToEnd(keeper) == .exited(code: 1))
+            let far = try pids(home, ["far"])[0]
+            #expect(isGone(far))
+            #expect(keeper.log.contains("it ended with 0: does it put itself into the background?"))
+        }
+    }
+
+    @Test("A session that was started from another one is a session of its own and outlives it")
+    func leavesInnerSession() throws {
+        try withKeeperHome { home in
+            let outer = try home.startReady(
+                "outer",
+                child:
+                    "unset PI_DASHBOARD_SPAWNED; PI_KEEPER_PI_CMD='[\"/bin/sh\",\"-c\",\"exec cat >>$HOME/inner-out\"]' "
+                    + "PI_KEEPER_PI_ARGS='[]' setsid \(BuiltProducts.sidecar) inner >/dev/null 2>&1 </dev/null & exec cat"
+            )
+            let inner = "\(home.directory)/inner.rpc.sock"
+            try home.until("the inner session is there") {
+                if case .accepting = SocketProbe(inner) { true } else { false }
+            }
+            let pid = Int32(String(decoding: try Files.read("\(inner).pid", limit: 32), as: UTF8.self))!
+            try outer.send(.terminate)
+            #expect(try home.runToEnd(outer) == .exited(code: 0))
+            #expect(!isGone(pid))
+            let client = try KeeperClient(to: inner, on: home.loop)
+            client.write("line\n")
+            client.finish()
+            try home.until("the line arrives") { home.text("inner-out") == "line\n" }
+            try Processes.send(.terminate, to: pid)
+            try home.until("it ends") { isGone(pid) }
+        }
+    }
+
+    @Test("An orphan of the child is collected when it ends, so no zombie stays")
+    func collectsOrphans() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "(sh -c 'while ! [ -e $HOME/go ]; do sleep 0.01; done' & echo $! >$HOME/far); exec cat")
+            let far = try pids(home, ["far"])[0]
+            try home.until("it is adopted") { ProcessDetails(of: far)?.parent == keeper.pid }
+            try Posix.write("", to: "\(home.base)/go")
+            try home.until("nothing is left of it") { ProcessDetails(of: far) == nil }
+            #expect(keeper.exitStatus == nil)
+        }
+    }
+}

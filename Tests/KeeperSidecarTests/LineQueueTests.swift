@@ -1,0 +1,32 @@
+import Testing
+
+@testable import KeeperSidecar
+
+@Suite("LineQueue") struct LineQueueTests {
+    @Test("Gives back what it was given, in order, whatever the sizes")
+    func keepsBytes() {
+        var generator = SystemRandomNumberGenerator()
+        var queue = LineQueue()
+        var expected: [UInt8] = []
+        var actual: [UInt8] = []
+        for round in 0..<400 {
+            let length = [1, 7, 65535, 65536, 65537, 200_000].randomElement(using: &generator)!
+            let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 &+ round) }
+            expected += bytes
+            let isAdded = queue.append(bytes.span.bytes)
+            #expect(isAdded)
+            while !queue.isEmpty, Bool.random(using: &generator) {
+                queue.takeFirst { block in block.withUnsafeBytes { actual.append(contentsOf: $0) } }
+            }
+            let count = queue.count
+            #expect(count == expected.count - actual.count)
+        }
+        while !queue.isEmpty { queue.takeFirst { block in block.withUnsafeBytes { actual.append(contentsOf: $0) } } }
+        #expect(actual == expected)
+        let more = [UInt8](repeating: 1, count: 100_000)
+        let isAdded = queue.append(more.span.bytes)
+        queue.removeAll()
+        let isEmpty = queue.isEmpty
+        #expect(isAdded && isEmpty)
+    }
+}
