@@ -42,6 +42,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Process/ProcessIdentity.swift
     Sources/UVLoop/Process/ProcessTree.swift
     Sources/UVLoop/Process/Processes.swift
+    Sources/UVLoop/Process/ProgramArguments.swift
     Sources/UVLoop/Process/SpawnError.swift
     Sources/UVLoop/Streams/Outbox.swift
     Sources/UVLoop/Streams/PipeListener.swift
@@ -54,6 +55,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Streams/SocketProbe.swift
     Sources/UVLoop/Values/LibUV.swift
     Sources/UVLoop/Values/Milliseconds.swift
+    Sources/UVLoop/Values/RawText.swift
     Sources/UVLoop/Values/Signal.swift
     Sources/UVLoop/Values/UVError.swift
 )

@@ -70,6 +70,26 @@ static inline char **uvkeeper_environ(void) {
     return environ;
 }
 
+/// The arguments of the program where the kernel put them on Linux: count, pointers, NULL, and then the environment, which
+/// leads back to them as long as nobody has replaced it. -1 if they are not there.
+static inline int uvkeeper_initial_arguments(char ***arguments) {
+#if defined(__linux__)
+    char **first = uvkeeper_environ();
+    if (first == NULL || first[-1] != NULL) return -1;
+    for (long count = 0; count < (1 << 20); count++) {
+        // No pointer is as small as a count.
+        long before = (long)first[-2 - count];
+        if (before == count) {
+            *arguments = first - 1 - count;
+            return (int)count;
+        }
+        if (before > 0 && before < 4096) return -1;
+    }
+#endif
+    (void)arguments;
+    return -1;
+}
+
 /// `socket` and `accept` whose descriptor is close-on-exec and non-blocking; in one step where the system can.
 #if defined(__linux__)
 static inline int uvkeeper_socket(void) {

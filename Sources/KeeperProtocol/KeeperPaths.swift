@@ -113,7 +113,7 @@ public struct KeeperPaths: Hashable, Sendable {
     /// `Int.max` for Windows: a pipe's name does not contain the directory, and the longest id fits.
     public func socketPathBytesLeft(for session: SessionID) -> Int {
         switch platform {
-        case .posix: Self.maximumSocketPathLength - socket(for: session).utf8.count
+        case .posix: Self.maximumSocketPathLength - ControlEscaping.byteCount(of: socket(for: session))
         case .windows: .max
         }
     }

@@ -16,14 +16,15 @@ public enum KeeperSidecar {
     /// It was, if its first argument is ``KeeperProtocol/KeeperConstants/hostArgument``. Before anything else, because a
     /// keeper closes every descriptor from 3 on, and because whatever the host has set up by then stays in memory as long
     /// as the session lives.
-    public static func runIfRequested(arguments: [String] = CommandLine.arguments) {
+    public static func runIfRequested(arguments: [String]? = nil) {
+        let arguments = arguments ?? ProgramArguments.current
         guard arguments.count > 1, arguments[1] == KeeperConstants.hostArgument else { return }
         exit(run(arguments: Array(arguments.dropFirst(2))))
     }
 
     /// The main of the keeper's own executable; never returns.
-    public static func main(arguments: [String] = CommandLine.arguments) -> Never {
-        let arguments = arguments.dropFirst()
+    public static func main(arguments: [String]? = nil) -> Never {
+        let arguments = (arguments ?? ProgramArguments.current).dropFirst()
         switch arguments.first {
         case "--help", "-h":
             print(help)

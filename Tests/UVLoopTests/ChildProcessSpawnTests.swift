@@ -40,7 +40,7 @@ import UVLoop
                     { $0.workingDirectory = directory + "/plain" }
                 ),
                 (.executable(directory + "/plain", .accessDenied), { $0.executable = directory + "/plain" }),
-                (.executable(directory, .accessDenied), { $0.executable = directory }),
+                (.executable(directory, .isDirectory), { $0.executable = directory }),
                 (.executable(directory + "/orphan", .noEntry), { $0.executable = directory + "/orphan" }),
                 // A file of that name in the working directory is not what the name means.
                 (
@@ -87,6 +87,25 @@ import UVLoop
             #expect(result.status == .exited(code: 7))
             #expect(String(decoding: result.output, as: UTF8.self) == "\(directory)/script a b\n")
         }
+    }
+
+    @Test("hands no program of another machine to the shell, and says what is wrong") func foreign() throws {
+        guard ChildProcess.usesPidfd else { return }
+        try withTemporaryDirectory { directory in
+            let script = "printf '\\177ELF\\002\\001\\000\\000' >\"$0\"; chmod 700 \"$0\""
+            let made = ChildProcess.Configuration(
+                executable: "/bin/sh", arguments: ["-c", script, directory + "/foreign"])
+            #expect(try outcome(made).status == .exited(code: 0))
+            let thrown = try error({ $0.executable = directory + "/foreign" }, usesLibuv: false)
+            #expect(
+                thrown?.description.contains("ENOEXEC: it is no program for this machine") == true, "\(thrown as Any)")
+        }
+    }
+
+    @Test("says that arguments are too long, and blames nobody's permissions") func tooLong() throws {
+        let thrown = try error({ $0.arguments = [String(repeating: "x", count: 1 << 22)] }, usesLibuv: false)
+        #expect(thrown?.description.contains("longer than the system takes") == true)
+        #expect(thrown?.description.contains("permissions") == false)
     }
 
     @Test("finds a name in the child's PATH, relative directories seen from its own", arguments: [false, true])

@@ -20,10 +20,15 @@ import UVLoop
         #expect(environment.entries == [Array("A=".utf8), Array("B=2".utf8)])
     }
 
-    @Test("repairs invalid UTF-8 when asked for text, and keeps the bytes") func invalid() {
-        let environment = ProcessEnvironment(entries: [[65, 61, 0xff]])
-        #expect(environment["A"] == "\u{fffd}")
-        #expect(environment.entries == [[65, 61, 0xff]])
+    @Test("gives bytes that are no UTF-8 as text, and takes them back") func invalid() {
+        var environment = ProcessEnvironment(entries: [[65, 61, 0xff], [0xE9, 61, 66]])
+        #expect(environment["A"] == "\u{10ffff}")
+        #expect(environment.variables == ["A": "\u{10ffff}", "\u{10ffe9}": "B"])
+        #expect(environment.entries == [[65, 61, 0xff], [0xE9, 61, 66]])
+        environment["A"] = RawText.string([0x80, 0x41])
+        environment["\u{10ffe9}"] = nil
+        #expect(environment.entries == [[65, 61, 0x80, 0x41]])
+        #expect(ProcessEnvironment(["A": "\u{10ffff}"]).entries == [[65, 61, 0xff]])
     }
 
     @Test("of this process is read as it is now") func current() throws {

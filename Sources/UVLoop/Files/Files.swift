@@ -20,7 +20,7 @@ public enum Files {
 
     private static func makeOneDirectory(at path: String, _ permissions: UInt32) throws(UVError) {
         do {
-            try request(path) { uv_fs_mkdir(nil, $0, path, CInt(permissions), nil) }
+            try request(path) { uv_fs_mkdir(nil, $0, $1, CInt(permissions), nil) }
         } catch .exists {
             guard try status(of: path).kind == .directory else { throw .exists }
         }
@@ -32,31 +32,32 @@ public enum Files {
     public static func status(of path: String, followingLinks: Bool = true) throws(UVError) -> FileStatus {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
-        try checkPath(path)
         try check(
-            followingLinks ? uv_fs_stat(nil, &request, path, nil) : uv_fs_lstat(nil, &request, path, nil)
+            try RawText.withCString(path) {
+                followingLinks ? uv_fs_stat(nil, &request, $0, nil) : uv_fs_lstat(nil, &request, $0, nil)
+            }
         )
         return FileStatus(request.statbuf)
     }
 
     /// Gives the file another name in one step, replacing what has that name. Mirrors `uv_fs_rename`.
     public static func rename(_ path: String, to newPath: String) throws(UVError) {
-        try request(path, newPath) { uv_fs_rename(nil, $0, path, newPath, nil) }
+        try request(path, newPath) { uv_fs_rename(nil, $0, $1, $2, nil) }
     }
 
     /// Gives the file a second name; fails with ``UVError/exists`` if something has it. Mirrors `uv_fs_link`.
     public static func link(_ path: String, to newPath: String) throws(UVError) {
-        try request(path, newPath) { uv_fs_link(nil, $0, path, newPath, nil) }
+        try request(path, newPath) { uv_fs_link(nil, $0, $1, $2, nil) }
     }
 
     /// Removes the name; open descriptors keep the file. Mirrors `uv_fs_unlink`.
     public static func unlink(_ path: String) throws(UVError) {
-        try request(path) { uv_fs_unlink(nil, $0, path, nil) }
+        try request(path) { uv_fs_unlink(nil, $0, $1, nil) }
     }
 
     /// Removes an empty directory. Mirrors `uv_fs_rmdir`.
     public static func removeDirectory(_ path: String) throws(UVError) {
-        try request(path) { uv_fs_rmdir(nil, $0, path, nil) }
+        try request(path) { uv_fs_rmdir(nil, $0, $1, nil) }
     }
 
     /// Removes the name, and is content if it is gone already.
@@ -79,14 +80,15 @@ public enum Files {
         }
     }
 
-    /// The names in a directory, without `.` and `..`, in the order of their bytes; names that are not UTF-8 are repaired.
+    /// The names in a directory, without `.` and `..`, in the order of their bytes.
     /// Mirrors `readdir(3)`.
     ///
     /// - Parameter ends: only names that end so, if there are any; the others cost next to nothing, where `uv_fs_scandir`
     ///   would allocate and sort them.
     public static func names(inDirectory path: String, endingIn ends: [String] = []) throws(UVError) -> [String] {
-        try checkPath(path)
-        guard let directory = opendir(path) else { throw UVError(errno: uvkeeper_errno()) }
+        guard let directory = try RawText.withCString(path, { opendir($0) }) else {
+            throw UVError(errno: uvkeeper_errno())
+        }
         // Fails only for what is no open directory.
         defer { _ = closedir(directory) }
         let ends = ends.map { Array($0.utf8) }
@@ -111,7 +113,7 @@ public enum Files {
                 let order = memcmp(base + one.lowerBound, base + other.lowerBound, min(one.count, other.count))
                 return order == 0 ? one.count < other.count : order < 0
             }
-            return names.map { String(decoding: bytes[$0], as: UTF8.self) }
+            return names.map { RawText.string(UnsafeRawBufferPointer(rebasing: bytes[$0])) }
         }
     }
 
@@ -127,13 +129,18 @@ public enum Files {
         return try file.read(from: 0, limit: size == 0 ? min(limit, 4096) : min(limit, size))
     }
 
-    /// What one read from the start of the file gives, into memory of the caller: three system calls, for files of /proc,
-    /// which are made anew by each read. Nil if it cannot be read.
+    /// The start of a file, as one read gives it, in memory of the caller: three system calls, for files of /proc, which are
+    /// made anew by each read. Nil if it cannot be read.
     static func readOnce(_ path: String, into buffer: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer? {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
-        let descriptor = uv_fs_open(nil, &request, path, O_RDONLY | O_CLOEXEC, 0, nil)
-        guard descriptor >= 0 else { return nil }
+        let descriptor: CInt
+        do throws(UVError) {
+            descriptor = try check(
+                try RawText.withCString(path) { uv_fs_open(nil, &request, $0, O_RDONLY | O_CLOEXEC, 0, nil) })
+        } catch {
+            return nil
+        }
         defer { Descriptors.close(descriptor) }
         let count = CLibUV.read(descriptor, buffer.baseAddress, buffer.count)
         return count < 0 ? nil : UnsafeRawBufferPointer(rebasing: buffer[..<count])
@@ -143,17 +150,20 @@ public enum Files {
     public static func realPath(of path: String) throws(UVError) -> String {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
-        try checkPath(path)
-        try check(uv_fs_realpath(nil, &request, path, nil))
-        return String(cString: request.ptr.assumingMemoryBound(to: CChar.self))
+        try check(try RawText.withCString(path) { uv_fs_realpath(nil, &request, $0, nil) })
+        return RawText.string(request.ptr.assumingMemoryBound(to: CChar.self))
     }
 
     /// Whether this process may execute the file. Mirrors `uv_fs_access`.
     public static func isExecutable(_ path: String) -> Bool {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
-        guard !path.utf8.contains(0), uv_fs_access(nil, &request, path, X_OK, nil) == 0 else { return false }
-        do { return try status(of: path).kind == .regular } catch { return false }
+        do throws(UVError) {
+            try check(try RawText.withCString(path) { uv_fs_access(nil, &request, $0, X_OK, nil) })
+            return try status(of: path).kind == .regular
+        } catch {
+            return false
+        }
     }
 
     /// Whether anything has that name.
@@ -176,18 +186,22 @@ public enum Files {
         return last == rest.startIndex ? "/" : String(Substring(rest[..<last]))
     }
 
-    /// C would cut the path off at a zero byte, and do to another file what was meant for none.
-    static func checkPath(_ path: String) throws(UVError) {
-        guard path.withCString({ strlen($0) }) == path.utf8.count else { throw .invalidArgument }
+    private static func request(
+        _ path: String,
+        body: (UnsafeMutablePointer<uv_fs_t>, UnsafePointer<CChar>) -> CInt,
+    ) throws(UVError) {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        try check(try RawText.withCString(path) { body(&request, $0) })
     }
 
     private static func request(
-        _ paths: String...,
-        body: (UnsafeMutablePointer<uv_fs_t>) -> CInt,
+        _ path: String,
+        _ other: String,
+        body: (UnsafeMutablePointer<uv_fs_t>, UnsafePointer<CChar>, UnsafePointer<CChar>) -> CInt,
     ) throws(UVError) {
-        for path in paths { try checkPath(path) }
-        var request = uv_fs_t()
-        defer { uv_fs_req_cleanup(&request) }
-        try check(body(&request))
+        // Of the second one, since a closure cannot throw through the first.
+        let otherBytes = try CStringArray([RawText.bytes(of: other)])
+        try request(path) { body($0, $1, otherBytes.pointers[0]!) }
     }
 }

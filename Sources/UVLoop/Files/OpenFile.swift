@@ -31,11 +31,12 @@ public final class OpenFile {
             case .append: O_WRONLY | O_APPEND | O_CREAT
             case .createNew: O_RDWR | O_CREAT | O_EXCL
             }
-        try Files.checkPath(path)
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
         // Non-blocking, or opening a named pipe that stands in the file's place would wait for its other end.
-        let result = uv_fs_open(nil, &request, path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600, nil)
+        let result = try RawText.withCString(path) {
+            uv_fs_open(nil, &request, $0, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600, nil)
+        }
         // A named pipe that nobody reads, or a socket.
         guard result != UV_ENXIO.rawValue else { throw .invalidArgument }
         let descriptor = try check(result)

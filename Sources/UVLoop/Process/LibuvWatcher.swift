@@ -10,13 +10,15 @@ final class LibuvWatcher: Handle, ChildWatcher {
         var pid: Int32 = 0
         do throws(UVError) {
             let command = [configuration.executable] + configuration.arguments
-            let arguments = try CStringArray(command.map { Array($0.utf8) })
+            let arguments = try CStringArray(command.map(RawText.bytes))
             let environment = try CStringArray((configuration.environment ?? .current).entries)
+            // The first pointer is nil if there is none.
+            let directory = try CStringArray(configuration.workingDirectory.map { [RawText.bytes(of: $0)] } ?? [])
             // `uv_spawn` needs the handle closed even when it fails (H37), so failure is not reported to the base class.
             try super.init(uv_process_t.self, on: loop) { process in
                 status = LibuvWatcher.spawn(
                     process, configuration, stdio: stdio, on: loop,
-                    arguments: arguments.pointers, environment: environment.pointers)
+                    arguments: arguments.pointers, environment: environment.pointers, directory: directory.pointers[0])
                 // Uninitialised after a failure (H37).
                 if status == 0 { pid = process.pointee.pid }
                 return 0
@@ -43,6 +45,7 @@ final class LibuvWatcher: Handle, ChildWatcher {
         on loop: Loop,
         arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
         environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
+        directory: UnsafePointer<CChar>?,
     ) -> CInt {
         // Only these two kinds of entry: libuv 1.52 corrupts its handle queue when it fails to make a pipe itself (H38).
         var containers = stdio.childDescriptors.map { descriptor in
@@ -66,16 +69,9 @@ final class LibuvWatcher: Handle, ChildWatcher {
         options.stdio_count = CInt(containers.count)
         return containers.withUnsafeMutableBufferPointer { containers in
             options.stdio = containers.baseAddress
-            return configuration.executable.withCString { file in
-                options.file = file
-                guard let directory = configuration.workingDirectory else {
-                    return uv_spawn(loop.raw, process, &options)
-                }
-                return directory.withCString { directory in
-                    options.cwd = directory
-                    return uv_spawn(loop.raw, process, &options)
-                }
-            }
+            options.file = UnsafePointer(arguments[0])
+            options.cwd = directory
+            return uv_spawn(loop.raw, process, &options)
         }
     }
 

@@ -15,7 +15,7 @@ enum PosixSpawn {
         let command = [configuration.executable] + configuration.arguments
         do {
             return try start(file, command, environment, configuration, childDescriptors)
-        } catch .notExecutable {
+        } catch .notExecutable where isText(ExecutableSearch.resolve(file, in: configuration.workingDirectory)) {
             // A script without a first line that names its interpreter: `execvp`, and so libuv, hands it to the shell.
             return try start(
                 "/bin/sh", ["/bin/sh", file] + configuration.arguments, environment, configuration, childDescriptors)
@@ -29,8 +29,7 @@ enum PosixSpawn {
         _ configuration: ChildProcess.Configuration,
         _ childDescriptors: [CInt?],
     ) throws(UVError) -> pid_t {
-        guard !file.utf8.contains(0) else { throw .invalidArgument }
-        let arguments = try CStringArray(command.map { Array($0.utf8) })
+        let arguments = try CStringArray(command.map(RawText.bytes))
         let environment = try CStringArray(environment.entries)
 
         var actions = posix_spawn_file_actions_t()
@@ -41,7 +40,8 @@ enum PosixSpawn {
         // Nothing of ours but what was named (H41).
         try checkCode(posix_spawn_file_actions_addclosefrom_np(&actions, CInt(childDescriptors.count)))
         if let directory = configuration.workingDirectory {
-            try checkCode(posix_spawn_file_actions_addchdir_np(&actions, directory))
+            try checkCode(
+                try RawText.withCString(directory) { posix_spawn_file_actions_addchdir_np(&actions, $0) })
         }
 
         var attributes = posix_spawnattr_t()
@@ -59,8 +59,19 @@ enum PosixSpawn {
         try checkCode(posix_spawnattr_setflags(&attributes, Int16(flags)))
 
         var pid: pid_t = 0
-        try checkCode(posix_spawn(&pid, file, &actions, &attributes, arguments.pointers, environment.pointers))
+        try checkCode(
+            try RawText.withCString(file) {
+                posix_spawn(&pid, $0, &actions, &attributes, arguments.pointers, environment.pointers)
+            })
         return pid
+    }
+
+    /// False for a program of another machine or system, which a shell would take for a script and run a line at a time.
+    private static func isText(_ file: String) -> Bool {
+        withUnsafeTemporaryAllocation(byteCount: 128, alignment: 1) { buffer in
+            // One that cannot be read is the shell's to complain about.
+            Files.readOnce(file, into: buffer).map { !$0.contains(0) } ?? true
+        }
     }
 
     /// - Returns: descriptors to close after the spawn.

@@ -64,9 +64,7 @@ public struct ProcessDetails: Hashable, Sendable {
     /// Linux for an instant while a process starts a program, even after the spawn has returned to the parent.
     public static func arguments(of pid: Int32) -> [String]? {
         guard pid > 0, let bytes = read("/proc/\(pid)/cmdline") else { return nil }
-        return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
-            String(decoding: $0, as: UTF8.self)
-        }
+        return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map { RawText.string($0) }
     }
 
     /// The time since the system booted, on the clock of ``startTime``. Mirrors `uv_uptime`.

@@ -1,6 +1,7 @@
 internal import CLibUV
 
-/// The environment of a process: `NAME=value` entries as bytes, since nothing makes them UTF-8.
+/// The environment of a process: `NAME=value` entries as bytes, since nothing makes them UTF-8; as text they are mapped by
+/// ``RawText``.
 public struct ProcessEnvironment: Hashable, Sendable {
     /// The entries, in order, without terminating zeros.
     public var entries: [[UInt8]]
@@ -12,7 +13,7 @@ public struct ProcessEnvironment: Hashable, Sendable {
 
     /// From names and values, in the order of the names.
     public init(_ variables: [String: String]) {
-        entries = variables.sorted { $0.key < $1.key }.map { Array("\($0.key)=\($0.value)".utf8) }
+        entries = variables.sorted { $0.key < $1.key }.map { RawText.bytes(of: "\($0.key)=\($0.value)") }
     }
 
     /// This process's own, as it is now. Setting variables on another thread meanwhile is a race, as in C.
@@ -26,28 +27,28 @@ public struct ProcessEnvironment: Hashable, Sendable {
         return ProcessEnvironment(entries: entries)
     }
 
-    /// The value of a variable, invalid UTF-8 repaired; of several with one name, the first, as `getenv` has it.
+    /// The value of a variable; of several with one name, the first, as `getenv` has it.
     /// Setting replaces all of them, setting nil removes them.
     public subscript(name: String) -> String? {
         get {
-            let prefix = Array("\(name)=".utf8)
+            let prefix = RawText.bytes(of: "\(name)=")
             guard let entry = entries.first(where: { $0.starts(with: prefix) }) else { return nil }
-            return String(decoding: entry[prefix.count...], as: UTF8.self)
+            return RawText.string(entry[prefix.count...])
         }
         set {
-            let prefix = Array("\(name)=".utf8)
+            let prefix = RawText.bytes(of: "\(name)=")
             entries.removeAll { $0.starts(with: prefix) }
-            if let newValue { entries.append(prefix + Array(newValue.utf8)) }
+            if let newValue { entries.append(prefix + RawText.bytes(of: newValue)) }
         }
     }
 
-    /// The variables as a dictionary, invalid UTF-8 repaired; of several with one name, the first.
+    /// The variables as a dictionary; of several with one name, the first.
     public var variables: [String: String] {
         var variables: [String: String] = [:]
         for entry in entries {
             guard let equals = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            let name = String(decoding: entry[..<equals], as: UTF8.self)
-            if variables[name] == nil { variables[name] = String(decoding: entry[(equals + 1)...], as: UTF8.self) }
+            let name = RawText.string(entry[..<equals])
+            if variables[name] == nil { variables[name] = RawText.string(entry[(equals + 1)...]) }
         }
         return variables
     }

@@ -15,11 +15,17 @@ public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .executableNotFound(let name):
-            name.contains("/")
+            name.utf8.contains(UInt8(ascii: "/"))
                 ? "there is no file \(name); check the path, or install it"
                 : "\(name) is in no directory of PATH; install it, or give its full path"
         case .workingDirectory(let path, let error):
             "cannot start in the working directory \(path): \(error)"
+        case .executable(let path, .argumentsTooLong):
+            "cannot execute \(path): E2BIG: its arguments and environment are longer than the system takes: one of them, or "
+                + "all of them together"
+        case .executable(let path, .notExecutable):
+            "cannot execute \(path): ENOEXEC: it is no program for this machine; check what it was built for"
+        case .executable(let path, .isDirectory): "cannot execute \(path): it is a directory; name the program in it"
         case .executable(let path, let error):
             "cannot execute \(path): \(error); check its permissions and the interpreter in its first line"
         case .invalidArgument:
@@ -61,14 +67,13 @@ public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
                 self = .executableNotFound(executable)
                 return
             }
-            let isThere: Bool
             do throws(UVError) {
-                _ = try Files.status(of: ExecutableSearch.resolve(file, in: workingDirectory))
-                isThere = true
+                let status = try Files.status(of: ExecutableSearch.resolve(file, in: workingDirectory))
+                self = .executable(executable, status.kind == .directory ? .isDirectory : error)
             } catch {
-                isThere = error != .noEntry && error != .notDirectory
+                let isThere = error != .noEntry && error != .notDirectory
+                self = isThere ? .executable(executable, error) : .executableNotFound(executable)
             }
-            self = isThere ? .executable(executable, error) : .executableNotFound(executable)
         case .invalidArgument: self = .invalidArgument
         case .argumentsTooLong, .isDirectory, .notExecutable, .textFileBusy: self = .executable(executable, error)
         default: self = .resources(error)

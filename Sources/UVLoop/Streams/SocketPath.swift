@@ -19,12 +19,13 @@ public enum SocketPath {
 
     /// The socket address of a path, checked.
     static func address(_ path: String) throws(UVError) -> sockaddr_un {
-        let length = path.utf8.count
+        let bytes = RawText.bytes(of: path)
+        let length = bytes.count
         guard length <= maximumLength else { throw .nameTooLong }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let end = withUnsafeMutableBytes(of: &address.sun_path) { name in
-            name.copyBytes(from: path.utf8)
+            name.copyBytes(from: bytes)
             return strnlen(name.baseAddress!, name.count)
         }
         guard length > 0, end == length else { throw .invalidArgument }

@@ -49,7 +49,7 @@ public enum LibUV {
         var status: CInt = 0
         let path = withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) { buffer in
             status = call(buffer.baseAddress, &size)
-            return status == 0 ? String(cString: buffer.baseAddress!) : ""
+            return status == 0 ? RawText.string(buffer.baseAddress!) : ""
         }
         try check(status)
         return path
