@@ -8,6 +8,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Files/OpenFile+Attributes.swift
     Sources/UVLoop/Files/OpenFile+Locking.swift
     Sources/UVLoop/Files/OpenFile.swift
+    Sources/UVLoop/Files/PathObstacle.swift
     Sources/UVLoop/Handles/CheckHandle.swift
     Sources/UVLoop/Handles/Handle.swift
     Sources/UVLoop/Handles/IdleHandle.swift

@@ -1,3 +1,5 @@
+internal import UVLoop
+
 /// Every path that keeper and server derive from the sessions directory and a session id.
 ///
 /// | what | POSIX | Windows |
@@ -113,7 +115,7 @@ public struct KeeperPaths: Hashable, Sendable {
     /// `Int.max` for Windows: a pipe's name does not contain the directory, and the longest id fits.
     public func socketPathBytesLeft(for session: SessionID) -> Int {
         switch platform {
-        case .posix: Self.maximumSocketPathLength - ControlEscaping.byteCount(of: socket(for: session))
+        case .posix: Self.maximumSocketPathLength - RawText.byteCount(of: socket(for: session))
         case .windows: .max
         }
     }

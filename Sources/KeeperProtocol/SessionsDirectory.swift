@@ -7,8 +7,9 @@ public enum SessionsDirectory {
     /// original; a server that sets one must start its keepers in its own working directory, or make it absolute first.
     ///
     /// Nil if the variable does not help and `home` is not an absolute path (`HOME` empty or missing, for example): a
-    /// directory that depends on where a program was started would not be found again. The path is not normalised
-    /// beyond separators at the end of the base, and nothing is created.
+    /// directory that depends on where a program was started would not be found again. Nil, too, if the base begins with
+    /// `~`, which a shell should have replaced: see ``unexpanded(environment:home:)``. The path is not normalised beyond
+    /// separators at the end of the base, and nothing is created.
     public static func path(
         environment: [String: String],
         home: String,
@@ -16,10 +17,26 @@ public enum SessionsDirectory {
     ) -> String? {
         let chosen = environment[KeeperVariable.dashboardHome].map(trimmed) ?? ""
         let base = chosen.isEmpty ? home : chosen
-        guard !chosen.isEmpty || platform.isAbsolute(home) else { return nil }
+        guard !chosen.isEmpty || platform.isAbsolute(home), !isUnexpanded(base) else { return nil }
         return [".pi", "dashboard", "sessions"].reduce(platform.removingTrailingSeparators(base)) {
             platform.join($0, $1)
         }
+    }
+
+    /// Whether a path begins with `~`: a directory of that name would be made in the working directory, and `rm -r ~` is
+    /// what follows. One that really has such a name can be given as `./~`.
+    package static func isUnexpanded(_ path: String) -> Bool { path.utf8.first == UInt8(ascii: "~") }
+
+    /// Why ``path(environment:home:platform:)`` is nil, if the reason is a `~` that nobody has replaced.
+    package static func unexpanded(environment: [String: String], home: String) -> String? {
+        let chosen = environment[KeeperVariable.dashboardHome].map(trimmed) ?? ""
+        let (name, base) = chosen.isEmpty ? ("HOME", home) : (KeeperVariable.dashboardHome, chosen)
+        return isUnexpanded(base) ? unexpanded(base, in: name) : nil
+    }
+
+    /// The sentence about such a path.
+    package static func unexpanded(_ path: String, in name: String) -> String {
+        "\(name) is \(path), and nothing has replaced the ~ by a home directory; write the whole path"
     }
 
     /// What to say of one that other users can change, and how they can.

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 import UVLoop
@@ -36,5 +37,39 @@ import UVLoop
             loop.run()
             #expect(text == "late")
         }
+    }
+
+    @Test("a write goes on until all is written even if the descriptor is non-blocking and the reader slow")
+    func nonBlockingWrite() throws {
+        try withLoop { loop in
+            let (ours, theirs) = socketPair()
+            let reader = try PipeStream(takingOwnershipOf: ours, on: loop)
+            let writer = try PipeStream(takingOwnershipOf: theirs, on: loop)
+            let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+            var read: [UInt8] = []
+            try reader.readStart(
+                onBytes: { _, bytes in bytes.withUnsafeBytes { read += $0 } }, onEnd: { stream, _ in stream.close() })
+            loop.queueWork { () -> UVError? in
+                do throws(UVError) { try Descriptors.write(bytes, to: theirs) } catch { return error }
+                return nil
+            } completion: { error in
+                #expect(error == nil)
+                writer.close()
+            }
+            loop.run()
+            #expect(read == bytes)
+        }
+    }
+
+    @Test("a text for a standard error that nobody reads is lost, and makes nobody wait for ever")
+    func fullStandardError() throws {
+        try expectScenario("full-standard-error")
+    }
+
+    @Test("a write to a full disk is an error") func fullDisk() throws {
+        let full = open("/dev/full", O_WRONLY)
+        defer { close(full) }
+        #expect(throws: UVError.noSpace) { try Descriptors.write([1], to: full) }
+        #expect(throws: UVError.badDescriptor) { try Descriptors.write([1], to: 1_000_000) }
     }
 }

@@ -137,4 +137,9 @@ import UVLoop
             #expect(Files.isExecutable(directory + "/f"))
         }
     }
+
+    @Test("directories, files and sockets have their modes whatever the umask, and those that were there keep theirs")
+    func umasks() throws {
+        try withTemporaryDirectory { directory in try expectScenario("narrow-umasks", directory) }
+    }
 }

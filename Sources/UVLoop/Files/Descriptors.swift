@@ -50,12 +50,51 @@ public enum Descriptors {
         }
     }
 
-    /// Writes a text to standard error, waiting if that is a full pipe; what a closed or non-blocking one does not take is
-    /// lost.
+    /// The longest that ``writeToStandardError(_:)`` waits for a reader.
+    private static let longestWait = Duration.seconds(1)
+
+    /// Writes a text to standard error, blocking or not. A full pipe is waited for, for at most a second in all; what it
+    /// does not take by then is lost, and so is what a closed one does not take.
     public static func writeToStandardError(_ text: String) {
-        var text = text
-        // A diagnostic has nowhere to report its own failure to.
-        _ = text.withUTF8 { write(2, $0.baseAddress, $0.count) }
+        var left = ArraySlice(RawText.bytes(of: text))
+        let deadline = LibUV.monotonicTime + longestWait
+        while !left.isEmpty {
+            let wait = (deadline - LibUV.monotonicTime).milliseconds
+            // A diagnostic has nowhere to report its own failure to.
+            guard isWritable(2, within: wait) else { return }
+            // A pipe that is ready takes so much without making anybody wait, also if it is a blocking one.
+            let count = left.prefix(512).withUnsafeBytes { CLibUV.write(2, $0.baseAddress, $0.count) }
+            guard count >= 0 || [EINTR, EAGAIN].contains(uvkeeper_errno()) else { return }
+            left = left.dropFirst(max(0, count))
+        }
+    }
+
+    /// Writes all bytes, waiting for a full pipe as long as somebody has its other end open, whether the descriptor blocks or
+    /// not: another program that shares the open file may have changed that.
+    ///
+    /// - Throws: ``UVError/brokenPipe``, ``UVError/noSpace`` and their like; a part may have been written then. SIGPIPE comes
+    ///   too, unless it is ignored.
+    public static func write(_ bytes: [UInt8], to descriptor: Int32) throws(UVError) {
+        var left = bytes[...]
+        while !left.isEmpty {
+            let count = left.withUnsafeBytes { CLibUV.write(descriptor, $0.baseAddress, $0.count) }
+            guard count == -1 else {
+                left = left.dropFirst(count)
+                continue
+            }
+            switch uvkeeper_errno() {
+            case EINTR: continue
+            // An error shows in the next write.
+            case EAGAIN: _ = isWritable(descriptor, within: nil)
+            case let number: throw UVError(errno: number)
+            }
+        }
+    }
+
+    /// Waits until a write would not wait, or would fail; false if the time passes first.
+    private static func isWritable(_ descriptor: Int32, within milliseconds: UInt64?) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        return poll(&entry, 1, milliseconds.map { CInt(clamping: $0) } ?? -1) != 0
     }
 
     /// Whether a descriptor is a terminal. Mirrors `uv_guess_handle`.

@@ -32,6 +32,8 @@ public struct FileStatus: Hashable, Sendable {
     public let size: UInt64
     /// User id of the owner.
     public let owner: UInt32
+    /// Group id.
+    public let group: UInt32
     /// Which file it is.
     public let identity: FileIdentity
     /// Last change of its contents, since 1970-01-01 UTC.
@@ -65,6 +67,7 @@ public struct FileStatus: Hashable, Sendable {
         permissions = UInt32(truncatingIfNeeded: status.st_mode) & 0o7777
         size = status.st_size
         owner = UInt32(truncatingIfNeeded: status.st_uid)
+        group = UInt32(truncatingIfNeeded: status.st_gid)
         identity = FileIdentity(device: status.st_dev, inode: status.st_ino)
         // Anybody can give a file any time; what is further away than 30,000 years would not fit a sum.
         let seconds = max(-1 << 40, min(1 << 40, Int64(status.st_mtim.tv_sec)))

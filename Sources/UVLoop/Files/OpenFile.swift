@@ -8,9 +8,9 @@ public final class OpenFile {
         case readOnly
         /// For reading and writing; the file must exist.
         case readWrite
-        /// For appending; created with mode 0600 if missing.
+        /// For appending; created with mode 0600, whatever the umask, if missing.
         case append
-        /// For reading and writing; created with mode 0600, must not exist.
+        /// For reading and writing; created with mode 0600, whatever the umask; must not exist.
         case createNew
     }
 
@@ -24,28 +24,26 @@ public final class OpenFile {
     /// - Throws: ``UVError/symbolicLink`` for a symbolic link, ``UVError/isDirectory``, ``UVError/exists``, as `open(2)`;
     ///   ``UVError/invalidArgument`` for a device, socket or named pipe, which could block.
     public init(_ path: String, _ mode: Mode) throws(UVError) {
-        let flags: CInt =
-            switch mode {
-            case .readOnly: O_RDONLY
-            case .readWrite: O_RDWR
-            case .append: O_WRONLY | O_APPEND | O_CREAT
-            case .createNew: O_RDWR | O_CREAT | O_EXCL
-            }
-        var request = uv_fs_t()
-        defer { uv_fs_req_cleanup(&request) }
-        // Non-blocking, or opening a named pipe that stands in the file's place would wait for its other end.
-        let result = try RawText.withCString(path) {
-            uv_fs_open(nil, &request, $0, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600, nil)
+        let descriptor: CInt
+        var isNew = false
+        switch mode {
+        case .readOnly: descriptor = try OpenFile.open(path, O_RDONLY)
+        case .readWrite: descriptor = try OpenFile.open(path, O_RDWR)
+        case .append: (descriptor, isNew) = try OpenFile.openForAppending(path)
+        case .createNew:
+            descriptor = try OpenFile.open(path, O_RDWR | O_CREAT | O_EXCL)
+            isNew = true
         }
-        // A named pipe that nobody reads, or a socket.
-        guard result != UV_ENXIO.rawValue else { throw .invalidArgument }
-        let descriptor = try check(result)
         do throws(UVError) {
-            let status = try FileStatus(ofDescriptor: descriptor)
+            var status = try FileStatus(ofDescriptor: descriptor)
             switch status.kind {
             case .regular: break
             case .directory: throw .isDirectory
             default: throw .invalidArgument
+            }
+            if isNew, status.permissions != OpenFile.permissions {
+                try checkErrno(fchmod(descriptor, mode_t(OpenFile.permissions)))
+                status = try FileStatus(ofDescriptor: descriptor)
             }
             self.descriptor = descriptor
             statusAtOpening = status
@@ -53,6 +51,33 @@ public final class OpenFile {
             Descriptors.close(descriptor)
             throw error
         }
+    }
+
+    private static let permissions: UInt32 = 0o600
+
+    /// One that exists is opened as it is; a new one is known to be new, since its mode is set.
+    private static func openForAppending(_ path: String) throws(UVError) -> (CInt, isNew: Bool) {
+        // Another process may remove or make it between two steps, for ever only if it wants to.
+        for _ in 0..<16 {
+            do {
+                return (try open(path, O_WRONLY | O_APPEND), false)
+            } catch .noEntry {
+                do { return (try open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL), true) } catch .exists { continue }
+            }
+        }
+        return (try open(path, O_WRONLY | O_APPEND | O_CREAT), false)
+    }
+
+    private static func open(_ path: String, _ flags: CInt) throws(UVError) -> CInt {
+        var request = uv_fs_t()
+        defer { uv_fs_req_cleanup(&request) }
+        // Non-blocking, or opening a named pipe that stands in the file's place would wait for its other end.
+        let result = try RawText.withCString(path) {
+            uv_fs_open(nil, &request, $0, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, CInt(permissions), nil)
+        }
+        // A named pipe that nobody reads, or a socket.
+        guard result != UV_ENXIO.rawValue else { throw .invalidArgument }
+        return try check(result)
     }
 
     deinit { close() }

@@ -40,7 +40,10 @@ public final class PipeListener: Handle {
             // Linux gives the file the mode of the unbound socket; elsewhere the directory's mode is what protects it.
             try checkErrno(fchmod(descriptor, 0o600))
             try checkErrno(address.withSockaddr { bind(descriptor, $0, $1) })
-            identity = try Files.status(of: path, followingLinks: false).identity
+            let status = try Files.status(of: path, followingLinks: false)
+            // The umask may have taken a bit of the owner's.
+            if status.permissions != 0o600 { try Files.setPermissions(0o600, of: path) }
+            identity = status.identity
             self.path = path
             self.descriptor = descriptor
             try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, descriptor) }

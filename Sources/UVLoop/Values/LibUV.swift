@@ -37,9 +37,18 @@ public enum LibUV {
         try path { uv_cwd($0, $1) }
     }
 
-    /// The file this process runs. Mirrors `uv_exepath`.
+    /// The file this process runs. Mirrors `uv_exepath`; where `/proc` is missing on Linux, what the program's name stands
+    /// for, seen from here.
     public static func executablePath() throws(UVError) -> String {
-        try path { uv_exepath($0, $1) }
+        do throws(UVError) {
+            return try path { uv_exepath($0, $1) }
+        } catch {
+            let file = ProgramArguments.current.first.flatMap {
+                ExecutableSearch.find($0, path: ProcessEnvironment.current["PATH"])
+            }
+            guard let file, Files.isExecutable(file) else { throw error }
+            return try Files.realPath(of: file)
+        }
     }
 
     private static func path(
