@@ -5,7 +5,11 @@ struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Check that sessions can be kept here: libuv, sidecar, directory, limits.",
-        discussion: "Exits with 1 if something is in the way. Makes the sessions directory if it is missing.",
+        discussion: """
+            Does what a session does, in the sessions directory itself and under temporary names: writes, locks and links a \
+            file, binds a socket and connects to it, starts the sidecar. Makes the directory if it is missing. Exits with 1 \
+            if something is in the way.
+            """,
     )
 
     @OptionGroup var shared: SharedOptions
@@ -13,17 +17,22 @@ struct DoctorCommand: ParsableCommand {
     func run() throws {
         try shared.run { manager, loop, done in
             manager.listKeepers { result in
-                let doctor = Doctor(manager: manager, sessions: result)
-                let findings = doctor.findings()
-                if shared.json {
-                    findings.forEach { Output.json($0) }
-                } else {
-                    Output.table(
-                        ["CHECK", "STATE", "FOUND"], findings.map { [$0.check, $0.state.rawValue, $0.found] },
-                        rightAligned: [])
+                SidecarTrial.run(on: loop) { sidecar in
+                    let doctor = Doctor(manager: manager, loop: loop, sessions: result, sidecar: sidecar)
+                    report(doctor.findings(), done)
                 }
-                done(findings.contains { $0.state == .failed } ? .failure : .success)
             }
         }
+    }
+
+    private func report(_ findings: [Doctor.Finding], _ done: (ExitCode) -> Void) {
+        if shared.json {
+            findings.forEach { Output.json($0) }
+        } else {
+            Output.table(
+                ["CHECK", "STATE", "FOUND"], findings.map { [$0.check, $0.state.rawValue, $0.found] },
+                rightAligned: [])
+        }
+        done(findings.contains { $0.state == .failed } ? .failure : .success)
     }
 }

@@ -1,13 +1,21 @@
 import ArgumentParser
+import KeeperProtocol
 import UVKeeper
 
 struct KillCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kill",
-        abstract: "End sessions: keeper and child.",
+        abstract: "End sessions: keeper, child, and what the child has started.",
         discussion: """
-            Sends SIGTERM to the keeper's process group, SIGKILL to what is left of it after --grace, and removes leftover \
-            files. Exits with 1 if a session has neither keeper nor files, does not end, or leaves files behind.
+            An end has three steps: the child's input ends, then comes SIGTERM, then SIGKILL; each next one only if \
+            something of the session is left. How long a step may take is the keeper's setting (PI_KEEPER_STOP_EOF_MS, \
+            PI_KEEPER_STOP_TERM_MS), or --grace for both; --now kills at once, and nothing can be saved then. Leftover files \
+            of the session are removed, logs are not.
+
+            From inside a session, that session is ended last, after the others are done and reported; this command ends \
+            with it.
+
+            Exits with 1 if a session has neither keeper nor files, does not end, or leaves files behind.
             """,
     )
 
@@ -19,14 +27,29 @@ struct KillCommand: ParsableCommand {
     @Flag(help: "Every session in the directory.")
     var all = false
 
-    @Option(help: ArgumentHelp("The time between SIGTERM and SIGKILL.", valueName: "seconds"))
-    var grace = 2.0
+    @Option(
+        help: ArgumentHelp(
+            "How long the child may take after the end of its input, and as long again after SIGTERM, before it is killed. "
+                + "Default: what its keeper was started with.",
+            valueName: "seconds"))
+    var grace: Double?
+
+    @Flag(help: "SIGKILL to everything of the session at once.")
+    var now = false
 
     func validate() throws {
         guard all != !sessions.isEmpty else {
             throw ValidationError("Name the sessions to end, or give --all, one of the two")
         }
-        guard grace >= 0, grace < 1e6 else { throw ValidationError("--grace takes seconds, 0 or more") }
+        guard !now || grace == nil else {
+            throw ValidationError("--now is no time at all; give it or --grace, one of the two")
+        }
+        guard (grace ?? 0) >= 0, (grace ?? 0) < 1e6 else { throw ValidationError("--grace takes seconds, 0 or more") }
+    }
+
+    private var ladder: StopLadder {
+        guard !now else { return .now }
+        return grace.map { StopLadder(endOfInput: .seconds($0), terminate: .seconds($0)) } ?? .keepers
     }
 
     func run() throws {
@@ -42,14 +65,30 @@ struct KillCommand: ParsableCommand {
         }
     }
 
+    /// Ends the sessions, the one that this command is in after all others.
     private func kill(_ sessions: [SessionID], _ manager: KeeperManager, _ done: @escaping (ExitCode) -> Void) {
+        let ancestors = KillCommand.ancestors()
+        let (others, own) = sessions.reduce(into: ([SessionID](), [SessionID]())) { result, session in
+            let keeper = manager.status(of: session.rawValue)?.keeperPID
+            if let keeper, ancestors.contains(keeper) { result.1.append(session) } else { result.0.append(session) }
+        }
+        end(others, manager) { code in
+            guard !own.isEmpty else { return done(code) }
+            for session in own { announce(session) }
+            Output.flush()
+            end(own, manager) { done($0 == .success ? code : $0) }
+        }
+    }
+
+    private func end(_ sessions: [SessionID], _ manager: KeeperManager, _ done: @escaping (ExitCode) -> Void) {
         var left = sessions.count
+        guard left > 0 else { return done(.success) }
         var code = ExitCode.success
         for session in sessions.map(\.rawValue) {
             // The file that names the child goes with the others.
             let status = manager.status(of: session)
             let wasStale = status?.state == .stale
-            manager.stopKeeper(for: session, grace: .seconds(grace)) { result in
+            stop(session, manager) { result in
                 if !isDone(result, session, wasStale: wasStale, manager) { code = .failure }
                 // A keeper that ends by itself ends its child; a dead or killed one cannot.
                 if wasStale || result == .killed, let orphan = status?.childPID, Processes.isProcessAlive(orphan) {
@@ -59,6 +98,33 @@ struct KillCommand: ParsableCommand {
                 if left == 0 { done(code) }
             }
         }
+    }
+
+    /// The one place that knows how the manager is told to stop a keeper.
+    private func stop(
+        _ session: String, _ manager: KeeperManager, _ completion: @escaping (KeeperManager.StopResult) -> Void
+    ) {
+        manager.stopKeeper(for: session, grace: ladder.terminate ?? .seconds(2), completion: completion)
+    }
+
+    /// Said before the signal, since nothing may be said after it.
+    private func announce(_ session: SessionID) {
+        if shared.json {
+            Output.json(["session": session.rawValue, "result": "own"])
+        } else {
+            Output.line(
+                "session \(session): it is the one this command runs in; ending it now, and this command with it")
+        }
+    }
+
+    /// The processes above this one.
+    private static func ancestors() -> Set<Int32> {
+        var ancestors: Set<Int32> = []
+        var pid = Processes.currentID
+        while let parent = ProcessDetails(of: pid)?.parent, parent > 0, ancestors.insert(parent).inserted {
+            pid = parent
+        }
+        return ancestors
     }
 
     private func isDone(
@@ -72,7 +138,7 @@ struct KillCommand: ParsableCommand {
             case .stopped where status?.state == .stale, .killed where status?.state == .stale:
                 ("leftovers", false, "ended, but its files cannot be removed from \(manager.sessionsDirectory)")
             case .stopped: ("stopped", true, "ended")
-            case .killed: ("killed", true, "killed: it did not end on SIGTERM within \(grace) s")
+            case .killed: ("killed", true, now ? "killed" : "killed: it did not end in time")
             case .notFound where isCleared: ("not-found", true, "removed what a dead keeper had left")
             case .notFound where wasStale: ("not-found", false, "cannot remove what a dead keeper has left")
             case .notFound: ("not-found", false, "no such session")

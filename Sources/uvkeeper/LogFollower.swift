@@ -4,6 +4,7 @@ import UVKeeper
 final class LogFollower {
     private static let interval = Duration.milliseconds(200)
     private static let chunk = 65536
+    private static let longestLine = 1 << 24
 
     private let path: String
     private let isJSON: Bool
@@ -11,8 +12,10 @@ final class LogFollower {
     private var identity: FileIdentity?
     /// Whether something could not be printed, on a full disk for instance.
     private(set) var hasFailed = false
-    /// For JSON, which has a record for each line.
-    private var framer = LineFramer(maximumLineLength: 1 << 24)
+    /// For JSON, which has a record for each line: the start of the line whose end has not been read.
+    private var line: [UInt8] = []
+    /// More of that line was read than ``longestLine``, and not kept.
+    private var isLineCut = false
     private var isWithinLine = false
 
     init(path: String, isJSON: Bool) {
@@ -99,24 +102,33 @@ final class LogFollower {
     private func show(_ bytes: [UInt8]) {
         isWithinLine = bytes.last != UInt8(ascii: "\n")
         guard isJSON else { return Output.raw(bytes) }
-        // A log line this long is the child's, and is cut.
-        if !framer.append(bytes.span.bytes, emit: record) { framer = LineFramer(maximumLineLength: 1 << 24) }
+        // By bytes: to Character, a carriage return and a newline are one.
+        var rest = bytes[...]
+        while let newline = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            keep(rest[..<newline])
+            record()
+            rest = rest[(newline + 1)...]
+        }
+        keep(rest)
+    }
+
+    private func keep(_ more: ArraySlice<UInt8>) {
+        let room = LogFollower.longestLine - line.count
+        line += more.prefix(room)
+        if more.count > room { isLineCut = true }
     }
 
     private func endLine() {
         guard isWithinLine else { return }
         isWithinLine = false
-        if isJSON { framer.finish(emit: record) } else { Output.line("") }
+        if isJSON { record() } else { Output.line("") }
     }
 
-    private func record(_ lines: RawSpan) {
-        lines.withUnsafeBytes { bytes in
-            // By bytes: to Character, a carriage return and a newline are one.
-            for line in bytes.dropLast().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-                let end = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
-                Output.json(LogRecord(Substring(String(decoding: end, as: UTF8.self))))
-            }
-        }
+    private func record() {
+        let end = line.last == UInt8(ascii: "\r") && !isLineCut ? line.dropLast() : line[...]
+        Output.json(LogRecord(String(decoding: end, as: UTF8.self)[...], isCut: isLineCut), hasRawBytes: false)
+        line.removeAll(keepingCapacity: true)
+        isLineCut = false
     }
 }
 
@@ -124,14 +136,19 @@ final class LogFollower {
 private struct LogRecord: Encodable {
     var time: String?
     var text: String
+    /// The line was longer, and this is its start.
+    var cut: Bool?
 
-    init(_ line: Substring) {
+    init(_ line: Substring, isCut: Bool) {
+        cut = isCut ? true : nil
         let pattern = "[0000-00-00T00:00:00.000Z] "
-        let stamp = line.prefix(pattern.count)
-        let isStamp = zip(stamp, pattern).allSatisfy { $0 == $1 || ($1 == "0" && $0.isASCII && $0.isNumber) }
-        if stamp.count == pattern.count, isStamp {
-            time = String(stamp.dropFirst().dropLast(2))
-            text = String(line.dropFirst(pattern.count))
+        // By bytes, as above: an accent after the blank is the text's.
+        let stamp = line.utf8.prefix(pattern.utf8.count)
+        let isDigit = { (byte: UInt8) in (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+        let isStamp = zip(stamp, pattern.utf8).allSatisfy { $0 == $1 || ($1 == UInt8(ascii: "0") && isDigit($0)) }
+        if stamp.count == pattern.utf8.count, isStamp {
+            time = String(Substring(stamp.dropFirst().dropLast(2)))
+            text = String(Substring(line.utf8[stamp.endIndex...]))
         } else {
             text = String(line)
         }

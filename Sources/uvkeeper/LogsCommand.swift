@@ -5,7 +5,10 @@ struct LogsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logs",
         abstract: "Print a session's log: the keeper's own lines, and its child's output if that is captured.",
-        discussion: "With --json, one object per line: its time, if it is the keeper's, and its text.",
+        discussion: """
+            With --json, one object per line: its time, if it is the keeper's, and its text; of a line over 16 MiB the start, \
+            with "cut":true.
+            """,
     )
 
     @OptionGroup var shared: SharedOptions
@@ -28,21 +31,31 @@ struct LogsCommand: ParsableCommand {
 
     func run() throws {
         try shared.run { manager, loop, done in
-            do {
-                let path = launch ? manager.paths.launchLog(for: session) : manager.paths.log(for: session)
-                let follower = LogFollower(path: path, isJSON: shared.json)
+            let path = launch ? manager.paths.launchLog(for: session) : manager.paths.log(for: session)
+            let follower = LogFollower(path: path, isJSON: shared.json)
+            do throws(UVError) {
                 try follower.printExisting(last: lines)
                 guard follow else {
                     follower.finish()
                     return end(follower, done)
                 }
                 try follower.follow(on: loop) { end(follower, done) }
-            } catch let error as UVError {
-                shared.fail(KeeperError.file("the log of session \(session)", error), done)
             } catch {
-                shared.fail(error, done)
+                shared.fail(NoLog(description: text(error, path, manager)), done)
             }
         }
+    }
+
+    private struct NoLog: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private func text(_ error: UVError, _ path: String, _ manager: KeeperManager) -> String {
+        let isLive = manager.status(of: session.rawValue).map { [.live, .childDead].contains($0.state) } ?? false
+        guard error == .noEntry, isLive, !launch else {
+            return "cannot use the log of session \(session), \(path): \(error.description(at: path))"
+        }
+        return "the log of session \(session) was moved or removed while the session runs; there is no file \(path)"
     }
 
     private func end(_ follower: LogFollower, _ done: (ExitCode) -> Void) {

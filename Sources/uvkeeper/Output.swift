@@ -1,4 +1,5 @@
 import KeeperProtocol
+import Synchronization
 import UVKeeper
 
 #if canImport(FoundationEssentials)
@@ -6,22 +7,53 @@ import FoundationEssentials
 #else
 import Foundation
 #endif
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
 
 /// Where the command's words go: results to stdout, everything else to stderr.
+///
+/// Not by C's streams: those give up for good on a descriptor that another program has made non-blocking.
 enum Output {
-    static func line(_ text: String) { print(text) }
+    private struct Pending {
+        var bytes: [UInt8] = []
+        /// Nothing more is written after it.
+        var error: UVError?
+        /// Said once.
+        var isReported = false
+
+        mutating func append(_ more: some Collection<UInt8>) {
+            guard error == nil else { return }
+            bytes += more
+            if bytes.count >= Output.capacity { write() }
+        }
+
+        mutating func write() {
+            do throws(UVError) {
+                if error == nil { try Descriptors.write(bytes, to: 1) }
+            } catch {
+                self.error = error
+            }
+            bytes.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private static let capacity = 65536
+    private static let pending = Mutex(Pending())
+
+    /// A line for people.
+    static func line(_ text: String) { print(escaped(text)) }
+
+    private static func print(_ text: String) { raw(Array((text + "\n").utf8)) }
 
     static func error(_ text: String) { Descriptors.writeToStandardError("uvkeeper: \(printable(text))\n") }
 
     /// With everything escaped that drives a terminal, but for the ends of lines.
     static func printable(_ text: String) -> String {
-        text.split(separator: "\n", omittingEmptySubsequences: false).map { escaped($0) }.joined(separator: "\n")
+        // By bytes: to Character, a carriage return and a newline are one.
+        text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .map { escaped(Substring($0)) }.joined(separator: "\n")
     }
+
+    /// Text of our own, as it is.
+    static func text(_ text: String) { print(text) }
 
     private static func escaped(_ text: some StringProtocol) -> String {
         var result = ""
@@ -29,23 +61,39 @@ enum Output {
         return result
     }
 
-    static func reportLoss() { error("the output could not be written") }
+    /// Says that not all could be written, unless it was the reader who wanted no more.
+    static func reportLoss() {
+        let isNews = pending.withLock { pending in
+            defer { pending.isReported = true }
+            return pending.error != .brokenPipe && !pending.isReported
+        }
+        if isNews { error("the output could not be written") }
+    }
 
     /// Bytes as they are, UTF-8 or not.
-    static func raw(_ bytes: [UInt8]) { for byte in bytes { putchar(Int32(byte)) } }
+    static func raw(_ bytes: [UInt8]) { pending.withLock { $0.append(bytes) } }
 
-    /// Passes on what was printed; into a pipe it is held back otherwise.
+    /// Passes on what was printed; it is held back otherwise.
     ///
-    /// - Returns: false if it could not be written, to a full disk for instance.
+    /// - Returns: false if not all that was ever printed could be written, to a full disk for instance.
     @discardableResult
-    static func flush() -> Bool { fflush(nil) == 0 }
+    static func flush() -> Bool {
+        pending.withLock {
+            $0.write()
+            return $0.error == nil
+        }
+    }
 
     /// One value on one line.
-    static func json(_ value: some Encodable) {
+    ///
+    /// - Parameter hasRawBytes: its texts may have bytes of ``RawText``, which are shown by their numbers.
+    static func json(_ value: some Encodable, hasRawBytes: Bool = true) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
-            print(String(decoding: try encoder.encode(value), as: UTF8.self))
+            let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+            // In a string of JSON a backslash is two.
+            print(hasRawBytes ? ControlEscaping.escapingRawBytes(text, backslash: "\\\\") : text)
         } catch {
             preconditionFailure("a value of ours cannot be encoded: \(error)")
         }

@@ -2,16 +2,25 @@ import ArgumentParser
 import UVKeeper
 
 struct SendCommand: ParsableCommand {
+    static let name = "send"
+
     static let configuration = CommandConfiguration(
-        commandName: "send",
+        commandName: name,
         abstract: "Write a line, or every line of stdin, to a session's child.",
+        usage: "uvkeeper send [<options>] <session> [<line>]",
         discussion: """
-            With LINE, that line is written in up to three attempts within 1.25 seconds. Without, every line of stdin is \
-            written over one connection, as fast as the child reads; only a keeper that takes nothing for --timeout \
-            seconds ends it.
+            With LINE, that line is written in up to three attempts within 1.25 seconds, or, with --timeout, with as much \
+            patience as stdin has. Without, every line of stdin is written over one connection, as fast as the child reads; \
+            only a keeper that takes nothing for --timeout seconds ends it.
+
+            LINE is one argument, and it is what comes after the session, whatever it begins with ('- fix the tests', \
+            '--- a/file', -h): options go before the session. Quote it: uvkeeper send work 'several words'. A line that is \
+            '--' goes after another: uvkeeper send work -- --. A line without LINE's newline gets one; bytes that are not \
+            UTF-8 are sent as they are.
 
             Exits with 0 when the child's stdin has taken everything, 1 when nothing was handed over (send it again if you \
-            like), 2 when something was handed over and not confirmed: it may or may not arrive.
+            like), or when the session ended after the lines that are named and took no more, 2 when something was handed \
+            over and not confirmed: it may or may not arrive.
             """,
     )
 
@@ -23,31 +32,50 @@ struct SendCommand: ParsableCommand {
     @Argument(help: "The line, without its newline. Default: the lines of stdin.")
     var line: String?
 
+    @Argument(help: .hidden)
+    var surplus: [String] = []
+
     @Option(
-        help: ArgumentHelp("For stdin: how long the keeper may take nothing. Default: 30.", valueName: "seconds"))
+        help: ArgumentHelp(
+            "How long the keeper may take nothing, because its child is busy. Default: 30 for stdin; three quick attempts "
+                + "for LINE.",
+            valueName: "seconds"))
     var timeout: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "The longest line, newline included; a longer one is refused before a byte of it leaves. For sessions with "
+                + "another PI_KEEPER_MAX_LINE_BYTES.",
+            valueName: "bytes"))
+    var maxLine = KeeperConstants.defaultMaximumLineLength
+
     func validate() throws {
+        guard surplus.isEmpty else {
+            throw ValidationError(
+                "LINE is one argument, and there are \(surplus.count + 1) after the session; quote it, for instance: "
+                    + "uvkeeper send \(session) 'several words'. Options go before the session")
+        }
         guard (timeout ?? 1) > 0, (timeout ?? 1) < 1e6 else {
             throw ValidationError("--timeout takes seconds, more than 0")
         }
-        guard line == nil || timeout == nil else {
-            throw ValidationError("--timeout is for stdin; a LINE has three attempts within 1.25 seconds")
-        }
+        guard maxLine > 0 else { throw ValidationError("--max-line takes bytes, more than 0") }
     }
 
     func run() throws {
-        try shared.run(unreported: .unknownOutcome) { manager, loop, done in
-            if let line {
-                let bytes = line.utf8.count + (line.utf8.last == UInt8(ascii: "\n") ? 0 : 1)
-                let lines = line.utf8.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
-                manager.writeRPC(line, to: session.rawValue) { outcome in
-                    report(outcome, lines: lines, bytes: UInt64(bytes), manager, done)
+        try shared.run(unreported: .unknownOutcome, maximumLineLength: maxLine) { manager, loop, done in
+            let bytes = line.map { RawText.bytes(of: $0) }
+            if let bytes, timeout == nil {
+                let count = bytes.count + (bytes.last == UInt8(ascii: "\n") ? 0 : 1)
+                let lines = bytes.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
+                manager.writeRPC(bytes, to: session.rawValue) { outcome in
+                    report(SendOutcome(outcome), lines: lines, bytes: UInt64(count), manager, done)
                 }
                 return
             }
-            let path = manager.paths.socket(for: session)
-            let sender = StreamSender(to: path, on: loop, timeout: .seconds(timeout ?? 30)) { outcome, lines, bytes in
+            let sender = StreamSender(
+                bytes, to: manager.paths.socket(for: session), on: loop, timeout: .seconds(timeout ?? 30),
+                maximumLineLength: maxLine
+            ) { outcome, lines, bytes in
                 report(outcome, lines: lines, bytes: bytes, manager, done)
             }
             sender.start()
@@ -55,13 +83,14 @@ struct SendCommand: ParsableCommand {
     }
 
     private func report(
-        _ outcome: WriteOutcome, lines: Int, bytes: UInt64, _ manager: KeeperManager, _ done: (ExitCode) -> Void,
+        _ outcome: SendOutcome, lines: Int, bytes: UInt64, _ manager: KeeperManager, _ done: (ExitCode) -> Void,
     ) {
-        let (name, reason, code): (String, String?, ExitCode) =
+        let explanation = SendExplanation(session: session, manager: manager)
+        let (name, reason): (String, String?) =
             switch outcome {
-            case .written: ("written", nil, .success)
-            case .refused(let error): ("refused", explain(error, manager), .failure)
-            case .unknown(let error): ("unknown", explain(error, manager), .unknownOutcome)
+            case .written: ("written", nil)
+            case .refused(let failure): ("refused", explanation.text(failure))
+            case .unknown(let failure): ("unknown", explanation.text(failure))
             }
         if shared.json {
             Output.json(SendRecord(outcome: name, lines: lines, bytes: bytes, reason: reason))
@@ -70,26 +99,7 @@ struct SendCommand: ParsableCommand {
         } else if line == nil {
             Output.error("\(lines) lines, \(Output.bytes(bytes)) written")
         }
-        done(code)
-    }
-
-    /// A keeper this old has published its socket.
-    private static let longestStart = Duration.seconds(1)
-
-    /// The error, and what else is known of its cause.
-    private func explain(_ error: KeeperError, _ manager: KeeperManager) -> String {
-        switch error {
-        case .connection(_, .noEntry), .connection(_, .connectionRefused):
-            guard let keeper = manager.status(of: session.rawValue), keeper.state == .live else { return "\(error)" }
-            let process = keeper.keeperPID.map { ", process \($0)," } ?? ""
-            guard keeper.age ?? .zero > SendCommand.longestStart else {
-                return "\(error); its keeper\(process) is starting"
-            }
-            return "\(error); its keeper\(process) lives, and nothing can reach it: uvkeeper kill \(session)"
-        case .connection(_, .connectionReset), .connection(_, .brokenPipe):
-            return "\(error); uvkeeper logs \(session) may tell why"
-        default: return "\(error)"
-        }
+        done(outcome.exitCode)
     }
 }
 

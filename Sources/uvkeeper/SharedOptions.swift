@@ -1,4 +1,5 @@
 import ArgumentParser
+import KeeperProtocol
 import UVKeeper
 
 /// The options of every subcommand.
@@ -17,15 +18,20 @@ struct SharedOptions: ParsableArguments {
 
     /// Runs `body` with a manager on a loop, then the loop until the body has called its last argument with an exit code.
     ///
-    /// - Parameter unreported: the exit code if it was 0 and the report of it could not be written.
+    /// - Parameters:
+    ///   - unreported: the exit code if it was 0 and the report of it could not be written.
+    ///   - maximumLineLength: of the lines that the manager writes.
     /// - Throws: that exit code, if it is not 0, also when there is no manager; or why there is no loop.
     func run(
         unreported: ExitCode = .failure,
+        maximumLineLength: Int = KeeperConstants.defaultMaximumLineLength,
         _ body: (KeeperManager, Loop, @escaping (ExitCode) -> Void) -> Void,
     ) throws {
+        if let unexpanded { return try refuse(unexpanded) }
         let loop = try Loop()
         var options = KeeperManager.Options()
         options.sessionsDirectory = sessionsDir
+        options.maximumLineLength = maximumLineLength
         var code: ExitCode?
         do throws(KeeperError) {
             let manager = try KeeperManager(on: loop, options: options)
@@ -49,14 +55,33 @@ struct SharedOptions: ParsableArguments {
         if code != .success { throw code }
     }
 
+    /// What to say if the sessions directory begins with a `~` that no shell has replaced.
+    private var unexpanded: String? {
+        if let sessionsDir {
+            return SessionsDirectory.isUnexpanded(sessionsDir)
+                ? SessionsDirectory.unexpanded(sessionsDir, in: "--sessions-dir") : nil
+        }
+        let variables = ProcessEnvironment.current.variables
+        return SessionsDirectory.unexpanded(environment: variables, home: variables["HOME"] ?? "")
+    }
+
+    private func refuse(_ reason: String) throws {
+        report(reason)
+        throw ExitCode.failure
+    }
+
     /// Reports a failure: a sentence on stderr, or with `--json` an object on stdout.
     func fail(_ error: some Error, as code: ExitCode = .failure, _ done: (ExitCode) -> Void) {
-        if json {
-            Output.json(["error": "\(error)"])
-        } else {
-            Output.error("\(error)")
-        }
+        report(ErrorText.of(error))
         done(code)
+    }
+
+    private func report(_ reason: String) {
+        if json {
+            Output.json(["error": reason])
+        } else {
+            Output.error(reason)
+        }
     }
 }
 

@@ -7,7 +7,8 @@ struct SpawnCommand: ParsableCommand {
         abstract: "Start a session: a keeper, and the command as its child.",
         discussion: """
             The command's stdin is the session: what is sent to it arrives there, line by line. Its output is discarded, \
-            or with --capture-output appended to the session's log. Waits until the child has outlived its first 300 ms, \
+            or with --capture-output appended to the session's log. Everything after -- is the command's, whatever it looks \
+            like, and reaches it as it is, UTF-8 or not. Waits until the child has outlived its first 300 ms, \
             so that a command that fails at once is reported as failed. Exits with 2 if the keeper runs and its session \
             was not ready in time: see uvkeeper list, uvkeeper logs.
             """,
@@ -46,8 +47,11 @@ struct SpawnCommand: ParsableCommand {
         guard let executable = command.first, !executable.isEmpty else {
             throw ValidationError("There is no command; give it after --, for instance: uvkeeper spawn work -- cat")
         }
-        for variable in variables where !variable.dropFirst().contains("=") {
+        for variable in variables where SpawnCommand.parts(of: variable) == nil {
             throw ValidationError("--env takes NAME=VALUE, and '\(variable)' is none")
+        }
+        guard cwd != "" else {
+            throw ValidationError("--cwd takes a directory, and was given an empty text; leave it out for this one")
         }
         guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout takes seconds, more than 0") }
     }
@@ -55,8 +59,7 @@ struct SpawnCommand: ParsableCommand {
     func run() throws {
         var environment = ProcessEnvironment.current
         for variable in variables {
-            let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            environment[String(parts[0])] = String(parts[1])
+            if let (name, value) = SpawnCommand.parts(of: variable) { environment[name] = value }
         }
         try shared.run(unreported: .unknownOutcome) { manager, loop, done in
             manager.spawnKeeper(
@@ -79,6 +82,14 @@ struct SpawnCommand: ParsableCommand {
                 }
             }
         }
+    }
+
+    /// Name and value; nil if the name is empty, or there is none. By bytes: an equals sign followed by a combining accent is
+    /// none to Character, and one to the system.
+    private static func parts(of variable: String) -> (name: String, value: String)? {
+        let bytes = variable.utf8
+        guard let equals = bytes.firstIndex(of: UInt8(ascii: "=")), equals > bytes.startIndex else { return nil }
+        return (String(variable[..<equals]), String(Substring(bytes[bytes.index(after: equals)...])))
     }
 
     private func report(_ keeper: SpawnedKeeper, childPID: Int32?) {

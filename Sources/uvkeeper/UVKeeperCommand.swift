@@ -28,25 +28,50 @@ struct UVKeeperCommand: ParsableCommand {
         ],
     )
 
+    static let subcommandNames = configuration.subcommands.compactMap { $0.configuration.commandName }
+
     static func main() {
         // A loop's descriptors in place of missing standard ones would be taken for them, and libuv aborts over it.
         Descriptors.openMissingStandardDescriptors()
-        let arguments = (0..<Int(CommandLine.argc)).map { CommandLine.unsafeArgv[$0]! }
-        guard arguments.allSatisfy({ String(validatingCString: $0) != nil }) else {
-            // Swift would repair it, and a line would arrive as another than the one given.
-            exit(
-                withError: ValidationError(
-                    "An argument is not valid UTF-8; a line of any bytes goes through the stdin of uvkeeper send"))
+        do throws(UVError) {
+            // A reader that has gone is an error of the write; what was done is told by the status all the same.
+            try Signal.brokenPipe.ignore()
+        } catch {
+            preconditionFailure("SIGPIPE can be ignored: \(error)")
+        }
+        let invocation = Invocation(Array(ProgramArguments.current.dropFirst()))
+        guard !invocation.arguments.isEmpty else {
+            end(invocation, ValidationError("There is no subcommand"), helpMessage() + "\n")
         }
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(invocation.arguments)
             try command.run()
-        } catch  where exitCode(for: error) == .validationFailure {
-            // It quotes what was given.
-            Descriptors.writeToStandardError(Output.printable(fullMessage(for: error)) + "\n")
-            Processes.exit(ExitCode.validationFailure.rawValue)
+            finish(ExitCode.success)
+        } catch let code as ExitCode {
+            finish(code)
+        } catch  where exitCode(for: error) == .success && invocation.asksForHelp {
+            Output.text(fullMessage(for: error))
+            finish(.success)
+        } catch  where exitCode(for: error) == .success {
+            let misread = invocation.misread ?? ""
+            let error = ValidationError("Unknown option '\(misread)'; help is printed for -h and --help alone")
+            end(invocation, error, fullMessage(for: error) + "\n")
         } catch {
-            exit(withError: error)
+            end(invocation, error, fullMessage(for: error) + "\n")
         }
+    }
+
+    /// Reports an error that no subcommand has reported itself, wrong usage above all, and ends.
+    private static func end(_ invocation: Invocation, _ error: any Error, _ text: String) -> Never {
+        // It quotes what was given.
+        Descriptors.writeToStandardError(Output.printable(text))
+        if invocation.isJSON { Output.json(["error": message(for: error)]) }
+        let code = exitCode(for: error)
+        finish(code == .success ? .failure : code)
+    }
+
+    private static func finish(_ code: ExitCode) -> Never {
+        let isWritten = Output.flush()
+        Processes.exit(code == .success && !isWritten ? ExitCode.failure.rawValue : code.rawValue)
     }
 }

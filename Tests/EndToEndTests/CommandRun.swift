@@ -72,6 +72,8 @@ struct CommandHome {
         try CommandRun(arguments, stdin: stdin, home: home)
     }
 
+    func run(_ arguments: [String]) throws -> CommandRun { try CommandRun(arguments, home: home) }
+
     func contents(of name: String) throws -> String {
         String(decoding: try Files.read("\(home)/\(name)", limit: 1 << 26), as: UTF8.self)
     }
@@ -99,5 +101,21 @@ struct CommandHome {
         timer.close()
         loop.run()
         try loop.close()
+    }
+}
+
+/// Runs a script with a fresh directory and the command as arguments; it ends with 0 if all is as it should be.
+func expectScript(_ script: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    try withTemporaryDirectory { directory in
+        var environment = ProcessEnvironment.current
+        environment["UVKEEPER_SIDECAR"] = BuiltProducts.sidecar
+        let shell = ChildProcess.Configuration(
+            executable: "/bin/sh", arguments: ["-c", script, "sh", directory, BuiltProducts.executable("uvkeeper")],
+            environment: environment)
+        try withLoop { loop in
+            _ = try ChildProcess(shell, on: loop) { _, status in
+                #expect(status == .exited(code: 0), sourceLocation: sourceLocation)
+            }
+        }
     }
 }

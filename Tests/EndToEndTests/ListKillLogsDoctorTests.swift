@@ -179,12 +179,120 @@ import UVKeeper
         try CommandHome.with { home in
             let run = try home.run("doctor")
             #expect(run.code == 0 && run.output.contains(LibUV.version), "\(run)")
-            #expect(try home.run("doctor", "--json").lines.count == 8)
+            #expect(try home.run("doctor", "--json").lines.count == 11)
             let deep = home.home + "/" + String(repeating: "d", count: 100)
             let long = try home.run("doctor", "--sessions-dir", deep)
             #expect(long.code == 1 && long.output.contains("path length  failed"), "\(long)")
             let missing = try CommandRun(["doctor"], home: home.home, sidecar: "/no/sidecar")
             #expect(missing.code == 1 && missing.output.contains("sidecar      failed"), "\(missing)")
+            #expect(try Files.names(inDirectory: home.sessions).isEmpty)
+        }
+    }
+
+    @Test("doctor starts the sidecar, and says what is there instead of one") func doctorSidecar() throws {
+        try CommandHome.with { home in
+            let names = ["silent", "other", "failing", "plain", "old"]
+            for (name, script) in zip(
+                names, ["", "echo I am other", "echo cannot load >&2; exit 127", "", "echo uvkeeper-sidecar 0.0.1"])
+            {
+                let path = "\(home.home)/\(name)"
+                try Posix.write("#!/bin/sh\n\(script)\n", to: path)
+                try Posix.setPermissions(name == "plain" ? 0o600 : 0o700, of: path)
+            }
+            for (name, words) in [
+                ("silent", "says nothing"), ("other", "says \"I am other\""), ("failing", "says \"cannot load\""),
+                ("plain", "its mode is 600"), ("", "is a directory"),
+            ] {
+                let run = try CommandRun(["doctor"], home: home.home, sidecar: "\(home.home)/\(name)")
+                #expect(run.code == 1 && run.output.contains(words), "\(name): \(run)")
+                if name.isEmpty || name == "plain" {
+                    let spawn = try CommandRun(
+                        ["spawn", "s", "--", "cat"], home: home.home, sidecar: home.home + "/" + name)
+                    #expect(spawn.code == 1 && spawn.errors.contains(words), "\(name): \(spawn)")
+                }
+            }
+            let old = try CommandRun(["doctor"], home: home.home, sidecar: home.home + "/old")
+            #expect(old.code == 0 && old.output.contains("is version 0.0.1"), "\(old)")
+        }
+    }
+
+    @Test("doctor finds a disk without room, one without inodes, and one that cannot be written to") func doctorDisk()
+        throws
+    {
+        for (options, isReadOnly, words) in [
+            ("size=4k,mode=700", false, "disk is full"), ("nr_inodes=2,mode=700", false, "disk is full"),
+            ("mode=700", true, "EROFS"),
+        ] {
+            try CommandHome.with { home in
+                let disk = home.home + "/disk"
+                try Files.makeDirectory(at: disk)
+                guard Posix.mountMemory(at: disk, options: options, isReadOnly: isReadOnly) else { return }
+                defer { Posix.unmount(disk) }
+                if options.contains("size") { try Posix.write([UInt8](repeating: 0, count: 4096), to: disk + "/fill") }
+                if options.contains("inodes") { try Posix.write("", to: disk + "/fill") }
+                let run = try home.run("doctor", "--sessions-dir", disk)
+                #expect(
+                    run.code == 1 && run.output.contains(words) && run.output.contains("files        failed"), "\(run)")
+                #expect(try Files.names(inDirectory: disk).filter { $0 != "fill" }.isEmpty)
+            }
+        }
+    }
+
+    @Test("doctor that root runs makes a directory that its owner can use") func doctorAsRoot() throws {
+        guard Processes.currentUserID == 0 else { return }
+        try expectScript(
+            """
+            chown 65534:65534 "$1" && PI_DASHBOARD_HOME=$1 "$2" doctor > "$1/said" || exit 2
+            [ "$(stat -c %u:%g:%a "$1/.pi" "$1/.pi/dashboard" "$1/.pi/dashboard/sessions" | sort -u)" = 65534:65534:700 ]
+            """)
+    }
+
+    @Test("kill --all from inside a session ends the others first, tells it, and its own last") func killInside() throws
+    {
+        try expectScript(
+            """
+            export PI_DASHBOARD_HOME="$1"
+            for id in a b d e; do "$2" spawn $id -- cat > /dev/null || exit 2; done
+            "$2" spawn c --env "UVK=$2" --env "OUT=$1/said" -- \
+                sh -c 'read x; sh -c "\\"$UVK\\" kill --all --grace 30; true" > "$OUT" 2>&1; exit' > /dev/null || exit 2
+            "$2" send c go || exit 3
+            until [ -z "$("$2" list --json)" ]; do sleep 0.05; done
+            for id in a b d e; do grep -q "^session $id: ended" "$1/said" || exit 4; done
+            tail -n 1 "$1/said" | grep -q '^session c: it is the one this command runs in'
+            """)
+    }
+
+    @Test("kill takes its times, or none, and not both") func killTimes() throws {
+        try CommandHome.with { home in
+            for arguments in [["--now", "--grace", "1"], ["--grace", "-1"], ["--grace", "x"]] {
+                #expect(try home.run(["kill", "s"] + arguments).code == 64, "\(arguments)")
+            }
+            for arguments in [["--now"], ["--grace", "0"], ["--grace", "1.5"], []] {
+                #expect(try home.run("spawn", "s", "--", "cat").code == 0)
+                let run = try home.run(["kill", "s"] + arguments)
+                #expect(run.code == 0 && run.output.hasPrefix("session s: "), "\(arguments): \(run)")
+            }
+        }
+    }
+
+    @Test("logs --json says that a line is cut, and logs says that a log was removed") func cutAndRemovedLogs() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "cat").code == 0)
+            let log = home.sessions + "/keeper-t.log"
+            let limit = 1 << 24
+            let long = [UInt8](repeating: 0x78, count: limit + 1)
+            try Posix.write(long.dropLast() + [0x0A] + long + [0x0A] + Array("after\nlast".utf8), to: log)
+            let lines = try home.run("logs", "t", "--json").lines
+            #expect(
+                lines.count == 4 && lines[0].utf8.count == limit + 11
+                    && lines[2...] == ["{\"text\":\"after\"}", "{\"text\":\"last\"}"])
+            #expect(
+                lines.count == 4 && lines[1].hasPrefix("{\"cut\":true,\"text\":\"xx")
+                    && lines[1].utf8.count == limit + 22)
+            try Files.unlink(home.sessions + "/keeper-s.log")
+            let removed = try home.run("logs", "s")
+            #expect(
+                removed.code == 1 && removed.errors.contains("moved or removed while the session runs"), "\(removed)")
         }
     }
 

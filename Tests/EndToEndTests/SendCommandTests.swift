@@ -18,7 +18,7 @@ import UVKeeper
         try CommandHome.with { home in
             #expect(try home.run("spawn", "s", "--cwd", home.home, "--", "sh", "-c", "cat > out").code == 0)
             let lines = (0..<50_000).map { "line \($0)" }.joined(separator: "\n")
-            let run = try home.run("send", "s", "--json", stdin: Array(lines.utf8))
+            let run = try home.run("send", "--json", "s", stdin: Array(lines.utf8))
             #expect(run.code == 0, "\(run)")
             #expect(
                 run.lines == [#"{"bytes":\#(lines.utf8.count + 1),"lines":50000,"outcome":"written"}"#], "\(run)")
@@ -86,7 +86,62 @@ import UVKeeper
                     },
                     onEnd: { stream, _ in stream.close() })
             }
-            #expect(String(decoding: output, as: UTF8.self) == "code 2\n")
+            // 1 if the keeper has confirmed the line before it ended: the rest was not sent.
+            #expect(["code 1\n", "code 2\n"].contains(String(decoding: output, as: UTF8.self)))
+        }
+    }
+
+    @Test("a line that is too long is refused before a byte of it leaves; those before it are written")
+    func tooLong() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--cwd", home.home, "--", "sh", "-c", "cat > out").code == 0)
+            func line(_ count: Int) -> [UInt8] { [UInt8](repeating: 0x78, count: count - 1) + [0x0A] }
+            let argument = try home.run("send", "--max-line", "10", "s", "0123456789")
+            #expect(argument.code == 1 && argument.errors.contains("10 are allowed"), "\(argument)")
+            let patient = try home.run("send", "--timeout", "9", "--max-line", "10", "s", "0123456789")
+            #expect(patient.code == 1 && patient.errors.contains("longer than 10 bytes"), "\(patient)")
+            let alone = try home.run("send", "s", stdin: line(KeeperConstants.defaultMaximumLineLength + 1))
+            #expect(alone.code == 1 && alone.errors.contains("refused: a line is longer than 16777216"), "\(alone)")
+            // At the bound in every way a chunk can end.
+            for (input, lines) in [
+                (line(10) + line(11), 1), (line(11), 0), (line(10) + line(10).dropLast() + [0x78], 1),
+                (line(10) + line(3) + line(200_000) + line(1), 2), (line(200_000), 0),
+            ] {
+                let run = try home.run("send", "--json", "--max-line", "10", "s", stdin: input)
+                #expect(run.code == 1 && run.output.contains("\"lines\":\(lines),"), "\(input.count): \(run)")
+            }
+            let fits = try home.run("send", "--max-line", "10", "s", stdin: line(10) + line(10).dropLast())
+            #expect(fits.code == 0, "\(fits)")
+            let expected = [10, 10, 10, 3, 10, 10].flatMap { line($0) }
+            try home.eventually("exactly the lines that fit arrive") {
+                try home.contents(of: "out") == String(decoding: expected, as: UTF8.self)
+            }
+        }
+    }
+
+    @Test("a line has the patience it is given, and three quick attempts else") func patience() throws {
+        try expectScript(
+            """
+            cd "$1" && mkfifo go
+            "$2" spawn s --sessions-dir "$1" -- sh -c 'read x < go; exec cat > out' || exit 2
+            line=$(head -c 100000 /dev/zero | tr '\\0' x)
+            "$2" send --sessions-dir "$1" s "$line" && exit 3
+            "$2" send --sessions-dir "$1" --timeout 100 s "- $line" &
+            echo go > go
+            wait $! || exit 4
+            "$2" kill s --sessions-dir "$1" && tail -n 1 out | grep -q '^- x*$'
+            """)
+    }
+
+    @Test("a pid file that was removed is named as what keeps a line from being confirmed") func pidFileRemoved() throws
+    {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "cat").code == 0)
+            try Files.unlink(home.sessions + "/s.rpc.sock.pid")
+            for run in [try home.run("send", "s", "x"), try home.run("send", "s", stdin: [0x78, 0x0A])] {
+                #expect(run.code == 2 && run.errors.contains("its pid file"), "\(run)")
+                #expect(!run.errors.contains("ECONNRESET"), "\(run)")
+            }
         }
     }
 }

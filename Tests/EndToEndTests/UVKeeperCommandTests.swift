@@ -1,6 +1,5 @@
 import TestSupport
 import Testing
-import UVKeeper
 
 @Suite("uvkeeper") struct UVKeeperCommandTests {
     @Test("works without standard descriptors") func closedDescriptors() throws {
@@ -22,17 +21,6 @@ import UVKeeper
                 object=$(HOME=$home "$2" list --json)
                 [ $? = 1 ] && [ "${object#\\{\\"error\\":}" != "$object" ] || exit 3
             done
-            """)
-    }
-
-    @Test("refuses an argument that is not UTF-8 instead of sending another line") func invalidArgument() throws {
-        try expectScript(
-            """
-            "$2" spawn s --sessions-dir "$1" -- cat || exit 2
-            "$2" send s "$(printf 'a\\377')" --sessions-dir "$1"
-            status=$?
-            "$2" kill s --sessions-dir "$1"
-            exit $((status - 64))
             """)
     }
 
@@ -91,6 +79,27 @@ import UVKeeper
             """)
     }
 
+    @Test("a full standard error does not keep the command for ever") func fullErrors() throws {
+        try expectScript(
+            """
+            cd "$1" && mkfifo full && exec 3<>full || exit 2
+            # What a pipe holds, and not a byte more.
+            head -c 65536 /dev/zero >&3
+            "$2" list --sessions-dir "$1" 2>&3 || exit 3
+            "$2" nonsense 2>&3
+            [ $? = 64 ]
+            """)
+    }
+
+    @Test("a reader that goes early is no news") func earlyReader() throws {
+        try expectScript(
+            """
+            head -c 1000000 /dev/zero | tr '\\0' '\\n' > "$1/keeper-s.log"
+            "$2" logs s --sessions-dir "$1" 2> "$1/said" | head -n 1 > /dev/null
+            [ ! -s "$1/said" ]
+            """)
+    }
+
     @Test("nothing that was given reaches a terminal as a command for it") func escapes() throws {
         try expectScript(
             """
@@ -124,20 +133,5 @@ import UVKeeper
             "$2" kill s --sessions-dir "$1"
             printf '{"text":"%s"}\\n' one two '' three | cmp - "$1/found"
             """)
-    }
-
-    /// Runs a script with a fresh directory and the command as arguments; it ends with 0 if all is as it should be.
-    private func expectScript(_ script: String) throws {
-        try withTemporaryDirectory { directory in
-            var environment = ProcessEnvironment.current
-            environment["UVKEEPER_SIDECAR"] = BuiltProducts.sidecar
-            let shell = ChildProcess.Configuration(
-                executable: "/bin/sh",
-                arguments: ["-c", script, "sh", directory, BuiltProducts.executable("uvkeeper")],
-                environment: environment)
-            try withLoop { loop in
-                _ = try ChildProcess(shell, on: loop) { _, status in #expect(status == .exited(code: 0)) }
-            }
-        }
     }
 }

@@ -1,0 +1,126 @@
+import KeeperProtocol
+import UVKeeper
+
+/// Everything that a session does with its directory, done once under temporary names, and what came of it.
+///
+/// The names are of the shapes that a discovery removes, should this process be killed before it can.
+struct DirectoryTrial {
+    private let paths: KeeperPaths
+    private let loop: Loop
+    private let file: String
+    private let link: String
+    private let socket: String
+
+    /// A pid file and a line of a log need less.
+    private static let size = 4096
+
+    init(_ paths: KeeperPaths, _ loop: Loop) {
+        self.paths = paths
+        self.loop = loop
+        func random() -> UInt64 { .random(in: .min ... .max) }
+        file = paths.temporaryFile(for: paths.directory + "/doctor", random: random())
+        link = paths.temporaryFile(for: paths.directory + "/doctor", random: random())
+        socket = paths.temporarySocketName(random: random())
+    }
+
+    func findings() -> [Doctor.Finding] {
+        let directory = directory()
+        guard directory.state != .failed else { return [directory] }
+        defer { for path in [file, link, socket] { remove(path) } }
+        return [directory] + files() + [sockets()]
+    }
+
+    private func directory() -> Doctor.Finding {
+        let path = paths.directory
+        do throws(UVError) {
+            // A directory that root makes in somebody's home is that user's: root can use it too, and the other way not.
+            try Files.makeDirectory(at: path, inheritsOwner: true)
+            let status = try Files.status(of: path)
+            guard status.kind == .directory else { throw .notDirectory }
+            if let exposure = status.exposure {
+                return Doctor.Finding("directory", .failed, SessionsDirectory.notPrivate(path, exposure))
+            }
+            guard status.permissions & 0o077 == 0 else {
+                let mode = String(status.permissions, radix: 8)
+                return Doctor.Finding(
+                    "directory", .warning, "\(path) has mode \(mode): others can look into it; chmod 700 it")
+            }
+            return Doctor.Finding("directory", .ok, path)
+        } catch {
+            return Doctor.Finding("directory", .failed, "\(path): \(error.description(at: path))\(advice(error))")
+        }
+    }
+
+    /// A file is written, locked and linked, as a pid file is.
+    private func files() -> [Doctor.Finding] {
+        let opened: OpenFile
+        do throws(UVError) {
+            opened = try OpenFile(file, .createNew)
+            try opened.write([UInt8](repeating: 0x20, count: DirectoryTrial.size))
+        } catch {
+            let cause = error.description(at: paths.directory)
+            return [Doctor.Finding("files", .failed, "cannot write to the directory: \(cause)\(advice(error))")]
+        }
+        defer { opened.close() }
+        return [
+            Doctor.Finding("files", .ok, "can be made and written to"),
+            finding("locks", "can be taken", "keepers need a file system that locks files") { () throws(UVError) in
+                guard try opened.lockForProcess() else { throw .busy }
+            },
+            finding("hard links", "can be made", DirectoryTrial.needsLinks) { () throws(UVError) in
+                try Files.link(file, to: link)
+                try Files.unlink(link)
+            },
+        ]
+    }
+
+    private static let needsLinks = "keepers need a file system with hard links"
+
+    /// A socket is bound, linked, listened at and connected to.
+    private func sockets() -> Doctor.Finding {
+        finding("sockets", "can be bound and connected to", "keepers need a file system with unix sockets") {
+            () throws(UVError) in
+            let listener = try PipeListener(bindingTo: socket, on: loop)
+            defer { listener.close() }
+            try listener.listen { _, _ in }
+            try Files.link(socket, to: link)
+            switch SocketProbe(link) {
+            case .accepting: break
+            case .refused, .missing: throw .connectionRefused
+            case .failed(let error): throw error
+            }
+        }
+    }
+
+    private func finding(
+        _ check: String, _ found: String, _ needed: String, _ trial: () throws(UVError) -> Void,
+    ) -> Doctor.Finding {
+        do throws(UVError) {
+            try trial()
+            return Doctor.Finding(check, .ok, found)
+        } catch {
+            let isShortOfSpace = error == .noSpace || error == .nameTooLong
+            return Doctor.Finding(
+                check, .failed,
+                "\(error.description(at: paths.directory))\(advice(error))"
+                    + (isShortOfSpace ? "" : "; \(needed): name another directory"))
+        }
+    }
+
+    private func advice(_ error: UVError) -> String {
+        switch error {
+        case .noSpace: "; the disk is full, or has no inodes left: make room on it"
+        case .readOnly: "; name a directory on a file system that can be written to"
+        case .nameTooLong: "; name a directory with a shorter path"
+        default: ""
+        }
+    }
+
+    private func remove(_ path: String) {
+        do throws(UVError) {
+            try Files.unlinkIfPresent(path)
+        } catch {
+            Output.error("cannot remove \(path): \(error)")
+        }
+    }
+}

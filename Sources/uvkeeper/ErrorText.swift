@@ -1,0 +1,50 @@
+import UVKeeper
+
+/// An error of the library in words, with what a look at the place tells of its cause.
+enum ErrorText {
+    static func of(_ error: any Error) -> String {
+        switch error {
+        case let error as KeeperError: text(error)
+        case let error as SpawnError: text(error)
+        default: "\(error)"
+        }
+    }
+
+    private static func text(_ error: KeeperError) -> String {
+        switch error {
+        case .file(let path, let cause): explained("\(error)", cause, path)
+        case .connection(let path, let cause): explained("\(error)", cause, path)
+        case .cannotStart(let cause): "cannot start the keeper: \(text(cause))"
+        case .sidecarNotFound(let places) where places.count == 1: sidecar(places[0]) ?? "\(error)"
+        default: "\(error)"
+        }
+    }
+
+    private static func text(_ error: SpawnError) -> String {
+        switch error {
+        case .workingDirectory(let path, let cause): explained("\(error)", cause, path)
+        case .executable(let path, let cause): explained("\(error)", cause, path)
+        default: "\(error)"
+        }
+    }
+
+    private static func explained(_ text: String, _ cause: UVError, _ path: String) -> String {
+        let known = cause.description(at: path)
+        return known == cause.description ? text : text + String(known.dropFirst(cause.description.count))
+    }
+
+    /// Of a sidecar that was named: what stands there instead.
+    private static func sidecar(_ path: String) -> String? {
+        do throws(UVError) {
+            let status = try Files.status(of: path)
+            if status.kind == .directory {
+                return "the sidecar \(path) is a directory; set \(SidecarCommand.variable) to the program in it"
+            }
+            let mode = String(status.permissions, radix: 8)
+            return "the sidecar \(path) cannot be executed: its mode is \(mode); chmod +x it, or set "
+                + "\(SidecarCommand.variable) to another"
+        } catch {
+            return nil
+        }
+    }
+}

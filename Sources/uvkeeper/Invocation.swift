@@ -1,0 +1,82 @@
+import ArgumentParser
+
+/// The command line as it was given, and as the parser is to have it: what a user wants sent must never be taken for an
+/// option, and no option for a line.
+struct Invocation {
+    let arguments: [String]
+
+    /// - Parameter given: the arguments after the program's name.
+    init(_ given: [String]) {
+        let (options, rest) = Invocation.leadingOptions(of: given, Invocation.shared)
+        guard let subcommand = rest.first, UVKeeperCommand.subcommandNames.contains(subcommand) else {
+            arguments = given
+            return
+        }
+        let arguments = options + rest.dropFirst()
+        self.arguments = [subcommand] + (subcommand == SendCommand.name ? Invocation.send(arguments) : arguments)
+    }
+
+    /// Whether one argument asks for words about the program; a parser takes any cluster of letters with an `h` in it for
+    /// that, a text such as `- push the branch` included.
+    var asksForHelp: Bool {
+        guard arguments.first != "help" else { return true }
+        let asking = ["-h", "--help", "--help-hidden", "--version", "--experimental-dump-help"]
+        return options.contains { argument in
+            asking.contains(argument) || argument.utf8.starts(with: "--generate-completion-script".utf8)
+        }
+    }
+
+    /// Whether results, and errors, are wanted as JSON.
+    var isJSON: Bool { options.contains("--json") }
+
+    /// The first argument that could have been taken for a wish for help.
+    var misread: String? { options.first { $0.utf8.first == UInt8(ascii: "-") && $0.utf8.count > 1 } }
+
+    private var options: ArraySlice<String> { arguments.prefix { $0 != "--" } }
+
+    // MARK: -
+
+    /// Options by name, and whether a value follows.
+    private typealias Names = [String: Bool]
+
+    private static let shared: Names = ["--json": false, "--sessions-dir": true]
+    private static let send: Names = shared.merging(["--timeout": true, "--max-line": true]) { $1 }
+
+    /// Puts the options first and `--` before the session and the line.
+    ///
+    /// The argument after the session is the line, whatever it looks like; only if that would leave arguments that have no
+    /// meaning, and taking it for an option does not, it is one. After the line come options.
+    private static func send(_ arguments: [String]) -> [String] {
+        let (options, rest) = leadingOptions(of: arguments, send)
+        guard let session = rest.first, session == "-" || session.utf8.first != UInt8(ascii: "-") else {
+            // None, an unknown option, or `--`, which needs nothing more.
+            return arguments
+        }
+        let after = Array(rest.dropFirst())
+        guard let line = after.first else { return options + ["--", session] }
+        if line == "--" { return options + ["--", session] + after.dropFirst() }
+        let behindLine = leadingOptions(of: Array(after.dropFirst()), send)
+        if behindLine.rest.isEmpty { return options + behindLine.options + ["--", session, line] }
+        let behindSession = leadingOptions(of: after, send)
+        let left = behindSession.rest.first == "--" ? behindSession.rest.dropFirst() : behindSession.rest
+        if !behindSession.options.isEmpty, left.count <= 1 {
+            return options + behindSession.options + ["--", session] + left
+        }
+        return options + ["--", session] + after
+    }
+
+    private static func leadingOptions(
+        of arguments: [String], _ names: Names
+    ) -> (options: [String], rest: ArraySlice<String>) {
+        var index = 0
+        while index < arguments.count {
+            let argument = arguments[index]
+            let name = argument.utf8.firstIndex(of: UInt8(ascii: "=")).map { String(argument[..<$0]) } ?? argument
+            guard let takesValue = names[name], takesValue || name == argument else { break }
+            let length = takesValue && name == argument ? 2 : 1
+            guard index + length <= arguments.count else { break }
+            index += length
+        }
+        return (Array(arguments[..<index]), arguments[index...])
+    }
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import UVKeeper
+
+/// What became of the lines that a command was to send.
+enum SendOutcome {
+    /// All of them are in the child's stdin.
+    case written
+    /// The rest of them, or all, were not handed over.
+    case refused(SendFailure)
+    /// It is not known which of them arrive.
+    case unknown(SendFailure)
+
+    init(_ outcome: WriteOutcome) {
+        switch outcome {
+        case .written: self = .written
+        case .refused(let error): self = .refused(.keeper(error))
+        case .unknown(let error): self = .unknown(.keeper(error))
+        }
+    }
+
+    var exitCode: ExitCode {
+        switch self {
+        case .written: .success
+        case .refused: .failure
+        case .unknown: .unknownOutcome
+        }
+    }
+}
+
+/// Why lines were not sent, or not confirmed.
+enum SendFailure {
+    case keeper(KeeperError)
+    /// The next line has more bytes than are allowed; so many lines before it are written.
+    case tooLong(maximum: Int, written: Int)
+    /// The session took so many lines and ended, before the rest of the input came.
+    case sessionEnded(written: Int)
+}
+
+/// A failure in words, with what else is known of its cause.
+struct SendExplanation {
+    /// A keeper this old has published its socket.
+    private static let longestStart = Duration.seconds(1)
+
+    let session: SessionID
+    let manager: KeeperManager
+
+    func text(_ failure: SendFailure) -> String {
+        switch failure {
+        case .keeper(let error): text(error)
+        case .tooLong(let maximum, let written):
+            "a line is longer than \(maximum) bytes, its newline included, and nothing of it was sent"
+                + (written == 0 ? "" : "; the \(written) lines before it are written")
+        case .sessionEnded(let written):
+            "the session took \(written) lines and ended before the rest came; uvkeeper logs \(session) may tell why"
+        }
+    }
+
+    private func text(_ error: KeeperError) -> String {
+        switch error {
+        case .connection(_, .noEntry), .connection(_, .connectionRefused):
+            guard let keeper = manager.status(of: session.rawValue), keeper.state == .live else { return "\(error)" }
+            let process = keeper.keeperPID.map { ", process \($0)," } ?? ""
+            guard keeper.age ?? .zero > SendExplanation.longestStart else {
+                return "\(error); its keeper\(process) is starting"
+            }
+            return "\(error); its keeper\(process) lives, and nothing can reach it: uvkeeper kill \(session)"
+        case .connection(_, .connectionReset), .connection(_, .brokenPipe):
+            return isPIDFileMissing
+                ? "the keeper took it, and cannot confirm it: its pid file, whose lock shows that it lives, was removed "
+                    + "from \(manager.sessionsDirectory); uvkeeper kill \(session) ends the session"
+                : "\(error); uvkeeper logs \(session) may tell why"
+        default: return ErrorText.of(error)
+        }
+    }
+
+    /// Whether a keeper listens that has lost its pid file.
+    private var isPIDFileMissing: Bool {
+        guard case .accepting = SocketProbe(manager.paths.socket(for: session)) else { return false }
+        do throws(UVError) {
+            _ = try Files.status(of: manager.paths.keeperPID(for: session), followingLinks: false)
+            return false
+        } catch {
+            return error == .noEntry
+        }
+    }
+}
