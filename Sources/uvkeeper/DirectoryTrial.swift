@@ -32,6 +32,9 @@ struct DirectoryTrial {
 
     private func directory() -> Doctor.Finding {
         let path = paths.directory
+        guard RawText.byteCount(of: socket) <= KeeperPaths.maximumSocketPathLength else {
+            return Doctor.Finding("directory", .failed, "\(path) is too long for a socket in it; not made")
+        }
         do throws(UVError) {
             // A directory that root makes in somebody's home is that user's: root can use it too, and the other way not.
             try Files.makeDirectory(at: path, inheritsOwner: true)
@@ -111,6 +114,7 @@ struct DirectoryTrial {
         switch error {
         case .noSpace: "; the disk is full, or has no inodes left: make room on it"
         case .readOnly: "; name a directory on a file system that can be written to"
+        case .exists: "; it is no directory"
         case .nameTooLong: "; name a directory with a shorter path"
         default: ""
         }

@@ -12,6 +12,7 @@ enum ErrorText {
 
     private static func text(_ error: KeeperError) -> String {
         switch error {
+        case .file(_, .exists): "\(error); it is no directory"
         case .file(let path, let cause): explained("\(error)", cause, path)
         case .connection(let path, let cause): explained("\(error)", cause, path)
         case .cannotStart(let cause): "cannot start the keeper: \(text(cause))"

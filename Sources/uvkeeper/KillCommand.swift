@@ -59,6 +59,7 @@ struct KillCommand: ParsableCommand {
                 switch result {
                 case .failure(let error): shared.fail(error, done)
                 case .success(let keepers):
+                    ForeignSessions.report(in: manager.paths)
                     keepers.isEmpty ? done(.success) : kill(keepers.map(\.session), manager, done)
                 }
             }

@@ -20,6 +20,7 @@ struct ListCommand: ParsableCommand {
                 case .failure(let error): shared.fail(error, done)
                 case .success(let keepers):
                     shared.json ? keepers.forEach { Output.json(SessionRecord($0)) } : show(keepers, manager)
+                    ForeignSessions.report(in: manager.paths)
                     done(.success)
                 }
             }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import KeeperProtocol
 import UVKeeper
 
 struct SpawnCommand: ParsableCommand {
@@ -73,6 +74,10 @@ struct SpawnCommand: ParsableCommand {
                 deadline: .seconds(timeout),
             ) { result in
                 switch result {
+                case .failure(.keeperEnded(let status, let log)):
+                    let error = KeeperError.keeperEnded(status, log: log)
+                    let capturesOutput = environment[KeeperVariable.captureOutput] == "1" || captureOutput
+                    shared.fail(StartFailure(error, log: log, capturesOutput: capturesOutput), done)
                 case .failure(let error):
                     let runsOn = if case .notReady = error { true } else { false }
                     shared.fail(error, as: runsOn ? .unknownOutcome : .failure, done)
@@ -102,5 +107,23 @@ struct SpawnCommand: ParsableCommand {
             let child = childPID.map { ", child \($0)" } ?? ""
             Output.line("session \(session): keeper \(keeper.pid)\(child), socket \(keeper.socketPath)")
         }
+    }
+}
+
+/// A session that ended right after its start, and what to do about it where its log gives a hint.
+private struct StartFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ error: KeeperError, log: [String], capturesOutput: Bool) {
+        var text = "\(error)"
+        if log.contains(where: { $0.contains("pi exited code=0 ") }) {
+            text +=
+                "\nthe command ended with 0 at once: does it put itself into the background? A session is a command that "
+                + "stays in the foreground and reads its stdin"
+        }
+        if !capturesOutput, log.contains(where: { $0.contains("pi exited ") }) {
+            text += "\nits own words were discarded: --capture-output keeps them in the log"
+        }
+        description = text
     }
 }

@@ -32,6 +32,22 @@ import UVKeeper
         }
     }
 
+    @Test("sessions of another program whose names are none here are told of by list and kill --all") func foreign()
+        throws
+    {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "cat").code == 0)
+            for name in ["a b.rpc.sock.pid", "a b.rpc.sock", "_x.rpc.sock", "ü.rpc.sock.pid", "notes.pid"] {
+                try Posix.write("1", to: "\(home.sessions)/\(name)")
+            }
+            for arguments in [["list"], ["list", "--json"], ["kill", "--all"]] {
+                let run = try home.run(arguments)
+                #expect(run.code == 0 && run.lines.count == (arguments == ["list"] ? 2 : 1), "\(run)")
+                #expect(run.errors.contains("left out: 3") && run.errors.contains("'_x', 'a b', 'ü'"), "\(run)")
+            }
+        }
+    }
+
     @Test("kill ends keeper and child and leaves logs only") func kill() throws {
         try CommandHome.with { home in
             let spawned = try home.run(
@@ -183,6 +199,7 @@ import UVKeeper
             let deep = home.home + "/" + String(repeating: "d", count: 100)
             let long = try home.run("doctor", "--sessions-dir", deep)
             #expect(long.code == 1 && long.output.contains("path length  failed"), "\(long)")
+            #expect(try Files.names(inDirectory: home.home) == [".pi"], "nothing is made that no session can use")
             let missing = try CommandRun(["doctor"], home: home.home, sidecar: "/no/sidecar")
             #expect(missing.code == 1 && missing.output.contains("sidecar      failed"), "\(missing)")
             #expect(try Files.names(inDirectory: home.sessions).isEmpty)

@@ -39,6 +39,23 @@ import UVKeeper
         }
     }
 
+    @Test("hints at what a command that ends at once may need") func hints() throws {
+        try CommandHome.with { home in
+            let background = try home.run("spawn", "s", "--", "sh", "-c", "exit 0")
+            #expect(background.code == 1 && background.errors.contains("into the background?"), "\(background)")
+            let silent = try home.run("spawn", "s", "--", "sh", "-c", "echo no terminal; exit 3")
+            #expect(silent.errors.contains("--capture-output") && !silent.errors.contains("background"), "\(silent)")
+            let captured = try home.run("spawn", "s", "--capture-output", "--", "sh", "-c", "echo no terminal; exit 3")
+            #expect(
+                captured.errors.contains("no terminal") && !captured.errors.contains("--capture-output"), "\(captured)")
+            let empty = try home.run("spawn", "s", "--cwd", "", "--", "cat")
+            #expect(empty.code == 64 && empty.errors.contains("--cwd"), "\(empty)")
+            try Posix.write("", to: home.home + "/file")
+            let file = try home.run("spawn", "s", "--sessions-dir", home.home + "/file", "--", "cat")
+            #expect(file.code == 1 && file.errors.contains("it is no directory"), "\(file)")
+        }
+    }
+
     @Test("does not wait with --no-wait") func noWait() throws {
         try CommandHome.with { home in
             let run = try home.run("spawn", "s", "--no-wait", "--", "sh", "-c", "exit 3")

@@ -1,0 +1,36 @@
+import KeeperProtocol
+import UVKeeper
+
+/// Sessions of another program, the original for instance, whose names are no session ids here: no command can name them.
+enum ForeignSessions {
+    private static let ends = [".rpc.sock.pid", ".rpc.sock"]
+    private static let shown = 5
+
+    /// Says that there are some, and what they are called.
+    static func report(in paths: KeeperPaths) {
+        let names = names(in: paths)
+        guard !names.isEmpty else { return }
+        let list = names.prefix(shown).map { "'\($0)'" }.joined(separator: ", ") + (names.count > shown ? ", ..." : "")
+        Output.error(
+            "left out: \(names.count) in \(paths.directory) with names that are no session ids here: \(list)")
+    }
+
+    private static func names(in paths: KeeperPaths) -> [String] {
+        do throws(UVError) {
+            let found = try Files.names(inDirectory: paths.directory, endingIn: ends).compactMap {
+                session(of: $0, paths)
+            }
+            return Set(found).sorted()
+        } catch {
+            // The command itself has told of it.
+            return []
+        }
+    }
+
+    private static func session(of name: String, _ paths: KeeperPaths) -> String? {
+        guard paths.sessionID(ofKeeperPIDFileNamed: name) == nil, paths.sessionID(ofSocketNamed: name) == nil,
+            let end = ends.first(where: { name.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) })
+        else { return nil }
+        return String(Substring(name.utf8.dropLast(end.utf8.count)))
+    }
+}
