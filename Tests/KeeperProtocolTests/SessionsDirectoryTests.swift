@@ -42,4 +42,19 @@ struct SessionsDirectoryTests {
         let environment = dashboardHome.map { ["PI_DASHBOARD_HOME": $0] } ?? [:]
         return SessionsDirectory.path(environment: environment, home: home, platform: platform)
     }
+
+    @Test("is none if the base begins with ~, and the sentence names the variable") func unexpanded() {
+        for value in ["~", "~/x", " ~/x", "~me"] {
+            let environment = ["PI_DASHBOARD_HOME": value]
+            #expect(SessionsDirectory.path(environment: environment, home: "/h") == nil)
+            #expect(
+                SessionsDirectory.unexpanded(environment: environment, home: "/h")?.hasPrefix("PI_DASHBOARD_HOME is ~")
+                    == true)
+        }
+        #expect(SessionsDirectory.unexpanded(environment: [:], home: "~/h")?.hasPrefix("HOME is ~/h,") == true)
+        #expect(SessionsDirectory.unexpanded(environment: ["PI_DASHBOARD_HOME": "/h"], home: "~/h") == nil)
+        #expect(SessionsDirectory.unexpanded(environment: [:], home: "") == nil)
+        let path = SessionsDirectory.path(environment: ["PI_DASHBOARD_HOME": "./~"], home: "/h", platform: .posix)
+        #expect(path == "./~/.pi/dashboard/sessions")
+    }
 }
