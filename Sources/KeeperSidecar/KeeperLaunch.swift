@@ -73,7 +73,7 @@ struct KeeperLaunch {
                 "\(KeeperVariable.commandFile)=\(path) is no command: strings, each ended by a zero byte, the first not empty"
             )
         }
-        return command.map { String(decoding: $0, as: UTF8.self) }
+        return command.map { RawText.string($0) }
     }
 
     private static func makeDirectory(_ path: String) throws(KeeperFailure) {

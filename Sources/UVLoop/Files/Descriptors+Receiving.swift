@@ -36,10 +36,10 @@ extension Descriptors {
 
     /// Opens a file or named pipe for reading, close-on-exec; the descriptor is the caller's. Mirrors `open(2)`.
     public static func open(_ path: String) throws(UVError) -> Int32 {
-        try Files.checkPath(path)
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
-        return try check(uv_fs_open(nil, &request, path, O_RDONLY | O_CLOEXEC, 0, nil))
+        return try check(
+            try RawText.withCString(path) { uv_fs_open(nil, &request, $0, O_RDONLY | O_CLOEXEC, 0, nil) })
     }
 
     /// Puts `/dev/null` in place of a descriptor.

@@ -21,7 +21,7 @@ extension Processes {
             let count = readlink(path, buffer.baseAddress!, buffer.count - 1)
             guard count >= 0 else { return nil }
             buffer[count] = 0
-            return String(cString: buffer.baseAddress!)
+            return RawText.string(buffer.baseAddress!)
         }
     }
 }
