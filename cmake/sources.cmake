@@ -74,6 +74,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/KeeperSettings.swift
     Sources/KeeperProtocol/KeeperVariable.swift
     Sources/KeeperProtocol/LineFramer.swift
+    Sources/KeeperProtocol/LogFile.swift
     Sources/KeeperProtocol/LogLine.swift
     Sources/KeeperProtocol/LogTimestamp.swift
     Sources/KeeperProtocol/NewlineScan.swift

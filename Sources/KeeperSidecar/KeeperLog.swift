@@ -18,7 +18,7 @@ final class KeeperLog {
     private static let longestMessage = 16384
 
     init(path: String, maximumBytes: Int) throws(UVError) {
-        file = try OpenFile(path, .append)
+        file = try LogFile.open(path)
         self.maximumBytes = maximumBytes
     }
 

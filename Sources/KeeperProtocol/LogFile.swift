@@ -1,0 +1,26 @@
+package import UVLoop
+
+/// How a log is opened, by a keeper and by the server that starts it.
+package enum LogFile {
+    /// Opens a log for appending, and makes it if it is missing.
+    ///
+    /// A log that another user's session has left in a directory of ours (root's, after one `sudo`) is put aside under its
+    /// name with the owner's number added, so that the name can be used again.
+    ///
+    /// - Throws: what ``OpenFile`` throws; ``UVError/notPermitted`` for a file of a user who is not trusted: it would be
+    ///   theirs to read.
+    package static func open(_ path: String) throws(UVError) -> OpenFile {
+        let file: OpenFile
+        do throws(UVError) {
+            file = try OpenFile(path, .append)
+        } catch {
+            guard error == .accessDenied else { throw error }
+            let status = try Files.status(of: path, followingLinks: false)
+            guard status.kind == .regular, status.owner != Processes.currentUserID else { throw error }
+            try Files.rename(path, to: "\(path).\(status.owner)")
+            file = try OpenFile(path, .append)
+        }
+        guard Processes.trusts(userID: file.statusAtOpening.owner) else { throw .notPermitted }
+        return file
+    }
+}
