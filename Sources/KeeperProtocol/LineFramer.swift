@@ -24,11 +24,25 @@ public struct LineFramer: ~Copyable {
     /// How many bytes of an unterminated line are kept; always less than ``maximumLineLength``.
     public private(set) var pendingByteCount = 0
 
-    /// Whether a line was too long, so that every further byte is refused.
-    public private(set) var hasOverflowed = false
+    /// Why a line was refused.
+    public enum Refusal: Hashable, Sendable {
+        /// It is longer than ``LineFramer/maximumLineLength``.
+        case tooLong
+        /// There was no memory to keep what has come of it.
+        case outOfMemory
+    }
+
+    /// Why every further byte is refused; nil while all is well.
+    public private(set) var refusal: Refusal?
+
+    /// Whether a line was too long.
+    public var hasOverflowed: Bool { refusal == .tooLong }
 
     /// How many bytes are allocated for the unterminated line.
     package private(set) var capacity = 0
+
+    /// Tests lower it to see what happens when memory runs out.
+    package var memoryLimit = Int.max
 
     /// The unterminated line: `capacity` bytes from `malloc`, of which `pendingByteCount` are filled.
     private var storage: UnsafeMutableRawPointer?
@@ -55,37 +69,32 @@ public struct LineFramer: ~Copyable {
     /// only during the call. What follows the last newline is kept for later.
     ///
     /// Returns false when a line is longer than ``maximumLineLength``, which shows as soon as that many bytes have come
-    /// without a newline. The lines before it have been emitted; it and everything after it is discarded, and every
-    /// later append returns false at once. A line of exactly the maximum, newline included, is accepted.
-    ///
-    /// Traps if memory for the tail cannot be had.
+    /// without a newline, or when there is no memory for it; ``refusal`` tells the two apart. The lines before it have been
+    /// emitted; it and everything after it is discarded, and every later append returns false at once. A line of exactly
+    /// the maximum, newline included, is accepted.
     public mutating func append(_ bytes: RawSpan, emit: (RawSpan) -> Void) -> Bool {
-        guard !hasOverflowed else { return false }
+        guard refusal == nil else { return false }
         let cut = bytes.withUnsafeBytes { split($0) }
         if cut.pendingEnd > 0 {
-            keep(bytes.extracting(0..<cut.pendingEnd))
+            guard keep(bytes.extracting(0..<cut.pendingEnd)) else { return refuse(.outOfMemory) }
             emitPending(to: emit)
         }
         if cut.wholeEnd > cut.pendingEnd {
             emit(bytes.extracting(cut.pendingEnd..<cut.wholeEnd))
         }
-        guard !cut.isTooLong else {
-            hasOverflowed = true
-            release()
-            return false
-        }
-        keep(bytes.extracting(cut.wholeEnd..<bytes.byteCount))
-        return true
+        guard !cut.isTooLong else { return refuse(.tooLong) }
+        return keep(bytes.extracting(cut.wholeEnd..<bytes.byteCount)) || refuse(.outOfMemory)
     }
 
     /// Ends the stream: an unterminated tail, if there is one, is lent to `emit` with a newline added.
     ///
-    /// Emits nothing after a line that was too long. A framer that has not overflowed can be used again, as if new.
+    /// Emits nothing after a line that was refused. A framer that has refused none can be used again, as if new.
     /// The original does the same at end of stream.
     public mutating func finish(emit: (RawSpan) -> Void) {
         guard pendingByteCount > 0 else { return }
-        // There is always room: a tail is shorter than the longest line.
-        keep([NewlineScan.newline].span.bytes)
+        // There is always room: a tail is shorter than the longest line, and was given a byte more than it needed.
+        storage!.storeBytes(of: NewlineScan.newline, toByteOffset: pendingByteCount, as: UInt8.self)
+        pendingByteCount += 1
         emitPending(to: emit)
     }
 
@@ -130,14 +139,23 @@ public struct LineFramer: ~Copyable {
 
     // MARK: - The tail
 
-    /// Adds `bytes` to the pending line; together they are never more than `maximumLineLength`.
-    private mutating func keep(_ bytes: RawSpan) {
-        guard !bytes.isEmpty else { return }
-        reserve(pendingByteCount + bytes.byteCount)
+    /// Adds `bytes` to the pending line; together they are never more than `maximumLineLength`. False: no memory.
+    private mutating func keep(_ bytes: RawSpan) -> Bool {
+        guard !bytes.isEmpty else { return true }
+        // With a byte for the newline that `finish` may have to add.
+        guard reserve(min(maximumLineLength, pendingByteCount + bytes.byteCount + 1)) else { return false }
         bytes.withUnsafeBytes { source in
             storage!.advanced(by: pendingByteCount).copyMemory(from: source.baseAddress!, byteCount: source.count)
         }
         pendingByteCount += bytes.byteCount
+        return true
+    }
+
+    /// Always false.
+    private mutating func refuse(_ reason: Refusal) -> Bool {
+        refusal = reason
+        release()
+        return false
     }
 
     /// Lends the pending line, which ends in a newline by now, and forgets it.
@@ -149,15 +167,17 @@ public struct LineFramer: ~Copyable {
 
     /// Doubles the memory until it holds `count` bytes, so that a line in many pieces is copied a bounded number of
     /// times, but takes no more than the longest line needs.
-    private mutating func reserve(_ count: Int) {
-        guard count > capacity else { return }
+    private mutating func reserve(_ count: Int) -> Bool {
+        guard count > capacity else { return true }
         let doubled = capacity > maximumLineLength / 2 ? maximumLineLength : max(capacity * 2, 256)
-        let newCapacity = min(maximumLineLength, max(count, doubled))
-        guard let grown = realloc(storage, newCapacity) else {
-            preconditionFailure("out of memory for a line of \(count) bytes")
+        // If that is too much, just enough.
+        for wanted in [min(maximumLineLength, max(count, doubled)), count] {
+            guard wanted <= memoryLimit, let grown = realloc(storage, wanted) else { continue }
+            storage = grown
+            capacity = wanted
+            return true
         }
-        storage = grown
-        capacity = newCapacity
+        return false
     }
 
     private mutating func release() {

@@ -232,4 +232,45 @@ struct LineFramerTests {
     private func copy(_ span: RawSpan) -> [UInt8] {
         span.withUnsafeBytes { Array($0) }
     }
+
+    // MARK: - No memory
+
+    @Test(
+        "Without memory for a tail it refuses it, says so, and has emitted the lines before", arguments: [1, 7, 1000])
+    func refusesForWantOfMemory(chunk: Int) {
+        var framer = LineFramer(maximumLineLength: 100_000)
+        framer.memoryLimit = 600
+        let tail = String(repeating: "x", count: 599)
+        #expect(append("a\nb\n" + tail, to: &framer, chunk: chunk).runs.joined() == "a\nb\n")
+        #expect(framer.refusal == nil)
+        #expect(framer.pendingByteCount == 599)
+        let result = append("y", to: &framer)
+        #expect(!result.isAccepted && result.runs.isEmpty)
+        #expect(framer.refusal == .outOfMemory)
+        let hasOverflowed = framer.hasOverflowed
+        #expect(!hasOverflowed)
+        #expect(framer.capacity == 0 && framer.pendingByteCount == 0)
+        #expect(!append("z\n", to: &framer).isAccepted)
+        var ends = 0
+        framer.finish { _ in ends += 1 }
+        #expect(ends == 0)
+    }
+
+    @Test("With just enough memory it does without doubling, and has a byte for the newline of the end")
+    func justEnoughMemory() {
+        var framer = LineFramer(maximumLineLength: 100_000)
+        framer.memoryLimit = 301
+        #expect(append(String(repeating: "x", count: 300), to: &framer, chunk: 50).isAccepted)
+        var last = 0
+        framer.finish { last = $0.byteCount }
+        #expect(last == 301)
+        #expect(framer.refusal == nil)
+    }
+
+    @Test("A line too long is told apart from one without memory")
+    func tellsRefusalsApart() {
+        var framer = LineFramer(maximumLineLength: 10)
+        #expect(!append("12345678901", to: &framer).isAccepted)
+        #expect(framer.refusal == .tooLong)
+    }
 }
