@@ -19,13 +19,17 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Handles/TimerHandle.swift
     Sources/UVLoop/Interop/Casts.swift
     Sources/UVLoop/Interop/Check.swift
+    Sources/UVLoop/Interop/Trap.swift
     Sources/UVLoop/Loop/BrokenPipeMask.swift
+    Sources/UVLoop/Loop/FirstLoop.swift
     Sources/UVLoop/Loop/Lock.swift
     Sources/UVLoop/Loop/Loop+Work.swift
     Sources/UVLoop/Loop/Loop.swift
     Sources/UVLoop/Loop/LoopRemote.swift
     Sources/UVLoop/Loop/LoopThread.swift
+    Sources/UVLoop/Loop/ThreadPool.swift
     Sources/UVLoop/Loop/Ticker.swift
+    Sources/UVLoop/Loop/Watches.swift
     Sources/UVLoop/Process/CStringArray.swift
     Sources/UVLoop/Process/ChildProcess+Configuration.swift
     Sources/UVLoop/Process/ChildProcess.swift
@@ -54,6 +58,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Streams/ReadBuffer.swift
     Sources/UVLoop/Streams/SocketPath.swift
     Sources/UVLoop/Streams/SocketProbe.swift
+    Sources/UVLoop/Values/Deadline.swift
     Sources/UVLoop/Values/LibUV.swift
     Sources/UVLoop/Values/Milliseconds.swift
     Sources/UVLoop/Values/RawText.swift
@@ -100,6 +105,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperManager+LogSweep.swift
     Sources/UVKeeper/KeeperManager+Spawning.swift
     Sources/UVKeeper/KeeperManager+Stopping.swift
+    Sources/UVKeeper/KeeperManager+Work.swift
     Sources/UVKeeper/KeeperManager+Writing.swift
     Sources/UVKeeper/KeeperManager.swift
     Sources/UVKeeper/KeeperWitness.swift

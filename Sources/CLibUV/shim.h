@@ -27,6 +27,7 @@
 #include <sys/xattr.h>
 
 #if defined(__linux__)
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -212,7 +213,31 @@ static inline pid_t uvkeeper_ended_child(void) {
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
 }
 
+/// The calling thread's number, and whether this process has a thread of that number. Numbers exist on Linux only.
+static inline int uvkeeper_thread_id(void) {
 #if defined(__linux__)
+    return (int)syscall(SYS_gettid);
+#else
+    return 0;
+#endif
+}
+
+static inline int uvkeeper_thread_exists(int thread) {
+#if defined(__linux__)
+    return syscall(SYS_tgkill, getpid(), thread, 0) == 0;
+#else
+    (void)thread;
+    return 0;
+#endif
+}
+
+#if defined(__linux__)
+
+/// Adds a descriptor to an epoll instance, to be told of nothing but errors; 0 too if it is there already.
+static inline int uvkeeper_reserve_watch(int epoll, int descriptor) {
+    struct epoll_event event = {.events = 0, .data = {.fd = descriptor}};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 || errno == EEXIST ? 0 : -1;
+}
 
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
 extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);

@@ -33,6 +33,8 @@ public enum KeeperError: Error, Hashable, Sendable {
     case connection(String, UVError)
     /// The keeper did not take or confirm what was sent within the time for it.
     case timedOut(Duration)
+    /// The threads that look through the sessions directory cannot be made.
+    case noThreads(UVError)
     /// The manager was closed first.
     case closed
 }
@@ -72,6 +74,9 @@ extension KeeperError: CustomStringConvertible {
         case .connection(let path, let error): "the connection to \(path) failed: \(error)"
         case .timedOut(let time):
             "the keeper did not take everything within \(time); it may be frozen, or its child does not read"
+        case .noThreads(let error):
+            "cannot make the threads that read the sessions directory (\(error)); raise the limit of processes (ulimit -u, "
+                + "or the container's pids.max)"
         case .closed: "the manager was closed"
         }
     }

@@ -39,26 +39,31 @@ extension KeeperManager {
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
         let now = ProcessDetails.uptime
         let ends = [KeeperPaths.keeperPIDEnd, KeeperPaths.temporarySocketEnd, KeeperPaths.temporaryFileEnd]
-        loop.queueWork { [paths] in
-            KeeperManager.names(in: paths, endingIn: ends)
-        } completion: { result in
+        queueWork(onDirectory: { [paths] in KeeperManager.names(in: paths, endingIn: ends) }) { result in
             switch result {
-            case .failure(let error): completion(.failure(.file(self.sessionsDirectory, error)))
-            case .success(let names): self.inspect(names) { self.decide($0, foundAt: now, completion) }
+            case .failure(let error): completion(.failure(error))
+            case .success(let names):
+                self.inspect(names) { result in
+                    switch result {
+                    case .failure(let error): completion(.failure(error))
+                    case .success(let inspections): self.decide(inspections, foundAt: now, completion)
+                    }
+                }
             }
         }
     }
 
     /// Looks at the sessions that have a pid file, on all four threads of libuv's pool if there are many; old temporary
     /// files are removed.
-    private func inspect(_ names: [String], completion: @escaping ([[KeeperInspection]]) -> Void) {
+    private func inspect(_ names: [String], completion: @escaping (Result<[[KeeperInspection]], KeeperError>) -> Void) {
         let looksForChild = options.isChildAlive == nil
         let slices = max(1, min(4, names.count / 64))
         var inspections = [[KeeperInspection]](repeating: [], count: slices)
+        var failure: KeeperError?
         var slicesLeft = slices
         for slice in 0..<slices {
             let part = names[names.count * slice / slices..<names.count * (slice + 1) / slices]
-            loop.queueWork { [paths] in
+            queueWork { [paths] in
                 part.compactMap { name -> KeeperInspection? in
                     guard let session = paths.sessionID(ofKeeperPIDFileNamed: name) else {
                         KeeperCleanup.removeTemporary(named: name, in: paths)
@@ -66,10 +71,13 @@ extension KeeperManager {
                     }
                     return KeeperInspection(session, paths: paths, looksForChild: looksForChild)
                 }
-            } completion: {
-                inspections[slice] = $0
+            } completion: { result in
+                switch result {
+                case .success(let found): inspections[slice] = found
+                case .failure(let error): failure = error
+                }
                 slicesLeft -= 1
-                if slicesLeft == 0 { completion(inspections) }
+                if slicesLeft == 0 { completion(failure.map { .failure($0) } ?? .success(inspections)) }
             }
         }
     }
@@ -106,9 +114,10 @@ extension KeeperManager {
         forgetEnded(except: discovery.keepers)
         guard !dead.isEmpty else { return finish(discovery, completion) }
         let terminated = Set(discovery.terminated)
-        loop.queueWork { [paths, dead] in
+        queueWork { [paths, dead] in
             dead.filter { KeeperCleanup.remove($0.session, paths: paths, terminated: $0.terminated) }.map(\.session)
-        } completion: { removed in
+        } completion: { result in
+            guard case .success(let removed) = result else { return self.finish(discovery, completion) }
             discovery.removed = removed.filter { !terminated.contains($0) }
             // A new keeper may have been started while the files of the old one went.
             for session in discovery.removed {

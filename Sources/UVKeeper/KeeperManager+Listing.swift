@@ -71,11 +71,7 @@ extension KeeperManager {
     public func listKeepers(completion: @escaping (Result<[KeeperStatus], KeeperError>) -> Void) {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
-        loop.queueWork { [paths] in
-            KeeperManager.list(paths)
-        } completion: { result in
-            completion(result.mapError { .file(self.sessionsDirectory, $0) })
-        }
+        queueWork(onDirectory: { [paths] in KeeperManager.list(paths) }, completion: completion)
     }
 
     private static func list(_ paths: KeeperPaths) -> Result<[KeeperStatus], UVError> {

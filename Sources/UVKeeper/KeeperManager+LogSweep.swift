@@ -26,11 +26,7 @@ extension KeeperManager {
     ) {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
-        loop.queueWork { [paths] in
-            KeeperManager.sweep(paths, maximumBytes)
-        } completion: { result in
-            completion(result.mapError { .file(self.sessionsDirectory, $0) })
-        }
+        queueWork(onDirectory: { [paths] in KeeperManager.sweep(paths, maximumBytes) }, completion: completion)
     }
 
     private static func sweep(_ paths: KeeperPaths, _ maximumBytes: Int) -> Result<LogSweep, UVError> {

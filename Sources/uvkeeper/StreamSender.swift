@@ -93,25 +93,35 @@ final class StreamSender {
     private func readMore() {
         guard !isReading, !isFinished, completion != nil else { return }
         isReading = true
-        loop.queueWork { () -> Result<[UInt8], UVError> in
-            do throws(UVError) {
-                return .success(try Descriptors.read(from: 0, limit: StreamSender.chunk))
-            } catch {
-                return .failure(error)
+        do throws(UVError) {
+            try loop.queueWork { () -> Result<[UInt8], UVError> in
+                do throws(UVError) {
+                    return .success(try Descriptors.read(from: 0, limit: StreamSender.chunk))
+                } catch {
+                    return .failure(error)
+                }
+            } completion: { [self] result in
+                isReading = false
+                received(result)
             }
-        } completion: { [self] result in
+        } catch {
             isReading = false
-            lastMove = LibUV.monotonicTime
-            guard completion != nil, let connection else { return }
-            if hasSessionEnded { return endedBeforeInput(result) }
-            switch result {
-            case .failure(let error):
-                connection.close()
-                let failure = SendFailure.keeper(.file("stdin", error))
-                end(bytes == 0 ? .refused(failure) : .unknown(failure))
-            case .success(let chunk) where chunk.isEmpty: finish(connection)
-            case .success(let chunk): send(chunk, connection)
-            }
+            let error = error
+            loop.onNextTick { [self] in received(.failure(error)) }
+        }
+    }
+
+    private func received(_ result: Result<[UInt8], UVError>) {
+        lastMove = LibUV.monotonicTime
+        guard completion != nil, let connection else { return }
+        if hasSessionEnded { return endedBeforeInput(result) }
+        switch result {
+        case .failure(let error):
+            connection.close()
+            let failure = SendFailure.keeper(.file("stdin", error))
+            end(bytes == 0 ? .refused(failure) : .unknown(failure))
+        case .success(let chunk) where chunk.isEmpty: finish(connection)
+        case .success(let chunk): send(chunk, connection)
         }
     }
 

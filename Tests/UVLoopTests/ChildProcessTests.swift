@@ -199,4 +199,29 @@ func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: Pro
         #expect(getsid(pid) == pid)
         try Processes.send(.kill, to: pid)
     }
+
+    @Test("is signalled where a sandbox refuses to do it through a pidfd") func refusedPidfdSignal() throws {
+        try expectScenario("refused-pidfd-signal")
+    }
+
+    @Test("whose watch the loop closes tells its owner, once, and not its exit") func canceled() throws {
+        try withLoop { loop in
+            var events: [String] = []
+            let child = try ChildProcess(.init(executable: "sleep", arguments: ["1000"]), on: loop) { _, _ in
+                events.append("exit")
+            }
+            child.onCanceled = { child in
+                events.append("canceled")
+                #expect(!child.isRunning)
+            }
+            loop.closeHandles()
+            #expect(events.isEmpty)
+            loop.run()
+            #expect(events == ["canceled"])
+            #expect(throws: UVError.noProcess) { try child.kill() }
+            try Processes.send(.kill, to: child.pid)
+            var status: CInt = 0
+            #expect(waitpid(child.pid, &status, 0) == child.pid)
+        }
+    }
 }

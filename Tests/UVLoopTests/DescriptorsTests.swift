@@ -21,7 +21,7 @@ import UVLoop
             let reader = try PipeStream(takingOwnershipOf: ours, on: loop)
             let writer = try PipeStream(takingOwnershipOf: theirs, on: loop)
             var text = ""
-            loop.queueWork {
+            try loop.queueWork {
                 (try? Descriptors.read(from: ours)) ?? []
             } completion: { bytes in
                 text = String(decoding: bytes, as: UTF8.self)

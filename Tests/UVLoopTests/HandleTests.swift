@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 import UVLoop
@@ -123,6 +124,86 @@ import UVLoop
             #expect(!timer.isActive)
             #expect(timer.dueIn >= .zero)
             #expect(!loop.isAlive)
+        }
+    }
+
+    @Test("that its loop closes tells its owner once, as its last callback") func toldOfForeignClose() throws {
+        try withLoop { loop in
+            var order: [String] = []
+            let timer = try TimerHandle(on: loop)
+            timer.onCanceled = { order.append("canceled") }
+            loop.closeHandles()
+            loop.closeHandles()
+            #expect(timer.isClosing)
+            #expect(order.isEmpty)
+            loop.run()
+            #expect(order == ["canceled"])
+            #expect(timer.onCanceled == nil)
+        }
+    }
+
+    @Test("that its owner closes, first or too, tells nobody but those who asked", arguments: [true, false])
+    func ownCloseIsNotTold(_ isFirst: Bool) throws {
+        try withLoop { loop in
+            var order: [String] = []
+            let timer = try TimerHandle(on: loop)
+            timer.onCanceled = { order.append("canceled") }
+            if !isFirst { loop.closeHandles() }
+            timer.close { order.append("closed") }
+            loop.closeHandles()
+            loop.run()
+            #expect(order == ["closed"])
+        }
+    }
+
+    @Test("that its loop has closed can be started and stopped without effect") func usedAfterForeignClose() throws {
+        try withLoop { loop in
+            let timer = try TimerHandle(on: loop)
+            let idle = try IdleHandle(on: loop)
+            let check = try CheckHandle(on: loop)
+            let prepare = try PrepareHandle(on: loop)
+            let signal = try SignalHandle(on: loop)
+            let (one, other) = socketPair()
+            defer { for descriptor in [one, other] { Glibc.close(descriptor) } }
+            let poll = try PollHandle(descriptor: one, on: loop)
+            let use = {
+                timer.start(after: .zero) { _ in Issue.record("fired") }
+                idle.start { _ in Issue.record("called") }
+                check.start { _ in Issue.record("called") }
+                prepare.start { _ in Issue.record("called") }
+                #expect(throws: UVError.canceled) { try signal.start(.continue) { _, _ in } }
+                #expect(throws: UVError.canceled) { try poll.start(.readable) { _, _, _ in } }
+                #expect(throws: UVError.canceled) { try timer.again() }
+                for stop in [timer.stop, idle.stop, check.stop, prepare.stop, signal.stop, poll.stop] { stop() }
+            }
+            loop.closeHandles()
+            use()
+            loop.run()
+            use()
+            #expect(!loop.isAlive)
+        }
+    }
+
+    @Test("touches nothing of its loop once that has closed") func afterLoop() throws {
+        let loop = try Loop()
+        let timer = try TimerHandle(on: loop)
+        timer.start(after: .seconds(3600)) { _ in }
+        let repeating = try TimerHandle(on: loop)
+        repeating.start(after: .seconds(3600), repeating: .seconds(1)) { _ in }
+        loop.closeHandles()
+        loop.run()
+        try loop.close()
+        #expect(loop.isClosed)
+        for timer in [timer, repeating] {
+            #expect(throws: UVError.canceled) { try timer.again() }
+            #expect(timer.dueIn == .zero)
+            timer.start(after: .zero) { _ in }
+            timer.repeatInterval = .seconds(2)
+            timer.ref()
+            timer.unref()
+            timer.stop()
+            timer.close()
+            #expect(!timer.isActive)
         }
     }
 }

@@ -72,7 +72,7 @@ import UVLoop
     @Test("counts requests under way when it refuses to close") func refusesToCloseWithRequests() throws {
         let loop = try Loop()
         var done = false
-        loop.queueWork({}) { done = true }
+        try loop.queueWork({}) { done = true }
         #expect(throws: LoopStillOpen.self) { try loop.close() }
         loop.run()
         #expect(done)
@@ -192,5 +192,51 @@ import UVLoop
 
     @Test("that cannot be made for want of descriptors leaks none") func withoutDescriptors() throws {
         try expectScenario("loop-without-descriptors")
+    }
+
+    @Test("that cannot be made as the first of a process, for want of descriptors, is an error")
+    func firstWithoutDescriptors()
+        throws
+    {
+        for free in 0..<8 { try expectScenario("first-loop", "\(free)") }
+    }
+
+    @Test("without watches in the kernel for what it opens says so, and aborts nothing") func withoutWatches() throws {
+        try expectScenario("without-watches")
+    }
+
+    @Test("is used by the thread that runs it, then by the one that takes it over") func changesThreads() throws {
+        try expectScenario("loop-changes-threads")
+    }
+
+    @Test("that is forgotten after an error ends nothing") func forgotten() throws {
+        try expectScenario("forgotten-loop")
+    }
+
+    @Test(
+        "traps with a sentence when it is misused",
+        arguments: [
+            ("timer-on-wrong-thread", "used on the loop's thread only"),
+            ("timer-on-wrong-thread-while-idle", "used on the loop's thread only"),
+            ("tick-on-wrong-thread", "used on the loop's thread only"),
+            ("nested-run", "Loop.run: the loop is running already"),
+            ("run-after-close", "Loop.run: the loop is closed"),
+            ("close-after-close", "Loop.close: the loop is closed"),
+            ("tick-after-close", "the loop is closed"),
+            ("idle-time-after-close", "the loop is closed"),
+            ("work-after-close", "the loop is closed"),
+            ("timer-after-close", "the loop is closed"),
+            ("start-after-own-close", "TimerHandle.start: the timer is closed"),
+            ("write-after-own-close", "PipeStream.write: the stream is closed"),
+            ("write-after-shutdown", "PipeStream.write: after shutdown"),
+        ])
+    func misuse(_ scenario: String, _ sentence: String) throws {
+        let helper = try siblingExecutable("uvloop-test-helper")
+        let result = try runProgram("env", ["SWIFT_BACKTRACE=enable=no", helper, "misuse", scenario])
+        guard case .signaled = result.status else {
+            Issue.record("\(String(describing: result.status)): \(result.output)")
+            return
+        }
+        #expect(result.output.contains(sentence), "\(result.output)")
     }
 }

@@ -48,7 +48,7 @@ import UVLoop
                 close(theirs)
                 let stream = try PipeStream(takingOwnershipOf: ours, on: loop)
                 stream.write([1]) { _ in }
-                loop.queueWork({ usleep(20_000) }) {
+                try loop.queueWork({ usleep(20_000) }) {
                     expectNoError { () throws(UVError) in
                         let timer = try TimerHandle(on: loop)
                         timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { _ in }

@@ -7,7 +7,7 @@ import UVLoop
     @Test("hands its result to the loop on a later tick") func result() throws {
         try withLoop { loop in
             var results: [Int] = []
-            for number in 0..<20 { loop.queueWork({ number * 2 }) { results.append($0) } }
+            for number in 0..<20 { try loop.queueWork({ number * 2 }) { results.append($0) } }
             #expect(results.isEmpty)
             loop.run()
             #expect(results.sorted() == (0..<20).map { $0 * 2 })
@@ -19,9 +19,9 @@ import UVLoop
             let submitted = Mutex(false)
             var done = false
             let remote = loop.remote
-            loop.queueWork({ remote.submit { _ in submitted.withLock { $0 = true } } }) { accepted in
+            try loop.queueWork({ remote.submit { _ in submitted.withLock { $0 = true } } }) { accepted in
                 #expect(accepted)
-                loop.queueWork({ 1 }) { _ in done = true }
+                expectNoError { () throws(UVError) in try loop.queueWork({ 1 }) { _ in done = true } }
             }
             loop.run()
             #expect(done)
@@ -35,8 +35,12 @@ import UVLoop
         try withLoop { loop in
             let token = Token()
             released = token
-            loop.queueWork({ _ = token }) { _ = token }
+            try loop.queueWork({ _ = token }) { _ = token }
         }
         #expect(released == nil)
+    }
+
+    @Test("that cannot have its threads is an error, and comes later when it can") func withoutThreads() throws {
+        try expectScenario("work-without-threads")
     }
 }

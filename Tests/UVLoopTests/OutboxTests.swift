@@ -11,7 +11,8 @@ import Testing
             var expected: [UInt8] = []
             for size in [0, 1, 4095, 4096, 100_000, 3] {
                 let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: size + round), count: size)
-                bytes.withUnsafeBytes { outbox.append($0) }
+                let isAppended = bytes.withUnsafeBytes { outbox.append($0) }
+                #expect(isAppended)
                 expected += bytes
             }
             let count = outbox.count
@@ -22,5 +23,18 @@ import Testing
             let isEmpty = outbox.isEmpty
             #expect(isEmpty)
         }
+    }
+
+    @Test("without memory for more keeps what it has, and takes what still fits") func outOfMemory() {
+        var outbox = Outbox()
+        outbox.memoryLimit = 10_000
+        let half = [UInt8](repeating: 1, count: 6000)
+        let isFirstTaken = half.withUnsafeBytes { outbox.append($0) }
+        // Twice as much would be too much; just enough is not.
+        let isRestTaken = half[..<4000].withUnsafeBytes { outbox.append($0) }
+        let isMoreTaken = half.withUnsafeBytes { outbox.append($0) }
+        #expect(isFirstTaken && isRestTaken && !isMoreTaken)
+        let isEqual = outbox.bytes.elementsEqual(half + half[..<4000])
+        #expect(isEqual)
     }
 }

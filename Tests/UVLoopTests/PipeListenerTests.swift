@@ -169,4 +169,8 @@ import Testing
             }
         }
     }
+
+    @Test("that cannot be finished leaves no socket file behind") func leavesNothing() throws {
+        try expectScenario("unfinished-files")
+    }
 }

@@ -49,6 +49,8 @@ public final class OpenFile {
             statusAtOpening = status
         } catch {
             Descriptors.close(descriptor)
+            // Made by this call, so nobody misses it; the error that is told is the first one.
+            if mode == .createNew { _ = unlink(path) }
             throw error
         }
     }

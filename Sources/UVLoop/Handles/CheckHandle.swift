@@ -14,8 +14,7 @@ public final class CheckHandle: Handle {
     /// Calls `body` from the next tick on; for a started watcher, in place of the former one.
     /// Mirrors `uv_check_start`.
     public func start(_ body: @escaping (CheckHandle) -> Void) {
-        loop.assertOnLoop()
-        precondition(!isClosing, "CheckHandle.start: the watcher is closed")
+        guard isUsable("CheckHandle.start: the watcher is closed") else { return }
         self.body = body
         // Fails only without a callback; starting twice is a no-op for libuv.
         _ = uv_check_start(raw.check) { raw in
@@ -24,9 +23,10 @@ public final class CheckHandle: Handle {
         }
     }
 
-    /// Stops calling back; it can be started again. Mirrors `uv_check_stop`.
+    /// Stops calling back; it can be started again. Does nothing after a close. Mirrors `uv_check_stop`.
     public func stop() {
-        loop.assertOnLoop()
+        guard !isClosing else { return }
+        loop.requireOwner()
         // Always returns 0.
         _ = uv_check_stop(raw.check)
         body = nil

@@ -15,6 +15,22 @@ public class Handle {
 
     private var closeCompletions: [() -> Void] = []
     private var isClosed = false
+    private var closer = Closer.nobody
+
+    private enum Closer {
+        case nobody
+        /// Whoever has the handle: it is not to be used any more.
+        case owner
+        /// ``Loop/closeHandles()``, which the owner is told of.
+        case loop
+        /// The handle itself, after a failure that its owner is told of in its own way.
+        case failure
+    }
+
+    /// Called once, as the handle's last callback, when the owner did not close it: ``Loop/closeHandles()`` or
+    /// ``LoopThread/shutdown()`` did. Work that waited for the handle ends here. Until then, and after it, starting the
+    /// handle or writing to it does nothing or fails with ``UVError/canceled``. Not called after ``close(_:)``.
+    public final var onCanceled: (() -> Void)?
 
     /// Allocates the zeroed C struct, lets `initialise` set it up, and takes the one retain that lasts until the close
     /// callback. When `initialise` fails nothing is left to close.
@@ -23,7 +39,7 @@ public class Handle {
         on loop: Loop,
         initialise: (UnsafeMutablePointer<Raw>) -> CInt,
     ) throws(UVError) {
-        loop.preconditionOnLoop()
+        loop.requireOwner()
         let memory = UnsafeMutableRawPointer.allocate(
             byteCount: MemoryLayout<Raw>.size,
             alignment: MemoryLayout<Raw>.alignment,
@@ -54,16 +70,19 @@ public class Handle {
     /// Whether this handle, when active, keeps ``Loop/run(_:)`` from returning; true at first. Mirrors `uv_has_ref`.
     public final var isReferenced: Bool { uv_has_ref(raw) != 0 }
 
-    /// Lets the handle keep the loop running. Idempotent: it is a flag, not a count (H60). Mirrors `uv_ref`.
+    /// Lets the handle keep the loop running. Idempotent: it is a flag, not a count (H60). Does nothing after a close.
+    /// Mirrors `uv_ref`.
     public final func ref() {
-        loop.assertOnLoop()
+        guard !isClosing else { return }
+        loop.requireOwner()
         uv_ref(raw)
     }
 
     /// Lets ``Loop/run(_:)`` return although this handle is active. It still works while the loop runs for other
-    /// reasons. Mirrors `uv_unref`.
+    /// reasons. Does nothing after a close. Mirrors `uv_unref`.
     public final func unref() {
-        loop.assertOnLoop()
+        guard !isClosing else { return }
+        loop.requireOwner()
         uv_unref(raw)
     }
 
@@ -71,15 +90,33 @@ public class Handle {
     /// `completion` runs as the handle's last callback.
     ///
     /// Idempotent; every completion passed before the end is called once. A completion passed after the handle has
-    /// closed is called on the next tick. Mirrors `uv_close`.
+    /// closed is called on the next tick. Using the handle afterwards is a programming error. Mirrors `uv_close`.
     public final func close(_ completion: (() -> Void)? = nil) {
+        closer = .owner
+        onCanceled = nil
         guard !isClosed else {
             // Harmless even when the loop has closed since.
             if let completion { loop.onNextTick(completion) }
             return
         }
-        loop.preconditionOnLoop()
+        loop.requireOwner()
         if let completion { closeCompletions.append(completion) }
+        beginClose()
+    }
+
+    /// Closes a handle on behalf of its loop; does nothing for one that is closing.
+    final func cancel() { close(by: .loop) }
+
+    /// Closes a handle that cannot be used any more, which its owner learns in another way.
+    final func closeAfterFailure() { close(by: .failure) }
+
+    private func close(by closer: Closer) {
+        guard !isClosing else { return }
+        self.closer = closer
+        beginClose()
+    }
+
+    private func beginClose() {
         // A second close would be an assertion of libuv's (H33).
         guard uv_is_closing(raw) == 0 else { return }
         willClose()
@@ -87,10 +124,26 @@ public class Handle {
             let handle = Unmanaged<Handle>.fromOpaque(raw!.pointee.data).takeRetainedValue()
             handle.isClosed = true
             handle.didClose()
+            if let onCanceled = handle.onCanceled.take(), handle.isCanceled { onCanceled() }
             let completions = handle.closeCompletions
             handle.closeCompletions = []
             for completion in completions { completion() }
         }
+    }
+
+    /// Whether the loop has closed the handle, and its owner has not closed it too since.
+    final var isCanceled: Bool { closer == .loop }
+
+    /// At the doors: whether the handle can be used. False if it was closed by another than its owner, which is nobody's
+    /// mistake; traps with the sentence if its owner has closed it.
+    @inline(__always)
+    final func isUsable(_ sentence: @autoclosure () -> String) -> Bool {
+        guard isClosing else {
+            loop.requireOwner()
+            return true
+        }
+        require(closer != .owner, sentence())
+        return false
     }
 
     /// For subclasses: called once, before libuv is told to close the handle.

@@ -15,8 +15,7 @@ public final class IdleHandle: Handle {
     /// Calls `body` from the next tick on; for a started watcher, in place of the former one.
     /// Mirrors `uv_idle_start`.
     public func start(_ body: @escaping (IdleHandle) -> Void) {
-        loop.assertOnLoop()
-        precondition(!isClosing, "IdleHandle.start: the watcher is closed")
+        guard isUsable("IdleHandle.start: the watcher is closed") else { return }
         self.body = body
         // Fails only without a callback; starting twice is a no-op for libuv.
         _ = uv_idle_start(raw.idle) { raw in
@@ -24,9 +23,10 @@ public final class IdleHandle: Handle {
         }
     }
 
-    /// Stops calling back; it can be started again. Mirrors `uv_idle_stop`.
+    /// Stops calling back; it can be started again. Does nothing after a close. Mirrors `uv_idle_stop`.
     public func stop() {
-        loop.assertOnLoop()
+        guard !isClosing else { return }
+        loop.requireOwner()
         // Always returns 0.
         _ = uv_idle_stop(raw.idle)
         body = nil

@@ -37,22 +37,32 @@ public final class PollHandle: Handle {
 
     /// Calls `body` on every tick on which one of `events` holds (level-triggered); an error ends the watch.
     /// Starting again changes events and callback. Mirrors `uv_poll_start`.
+    ///
+    /// - Throws: ``UVError/noSpace`` when the user's watches have run out, ``UVError/canceled`` when the loop has closed it.
     public func start(_ events: Events, _ body: @escaping (PollHandle, Events, UVError?) -> Void) throws(UVError) {
-        loop.assertOnLoop()
-        precondition(!isClosing, "PollHandle.start: the watcher is closed")
+        guard isUsable("PollHandle.start: the watcher is closed") else { throw .canceled }
         let status = uv_poll_start(raw.poll, CInt(events.rawValue)) { raw, status, events in
             let handle: PollHandle = object(raw!.pointee.data)
             handle.body?(handle, Events(rawValue: Int(events)), failure(status))
         }
         try check(status)
+        do throws(UVError) {
+            var descriptor: uv_os_fd_t = -1
+            try check(uv_fileno(raw, &descriptor))
+            try Watches.reserve(descriptor, on: loop.raw)
+        } catch {
+            // Always returns 0.
+            _ = uv_poll_stop(raw.poll)
+            throw error
+        }
         self.body = body
     }
 
     /// Stops watching; it can be started again. Does nothing after a close. Mirrors `uv_poll_stop`.
     public func stop() {
-        loop.assertOnLoop()
         // libuv would abort the process.
         guard !isClosing else { return }
+        loop.requireOwner()
         // Always returns 0.
         _ = uv_poll_stop(raw.poll)
         body = nil

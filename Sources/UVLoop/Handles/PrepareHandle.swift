@@ -14,8 +14,7 @@ public final class PrepareHandle: Handle {
     /// Calls `body` from the next tick on; for a started watcher, in place of the former one.
     /// Mirrors `uv_prepare_start`.
     public func start(_ body: @escaping (PrepareHandle) -> Void) {
-        loop.assertOnLoop()
-        precondition(!isClosing, "PrepareHandle.start: the watcher is closed")
+        guard isUsable("PrepareHandle.start: the watcher is closed") else { return }
         self.body = body
         // Fails only without a callback; starting twice is a no-op for libuv.
         _ = uv_prepare_start(raw.prepare) { raw in
@@ -24,9 +23,10 @@ public final class PrepareHandle: Handle {
         }
     }
 
-    /// Stops calling back; it can be started again. Mirrors `uv_prepare_stop`.
+    /// Stops calling back; it can be started again. Does nothing after a close. Mirrors `uv_prepare_stop`.
     public func stop() {
-        loop.assertOnLoop()
+        guard !isClosing else { return }
+        loop.requireOwner()
         // Always returns 0.
         _ = uv_prepare_stop(raw.prepare)
         body = nil

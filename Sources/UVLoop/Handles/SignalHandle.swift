@@ -19,14 +19,14 @@ public final class SignalHandle: Handle {
     ///
     /// A started watcher is started anew. Mirrors `uv_signal_start` and `uv_signal_start_oneshot`.
     ///
-    /// - Throws: ``UVError/invalidArgument`` for a signal that cannot be caught.
+    /// - Throws: ``UVError/invalidArgument`` for a signal that cannot be caught, ``UVError/canceled`` when the loop has
+    ///   closed it.
     public func start(
         _ signal: Signal,
         once: Bool = false,
         _ body: @escaping (SignalHandle, Signal) -> Void,
     ) throws(UVError) {
-        loop.assertOnLoop()
-        precondition(!isClosing, "SignalHandle.start: the watcher is closed")
+        guard isUsable("SignalHandle.start: the watcher is closed") else { throw .canceled }
         let status = uv_signal_start(
             raw.signal,
             { raw, number in
@@ -46,9 +46,9 @@ public final class SignalHandle: Handle {
 
     /// Stops watching; it can be started again. Does nothing after a close. Mirrors `uv_signal_stop`.
     public func stop() {
-        loop.assertOnLoop()
         // libuv would abort the process.
         guard !isClosing else { return }
+        loop.requireOwner()
         // Always returns 0.
         _ = uv_signal_stop(raw.signal)
         body = nil

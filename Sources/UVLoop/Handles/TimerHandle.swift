@@ -17,13 +17,12 @@ public final class TimerHandle: Handle {
 
     /// Calls `body` after `delay` and then, if `interval` is given, every `interval`; a running timer is started anew.
     ///
-    /// An interval counts from the end of the wait before it: a callback that takes long delays the next one (H52).
-    /// Mirrors `uv_timer_start`.
+    /// An interval counts from the end of the wait before it: a callback that takes long delays the next one (H52). Does
+    /// nothing for a timer that its loop has closed; its ``Handle/onCanceled`` tells. Mirrors `uv_timer_start`.
     public func start(
         after delay: Duration, repeating interval: Duration? = nil, _ body: @escaping (TimerHandle) -> Void
     ) {
-        loop.assertOnLoop()
-        precondition(!isClosing, "TimerHandle.start: the timer is closed")
+        guard isUsable("TimerHandle.start: the timer is closed") else { return }
         self.body = body
         uv_update_time(loop.raw)
         // Cannot fail: the callback is not null and the handle is not closing.
@@ -41,18 +40,20 @@ public final class TimerHandle: Handle {
     /// repeat. Mirrors `uv_timer_again`.
     ///
     /// - Throws: ``UVError/invalidArgument`` if the timer was never started, or has fired once and was given an interval
-    ///   afterwards: its callback is gone, ``start(after:repeating:_:)`` gives it one.
+    ///   afterwards: its callback is gone, ``start(after:repeating:_:)`` gives it one. ``UVError/canceled`` after a close.
     public func again() throws(UVError) {
-        loop.assertOnLoop()
+        guard !isClosing else { throw .canceled }
+        loop.requireOwner()
         guard body != nil || repeatInterval == nil else { throw .invalidArgument }
         uv_update_time(loop.raw)
         try check(uv_timer_again(raw.timer))
     }
 
     /// Pauses the timer: no callback runs until it is started again, or, if it repeats, until ``again()``.
-    /// Mirrors `uv_timer_stop`.
+    /// Does nothing after a close. Mirrors `uv_timer_stop`.
     public func stop() {
-        loop.assertOnLoop()
+        guard !isClosing else { return }
+        loop.requireOwner()
         // Always returns 0.
         _ = uv_timer_stop(raw.timer)
         // A repeating timer keeps its closure, since `again` may still need it.
@@ -66,12 +67,20 @@ public final class TimerHandle: Handle {
             let milliseconds = uv_timer_get_repeat(raw.timer)
             return milliseconds == 0 ? nil : .milliseconds(Int64(clamping: milliseconds))
         }
-        set { uv_timer_set_repeat(raw.timer, newValue.map { max(1, $0.milliseconds) } ?? 0) }
+        set {
+            guard !isClosing else { return }
+            loop.requireOwner()
+            uv_timer_set_repeat(raw.timer, newValue.map { max(1, $0.milliseconds) } ?? 0)
+        }
     }
 
-    /// The time until the next callback, zero when it is overdue or the timer is stopped; counted from the loop's cached
-    /// time. Mirrors `uv_timer_get_due_in`.
-    public var dueIn: Duration { .milliseconds(Int64(clamping: uv_timer_get_due_in(raw.timer))) }
+    /// The time until the next callback, zero when it is overdue or the timer is stopped or closed; counted from the loop's
+    /// cached time. Mirrors `uv_timer_get_due_in`.
+    public var dueIn: Duration {
+        guard !isClosing else { return .zero }
+        loop.requireOwner()
+        return .milliseconds(Int64(clamping: uv_timer_get_due_in(raw.timer)))
+    }
 
     private func fire() {
         // A timer that fires once lets go of its closure before the call, so that the closure may start it again.

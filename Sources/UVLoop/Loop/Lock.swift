@@ -12,7 +12,7 @@ final class Lock<Value>: @unchecked Sendable {
     init(_ value: sending Value) {
         // Fails only for want of memory for a kernel object that Linux and macOS do not need.
         let status = uv_mutex_init(mutex)
-        precondition(status == 0, "uv_mutex_init: \(UVError(rawValue: status))")
+        require(status == 0, "uv_mutex_init: \(UVError(rawValue: status))")
         self.value.initialize(to: value)
     }
 

@@ -5,12 +5,15 @@ extension Loop {
     ///
     /// For what would block the loop: scanning directories, reading files. The pool has four threads, shared by the whole
     /// process (`UV_THREADPOOL_SIZE`). The loop stays alive until the completion has run. Mirrors `uv_queue_work`.
+    ///
+    /// - Throws: ``UVError/wouldBlock`` when the pool's threads cannot be made, at a limit of the user's or the container's;
+    ///   then `completion` does not run. Once it has worked in a process, it does not throw there any more.
     public func queueWork<Value: Sendable>(
         _ work: @escaping @Sendable () -> Value,
         completion: @escaping (Value) -> Void,
-    ) {
-        assertOnLoop()
-        precondition(!isClosed, "Loop.queueWork: the loop is closed")
+    ) throws(UVError) {
+        requireOwner()
+        try ThreadPool.prepare()
         let job = Job(work: work, completion: completion)
         let request = UnsafeMutablePointer<uv_work_t>.allocate(capacity: 1)
         // Released in the completion callback below.
@@ -26,7 +29,7 @@ extension Loop {
                 job.complete()
             },
         )
-        precondition(status == 0, "uv_queue_work fails only without a work callback")
+        require(status == 0, "uv_queue_work fails only without a work callback")
     }
 }
 

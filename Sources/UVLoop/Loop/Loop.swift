@@ -2,9 +2,13 @@ internal import CLibUV
 
 /// One libuv loop: it waits for events and calls back, all on one thread.
 ///
-/// A loop is used by one thread at a time: the one that is inside ``run(_:)``, or, while it does not run, the one that
-/// owns it. Other threads reach it through ``remote`` only. A callback never runs inside the call that requested it.
-/// A loop ends with ``close()``; dropping one that was not closed leaks it. Mirrors `uv_loop_t`.
+/// A loop has one owner, a thread: the one that made it, then the one that runs it or ran it last. The loop, its handles
+/// and what is built on them are used there only; elsewhere they trap with a sentence, in release builds too. Other
+/// threads reach the loop through ``remote``. ``run(_:)`` and ``close()`` make the calling thread the owner, and so does
+/// ``takeOver()``, for a host that uses a loop between its runs from changing threads, one at a time.
+///
+/// A callback never runs inside the call that requested it. A loop ends with ``close()``; dropping one that was not closed
+/// leaks it, with a note on stderr in debug builds. Mirrors `uv_loop_t`.
 public final class Loop {
     /// How long ``Loop/run(_:)`` runs. Mirrors `uv_run_mode`.
     public enum RunMode: Sendable {
@@ -16,11 +20,16 @@ public final class Loop {
         case noWait
     }
 
+    /// The C loop. Its memory lives as long as this object, but once the loop has closed libuv must not be given it:
+    /// every use comes after `requireOwner` or through `openRaw`.
     let raw: UnsafeMutablePointer<uv_loop_t>
     let ticker: Ticker
     let readBuffer: ReadBuffer
-    private var runner: pthread_t?
-    private(set) var isClosed = false
+    private var owner = pthread_self()
+    private var isRunning = false
+
+    /// Whether ``close()`` has ended the loop.
+    public private(set) var isClosed = false
 
     /// The door for other threads; it works until the loop is closed.
     public let remote: LoopRemote
@@ -34,16 +43,7 @@ public final class Loop {
     /// - Parameter measuresIdleTime: whether ``idleTime`` counts; costs an extra poll per tick that waits (H64).
     /// - Throws: ``UVError/tooManyOpenFiles`` and its like: a loop needs four descriptors.
     public init(measuresIdleTime: Bool = false) throws(UVError) {
-        let raw = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
-        raw.initialize(to: uv_loop_t())
-        let status = uv_loop_init(raw)
-        guard status == 0 else {
-            // libuv before 1.50 or so leaves its epoll descriptor open when a later one is refused; where it does not, the
-            // number is -1. Zero: it failed before it had one.
-            if uv_backend_fd(raw) > 0 { Descriptors.close(uv_backend_fd(raw)) }
-            raw.deallocate()
-            throw UVError(rawValue: status)
-        }
+        let raw = try FirstLoop.make()
         // Fails only where the option is unknown, and it is known from libuv 1.39 on.
         if measuresIdleTime { _ = uvkeeper_loop_measure_idle_time(raw) }
         self.raw = raw
@@ -63,7 +63,14 @@ public final class Loop {
     }
 
     deinit {
-        assert(isClosed, "a Loop was released before close(); its descriptors leak")
+        if isClosed { return raw.deallocate() }
+        // No trap: an error that was thrown since is what the user must see.
+        assert(Loop.noteLeak())
+    }
+
+    private static func noteLeak() -> Bool {
+        Descriptors.writeToStandardError("UVLoop: a Loop was released before close(); its descriptors leak\n")
+        return true
     }
 
     // MARK: Running
@@ -77,10 +84,11 @@ public final class Loop {
     /// - Returns: whether something is left to do, which after ``stop()`` is usual.
     @discardableResult
     public func run(_ mode: RunMode = .untilDone) -> Bool {
-        precondition(!isClosed, "Loop.run: the loop is closed")
-        precondition(runner == nil, "Loop.run: the loop is running already")
-        runner = pthread_self()
-        defer { runner = nil }
+        require(!isClosed, "Loop.run: the loop is closed")
+        require(!isRunning, "Loop.run: the loop is running already")
+        owner = pthread_self()
+        isRunning = true
+        defer { isRunning = false }
         let mask = BrokenPipeMask()
         defer { mask.restore() }
         // libuv does not even look for events when nothing is active, and the remote's handle does not count.
@@ -94,7 +102,7 @@ public final class Loop {
 
     /// Calls `body`, which may write to a broken pipe, with SIGPIPE blocked: nothing to do within a run (H21).
     func withoutBrokenPipe<Result>(_ body: () -> Result) -> Result {
-        guard runner == nil else { return body() }
+        guard !isRunning else { return body() }
         let mask = BrokenPipeMask()
         defer { mask.restore() }
         return body()
@@ -103,15 +111,14 @@ public final class Loop {
     /// Makes ``run(_:)`` return after this tick; called before a run, it makes that run return at once (H59).
     /// Mirrors `uv_stop`.
     public func stop() {
-        preconditionOnLoop()
+        requireOwner()
         uv_stop(raw)
     }
 
     /// Calls `body` once on the next tick, before the loop waits again; the loop stays alive until then. This is Node's
     /// `setImmediate`.
     public func onNextTick(_ body: @escaping () -> Void) {
-        assertOnLoop()
-        precondition(!isClosed, "Loop.onNextTick: the loop is closed")
+        requireOwner()
         ticker.add(body)
     }
 
@@ -127,9 +134,8 @@ public final class Loop {
     /// Mirrors `uv_update_time`.
     public func updateTime() { uv_update_time(openRaw) }
 
-    /// Time spent waiting for events; zero unless the loop measures it. Safe from any thread while the loop is open.
-    /// Mirrors `uv_metrics_idle_time`.
-    public var idleTime: Duration { .nanoseconds(Int64(clamping: uv_metrics_idle_time(raw))) }
+    /// Time spent waiting for events; zero unless the loop measures it. Mirrors `uv_metrics_idle_time`.
+    public var idleTime: Duration { .nanoseconds(Int64(clamping: uv_metrics_idle_time(openRaw))) }
 
     // MARK: Embedding
 
@@ -167,11 +173,12 @@ public final class Loop {
     ///
     /// - Throws: ``LoopStillOpen`` with a list of what is open; the loop is unharmed and can be run and closed again.
     public func close() throws(LoopStillOpen) {
-        precondition(!isClosed, "Loop.close: the loop is closed")
-        precondition(runner == nil, "Loop.close: the loop is running")
+        require(!isClosed, "Loop.close: the loop is closed")
+        require(!isRunning, "Loop.close: the loop is running")
+        owner = pthread_self()
         // The jobs and completions called below are on the loop, and must neither run nor close it.
-        runner = pthread_self()
-        defer { runner = nil }
+        isRunning = true
+        defer { isRunning = false }
         let mask = BrokenPipeMask()
         defer { mask.restore() }
         remote.runJobs(on: self)
@@ -196,41 +203,45 @@ public final class Loop {
         // Nothing but the loop's own handles is left, so this ends as soon as their closes are done.
         while uv_run(raw, UV_RUN_DEFAULT) != 0 {}
         let status = uv_loop_close(raw)
-        precondition(status == 0, "Loop.close: \(UVError(rawValue: status)) although nothing was open")
-        raw.deallocate()
+        require(status == 0, "Loop.close: \(UVError(rawValue: status)) although nothing was open")
     }
 
-    /// Closes every open handle; their completions run on later ticks. After it, ``run(_:)`` returns when all are closed
-    /// unless a completion opens something new.
+    /// Closes every open handle; their completions run on later ticks, and owners are told by ``Handle/onCanceled``. After
+    /// it, ``run(_:)`` returns when all are closed unless a completion opens something new.
     public func closeHandles() {
-        preconditionOnLoop()
-        for handle in openHandles { handle.close() }
+        requireOwner()
+        for handle in openHandles { handle.cancel() }
     }
 
     // MARK: Threads (H57)
 
-    /// In debug builds, traps when called on another thread than the one that runs the loop.
-    @inline(__always)
-    func assertOnLoop() {
-        assert(isOnLoop, "a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
+    /// Makes the calling thread the owner of a loop that does not run: for a host that uses it between two runs from
+    /// another thread than the one that ran it last, as a serial dispatch queue does. The threads must have agreed that
+    /// one of them uses it at a time.
+    public func takeOver() {
+        require(!isClosed, "Loop.takeOver: the loop is closed")
+        require(!isRunning, "Loop.takeOver: the loop is running")
+        owner = pthread_self()
     }
 
-    /// Traps when called on another thread than the one that runs the loop. For types built on a loop, at their doors.
-    public func preconditionOnThread() { preconditionOnLoop() }
+    /// Traps when the loop is closed, or called on a thread that does not own it. For types built on a loop, at their
+    /// doors.
+    public func preconditionOnThread() { requireOwner() }
 
-    func preconditionOnLoop() {
-        precondition(isOnLoop, "a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
+    /// Never inlined: the C library declares `pthread_self` as a constant, so that a caller which changes threads, such as
+    /// an async function, would compare with a thread it is no longer on.
+    @inline(never)
+    func requireOwner() {
+        require(!isClosed, "the loop is closed")
+        require(
+            pthread_equal(owner, pthread_self()) != 0,
+            "a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
     }
 
-    /// The C loop, whose memory is gone once the loop has closed.
+    /// The C loop, for libuv.
     private var openRaw: UnsafeMutablePointer<uv_loop_t> {
-        precondition(!isClosed, "the loop is closed")
+        requireOwner()
         return raw
-    }
-
-    private var isOnLoop: Bool {
-        guard let runner else { return !isClosed }
-        return pthread_equal(runner, pthread_self()) != 0
     }
 }
 

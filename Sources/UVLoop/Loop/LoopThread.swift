@@ -29,7 +29,7 @@ public final class LoopThread: Sendable {
         guard status == 0 else {
             box.release()
             loop.remote.keepAlive(false)
-            do { try loop.close() } catch { preconditionFailure("an unused loop does not close: \(error)") }
+            do { try loop.close() } catch { trap("an unused loop does not close: \(error)") }
             throw UVError(errno: status)
         }
         remote = loop.remote
@@ -49,7 +49,7 @@ public final class LoopThread: Sendable {
     public func shutdown() {
         let thread: pthread_t? = state.withLock { state in
             guard case .running(let thread) = state else { return nil }
-            precondition(pthread_equal(thread, pthread_self()) == 0, "LoopThread.shutdown: called on its own thread")
+            require(pthread_equal(thread, pthread_self()) == 0, "LoopThread.shutdown: called on its own thread")
             state = .joining
             return thread
         }
@@ -78,6 +78,7 @@ public final class LoopThread: Sendable {
         /// a handle that nobody else closes would keep the thread for ever.
         func run() {
             setName()
+            loop.takeOver()
             // A `stop()` ends a run and not the thread.
             while loop.remote.keepsAlive { loop.run() }
             while true {

@@ -15,6 +15,10 @@ public final class ChildProcess {
     /// How it ended; nil while it runs.
     public private(set) var exitStatus: ProcessExit?
 
+    /// Called once when the loop has closed the watch (``Loop/closeHandles()``): the exit will not be reported, and the child
+    /// is as after a ``close()``. Not called after that.
+    public var onCanceled: ((ChildProcess) -> Void)?
+
     private let watcher: any ChildWatcher
     private var onExit: ((ChildProcess, ProcessExit) -> Void)?
 
@@ -27,7 +31,7 @@ public final class ChildProcess {
         on loop: Loop,
         onExit: @escaping (ChildProcess, ProcessExit) -> Void,
     ) throws(SpawnError) {
-        loop.preconditionOnLoop()
+        loop.requireOwner()
         // C would cut the strings off at a zero byte, and run the child in another directory.
         guard !configuration.executable.isEmpty, !configuration.executable.utf8.contains(0),
             !(configuration.workingDirectory ?? "").utf8.contains(0)
@@ -54,6 +58,7 @@ public final class ChildProcess {
         self.onExit = onExit
         // The watcher holds this closure, and with it the child, until the exit or the close.
         watcher.onExit = { status in self.ended(status) }
+        watcher.onCanceled = { self.canceled() }
     }
 
     /// Whether children are started by `posix_spawn` and watched through pidfds here, unless a configuration says otherwise.
@@ -94,8 +99,15 @@ public final class ChildProcess {
     /// this process (H47): to let go of a child, use ``unref()``. Idempotent.
     public func close() {
         onExit = nil
+        onCanceled = nil
         watcher.onExit = nil
         watcher.close(nil)
+    }
+
+    private func canceled() {
+        let onCanceled = onCanceled
+        close()
+        onCanceled?(self)
     }
 
     private func ended(_ status: ProcessExit) {

@@ -44,16 +44,31 @@ final class PidfdWatcher: Handle, ChildWatcher {
             let watcher: PidfdWatcher = object(raw!.pointee.data)
             watcher.collect()
         }
-        guard status < 0 else { return }
-        // The handle exists by now: its close gives the descriptor back.
-        PidfdWatcher.abandon(pid)
-        close()
-        throw .resources(UVError(rawValue: status))
+        do throws(UVError) {
+            try check(status)
+            try Watches.reserve(pidfd, on: loop.raw)
+        } catch {
+            // The handle exists by now: its close gives the descriptor back.
+            PidfdWatcher.abandon(pid)
+            close()
+            throw .resources(error)
+        }
     }
 
     func send(_ signal: Signal) throws(UVError) {
         guard !isCollected else { throw .noProcess }
-        try checkErrno(uvkeeper_pidfd_send_signal(pidfd, signal.rawValue))
+        guard uvkeeper_pidfd_send_signal(pidfd, signal.rawValue) != 0 else { return }
+        let error = UVError(errno: uvkeeper_errno())
+        // A sandbox or another kernel may refuse this call although it has the other one. While the pidfd says that the
+        // child runs, nobody has collected it, and its number is its own.
+        guard error != .noProcess, !hasEnded else { throw .noProcess }
+        try Processes.send(signal, to: pid)
+    }
+
+    /// Whether the child has ended, collected or not.
+    private var hasEnded: Bool {
+        var entry = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) > 0
     }
 
     override func willClose() {
@@ -86,7 +101,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
             if !isReferenced { timer.unref() }
             timer.start(after: PidfdWatcher.retryInterval) { [unowned self] _ in collect() }
         } catch {
-            preconditionFailure("uv_timer_init does not fail: \(error)")
+            trap("uv_timer_init does not fail: \(error)")
         }
     }
 

@@ -11,6 +11,8 @@ struct Outbox: ~Copyable {
     private var base: UnsafeMutableRawPointer?
     private var capacity = 0
     private(set) var count = 0
+    /// Tests lower it to see what happens when memory runs out.
+    var memoryLimit = Int.max
 
     deinit { free(base) }
 
@@ -19,15 +21,27 @@ struct Outbox: ~Copyable {
     /// What is in it; the memory stays where it is until the next `append` or `removeAll`.
     var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: base, count: count) }
 
-    mutating func append(_ bytes: UnsafeRawBufferPointer) {
-        guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
-        if count + bytes.count > capacity {
-            capacity = max(4096, 2 * capacity, count + bytes.count)
-            base = realloc(base, capacity)
-            precondition(base != nil, "out of memory")
-        }
+    /// Adds the bytes, all or none.
+    ///
+    /// - Returns: false if there is no memory for them; what is in it stays.
+    mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let source = bytes.baseAddress, !bytes.isEmpty else { return true }
+        guard reserve(count + bytes.count) else { return false }
         (base! + count).copyMemory(from: source, byteCount: bytes.count)
         count += bytes.count
+        return true
+    }
+
+    private mutating func reserve(_ size: Int) -> Bool {
+        guard size > capacity else { return true }
+        // Doubled, so that many small writes are copied a bounded number of times; if that is too much, just enough.
+        for wanted in [max(4096, 2 * capacity, size), size] {
+            guard wanted <= memoryLimit, let grown = realloc(base, wanted) else { continue }
+            base = grown
+            capacity = wanted
+            return true
+        }
+        return false
     }
 
     mutating func removeAll() {

@@ -40,13 +40,19 @@ public final class PipeListener: Handle {
             // Linux gives the file the mode of the unbound socket; elsewhere the directory's mode is what protects it.
             try checkErrno(fchmod(descriptor, 0o600))
             try checkErrno(address.withSockaddr { bind(descriptor, $0, $1) })
-            let status = try Files.status(of: path, followingLinks: false)
-            // The umask may have taken a bit of the owner's.
-            if status.permissions != 0o600 { try Files.setPermissions(0o600, of: path) }
-            identity = status.identity
-            self.path = path
-            self.descriptor = descriptor
-            try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, descriptor) }
+            do throws(UVError) {
+                let status = try Files.status(of: path, followingLinks: false)
+                // The umask may have taken a bit of the owner's.
+                if status.permissions != 0o600 { try Files.setPermissions(0o600, of: path) }
+                identity = status.identity
+                self.path = path
+                self.descriptor = descriptor
+                try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, descriptor) }
+            } catch {
+                // Made a moment ago, by the bind. The error that is told is the first one.
+                do throws(UVError) { try Files.unlinkIfPresent(path) } catch { throw error }
+                throw error
+            }
         } catch {
             Descriptors.close(descriptor)
             throw error
@@ -94,8 +100,7 @@ public final class PipeListener: Handle {
     private func listen(
         _ backlog: Int, _ onClient: @escaping (PipeListener, Result<CInt, UVError>) -> UVError?,
     ) throws(UVError) {
-        loop.assertOnLoop()
-        precondition(!isClosing, "PipeListener.listen: the listener is closed")
+        guard isUsable("PipeListener.listen: the listener is closed") else { throw .canceled }
         try checkErrno(CLibUV.listen(descriptor, CInt(clamping: backlog)))
         self.onClient = onClient
         try resume()
@@ -104,9 +109,9 @@ public final class PipeListener: Handle {
     /// Stops accepting; clients wait in the backlog, and once that is full their connects fail with
     /// ``UVError/wouldBlock``.
     public func pause() {
-        loop.assertOnLoop()
         isPaused = true
         guard !isClosing else { return }
+        loop.requireOwner()
         retryTimer?.stop()
         // Always returns 0.
         _ = uv_poll_stop(raw.poll)
@@ -114,8 +119,8 @@ public final class PipeListener: Handle {
 
     /// Accepts again after ``pause()``.
     public func resume() throws(UVError) {
-        loop.assertOnLoop()
-        precondition(!isClosing && onClient != nil, "PipeListener.resume: listen comes first, close last")
+        guard isUsable("PipeListener.resume: the listener is closed") else { throw .canceled }
+        require(onClient != nil, "PipeListener.resume: listen comes first")
         isPaused = false
         try watch()
     }
@@ -128,6 +133,13 @@ public final class PipeListener: Handle {
                 listener.acceptWaiting()
             }
         )
+        do throws(UVError) {
+            try Watches.reserve(descriptor, on: loop.raw)
+        } catch {
+            // Always returns 0.
+            _ = uv_poll_stop(raw.poll)
+            throw error
+        }
     }
 
     private func acceptWaiting() {
@@ -155,7 +167,7 @@ public final class PipeListener: Handle {
             if isReferenced { timer.ref() } else { timer.unref() }
             timer.start(after: retryDelay) { [weak self] _ in self?.retry() }
         } catch {
-            preconditionFailure("uv_timer_init does not fail: \(error)")
+            trap("uv_timer_init does not fail: \(error)")
         }
         retryDelay = min(retryDelay * 2, PipeListener.longestRetry)
         if isFirst { _ = onClient?(self, .failure(error)) }

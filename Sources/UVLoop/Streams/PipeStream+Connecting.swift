@@ -47,7 +47,7 @@ extension PipeStream {
         let error = isClosing ? .canceled : failure
         if let error {
             fail(error)
-            close()
+            closeAfterFailure()
         } else {
             sending.isOpen = true
             flush()

@@ -6,17 +6,20 @@ extension PipeStream {
     ///
     /// The span is valid during the call only; copy what must stay. After `onEnd` nothing more is read, and the stream
     /// stays writable until it is closed: end of stream means the peer finished sending, not that it stopped reading.
-    /// ``UVError/connectionReset`` means that the peer closed with our bytes unread (H29). No `onEnd` comes after
-    /// ``close(_:)``. Mirrors `uv_read_start`.
+    /// ``UVError/connectionReset`` means that the peer closed with our bytes unread (H29), ``UVError/canceled`` that the loop
+    /// has closed the stream. No `onEnd` comes after ``close(_:)``. Mirrors `uv_read_start`.
     ///
-    /// - Throws: ``UVError/notConnected`` for a stream that is not open or cannot be read.
+    /// - Throws: ``UVError/notConnected`` for a stream that is not open, has failed to connect or cannot be read,
+    ///   ``UVError/noSpace`` when the user's watches have run out, ``UVError/canceled`` when the loop has closed it.
     public func readStart(
         onBytes: @escaping (PipeStream, RawSpan) -> Void,
         onEnd: @escaping (PipeStream, UVError?) -> Void,
     ) throws(UVError) {
+        try preconditionReadable()
+        hasReadToEnd = false
         self.onBytes = onBytes
         self.onEnd = onEnd
-        do {
+        do throws(UVError) {
             try readResume()
         } catch {
             self.onBytes = nil
@@ -27,13 +30,15 @@ extension PipeStream {
 
     /// Reads on after ``readStop()``, with the same callbacks; does nothing while the stream reads.
     ///
-    /// - Throws: ``UVError/notConnected`` for a stream that is not open or cannot be read.
+    /// - Throws: as ``readStart(onBytes:onEnd:)`` does; ``UVError/notConnected`` also once the stream has ended.
     public func readResume() throws(UVError) {
-        loop.assertOnLoop()
-        precondition(!isClosing, "PipeStream.readStart: the stream is closed")
-        precondition(onEnd != nil, "PipeStream.readResume: readStart comes first, and onEnd ends reading for good")
+        try preconditionReadable()
+        guard !hasReadToEnd else { throw .notConnected }
+        require(onEnd != nil, "PipeStream.readResume: readStart comes first")
         // It would read before the tick that tells of the connect.
         guard sending.isOpen else { throw .notConnected }
+        // An active stream has its watch.
+        if !isActive, let descriptor { try Watches.reserve(descriptor, on: loop.raw) }
         let status = uv_read_start(
             raw.stream,
             { raw, _, buffer in
@@ -54,10 +59,14 @@ extension PipeStream {
 
     /// Pauses reading; bytes wait in the kernel, and its buffer limits what the peer can send. Mirrors `uv_read_stop`.
     public func readStop() {
-        loop.assertOnLoop()
         guard !isClosing else { return }
+        loop.requireOwner()
         // Always returns 0 for a stream.
         _ = uv_read_stop(raw.stream)
+    }
+
+    private func preconditionReadable() throws(UVError) {
+        if !isUsable("PipeStream.readStart: the stream is closed") { throw isCanceled ? .canceled : .notConnected }
     }
 
     private var refusesNextByte: Bool {
@@ -76,6 +85,7 @@ extension PipeStream {
         } else if count < 0 {
             // libuv demands a stop here; 0 means nothing to read after all and is no event (H32).
             _ = uv_read_stop(raw.stream)
+            hasReadToEnd = true
             onBytes = nil
             guard let onEnd else { return }
             self.onEnd = nil

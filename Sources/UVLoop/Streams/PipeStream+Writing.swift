@@ -16,8 +16,10 @@ extension PipeStream {
     /// Writes `bytes`, or queues what the kernel does not take at once; they need not outlive the call.
     ///
     /// `completion` runs once, on a later tick: with nil when the kernel has taken every byte (which is not to say that
-    /// the peer has read them), else with the error. After an error every further write fails with it. Before the
-    /// connect has completed, everything is queued. Mirrors `uv_try_write` and `uv_write`.
+    /// the peer has read them), else with the error. After an error every further write fails with it: so does one on a
+    /// stream that could not connect, or that the loop has closed. ``UVError/outOfMemory``: the queue cannot grow, and the
+    /// bytes were not taken, or in part. Before the connect has completed, everything is queued. Mirrors `uv_try_write` and
+    /// `uv_write`.
     ///
     /// - Returns: whether the queue is below ``highWaterMark``. When false, wait for ``onDrain``.
     @discardableResult
@@ -36,7 +38,7 @@ extension PipeStream {
     /// - Returns: how many bytes were taken, from the front; 0 when the kernel's buffer is full, or something is queued.
     /// - Throws: ``UVError/brokenPipe`` and its like. Mirrors `uv_try_write`.
     public func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
-        preconditionWritable()
+        guard mayWrite() else { throw sending.error ?? .canceled }
         let taken = bytes.withUnsafeBytes { tryWrite($0) }
         if let error = sending.error { throw error }
         sending.submitted += UInt64(taken)
@@ -49,8 +51,11 @@ extension PipeStream {
     /// `completion` runs once, on a later tick, after those of the writes. Writing afterwards is a programming error.
     /// Mirrors `uv_shutdown`, by `shutdown(2)`.
     public func shutdown(_ completion: ((UVError?) -> Void)? = nil) {
-        loop.assertOnLoop()
-        precondition(!isClosing, "PipeStream.shutdown: the stream is closed")
+        guard isUsable("PipeStream.shutdown: the stream is closed") else {
+            guard let completion else { return }
+            let error = sending.error ?? .canceled
+            return loop.onNextTick { completion(error) }
+        }
         switch sending.finish {
         case .open:
             sending.finish = .requested(completion.map { [$0] } ?? [])
@@ -70,14 +75,19 @@ extension PipeStream {
         }
     }
 
-    private func preconditionWritable() {
-        loop.assertOnLoop()
-        precondition(!isClosing, "PipeStream.write: the stream is closed")
-        guard case .open = sending.finish else { preconditionFailure("PipeStream.write: after shutdown") }
+    /// False for a stream that was closed by another than its owner.
+    private func mayWrite() -> Bool {
+        guard isUsable("PipeStream.write: the stream is closed") else { return false }
+        guard case .open = sending.finish else { trap("PipeStream.write: after shutdown") }
+        return true
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer, completion: ((UVError?) -> Void)?) -> Bool {
-        preconditionWritable()
+        guard mayWrite() else {
+            let error = sending.error ?? .canceled
+            if let completion { loop.onNextTick { completion(error) } }
+            return false
+        }
         let taken = tryWrite(bytes)
         sending.submitted += UInt64(bytes.count)
         if let completion {
@@ -88,7 +98,12 @@ extension PipeStream {
             return false
         }
         if taken < bytes.count {
-            sending.waiting.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
+            guard sending.waiting.append(UnsafeRawBufferPointer(rebasing: bytes[taken...])) else {
+                sending.dropWaiting(.outOfMemory)
+                tellWriteError(.outOfMemory)
+                scheduleDelivery()
+                return false
+            }
             flush()
         } else if sending.isOpen, sending.finished == sending.submitted {
             scheduleDelivery()
@@ -123,18 +138,22 @@ extension PipeStream {
         sending.request = request
         request.pointee.data = Unmanaged.passUnretained(self).toOpaque()
         var buffer = uv_buf_t(UnsafeRawBufferPointer(sending.inFlight.bytes))
-        let status = loop.withoutBrokenPipe {
-            uv_write(request, raw.stream, &buffer, 1) { request, status in
-                let stream: PipeStream = object(request!.pointee.data)
-                stream.wrote(status)
-            }
+        do throws(UVError) {
+            // An active stream has its watch.
+            if !isActive, let descriptor { try Watches.reserve(descriptor, on: loop.raw) }
+            try check(
+                loop.withoutBrokenPipe {
+                    uv_write(request, raw.stream, &buffer, 1) { request, status in
+                        let stream: PipeStream = object(request!.pointee.data)
+                        stream.wrote(status)
+                    }
+                })
+        } catch {
+            // libuv has not taken the request, and no callback comes.
+            fail(error)
+            scheduleDelivery()
+            loop.onNextTick { self.finishShutdown(error) }
         }
-        guard status < 0 else { return }
-        // libuv has not taken the request, and no callback comes.
-        let error = UVError(rawValue: status)
-        fail(error)
-        scheduleDelivery()
-        loop.onNextTick { self.finishShutdown(error) }
     }
 
     private func wrote(_ status: CInt) {
@@ -151,6 +170,8 @@ extension PipeStream {
         sending.inFlight.removeAll()
         deliver()
         guard !isClosing else { return }
+        // What came after it found no memory.
+        if let error = sending.error { return finishShutdown(error) }
         flush()
         if sending.inFlight.isEmpty, sending.error == nil { onDrain?(self) }
     }
@@ -158,9 +179,12 @@ extension PipeStream {
     /// Ends the writing side, and says so to those who asked to be told.
     func fail(_ error: UVError) {
         sending.drop(error)
+        tellWriteError(error)
+    }
+
+    private func tellWriteError(_ error: UVError) {
         loop.onNextTick {
-            guard let onWriteError = self.onWriteError else { return }
-            self.onWriteError = nil
+            guard !self.isClosing, let onWriteError = self.onWriteError.take() else { return }
             onWriteError(self, error)
         }
     }
@@ -205,7 +229,8 @@ extension PipeStream {
     }
 
     func finishShutdown(_ error: UVError?) {
-        guard sending.finish.completions != nil else { return }
+        // A write that goes on comes first.
+        guard sending.finish.completions != nil, sending.inFlight.isEmpty else { return }
         // Writes that the kernel took at once may still wait for their tick.
         deliver()
         guard let completions = sending.finish.completions else { return }

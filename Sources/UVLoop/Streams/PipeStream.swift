@@ -12,8 +12,8 @@ public final class PipeStream: Handle {
     /// Called whenever the write queue has become empty, on a later tick than the write that filled it.
     public var onDrain: ((PipeStream) -> Void)?
 
-    /// Called once, on a later tick, when a write has failed; what was queued is lost and further writes fail. For writers
-    /// that pass no completions. Not called after ``Handle/close(_:)``.
+    /// Called once, on a later tick, when a write has failed, or the loop has closed the stream; what was queued is lost and
+    /// further writes fail. For writers that pass no completions. Not called after ``Handle/close(_:)``.
     public var onWriteError: ((PipeStream, UVError) -> Void)?
 
     /// The most bytes that one read takes, at least 1; more wait in the kernel. Default: what the loop's buffer holds.
@@ -26,6 +26,7 @@ public final class PipeStream: Handle {
     // Reading: PipeStream+Reading.swift
     var onBytes: ((PipeStream, RawSpan) -> Void)?
     var onEnd: ((PipeStream, UVError?) -> Void)?
+    var hasReadToEnd = false
 
     // Connecting: PipeStream+Connecting.swift
     var onConnect: ((PipeStream, UVError?) -> Void)?
@@ -82,10 +83,19 @@ public final class PipeStream: Handle {
 
         /// What is queued is dropped, and every write not taken in full is marked with the error.
         mutating func drop(_ error: UVError) {
+            inFlight.removeAll()
+            dropWaiting(error, after: finished)
+        }
+
+        /// The same, but what libuv is writing goes on: its memory is in use, and its bytes may arrive in full.
+        mutating func dropWaiting(_ error: UVError) { dropWaiting(error, after: finished + UInt64(inFlight.count)) }
+
+        private mutating func dropWaiting(_ error: UVError, after end: UInt64) {
             self.error = error
             waiting.removeAll()
-            inFlight.removeAll()
-            for index in firstWaiter..<waiters.count where !isTaken(waiters[index]) { waiters[index].error = error }
+            for index in firstWaiter..<waiters.count where !isOpen || waiters[index].end > end {
+                waiters[index].error = waiters[index].error ?? error
+            }
         }
 
         func isTaken(_ waiter: Waiter) -> Bool { isOpen && waiter.end <= finished }
@@ -155,20 +165,21 @@ public final class PipeStream: Handle {
     override func willClose() {
         onBytes = nil
         onDrain = nil
-        onWriteError = nil
         // Sampled now: libuv forgets how much of the write under way was taken when it cancels it.
         sending.finished = acceptedByteCount
     }
 
     /// libuv has ended every request by now (H23), so the requests' memory is no longer used. What has not completed does
-    /// so here: the connect, the writes, in order, then the shutdown.
+    /// so here: the connect, the writes, in order, then the shutdown. When the loop has closed the stream, the writer and the
+    /// reader are told as well.
     override func didClose() {
-        onEnd = nil
         sending.request?.deallocate()
         sending.request = nil
         connected(.canceled)
         sending.drop(sending.error ?? .canceled)
         deliver()
+        if let onWriteError = onWriteError.take(), isCanceled { onWriteError(self, sending.error ?? .canceled) }
         finishShutdown(sending.error)
+        if let onEnd = onEnd.take(), isCanceled { onEnd(self, .canceled) }
     }
 }

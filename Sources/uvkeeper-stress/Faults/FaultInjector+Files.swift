@@ -60,20 +60,26 @@ extension FaultInjector {
         let prefix = "stale-\(record.start)-"
         let base = "\(engine.run.sessions)/\(prefix)"
         // In the thread pool, so that making them is not what blocks the loop.
-        engine.loop.queueWork { () -> StressError? in
-            for number in 0..<count {
-                do throws(UVError) {
-                    try FaultInjector.makeStale("\(base)\(number)")
-                } catch {
-                    return StressError("\(number) made: \(error)")
-                }
-            }
-            return nil
-        } completion: { [self] failure in
+        let littered = { [self] (failure: StressError?) in
             engine.extraOutstanding -= 1
             if let failure { record.fail(failure) }
             record.end = engine.clock.microseconds
             discover(record, removing: prefix)
+        }
+        do throws(UVError) {
+            try engine.loop.queueWork(
+                { () -> StressError? in
+                    for number in 0..<count {
+                        do throws(UVError) {
+                            try FaultInjector.makeStale("\(base)\(number)")
+                        } catch {
+                            return StressError("\(number) made: \(error)")
+                        }
+                    }
+                    return nil
+                }, completion: littered)
+        } catch {
+            littered(StressError("none made: \(error)"))
         }
     }
 
