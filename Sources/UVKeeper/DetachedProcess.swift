@@ -23,7 +23,7 @@ public final class DetachedProcess {
         case ended(ProcessExit)
         /// It runs, and was not ready in time.
         case timedOut
-        /// The wait was given up by this program.
+        /// The wait was given up by this program, or its loop has closed all handles.
         case canceled
     }
 
@@ -43,6 +43,7 @@ public final class DetachedProcess {
         startTime = ProcessDetails(of: pid)?.startTime
         self.loop = loop
         relay.process = self
+        child.onCanceled = { [weak self] _ in self?.close() }
     }
 
     /// Whether it has not been seen to end.
@@ -87,7 +88,7 @@ public final class DetachedProcess {
                 completion(result)
             }
         } catch {
-            preconditionFailure("uv_timer_init does not fail: \(error)")
+            trap("uv_timer_init does not fail: \(error)")
         }
     }
 
@@ -108,7 +109,8 @@ public final class DetachedProcess {
         init(on loop: Loop, probe: (() -> Bool)?, deadline: Duration) throws(UVError) {
             timer = try TimerHandle(on: loop)
             self.probe = probe
-            end = LibUV.monotonicTime + deadline
+            end = LibUV.deadline(in: deadline)
+            timer.onCanceled = { [weak self] in self?.end(.canceled) }
         }
 
         func start(_ completion: @escaping (WaitResult) -> Void) {

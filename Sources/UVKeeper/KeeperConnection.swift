@@ -20,7 +20,10 @@ public final class KeeperConnection {
         case connecting(PipeStream?)
         case open(PipeStream)
         case finishing(PipeStream)
+        /// It has failed, or was confirmed; `onEnd` was told.
         case ended
+        /// By ``KeeperConnection/close()``.
+        case closed
     }
 
     /// The shortest and longest pause before a full backlog is tried again.
@@ -43,8 +46,9 @@ public final class KeeperConnection {
     /// Connects to the keeper at a socket's path.
     ///
     /// `onOpen` runs once it is connected. `onEnd` runs exactly once, at the end of a finished connection or when
-    /// something fails, the connect included; not after ``close()``. Both run on later ticks. A full backlog is tried
-    /// again on a fresh pipe after small, jittered delays until it clears or this is closed: bound it with a timer.
+    /// something fails, the connect included, or the loop closes the connection (``UVError/canceled``); not after
+    /// ``close()``. Both run on later ticks. A full backlog is tried again on a fresh pipe after small, jittered delays
+    /// until it clears or this is closed: bound it with a timer.
     ///
     /// - Throws: what ``SocketPath/check(_:)`` throws, and ``UVError/tooManyOpenFiles`` and its like.
     public convenience init(
@@ -70,44 +74,56 @@ public final class KeeperConnection {
         self.onEnd = onEnd
     }
 
-    /// Sends bytes, which must end in a newline before ``finish(_:)``; they are queued when the kernel does not take them.
+    /// Sends bytes, which must end in a newline before ``finish()``; they are queued when the kernel does not take them.
+    /// Does nothing once the connection has ended. Before it is open, after ``finish()`` or ``close()`` it is a programming
+    /// error.
     ///
-    /// - Returns: false when more should wait for ``onDrain``.
+    /// - Returns: false when more should wait for ``onDrain``, or the connection has ended.
     @discardableResult
     public func write(_ bytes: [UInt8]) -> Bool {
-        guard case .open(let stream) = state else {
-            preconditionFailure("KeeperConnection.write: the connection is not open")
-        }
+        guard let stream = openStream("KeeperConnection.write") else { return false }
         submitted += UInt64(bytes.count)
         return stream.write(bytes)
     }
 
-    /// Says that nothing more comes; the end is ``End/confirmed`` if all goes well.
+    /// Says that nothing more comes; the end is ``End/confirmed`` if all goes well. Does nothing once the connection has
+    /// ended.
     public func finish() {
-        guard case .open(let stream) = state else {
-            preconditionFailure("KeeperConnection.finish: the connection is not open")
-        }
+        guard let stream = openStream("KeeperConnection.finish") else { return }
         state = .finishing(stream)
         stream.shutdown()
+    }
+
+    /// Nil if it has ended, which is nobody's mistake.
+    private func openStream(_ caller: String) -> PipeStream? {
+        switch state {
+        case .open(let stream): return stream
+        case .ended: return nil
+        case .connecting: trap("\(caller): the connection is not open yet; wait for onOpen")
+        case .finishing: trap("\(caller): after finish")
+        case .closed: trap("\(caller): the connection is closed")
+        }
     }
 
     /// Bytes the kernel has taken so far; see ``PipeStream/acceptedByteCount``.
     public var acceptedByteCount: UInt64 {
         switch state {
         case .open(let stream), .finishing(let stream): stream.acceptedByteCount
-        case .connecting, .ended: 0
+        case .connecting, .ended, .closed: 0
         }
     }
 
     /// Drops the connection without further callbacks. Bytes the keeper has received stay received: after part of a line,
     /// rather leave the connection to end by itself.
-    public func close() {
+    public func close() { close(.closed) }
+
+    private func close(_ next: State) {
         switch state {
         case .connecting(let stream): stream?.close()
         case .open(let stream), .finishing(let stream): stream.close()
-        case .ended: break
+        case .ended, .closed: break
         }
-        state = .ended
+        state = next
         witness = nil
         onOpen = nil
         onEnd = nil
@@ -154,6 +170,8 @@ public final class KeeperConnection {
         do throws(UVError) {
             let timer: TimerHandle = if let retryTimer { retryTimer } else { try TimerHandle(on: loop) }
             retryTimer = timer
+            // The cycle is undone at the end.
+            timer.onCanceled = { self.end(.failed(.canceled, accepted: self.acceptedByteCount)) }
             // Half fixed, half random, so that clients turned away together do not come back together.
             timer.start(after: retryDelay / 2 + retryDelay / 2 * Double.random(in: 0...1)) { _ in
                 do throws(UVError) { try self.connect() } catch { self.end(.failed(error, accepted: 0)) }
@@ -177,7 +195,7 @@ public final class KeeperConnection {
 
     private func end(_ end: End) {
         let onEnd = onEnd
-        close()
+        close(.ended)
         onEnd?(self, end)
     }
 }

@@ -15,6 +15,8 @@ extension KeeperManager {
         case survived
         /// It belongs to somebody else, or cannot be shown to be a keeper; nothing was signalled.
         case notPermitted
+        /// The manager, or every handle of its loop, was closed first. The keeper may have been signalled and may run on.
+        case closed
     }
 
     /// Stops a session for good and waits for it: SIGTERM to the keeper's process group, SIGKILL after `grace`, then
@@ -26,6 +28,7 @@ extension KeeperManager {
         completion: @escaping (StopResult) -> Void,
     ) {
         loop.preconditionOnThread()
+        guard !isClosed else { return loop.onNextTick { completion(.closed) } }
         guard let session = try? SessionID(id) else { return loop.onNextTick { completion(.notFound) } }
         let finding = KeeperInspection.finding(session, paths: paths)
         // One that was started just now may not hold its lock yet.
@@ -47,8 +50,11 @@ extension KeeperManager {
     private func end(
         _ pid: Int32, _ session: SessionID, _ grace: Duration, _ completion: @escaping (StopResult) -> Void,
     ) {
-        Processes.killProcess(pid, group: true, grace: grace, on: loop) { [weak self, paths] result in
+        var id: ObjectIdentifier?
+        let stop = Processes.startKilling(pid, group: true, grace: grace, on: loop) { [weak self, paths] result in
+            if let id { self?.stops[id] = nil }
             switch result {
+            case .canceled: return completion(.closed)
             case .survived: return completion(.survived)
             case .notPermitted: return completion(.notPermitted)
             case .ended, .killed: break
@@ -58,5 +64,7 @@ extension KeeperManager {
             _ = KeeperCleanup.remove(session, paths: paths, makesPIDFile: true)
             completion(result == .killed ? .killed : .stopped)
         }
+        id = ObjectIdentifier(stop)
+        stops[ObjectIdentifier(stop)] = stop
     }
 }

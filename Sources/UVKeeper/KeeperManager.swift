@@ -50,6 +50,8 @@ public final class KeeperManager {
     /// Started here and not seen to end, tracked or not: their handles are the manager's.
     var processes: [ObjectIdentifier: DetachedProcess] = [:]
     var queues: [String: SessionQueue] = [:]
+    /// Keepers that are being stopped.
+    var stops: [ObjectIdentifier: Processes.Kill] = [:]
     private(set) var isClosed = false
 
     /// The sessions directory.
@@ -76,14 +78,18 @@ public final class KeeperManager {
     }
 
     /// Ends the manager, not its keepers: every line not yet written completes as refused or unknown, waits for keepers
-    /// end with ``KeeperError/closed``, keepers are watched no more, and no handle of the manager stays open. Idempotent.
+    /// end with ``KeeperError/closed``, stops with ``StopResult/closed``, keepers are watched no more, and no handle of the
+    /// manager stays open. Idempotent, and harmless when the loop has closed.
     public func close() {
         guard !isClosed else { return }
+        if !loop.isClosed { loop.preconditionOnThread() }
         isClosed = true
         for queue in queues.values { queue.close() }
         queues = [:]
         for process in processes.values { process.close() }
         processes = [:]
+        for stop in stops.values { stop.cancel() }
+        stops = [:]
         tracked = [:]
     }
 

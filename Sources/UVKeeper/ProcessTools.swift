@@ -10,6 +10,8 @@ public enum KillResult: Hashable, Sendable {
     case survived
     /// It belongs to somebody else, or the pid is below 2; nothing was signalled.
     case notPermitted
+    /// The loop has closed all handles first; the process may have been signalled, and how it ends is not watched.
+    case canceled
 }
 
 extension Processes {
@@ -33,15 +35,28 @@ extension Processes {
         on loop: Loop,
         completion: @escaping (KillResult) -> Void,
     ) {
+        _ = startKilling(pid, group: group, grace: grace, on: loop, completion: completion)
+    }
+
+    /// The same, for a caller that may have to give it up.
+    static func startKilling(
+        _ pid: Int32,
+        group: Bool,
+        grace: Duration,
+        on loop: Loop,
+        completion: @escaping (KillResult) -> Void,
+    ) -> Kill {
         do throws(UVError) {
-            try Kill(pid, group: group, grace: grace, on: loop, completion: completion).start()
+            let kill = try Kill(pid, group: group, grace: grace, on: loop, completion: completion)
+            kill.start()
+            return kill
         } catch {
-            preconditionFailure("uv_timer_init does not fail: \(error)")
+            trap("uv_timer_init does not fail: \(error)")
         }
     }
 
     /// The two steps; kept alive by its timer until it ends.
-    private final class Kill {
+    final class Kill {
         private static let interval = Duration.milliseconds(10)
         private static let killDeadline = Duration.seconds(2)
 
@@ -49,7 +64,7 @@ extension Processes {
         private let group: Bool
         private let startTime: Duration?
         private let timer: TimerHandle
-        private let completion: (KillResult) -> Void
+        private var completion: ((KillResult) -> Void)?
         private var deadline: Duration
         private var isKilling = false
 
@@ -64,11 +79,19 @@ extension Processes {
             self.group = group
             self.completion = completion
             startTime = ProcessDetails(of: pid)?.startTime
-            deadline = LibUV.monotonicTime + grace
+            deadline = LibUV.deadline(in: grace)
             timer = try TimerHandle(on: loop)
+            timer.onCanceled = { self.end(.canceled) }
         }
 
         func start() { step { self.send(.terminate) } }
+
+        /// Gives it up: its end is ``KillResult/canceled``, on a later tick.
+        func cancel() {
+            guard let completion = completion.take() else { return }
+            timer.close()
+            timer.loop.onNextTick { completion(.canceled) }
+        }
 
         private var isGone: Bool {
             if liveness(of: pid) == .gone { return true }
@@ -93,7 +116,7 @@ extension Processes {
             guard LibUV.monotonicTime >= deadline else { return }
             guard !isKilling else { return end(.survived) }
             isKilling = true
-            deadline = LibUV.monotonicTime + Kill.killDeadline
+            deadline = LibUV.deadline(in: Kill.killDeadline)
             step { self.send(.kill) }
         }
 
@@ -120,7 +143,7 @@ extension Processes {
 
         private func end(_ result: KillResult) {
             timer.close()
-            completion(result)
+            completion.take()?(result)
         }
     }
 }

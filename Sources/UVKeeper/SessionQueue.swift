@@ -53,6 +53,8 @@ final class SessionQueue {
         self.loop = loop
         self.limits = limits
         timer = try TimerHandle(on: loop)
+        // The timer lives as long as the queue is of use, and by the end of its close nothing may be left undone.
+        timer.onCanceled = { [self] in canceled() }
     }
 
     /// Whether it could be forgotten.
@@ -74,17 +76,25 @@ final class SessionQueue {
     }
 
     /// Ends everything: lines of which nothing was sent are refused, the others unknown. Completions run on a later tick.
+    /// Harmless after the end of the loop, by which nothing is left.
     func close() {
+        let lines = end()
+        guard !lines.sent.isEmpty || !lines.unsent.isEmpty else { return }
+        loop.onNextTick { [self] in completeClosed(lines) }
+    }
+
+    /// The host has closed all handles of the loop.
+    private func canceled() { completeClosed(end()) }
+
+    private func end() -> (sent: [Line], unsent: [Line]) {
         timer.close()
-        let sent: [Line]
+        var sent: [Line] = []
         switch state {
         case .delivering(let connection, let lines):
             sent = lines
             connection.close()
-        case .connecting(let connection):
-            sent = []
-            connection.close()
-        case .idle, .pausing, .blocked: sent = []
+        case .connecting(let connection): connection.close()
+        case .idle, .pausing, .blocked: break
         }
         unconfirmed?.close()
         unconfirmed = nil
@@ -93,16 +103,20 @@ final class SessionQueue {
         state = .idle
         let unsent = waiting
         waiting = []
-        loop.onNextTick {
-            for line in sent { line.completion(.unknown(.closed)) }
-            for line in unsent { line.completion(.refused(.closed)) }
-        }
+        return (sent, unsent)
+    }
+
+    private func completeClosed(_ lines: (sent: [Line], unsent: [Line])) {
+        complete(lines.sent, .unknown(.closed))
+        complete(lines.unsent, .refused(.closed))
     }
 
     // MARK: Attempts
 
     /// Starts an attempt; its time covers waiting, connecting, writing and the confirmation.
     private func attempt() {
+        // Closed by the host meanwhile, in a completion perhaps: `canceled` comes.
+        guard !timer.isClosing else { return state = .pausing }
         timer.start(after: KeeperConstants.writeAttemptTimeout) { [self] _ in timedOut() }
         if let unconfirmed {
             // A frozen keeper must not block the one that has taken its place.
@@ -175,7 +189,7 @@ final class SessionQueue {
             attemptFailed(.connection(error), unknown: Array(lines[..<untouched]))
         case (.connecting, .failed(let error, _)): attemptFailed(.connection(error))
         case (.connecting, .confirmed), (.idle, _), (.pausing, _), (.blocked, _):
-            preconditionFailure("a connection ended that was not open")
+            trap("a connection ended that was not open")
         }
     }
 
@@ -197,7 +211,7 @@ final class SessionQueue {
                 complete(lines, .unknown(.timedOut(KeeperConstants.writeAttemptTimeout)))
                 next()
             }
-        case .idle, .pausing: preconditionFailure("no attempt is under way")
+        case .idle, .pausing: trap("no attempt is under way")
         }
     }
 
@@ -214,11 +228,8 @@ final class SessionQueue {
     private func attemptFailed(_ failure: Failure, unknown: [Line] = []) {
         // The host has closed all handles of the loop: nothing can be tried again.
         guard !timer.isClosing else {
-            let refused = waiting
-            waiting = []
             state = .idle
-            complete(unknown, .unknown(.closed))
-            return complete(refused, .refused(.closed))
+            return completeClosed((sent: unknown, unsent: end().unsent))
         }
         timer.stop()
         // What was known of the keeper may be why it failed.

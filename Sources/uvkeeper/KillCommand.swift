@@ -145,6 +145,7 @@ struct KillCommand: ParsableCommand {
             case .notFound: ("not-found", false, "no such session")
             case .survived: ("survived", false, "still there, even after SIGKILL")
             case .notPermitted: ("not-permitted", false, "not signalled: it is somebody else's, or no keeper for sure")
+            case .closed: ("closed", false, "given up before it had ended")
             }
         if shared.json {
             Output.json(["session": session, "result": name])

@@ -109,4 +109,34 @@ import Testing
             file.close()
         }
     }
+
+    @Test("waits end as canceled when the loop closes everything, those that come later too")
+    func handlesClosed() throws {
+        try withWorld { world throws in
+            let process = try detached(world, "exec sleep 100")
+            var results: [DetachedProcess.WaitResult] = []
+            process.waitForNoCrash(window: .seconds(100)) { results.append($0) }
+            process.waitForReady(probe: { false }, deadline: .seconds(100)) { results.append($0) }
+            world.loop.closeHandles()
+            process.waitForNoCrash(window: .seconds(100)) { results.append($0) }
+            #expect(results.isEmpty)
+            try world.eventually { results.count == 3 }
+            process.waitForNoCrash(window: .seconds(100)) { results.append($0) }
+            try world.eventually { results.count == 4 }
+            #expect(results == [.canceled, .canceled, .canceled, .canceled])
+        }
+    }
+
+    @Test("a wait for ever is one", arguments: [Duration.seconds(Int64.max), .seconds(Int64.max) * 18])
+    func forever(_ duration: Duration) throws {
+        try withWorld { world throws in
+            let process = try detached(world, "exec sleep 100")
+            var results: [DetachedProcess.WaitResult] = []
+            process.waitForReady(probe: { false }, deadline: duration) { results.append($0) }
+            try world.run(for: .milliseconds(10))
+            #expect(results.isEmpty)
+            process.close()
+            try world.eventually { results == [.canceled] }
+        }
+    }
 }

@@ -119,4 +119,39 @@ import Testing
             try world.run(for: .milliseconds(50))
         }
     }
+
+    enum Stage: CaseIterable { case connecting, retrying, open, finishing }
+
+    @Test("whose loop closes everything ends once, as canceled", arguments: Stage.allCases)
+    func canceled(_ stage: Stage) throws {
+        try withWorld { world throws in
+            let listener = try Listener(.hold, at: world.path("x"), backlog: stage == .retrying ? 0 : 511, in: world)
+            if stage == .retrying {
+                listener.pause()
+                while case .accepting(.some) = SocketProbe(listener.path) {}
+            }
+            var opened: KeeperConnection?
+            var ends: [KeeperConnection.End] = []
+            _ = try KeeperConnection(
+                to: listener.path, on: world.loop, onOpen: { opened = $0 }, onEnd: { ends.append($1) })
+            switch stage {
+            case .connecting: break
+            case .retrying: try world.run(for: .milliseconds(20))
+            case .open, .finishing:
+                try world.eventually { opened != nil }
+                if stage == .finishing {
+                    opened?.write(Array("x\n".utf8))
+                    opened?.finish()
+                }
+            }
+            world.loop.closeHandles()
+            #expect(ends.isEmpty)
+            // Nobody's mistake.
+            if stage == .open { opened?.write(Array("y\n".utf8)) }
+            try world.run(for: .milliseconds(20))
+            #expect(ends == [.failed(.canceled, accepted: stage == .finishing ? 2 : 0)])
+            if stage == .open { #expect(opened?.write(Array("z\n".utf8)) == false) }
+            opened?.close()
+        }
+    }
 }

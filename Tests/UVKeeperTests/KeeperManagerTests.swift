@@ -285,4 +285,66 @@ import Testing
             #expect(other.tracked.isEmpty)
         }
     }
+
+    @Test(
+        "a stop under way ends with the manager, or with the loop's handles, and leaves no handle",
+        arguments: [true, false])
+    func stopClosed(_ byManager: Bool) throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            // It does not end on SIGTERM.
+            try Processes.send(.stop, to: keeper.pid)
+            var results: [KeeperManager.StopResult] = []
+            world.manager.stopKeeper(for: "s1", grace: .seconds(Int64.max)) { results.append($0) }
+            try world.run(for: .milliseconds(30))
+            if byManager { world.manager.close() } else { world.loop.closeHandles() }
+            #expect(results.isEmpty)
+            try world.eventually { !results.isEmpty }
+            #expect(results == [.closed])
+            if byManager {
+                world.loop.run(.noWait)
+                #expect(
+                    world.loop.openHandles.allSatisfy { "\(type(of: $0))" == "TimerHandle" }, "but for the watchdog")
+            }
+            world.manager.close()
+            world.manager.stopKeeper(for: "s1") { results.append($0) }
+            try world.eventually { results == [.closed, .closed] }
+        }
+    }
+
+    @Test("a manager may be closed after its loop")
+    func closedAfterLoop() throws {
+        try withTemporaryDirectory { directory in
+            let loop = try Loop()
+            var options = KeeperManager.Options()
+            options.sessionsDirectory = directory
+            let manager = try KeeperManager(on: loop, options: options)
+            var outcomes: [WriteOutcome] = []
+            manager.writeRPC("x", to: "nobody") { outcomes.append($0) }
+            loop.closeHandles()
+            while loop.run() {}
+            try loop.close()
+            #expect(outcomes == [.refused(.closed)])
+            manager.close()
+            #expect(outcomes.count == 1)
+        }
+    }
+
+    @Test("a completion may close every handle of the loop while other lines wait")
+    func handlesClosedInCompletion() throws {
+        try withWorld { world throws in
+            let listener = try Listener(.confirm, at: world.path("x"), in: world)
+            var outcomes: [WriteOutcome] = []
+            for _ in 0..<4 {
+                // Two fill a connection, so that others wait behind it.
+                world.manager.writeRPC([UInt8](repeating: 65, count: 100_000), toSocketAt: listener.path) {
+                    outcomes.append($0)
+                    world.loop.closeHandles()
+                }
+            }
+            try world.eventually { outcomes.count == 4 }
+            #expect(outcomes[0] == .written)
+            #expect(outcomes[1...].allSatisfy { $0 == .refused(.closed) || $0 == .written })
+        }
+    }
 }

@@ -84,4 +84,20 @@ import UVKeeper
         #expect(!Processes.isProcessAlive(-1))
         #expect(Processes.isProcessAlive(Processes.currentID))
     }
+
+    @Test("killing is given up when the loop closes everything, and told once", arguments: [false, true])
+    func handlesClosed(_ isUnderWay: Bool) throws {
+        try withWorld { world throws in
+            let child = try world.start(["sh", "-c", "trap '' TERM; echo > ready; while :; do sleep 0.1; done"])
+            try world.eventually { world.exists(world.path("ready")) }
+            var results: [KillResult] = []
+            Processes.killProcess(child.pid, grace: .seconds(Int64.max), on: world.loop) { results.append($0) }
+            if isUnderWay { try world.run(for: .milliseconds(30)) }
+            world.loop.closeHandles()
+            #expect(results.isEmpty)
+            try world.eventually { !results.isEmpty }
+            try world.run(for: .milliseconds(20))
+            #expect(results == [.canceled])
+        }
+    }
 }
