@@ -151,7 +151,7 @@ import UVLoop
         arguments: [
             (#"["/nonexistent/x"]"#, "/nonexistent/x ENOENT: there is no file /nonexistent/x"),
             (#"["no-such-command"]"#, "no-such-command ENOENT: no-such-command is in no directory of PATH"),
-            (#"["/etc/passwd"]"#, "/etc/passwd EACCES: cannot execute"), (#"["/"]"#, "/ EACCES: cannot execute"),
+            (#"["/etc/passwd"]"#, "/etc/passwd EACCES: cannot execute"), (#"["/"]"#, "/ EISDIR: cannot execute"),
         ])
     func reportsMissingExecutable(command: String, reason: String) throws {
         try withKeeperHome { home in

@@ -49,7 +49,7 @@ import UVLoop
             var read: [UInt8] = []
             try reader.readStart(
                 onBytes: { _, bytes in bytes.withUnsafeBytes { read += $0 } }, onEnd: { stream, _ in stream.close() })
-            loop.queueWork { () -> UVError? in
+            try loop.queueWork { () -> UVError? in
                 do throws(UVError) { try Descriptors.write(bytes, to: theirs) } catch { return error }
                 return nil
             } completion: { error in
