@@ -13,7 +13,8 @@ import Testing
             run.send(.refused, at: 2_000, latency: 800)
             let fault = run.fault(kind, 900, 2_100)
             let harmless: [FaultRecord.Kind] = [
-                .pidFileGarbled, .staleFiles, .clientDisconnected, .serverKilled, .spawnWave,
+                .pidFileGarbled, .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave,
+                .discoveryRace,
             ]
             // Three attempts take their time.
             let slow: [FaultRecord.Kind] = [
@@ -22,6 +23,77 @@ import Testing
             let count = harmless.contains(kind) ? 0 : slow.contains(kind) ? 1 : 2
             #expect(run.verdict() == (count == 2 ? [:] : [.unexplainedRefusal: 2 - count]))
             #expect(fault.excused.refused == count)
+        }
+    }
+
+    @Test("a line of the manager's is refused when it has been tried again", arguments: FaultRecord.Kind.allCases)
+    func refusalWithAttempts(kind: FaultRecord.Kind) throws {
+        for (outcome, isBurst) in [(Ledger.Outcome.refused, false), (.refused, true), (.unknown, false)] {
+            try withRun { run in
+                run.hasAttempts = true
+                // Pauses of 50 and 150 ms, less what a loop may be late.
+                for latency: UInt64 in [99, 100] {
+                    if isBurst {
+                        run.sendBurst(outcome, at: 2_000, latency: latency)
+                    } else {
+                        run.send(outcome, at: 2_000, latency: latency)
+                    }
+                }
+                let fault = run.fault(kind, 900, 2_100)
+                _ = run.verdict()
+                let quick: [FaultRecord.Kind] = [.keeperKilled, .childKilled, .socketRemoved, .descriptorsExhausted]
+                guard outcome == .refused else { return #expect(fault.excused.refused == 0) }
+                // Nothing is tried again where a file is no socket.
+                let count = kind == .socketReplaced ? 2 : quick.contains(kind) ? (isBurst ? 2 : 1) : 0
+                #expect(fault.excused.refused == count)
+            }
+        }
+    }
+
+    @Test("where nothing was under way, a killed keeper explains nothing afterwards") func quiet() throws {
+        for (aftermath, count) in [(nil as UInt64?, 0), (0, 1)] {
+            try withRun { run in
+                run.sendBurst(.refused, at: 1_003)
+                run.fault(.keeperKilled, 1_000, 1_000, life: 0, aftermath: aftermath)
+                #expect(run.verdict()[.unexplainedRefusal, default: 0] == count)
+            }
+        }
+    }
+
+    @Test("a failed start needs a fault that can cause it", arguments: FaultRecord.Kind.allCases)
+    func start(kind: FaultRecord.Kind) throws {
+        try withRun { run in
+            run.failStart(at: 1_000, until: 1_010)
+            run.failStart(at: 1_000, until: 1_010, survivor: 123, saying: "its log ends: at 1234")
+            run.failStart(at: 1_000, until: 1_010, survivor: 123, saying: "child 123 still runs")
+            run.failStart(at: 1_000, until: 1_950)
+            let fault = run.fault(kind, 900, 2_000)
+            let count =
+                switch kind {
+                case .descriptorsExhausted: 4
+                // By its child, which lives on; by a lock that somebody could not give back.
+                case .keeperKilled, .machineStalled: 1
+                default: 0
+                }
+            #expect(run.verdict() == [.failedStart: 4 - count].filter { $0.value > 0 })
+            #expect(fault.excused.starts == count)
+        }
+    }
+
+    @Test("nor does a fault explain a start before it, after it, or in another session") func startOutside() throws {
+        try withRun { run in
+            run.failStart(at: 800, until: 899)
+            run.failStart(at: 1_101, until: 1_110)
+            run.fault(.descriptorsExhausted, 900, 1_100)
+            run.fault(.descriptorsExhausted, 700, 1_800, session: 1)
+            #expect(run.verdict() == [.failedStart: 2])
+        }
+    }
+
+    @Test("a keeper that ended in order has left nothing") func leftBehind() throws {
+        try withRun { run in
+            run.leftBehind = ["life 0, ended in order: s0.rpc.sock"]
+            #expect(run.verdict() == [.fileLeft: 1])
         }
     }
 

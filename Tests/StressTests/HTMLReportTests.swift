@@ -18,6 +18,19 @@ import Testing
         #expect(plot.contains("Nothing was measured.") && !plot.contains("<svg"), "\(plot)")
     }
 
+    @Test("failed starts are told with what explains them") func failedStarts() throws {
+        var result = result(descriptors: [], handles: [])
+        #expect(!HTMLReport.page(result).contains("<h2>Failed starts</h2>"))
+        result.failedStarts = [
+            .init(session: 2, start: 1.5, end: 1.75, error: "a < b", explainedBy: nil),
+            .init(session: 3, start: 2, end: 3, error: "no", explainedBy: "descriptors-exhausted"),
+        ]
+        let page = HTMLReport.page(result)
+        #expect(page.contains("<td>1.5</td><td>1.75</td><td>2</td><td>nothing</td><td>a &lt; b</td>"), "\(page)")
+        #expect(page.contains("0 keepers started, 2 starts failed"), "\(page)")
+        #expect(page.contains("1 by descriptors-exhausted, 1 for nothing"), "\(page)")
+    }
+
     private func result(descriptors: [Int], handles: [Int]) -> RunResult {
         var result = RunResult(scenario: "soak", seed: 1, replay: "")
         result.samples = zip(descriptors, handles).enumerated().map { index, open in

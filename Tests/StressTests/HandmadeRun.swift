@@ -7,6 +7,10 @@ final class HandmadeRun {
     let ledger: Ledger
     let burst: Ledger
     let receipts: [Receipts]
+    /// Whether its lines went out by the manager.
+    var hasAttempts = false
+    var failedStarts: [FailedStart] = []
+    var leftBehind: [String] = []
     private let isDriven: Bool
     private var faults: [FaultRecord] = []
 
@@ -32,6 +36,11 @@ final class HandmadeRun {
         if let life { receipts[life].note(1, sequence, isOrdered: false) }
     }
 
+    func failStart(at begin: UInt64, until end: UInt64, survivor: Int32? = nil, saying text: String = "no") {
+        failedStarts.append(
+            FailedStart(begin: begin * 1000, end: end * 1000, survivor: survivor, life: nil, text: text))
+    }
+
     func receive(_ sequence: Int, in life: Int) { receipts[life].note(0, sequence, isOrdered: true) }
 
     /// What a child finds in its input, of the first line.
@@ -43,19 +52,23 @@ final class HandmadeRun {
     @discardableResult
     func fault(
         _ kind: FaultRecord.Kind, _ start: UInt64, _ end: UInt64, session: Int = 0, life: Int? = nil,
-        scope: FaultRecord.Scope? = nil,
+        scope: FaultRecord.Scope? = nil, aftermath: UInt64? = nil,
     ) -> FaultRecord {
         let isEverybodys = kind == .serverKilled
         let record = FaultRecord(
-            kind, scope, session: isEverybodys ? nil : session, life: life, start: start * 1000, end: end * 1000)
+            kind, scope, session: isEverybodys ? nil : session, life: life, start: start * 1000, end: end * 1000,
+            aftermath: aftermath)
         faults.append(record)
         return record
     }
 
-    func verdict(longestLine: Int = 64) -> [Violations.Kind: Int] {
-        var judge = Judge(faults: faults, longestLine: longestLine)
+    func verdict() -> [Violations.Kind: Int] {
+        var judge = Judge(faults: faults)
         let lives = receipts.map { Session.Life($0, keeper: nil, keeperPID: 0) }
-        judge.judge(Judge.Case(index: 0, lives: lives, ledgers: [ledger, burst], driven: 0..<(isDriven ? 1 : 0)))
+        judge.judge(
+            Judge.Case(
+                index: 0, lives: lives, ledgers: [ledger, burst], driven: 0..<(isDriven ? 1 : 0),
+                hasAttempts: hasAttempts, failedStarts: failedStarts, leftBehind: leftBehind))
         return judge.violations.counts
     }
 }

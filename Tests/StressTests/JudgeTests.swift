@@ -56,7 +56,18 @@ import Testing
             for _ in 0..<5 { run.send(.written, at: 1_000, byteCount: 40_000) }
             run.fault(.childKilled, 1_050, 1_200, life: 0)
             // 64 KiB in the pipe, 64 KiB read, one line cut.
-            #expect(run.verdict(longestLine: 40_000) == [.lost: 1])
+            #expect(run.verdict() == [.lost: 1])
+        }
+    }
+
+    @Test("nor more because one line of another child was long") func longLine() throws {
+        try withRun(lives: 2) { run in
+            run.send(.written, at: 900, byteCount: 1 << 20, received: 0)
+            run.send(.written, at: 1_000, byteCount: 1 << 20)
+            for _ in 0..<4 { run.send(.written, at: 1_000, byteCount: 40_000) }
+            run.fault(.childKilled, 1_050, 1_200, life: 0)
+            // Of the longest it may have had a part, and of the others only what pipe and buffer hold.
+            #expect(run.verdict() == [.lost: 1])
         }
     }
 
@@ -187,6 +198,22 @@ import Testing
             run.fault(.clientDisconnected, 900, 1_000, session: 1)
             #expect(run.verdict() == [.torn: 1], "of another session")
             run.fault(.clientDisconnected, 950, 1_000)
+            #expect(run.verdict() == [:])
+        }
+    }
+
+    @Test("a client's last line without a newline must arrive if its connection took all of it") func lastLine() throws
+    {
+        try withRun(lives: 2) { run in
+            let fault = run.fault(.clientDisconnected, 900, 1_000)
+            run.fault(.clientDisconnected, 1_100, 1_200)
+            run.fault(.keeperKilled, 1_900, 2_000, life: 0)
+            #expect(run.verdict() == [:], "it may have gone away before")
+            fault.completeIn = 0
+            #expect(run.verdict() == [:], "its keeper was killed")
+            fault.completeIn = 1
+            #expect(run.verdict() == [.lost: 1])
+            run.receipts[1][.fragments] = 1
             #expect(run.verdict() == [:])
         }
     }

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// The proof of the harness: a child or a keeper that harms one line in ten thousand is caught.
+/// The proof of the harness: a child, a keeper or a server that harms one line in ten thousand, one start, one file, is caught.
 @Suite(.serialized) struct MischiefTests {
     @Test(
         "one line in ten thousand is noticed",
@@ -17,6 +17,73 @@ import Testing
         #expect(run.output.contains("VIOLATION"), "\(run.output)")
         #expect(run.output.contains(" broken: \(mischief.finding)\n"), "\(run.output)")
         #expect(run.output.contains("--seed 5"), "the command that does it again: \(run.output)")
+    }
+
+    @Test(
+        "a start that fails for nothing is noticed, with what was said of it",
+        arguments: [
+            ["spawn", "--keepers", "4", "--duration", "1"],
+            [
+                "chaos", "--sessions", "2", "--rate", "100", "--duration", "1", "--faults", "keeper-killed",
+                "--all-faults",
+            ],
+            ["restart", "--sessions", "2", "--rate", "100", "--duration", "1"],
+        ])
+    func failedStart(scenario: [String]) throws {
+        let run = try StressRun(scenario + ["--faulty-keeper", "fail-start"])
+        #expect(run.code == 1, "\(run.output)")
+        #expect(run.output.contains("failed-start: session "), "\(run.output)")
+        #expect(run.output.contains("faulty keeper: it fails for nothing"), "\(run.output)")
+        #expect(run.output.contains(/failed starts +.*\d+ for nothing\n/), "\(run.output)")
+        #expect(run.output.contains(/broken: \d+ failed-start\n/), "\(run.output)")
+        try hold(scenario)
+    }
+
+    @Test("a discovery that removes files without their lock is noticed") func lockless() throws {
+        let scenario = [
+            "chaos", "--sessions", "1", "--rate", "100", "--duration", "1", "--faults", "discovery-race",
+            "--all-faults",
+        ]
+        let run = try StressRun(scenario + ["--faulty-discovery", "lockless"])
+        #expect(run.code == 1, "\(run.output)")
+        #expect(run.output.contains("file-lost: of a live keeper, under a discovery: "), "\(run.output)")
+        try hold(scenario)
+    }
+
+    @Test(
+        "a last line without a newline that is not passed on is noticed",
+        arguments: [
+            ("unfinished-line", "lost: session 0, writer "),
+            ("client-disconnected", "lost: session 0: last lines without a newline"),
+        ])
+    func lostTail(fault: String, finding: String) throws {
+        let scenario = [
+            "chaos", "--sessions", "1", "--rate", "100", "--duration", "1", "--faults", fault, "--all-faults",
+        ]
+        let run = try StressRun(scenario + ["--faulty-keeper", "lose-tail"])
+        #expect(run.code == 1, "\(run.output)")
+        #expect(run.output.contains(finding) && run.output.contains(/broken: \d+ lost\n/), "\(run.output)")
+        try hold(scenario)
+    }
+
+    @Test("a line that is sent again although most of it was sent is noticed") func resent() throws {
+        let scenario = ["writes", "--lines", "400", "--sessions", "1", "--writers", "2"]
+        let run = try StressRun(scenario + ["--resend", "100"])
+        #expect(run.code == 1 && run.output.contains(" broken: 8 duplicated\n"), "\(run.output)")
+        try hold(scenario)
+    }
+
+    @Test("a socket that one keeper in twenty leaves behind is noticed") func leftSocket() throws {
+        // It ends with the first.
+        let run = try StressRun("spawn", "--keepers", "8", "--duration", "1000", "--faulty-keeper", "leave-socket")
+        #expect(run.code == 1, "\(run.output)")
+        let finding = /file-left: session \d, life \d+, ended in order: \S+\.rpc\.sock\n/
+        #expect(run.output.contains(finding), "\(run.output)")
+    }
+
+    private func hold(_ scenario: [String]) throws {
+        let run = try StressRun(scenario)
+        #expect(run.code == 0 && run.output.contains(", 0 starts failed\n"), "without mischief: \(run.output)")
     }
 
     @Test("the same lines without mischief pass") func innocent() throws {

@@ -20,7 +20,9 @@ import UVKeeper
                 #expect(run.code == 0, "\(run.output)")
             }
             let json = try text("\(directory)/a.json")
-            #expect(json.contains("\"violations\" : {\n\n  }") && json.contains("\"written\" : 200"), "\(json)")
+            #expect(
+                json.contains("\"violations\" : {\n\n  }") && json.contains("\"written\" : 200")
+                    && json.contains("\"failedStarts\" : ["), "\(json)")
             let page = try text("\(directory)/a.html")
             #expect(page.contains("<svg") && page.contains("prefers-color-scheme:dark"))
             #expect(page.contains("all invariants hold") && page.contains("Loop lag"))

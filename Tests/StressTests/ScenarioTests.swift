@@ -41,8 +41,9 @@ import UVKeeper
         var injected: Set<FaultRecord.Kind> = []
         for seed in [1, 2] {
             let run = try StressRun(
-                "chaos", "--duration", "5", "--fault-interval", "0.2", "--rate", "400", "--sessions", "3", "--seed",
-                "\(seed)", "--lag-bound", "10")
+                "chaos", "--duration", "5", "--fault-interval", "0.2", "--all-faults", "--rate", "400", "--sessions",
+                "3",
+                "--seed", "\(seed)", "--lag-bound", "10")
             #expect(run.code == 0, "\(run.output)")
             injected.formUnion(FaultInjector.kinds.filter { run.output.contains(" \($0.rawValue)") })
         }

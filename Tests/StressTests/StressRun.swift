@@ -49,6 +49,10 @@ struct StressRun {
     ///
     /// - Parameter meanwhile: called when it has been started.
     init(_ arguments: String..., quiet: Bool = true, meanwhile: (Going) throws -> Void = { _ in }) throws {
+        try self.init(arguments, quiet: quiet, meanwhile: meanwhile)
+    }
+
+    init(_ arguments: [String], quiet: Bool = true, meanwhile: (Going) throws -> Void = { _ in }) throws {
         let mark = "\(UInt64.random(in: .min ... .max))"
         var environment = ProcessEnvironment.current
         environment[StressRun.variable] = mark

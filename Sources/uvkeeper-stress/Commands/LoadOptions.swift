@@ -46,7 +46,13 @@ struct LoadOptions: ParsableArguments {
     var faultyChild = Mischief.Kind.none
 
     @Option(help: .hidden)
-    var faultyKeeper = Mischief.Kind.none
+    var faultyKeeper = FaultyKeeper.Kind.none
+
+    @Option(help: .hidden)
+    var resend: Int?
+
+    @Option(help: .hidden)
+    var longLines: Int?
 
     func validate() throws {
         guard (1...256).contains(sessions), (1...64).contains(writers) else {
@@ -55,7 +61,9 @@ struct LoadOptions: ParsableArguments {
         guard LineSizes(size) != nil else {
             throw ValidationError("--size takes 64 to 1M, or a range such as 64..16K; '\(size)' is neither")
         }
-        guard (rate ?? 1) > 0, inFlight > 0, lagBound > 0, drainLimit > 0, (lines ?? 1) > 0 else {
+        guard (rate ?? 1) > 0, inFlight > 0, lagBound > 0, drainLimit > 0, (lines ?? 1) > 0,
+            (resend ?? 1) > 0, (longLines ?? 1) > 0
+        else {
             throw ValidationError("--rate, --in-flight, --lines and --lag-bound take numbers above 0")
         }
         guard (lines ?? 1) <= Ledger.capacity else {
@@ -64,12 +72,14 @@ struct LoadOptions: ParsableArguments {
     }
 
     /// What a server in another process needs to make the same load: its writers, over all its lives, have as many lines.
-    func arguments(rate: Double?) -> [String] {
+    func arguments(rate: Double?, longLines: Int? = nil) -> [String] {
         [
             "--sessions", "\(sessions)", "--writers", "\(writers)", "--size", size,
             "--in-flight", "\(inFlight)", "--seed", "\(seed)", "--drain-limit", "\(drainLimit)",
         ] + (connect.map { ["--connect", $0.rawValue] } ?? []) + (rate.map { ["--rate", "\($0)"] } ?? [])
             + (lines.map { ["--lines", "\($0)"] } ?? [])
+            + ((longLines ?? self.longLines).map { ["--long-lines", "\($0)"] } ?? [])
+            + (faultyKeeper == .none ? [] : ["--faulty-keeper", faultyKeeper.rawValue])
     }
 
     func settings(duration: Double) -> LoadSettings {
@@ -87,9 +97,12 @@ struct LoadOptions: ParsableArguments {
         settings.drainLimit = .seconds(drainLimit)
         settings.childFault = faultyChild
         settings.keeperFault = faultyKeeper
+        settings.resendInterval = resend
+        settings.longLineInterval = longLines
         return settings
     }
 }
 
 extension LoadSettings.Connecting: ExpressibleByArgument {}
 extension Mischief.Kind: ExpressibleByArgument {}
+extension FaultyKeeper.Kind: ExpressibleByArgument {}

@@ -24,8 +24,8 @@ struct RestartCommand: ParsableCommand {
 
     func validate() throws {
         guard duration > 0, killInterval > 0 else { throw ValidationError("times must be above 0") }
-        guard load.lines == nil, load.faultyChild == .none, load.faultyKeeper == .none else {
-            throw ValidationError("restart runs for a time and takes no --lines, --faulty-child or --faulty-keeper")
+        guard load.lines == nil, load.faultyChild == .none else {
+            throw ValidationError("restart runs for a time and takes no --lines or --faulty-child")
         }
     }
 

@@ -6,7 +6,7 @@ struct SpawnCommand: ParsableCommand {
         abstract: "Start and kill keepers in waves: time to an accepting socket, memory of each, what is left.",
         discussion: """
             Half of a wave ends by SIGTERM, the other half by SIGKILL, drawn from --seed; then no process may be left, and \
-            after a discovery no file.
+            after a discovery no file; of those that ended by SIGTERM not before it either. No start may fail.
 
               uvkeeper-stress spawn --keepers 50 --duration 30
             """,
@@ -29,6 +29,9 @@ struct SpawnCommand: ParsableCommand {
     @Option(help: .hidden)
     var drainLimit = 20.0
 
+    @Option(help: .hidden)
+    var faultyKeeper = FaultyKeeper.Kind.none
+
     func validate() throws {
         guard (1...1000).contains(keepers), duration > 0, lagBound > 0, drainLimit > 0 else {
             throw ValidationError("--keepers takes 1 to 1000; times must be above 0")
@@ -43,6 +46,7 @@ struct SpawnCommand: ParsableCommand {
         settings.duration = .seconds(duration)
         settings.lagBound = .seconds(lagBound)
         settings.drainLimit = .seconds(drainLimit)
+        settings.keeperFault = faultyKeeper
         try output.finish(try SpawnRun(settings, quiet: output.quiet).run())
     }
 }

@@ -15,9 +15,12 @@ struct StressCommand: ParsableCommand {
             Invariants:
               - a line reported written, whose keeper and child lived, arrives exactly once, whole, in order
               - a refused line never arrives
+              - a last line without a newline arrives with one, if its client ends the stream in order
               - a refusal or an unknown outcome occurs only where a fault explains it, or the load's own limit
               - every line has one completion
               - the loop is never blocked for longer than a bound (--lag-bound)
+              - a start of a keeper fails only where a fault explains it; a discovery beside it takes no file of the new one
+              - a keeper that ends in order leaves no file
               - at the end no process, file, descriptor or handle is left, and in a soak nothing has kept growing
 
             Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 2 all hold, but the \
@@ -27,7 +30,7 @@ struct StressCommand: ParsableCommand {
         version: KeeperSidecar.version,
         subcommands: [
             WritesCommand.self, SpawnCommand.self, RestartCommand.self, ChaosCommand.self, SoakCommand.self,
-            MergeCommand.self, ServeCommand.self,
+            MergeCommand.self, ServeCommand.self, DiscoverCommand.self,
         ],
     )
 

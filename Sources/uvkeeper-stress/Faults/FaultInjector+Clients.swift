@@ -11,40 +11,36 @@ extension FaultInjector {
         end(record, after: planned.duration) { [unowned self] in undo(.continue, life.keeperPID, record) }
     }
 
-    /// One line on a connection of its own.
-    private func sendAlone(_ session: Session) {
-        let sequence = session.burst.begin(byteCount: LineFormat.minimumByteCount, time: engine.clock.microseconds)
-        let line = LineFormat(
-            kind: LineFormat.Kind.unordered, writer: engine.settings.burstWriter, sequence: sequence,
-            byteCount: LineFormat.minimumByteCount)
-        let begun = engine.clock.microseconds
-        engine.extraOutstanding += 1
-        let complete = { [engine] (outcome: Ledger.Outcome) in
-            engine.extraOutstanding -= 1
-            let now = engine.clock.microseconds
-            session.burst.complete(sequence, outcome, latency: now - begun, time: now)
-        }
-        do throws(UVError) {
-            _ = try KeeperConnection(
-                to: engine.manager.paths.socket(for: session.name), on: engine.loop,
-                onOpen: { connection in
-                    connection.write(line.bytes())
-                    connection.finish()
-                },
-                onEnd: { _, end in
-                    switch end {
-                    case .confirmed: complete(.written)
-                    case .failed(_, let accepted): complete(accepted == 0 ? .refused : .unknown)
-                    }
-                })
-        } catch {
-            engine.loop.onNextTick { complete(.refused) }
+    /// Clients whose last line has no newline, and that end their stream in order: the keeper adds it.
+    func sendUnfinished(_ planned: Planned, _ session: Session) {
+        let count = 2 + Int(planned.number % 6)
+        let record = begin(.unfinishedLine, session, note: "\(count) clients")
+        var generator = SeededGenerator(seed: planned.number)
+        var left = count
+        for _ in 0..<count {
+            sendAlone(session, byteCount: LineSizes(64, 65536).draw(&generator), isFinished: false) { [engine] in
+                left -= 1
+                if left == 0 { record.end = engine.clock.microseconds }
+            }
         }
     }
 
-    /// A client that goes away in the middle of a line. What arrived of it is passed on with a newline, by contract.
-    func disconnect(_ planned: Planned, _ session: Session) {
+    private func sendAlone(
+        _ session: Session, byteCount: Int = LineFormat.minimumByteCount, isFinished: Bool = true,
+        then next: @escaping () -> Void = {},
+    ) {
+        engine.extraOutstanding += 1
+        session.sendLine(byteCount: byteCount, isFinished: isFinished) { [engine] in
+            engine.extraOutstanding -= 1
+            next()
+        }
+    }
+
+    /// A client that goes away in the middle of a line. What arrived of it is passed on with a newline, by contract; that is
+    /// all of it if its connection has taken all.
+    func disconnect(_ planned: Planned, _ session: Session, _ life: Session.Life) {
         let record = begin(.clientDisconnected, session)
+        let number = session.lives.count - 1
         var bytes = LineFormat(kind: LineFormat.Kind.faulty, writer: 0, sequence: 0, byteCount: 65536).bytes()
         bytes.removeLast(bytes.count - 5 - Int(planned.number % UInt64(bytes.count - 6)))
         record.note = "after \(bytes.count) bytes of 65536"
@@ -52,11 +48,20 @@ extension FaultInjector {
         do throws(UVError) {
             _ = try PipeStream(connectingTo: engine.manager.paths.socket(for: session.name), on: engine.loop) {
                 [engine] stream, error in
-                record.end = engine.clock.microseconds
-                engine.extraOutstanding -= 1
-                if let error { return record.fail(error) }
-                stream.write(bytes)
-                stream.close()
+                let ended = {
+                    record.end = engine.clock.microseconds
+                    engine.extraOutstanding -= 1
+                }
+                if let error {
+                    ended()
+                    return record.fail(error)
+                }
+                // Its keeper may end before it has read everything; then some of it may have arrived all the same.
+                stream.write(bytes) { error in
+                    if error == nil, session.current === life { record.completeIn = number }
+                    stream.close()
+                    ended()
+                }
             }
         } catch {
             engine.extraOutstanding -= 1

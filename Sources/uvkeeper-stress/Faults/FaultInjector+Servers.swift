@@ -62,24 +62,64 @@ extension FaultInjector {
         }
     }
 
+    /// Sessions that nobody else uses; they are judged with the others.
+    private func addSessions(_ count: Int) throws -> [Session] {
+        var settings = LoadSettings()
+        settings.writers = 0
+        settings.burstCapacity = FaultInjector.waveLines
+        let first = FaultInjector.firstWaveSession + engine.waves.count
+        let sessions = try (first..<first + count).map {
+            try Session($0, in: engine.run, manager: engine.manager, settings: settings, clock: engine.clock)
+        }
+        engine.waves += sessions
+        return sessions
+    }
+
+    /// Keepers that start beside a discovery in another process.
+    func startRace(_ planned: Planned) {
+        let rounds = 4 + Int(planned.number % 8)
+        let record = begin(
+            .discoveryRace, nil, note: "\(FaultInjector.raceSessions) keepers, at most \(rounds) times")
+        do {
+            let race = try DiscoveryRace(
+                try addSessions(FaultInjector.raceSessions), in: engine.run, manager: engine.manager,
+                clock: engine.clock, seed: planned.number, rounds: rounds, limit: engine.settings.drainLimit,
+                on: engine.loop)
+            race.onFault = { [engine] in engine.faults.append($0) }
+            race.onViolation = { [engine] in engine.early.add($0, $1) }
+            race.isGoingOn = { [engine] in engine.phase == .running }
+            engine.extraOutstanding += 1
+            runningWaves += 1
+            runningRaces += 1
+            let completed = { [self] in
+                runningWaves -= 1
+                runningRaces -= 1
+                engine.extraOutstanding -= 1
+                record.end = engine.clock.microseconds
+                // Held until then.
+                _ = race
+            }
+            do { try race.start(engine.settings.discoveryFault, completed) } catch {
+                completed()
+                throw error
+            }
+        } catch {
+            record.fail(error)
+            record.end = engine.clock.microseconds
+        }
+    }
+
     /// Keepers of sessions that nobody else uses, started and killed at once.
     func startWave(_ planned: Planned) {
         let count = 4 + Int(planned.number % 5)
         let record = begin(.spawnWave, nil, note: "\(count) keepers")
-        var settings = LoadSettings()
-        settings.writers = 0
-        settings.burstCapacity = FaultInjector.waveLines
         do {
-            let first = FaultInjector.firstWaveSession + engine.waves.count
-            let sessions = try (first..<first + count).map {
-                try Session($0, in: engine.run, manager: engine.manager, settings: settings, clock: engine.clock)
-            }
+            let sessions = try addSessions(count)
             let wave = try Wave(
                 sessions, in: engine.run, manager: engine.manager, clock: engine.clock, seed: planned.number,
                 limit: engine.settings.drainLimit, on: engine.loop)
             wave.onFault = { [engine] in engine.faults.append($0) }
             wave.onViolation = { [engine] in engine.early.add($0, $1) }
-            engine.waves += sessions
             engine.extraOutstanding += 1
             runningWaves += 1
             wave.start { [self] in
@@ -92,6 +132,8 @@ extension FaultInjector {
             record.end = engine.clock.microseconds
         }
     }
+
+    private static let raceSessions = 6
 
     /// Lines that may be sent to a session of a wave.
     private static let waveLines = 64

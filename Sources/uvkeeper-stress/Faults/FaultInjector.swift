@@ -28,6 +28,8 @@ final class FaultInjector {
     private var deferred: [Planned] = []
     /// Of keepers of their own.
     var runningWaves = 0
+    /// Of those, the ones beside a discovery; all tell it in one file.
+    var runningRaces = 0
 
     init(_ engine: Engine, plan: [Planned], onFault: @escaping (FaultRecord) -> Void) throws {
         self.engine = engine
@@ -99,9 +101,11 @@ final class FaultInjector {
         case .backlogOverflow: overflowBacklog(planned, session, life)
         case .descriptorsExhausted: exhaustDescriptors(planned)
         case .keeperExhausted: exhaustKeeper(planned, session, life)
-        case .clientDisconnected: disconnect(planned, session)
+        case .clientDisconnected: disconnect(planned, session, life)
         case .serverKilled: killServer()
         case .spawnWave: startWave(planned)
+        case .discoveryRace: startRace(planned)
+        case .unfinishedLine: sendUnfinished(planned, session)
         case .machineStalled: break
         }
         return true
@@ -114,6 +118,7 @@ final class FaultInjector {
         // A second one would take the first one's limit for the usual one; a wave needs descriptors to look what is left.
         case .descriptorsExhausted: !isActive(.descriptorsExhausted) && runningWaves == 0
         case .spawnWave: !isActive(.descriptorsExhausted)
+        case .discoveryRace: !isActive(.descriptorsExhausted) && runningRaces == 0
         default: true
         }
     }

@@ -14,13 +14,17 @@ final class FaultRecord {
         case descriptorsExhausted = "descriptors-exhausted"
         case keeperExhausted = "keeper-exhausted"
         case clientDisconnected = "client-disconnected"
+        /// No fault of anybody: clients whose last line has no newline, and must arrive.
+        case unfinishedLine = "unfinished-line"
         case serverKilled = "server-killed"
         case spawnWave = "spawn-wave"
+        /// Keepers start while another process removes the files of the ones before them.
+        case discoveryRace = "discovery-race"
         /// Not injected: the machine kept a process of the run waiting.
         case machineStalled = "machine-stalled"
     }
 
-    /// Lines that it explains, by what became of them.
+    /// What it explains: lines, by what became of them, and starts of keepers.
     struct Excused: Codable, Equatable, CustomStringConvertible {
         var refused = 0
         var unknown = 0
@@ -28,19 +32,25 @@ final class FaultRecord {
         var lost = 0
         /// Under way in a killed server.
         var pending = 0
+        /// Starts that failed.
+        var starts = 0
 
-        var total: Int { refused + unknown + lost + pending }
+        var total: Int { refused + unknown + lost + pending + starts }
 
         mutating func add(_ other: Excused) {
             refused += other.refused
             unknown += other.unknown
             lost += other.lost
             pending += other.pending
+            starts += other.starts
         }
 
         var description: String {
-            [(refused, "refused"), (unknown, "unknown"), (lost, "lost"), (pending, "under way")]
-                .filter { $0.0 > 0 }.map { "\(Texts.count($0.0)) \($0.1)" }.joined(separator: ", ")
+            [
+                (refused, "refused"), (unknown, "unknown"), (lost, "lost"), (pending, "under way"),
+                (starts, "failed starts"),
+            ]
+            .filter { $0.0 > 0 }.map { "\(Texts.count($0.0)) \($0.1)" }.joined(separator: ", ")
         }
     }
 
@@ -59,12 +69,16 @@ final class FaultRecord {
     let session: Int?
     /// Which life of the session was ended by it.
     let life: Int?
+    /// In microseconds: how long what piled up during it may take to be worked off after it.
+    let aftermath: UInt64
     /// In microseconds since the start of the run.
     let start: UInt64
     /// Nil while it lasts.
     var end: UInt64?
     /// When the server that it killed was seen to have ended: for an instant after the signal it goes on.
     var serverEnd: UInt64?
+    /// Of a client that disconnected: the life of its session to which every byte of its fragment went.
+    var completeIn: Int?
     /// What came of it.
     var note: String
     var excused = Excused()
@@ -73,12 +87,13 @@ final class FaultRecord {
 
     init(
         _ kind: Kind, _ scope: Scope? = nil, session: Int?, life: Int? = nil, start: UInt64, end: UInt64? = nil,
-        note: String = "",
+        aftermath: UInt64? = nil, note: String = "",
     ) {
         self.kind = kind
         self.scope = scope ?? kind.scope
         self.session = session
         self.life = life
+        self.aftermath = aftermath ?? kind.aftermath
         self.start = start
         self.end = end
         self.note = note

@@ -8,8 +8,8 @@ extension FaultRecord.Kind {
         case .serverKilled: .driven
         case .descriptorsExhausted: .own
         case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved, .socketReplaced,
-            .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected, .spawnWave,
-            .machineStalled:
+            .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected, .unfinishedLine,
+            .spawnWave, .discoveryRace, .machineStalled:
             .everybody
         }
     }
@@ -22,7 +22,8 @@ extension FaultRecord.Kind {
         // It tries to accept again after up to a second.
         case .keeperExhausted: 1_500_000
         case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .pidFileGarbled, .staleFiles,
-            .backlogOverflow, .clientDisconnected, .serverKilled, .spawnWave, .machineStalled:
+            .backlogOverflow, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace,
+            .machineStalled:
             500_000
         }
     }
@@ -33,7 +34,9 @@ extension FaultRecord.Kind {
         case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow,
             .keeperExhausted, .machineStalled, .socketRemoved, .socketReplaced, .descriptorsExhausted:
             true
-        case .pidFileGarbled, .staleFiles, .clientDisconnected, .serverKilled, .spawnWave: false
+        case .pidFileGarbled, .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave,
+            .discoveryRace:
+            false
         }
     }
 
@@ -44,7 +47,7 @@ extension FaultRecord.Kind {
             .keeperExhausted, .machineStalled:
             true
         case .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled, .staleFiles, .clientDisconnected,
-            .serverKilled, .spawnWave:
+            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
             false
         }
     }
@@ -65,9 +68,16 @@ extension FaultRecord.Kind {
         // An attempt that was held up may connect at its very end, with lines that have just come.
         case .slowReader, .backlogOverflow, .machineStalled: return (refused, 0)
         case .keeperKilled, .childKilled, .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled,
-            .staleFiles, .clientDisconnected, .serverKilled, .spawnWave:
+            .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
             return (0, 0)
         }
+    }
+
+    /// In microseconds: how long the manager pauses at least before it refuses a line that every attempt failed for at once.
+    /// A file that is no socket is the one thing for which it does not try again.
+    var leastPause: UInt64 {
+        if self == .socketReplaced { return 0 }
+        return RunClock.microseconds(KeeperConstants.writeBackoffs.reduce(.zero, +)) - LoopLag.stall
     }
 }
 
@@ -83,14 +93,16 @@ extension FaultRecord {
     func covers(_ entry: Ledger.Entry) -> Bool {
         guard entry.time >= start else { return false }
         guard let end else { return true }
-        return entry.begin <= end + kind.aftermath
+        return entry.begin <= end + aftermath
     }
 
     /// Whether it lasted at a time, or what piled up in it may not have been worked off by then.
-    func affects(_ time: UInt64) -> Bool { time >= start && (end.map { time <= $0 + kind.aftermath } ?? true) }
+    func affects(_ time: UInt64) -> Bool { time >= start && (end.map { time <= $0 + aftermath } ?? true) }
 
-    func explainsRefusal(of entry: Ledger.Entry) -> Bool {
-        kind.refuses && covers(entry) && entry.latency >= kind.leastWait.refused
+    /// - Parameter hasAttempts: the manager sent it, which tries a line several times.
+    func explainsRefusal(of entry: Ledger.Entry, hasAttempts: Bool) -> Bool {
+        let least = max(kind.leastWait.refused, hasAttempts ? kind.leastPause : 0)
+        return kind.refuses && covers(entry) && entry.latency >= least
     }
 
     /// After its end a line may have waited less: the attempt that it joined waited for the connection before it.
@@ -117,6 +129,26 @@ extension FaultRecord {
     func explainsLoss(of entry: Ledger.Entry, read: UInt64) -> Bool {
         kind == .childKilled && entry.time + FaultRecord.unread >= start && entry.time <= end ?? .max
             && read <= entry.time
+    }
+
+    /// In microseconds: the least time of a start that fails because its keeper could not get the session's lock.
+    static let contendedStart: UInt64 = 900_000
+
+    /// Whether a start of a session's keeper may have failed by it.
+    func explains(_ failure: FailedStart) -> Bool {
+        guard failure.end >= start, failure.begin <= end ?? .max else { return false }
+        switch kind {
+        // Nothing can be opened or run.
+        case .descriptorsExhausted: return true
+        // A child that its keeper has not taken along may keep another from taking its place, as long as it lives.
+        case .keeperKilled: return failure.namesSurvivor
+        // Somebody who cleans up was kept waiting with the lock in his hand.
+        case .machineStalled: return failure.end - failure.begin >= FaultRecord.contendedStart
+        case .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved, .socketReplaced, .pidFileGarbled,
+            .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected, .unfinishedLine, .serverKilled,
+            .spawnWave, .discoveryRace:
+            return false
+        }
     }
 
     /// Whether it ended that life of its session.

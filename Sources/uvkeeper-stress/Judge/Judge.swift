@@ -30,30 +30,33 @@ struct Judge {
         let ledgers: [Ledger]
         /// The writers of a server in another process.
         var driven = 0..<0
+        /// Whether its lines, those of the burst excepted, went out by the manager, which tries each several times.
+        var hasAttempts = false
+        var failedStarts: [FailedStart] = []
+        /// What keepers that ended in order have left on disk.
+        var leftBehind: [String] = []
     }
 
     let faults: [FaultRecord]
-    /// What a killed child can take with it: its pipe, what it has read and not looked at, and a line cut by that.
-    let pipeByteCount: Int
-    private(set) var counts = Counts()
+    /// What a killed child can take with it, besides one line cut by that: its pipe, what it has read and not looked at.
+    private static let pipeByteCount = 65536 + VerifyingChild.readByteCount
+    var counts = Counts()
     var violations = Violations()
-    /// Bytes of written lines that each killed child took along, by the number of the life it ended.
-    private var lostByteCount: [Int: Int] = [:]
+    var failedStarts: [JudgedStart] = []
+    /// Bytes of written lines that each killed child took along, by the number of the life it ended, and of the longest.
+    private var lostByteCount: [Int: (all: Int, longest: Int)] = [:]
     /// By the number of the life that it ended: when the last line that a killed child has read began, in microseconds.
     private var lastRead: [Int: UInt64] = [:]
     /// By writer: lines without an outcome, and when the first line after each that has one began.
     private var overtaken: [[Int: UInt64]] = []
 
-    /// - Parameter longestLine: in bytes, of those that were sent.
-    init(faults: [FaultRecord], longestLine: Int) {
-        self.faults = faults
-        pipeByteCount = 65536 + VerifyingChild.readByteCount + longestLine
-    }
+    init(faults: [FaultRecord]) { self.faults = faults }
 
-    /// Written lines that no child has received: while it falls, waiting helps.
-    static func missing(_ cases: [Case]) -> Int {
+    /// Lines that no child has received and that must arrive: while it falls, waiting helps.
+    static func missing(_ cases: [Case], _ faults: [FaultRecord] = []) -> Int {
         var missing = 0
         for one in cases {
+            missing += missingFragments(one, faults)
             for (writer, ledger) in one.ledgers.enumerated() {
                 for sequence in 0..<ledger.count
                 where ledger[sequence].outcome == .written
@@ -77,7 +80,9 @@ struct Judge {
             lastRead[number] = Judge.lastRead(of: one.lives[number].receipts, one.ledgers)
         }
         overtaken = one.ledgers.map { Judge.overtaken($0) }
+        judgeStarts(one, own)
         judgeLives(one, own)
+        judgeFragments(one)
         for (writer, ledger) in one.ledgers.enumerated() {
             judge(ledger, writer, one, Judge.faults(own, for: writer, of: one))
         }
@@ -128,12 +133,6 @@ struct Judge {
             else { continue }
             violations.add(.recovery, "session \(one.index), life \(number): the keeper ended by itself")
         }
-        let fragments = one.lives.reduce(0) { $0 + Int($1.receipts[.fragments]) }
-        let clients = faults.count { $0.kind == .clientDisconnected && $0.session == one.index }
-        counts.clientFragments += min(fragments, clients)
-        violations.add(
-            .torn, count: fragments - clients,
-            "session \(one.index): \(fragments) fragments of \(clients) clients that disconnected")
     }
 
     private mutating func judge(_ life: Session.Life, _ number: Int, _ one: Case, _ faults: [FaultRecord]) {
@@ -231,7 +230,9 @@ struct Judge {
             case .refused, .overflowed:
                 if arrivals > 0 { violations.add(.refusedArrived, place()) }
                 guard entry.outcome == .refused else { continue }
-                if let fault = faults.first(where: { $0.explainsRefusal(of: entry) }) {
+                if let fault = faults.first(where: {
+                    $0.explainsRefusal(of: entry, hasAttempts: one.hasAttempts && isOrdered)
+                }) {
                     fault.excused.refused += 1
                 } else {
                     violations.add(.unexplainedRefusal, place())
@@ -273,9 +274,10 @@ struct Judge {
         guard !faults.contains(where: { $0.life == life - 1 && entry.time < $0.start }) else { return false }
         // What lay in the pipe had not been passed by a line of the same writer.
         guard !isOrdered || one.lives[life].receipts.end(of: writer) <= sequence else { return false }
-        let byteCount = lostByteCount[life, default: 0] + entry.byteCount
-        guard byteCount <= pipeByteCount else { return false }
-        lostByteCount[life] = byteCount
+        var lost = lostByteCount[life] ?? (0, 0)
+        lost = (lost.all + entry.byteCount, max(lost.longest, entry.byteCount))
+        guard lost.all - lost.longest <= Judge.pipeByteCount else { return false }
+        lostByteCount[life] = lost
         return true
     }
 }

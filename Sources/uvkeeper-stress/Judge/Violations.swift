@@ -10,9 +10,11 @@ struct Violations {
         case blockedLoop = "blocked-loop"
         case processLeft = "process-left"
         case fileLeft = "file-left"
+        case fileLost = "file-lost"
         case descriptorLeft = "descriptor-left"
         case handleLeft = "handle-left"
         case memoryGrown = "memory-grown"
+        case failedStart = "failed-start"
         case discovery
         case recovery
     }

@@ -1,13 +1,39 @@
+import KeeperSidecar
 import UVKeeper
 
-/// A keeper stand-in that harms one line in ten thousand: the proof that the harness notices. This program itself, started
-/// as `--faulty-keeper KIND SESSION`. No lock, no limits, no log: only what the harness needs to talk to it.
+/// A keeper stand-in that harms a line, a start or an end now and then: the proof that the harness notices. This program
+/// itself, started as `--faulty-keeper KIND SESSION`. No lock, no limits, no log: only what the harness needs to talk to it.
 final class FaultyKeeper {
+    enum Kind: String, CaseIterable, Sendable {
+        case none
+        /// One line in ten thousand.
+        case drop, duplicate, tear, reorder
+        /// Every third start fails; the others are those of a keeper without fault.
+        case failStart = "fail-start"
+        /// A last line without a newline is never passed on.
+        case loseTail = "lose-tail"
+        /// One socket in twenty is left behind at an orderly end.
+        case leaveSocket = "leave-socket"
+
+        /// What becomes a keeper of this kind.
+        var sidecar: SidecarCommand {
+            get throws(KeeperError) {
+                let own = try SidecarCommand.currentExecutable()
+                return self == .none ? own : SidecarCommand([own.argv[0], FaultyKeeper.argument, rawValue])
+            }
+        }
+
+        fileprivate var mischief: Mischief.Kind { Mischief.Kind(rawValue: rawValue) ?? .none }
+    }
+
     static let argument = "--faulty-keeper"
+    private static let startInterval = 3
+    private static let endInterval = 20
 
     private let loop: Loop
     private let paths: KeeperPaths
     private let session: SessionID
+    private let kind: Kind
     private var mischief: Mischief
     private var child: ChildProcess?
     private var listener: PipeListener?
@@ -18,8 +44,13 @@ final class FaultyKeeper {
         guard arguments.count > 1, arguments[1] == argument else { return }
         Descriptors.closeAll(from: 3)
         do {
-            guard arguments.count == 4, let kind = Mischief.Kind(rawValue: arguments[2]) else {
+            guard arguments.count == 4, let kind = Kind(rawValue: arguments[2]) else {
                 throw StressError("usage: \(argument) KIND SESSION")
+            }
+            if kind == .failStart {
+                guard try !isTurn(of: "starts", every: startInterval) else { throw StressError("it fails for nothing") }
+                KeeperSidecar.runIfRequested(
+                    arguments: [arguments[0], KeeperConstants.hostArgument, arguments[3]])
             }
             try FaultyKeeper(kind, try SessionID(arguments[3])).run()
         } catch {
@@ -28,11 +59,26 @@ final class FaultyKeeper {
         }
     }
 
-    private init(_ kind: Mischief.Kind, _ session: SessionID) throws {
+    /// Counts the calls of all keepers of a run, by files that are made once each; of so many one has its turn.
+    private static func isTurn(of name: String, every interval: Int) throws(UVError) -> Bool {
+        let directory = ProcessEnvironment.current[RunDirectory.variable] ?? "."
+        var number = 0
+        while true {
+            do throws(UVError) {
+                try OpenFile("\(directory)/\(name)-\(number)", .createNew).close()
+                return number % interval == interval / 2
+            } catch .exists {
+                number += 1
+            }
+        }
+    }
+
+    private init(_ kind: Kind, _ session: SessionID) throws {
         loop = try Loop()
         paths = KeeperPaths(directory: ProcessEnvironment.current["PI_KEEPER_SESSIONS_DIR"] ?? ".")
         self.session = session
-        mischief = Mischief(kind)
+        self.kind = kind
+        mischief = Mischief(kind.mischief)
     }
 
     private func run() throws -> Never {
@@ -69,6 +115,10 @@ final class FaultyKeeper {
                 },
                 onEnd: { [unowned self] stream, error in
                     guard error == nil, let pipe = child?.streams[0] else { return stream.close() }
+                    if !held.bytes.isEmpty, kind != .loseTail {
+                        held.bytes.append(10)
+                        forward(&held.bytes)
+                    }
                     pipe.write([]) { _ in stream.close() }
                 })
         } catch {
@@ -94,7 +144,11 @@ final class FaultyKeeper {
     }
 
     private func end() {
-        for path in [paths.socket(for: session), paths.keeperPID(for: session)] { try? Files.unlinkIfPresent(path) }
+        let leaves =
+            kind == .leaveSocket
+            ? (try? FaultyKeeper.isTurn(of: "ends", every: FaultyKeeper.endInterval)) ?? false : false
+        if !leaves { try? Files.unlinkIfPresent(paths.socket(for: session)) }
+        try? Files.unlinkIfPresent(paths.keeperPID(for: session))
         Processes.exit(0)
     }
 }

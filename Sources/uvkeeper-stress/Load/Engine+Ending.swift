@@ -10,10 +10,24 @@ extension Engine {
             && server?.isSpent != false
     }
 
+    /// Writes failed starts down at once: a server may be killed before its end.
+    func keepFailedStarts() {
+        for session in sessions {
+            session.onFailedStart = { [unowned self] failure in
+                do throws(UVError) {
+                    try failure.append(to: run.failedStarts(session: session.index))
+                } catch {
+                    early.add(.failedStart, "cannot be written down, \(error): \(failure.text)")
+                }
+            }
+        }
+    }
+
     func noteUndrained(_ outstanding: Int) {
         early.add(.missingCompletion, count: outstanding, "\(outstanding) were awaited for \(settings.drainLimit)")
         for session in sessions where role.vitals == nil && session.current == nil {
-            early.add(.recovery, "session \(session.index) did not come back: \(session.startFailures.suffix(2))")
+            early.add(
+                .recovery, "session \(session.index) did not come back: \(session.failedStarts.suffix(2).map(\.text))")
         }
     }
 }

@@ -47,6 +47,8 @@ final class Engine {
     private var starvation: StarvationWatch?
     /// Whether keepers that end are started again: where faults end them.
     var restartsKeepers = false
+    /// Whether the load goes on although its time is over.
+    var isWaiting: (() -> Bool)?
     /// Closed with the run's own.
     var others: [Handle] = []
     private let pump: TimerHandle
@@ -69,10 +71,7 @@ final class Engine {
         loop = try Loop()
         var options = KeeperManager.Options()
         options.sessionsDirectory = run.sessions
-        let own = try SidecarCommand.currentExecutable()
-        options.sidecar =
-            settings.keeperFault == .none
-            ? own : SidecarCommand([own.argv[0], FaultyKeeper.argument, settings.keeperFault.rawValue])
+        options.sidecar = try settings.keeperFault.sidecar
         manager = try KeeperManager(on: loop, options: options)
         sampler = try LagSampler(on: loop)
         pump = try TimerHandle(on: loop)
@@ -81,6 +80,7 @@ final class Engine {
         for index in 0..<settings.sessions {
             sessions.append(try Session(index, in: run, manager: manager, settings: settings, clock: clock))
         }
+        if case .server = role { keepFailedStarts() }
         series = try Series(on: loop) { [unowned self] in sample(measuringKeepers: $0) }
         watchLoop()
     }
@@ -104,7 +104,7 @@ final class Engine {
         case .server, .guest: adopt(go)
         }
         loop.run()
-        (onStart, onEnd) = (nil, nil)
+        (onStart, onEnd, isWaiting) = (nil, nil, nil)
         Remains.close(loop, into: &early)
     }
 
@@ -145,12 +145,14 @@ final class Engine {
             if sessions.allSatisfy({ $0.current != nil }) { return begin() }
             if clock.microseconds > begun + 60_000_000 {
                 early.add(
-                    .recovery, "keepers did not start within 60 s: \(sessions.flatMap(\.startFailures).prefix(3))")
+                    .recovery,
+                    "keepers did not start within 60 s: \(sessions.flatMap(\.failedStarts).prefix(3).map(\.text))")
                 drain()
             }
         case .running:
             if restartsKeepers { for session in sessions { session.startIfNeeded() } }
-            let isOver = clock.microseconds >= loadStart + RunClock.microseconds(settings.duration)
+            let isOver =
+                clock.microseconds >= loadStart + RunClock.microseconds(settings.duration) && isWaiting?() != true
             let isFull = allWriters.contains { $0.ledger.isFull }
             if isOver || isDone || isFull { drain() }
         case .draining: drained()
@@ -182,17 +184,13 @@ final class Engine {
 
     private func addWriter(_ number: Int, to session: Session) throws {
         let channel: any LineChannel
-        let isPipelined =
-            switch settings.connecting {
-            case .perLine: false
-            case .pipelined: true
-            case .mixed: session.index % 2 == 1
-            }
-        if !isPipelined {
-            channel = ManagerChannel(manager, session: session.id)
-        } else {
-            let path = manager.paths.socket(for: session.name)
+        let path = manager.paths.socket(for: session.name)
+        if let interval = settings.resendInterval {
+            channel = ResendingChannel(to: path, on: loop, interval: interval)
+        } else if settings.isPipelined(session: session.index) {
             channel = try PipelinedChannel(to: path, on: loop, linesPerConnection: settings.linesPerConnection)
+        } else {
+            channel = ManagerChannel(manager, session: session.id)
         }
         let ledger = try Ledger(run.ledger(session: session.index, writer: number))
         let seed = settings.seed &+ UInt64(session.index * 1000 + number)
@@ -239,7 +237,7 @@ final class Engine {
         let now = clock.microseconds
         guard now > lastComparison + 100_000 else { return }
         lastComparison = now
-        let missing = Judge.missing(cases)
+        let missing = Judge.missing(cases, faults)
         if missing < lastMissing {
             lastMissing = missing
             lastProgress = now

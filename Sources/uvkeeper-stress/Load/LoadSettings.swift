@@ -32,10 +32,25 @@ struct LoadSettings {
     /// How many lines the burst's ledger can hold: each takes address space, and waves have many ledgers.
     var burstCapacity = Ledger.capacity
     var childFault = Mischief.Kind.none
-    var keeperFault = Mischief.Kind.none
+    var keeperFault = FaultyKeeper.Kind.none
+    /// Of the process that discovers beside starts.
+    var discoveryFault = Discoverer.Kind.honest
+    /// One line in so many is sent twice.
+    var resendInterval: Int?
+    /// One line in so many is longer than a socket takes at once.
+    var longLineInterval: Int?
     var lagBound: Duration = .seconds(2)
     /// How long what is under way is awaited, at the end of the load or of a step of a wave.
     var drainLimit: Duration = .seconds(20)
+
+    /// Whether the writers of a session have connections of their own.
+    func isPipelined(session index: Int) -> Bool {
+        switch connecting {
+        case .perLine: false
+        case .pipelined: true
+        case .mixed: index % 2 == 1
+        }
+    }
 
     /// The writer number of bursts, after the last ordered one.
     var burstWriter: Int { firstWriter + writers + drivenWriters }
@@ -48,6 +63,9 @@ struct LoadSettings {
 struct LineSizes: Sendable {
     let lower: Int
     let upper: Int
+
+    /// More than the buffer of a socket.
+    static let long = LineSizes(256 << 10, LineFormat.maximumByteCount)
 
     init(_ lower: Int, _ upper: Int) {
         self.lower = lower

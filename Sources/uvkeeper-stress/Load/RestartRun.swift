@@ -62,7 +62,7 @@ final class RestartRun {
         Remains.close(loop, into: &violations)
         progress.end()
         faults.sort { $0.start < $1.start }
-        var judge = Judge(faults: faults, longestLine: settings.sizes.upper)
+        var judge = Judge(faults: faults)
         for one in cases {
             judge.judge(one)
             if one.lives.allSatisfy(\.hasFailed) { violations.add(.recovery, "session \(one.index) had no keeper") }
@@ -91,13 +91,18 @@ final class RestartRun {
 
     private func cases(_ run: RunDirectory) throws -> [Judge.Case] {
         try (0..<settings.sessions).map { index in
+            let failed = try FailedStart.all(in: run.failedStarts(session: index))
             let lives = try run.lives(session: index).map { number in
                 let receipts = try Receipts(run.receipts(session: index, life: number), writers: settings.allWriters)
                 // A start that failed before there was a child leaves an empty file.
-                return Session.Life(receipts, keeper: nil, keeperPID: 0, hasFailed: receipts[.pid] == 0)
+                return Session.Life(
+                    receipts, keeper: nil, keeperPID: 0,
+                    hasFailed: receipts[.pid] == 0 || failed.contains { $0.life == number })
             }
             let ledgers = try (0...settings.writers).map { try Ledger(run.ledger(session: index, writer: $0)) }
-            return Judge.Case(index: index, lives: lives, ledgers: ledgers, driven: 0..<settings.writers)
+            return Judge.Case(
+                index: index, lives: lives, ledgers: ledgers, driven: 0..<settings.writers,
+                hasAttempts: !settings.isPipelined(session: index), failedStarts: failed)
         }
     }
 

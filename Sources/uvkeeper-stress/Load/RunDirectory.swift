@@ -64,6 +64,9 @@ struct RunDirectory {
     func ledger(session: Int, writer: Int) -> String { "\(directory)/l\(session)-\(writer)" }
     func receipts(session: Int, life: Int) -> String { "\(directory)/r\(session)-\(life)" }
 
+    /// Where a server that may be killed writes down which starts have failed.
+    func failedStarts(session: Int) -> String { "\(directory)/f\(session)" }
+
     /// The numbers of a session's lives, as far as they have files.
     func lives(session: Int) -> Range<Int> {
         let names = (try? Files.names(inDirectory: directory)) ?? []

@@ -36,7 +36,7 @@ final class Runner {
         try engine.execute()
         progress.end()
         engine.faults.sort { $0.start < $1.start }
-        var judge = Judge(faults: engine.faults, longestLine: settings.sizes.upper)
+        var judge = Judge(faults: engine.faults)
         let cases = engine.cases
         for one in cases { judge.judge(one) }
         var violations = judge.violations
@@ -107,6 +107,14 @@ extension RunResult.Fault {
             kind: record.kind.rawValue, session: record.session, start: Double(record.start) / 1e6,
             end: record.end.map { Double($0) / 1e6 }, note: record.note, failed: record.hasFailed,
             excused: record.excused)
+    }
+}
+
+extension RunResult.FailedStart {
+    init(_ start: Judge.JudgedStart) {
+        self.init(
+            session: start.session, start: Double(start.failure.begin) / 1e6, end: Double(start.failure.end) / 1e6,
+            error: start.failure.text, explainedBy: start.fault?.kind.rawValue)
     }
 }
 

@@ -11,6 +11,8 @@ final class Session {
         let hasFailed: Bool
         /// By its server; anything else that ends it is a fault.
         var wasToldToEnd = false
+        /// Whether it has been looked at what it left.
+        fileprivate var isInspected = false
 
         init(_ receipts: Receipts, keeper: SpawnedKeeper?, keeperPID: Int32, hasFailed: Bool = false) {
             self.receipts = receipts
@@ -20,6 +22,12 @@ final class Session {
         }
 
         var childPID: Int32 { Int32(truncatingIfNeeded: receipts[.pid]) }
+
+        /// Whether neither keeper nor child is left, and the keeper's end has been seen.
+        var isGone: Bool {
+            keeper?.process.isRunning != true && Processes.liveness(of: keeperPID) == .gone
+                && Processes.liveness(of: childPID) == .gone
+        }
     }
 
     let index: Int
@@ -42,7 +50,11 @@ final class Session {
     private var wantedAt: UInt64 = 0
     /// In microseconds, from the call to the accepting socket.
     private(set) var startTimes: [UInt64] = []
-    private(set) var startFailures: [String] = []
+    private(set) var failedStarts: [FailedStart] = []
+    /// Told of each failed start, for a server that may be killed before it can tell.
+    var onFailedStart: (FailedStart) -> Void = { _ in }
+    /// What keepers that ended in order have left on disk.
+    private var leftBehind: [String] = []
 
     init(
         _ index: Int, in run: RunDirectory, manager: KeeperManager, settings: LoadSettings, clock: RunClock
@@ -63,7 +75,8 @@ final class Session {
     var judged: Judge.Case {
         let own = writers.map(\.ledger)
         return Judge.Case(
-            index: index, lives: lives, ledgers: own + driven + [burst], driven: own.count..<own.count + driven.count)
+            index: index, lives: lives, ledgers: own + driven + [burst], driven: own.count..<own.count + driven.count,
+            hasAttempts: !settings.isPipelined(session: index), failedStarts: failedStarts, leftBehind: leftBehind)
     }
 
     /// The life that takes lines now; nil while there is none.
@@ -80,14 +93,30 @@ final class Session {
         return [current.keeperPID, current.childPID].map { StarvationWatch.Watched(part: .session(index), pid: $0) }
     }
 
+    /// One start in so many does not wait for the child before.
+    private static let besideChildInterval = 4
+
     /// Starts a keeper if none runs.
     func startIfNeeded() {
         guard !isStarting, !isEnding, current == nil else { return }
         // A failed start is tried again, but not in every tick.
         guard clock.microseconds >= wantedAt else { return }
+        let survivor = lives.last.flatMap { Processes.liveness(of: $0.childPID) == .gone ? nil : $0.childPID }
+        // A start beside a child that a killed keeper has left may fail, so only some begin there.
+        guard survivor == nil || attempts % Session.besideChildInterval == 1 else { return }
+        noteRemains()
         isStarting = true
         let begun = clock.microseconds
+        let failed = { [self] (error: any Error, life: Int?) in
+            // What the end of the run keeps from starting has not failed.
+            guard !isEnding else { return }
+            failedStarts.append(
+                FailedStart(
+                    begin: begun, end: clock.microseconds, survivor: survivor, life: life, text: "\(error)"))
+            onFailedStart(failedStarts[failedStarts.count - 1])
+        }
         let path = run.receipts(session: index, life: attempts)
+        let number = attempts
         attempts += 1
         let receipts: Receipts
         let program: String
@@ -97,15 +126,15 @@ final class Session {
         } catch {
             isStarting = false
             wantedAt = begun + 200_000
-            startFailures.append("\(error)")
-            return
+            return failed(error, nil)
         }
         manager.spawnKeeper(
             for: id, in: run.directory, environment: run.environment,
             command: [
                 program, VerifyingChild.argument, path, "\(settings.allWriters)", settings.childFault.rawValue,
             ],
-            readiness: .accepting
+            // However slow the machine is: a keeper that never accepts is noticed by whoever waits for it.
+            readiness: .accepting, deadline: .seconds(120)
         ) { [self] result in
             isStarting = false
             switch result {
@@ -114,12 +143,50 @@ final class Session {
                 lives.append(Life(receipts, keeper: keeper, keeperPID: keeper.pid))
             case .failure(let error):
                 wantedAt = clock.microseconds + 100_000
-                startFailures.append("\(error)")
-                if receipts[.pid] > 0 {
+                let hasChild = receipts[.pid] > 0
+                failed(error, hasChild ? number : nil)
+                if hasChild {
                     lives.append(Life(receipts, keeper: nil, keeperPID: 0, hasFailed: true))
                 }
             }
         }
+    }
+
+    /// One line on a connection of its own, noted with those of bursts. It has no time limit: only a keeper that drops it, or
+    /// is not there, keeps it from being written.
+    func sendLine(
+        byteCount: Int = LineFormat.minimumByteCount, isFinished: Bool = true, completion: @escaping () -> Void,
+    ) {
+        let begun = clock.microseconds
+        let sequence = burst.begin(byteCount: byteCount, time: begun)
+        let line = LineFormat(
+            kind: LineFormat.Kind.unordered, writer: settings.burstWriter, sequence: sequence, byteCount: byteCount)
+        let bytes = isFinished ? line.bytes() : line.bytes().dropLast()
+        let complete = { [self] (outcome: Ledger.Outcome) in
+            let now = clock.microseconds
+            burst.complete(sequence, outcome, latency: now - begun, time: now)
+            completion()
+        }
+        do throws(UVError) {
+            _ = try KeeperConnection(
+                to: manager.paths.socket(for: name), on: manager.loop,
+                onOpen: { connection in
+                    connection.write(bytes)
+                    connection.finish()
+                },
+                onEnd: { complete(Ledger.Outcome($1)) })
+        } catch {
+            manager.loop.onNextTick { complete(.refused) }
+        }
+    }
+
+    /// Notes what the keeper that ended last has left, before another takes its place: nothing, if it ended in order.
+    func noteRemains() {
+        guard let life = lives.last, !life.isInspected, case .exited? = life.keeper?.process.exitStatus else { return }
+        life.isInspected = true
+        let left = KeeperFiles.left(of: name, in: manager.paths)
+        guard !left.isEmpty else { return }
+        leftBehind.append("life \(lives.count - 1), ended in order: \(left.joined(separator: " "))")
     }
 
     /// Takes over the lives that other processes have started, by their files.

@@ -34,7 +34,7 @@ final class SpawnRun {
         loop = try Loop()
         var options = KeeperManager.Options()
         options.sessionsDirectory = place.sessions
-        options.sidecar = try SidecarCommand.currentExecutable()
+        options.sidecar = try settings.keeperFault.sidecar
         manager = try KeeperManager(on: loop, options: options)
         sampler = try LagSampler(on: loop)
         for index in 0..<settings.sessions {
@@ -55,7 +55,7 @@ final class SpawnRun {
         loop.run()
         Remains.close(loop, into: &violations)
         progress.end()
-        var judge = Judge(faults: faults, longestLine: LineFormat.minimumByteCount)
+        var judge = Judge(faults: faults)
         let cases = sessions.map(\.judged)
         for one in cases { judge.judge(one) }
         violations.take(judge.violations)

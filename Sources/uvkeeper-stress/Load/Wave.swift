@@ -9,8 +9,7 @@ final class Wave {
     private let run: RunDirectory
     private let manager: KeeperManager
     private let clock: RunClock
-    private let timer: TimerHandle
-    private let limit: Duration
+    private let steps: Steps
     private var generator: SeededGenerator
     private var completion: (() -> Void)?
 
@@ -19,19 +18,22 @@ final class Wave {
         _ sessions: [Session], in run: RunDirectory, manager: KeeperManager, clock: RunClock, seed: UInt64,
         limit: Duration, on loop: Loop,
     ) throws {
-        self.limit = limit
         self.sessions = sessions
         self.run = run
         self.manager = manager
         self.clock = clock
         generator = SeededGenerator(seed: seed)
-        timer = try TimerHandle(on: loop)
+        steps = try Steps("a wave", limit: limit, on: loop)
     }
 
     /// `completion` runs when all is over, also after a violation.
     func start(_ completion: @escaping () -> Void) {
         self.completion = completion
-        wait("keepers accept") { [self] in
+        steps.onTimeout = { [unowned self] in
+            onViolation(.recovery, $0)
+            end()
+        }
+        steps.wait("keepers accept") { [self] in
             for session in sessions { session.startIfNeeded() }
             return sessions.allSatisfy { $0.current != nil }
         } then: { [self] in
@@ -41,18 +43,8 @@ final class Wave {
 
     private func writeLines() {
         var left = sessions.count
-        for session in sessions {
-            let sequence = session.burst.begin(byteCount: LineFormat.minimumByteCount, time: clock.microseconds)
-            let line = LineFormat(
-                kind: LineFormat.Kind.unordered, writer: 0, sequence: sequence, byteCount: LineFormat.minimumByteCount)
-            let begun = clock.microseconds
-            manager.writeRPC(line.bytes(), to: session.id) { [self] outcome in
-                let now = clock.microseconds
-                session.burst.complete(sequence, Ledger.Outcome(outcome), latency: now - begun, time: now)
-                left -= 1
-            }
-        }
-        wait("lines arrive") { [self] in
+        for session in sessions { session.sendLine(completion: { left -= 1 }) }
+        steps.wait("lines arrive") { [self] in
             left == 0 && Judge.missing(sessions.map(\.judged)) == 0
         } then: { [self] in
             kill()
@@ -68,7 +60,7 @@ final class Wave {
                 onFault(
                     FaultRecord(
                         .keeperKilled, session: session.index, life: session.lives.count - 1, start: now, end: now,
-                        note: "SIGKILL to \(life.keeperPID), of a wave"))
+                        aftermath: 0, note: "SIGKILL to \(life.keeperPID), of a wave"))
                 do throws(UVError) { try Processes.send(.kill, to: life.keeperPID) } catch {
                     onViolation(.recovery, "keeper \(life.keeperPID) of a wave has ended by itself: \(error)")
                 }
@@ -79,15 +71,15 @@ final class Wave {
                 }
             }
         }
-        wait("processes end") {
-            lives.allSatisfy {
-                Processes.liveness(of: $0.keeperPID) == .gone && Processes.liveness(of: $0.childPID) == .gone
-            }
+        steps.wait("processes end") {
+            lives.allSatisfy(\.isGone)
         } then: { [self] in
+            // Before a discovery tidies up.
+            for session in sessions { session.noteRemains() }
             manager.discoverExistingKeepers { [self] result in
                 if case .failure(let error) = result { onViolation(.discovery, "after a wave: \(error)") }
                 do {
-                    let left = try run.leftovers().filter { name in sessions.contains { name.hasPrefix("\($0.id).") } }
+                    let left = try sessions.flatMap { session throws(UVError) in try run.abandoned("\(session.id).") }
                     if !left.isEmpty { onViolation(.fileLeft, "after a wave: \(left.prefix(4))") }
                 } catch {
                     onViolation(.fileLeft, "after a wave: \(error)")
@@ -97,23 +89,8 @@ final class Wave {
         }
     }
 
-    /// Looks every five milliseconds; after the limit the wave is given up.
-    private func wait(_ what: String, _ condition: @escaping () -> Bool, then next: @escaping () -> Void) {
-        let deadline = LibUV.monotonicTime + limit
-        timer.start(after: .zero, repeating: .milliseconds(5)) { [self] timer in
-            if condition() {
-                timer.stop()
-                next()
-            } else if LibUV.monotonicTime > deadline {
-                timer.stop()
-                onViolation(.recovery, "a wave, not within \(limit): \(what)")
-                end()
-            }
-        }
-    }
-
     private func end() {
-        timer.close()
+        steps.close()
         let completion = completion
         self.completion = nil
         completion?()

@@ -56,7 +56,8 @@ final class Writer {
     var isFinished: Bool { outstanding == 0 && isDone }
 
     private func send(on channel: any LineChannel, intendedAt moment: UInt64) {
-        let size = settings.sizes.draw(&generator)
+        let isLong = settings.longLineInterval.map { ledger.count % $0 == $0 / 2 } ?? false
+        let size = (isLong ? LineSizes.long : settings.sizes).draw(&generator)
         let sequence = ledger.begin(byteCount: size, time: clock.microseconds)
         let line = LineFormat(kind: LineFormat.Kind.ordered, writer: number, sequence: sequence, byteCount: size)
         outstanding += 1

@@ -13,7 +13,11 @@ enum ClosingTable {
         let seconds = max(0.001, result.seconds)
         rows.append(("scenario", "\(result.scenario), seed \(result.seed), \(Texts.decimal(result.seconds)) s"))
         rows.append(
-            ("sessions", "\(result.sessions) x \(result.writers) writers, \(result.keeperStarts) keepers started"))
+            (
+                "sessions",
+                "\(result.sessions) x \(result.writers) writers, \(result.keeperStarts) keepers started, "
+                    + "\(result.failedStarts.count) starts failed"
+            ))
         rows.append(
             (
                 "lines",
@@ -47,6 +51,7 @@ enum ClosingTable {
             let excused = excuses(result)
             if !excused.isEmpty { rows.append(("excused by", excused)) }
         }
+        if !result.failedStarts.isEmpty { rows.append(("failed starts", failedStarts(result))) }
         for note in result.notes { rows.append(("note", note)) }
         for text in result.told { rows.append(("VIOLATION", text)) }
         let broken = result.violations.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
@@ -73,6 +78,12 @@ enum ClosingTable {
         let text = parts.filter { $0.0 > 0 }.map { "\(Texts.count($0.0)) \($0.1)" }
         if !text.isEmpty { rows.append(("allowed", text.joined(separator: "; "))) }
         return rows
+    }
+
+    /// How many each kind of fault explains, and how many none.
+    private static func failedStarts(_ result: RunResult) -> String {
+        Dictionary(grouping: result.failedStarts) { $0.explainedBy.map { "by \($0)" } ?? "for nothing" }
+            .sorted { $0.key < $1.key }.map { "\($0.value.count) \($0.key)" }.joined(separator: ", ")
     }
 
     /// The lines that each kind of fault explains.

@@ -16,6 +16,7 @@ enum HTMLReport {
             <table class="facts"><tbody>\(facts(result))</tbody></table>
             \(plots(result).map { $0.svg() }.joined(separator: "\n"))
             \(faults(result))
+            \(failedStarts(result))
             </main></body></html>
 
             """
@@ -98,7 +99,18 @@ enum HTMLReport {
                 + "<td>\(fault.excused)</td><td>\(Plot.escaped(fault.note))</td></tr>"
         }
         return
-            "<h2>Faults</h2><table><thead><tr><th>from s</th><th>to s</th><th>fault</th><th>session</th><th>lines it excuses</th><th></th></tr>"
+            "<h2>Faults</h2><table><thead><tr><th>from s</th><th>to s</th><th>fault</th><th>session</th><th>what it excuses</th><th></th></tr>"
+            + "</thead><tbody>\(rows.joined())</tbody></table>"
+    }
+
+    private static func failedStarts(_ result: RunResult) -> String {
+        guard !result.failedStarts.isEmpty else { return "" }
+        let rows = result.failedStarts.map { start in
+            "<tr><td>\(Texts.decimal(start.start))</td><td>\(Texts.decimal(start.end))</td><td>\(start.session)</td>"
+                + "<td>\(start.explainedBy ?? "nothing")</td><td>\(Plot.escaped(start.error))</td></tr>"
+        }
+        return
+            "<h2>Failed starts</h2><table><thead><tr><th>from s</th><th>to s</th><th>session</th><th>explained by</th><th></th></tr>"
             + "</thead><tbody>\(rows.joined())</tbody></table>"
     }
 

@@ -26,6 +26,17 @@ struct RunResult: Codable {
         let excused: FaultRecord.Excused
     }
 
+    /// A start of a keeper that failed.
+    struct FailedStart: Codable {
+        let session: Int
+        /// Seconds since the start.
+        let start: Double
+        let end: Double
+        let error: String
+        /// The kind of the fault that explains it; nil if none does.
+        let explainedBy: String?
+    }
+
     /// In milliseconds.
     struct Percentiles: Codable {
         var p50 = 0.0
@@ -52,6 +63,7 @@ struct RunResult: Codable {
     var lagBound = 0.0
     var memoryPerKeeper: [UInt64] = []
     var faults: [Fault] = []
+    var failedStarts: [FailedStart] = []
     var violations: [String: Int] = [:]
     var told: [String] = []
     /// Why the run ended before it was to; what it found holds as far as it came.
@@ -79,10 +91,11 @@ struct RunResult: Codable {
         latencyHistogram = HistogramFile.encode(latency)
         sessions = settings.sessions
         writers = settings.writers + settings.drivenWriters
-        keeperStarts = cases.reduce(0) { $0 + $1.lives.count }
+        keeperStarts = cases.reduce(0) { $0 + $1.lives.count { !$0.hasFailed } }
         lagBound = Double(RunClock.microseconds(settings.lagBound)) / 1000
         judged = judge.counts
         faults = judge.faults.map { Fault($0) }
+        failedStarts = judge.failedStarts.map { FailedStart($0) }
         if cases.contains(where: { $0.ledgers.contains { $0.isFull } }) {
             incomplete =
                 "a writer has sent \(Texts.count(Ledger.capacity)) lines, more cannot be checked: use more writers"

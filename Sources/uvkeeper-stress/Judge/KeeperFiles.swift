@@ -1,0 +1,34 @@
+import UVKeeper
+
+/// What a session's keeper has on disk, as far as its contract promises it.
+enum KeeperFiles {
+    /// What a live keeper lacks of it: each that is gone, or says another's number. Empty if all is in place.
+    static func lost(of session: SessionID, keeper: Int32, child: Int32, in paths: KeeperPaths) -> [String] {
+        var lost: [String] = []
+        switch SocketProbe(paths.socket(for: session)) {
+        case .accepting(let pid) where pid == nil || pid == keeper: break
+        case let found: lost.append("\(paths.socket(for: session)): \(found)")
+        }
+        for (path, pid) in [(paths.keeperPID(for: session), keeper), (paths.childPID(for: session), child)] {
+            do throws(UVError) {
+                let text = String(decoding: try Files.read(path, limit: 64), as: UTF8.self)
+                if Int32(text) != pid { lost.append("\(path): '\(text)' instead of \(pid)") }
+            } catch {
+                lost.append("\(path): \(error)")
+            }
+        }
+        return lost
+    }
+
+    /// What an ended keeper has left; needs no descriptor.
+    static func left(of session: SessionID, in paths: KeeperPaths) -> [String] {
+        [paths.socket(for: session), paths.keeperPID(for: session), paths.childPID(for: session)].filter {
+            do throws(UVError) {
+                _ = try Files.status(of: $0, followingLinks: false)
+                return true
+            } catch {
+                return false
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import UVKeeper
+
+/// What happens one thing after the other, each when a condition holds; bounded.
+final class Steps {
+    /// Called with what did not come in time; no step follows but one that this begins.
+    var onTimeout: (String) -> Void = { _ in }
+    private let name: String
+    private let limit: Duration
+    private let timer: TimerHandle
+
+    /// - Parameter limit: how long each of them may take.
+    init(_ name: String, limit: Duration, on loop: Loop) throws {
+        self.name = name
+        self.limit = limit
+        timer = try TimerHandle(on: loop)
+    }
+
+    /// Looks at once and again and again; after the limit it gives up.
+    func wait(
+        _ what: String, every interval: Duration = .milliseconds(5), _ condition: @escaping () -> Bool,
+        then next: @escaping () -> Void,
+    ) {
+        let deadline = LibUV.monotonicTime + limit
+        timer.start(after: .zero, repeating: interval) { [self] timer in
+            if condition() {
+                timer.stop()
+                next()
+            } else if LibUV.monotonicTime > deadline {
+                timer.stop()
+                onTimeout("\(name), not within \(limit): \(what)")
+            }
+        }
+    }
+
+    func close() { timer.close() }
+}

@@ -1,0 +1,48 @@
+import TestSupport
+import Testing
+import UVKeeper
+
+@testable import uvkeeper_stress
+
+@Suite struct KeeperFilesTests {
+    @Test("a live keeper has its socket and both numbers; each that is missing or another's is told") func lost() throws
+    {
+        try withFiles { paths, session, listener in
+            let own = Processes.currentID
+            let lost = { KeeperFiles.lost(of: session, keeper: own, child: 7, in: paths) }
+            #expect(lost().count == 2, "\(lost())")
+            try Posix.write("\(own)", to: paths.keeperPID(for: session))
+            try Posix.write("7", to: paths.childPID(for: session))
+            #expect(lost() == [])
+            try Posix.write("8", to: paths.childPID(for: session))
+            #expect(lost() == ["\(paths.childPID(for: session)): '8' instead of 7"])
+            try Files.unlink(paths.socket(for: session))
+            #expect(lost().count == 2 && lost()[0].hasSuffix(": missing"), "\(lost())")
+        }
+    }
+
+    @Test("an ended keeper has left what is there") func left() throws {
+        try withFiles { paths, session, listener in
+            try Posix.write("", to: paths.childPID(for: session))
+            #expect(
+                KeeperFiles.left(of: session, in: paths) == [paths.socket(for: session), paths.childPID(for: session)])
+            try Files.unlink(paths.childPID(for: session))
+            try Files.unlink(paths.socket(for: session))
+            #expect(KeeperFiles.left(of: session, in: paths) == [])
+        }
+    }
+
+    private func withFiles(_ body: (KeeperPaths, SessionID, PipeListener) throws -> Void) throws {
+        try withTemporaryDirectory { directory in
+            try withLoop { loop in
+                let (paths, session) = (KeeperPaths(directory: directory), try SessionID("s0"))
+                let listener = try PipeListener(bindingTo: paths.socket(for: session), on: loop)
+                try listener.listen { _, accepted in
+                    if case .success(let stream) = accepted { stream.close() }
+                }
+                try body(paths, session, listener)
+                listener.close()
+            }
+        }
+    }
+}
