@@ -18,16 +18,32 @@ final class StarvationWatch {
         let pid: Int32
     }
 
+    /// Two of them are as long as an attempt to write a line.
     private static let interval = Duration.milliseconds(200)
-    /// In microseconds of waiting within an interval.
+    /// In microseconds of waiting within two intervals, of all processes of a part together: a line passes each.
     private static let limit: UInt64 = 100_000
+
+    /// How long the processes of a part have waited, in microseconds.
+    private struct Wait {
+        var sum: UInt64 = 0
+        /// Which waited longest.
+        var longest: Int32 = 0
+        private var most: UInt64 = 0
+
+        mutating func add(_ delay: UInt64, of pid: Int32) {
+            sum += delay
+            if delay > most { (most, longest) = (delay, pid) }
+        }
+    }
 
     private let timer: TimerHandle
     private let clock: RunClock
     private let processes: () -> [Watched]
     private let onStarved: (FaultRecord) -> Void
     private var delays: [Int32: UInt64] = [:]
+    private var waits: [Watched.Part: Wait] = [:]
     private var looked: UInt64
+    private var lookedBefore: UInt64
     /// Extended while it goes on.
     private var latest: [Watched.Part: FaultRecord] = [:]
 
@@ -41,6 +57,7 @@ final class StarvationWatch {
         self.processes = processes
         self.onStarved = onStarved
         looked = clock.microseconds
+        lookedBefore = looked
         timer.start(after: StarvationWatch.interval, repeating: StarvationWatch.interval) { [unowned self] _ in look() }
     }
 
@@ -49,26 +66,35 @@ final class StarvationWatch {
     private func look() {
         let now = clock.microseconds
         var delays: [Int32: UInt64] = [:]
+        var waits: [Watched.Part: Wait] = [:]
         for watched in processes() + [Watched(part: .harness, pid: Processes.currentID)] {
             guard let delay = StarvationWatch.delay(of: watched.pid) else { continue }
             delays[watched.pid] = delay
-            guard let before = self.delays[watched.pid], delay > before + StarvationWatch.limit else { continue }
-            note(watched, delay - before, now)
+            guard let before = self.delays[watched.pid], delay > before else { continue }
+            waits[watched.part, default: Wait()].add(delay - before, of: watched.pid)
+        }
+        for (part, wait) in waits {
+            let before = self.waits[part]?.sum ?? 0
+            guard before + wait.sum > StarvationWatch.limit else { continue }
+            // The kernel counts a wait at its end.
+            let since = before > 0 ? lookedBefore : looked
+            note(part, wait.longest, before + wait.sum, since: since - min(since, before + wait.sum), now)
         }
         self.delays = delays
+        self.waits = waits
+        lookedBefore = looked
         looked = now
     }
 
-    private func note(_ watched: Watched, _ delay: UInt64, _ now: UInt64) {
-        if let record = latest[watched.part], let end = record.end, end >= looked {
+    private func note(_ part: Watched.Part, _ pid: Int32, _ delay: UInt64, since: UInt64, _ now: UInt64) {
+        if let record = latest[part], let end = record.end, end >= looked {
             record.end = now
             return
         }
-        // The kernel counts a wait at its end.
         let record = FaultRecord(
-            .machineStalled, watched.part.scope, session: watched.part.session, start: looked - min(looked, delay),
-            end: now, note: "process \(watched.pid) waited \(delay / 1000) ms for a processor")
-        latest[watched.part] = record
+            .machineStalled, part.scope, session: part.session, start: since, end: now,
+            note: "process \(pid) waited \(delay / 1000) ms for a processor")
+        latest[part] = record
         onStarved(record)
     }
 
