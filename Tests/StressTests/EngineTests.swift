@@ -43,10 +43,12 @@ import UVKeeper
         ])
     func stopResult(signal: Signal, finding: String) throws {
         let run = try StressRun(
-            "writes", "--sessions", "1", "--writers", "1", "--connect", "pipelined", "--rate", "100", "--duration", "1",
+            "writes", "--sessions", "1", "--writers", "1", "--connect", "pipelined", "--rate", "100", "--duration",
+            "1000",
             "--drain-limit", "0.3"
         ) { going in
             try TestSupport.run(going.loop) { try going.send(signal, toKeepersOf: 2) == 1 }
+            try going.end()
         }
         #expect(run.code == 1, "\(run.output)")
         #expect(run.output.contains("recovery: \(finding)\n"), "\(run.output)")

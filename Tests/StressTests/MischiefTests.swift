@@ -11,7 +11,8 @@ import Testing
         ["--faulty-child", "--faulty-keeper"])
     func caught(mischief: (kind: String, finding: String), who: String) throws {
         let run = try StressRun(
-            "writes", "--lines", "800", "--sessions", "1", "--writers", "8", "--size", "64", "--connect", "pipelined",
+            "writes", "--lines", "800", "--duration", "1000", "--sessions", "1", "--writers", "8", "--size", "64",
+            "--connect", "pipelined",
             "--seed", "5", who, mischief.kind)
         #expect(run.code == 1, "\(run.output)")
         #expect(run.output.contains("VIOLATION"), "\(run.output)")
@@ -24,10 +25,11 @@ import Testing
         arguments: [
             ["spawn", "--keepers", "4", "--duration", "1"],
             [
-                "chaos", "--sessions", "2", "--rate", "100", "--duration", "1", "--faults", "keeper-killed",
+                "chaos", "--sessions", "2", "--rate", "100", "--connect", "pipelined", "--duration", "1", "--faults",
+                "keeper-killed",
                 "--all-faults",
             ],
-            ["restart", "--sessions", "2", "--rate", "100", "--duration", "1"],
+            ["restart", "--sessions", "2", "--rate", "100", "--connect", "pipelined", "--duration", "1"],
         ])
     func failedStart(scenario: [String]) throws {
         let run = try StressRun(scenario + ["--faulty-keeper", "fail-start"])
@@ -41,7 +43,8 @@ import Testing
 
     @Test("a discovery that removes files without their lock is noticed") func lockless() throws {
         let scenario = [
-            "chaos", "--sessions", "1", "--rate", "100", "--duration", "1", "--faults", "discovery-race",
+            "chaos", "--sessions", "1", "--rate", "100", "--connect", "pipelined", "--duration", "1", "--faults",
+            "discovery-race",
             "--all-faults",
         ]
         let run = try StressRun(scenario + ["--faulty-discovery", "lockless"])
@@ -58,7 +61,8 @@ import Testing
         ])
     func lostTail(fault: String, finding: String) throws {
         let scenario = [
-            "chaos", "--sessions", "1", "--rate", "100", "--duration", "1", "--faults", fault, "--all-faults",
+            "chaos", "--sessions", "1", "--rate", "100", "--connect", "pipelined", "--duration", "1", "--faults", fault,
+            "--all-faults",
         ]
         let run = try StressRun(scenario + ["--faulty-keeper", "lose-tail"])
         #expect(run.code == 1, "\(run.output)")
@@ -67,7 +71,7 @@ import Testing
     }
 
     @Test("a line that is sent again although most of it was sent is noticed") func resent() throws {
-        let scenario = ["writes", "--lines", "400", "--sessions", "1", "--writers", "2"]
+        let scenario = ["writes", "--lines", "400", "--duration", "1000", "--sessions", "1", "--writers", "2"]
         let run = try StressRun(scenario + ["--resend", "100"])
         #expect(run.code == 1 && run.output.contains(" broken: 8 duplicated\n"), "\(run.output)")
         try hold(scenario)
@@ -88,7 +92,8 @@ import Testing
 
     @Test("the same lines without mischief pass") func innocent() throws {
         let run = try StressRun(
-            "writes", "--lines", "800", "--sessions", "1", "--writers", "8", "--size", "64", "--connect", "pipelined")
+            "writes", "--lines", "800", "--duration", "1000", "--sessions", "1", "--writers", "8", "--size", "64",
+            "--connect", "pipelined")
         #expect(run.code == 0, "\(run.output)")
     }
 }

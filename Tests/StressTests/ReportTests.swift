@@ -14,7 +14,7 @@ import UVKeeper
         try withTemporaryDirectory { directory in
             for name in ["a", "b"] {
                 let run = try StressRun(
-                    "writes", "--lines", "100", "--sessions", "1", "--writers", "2", "--json",
+                    "writes", "--lines", "100", "--duration", "1000", "--sessions", "1", "--writers", "2", "--json",
                     "\(directory)/\(name).json",
                     "--report", "\(directory)/\(name).html", "--histogram", "\(directory)/\(name).hdr")
                 #expect(run.code == 0, "\(run.output)")
@@ -44,7 +44,7 @@ import UVKeeper
         try withTemporaryDirectory { directory in
             let page = "\(directory)/a.html"
             let run = try StressRun(
-                "restart", "--duration", "3", "--kill-interval", "0.5", "--sessions", "1", "--rate", "200", "--report",
+                "restart", "--duration", "5", "--kill-interval", "0.5", "--sessions", "1", "--rate", "200", "--report",
                 page)
             #expect(run.code == 0, "\(run.output)")
             let file = try OpenFile(page, .append)

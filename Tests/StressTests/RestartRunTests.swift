@@ -10,9 +10,11 @@ import UVKeeper
         ])
     func stopResult(signal: Signal, result: String) throws {
         let run = try StressRun(
-            "restart", "--sessions", "1", "--writers", "1", "--rate", "100", "--duration", "1", "--kill-interval", "60"
+            "restart", "--sessions", "1", "--writers", "1", "--rate", "100", "--duration", "1000", "--kill-interval",
+            "1000"
         ) { going in
             try TestSupport.run(going.loop) { try going.send(signal, toKeepersOf: 2) == 1 }
+            try going.end()
         }
         #expect(run.code == 1, "\(run.output)")
         #expect(

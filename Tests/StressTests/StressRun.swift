@@ -14,6 +14,8 @@ struct StressRun {
         let loop: Loop
         fileprivate let mark: String
         let hasEnded: () -> Bool
+        /// Tells it to end early, in order.
+        let end: () throws(UVError) -> Void
 
         /// Sends a signal to each keeper whose child has received a line.
         ///
@@ -45,6 +47,15 @@ struct StressRun {
     var code: Int32?
     var output = ""
 
+    /// With bounds that only a hang exceeds, where none are given: the machine may be busy with other things.
+    private static func patient(_ arguments: [String]) -> [String] {
+        guard ["writes", "spawn", "restart", "chaos", "soak"].contains(arguments.first) else { return arguments }
+        let bounds = ["--lag-bound": "60", "--drain-limit": "120"]
+        return bounds.sorted { $0.key < $1.key }.reduce(arguments) { result, bound in
+            result.contains(bound.key) ? result : result + [bound.key, bound.value]
+        }
+    }
+
     /// Runs it to its end; its progress is left out.
     ///
     /// - Parameter meanwhile: called when it has been started.
@@ -57,7 +68,8 @@ struct StressRun {
         var environment = ProcessEnvironment.current
         environment[StressRun.variable] = mark
         let configuration = ChildProcess.Configuration(
-            executable: BuiltProducts.executable("uvkeeper-stress"), arguments: arguments + (quiet ? ["--quiet"] : []),
+            executable: BuiltProducts.executable("uvkeeper-stress"),
+            arguments: StressRun.patient(arguments) + (quiet ? ["--quiet"] : []),
             environment: environment, stdio: [.ignore, .pipe, .pipe])
         final class Collected {
             var code: Int32?
@@ -73,7 +85,10 @@ struct StressRun {
                     onBytes: { _, bytes in bytes.withUnsafeBytes { collected.bytes += $0 } },
                     onEnd: { stream, _ in stream.close() })
             }
-            try meanwhile(Going(loop: loop, mark: "\(StressRun.variable)=\(mark)") { !child.isRunning })
+            try meanwhile(
+                Going(loop: loop, mark: "\(StressRun.variable)=\(mark)", hasEnded: { !child.isRunning }) {
+                    () throws(UVError) in try child.kill(.terminate)
+                })
         }
         code = collected.code
         output = String(decoding: collected.bytes, as: UTF8.self)
