@@ -41,6 +41,7 @@ extension FaultInjector {
         do throws(UVError) {
             let file = try OpenFile(paths.keeperPID(for: session.name), .readWrite)
             defer { file.close() }
+            session.current?.isPIDFileGarbled = true
             try file.truncate()
             try file.write(Array(garbage[Int(planned.number % UInt64(garbage.count))].utf8))
             for (number, text) in garbage.enumerated() {

@@ -11,6 +11,8 @@ final class Session {
         let hasFailed: Bool
         /// By its server; anything else that ends it is a fault.
         var wasToldToEnd = false
+        /// Its pid file says something else by now; a keeper that ends need not take it for its own.
+        var isPIDFileGarbled = false
         /// Whether it has been looked at what it left.
         fileprivate var isInspected = false
 
@@ -184,7 +186,9 @@ final class Session {
     func noteRemains() {
         guard let life = lives.last, !life.isInspected, case .exited? = life.keeper?.process.exitStatus else { return }
         life.isInspected = true
-        let left = KeeperFiles.left(of: name, in: manager.paths)
+        let left = KeeperFiles.left(of: name, in: manager.paths).filter {
+            !life.isPIDFileGarbled || $0 != manager.paths.keeperPID(for: name)
+        }
         guard !left.isEmpty else { return }
         leftBehind.append("life \(lives.count - 1), ended in order: \(left.joined(separator: " "))")
     }
