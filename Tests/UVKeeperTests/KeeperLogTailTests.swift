@@ -14,7 +14,7 @@ import Testing
                 return
             }
             #expect(status == .exited(code: 1))
-            #expect(log.contains { $0.contains("cannot start pi") && $0.contains("/nowhere/pi") }, "\(log)")
+            #expect(log.contains { $0.contains("pi spawn error") && $0.contains("/nowhere/pi") }, "\(log)")
             #expect(log.count <= 8)
             guard
                 case .keeperEnded(let status, let log) = try world.spawnError(
