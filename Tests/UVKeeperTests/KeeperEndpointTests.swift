@@ -57,7 +57,7 @@ import UVKeeper
         throws
     {
         try withWorld { world throws in
-            // The rest of 70,000 bytes waits in the keeper, too little to pause the client.
+            // The rest of 70,000 bytes waits in the keeper. It cannot close the connection then without confirming it.
             let script = "kill -STOP $$; exec <&-; exec sleep 1000"
             let keeper = try world.spawn("s1", command: ["sh", "-c", script])
             let child = try world.childPID("s1")
@@ -73,6 +73,11 @@ import UVKeeper
                 try world.eventually { !world.exists("/proc/\(child)/fd/0") }
                 connection.finish()
                 try Processes.send(.continue, to: keeper.pid)
+                try world.eventually {
+                    let log = try Files.read(world.manager.paths.log(for: SessionID("s1")), limit: .max)
+                    return String(decoding: log, as: UTF8.self).contains("does not read its stdin any more")
+                }
+                try Processes.send(.terminate, to: keeper.pid)
             }
             #expect(end != .confirmed, "\(end)")
         }

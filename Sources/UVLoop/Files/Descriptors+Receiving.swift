@@ -13,16 +13,18 @@ extension Descriptors {
         case failed(UVError)
     }
 
-    /// Reads what waits in a non-blocking socket, as much as `buffer` holds; never waits. Mirrors `recv(2)`.
+    /// Reads what waits in a non-blocking socket, as much as `buffer` holds; never waits. Mirrors `read(2)` and `recv(2)`.
     ///
     /// - Parameter peeking: leave what was read where it is, to be read again. While anything is left unread, a close is a
     ///   reset for the peer (H29).
     public static func receive(
         from descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, peeking: Bool = false,
     ) -> Received {
-        let flags = CInt(MSG_DONTWAIT) | (peeking ? CInt(MSG_PEEK) : 0)
         while true {
-            let count = recv(descriptor, buffer.baseAddress, buffer.count, flags)
+            let count =
+                peeking
+                ? recv(descriptor, buffer.baseAddress, buffer.count, CInt(MSG_DONTWAIT) | CInt(MSG_PEEK))
+                : CLibUV.read(descriptor, buffer.baseAddress, buffer.count)
             guard count < 0 else { return count == 0 ? .end : .bytes(count) }
             let number = uvkeeper_errno()
             if number == EAGAIN { return .wouldBlock }
