@@ -47,7 +47,7 @@ import UVKeeper
             "1000",
             "--drain-limit", "0.3"
         ) { going in
-            try TestSupport.run(going.loop) { try going.send(signal, toKeepersOf: 2) == 1 }
+            try going.send(signal, toKeeperOf: 2)
             try going.end()
         }
         #expect(run.code == 1, "\(run.output)")

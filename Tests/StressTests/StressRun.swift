@@ -9,6 +9,12 @@ struct StressRun {
     /// In the environment of every process of a run, and of no other.
     private static let variable = "UVKEEPER_STRESS_TEST"
 
+    /// One that a run has started, and the file of what its child receives.
+    struct Keeper {
+        let pid: Int32
+        let receipts: String
+    }
+
     /// A run while it goes on.
     struct Going {
         let loop: Loop
@@ -19,9 +25,9 @@ struct StressRun {
 
         /// Sends a signal to each keeper whose child has received a line.
         ///
-        /// - Returns: how many there were.
-        func send(_ signal: Signal, toKeepersOf writers: Int) throws -> Int {
-            var count = 0
+        /// - Returns: each that there was.
+        func send(_ signal: Signal, toKeepersOf writers: Int) throws -> [Keeper] {
+            var keepers: [Keeper] = []
             for child in ProcessFigures.processes(withEnvironmentContaining: mark) {
                 guard let arguments = arguments(of: child, beginningWith: VerifyingChild.argument),
                     try Receipts(arguments[2], writers: writers)[.lines] > 0,
@@ -30,13 +36,32 @@ struct StressRun {
                 else { continue }
                 do throws(UVError) {
                     try Processes.send(signal, to: keeper)
-                    count += 1
+                    keepers.append(Keeper(pid: keeper, receipts: arguments[2]))
                 } catch {
                     // It has just ended.
                     if error != .noProcess { throw error }
                 }
             }
-            return count
+            return keepers
+        }
+
+        /// Sends a signal to the only keeper, when its child has received a line, and waits until that shows: the keeper is
+        /// gone, or lines are sent to it that it does not read.
+        func send(_ signal: Signal, toKeeperOf writers: Int) throws {
+            var keepers: [Keeper] = []
+            try TestSupport.run(loop) {
+                keepers = try send(signal, toKeepersOf: writers)
+                return keepers.count == 1
+            }
+            guard let keeper = keepers.first else { return }
+            guard signal == .stop else {
+                return try TestSupport.run(loop) { Processes.liveness(of: keeper.pid) == .gone }
+            }
+            let directory = try #require(Files.parent(of: keeper.receipts))
+            let ledger = try Ledger("\(directory)/l0-0")
+            let before = ledger.count
+            // One may have been under way.
+            try TestSupport.run(loop) { ledger.count > before + 1 }
         }
 
         private func arguments(of pid: Int32, beginningWith first: String) -> [String]? {
