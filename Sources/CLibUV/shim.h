@@ -239,6 +239,23 @@ static inline int uvkeeper_reserve_watch(int epoll, int descriptor) {
     return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 || errno == EEXIST ? 0 : -1;
 }
 
+/// Registers at once what a stream has just begun to watch for, where libuv would do it at its next poll: the same system
+/// call, the same state after it (`events` says what the kernel knows, and the watcher is off the queue of those that differ),
+/// in all of libuv 1. 0 too if the stream is registered already, or epoll has its descriptor: then libuv's poll sets it right.
+static inline int uvkeeper_take_watch(uv_stream_t *stream) {
+    uv__io_t *watcher = &stream->io_watcher;
+    if (watcher->events != 0) return 0;
+    struct epoll_event event = {.events = watcher->pevents, .data = {.fd = watcher->fd}};
+    if (epoll_ctl(stream->loop->backend_fd, EPOLL_CTL_ADD, watcher->fd, &event) != 0) return errno == EEXIST ? 0 : -1;
+    watcher->events = watcher->pevents;
+    // Two pointers, next and previous; arrays until 1.46, a struct since.
+    void **queue = (void **)&watcher->watcher_queue;
+    ((void **)queue[1])[0] = queue[0];
+    ((void **)queue[0])[1] = queue[1];
+    queue[0] = queue[1] = queue;
+    return 0;
+}
+
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
 extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
 extern int pthread_setname_np(pthread_t, const char *);

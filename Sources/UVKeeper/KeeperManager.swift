@@ -106,6 +106,7 @@ public final class KeeperManager {
     ///   signalled. A process that merely has the keeper's former pid is never signalled, nor any pid below 2.
     @discardableResult
     public func killKeeper(for id: String) -> Bool {
+        if !loop.isClosed { loop.preconditionOnThread() }
         guard let session = try? SessionID(id), let keeper = tracked[session] else { return false }
         guard isStillItself(keeper, session) else {
             // Without a descriptor nothing can be told of any process, not even of this one, and nothing is forgotten.

@@ -13,9 +13,15 @@ public class Handle {
     /// call on the same handle is still on the stack.
     let raw: UnsafeMutablePointer<uv_handle_t>
 
-    private var closeCompletions: [() -> Void] = []
-    private var isClosed = false
-    private var closer = Closer.nobody
+    /// Whom to tell of the end; made when there is somebody, since most handles have nobody and there are many.
+    @exclusivity(unchecked) private var listeners: Listeners?
+    @exclusivity(unchecked) private var isClosed = false
+    @exclusivity(unchecked) private var closer = Closer.nobody
+
+    private final class Listeners {
+        var closeCompletions: [() -> Void] = []
+        var onCanceled: (() -> Void)?
+    }
 
     private enum Closer {
         case nobody
@@ -30,7 +36,16 @@ public class Handle {
     /// Called once, as the handle's last callback, when the owner did not close it: ``Loop/closeHandles()`` or
     /// ``LoopThread/shutdown()`` did. Work that waited for the handle ends here. Until then, and after it, starting the
     /// handle or writing to it does nothing or fails with ``UVError/canceled``. Not called after ``close(_:)``.
-    public final var onCanceled: (() -> Void)?
+    public final var onCanceled: (() -> Void)? {
+        get { listeners?.onCanceled }
+        set { if newValue != nil || listeners != nil { listening.onCanceled = newValue } }
+    }
+
+    private var listening: Listeners {
+        let listeners = listeners ?? Listeners()
+        self.listeners = listeners
+        return listeners
+    }
 
     /// Allocates the zeroed C struct, lets `initialise` set it up, and takes the one retain that lasts until the close
     /// callback. When `initialise` fails nothing is left to close.
@@ -64,8 +79,8 @@ public class Handle {
     /// Mirrors `uv_is_active`.
     public final var isActive: Bool { uv_is_active(raw) != 0 }
 
-    /// Whether ``close(_:)`` was called. Mirrors `uv_is_closing`.
-    public final var isClosing: Bool { isClosed || uv_is_closing(raw) != 0 }
+    /// Whether the handle was told to close, by ``close(_:)`` or ``Loop/closeHandles()``. Mirrors `uv_is_closing`.
+    public final var isClosing: Bool { closer != .nobody }
 
     /// Whether this handle, when active, keeps ``Loop/run(_:)`` from returning; true at first. Mirrors `uv_has_ref`.
     public final var isReferenced: Bool { uv_has_ref(raw) != 0 }
@@ -93,14 +108,14 @@ public class Handle {
     /// closed is called on the next tick. Using the handle afterwards is a programming error. Mirrors `uv_close`.
     public final func close(_ completion: (() -> Void)? = nil) {
         closer = .owner
-        onCanceled = nil
+        listeners?.onCanceled = nil
         guard !isClosed else {
             // Harmless even when the loop has closed since.
             if let completion { loop.onNextTick(completion) }
             return
         }
         loop.requireOwner()
-        if let completion { closeCompletions.append(completion) }
+        if let completion { listening.closeCompletions.append(completion) }
         beginClose()
     }
 
@@ -124,10 +139,10 @@ public class Handle {
             let handle = Unmanaged<Handle>.fromOpaque(raw!.pointee.data).takeRetainedValue()
             handle.isClosed = true
             handle.didClose()
-            if let onCanceled = handle.onCanceled.take(), handle.isCanceled { onCanceled() }
-            let completions = handle.closeCompletions
-            handle.closeCompletions = []
-            for completion in completions { completion() }
+            guard let listeners = handle.listeners else { return }
+            if let onCanceled = listeners.onCanceled.take(), handle.isCanceled { onCanceled() }
+            handle.listeners = nil
+            for completion in listeners.closeCompletions { completion() }
         }
     }
 

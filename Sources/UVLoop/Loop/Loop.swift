@@ -25,11 +25,12 @@ public final class Loop {
     let raw: UnsafeMutablePointer<uv_loop_t>
     let ticker: Ticker
     let readBuffer: ReadBuffer
-    private var owner = pthread_self()
+    /// Read at every door; a check of exclusive access at run time each time would cost more than the reading.
+    @exclusivity(unchecked) private var owner = pthread_self()
     private var isRunning = false
 
     /// Whether ``close()`` has ended the loop.
-    public private(set) var isClosed = false
+    @exclusivity(unchecked) public private(set) var isClosed = false
 
     /// The door for other threads; it works until the loop is closed.
     public let remote: LoopRemote
@@ -41,7 +42,8 @@ public final class Loop {
     /// program that may be started without them calls ``Descriptors/openMissingStandardDescriptors()`` first.
     ///
     /// - Parameter measuresIdleTime: whether ``idleTime`` counts; costs an extra poll per tick that waits (H64).
-    /// - Throws: ``UVError/tooManyOpenFiles`` and its like: a loop needs four descriptors.
+    /// - Throws: ``UVError/tooManyOpenFiles`` and its like: a loop needs four descriptors, the first of a process two more
+    ///   (H68). ``UVError/noSpace`` when the user's watches have run out (H70).
     public init(measuresIdleTime: Bool = false) throws(UVError) {
         let raw = try FirstLoop.make()
         // Fails only where the option is unknown, and it is known from libuv 1.39 on.
@@ -232,10 +234,13 @@ public final class Loop {
     /// an async function, would compare with a thread it is no longer on.
     @inline(never)
     func requireOwner() {
-        require(!isClosed, "the loop is closed")
-        require(
-            pthread_equal(owner, pthread_self()) != 0,
-            "a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
+        if pthread_equal(owner, pthread_self()) == 0 || isClosed { refuse() }
+    }
+
+    @inline(never)
+    private func refuse() -> Never {
+        if isClosed { trap("the loop is closed") }
+        trap("a Loop and its handles are used on the loop's thread only; from others use Loop.remote")
     }
 
     /// The C loop, for libuv.

@@ -84,6 +84,7 @@ public final class ChildProcess {
     /// - Throws: ``UVError/noProcess`` once it has ended: its id may be somebody else's by then (H48).
     public func kill(_ signal: Signal = .terminate) throws(UVError) {
         guard isRunning else { throw .noProcess }
+        watcher.loop.requireOwner()
         try watcher.send(signal)
     }
 
@@ -92,6 +93,7 @@ public final class ChildProcess {
     /// - Throws: ``UVError/noProcess`` once the child has ended, or if it leads no group.
     public func killGroup(_ signal: Signal = .terminate) throws(UVError) {
         guard isRunning else { throw .noProcess }
+        watcher.loop.requireOwner()
         try Processes.send(signal, toGroup: pid)
     }
 

@@ -26,13 +26,15 @@ struct Outbox: ~Copyable {
     /// - Returns: false if there is no memory for them; what is in it stays.
     mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let source = bytes.baseAddress, !bytes.isEmpty else { return true }
-        guard reserve(count + bytes.count) else { return false }
+        guard reserve(bytes.count) else { return false }
         (base! + count).copyMemory(from: source, byteCount: bytes.count)
         count += bytes.count
         return true
     }
 
-    private mutating func reserve(_ size: Int) -> Bool {
+    /// Makes room for so many more bytes; false if there is no memory for them.
+    mutating func reserve(_ added: Int) -> Bool {
+        let size = count + added
         guard size > capacity else { return true }
         // Doubled, so that many small writes are copied a bounded number of times; if that is too much, just enough.
         for wanted in [max(4096, 2 * capacity, size), size] {

@@ -37,8 +37,6 @@ extension PipeStream {
         require(onEnd != nil, "PipeStream.readResume: readStart comes first")
         // It would read before the tick that tells of the connect.
         guard sending.isOpen else { throw .notConnected }
-        // An active stream has its watch.
-        if !isActive, let descriptor { try Watches.reserve(descriptor, on: loop.raw) }
         let status = uv_read_start(
             raw.stream,
             { raw, _, buffer in
@@ -54,7 +52,15 @@ extension PipeStream {
                 withHandle(raw!.pointee.data, as: PipeStream.self) { $0.received(count) }
             },
         )
-        if status != UV_EALREADY.rawValue { try check(status) }
+        if status == UV_EALREADY.rawValue { return }
+        try check(status)
+        do throws(UVError) {
+            try Watches.take(raw.stream)
+        } catch {
+            // Always returns 0 for a stream.
+            _ = uv_read_stop(raw.stream)
+            throw error
+        }
     }
 
     /// Pauses reading; bytes wait in the kernel, and its buffer limits what the peer can send. Mirrors `uv_read_stop`.

@@ -33,6 +33,15 @@ extension PipeStream {
         bytes.withUnsafeBytes { write($0, completion: completion) }
     }
 
+    /// Takes the memory that a write of so many bytes needs if the kernel takes none of them, so that the next write does not
+    /// fail half done for want of it.
+    ///
+    /// - Returns: false if there is no such memory; the stream is unharmed.
+    public func makeRoom(forWriting byteCount: Int) -> Bool {
+        guard mayWrite() else { return false }
+        return sending.waiting.reserve(byteCount)
+    }
+
     /// Writes as much of `bytes` as the kernel takes at once and queues nothing.
     ///
     /// - Returns: how many bytes were taken, from the front; 0 when the kernel's buffer is full, or something is queued.

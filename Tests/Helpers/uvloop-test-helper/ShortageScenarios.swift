@@ -124,6 +124,8 @@ func writeWithoutMemory() throws {
     writer.onWriteError = { events.append("writer \($1.name)") }
     writer.write(small) { events.append("small \($0?.name ?? "-")") }
     limitMemory(toFree: 32 << 20)
+    require(!writer.makeRoom(forWriting: huge.count) && writer.writeError == nil, "there is room")
+    require(writer.makeRoom(forWriting: small.count), "there is no room")
     require(!writer.write(huge) { events.append("huge \($0?.name ?? "-")") }, "taken")
     require(writer.writeError == .outOfMemory, "\(String(describing: writer.writeError))")
     writer.write(small) { events.append("late \($0?.name ?? "-")") }
