@@ -199,6 +199,26 @@ static inline ssize_t uvkeeper_attribute(int descriptor, const char *name, void 
 #endif
 }
 
+/// A directory in an open directory, not by way of a symbolic link, to be looked at and gone on from: that needs no
+/// permission to read it where the system can. `openat` is variadic, and O_PATH needs `_GNU_SOURCE`.
+static inline int uvkeeper_open_directory_at(int directory, const char *name) {
+#if defined(__linux__)
+    return openat(directory, name, 010000000 /* O_PATH */ | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+#else
+    return openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+#endif
+}
+
+/// Who may do what with a file beside its owner, its group and everybody, as Linux keeps it; -1 if there is no such list.
+static inline ssize_t uvkeeper_access_list(const char *path, void *value, size_t size) {
+#if defined(__linux__)
+    return getxattr(path, "system.posix_acl_access", value, size);
+#else
+    (void)path, (void)value, (void)size;
+    return -1;
+#endif
+}
+
 /// Whether this process has a child, one that has ended included: 1, 0, or -1 with errno.
 static inline int uvkeeper_has_children(void) {
     siginfo_t info;
@@ -314,6 +334,16 @@ static inline int uvkeeper_queue_signal(pid_t pid, int signal, uint64_t value) {
     union sigval packed;
     packed.sival_ptr = (void *)(uintptr_t)value;
     return sigqueue(pid, signal, packed);
+}
+
+/// The same to every process of the group that the process leads: Linux 6.9 and later, EINVAL before.
+static inline int uvkeeper_pidfd_signal_group(int pidfd, int signal) {
+#ifdef SYS_pidfd_send_signal
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 4u /* PIDFD_SIGNAL_PROCESS_GROUP */);
+#else
+    errno = ENOSYS;
+    return -1;
+#endif
 }
 
 /// The process that listens at the other end of a connected unix socket, as a pidfd: Linux 6.5 and later.

@@ -39,4 +39,22 @@ import UVLoop
             }
         }
     }
+
+    @Test("holds a listener that runs, and names none that has ended, whoever has its socket now") func listener() throws {
+        try withTemporaryDirectory { directory in
+            try withLoop { loop in
+                let listener = try PipeListener(bindingTo: directory + "/s", on: loop)
+                try listener.listen { _, _ in }
+                let own = SocketProbe.withListener(listener.path)
+                #expect(own.probe == .accepting(pid: getpid()))
+                #expect(own.listener?.pid == getpid() && own.listener?.hasEnded == false)
+                listener.close()
+            }
+            let run = try runProgram(siblingExecutable("uvloop-test-helper"), ["listen-and-leave", directory + "/left"])
+            let heir = try #require(Int32(run.output.dropLast()), "\(run.output)")
+            let left = SocketProbe.withListener(directory + "/left")
+            #expect(left.probe == .accepting(pid: nil) && left.listener == nil)
+            try Processes.send(.kill, to: heir)
+        }
+    }
 }

@@ -82,6 +82,17 @@ public final class OpenFile {
         return try check(result)
     }
 
+    /// Takes over a descriptor, which is closed if nothing can be told of it.
+    init(takingOwnershipOf descriptor: CInt) throws(UVError) {
+        do throws(UVError) {
+            statusAtOpening = try FileStatus(ofDescriptor: descriptor)
+        } catch {
+            Descriptors.close(descriptor)
+            throw error
+        }
+        self.descriptor = descriptor
+    }
+
     deinit { close() }
 
     /// Closes the descriptor, which releases a lock of this description, and, POSIX being what it is, every lock of this

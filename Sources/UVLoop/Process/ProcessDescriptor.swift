@@ -16,8 +16,8 @@ public final class ProcessDescriptor {
     /// Takes hold of the process that has this id now.
     ///
     /// - Throws: ``UVError/noProcess`` if there is none, ``UVError/invalidArgument`` for ids below 1,
-    ///   ``UVError/tooManyOpenFiles`` and its like; ``UVError/notSupported`` where neither a pidfd nor a start time is to be
-    ///   had.
+    ///   ``UVError/tooManyOpenFiles`` and its like; ``UVError/notSupported`` on a Linux where neither a pidfd nor a start
+    ///   time is to be had.
     public init(of pid: Int32) throws(UVError) {
         guard pid > 0 else { throw .invalidArgument }
         self.pid = pid
@@ -33,7 +33,12 @@ public final class ProcessDescriptor {
         #endif
         descriptor = -1
         identity = ProcessIdentity(of: pid)
+        #if os(Linux)
         if identity == nil { throw Processes.liveness(of: pid) == .gone ? .noProcess : .notSupported }
+        #else
+        // Other systems tell no start time either; the number alone remains, until it is nobody's.
+        if Processes.liveness(of: pid) == .gone { throw .noProcess }
+        #endif
     }
 
     /// Takes over a pidfd of the process with this id.
@@ -49,9 +54,25 @@ public final class ProcessDescriptor {
 
     /// Whether the process has ended, also if its parent has not noticed.
     public var hasEnded: Bool {
-        guard descriptor >= 0 else { return identity?.isRunning != true }
+        guard descriptor >= 0 else { return identity.map { !$0.isRunning } ?? (Processes.liveness(of: pid) == .gone) }
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&entry, 1, 0) == 1
+    }
+
+    /// Whether the process leads a group of its own.
+    public var leadsGroup: Bool { pid > 1 && getpgid(pid) == pid && !hasEnded }
+
+    /// Sends a signal to every process of the group that the process leads.
+    ///
+    /// - Throws: ``UVError/noProcess`` if it has ended or leads none, ``UVError/notPermitted``.
+    public func sendToGroup(_ signal: Signal) throws(UVError) {
+        guard leadsGroup else { throw .noProcess }
+        #if os(Linux)
+        if descriptor >= 0, uvkeeper_pidfd_signal_group(descriptor, signal.rawValue) == 0 { return }
+        // Kernels before 6.9: by number, right after a look.
+        guard !hasEnded else { throw .noProcess }
+        #endif
+        try Processes.send(signal, toGroup: pid)
     }
 
     /// Sends the process a signal, with a value that its handler can see if there is one.

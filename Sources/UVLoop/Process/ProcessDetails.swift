@@ -67,6 +67,35 @@ public struct ProcessDetails: Hashable, Sendable {
         return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map { RawText.string($0) }
     }
 
+    /// The name of the program that a process runs, at most 15 bytes of it; nil if the process is gone, or the system does
+    /// not tell.
+    public static func name(of pid: Int32) -> String? {
+        guard pid > 0, let bytes = read("/proc/\(pid)/comm") else { return nil }
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
+    /// The environment that a process was started with; nil if it is gone, hidden, or the system does not tell.
+    public static func environment(of pid: Int32) -> ProcessEnvironment? {
+        #if os(Linux)
+        guard pid > 0 else { return nil }
+        do throws(UVError) {
+            let file = try OpenFile("/proc/\(pid)/environ", .readOnly)
+            defer { file.close() }
+            var bytes: [UInt8] = []
+            while true {
+                let more = try file.read(from: bytes.count, limit: 65536)
+                guard !more.isEmpty else { break }
+                bytes += more
+            }
+            return ProcessEnvironment(entries: bytes.split(separator: 0).map { Array($0) })
+        } catch {
+            return nil
+        }
+        #else
+        return nil
+        #endif
+    }
+
     /// The time since the system booted, on the clock of ``startTime``. Mirrors `uv_uptime`.
     public static var uptime: Duration {
         var seconds = 0.0

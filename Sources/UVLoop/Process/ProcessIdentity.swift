@@ -17,12 +17,17 @@ public struct ProcessIdentity: Hashable, Sendable {
 
     /// Whether that process runs. False for one that has ended and whose parent has not noticed.
     public var isRunning: Bool {
-        guard bootID == ProcessIdentity.currentBootID, let details = ProcessDetails(of: pid) else { return false }
-        return details.startTime == startTime && !details.isZombie
+        guard let details = ProcessDetails(of: pid) else { return false }
+        return isOf(details) && !details.isZombie
+    }
+
+    /// Whether what the system tells of the process that has this id now is about that process.
+    public func isOf(_ details: ProcessDetails) -> Bool {
+        details.startTime == startTime && bootID == ProcessIdentity.currentBootID
     }
 
     /// Boot and start, to be kept beside a file that has the pid: `<boot id> <milliseconds>`.
-    public var text: String { "\(bootID) \(startTime / .milliseconds(1))" }
+    public var text: String { "\(bootID) \(Int64(startTime / .milliseconds(1)))" }
 
     /// From a pid and what ``text`` gave for it; nil for anything else.
     public init?(pid: Int32, text: String) {

@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// The processes below this one: its children, what they started, and what those started.
+/// The processes below another: its children, what they started, and what those started.
 ///
 /// With ``becomeSubreaper()`` also what a parent in between has left behind, in whatever session or group it is by now.
 /// Linux only; elsewhere nothing is found.
@@ -35,22 +35,27 @@ public enum ProcessTree {
         #endif
     }
 
-    /// Every process below this one that has not ended, each held fast; parents come before their children. More may be
+    /// Every process below another that has not ended, each held fast; parents come before their children. More may be
     /// started meanwhile: look again.
     ///
-    /// - Parameter isApart: whether a process that leads a session, and all below it, is left out.
-    public static func descendants(leavingOut isApart: (Int32) -> Bool = { _ in false }) -> [ProcessDescriptor] {
+    /// - Parameters:
+    ///   - root: the process at the top, which is not among them; nil: this one.
+    ///   - isApart: whether a process that leads a session, and all below it, is left out.
+    public static func descendants(
+        of root: Int32? = nil,
+        leavingOut isApart: (Int32) -> Bool = { _ in false },
+    ) -> [ProcessDescriptor] {
         var found: [ProcessDescriptor] = []
-        var seen: Set<Int32> = []
-        let own = Processes.currentID
-        var parents = [own]
-        let all = children(of: own) == nil ? everyChild() : nil
+        let root = root ?? Processes.currentID
+        var seen: Set<Int32> = [root]
+        var parents = [root]
+        let all = children(of: root) == nil ? everyChild() : nil
         while let parent = parents.popLast() {
             for pid in all.map({ $0[parent] ?? [] }) ?? children(of: parent) ?? [] where seen.insert(pid).inserted {
                 // The number may have become another process's between the look and the hold, so its parent is asked for
-                // once more. Adopted meanwhile: this process is it.
+                // once more. Adopted meanwhile: the root is it.
                 guard let process = hold(pid), let details = ProcessDetails(of: pid), !details.isZombie,
-                    details.parent == parent || details.parent == own, !process.hasEnded
+                    details.parent == parent || details.parent == root, !process.hasEnded
                 else { continue }
                 if details.session == pid, isApart(pid) { continue }
                 found.append(process)
@@ -58,6 +63,28 @@ public enum ProcessTree {
             }
         }
         return found
+    }
+
+    /// Every process of the sessions that these processes lead, themselves left out, by session, each held fast: with those
+    /// whose parents have ended, which are below nobody's any more. One look at every process of the system.
+    public static func members(ofSessions leaders: Set<Int32>) -> [Int32: [ProcessDescriptor]] {
+        var found: [Int32: [ProcessDescriptor]] = [:]
+        let names: [String]
+        do throws(UVError) { names = try Files.names(inDirectory: "/proc") } catch { return [:] }
+        for pid in names.compactMap({ Int32($0) }) where !leaders.contains(pid) {
+            // Looked at twice: the number may have become another process's before the hold.
+            guard let session = session(of: pid), leaders.contains(session), let process = hold(pid),
+                self.session(of: pid) == session, !process.hasEnded
+            else { continue }
+            found[session, default: []].append(process)
+        }
+        return found
+    }
+
+    /// Nil also for one that has ended.
+    private static func session(of pid: Int32) -> Int32? {
+        let session = getsid(pid)
+        return session > 0 ? session : nil
     }
 
     private static func hold(_ pid: Int32) -> ProcessDescriptor? {

@@ -15,6 +15,9 @@ public enum Processes {
     /// This process's own id. Mirrors `uv_os_getpid`.
     public static var currentID: Int32 { uv_os_getpid() }
 
+    /// The id of the process group that this process is in. Mirrors `getpgrp`.
+    public static var currentGroupID: Int32 { getpgrp() }
+
     /// The user this process acts as. Mirrors `geteuid`.
     public static var currentUserID: UInt32 { geteuid() }
 

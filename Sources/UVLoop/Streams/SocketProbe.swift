@@ -5,7 +5,9 @@ internal import CLibUV
 /// Connecting to a unix socket never waits: the kernel accepts into the listener's backlog, or refuses, without asking the
 /// listening process, so a probe is safe on any thread and returns at once even when that process is frozen.
 public enum SocketProbe: Hashable, Sendable {
-    /// Somebody listens; `pid` is the process that called `listen`, if the system tells.
+    /// Somebody listens; `pid` is the process that called `listen`, if the system tells and does not say that it has ended:
+    /// the socket may have gone on to another one. Before Linux 6.5 it does not say, and the number may be another
+    /// process's by now; only ``withListener(_:)`` proves anything.
     case accepting(pid: Int32?)
     /// A file is there and nobody listens on it: a stale socket, or no socket at all (H06).
     case refused
@@ -16,20 +18,39 @@ public enum SocketProbe: Hashable, Sendable {
 
     /// Probes `path` now.
     public init(_ path: String) {
+        self = SocketProbe.withListener(path).probe
+    }
+
+    /// Probes `path` now.
+    ///
+    /// - Returns: also the process that listens, held fast, if it can be shown that it called `listen` and still runs: by
+    ///   the kernel's own hold on it, which no other process that has its number later can take over. Mirrors
+    ///   `getsockopt(SO_PEERPIDFD)`.
+    public static func withListener(_ path: String) -> (probe: SocketProbe, listener: ProcessDescriptor?) {
         do throws(UVError) {
             let address = try SocketPath.address(path)
             let descriptor = try checkErrno(uvkeeper_socket())
             defer { Descriptors.close(descriptor) }
             try checkErrno(address.withSockaddr { connect(descriptor, $0, $1) })
             let pid = uvkeeper_peer(descriptor).pid
-            self = .accepting(pid: pid > 0 ? pid : nil)
+            guard pid > 0 else { return (.accepting(pid: nil), nil) }
+            #if os(Linux)
+            let pidfd = uvkeeper_peer_pidfd(descriptor)
+            if pidfd >= 0 {
+                let listener = ProcessDescriptor(takingOwnershipOf: pidfd, pid: pid)
+                return listener.hasEnded ? (.accepting(pid: nil), nil) : (.accepting(pid: pid), listener)
+            }
+            // Newer kernels have no such hold on a process that is gone.
+            guard uvkeeper_errno() == ENOPROTOOPT else { return (.accepting(pid: nil), nil) }
+            #endif
+            return (.accepting(pid: pid), nil)
         } catch {
             switch error {
             // A full backlog: the listener lives and is busy, or frozen.
-            case .wouldBlock: self = .accepting(pid: nil)
-            case .connectionRefused, .notSocket: self = .refused
-            case .noEntry: self = .missing
-            default: self = .failed(error)
+            case .wouldBlock: return (.accepting(pid: nil), nil)
+            case .connectionRefused, .notSocket: return (.refused, nil)
+            case .noEntry: return (.missing, nil)
+            default: return (.failed(error), nil)
             }
         }
     }

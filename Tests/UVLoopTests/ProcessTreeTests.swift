@@ -1,0 +1,62 @@
+import TestSupport
+import Testing
+import UVLoop
+
+@Suite("The tree of processes") struct ProcessTreeTests {
+    /// Runs a script whose processes write their pids, in order, to a file, and the body once so many are there.
+    private func withScript(
+        _ script: String, count: Int, _ body: (_ root: Int32, _ pids: [Int32]) throws -> Void
+    ) throws {
+        try withTemporaryDirectory { directory in
+            try withLoop { loop in
+                let child = try ChildProcess(
+                    .init(
+                        executable: "bash", arguments: ["-c", script], workingDirectory: directory, flags: .detached),
+                    on: loop
+                ) { _, _ in }
+                var pids: [Int32] = []
+                while pids.count < count {
+                    let text = (try? Files.read("\(directory)/pids", limit: 1000)) ?? []
+                    pids = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+                        .compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+                }
+                try body(child.pid, pids)
+                for pid in pids { try? Processes.send(.kill, to: pid) }
+                try child.kill(.kill)
+            }
+        }
+    }
+
+    @Test("has everything below a process, parents first, and not the process itself") func descendants() throws {
+        let script = """
+            bash -c 'echo $$ >>pids; sleep 1000 & echo $! >>pids; wait' & wait
+            """
+        try withScript(script, count: 2) { root, pids in
+            #expect(ProcessTree.descendants(of: root).map(\.pid) == pids)
+            #expect(ProcessTree.descendants(of: pids[1]).isEmpty)
+            #expect(ProcessTree.descendants().map(\.pid).contains(pids[1]))
+            #expect(ProcessTree.descendants(of: .max).isEmpty)
+        }
+    }
+
+    @Test("has a process that has left its session, unless that is left out with all below it") func apart() throws {
+        let script = """
+            setsid bash -c 'echo $$ >>pids; sleep 1000 & echo $! >>pids; wait' & wait
+            """
+        try withScript(script, count: 2) { root, pids in
+            #expect(ProcessTree.descendants(of: root).map(\.pid).suffix(2) == pids[...])
+            let others = ProcessTree.descendants(of: root, leavingOut: { $0 == pids[0] }).map(\.pid)
+            #expect(!others.contains(pids[0]) && !others.contains(pids[1]))
+            #expect(ProcessTree.descendants(of: root, leavingOut: { $0 == pids[1] }).map(\.pid).contains(pids[1]))
+        }
+    }
+
+    @Test("the members of a session are found although their parent has ended") func orphans() throws {
+        // The inner shell ends at once, and its child is adopted by a process that has nothing to do with this.
+        try withScript("bash -c 'sleep 1000 & echo $! >>pids'; sleep 1000 & echo $! >>pids; wait", count: 2) { root, pids in
+            let members = ProcessTree.members(ofSessions: [root])
+            #expect(Set((members[root] ?? []).map(\.pid)) == Set(pids))
+            #expect(ProcessTree.members(ofSessions: []).isEmpty)
+        }
+    }
+}
