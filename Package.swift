@@ -74,7 +74,11 @@ let package = Package(
             dependencies: ["UVLoop", "TestSupport", "uvloop-test-helper"],
             swiftSettings: settings,
         ),
-        .testTarget(name: "KeeperProtocolTests", dependencies: ["KeeperProtocol"], swiftSettings: settings),
+        .testTarget(
+            name: "KeeperProtocolTests",
+            dependencies: ["KeeperProtocol", "TestSupport", "UVLoop"],
+            swiftSettings: settings,
+        ),
         .executableTarget(
             name: "keeper-host",
             dependencies: ["UVKeeper", "KeeperSidecar"],

@@ -5,10 +5,12 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Files/Descriptors.swift
     Sources/UVLoop/Files/FileStatus.swift
     Sources/UVLoop/Files/Files.swift
+    Sources/UVLoop/Files/OpenFile+Anonymous.swift
     Sources/UVLoop/Files/OpenFile+Attributes.swift
     Sources/UVLoop/Files/OpenFile+Locking.swift
     Sources/UVLoop/Files/OpenFile.swift
     Sources/UVLoop/Files/PathObstacle.swift
+    Sources/UVLoop/Files/PrivateDirectory.swift
     Sources/UVLoop/Handles/CheckHandle.swift
     Sources/UVLoop/Handles/Handle.swift
     Sources/UVLoop/Handles/IdleHandle.swift
@@ -76,6 +78,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/KeeperExitStatus.swift
     Sources/KeeperProtocol/KeeperPaths.swift
     Sources/KeeperProtocol/KeeperPlatform.swift
+    Sources/KeeperProtocol/KeeperProcesses.swift
     Sources/KeeperProtocol/KeeperSettings.swift
     Sources/KeeperProtocol/KeeperVariable.swift
     Sources/KeeperProtocol/LineFramer.swift
@@ -87,17 +90,21 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/SessionID.swift
     Sources/KeeperProtocol/SessionIDError.swift
     Sources/KeeperProtocol/SessionsDirectory.swift
+    Sources/KeeperProtocol/SidecarHost.swift
     Sources/KeeperProtocol/StopLadder.swift
 )
 
 set(UVKeeper_SOURCES
     Sources/UVKeeper/AbsolutePath.swift
+    Sources/UVKeeper/ChildFinding.swift
     Sources/UVKeeper/DetachedProcess.swift
     Sources/UVKeeper/Exports.swift
+    Sources/UVKeeper/FormerChild.swift
     Sources/UVKeeper/KeeperCleanup.swift
     Sources/UVKeeper/KeeperConnection.swift
     Sources/UVKeeper/KeeperEndpoint.swift
     Sources/UVKeeper/KeeperError.swift
+    Sources/UVKeeper/KeeperHold.swift
     Sources/UVKeeper/KeeperInspection.swift
     Sources/UVKeeper/KeeperLogTail.swift
     Sources/UVKeeper/KeeperManager+Discovery.swift
@@ -108,8 +115,12 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperManager+Work.swift
     Sources/UVKeeper/KeeperManager+Writing.swift
     Sources/UVKeeper/KeeperManager.swift
+    Sources/UVKeeper/KeeperOrder.swift
+    Sources/UVKeeper/KeeperStop.swift
     Sources/UVKeeper/KeeperWitness.swift
+    Sources/UVKeeper/PIDFile.swift
     Sources/UVKeeper/ProcessTools.swift
+    Sources/UVKeeper/ProcessWait.swift
     Sources/UVKeeper/SessionQueue.swift
     Sources/UVKeeper/SidecarCommand.swift
     Sources/UVKeeper/WriteOutcome.swift

@@ -72,6 +72,29 @@ public struct KeeperPaths: Hashable, Sendable {
         }
     }
 
+    /// The session whose child's pid a file of this name (no directory) holds; nil if there is none.
+    public func sessionID(ofChildPIDFileNamed name: String) -> SessionID? {
+        switch platform {
+        case .posix: Self.session(in: name, after: "", before: Self.socketChildPIDEnd)
+        case .windows: Self.session(in: name, after: Self.pipeStart, before: Self.childPIDEnd)
+        }
+    }
+
+    /// The id in the name of a keeper's pid file or socket (no directory) that is no ``SessionID``, as an original keeper
+    /// may have; nil for other names.
+    public func foreignSessionID(ofFileNamed name: String) -> String? {
+        let stem =
+            switch platform {
+            case .posix:
+                Self.middle(of: name, after: "", before: Self.socketPIDEnd)
+                    ?? Self.middle(of: name, after: "", before: Self.socketEnd)
+            case .windows: Self.middle(of: name, after: Self.pipeStart, before: Self.keeperPIDEnd)
+            }
+        guard let stem, !stem.isEmpty else { return nil }
+        let id = String(Substring(stem))
+        return (try? SessionID(id)) == nil ? id : nil
+    }
+
     /// The session whose socket has this file name (no directory); nil if there is none.
     public func sessionID(ofSocketNamed name: String) -> SessionID? {
         switch platform {
@@ -177,7 +200,8 @@ public struct KeeperPaths: Hashable, Sendable {
     /// What the names of keepers' pid files end in; others may too.
     package static let keeperPIDEnd = ".pid"
     private static let socketPIDEnd = socketEnd + keeperPIDEnd
-    private static let childPIDEnd = ".pi-pid"
+    package static let childPIDEnd = ".pi-pid"
+    private static let socketChildPIDEnd = socketEnd + childPIDEnd
     private static let logStart = "keeper-"
     private static let launchLogStart = "keeper-launch-"
     package static let logEnd = ".log"

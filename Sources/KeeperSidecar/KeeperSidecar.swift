@@ -17,6 +17,7 @@ public enum KeeperSidecar {
     /// keeper closes every descriptor from 3 on, and because whatever the host has set up by then stays in memory as long
     /// as the session lives.
     public static func runIfRequested(arguments: [String]? = nil) {
+        SidecarHost.prepare()
         let arguments = arguments ?? ProgramArguments.current
         guard arguments.count > 1, arguments[1] == KeeperConstants.hostArgument else { return }
         exit(run(arguments: Array(arguments.dropFirst(2))))

@@ -135,7 +135,7 @@ final class Ladder {
 
     /// Every process of the session that runs.
     static func processes(_ child: ChildProcess) -> [ProcessDescriptor] {
-        var processes = ProcessTree.descendants(leavingOut: isKeeper)
+        var processes = ProcessTree.descendants(leavingOut: KeeperProcesses.contain)
         // Where the system does not show processes, this one is known all the same.
         guard child.isRunning, !processes.contains(where: { $0.pid == child.pid }) else { return processes }
         do throws(UVError) {
@@ -150,12 +150,6 @@ final class Ladder {
     private static func isNobodyLeft(_ child: ChildProcess) -> Bool {
         guard !child.isRunning else { return false }
         return ProcessTree.isEmpty || processes(child).isEmpty
-    }
-
-    /// Whether a process is a keeper, whose session is one of its own though it was started from this one: it holds its pid
-    /// file open.
-    private static func isKeeper(_ pid: Int32) -> Bool {
-        Processes.openFiles(of: pid)?.contains(where: KeeperPaths.isKeeperPIDFile(openAs:)) == true
     }
 
     /// For instance `7170 (sleep)`.

@@ -1,6 +1,7 @@
 public import UVLoop
 
-/// A process that outlives this program: in a session of its own, without a window, with nothing on stdin.
+/// A process that outlives this program: in a session of its own, without a window, with nothing on stdin unless it is
+/// given something.
 ///
 /// Mirrors the original's `spawnDetached` and the two waits that go with it.
 public final class DetachedProcess {
@@ -29,11 +30,16 @@ public final class DetachedProcess {
 
     /// Starts the process; the loop does not wait for it.
     ///
-    /// - Parameter output: what its stdout and stderr become; it stays the caller's.
-    init(_ configuration: ChildProcess.Configuration, output: Int32?, on loop: Loop) throws(SpawnError) {
+    /// - Parameters:
+    ///   - input: what its stdin becomes; it stays the caller's.
+    ///   - output: what its stdout and stderr become; it stays the caller's.
+    init(
+        _ configuration: ChildProcess.Configuration, input: Int32? = nil, output: Int32?, on loop: Loop,
+    ) throws(SpawnError) {
         var configuration = configuration
+        let input: ChildProcess.Stdio = input.map { .descriptor($0) } ?? .ignore
         let output: ChildProcess.Stdio = output.map { .descriptor($0) } ?? .ignore
-        configuration.stdio = [.ignore, output, output]
+        configuration.stdio = [input, output, output]
         configuration.flags.formUnion([.detached, .hideWindow])
         final class Relay { weak var process: DetachedProcess? }
         let relay = Relay()
@@ -156,13 +162,15 @@ extension Loop {
     /// Starts a process that outlives this program; see ``DetachedProcess``.
     ///
     /// - Parameters:
-    ///   - configuration: its stdio and flags are replaced: nothing on stdin, `output` on stdout and stderr, detached,
+    ///   - configuration: its stdio and flags are replaced: `input` on stdin, `output` on stdout and stderr, detached,
     ///     window hidden.
+    ///   - input: a descriptor that stays the caller's; nil: nothing to read.
     ///   - output: a descriptor that stays the caller's; nil: output is discarded.
     public func spawnDetached(
         _ configuration: ChildProcess.Configuration,
+        input: Int32? = nil,
         output: Int32? = nil,
     ) throws(SpawnError) -> DetachedProcess {
-        try DetachedProcess(configuration, output: output, on: self)
+        try DetachedProcess(configuration, input: input, output: output, on: self)
     }
 }

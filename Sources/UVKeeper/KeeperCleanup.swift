@@ -6,6 +6,8 @@ enum KeeperCleanup {
     /// Removes a dead session's files while holding the lock of its pid file, which keeps a keeper that is just starting
     /// from taking over in between. Safe on any thread; nothing here waits.
     ///
+    /// The file of a child that is shown to run stays: it is the last trace of it.
+    ///
     /// - Parameters:
     ///   - terminated: the keeper that lives and has been told to end; its files go although it holds the lock and its
     ///     socket still accepts.
@@ -16,7 +18,7 @@ enum KeeperCleanup {
     ) -> Bool {
         let pidPath = paths.keeperPID(for: session)
         do throws(UVError) {
-            let file = try pidFile(pidPath, makesPIDFile)
+            let (file, isMade) = try pidFile(pidPath, makesPIDFile)
             // Closing releases the lock, after the file is gone.
             defer { file.close() }
             // The file of a terminated keeper is locked by it, or, of an original one, by nobody.
@@ -25,19 +27,27 @@ enum KeeperCleanup {
             }
             let identity = try file.status().identity
             guard try Files.status(of: pidPath, followingLinks: false).identity == identity else { return false }
-            guard try removeSocket(paths.socket(for: session), of: terminated) else { return false }
-            try removeFile(paths.childPID(for: session))
-            return try Files.unlink(pidPath, ifStill: identity)
+            do throws(UVError) {
+                guard try removeSocket(paths.socket(for: session), of: terminated) else {
+                    if isMade { try Files.unlink(pidPath, ifStill: identity) }
+                    return false
+                }
+                let isChildLeft = try !removeChildFile(paths.childPID(for: session))
+                return try Files.unlink(pidPath, ifStill: identity) && !(isMade && isChildLeft)
+            } catch {
+                if isMade { try Files.unlink(pidPath, ifStill: identity) }
+                throw error
+            }
         } catch {
             return false
         }
     }
 
-    private static func pidFile(_ path: String, _ isMade: Bool) throws(UVError) -> OpenFile {
+    private static func pidFile(_ path: String, _ isMade: Bool) throws(UVError) -> (OpenFile, isMade: Bool) {
         do throws(UVError) {
-            return try OpenFile(path, .readWrite)
+            return (try OpenFile(path, .readWrite), false)
         } catch .noEntry where isMade {
-            return try OpenFile(path, .createNew)
+            return (try OpenFile(path, .createNew), true)
         }
     }
 
@@ -79,12 +89,16 @@ enum KeeperCleanup {
     }
 
     /// A directory in its place stays, and keeps nothing else from being removed.
-    private static func removeFile(_ path: String) throws(UVError) {
+    ///
+    /// - Returns: false if it names a child that runs.
+    private static func removeChildFile(_ path: String) throws(UVError) -> Bool {
         do throws(UVError) {
-            guard try Files.status(of: path, followingLinks: false).kind != .directory else { return }
+            guard try Files.status(of: path, followingLinks: false).kind != .directory else { return true }
+            if PIDFile(child: path).identity?.isRunning == true { return false }
             try Files.unlink(path)
         } catch .noEntry {
-            return
+            return true
         }
+        return true
     }
 }

@@ -10,7 +10,8 @@ public import UVLoop
 public final class KeeperConnection {
     /// How a connection ended.
     public enum End: Hashable, Sendable {
-        /// The keeper took every byte.
+        /// The keeper took every byte that was written. If the keeper ends first, which it does with its child, this may come
+        /// before ``KeeperConnection/finish()``.
         case confirmed
         /// It failed: of the bytes written, the first `accepted` at most were handed over.
         case failed(UVError, accepted: UInt64)
@@ -184,10 +185,14 @@ public final class KeeperConnection {
 
     private func ended(_ stream: PipeStream, _ error: UVError?) {
         // After a failed write the count of accepted bytes is only an upper bound.
-        if case .finishing = state, error == nil, stream.writeError == nil, stream.acceptedByteCount == submitted,
-            witness?.holds != false
-        {
-            return end(.confirmed)
+        if error == nil, stream.writeError == nil, stream.acceptedByteCount == submitted {
+            switch state {
+            case .finishing where witness?.holds != false: return end(.confirmed)
+            // A keeper of ours closes first when its child has ended, once the child's pipe has taken what it has read.
+            case .open where submitted > 0 && witness?.isLocked == true && witness?.holds == true:
+                return end(.confirmed)
+            case .connecting, .open, .finishing, .ended: break
+            }
         }
         // Closed before we had finished: whatever was accepted may have been read.
         end(.failed(error ?? .connectionReset, accepted: stream.acceptedByteCount))

@@ -21,10 +21,11 @@ public final class KeeperEndpoint {
     /// The keeper at the other end of a fresh connection.
     ///
     /// - Throws: ``UVError/tooManyOpenFiles`` and its like, when it cannot be found out; ``UVError/notPermitted`` if the
-    ///   process at the other end is another user's (``Processes/trusts(userID:)``): nothing is for its eyes.
+    ///   process at the other end is neither this user's nor root's: nothing is for its eyes. That holds for root's lines too,
+    ///   whoever's directory root may use.
     func witness(of stream: PipeStream) throws(UVError) -> KeeperWitness {
         let (pid, peerUser) = stream.peer
-        guard peerUser.map(Processes.trusts) ?? true else { throw .notPermitted }
+        guard peerUser.map({ $0 == 0 || $0 == Processes.currentUserID }) ?? true else { throw .notPermitted }
         if let last, last.pid == pid { return last }
         let witness = try KeeperWitness(pid: pid, at: self)
         // A process that the system does not name cannot be recognised, and one without a lock may be another by now.

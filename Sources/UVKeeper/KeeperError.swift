@@ -11,16 +11,32 @@ public enum KeeperError: Error, Hashable, Sendable {
     case noSessionsDirectory
     /// A directory or file cannot be used.
     case file(String, UVError)
-    /// Other users can replace what is in the sessions directory, for this reason.
+    /// A directory or file cannot be used for want of permission; with what is in the way, and whose it is.
+    case noPermission(String, obstacle: String)
+    /// Other users can replace the sessions directory or what is in it, for this reason.
     case directoryNotPrivate(String, String)
+    /// A file in the sessions directory belongs to this user, who is not trusted.
+    case fileOfStranger(String, user: UInt32)
     /// No sidecar executable was found; these places were looked at.
     case sidecarNotFound([String])
+    /// The sidecar that was chosen cannot be executed, for this reason.
+    case sidecarUnusable(String, String)
+    /// This program cannot be its own sidecar: started as one it would not become a keeper, for this reason.
+    case hostNotPrepared(String)
+    /// No working directory was given.
+    case noWorkingDirectory
+    /// The working directory or the command that was given cannot be used; no file of the session was made.
+    case unusable(SpawnError)
     /// The sidecar could not be started.
     case cannotStart(SpawnError)
     /// The session has a keeper already, of this pid if known.
     case sessionTaken(SessionID, pid: Int32?)
+    /// The session's keeper is dead, and its former child, this process, still runs.
+    case formerChildRuns(SessionID, pid: Int32)
     /// The keeper started and ended before its socket accepted; with the last lines of its log.
     case keeperEnded(ProcessExit, log: [String])
+    /// The sidecar, this program, started and ended without a line in the session's logs: it may be no keeper.
+    case notAKeeper(String, ProcessExit)
     /// The keeper runs, and its socket did not accept within this time.
     case notReady(Duration)
     /// The command is empty, or a zero byte is in it.
@@ -39,6 +55,18 @@ public enum KeeperError: Error, Hashable, Sendable {
     case closed
 }
 
+extension KeeperError {
+    /// An error of the system about a path, with the words for what is in the way if it is permissions.
+    static func using(_ path: String, _ error: UVError) -> KeeperError {
+        guard error == .accessDenied, let obstacle = PathObstacle(path) else { return .file(path, error) }
+        return .noPermission(path, obstacle: "\(obstacle)")
+    }
+}
+
+/// The words for people are in `description`, which `"\(error)"` gives. Foundation's `localizedDescription` takes them only
+/// from types that conform to its `LocalizedError`, and this module does without Foundation. A program that uses Foundation
+/// and logs that way declares once: `extension KeeperError: @retroactive LocalizedError { public var errorDescription:
+/// String? { description } }`.
 extension KeeperError: CustomStringConvertible {
     /// What happened and what to do.
     public var description: String {
@@ -48,20 +76,32 @@ extension KeeperError: CustomStringConvertible {
             "the socket path \(path) is \(excess) bytes too long; use a shorter session id or sessions directory"
         case .noSessionsDirectory:
             "there is no sessions directory; set HOME or \(KeeperVariable.dashboardHome), or name the directory"
+        case .file(let path, .notDirectory): "cannot use \(path): it is no directory, or something on the way to it is none"
         case .file(let path, let error): "cannot use \(path): \(error)"
+        case .noPermission(let path, let obstacle): "cannot use \(path): \(UVError.accessDenied): \(obstacle)"
         case .directoryNotPrivate(let path, let exposure):
             "the sessions directory \(SessionsDirectory.notPrivate(path, exposure))"
+        case .fileOfStranger(let path, let user): "cannot use \(path): it belongs to user \(user); remove it"
         case .sidecarNotFound(let places):
-            "the sidecar uvkeeper-sidecar was not found; set \(SidecarCommand.variable) to its path; looked at: "
-                + places.joined(separator: ", ")
+            "the sidecar uvkeeper-sidecar was not found; set \(SidecarCommand.variable) to its path, have it built beside "
+                + "your program (.product(name: \"uvkeeper-sidecar\", package: \"uvkeeper\") among the target's "
+                + "dependencies), or let the program be its own (KeeperSidecar.runIfRequested() first thing in main, and "
+                + "SidecarCommand.currentExecutable()); looked at: " + places.joined(separator: ", ")
+        case .sidecarUnusable(let name, let reason): "cannot use \(name) as the sidecar: \(reason)"
+        case .hostNotPrepared(let reason): "this program cannot be its own sidecar: \(reason)"
+        case .noWorkingDirectory: "no working directory was given: its name is empty"
+        case .unusable(let error): "cannot start the command: \(error)"
         case .cannotStart(let error): "cannot start the keeper: \(error)"
         case .sessionTaken(let session, let pid):
             "session \(session) has a keeper already\(pid.map { ", process \($0)" } ?? ""); kill it first, or use it"
         case .keeperEnded(let status, let log):
             "the keeper \(status) before its session was ready"
-                + (log.isEmpty
-                    ? "; it has written no log: the disk may be full"
-                    : "; its log ends:\n  " + log.joined(separator: "\n  "))
+                + (log.isEmpty ? "" : "; its log ends:\n  " + log.joined(separator: "\n  "))
+        case .notAKeeper(let sidecar, let status):
+            "the sidecar \(sidecar) \(status) and has written no log of the session: is it a keeper? If it is a script around "
+                + "one, it must pass on its environment"
+        case .formerChildRuns(let session, let pid):
+            "session \(session): its former child \(pid) still runs without a keeper; end it first: uvkeeper kill \(session)"
         case .notReady(let deadline): "the keeper runs, but its socket did not accept within \(deadline)"
         case .invalidCommand: "the command is empty, or a zero byte is in it"
         case .lineTooLong(let count, let maximum): "the line has \(count) bytes, and \(maximum) are allowed"

@@ -20,14 +20,16 @@ struct KeeperLogTail {
 
     private let log: Log
     private let launchLog: Log
+    private let paths: KeeperPaths
 
     init(of session: SessionID, in paths: KeeperPaths) {
+        self.paths = paths
         log = Log(paths.log(for: session))
         launchLog = Log(paths.launchLog(for: session))
     }
 
     /// At most eight lines: the last of the log; of the launch log, which has the keeper's stderr, if the log has none; if
-    /// that cannot be written to, why, which is most likely what kept the keeper too; empty if there is nothing to read.
+    /// nothing can be written there, why, which is most likely what kept the keeper too; empty if there is nothing to read.
     var lines: [String] {
         for log in [log, launchLog] {
             let lines = KeeperLogTail.lines(log)
@@ -35,16 +37,36 @@ struct KeeperLogTail {
         }
         do throws(UVError) {
             try OpenFile(launchLog.path, .append).close()
+        } catch {
+            return ["\(KeeperError.using(launchLog.path, error))"]
+        }
+        do throws(UVError) {
+            try writeByte()
             return []
         } catch {
-            return ["cannot write to \(launchLog.path): \(error)"]
+            return ["\(KeeperError.using(paths.directory, error))"]
         }
+    }
+
+    /// Shows whether the disk is full, which opening a file does not.
+    private func writeByte() throws(UVError) {
+        let path = paths.temporaryFile(for: launchLog.path, random: .random(in: .min ... .max))
+        let file = try OpenFile(path, .createNew)
+        defer { file.close() }
+        do throws(UVError) {
+            try file.write([0])
+        } catch {
+            try Files.unlink(path)
+            throw error
+        }
+        try Files.unlink(path)
     }
 
     private static func lines(_ log: Log) -> [String] {
         do throws(UVError) {
             let file = try OpenFile(log.path, .readOnly)
             defer { file.close() }
+            guard Processes.trusts(userID: file.statusAtOpening.owner) else { return [] }
             let size = try file.status().size
             // A log that has become smaller was cut to nothing meanwhile.
             let start = Int(clamping: size < log.start ? 0 : log.start)

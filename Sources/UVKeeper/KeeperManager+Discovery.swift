@@ -12,6 +12,10 @@ public struct KeeperEntry: Hashable, Sendable {
 
     /// Where it listens.
     public var socketPath: String { paths.socket(for: session) }
+
+    /// Its child's pid, looked up now: nil unless a process that runs, or that its keeper has not noticed the end of, is
+    /// shown to be the child.
+    public var childPID: Int32? { KeeperInspection(session, paths: paths).child.pid }
 }
 
 /// What a discovery found and did.
@@ -22,14 +26,18 @@ public struct KeeperDiscovery: Hashable, Sendable {
     public var removed: [SessionID] = []
     /// Sessions whose keeper lived without its child, and was told to end.
     public var terminated: [SessionID] = []
+    /// Ids of the original's in this directory that are no ``SessionID``: keepers of such sessions are left alone.
+    public var foreign: [String] = []
 }
 
 extension KeeperManager {
     /// Finds the keepers in the sessions directory and cleans up after dead ones. `completion` runs once, on a later tick.
     ///
     /// - A live keeper is adopted: ``killKeeper(for:)`` works on it.
-    /// - A dead keeper's files are removed: socket, pid files, and old temporary files. Logs stay.
-    /// - A live keeper whose child is dead gets SIGTERM, and its files are removed.
+    /// - A dead keeper's files are removed: socket, pid files, and old temporary files. Logs stay, and the file that names a
+    ///   child which provably lives.
+    /// - A live keeper whose child is dead gets SIGTERM, and its files are removed: if it is proven that the process is the
+    ///   keeper and that its child has ended. Root's takes the keeper's lock for the first, and no less.
     /// - What cannot be decided, for instance for want of permission, counts as live and is left alone.
     ///
     /// Files are read in libuv's thread pool, and nothing waits for a keeper: 1,000 entries take a hundredth of a second,
@@ -38,73 +46,112 @@ extension KeeperManager {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
         let now = ProcessDetails.uptime
-        let ends = [KeeperPaths.keeperPIDEnd, KeeperPaths.temporarySocketEnd, KeeperPaths.temporaryFileEnd]
-        queueWork(onDirectory: { [paths] in KeeperManager.names(in: paths, endingIn: ends) }) { result in
+        let ends = [
+            KeeperPaths.keeperPIDEnd, KeeperPaths.childPIDEnd, KeeperPaths.temporarySocketEnd,
+            KeeperPaths.temporaryFileEnd,
+        ]
+        queueWork(onDirectory: { [paths] in
+            KeeperManager.names(in: paths, endingIn: ends).map { KeeperManager.withoutCompanions($0) }
+        }) { result in
             switch result {
             case .failure(let error): completion(.failure(error))
             case .success(let names):
                 self.inspect(names) { result in
                     switch result {
                     case .failure(let error): completion(.failure(error))
-                    case .success(let inspections): self.decide(inspections, foundAt: now, completion)
+                    case .success(let slices): self.decide(slices, foundAt: now, completion)
                     }
                 }
             }
         }
     }
 
+    /// Sorted names without those of children's pid files beside which there is a keeper's: one look is for both.
+    private static func withoutCompanions(_ names: [String]) -> [String] {
+        var result: [String] = []
+        result.reserveCapacity(names.count)
+        for (index, name) in names.enumerated() {
+            guard name.utf8.reversed().starts(with: KeeperPaths.childPIDEnd.utf8.reversed()) else {
+                result.append(name)
+                continue
+            }
+            let keepers = name.dropLast(KeeperPaths.childPIDEnd.utf8.count) + KeeperPaths.keeperPIDEnd
+            // The next one, but for temporary files.
+            let isNext = index + 1 < names.count && names[index + 1] == keepers
+            if !isNext, !names[index...].contains(String(keepers)) { result.append(name) }
+        }
+        return result
+    }
+
+    /// A part of the directory, looked at.
+    private struct Slice: Sendable {
+        var inspections: [KeeperInspection] = []
+        var foreign: [String] = []
+    }
+
     /// Looks at the sessions that have a pid file, on all four threads of libuv's pool if there are many; old temporary
     /// files are removed.
-    private func inspect(_ names: [String], completion: @escaping (Result<[[KeeperInspection]], KeeperError>) -> Void) {
+    private func inspect(_ names: [String], completion: @escaping (Result<[Slice], KeeperError>) -> Void) {
         let looksForChild = options.isChildAlive == nil
-        let slices = max(1, min(4, names.count / 64))
-        var inspections = [[KeeperInspection]](repeating: [], count: slices)
+        let count = max(1, min(4, names.count / 64))
+        var slices = [Slice](repeating: Slice(), count: count)
         var failure: KeeperError?
-        var slicesLeft = slices
-        for slice in 0..<slices {
-            let part = names[names.count * slice / slices..<names.count * (slice + 1) / slices]
+        var slicesLeft = count
+        for slice in 0..<count {
+            let part = names[names.count * slice / count..<names.count * (slice + 1) / count]
             queueWork { [paths] in
-                part.compactMap { name -> KeeperInspection? in
-                    guard let session = paths.sessionID(ofKeeperPIDFileNamed: name) else {
+                var found = Slice()
+                found.inspections.reserveCapacity(part.count)
+                for name in part {
+                    let session =
+                        paths.sessionID(ofKeeperPIDFileNamed: name) ?? paths.sessionID(ofChildPIDFileNamed: name)
+                    if let session {
+                        found.inspections.append(
+                            KeeperInspection(session, paths: paths, looksForChild: looksForChild))
+                    } else if let foreign = paths.foreignSessionID(ofFileNamed: name) {
+                        found.foreign.append(foreign)
+                    } else {
                         KeeperCleanup.removeTemporary(named: name, in: paths)
-                        return nil
                     }
-                    return KeeperInspection(session, paths: paths, looksForChild: looksForChild)
                 }
+                return found
             } completion: { result in
                 switch result {
-                case .success(let found): inspections[slice] = found
+                case .success(let found): slices[slice] = found
                 case .failure(let error): failure = error
                 }
                 slicesLeft -= 1
-                if slicesLeft == 0 { completion(failure.map { .failure($0) } ?? .success(inspections)) }
+                if slicesLeft == 0 { completion(failure.map { .failure($0) } ?? .success(slices)) }
             }
         }
     }
 
     private func decide(
-        _ inspections: [[KeeperInspection]],
+        _ slices: [Slice],
         foundAt: Duration,
         _ completion: @escaping (Result<KeeperDiscovery, KeeperError>) -> Void,
     ) {
         guard !isClosed else { return completion(.failure(.closed)) }
-        var discovery = KeeperDiscovery()
-        tracked.reserveCapacity(inspections.reduce(0) { $0 + $1.count })
+        var discovery = KeeperDiscovery(foreign: slices.flatMap(\.foreign))
+        tracked.reserveCapacity(slices.reduce(0) { $0 + $1.inspections.count })
         // With the pid of a keeper that was told to end.
         var dead: [(session: SessionID, terminated: Int32?)] = []
-        for inspection in inspections.joined() {
+        for inspection in slices.lazy.flatMap(\.inspections) {
             let session = inspection.session
             switch inspection.finding {
             case .live(let pid):
-                let isChildAlive = options.isChildAlive?(session, pid) ?? inspection.isChildAlive
-                let keeper = pid.map { Tracked(pid: $0, process: nil, foundAt: foundAt) }
-                if !isChildAlive, let keeper, isStillItself(keeper, session), terminate(keeper.pid, session) {
+                let isChildAlive = options.isChildAlive?(session, pid) ?? !inspection.child.isDead
+                if !isChildAlive, end(inspection) {
                     discovery.terminated.append(session)
                     if tracked[session]?.pid == pid { tracked[session] = nil }
                     dead.append((session, pid))
                     continue
                 }
-                if let keeper { adopt(session, keeper) }
+                if let pid {
+                    adopt(
+                        session,
+                        Tracked(pid: pid, process: nil, foundAt: foundAt, isOurs: inspection.proof == .lock))
+                }
                 discovery.keepers.append(entry(session, pid))
             case .undecided(let pid): discovery.keepers.append(entry(session, pid))
             case .dead: dead.append((session, nil))
@@ -115,17 +162,33 @@ extension KeeperManager {
         guard !dead.isEmpty else { return finish(discovery, completion) }
         let terminated = Set(discovery.terminated)
         queueWork { [paths, dead] in
-            dead.filter { KeeperCleanup.remove($0.session, paths: paths, terminated: $0.terminated) }.map(\.session)
+            dead.filter {
+                // A child's file alone is removed under the lock of a pid file all the same.
+                KeeperCleanup.remove(
+                    $0.session, paths: paths, terminated: $0.terminated, makesPIDFile: $0.terminated == nil)
+            }.map(\.session)
         } completion: { result in
             guard case .success(let removed) = result else { return self.finish(discovery, completion) }
             discovery.removed = removed.filter { !terminated.contains($0) }
             // A new keeper may have been started while the files of the old one went.
             for session in discovery.removed {
-                if let keeper = self.tracked[session], !self.isStillItself(keeper, session) {
-                    self.tracked[session] = nil
-                }
+                if let keeper = self.tracked[session], !self.mayRun(keeper, session) { self.tracked[session] = nil }
             }
             self.finish(discovery, completion)
+        }
+    }
+
+    /// Tells a keeper whose child is dead to end; false if it is not proven that this is the keeper.
+    private func end(_ inspection: KeeperInspection) -> Bool {
+        // Whoever owns the directory of an original keeper could have prepared it for root to find.
+        guard inspection.proof == .lock || Processes.currentUserID != 0 else { return false }
+        do throws(UVError) {
+            guard case .live(let pid?) = inspection.finding,
+                let keeper = try KeeperHold(inspection.session, paths: paths), keeper.pid == pid
+            else { return false }
+            return terminate(keeper, inspection.session)
+        } catch {
+            return false
         }
     }
 
@@ -135,7 +198,7 @@ extension KeeperManager {
         guard tracked.count > found.count else { return }
         let found = Set(found.map(\.session))
         tracked = tracked.filter { session, keeper in
-            keeper.process != nil || found.contains(session) || isStillItself(keeper, session)
+            keeper.process != nil || found.contains(session) || mayRun(keeper, session)
         }
     }
 
@@ -156,7 +219,6 @@ extension KeeperManager {
     }
 
     private func adopt(_ session: SessionID, _ keeper: Tracked) {
-        guard keeper.pid > 1 else { return }
         // One that was started here stays tracked with its process, also if it was started since the other was found.
         if tracked[session]?.process?.isRunning == true { return }
         tracked[session] = keeper

@@ -21,7 +21,7 @@ public struct KeeperStatus: Hashable, Sendable {
     public let state: State
     /// The keeper's pid, if it lives and the system tells.
     public let keeperPID: Int32?
-    /// The child's pid, if its file says so.
+    /// The child's pid, if a process is shown to be the child; of a stale session, whose keeper is dead, one that runs on.
     public let childPID: Int32?
     /// How long the keeper has run; for a stale session, how long ago its pid file was written.
     public let age: Duration?
@@ -35,11 +35,11 @@ public struct KeeperStatus: Hashable, Sendable {
     /// Nil if there is neither keeper nor file.
     init?(_ inspection: KeeperInspection, paths: KeeperPaths) {
         session = inspection.session
-        childPID = inspection.childPID
+        childPID = inspection.child.pid
         socketPath = paths.socket(for: session)
         switch inspection.finding {
         case .live(let pid):
-            state = inspection.isChildAlive ? .live : .childDead
+            state = inspection.child.isDead ? .childDead : .live
             keeperPID = pid
         case .undecided(let pid):
             state = .undecided
@@ -60,9 +60,9 @@ public struct KeeperStatus: Hashable, Sendable {
 
 extension KeeperManager {
     /// The state of one session, found out without changing anything; nil if there is neither keeper nor file, or the id
-    /// is not valid.
+    /// is not valid, which is noted in the log.
     public func status(of id: String) -> KeeperStatus? {
-        guard let session = try? SessionID(id) else { return nil }
+        guard let session = valid(id) else { return nil }
         return KeeperStatus(KeeperInspection(session, paths: paths), paths: paths)
     }
 
@@ -74,22 +74,33 @@ extension KeeperManager {
         queueWork(onDirectory: { [paths] in KeeperManager.list(paths) }, completion: completion)
     }
 
-    private static func list(_ paths: KeeperPaths) -> Result<[KeeperStatus], UVError> {
-        names(in: paths, endingIn: [KeeperPaths.keeperPIDEnd, KeeperPaths.socketEnd]).map { names in
+    private static func list(_ paths: KeeperPaths) -> Result<[KeeperStatus], KeeperError> {
+        let ends = [KeeperPaths.keeperPIDEnd, KeeperPaths.socketEnd, KeeperPaths.childPIDEnd]
+        return names(in: paths, endingIn: ends).map { names in
             var seen: Set<SessionID> = []
-            // A keeper that has lost one of its two files is found by the other.
-            return names.compactMap { paths.sessionID(ofKeeperPIDFileNamed: $0) ?? paths.sessionID(ofSocketNamed: $0) }
-                .filter { seen.insert($0).inserted }
-                .compactMap { KeeperStatus(KeeperInspection($0, paths: paths), paths: paths) }
+            // A session that has lost all but one of its files is found by that.
+            return names.compactMap {
+                paths.sessionID(ofKeeperPIDFileNamed: $0) ?? paths.sessionID(ofSocketNamed: $0)
+                    ?? paths.sessionID(ofChildPIDFileNamed: $0)
+            }
+            .filter { seen.insert($0).inserted }
+            .compactMap { KeeperStatus(KeeperInspection($0, paths: paths), paths: paths) }
         }
     }
 
-    /// The names in the sessions directory that end so, sorted; a missing one has none.
-    static func names(in paths: KeeperPaths, endingIn ends: [String]) -> Result<[String], UVError> {
-        do throws(UVError) {
-            return .success(try Files.names(inDirectory: paths.directory, endingIn: ends))
+    /// The names in the sessions directory that end so, sorted, if no stranger can change it; a missing one has none.
+    static func names(in paths: KeeperPaths, endingIn ends: [String]) -> Result<[String], KeeperError> {
+        do throws(KeeperError) {
+            try check(paths)
+            do throws(UVError) {
+                return .success(try Files.names(inDirectory: paths.directory, endingIn: ends))
+            } catch .noEntry {
+                return .success([])
+            } catch {
+                throw .using(paths.directory, error)
+            }
         } catch {
-            return error == .noEntry ? .success([]) : .failure(error)
+            return .failure(error)
         }
     }
 }

@@ -29,7 +29,7 @@ extension KeeperManager {
         queueWork(onDirectory: { [paths] in KeeperManager.sweep(paths, maximumBytes) }, completion: completion)
     }
 
-    private static func sweep(_ paths: KeeperPaths, _ maximumBytes: Int) -> Result<LogSweep, UVError> {
+    private static func sweep(_ paths: KeeperPaths, _ maximumBytes: Int) -> Result<LogSweep, KeeperError> {
         names(in: paths, endingIn: [KeeperPaths.logEnd]).map { sweep($0, paths, maximumBytes) }
     }
 
@@ -50,6 +50,7 @@ extension KeeperManager {
                 }
                 let file = try OpenFile(path, .readWrite)
                 defer { file.close() }
+                guard Processes.trusts(userID: file.statusAtOpening.owner) else { throw .notPermitted }
                 try file.truncate()
                 sweep.truncated += 1
                 sweep.bytesFreed += size

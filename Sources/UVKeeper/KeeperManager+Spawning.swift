@@ -27,8 +27,10 @@ extension KeeperManager {
 
     /// Starts a keeper for a session, detached, so that it outlives this program. `completion` runs once, on a later tick.
     ///
-    /// The sessions directory is made if it is missing; one that other users can write to is refused. The keeper's output
-    /// goes to the session's launch log. Mirrors `spawnKeeperFor`.
+    /// The sessions directory is made if it is missing; one that other users can exchange or write to is refused. The
+    /// keeper's output goes to the session's launch log. No file is made for a working directory or a command that cannot be
+    /// used. If a dead keeper has left a child that provably runs, half a second is given to that; then the start is refused
+    /// by its name. Mirrors `spawnKeeperFor`.
     ///
     /// - Parameters:
     ///   - id: the session id.
@@ -52,20 +54,33 @@ extension KeeperManager {
         completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
     ) {
         loop.preconditionOnThread()
-        let keeper: SpawnedKeeper
-        let log: KeeperLogTail
+        let order: KeeperOrder
+        let formerChild: ProcessDescriptor?
         do throws(KeeperError) {
             guard !isClosed else { throw .closed }
             let session = try checkedSession(id)
-            let environment = try keeperEnvironment(environment, command, arguments, capturesOutput)
-            log = KeeperLogTail(of: session, in: paths)
-            keeper = try start(session, in: workingDirectory, environment: environment)
+            try checkSessionsDirectory()
+            order = try KeeperOrder(
+                session, by: try sidecar(environment), in: workingDirectory, environment: environment,
+                command: command, arguments: arguments, capturesOutput: capturesOutput,
+                sessionsDirectory: sessionsDirectory)
+            formerChild = runningFormerChild(of: session)
         } catch {
             logger.warning("cannot start keeper", metadata: ["session": "\(id)", "error": "\(error)"])
             return loop.onNextTick { completion(.failure(error)) }
         }
-        guard readiness != .started else { return loop.onNextTick { completion(.success(keeper)) } }
-        wait(for: keeper, log, readiness, deadline, completion)
+        guard let formerChild else { return start(order, readiness, deadline, completion) }
+        var id: ObjectIdentifier?
+        let wait = FormerChild(formerChild, on: loop) { hasEnded in
+            if let id { self.starts[id] = nil }
+            if self.isClosed { return completion(.failure(.closed)) }
+            guard hasEnded else {
+                return completion(.failure(.formerChildRuns(order.session, pid: formerChild.pid)))
+            }
+            self.start(order, readiness, deadline, completion)
+        }
+        id = ObjectIdentifier(wait)
+        starts[ObjectIdentifier(wait)] = wait
     }
 
     private func checkedSession(_ id: String) throws(KeeperError) -> SessionID {
@@ -73,82 +88,81 @@ extension KeeperManager {
         do throws(SessionIDError) { session = try SessionID(id) } catch { throw .invalidSession(id, error) }
         let bytesLeft = paths.socketPathBytesLeft(for: session)
         guard bytesLeft >= 0 else { throw .socketPathTooLong(paths.socket(for: session), by: -bytesLeft) }
+        try checkIsFree(session)
+        return session
+    }
+
+    private func checkIsFree(_ session: SessionID) throws(KeeperError) {
         // One that was started just now may not hold its lock yet.
-        if let keeper = tracked[session], isStillItself(keeper, session) {
+        if let keeper = tracked[session], mayRun(keeper, session) {
             throw .sessionTaken(session, pid: keeper.pid)
         }
         // The keeper checks it too, under the lock; this says it sooner.
         if case .live(let pid) = KeeperInspection.finding(session, paths: paths) {
             throw .sessionTaken(session, pid: pid)
         }
-        return session
     }
 
-    private func keeperEnvironment(
-        _ environment: ProcessEnvironment,
-        _ command: [String]?,
-        _ arguments: [String]?,
-        _ capturesOutput: Bool?,
-    ) throws(KeeperError) -> ProcessEnvironment {
-        var result = environment
-        if let command {
-            guard let executable = command.first, !executable.isEmpty else { throw .invalidCommand }
-            result[KeeperVariable.command] = JSONStringArray.encode(command)
-        }
-        if let arguments = arguments ?? (command == nil ? nil : []) {
-            result[KeeperVariable.arguments] = JSONStringArray.encode(arguments)
-        }
-        guard !((command ?? []) + (arguments ?? [])).contains(where: { $0.utf8.contains(0) }) else {
-            throw .invalidCommand
-        }
-        if let capturesOutput { result[KeeperVariable.captureOutput] = capturesOutput ? "1" : nil }
-        // The directory itself, not the rule it follows from: both sides must come to the same one. A foreign sidecar knows
-        // the rule only.
-        result[KeeperVariable.sessionsDirectory] = sessionsDirectory
-        let suffix = "/.pi/dashboard/sessions"
-        let derived = SessionsDirectory.path(environment: result.variables, home: result["HOME"] ?? "")
-        if derived != sessionsDirectory, sessionsDirectory.hasSuffix(suffix) {
-            let base = sessionsDirectory.dropLast(suffix.count)
-            result[KeeperVariable.dashboardHome] = base.isEmpty ? "/" : String(base)
-        }
-        return result
+    /// The child that a dead keeper of the session has left running, if it is shown to be that.
+    private func runningFormerChild(of session: SessionID) -> ProcessDescriptor? {
+        let inspection = KeeperInspection(session, paths: paths)
+        guard inspection.finding == .dead, case .running(let pid) = inspection.child else { return nil }
+        // The keeper looks too; without a descriptor to spare it says why.
+        do throws(UVError) { return try formerChild(pid, of: session) } catch { return nil }
+    }
+
+    private func sidecar(_ environment: ProcessEnvironment) throws(KeeperError) -> SidecarCommand {
+        if let chosen = options.sidecar { return try chosen.checked(environment) }
+        return try SidecarCommand.find(in: environment)
     }
 
     private func start(
-        _ session: SessionID,
-        in workingDirectory: String,
-        environment: ProcessEnvironment,
-    ) throws(KeeperError) -> SpawnedKeeper {
-        let sidecar: SidecarCommand =
-            if let chosen = options.sidecar {
-                try chosen.checked(environment)
-            } else {
-                try SidecarCommand.find(in: environment)
-            }
-        let exposure: String?
-        do throws(UVError) {
-            try Files.makeDirectory(at: sessionsDirectory)
-            exposure = try Files.status(of: sessionsDirectory).exposure
+        _ order: KeeperOrder, _ readiness: Readiness, _ deadline: Duration,
+        _ completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
+    ) {
+        let log = KeeperLogTail(of: order.session, in: paths)
+        let keeper: SpawnedKeeper
+        do throws(KeeperError) {
+            // Time may have passed since the first look.
+            try checkIsFree(order.session)
+            keeper = try start(order)
         } catch {
-            throw .file(sessionsDirectory, error)
+            logger.warning("cannot start keeper", metadata: ["session": "\(order.session)", "error": "\(error)"])
+            return loop.onNextTick { completion(.failure(error)) }
         }
-        if let exposure { throw .directoryNotPrivate(sessionsDirectory, exposure) }
-        let launchLog = openLaunchLog(session)
-        // The keeper has its own copy.
+        guard readiness != .started else { return loop.onNextTick { completion(.success(keeper)) } }
+        wait(for: keeper, log, order.sidecar, readiness, deadline, completion)
+    }
+
+    private func start(_ order: KeeperOrder) throws(KeeperError) -> SpawnedKeeper {
+        let session = order.session
+        try makeSessionsDirectory()
+        let launchLog = try openLaunchLog(session)
+        // The keeper has its own copies.
         defer { launchLog?.close() }
+        let input: OpenFile?
+        do throws(UVError) {
+            input = try order.commandFile.map { (bytes) throws(UVError) in
+                try OpenFile.anonymous(holding: bytes, in: sessionsDirectory)
+            }
+        } catch {
+            throw .file("a temporary file with the command", error)
+        }
+        defer { input?.close() }
         let configuration = ChildProcess.Configuration(
-            executable: sidecar.argv[0],
-            arguments: sidecar.argv.dropFirst() + [session.rawValue],
-            environment: environment,
-            workingDirectory: workingDirectory,
+            executable: order.sidecar.argv[0],
+            arguments: order.sidecar.argv.dropFirst() + [session.rawValue],
+            environment: order.environment,
+            workingDirectory: order.workingDirectory,
         )
         let process: DetachedProcess
         do throws(SpawnError) {
-            process = try loop.spawnDetached(configuration, output: launchLog?.descriptor)
+            process = try loop.spawnDetached(
+                configuration, input: input?.descriptor, output: launchLog?.descriptor)
         } catch {
             throw .cannotStart(error)
         }
-        tracked[session] = Tracked(pid: process.pid, process: process)
+        tracked[session] = Tracked(pid: process.pid, process: process, isOurs: order.sidecar.isOurs)
         processes[ObjectIdentifier(process)] = process
         process.onExit = { [weak self] process, status in self?.ended(session, process, status) }
         logger.info("keeper started", metadata: ["session": "\(session)", "pid": "\(process.pid)"])
@@ -156,15 +170,29 @@ extension KeeperManager {
             session: session, pid: process.pid, socketPath: paths.socket(for: session), process: process)
     }
 
-    private func openLaunchLog(_ session: SessionID) -> OpenFile? {
-        let path = paths.launchLog(for: session)
+    private func makeSessionsDirectory() throws(KeeperError) {
+        let exposure: String?
         do throws(UVError) {
-            return try OpenFile(path, .append)
+            exposure = try PrivateDirectory(making: sessionsDirectory).exposure
+        } catch {
+            throw .using(sessionsDirectory, error)
+        }
+        if let exposure { throw .directoryNotPrivate(sessionsDirectory, exposure) }
+    }
+
+    private func openLaunchLog(_ session: SessionID) throws(KeeperError) -> OpenFile? {
+        let path = paths.launchLog(for: session)
+        let file: OpenFile
+        do throws(UVError) {
+            file = try OpenFile(path, .append)
         } catch {
             // Only what the keeper says before its own log is open gets lost, so this does not keep it from starting.
             logger.warning("cannot open launch log", metadata: ["path": "\(path)", "error": "\(error)"])
             return nil
         }
+        let owner = file.statusAtOpening.owner
+        guard Processes.trusts(userID: owner) else { throw .fileOfStranger(path, user: owner) }
+        return file
     }
 
     private func ended(_ session: SessionID, _ process: DetachedProcess, _ status: ProcessExit) {
@@ -178,13 +206,14 @@ extension KeeperManager {
     private func wait(
         for keeper: SpawnedKeeper,
         _ log: KeeperLogTail,
+        _ sidecar: SidecarCommand,
         _ readiness: Readiness,
         _ deadline: Duration,
         _ completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
     ) {
         let failure = { (result: DetachedProcess.WaitResult) -> KeeperError in
             switch result {
-            case .ended(let status): .keeperEnded(status, log: log.lines)
+            case .ended(let status): KeeperManager.failure(status, log.lines, sidecar)
             case .timedOut: .notReady(deadline)
             case .canceled, .running: .closed
             }
@@ -199,6 +228,14 @@ extension KeeperManager {
                 completion(result == .running ? .success(keeper) : .failure(failure(result)))
             }
         }
+    }
+
+    private static func failure(_ status: ProcessExit, _ log: [String], _ sidecar: SidecarCommand) -> KeeperError {
+        // A keeper writes to its log, or to the launch log, whatever happens; one that is killed may not get that far.
+        if log.isEmpty, case .exited = status {
+            return .notAKeeper(sidecar.argv.joined(separator: " "), status)
+        }
+        return .keeperEnded(status, log: log)
     }
 
     /// Whether the socket is served by that keeper, or by one of its descendants, if a script stands in between.

@@ -1,70 +1,145 @@
-internal import KeeperProtocol
+public import KeeperProtocol
+internal import Logging
 internal import UVLoop
 
+/// A process that did not end although SIGKILL was sent to it: another user's, as a set-user-id program's is, or one that
+/// waits for a device.
+public struct ProcessSurvivor: Hashable, Sendable {
+    /// Its id.
+    public let pid: Int32
+    /// The name of its program; nil if the system does not tell.
+    public let name: String?
+}
+
+extension ProcessSurvivor: CustomStringConvertible {
+    /// For instance `7170 (sudo)`.
+    public var description: String { name.map { "\(pid) (\($0))" } ?? "\(pid)" }
+}
+
 extension KeeperManager {
-    /// What became of a keeper that was to be stopped.
+    /// What became of a session that was to be stopped.
     public enum StopResult: Hashable, Sendable {
         /// There was none; leftovers of a dead one are removed.
         case notFound
-        /// It has ended, and its child with it.
+        /// It has ended: its keeper, its child, and what the child had started; or, if the keeper was dead, the child that
+        /// it had left.
         case stopped
-        /// It did not end on SIGTERM and was killed, with its process group; its files were removed. A child that has left
-        /// the group, and does not end when its stdin does, lives on.
+        /// The same, but the keeper, or the dead keeper's child, did not end by itself within its time and was killed.
         case killed
-        /// It runs on.
-        case survived
+        /// These processes of the session live on.
+        case survived([ProcessSurvivor])
+        /// Its keeper has ended, and something that cannot be shown to be a keeper still serves its socket.
+        case stillServed
         /// It belongs to somebody else, or cannot be shown to be a keeper; nothing was signalled.
         case notPermitted
         /// The manager, or every handle of its loop, was closed first. The keeper may have been signalled and may run on.
         case closed
+        /// The id is no session id, or the sessions directory cannot be used; nothing was signalled.
+        case failed(KeeperError)
     }
 
-    /// Stops a session for good and waits for it: SIGTERM to the keeper's process group, SIGKILL after `grace`, then
-    /// whatever files are left are removed. Works on any keeper in the directory, tracked or not. `completion` runs once,
-    /// on a later tick.
+    /// Ends a session for good and waits for it. Works on any keeper in the directory, tracked or not. `completion` runs
+    /// once, on a later tick.
+    ///
+    /// The keeper gets SIGTERM with the ladder, which it goes down: end of its child's input, SIGTERM, SIGKILL. It is killed
+    /// if it has not ended three seconds after the last step. What belonged to the session by then and still lives is killed
+    /// too, and named if it survives that. Files that are left are removed. If the keeper was dead and its child provably
+    /// lives, that gets SIGTERM, and SIGKILL after the ladder's time for it. An original keeper knows no ladder: it kills
+    /// its child at once.
+    ///
+    /// This program is left out if it belongs to the session.
     public func stopKeeper(
         for id: String,
-        grace: Duration = .seconds(2),
+        ladder: StopLadder = .keepers,
         completion: @escaping (StopResult) -> Void,
     ) {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.closed) } }
-        guard let session = try? SessionID(id) else { return loop.onNextTick { completion(.notFound) } }
-        let finding = KeeperInspection.finding(session, paths: paths)
-        // One that was started just now may not hold its lock yet.
-        let started = tracked[session].flatMap { $0.process != nil && isStillItself($0, session) ? $0.pid : nil }
-        switch (finding, started) {
-        // A program that serves the session itself must not end itself for it.
-        case (.live(nil), _), (.live(Processes.currentID), _): loop.onNextTick { completion(.notPermitted) }
-        case (.live(let pid?), _), (_, let pid?): end(pid, session, grace, completion)
-        case (.undecided, nil): loop.onNextTick { completion(.notPermitted) }
-        case (.absent, nil): loop.onNextTick { completion(.notFound) }
-        case (.dead, nil):
-            loop.onNextTick { [paths] in
-                _ = KeeperCleanup.remove(session, paths: paths, makesPIDFile: true)
-                completion(.notFound)
+        let session: SessionID
+        do throws(KeeperError) {
+            do throws(SessionIDError) { session = try SessionID(id) } catch { throw .invalidSession(id, error) }
+            try checkSessionsDirectory()
+        } catch {
+            return loop.onNextTick { completion(.failed(error)) }
+        }
+        let inspection = KeeperInspection(session, paths: paths)
+        do throws(UVError) {
+            if let keeper = try keeper(of: session, inspection.finding) {
+                // A program that serves the session itself must not end itself for it.
+                guard keeper.pid != Processes.currentID else { throw .notPermitted }
+                return run(ladder, session, completion) { ladder, done in
+                    KeeperStop(keeper, of: session, in: paths, ladder: ladder, on: loop, completion: done)
+                }
             }
+            // It may have ended since the first look.
+            guard !KeeperInspection.finding(session, paths: paths).mayLive else { throw .notPermitted }
+            if case .running(let pid) = inspection.child, let child = try formerChild(pid, of: session) {
+                guard pid != Processes.currentID else { throw .notPermitted }
+                return run(ladder, session, completion) { ladder, done in
+                    KeeperStop(orphan: child, of: session, in: paths, ladder: ladder, on: loop, completion: done)
+                }
+            }
+        } catch {
+            return loop.onNextTick { completion(.notPermitted) }
+        }
+        loop.onNextTick { [paths] in
+            if inspection.finding != .absent {
+                _ = KeeperCleanup.remove(session, paths: paths, makesPIDFile: true)
+            }
+            completion(.notFound)
         }
     }
 
-    private func end(
-        _ pid: Int32, _ session: SessionID, _ grace: Duration, _ completion: @escaping (StopResult) -> Void,
-    ) {
-        var id: ObjectIdentifier?
-        let stop = Processes.startKilling(pid, group: true, grace: grace, on: loop) { [weak self, paths] result in
-            if let id { self?.stops[id] = nil }
-            switch result {
-            case .canceled: return completion(.closed)
-            case .survived: return completion(.survived)
-            case .notPermitted: return completion(.notPermitted)
-            case .ended, .killed: break
-            }
-            // The host may have started another one as soon as this one ended.
-            if self?.tracked[session]?.pid == pid { self?.tracked[session] = nil }
-            _ = KeeperCleanup.remove(session, paths: paths, makesPIDFile: true)
-            completion(result == .killed ? .killed : .stopped)
+    /// The same, with so much time for each of the two steps.
+    public func stopKeeper(for id: String, grace: Duration, completion: @escaping (StopResult) -> Void) {
+        stopKeeper(for: id, ladder: StopLadder(endOfInput: grace, terminate: grace), completion: completion)
+    }
+
+    /// The session's keeper, held fast: as its files prove it, or, if they prove nothing, as it was tracked. One that was
+    /// started just now may not hold its lock yet.
+    private func keeper(of session: SessionID, _ finding: KeeperInspection.Finding) throws(UVError) -> KeeperHold? {
+        do throws(UVError) {
+            if case .live(_?) = finding, let keeper = try KeeperHold(session, paths: paths) { return keeper }
+        } catch .noProcess {
+            return nil
+        }
+        return try tracked[session].flatMap { (keeper) throws(UVError) in try hold(keeper, session) }
+    }
+
+    /// The child of a dead keeper, held fast; nil if it has ended.
+    func formerChild(_ pid: Int32, of session: SessionID) throws(UVError) -> ProcessDescriptor? {
+        do throws(UVError) {
+            let process = try ProcessDescriptor(of: pid)
+            let identity = PIDFile(child: paths.childPID(for: session)).identity
+            return identity?.pid == pid && identity?.isRunning == true ? process : nil
+        } catch .noProcess {
+            return nil
         }
         id = ObjectIdentifier(stop)
         stops[ObjectIdentifier(stop)] = stop
+    }
+
+    private func run(
+        _ ladder: StopLadder, _ session: SessionID, _ completion: @escaping (StopResult) -> Void,
+        _ make: (StopLadder, @escaping (StopResult) -> Void) -> KeeperStop,
+    ) {
+        var id: ObjectIdentifier?
+        let pid = tracked[session]?.pid
+        let stop = make(ladder) { [weak self] result in
+            if let id { self?.stops[id] = nil }
+            switch result {
+            case .stopped, .killed, .stillServed, .survived:
+                // The host may have started another one as soon as this one ended.
+                if let self, let keeper = tracked[session], keeper.pid == pid, !mayRun(keeper, session) {
+                    tracked[session] = nil
+                }
+            case .notFound, .notPermitted, .closed, .failed: break
+            }
+            completion(result)
+        }
+        id = ObjectIdentifier(stop)
+        stops[ObjectIdentifier(stop)] = stop
+        logger.info("session told to end", metadata: ["session": "\(session)"])
+        stop.start()
     }
 }

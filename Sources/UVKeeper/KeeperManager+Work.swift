@@ -15,11 +15,9 @@ extension KeeperManager {
 
     /// The same for work on the sessions directory that can fail.
     func queueWork<Value: Sendable>(
-        onDirectory work: @escaping @Sendable () -> Result<Value, UVError>,
+        onDirectory work: @escaping @Sendable () -> Result<Value, KeeperError>,
         completion: @escaping (Result<Value, KeeperError>) -> Void,
     ) {
-        queueWork(work) { result in
-            completion(result.flatMap { $0.mapError { .file(self.sessionsDirectory, $0) } })
-        }
+        queueWork(work) { result in completion(result.flatMap { $0 }) }
     }
 }

@@ -14,11 +14,18 @@ extension KeeperManager {
     ///   - line: any bytes; a newline is added if the last is none. Newlines within make several lines of it.
     ///   - completion: the original's Boolean is `outcome == .written`.
     public func writeRPC(_ line: [UInt8], to id: String, completion: @escaping (WriteOutcome) -> Void) {
-        do throws(SessionIDError) {
-            let session = try SessionID(id)
-            writeRPC(line, toSocketAt: paths.socket(for: session), completion: completion)
+        loop.preconditionOnThread()
+        do throws(KeeperError) {
+            let path: String
+            do throws(SessionIDError) { path = paths.socket(for: try SessionID(id)) } catch {
+                throw .invalidSession(id, error)
+            }
+            // Once for each queue: from then on the lines of a session go to the process that its socket led to, whose user
+            // is looked at each time.
+            if queues[path] == nil, !isClosed { try checkSessionsDirectory() }
+            writeRPC(line, toSocketAt: path, completion: completion)
         } catch {
-            refuse(.invalidSession(id, error), completion)
+            refuse(error, completion)
         }
     }
 

@@ -38,6 +38,8 @@ public final class KeeperManager {
         let process: DetachedProcess?
         /// A time, since the system booted, at which a keeper that was found had, or was about to get, this pid.
         var foundAt = Duration.zero
+        /// A keeper of ours, and none of the original's.
+        var isOurs = false
     }
 
     /// The loop everything happens on.
@@ -50,8 +52,10 @@ public final class KeeperManager {
     /// Started here and not seen to end, tracked or not: their handles are the manager's.
     var processes: [ObjectIdentifier: DetachedProcess] = [:]
     var queues: [String: SessionQueue] = [:]
-    /// Keepers that are being stopped.
-    var stops: [ObjectIdentifier: Processes.Kill] = [:]
+    /// Sessions that are being ended.
+    var stops: [ObjectIdentifier: KeeperStop] = [:]
+    /// Starts that wait for the end of a former child.
+    var starts: [ObjectIdentifier: FormerChild] = [:]
     private(set) var isClosed = false
 
     /// The sessions directory.
@@ -90,64 +94,121 @@ public final class KeeperManager {
         processes = [:]
         for stop in stops.values { stop.cancel() }
         stops = [:]
+        for start in starts.values { start.cancel() }
+        starts = [:]
         tracked = [:]
     }
 
     /// Whether a keeper serves the session, found out without changing anything: by the lock on its pid file, its process,
-    /// its socket. False for an invalid id.
+    /// its socket. False for an invalid id, which is noted in the log.
     public func isKeeperAlive(for id: String) -> Bool {
-        guard let session = try? SessionID(id) else { return false }
-        return KeeperInspection.finding(session, paths: paths).mayLive
+        valid(id).map { KeeperInspection.finding($0, paths: paths).mayLive } ?? false
     }
 
-    /// Sends SIGTERM to the process group of the session's keeper, which then kills its child and removes its files.
+    /// Sends SIGTERM to the session's keeper, which then ends its child, and what that has started, as its own settings
+    /// say, and removes its files. An original keeper gets it with its process group.
     ///
-    /// - Returns: false when the keeper is not tracked (started or discovered by this manager), or gone: then nothing was
-    ///   signalled. A process that merely has the keeper's former pid is never signalled, nor any pid below 2.
+    /// - Returns: false when the keeper is not tracked (started or discovered by this manager), or gone, or others can
+    ///   change the sessions directory: then nothing was signalled. A process that merely has the keeper's former pid is
+    ///   never signalled.
     @discardableResult
     public func killKeeper(for id: String) -> Bool {
         if !loop.isClosed { loop.preconditionOnThread() }
-        guard let session = try? SessionID(id), let keeper = tracked[session] else { return false }
-        guard isStillItself(keeper, session) else {
-            // Without a descriptor nothing can be told of any process, not even of this one, and nothing is forgotten.
-            if ProcessDetails(of: Processes.currentID) != nil { tracked[session] = nil }
+        guard let session = valid(id), let keeper = tracked[session] else { return false }
+        do throws(KeeperError) { try checkSessionsDirectory() } catch {
+            logger.warning("cannot end keeper", metadata: ["session": "\(session)", "error": "\(error)"])
             return false
         }
-        return terminate(keeper.pid, session)
-    }
-
-    /// Whether the pid still belongs to the process it belonged to when it was tracked.
-    ///
-    /// Of a keeper that was started here, the start time tells. One that was found is that keeper if it had started by then:
-    /// no two processes have a pid at once. (A discovery reads no start times: they cost more than all else.) If the system
-    /// does not tell (or did not at the start, for want of descriptors), or it was found within its first hundredth of a
-    /// second, its lock or its socket tells.
-    func isStillItself(_ keeper: Tracked, _ session: SessionID) -> Bool {
-        if let process = keeper.process, !process.isRunning { return false }
-        guard Processes.liveness(of: keeper.pid) != .gone else { return false }
-        let startTime = ProcessDetails(of: keeper.pid)?.startTime
-        if let started = keeper.process?.startTime { return startTime == started }
-        // Both are counted in whole ticks of the system's.
-        if let startTime, startTime + .milliseconds(10) <= keeper.foundAt { return true }
-        return KeeperInspection.isStillKeeper(keeper.pid, of: session, paths: paths)
-    }
-
-    /// SIGTERM to a pid that is known to be a keeper.
-    func terminate(_ pid: Int32, _ session: SessionID) -> Bool {
-        // A program may serve a session itself, and must not end itself for it.
-        guard pid != Processes.currentID else { return false }
         do throws(UVError) {
-            do throws(UVError) {
-                try Processes.send(.terminate, toGroup: pid)
-            } catch .noProcess {
-                // Started without a group of its own, by hand.
-                try Processes.send(.terminate, to: pid)
+            guard let hold = try hold(keeper, session) else {
+                tracked[session] = nil
+                return false
             }
-            logger.info("keeper told to end", metadata: ["session": "\(session)", "pid": "\(pid)"])
+            return terminate(hold, session)
+        } catch {
+            // Without a descriptor nothing can be told of any process, and nothing is forgotten.
+            return false
+        }
+    }
+
+    /// Says why the sessions directory cannot be used: that others can exchange it or what is in it. It need not exist.
+    ///
+    /// Everything that starts, ends, finds, lists or writes to sessions does this first; for programs that open files in
+    /// there themselves, logs for instance.
+    ///
+    /// - Throws: ``KeeperError/directoryNotPrivate(_:_:)``, ``KeeperError/file(_:_:)``.
+    public func checkSessionsDirectory() throws(KeeperError) {
+        try KeeperManager.check(paths)
+    }
+
+    static func check(_ paths: KeeperPaths) throws(KeeperError) {
+        let exposure: String?
+        do throws(UVError) {
+            exposure = try PrivateDirectory(paths.directory).exposure
+        } catch .noEntry {
+            return
+        } catch {
+            throw .using(paths.directory, error)
+        }
+        if let exposure { throw .directoryNotPrivate(paths.directory, exposure) }
+    }
+
+    /// A session id for what cannot say otherwise that it is none.
+    func valid(_ id: String) -> SessionID? {
+        do throws(SessionIDError) {
+            return try SessionID(id)
+        } catch {
+            logger.warning("not a session", metadata: ["error": "\(error.message(for: id))"])
+            return nil
+        }
+    }
+
+    /// The process that was tracked, held fast; nil if it has ended, whatever has its pid now.
+    ///
+    /// One that was started here is told by its start time. One that was found is that keeper if it had started by then: no
+    /// two processes have a pid at once. (A discovery reads no start times: they cost more than all else.) If that does not
+    /// tell, because it was found within its first hundredth of a second for instance, its lock or its socket does.
+    ///
+    /// - Throws: ``UVError/tooManyOpenFiles`` and its like, when it cannot be told.
+    func hold(_ keeper: Tracked, _ session: SessionID) throws(UVError) -> KeeperHold? {
+        do throws(UVError) {
+            if let process = keeper.process {
+                guard process.isRunning else { return nil }
+                if let started = process.startTime {
+                    let isOurs =
+                        keeper.isOurs || KeeperInspection.lockHolder(of: session, paths: paths) == keeper.pid
+                    return try KeeperHold(keeper.pid, isOurs: isOurs) { $0.startTime == started }
+                }
+            } else if let hold = try KeeperHold(
+                keeper.pid, isOurs: keeper.isOurs,
+                // Both are counted in whole ticks of the system's.
+                if: { $0.startTime + .milliseconds(10) <= keeper.foundAt })
+            {
+                return hold
+            }
+            guard let hold = try KeeperHold(session, paths: paths), hold.pid == keeper.pid else { return nil }
+            return hold
+        } catch .noProcess {
+            return nil
+        }
+    }
+
+    /// Whether a tracked keeper still runs, or may.
+    func mayRun(_ keeper: Tracked, _ session: SessionID) -> Bool {
+        do throws(UVError) { return try hold(keeper, session) != nil } catch { return true }
+    }
+
+    /// SIGTERM to a process that is known to be a keeper.
+    func terminate(_ keeper: KeeperHold, _ session: SessionID) -> Bool {
+        // A program may serve a session itself, and must not end itself for it.
+        guard keeper.pid != Processes.currentID else { return false }
+        do throws(UVError) {
+            try keeper.terminate()
+            logger.info("keeper told to end", metadata: ["session": "\(session)", "pid": "\(keeper.pid)"])
             return true
         } catch {
             logger.warning(
-                "cannot end keeper", metadata: ["session": "\(session)", "pid": "\(pid)", "error": "\(error)"])
+                "cannot end keeper", metadata: ["session": "\(session)", "pid": "\(keeper.pid)", "error": "\(error)"])
             return false
         }
     }

@@ -5,8 +5,12 @@ internal import UVLoop
 ///
 /// A keeper that ends closes its connections cleanly even if it held lines that its child's full pipe had not taken. But it
 /// loses the lock on its pid file before: it lets go of it first when it ends in order, and the kernel takes a dead process's
-/// locks before it closes its sockets. So a clean close confirms only while the keeper still holds its lock.
+/// locks before it closes its sockets. So a clean close confirms only while the keeper still holds its lock, or if it has
+/// said, before it let go of it, that every line it had read was taken: by the mode 0400 of its pid file.
 final class KeeperWitness {
+    /// The permissions of the pid file of a keeper that ended in order and whose child's pipe took every line it had read.
+    private static let allTaken: UInt32 = 0o400
+
     /// The process that listens; nil if the system does not tell.
     let pid: Int32?
     /// The socket file it was found at; nil if that is gone already.
@@ -52,7 +56,9 @@ final class KeeperWitness {
     var holds: Bool {
         do throws(UVError) {
             switch evidence {
-            case .lock(let file, let holder): return try file.lockHolder() == holder
+            case .lock(let file, let holder):
+                if try file.lockHolder() == holder { return true }
+                return try file.status().permissions == KeeperWitness.allTaken
             case .none: return true
             case .missing(let path): return try OpenFile(path, .readOnly).lockHolder() == nil
             }

@@ -22,14 +22,44 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
         self.init(elements)
     }
 
-    /// The running program itself, which must call `KeeperSidecar.runIfRequested()` first thing in its main; so a server
-    /// ships as one binary.
+    /// The running program itself, which must have called `KeeperSidecar.runIfRequested()` first thing in its main; so a
+    /// server ships as one binary. It is the file that was started, also if it has been replaced by a newer one since.
+    ///
+    /// - Throws: ``KeeperError/hostNotPrepared(_:)`` if that was not called: each keeper would be another copy of the
+    ///   program, which starts the next.
     public static func currentExecutable() throws(KeeperError) -> SidecarCommand {
+        let prepared = try preparedHost()
         do throws(UVError) {
-            return SidecarCommand([try LibUV.executablePath(), KeeperConstants.hostArgument])
+            return SidecarCommand([
+                withoutMark(prepared.isEmpty ? try LibUV.executablePath() : prepared), KeeperConstants.hostArgument,
+            ])
         } catch {
             throw .file("/proc/self/exe", error)
         }
+    }
+
+    /// The executable's path as main has remembered it.
+    private static func preparedHost() throws(KeeperError) -> String {
+        let advice = "call KeeperSidecar.runIfRequested() first thing in main, before anything else"
+        if SidecarHost.hasMissedItsCall {
+            throw .hostNotPrepared("it was started as a keeper and did not become one; \(advice)")
+        }
+        if let executable = SidecarHost.executable { return executable }
+        var name = ""
+        do throws(UVError) { name = try LibUV.executablePath() } catch { name = "" }
+        guard !name.utf8.reversed().starts(with: ".xctest".utf8.reversed()) else {
+            throw .hostNotPrepared(
+                "it is a test bundle, \(name); name the built \(executableName) as the sidecar in tests")
+        }
+        throw .hostNotPrepared(advice)
+    }
+
+    /// Linux adds this to the path of a program whose file was replaced; the new one has the old name.
+    private static func withoutMark(_ path: String) -> String {
+        let mark = " (deleted)"
+        guard path.utf8.reversed().starts(with: mark.utf8.reversed()), !Files.isExecutable(path) else { return path }
+        let name = String(path.dropLast(mark.utf8.count))
+        return Files.isExecutable(name) ? name : path
     }
 
     /// Looks for the sidecar: ``variable``, beside the running executable, in `../libexec` from there, in PATH.
@@ -39,7 +69,8 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
     public static func find(in environment: ProcessEnvironment = .current) throws(KeeperError) -> SidecarCommand {
         if let value = environment[variable], !value.isEmpty {
             let argv = JSONStringArray.decode(value) ?? [value]
-            return try SidecarCommand(argv.isEmpty ? [value] : argv).checked(environment)
+            guard !argv.isEmpty else { throw .sidecarUnusable("\(variable)=\(value)", "the list is empty") }
+            return try SidecarCommand(argv).checked(environment)
         }
         var places: [String] = []
         for place in besideExecutable() {
@@ -52,15 +83,45 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
         return try SidecarCommand([executableName]).checked(environment)
     }
 
-    /// The command with its executable's absolute path, if that exists.
+    /// The command with its executable's absolute path, if that can be executed.
     func checked(_ environment: ProcessEnvironment) throws(KeeperError) -> SidecarCommand {
-        guard let file = ExecutableSearch.find(argv[0], path: environment["PATH"]), Files.isExecutable(file) else {
-            throw .sidecarNotFound([argv[0]])
+        if argv.dropFirst().first == KeeperConstants.hostArgument { try checkHost() }
+        guard let file = ExecutableSearch.find(argv[0], path: environment["PATH"]) else {
+            throw .sidecarNotFound([argv[0].isEmpty ? "an empty name" : argv[0]])
         }
+        let kind: FileStatus.Kind
+        let path: String
         do throws(UVError) {
-            return SidecarCommand([try AbsolutePath.of(file)] + argv.dropFirst())
+            kind = try Files.status(of: file).kind
+            path = try AbsolutePath.of(file)
+        } catch .noEntry {
+            throw .sidecarNotFound([file])
         } catch {
             throw .file(file, error)
+        }
+        guard kind != .directory else { throw .sidecarUnusable(file, "it is a directory") }
+        guard Files.isExecutable(file) else { throw .sidecarUnusable(file, "it is not an executable file") }
+        return SidecarCommand([path] + argv.dropFirst())
+    }
+
+    /// Refuses this program's own executable, named by hand, if it would start itself without end.
+    private func checkHost() throws(KeeperError) {
+        do throws(UVError) {
+            let own = try Files.status(of: LibUV.executablePath()).identity
+            guard try Files.status(of: argv[0]).identity == own else { return }
+        } catch {
+            // Replaced since, or somebody else's.
+            guard SidecarHost.hasMissedItsCall else { return }
+        }
+        _ = try SidecarCommand.preparedHost()
+    }
+
+    /// Whether it is known to be a keeper of ours, which knows settings that the original does not.
+    var isOurs: Bool {
+        argv.contains { argument in
+            argument == KeeperConstants.hostArgument
+                || argument.utf8.split(separator: UInt8(ascii: "/")).last.map { String(Substring($0)) }
+                    == SidecarCommand.executableName
         }
     }
 

@@ -18,19 +18,12 @@ enum ForeignSessions {
     private static func names(in paths: KeeperPaths) -> [String] {
         do throws(UVError) {
             let found = try Files.names(inDirectory: paths.directory, endingIn: ends).compactMap {
-                session(of: $0, paths)
+                paths.foreignSessionID(ofFileNamed: $0)
             }
             return Set(found).sorted()
         } catch {
             // The command itself has told of it.
             return []
         }
-    }
-
-    private static func session(of name: String, _ paths: KeeperPaths) -> String? {
-        guard paths.sessionID(ofKeeperPIDFileNamed: name) == nil, paths.sessionID(ofSocketNamed: name) == nil,
-            let end = ends.first(where: { name.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) })
-        else { return nil }
-        return String(Substring(name.utf8.dropLast(end.utf8.count)))
     }
 }

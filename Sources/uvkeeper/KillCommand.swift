@@ -91,10 +91,6 @@ struct KillCommand: ParsableCommand {
             let wasStale = status?.state == .stale
             stop(session, manager) { result in
                 if !isDone(result, session, wasStale: wasStale, manager) { code = .failure }
-                // A keeper that ends by itself ends its child; a dead or killed one cannot.
-                if wasStale || result == .killed, let orphan = status?.childPID, Processes.isProcessAlive(orphan) {
-                    Output.error("session \(session): process \(orphan), which was its child, may still run")
-                }
                 left -= 1
                 if left == 0 { done(code) }
             }
@@ -105,7 +101,7 @@ struct KillCommand: ParsableCommand {
     private func stop(
         _ session: String, _ manager: KeeperManager, _ completion: @escaping (KeeperManager.StopResult) -> Void
     ) {
-        manager.stopKeeper(for: session, grace: ladder.terminate ?? .seconds(2), completion: completion)
+        manager.stopKeeper(for: session, ladder: ladder, completion: completion)
     }
 
     /// Said before the signal, since nothing may be said after it.
@@ -143,7 +139,14 @@ struct KillCommand: ParsableCommand {
             case .notFound where isCleared: ("not-found", true, "removed what a dead keeper had left")
             case .notFound where wasStale: ("not-found", false, "cannot remove what a dead keeper has left")
             case .notFound: ("not-found", false, "no such session")
-            case .survived: ("survived", false, "still there, even after SIGKILL")
+            case .survived(let processes):
+                (
+                    "survived", false,
+                    "still there, even after SIGKILL: " + processes.map(\.description).joined(separator: ", ")
+                )
+            case .stillServed: ("still-served", false, "its keeper has ended, and something else serves its socket")
+            case .closed: ("closed", false, "not waited for")
+            case .failed(let error): ("failed", false, "\(error)")
             case .notPermitted: ("not-permitted", false, "not signalled: it is somebody else's, or no keeper for sure")
             case .closed: ("closed", false, "given up before it had ended")
             }

@@ -53,8 +53,9 @@ import Testing
             try file.write(Array(content.utf8))
             file.close()
             let status = try #require(world.manager.status(of: "s1"))
-            // Who has another number than its own file says is numbered by another pid namespace, and so is its child.
-            #expect(status.keeperPID == keeper.pid && status.childPID == nil && status.state == .live)
+            // The child is shown to be its child by its parent.
+            #expect(try status.keeperPID == keeper.pid && status.childPID == world.childPID("s1"))
+            #expect(status.state == .live)
             var result: KeeperManager.StopResult?
             world.manager.stopKeeper(for: "s1") { result = $0 }
             try world.eventually { result != nil }

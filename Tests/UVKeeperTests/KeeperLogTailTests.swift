@@ -9,12 +9,14 @@ import Testing
     @Test("a keeper that ends early is reported with its status and the end of its log")
     func endsEarly() throws {
         try withWorld { world throws in
-            guard case .keeperEnded(let status, let log) = try world.spawnError("s1", command: ["/nowhere/pi"]) else {
+            // It can be executed by all that is known before.
+            try writeExecutable("#!/nowhere/interpreter\n", to: world.path("pi"))
+            guard case .keeperEnded(let status, let log) = try world.spawnError("s1", command: [world.path("pi")]) else {
                 Issue.record("it started")
                 return
             }
             #expect(status == .exited(code: 1))
-            #expect(log.contains { $0.contains("pi spawn error") && $0.contains("/nowhere/pi") }, "\(log)")
+            #expect(log.contains { $0.contains("pi spawn error") && $0.contains(world.path("pi")) }, "\(log)")
             #expect(log.count <= 8)
             guard
                 case .keeperEnded(let status, let log) = try world.spawnError(

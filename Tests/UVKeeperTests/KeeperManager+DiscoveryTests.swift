@@ -39,15 +39,16 @@ import Testing
             let found = try world.discover(other)
             let entry = KeeperEntry(session: live.session, keeperPID: live.pid, paths: world.paths)
             #expect(entry.socketPath == live.socketPath)
-            #expect(found == KeeperDiscovery(keepers: [entry], removed: [dead.session]))
-            _ = try world.childPID("live")
+            let foreign = ["-x", "bad id"]
+            #expect(found == KeeperDiscovery(keepers: [entry], removed: [dead.session], foreign: foreign))
+            #expect(try entry.childPID == world.childPID("live"))
             let files = [
                 "-x.rpc.sock.pid", "bad id.rpc.sock.pid", "keeper-dead.log", "keeper-launch-dead.log",
                 "keeper-launch-live.log", "keeper-live.log", "live.rpc.sock", "live.rpc.sock.pi-pid",
                 "live.rpc.sock.pid",
             ]
             #expect(try world.sessionFiles() == files)
-            #expect(try world.discover(other) == KeeperDiscovery(keepers: [entry]))
+            #expect(try world.discover(other) == KeeperDiscovery(keepers: [entry], foreign: foreign))
             #expect(try world.sessionFiles() == files)
             #expect(other.killKeeper(for: "live"))
         }

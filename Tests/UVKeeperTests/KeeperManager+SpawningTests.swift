@@ -62,7 +62,7 @@ import Testing
     func directoryUnusable() throws {
         try withWorld { world throws in
             try world.write("", to: world.paths.directory)
-            #expect(try world.spawnError("s1") == .file(world.paths.directory, .exists))
+            #expect(try world.spawnError("s1") == .file(world.paths.directory, .notDirectory))
         }
     }
 
@@ -215,14 +215,18 @@ import Testing
         }
     }
 
-    @Test("a sessions directory below .pi/dashboard reaches a sidecar that knows the rule only")
-    func rule() throws {
+    @Test(
+        "a sidecar that knows the rule only is told the directory by it; the child of one of ours keeps the variable",
+        arguments: [true, false])
+    func rule(isOurs: Bool) throws {
         try withWorld(options: { $0.sessionsDirectory? += "/.pi/dashboard/sessions" }) { world throws in
+            try writeExecutable("#!/bin/sh\nexec '\(BuiltProducts.sidecar)' \"$@\"\n", to: world.path("foreign"))
+            let manager = try world.otherManager { if !isOurs { $0.sidecar = [world.path("foreign")] } }
             _ = try world.trySpawn(
-                "s1", environment: ["PI_DASHBOARD_HOME": "/nowhere"],
+                "s1", by: manager, environment: ["PI_DASHBOARD_HOME": "/nowhere"],
                 command: ["sh", "-c", "echo $PI_DASHBOARD_HOME > home; exec cat"]
             ).get()
-            try world.eventually { world.text("home") == world.path("s") + "\n" }
+            try world.eventually { world.text("home") == (isOurs ? "/nowhere" : world.path("s")) + "\n" }
         }
     }
 

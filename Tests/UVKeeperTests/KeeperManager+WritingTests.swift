@@ -186,6 +186,7 @@ import UVKeeper
             let path = world.root + "/s1.rpc.sock"
             let stranger = try HostProcess(["stranger", path], in: world)
             #expect(try stranger.lines(1) == ["listening"])
+            try Posix.setPermissions(0o755, of: world.root)
             let lines = try world.host("unprivileged", "1", world.root, "s1")
             #expect(
                 lines.contains("refused: no keeper of yours: a process of another user listens on \(path)"), "\(lines)")

@@ -44,6 +44,40 @@ import UVKeeper
         }
     }
 
+    @Test(
+        "a keeper that ends and has said that all it read was taken confirms it, also before the client has finished",
+        arguments: [true, false], [true, false])
+    func allTaken(hasSaid: Bool, isFinished: Bool) throws {
+        try withWorld { world throws in
+            let path = world.path("s1.rpc.sock")
+            let listener = world.owned(try PipeListener(bindingTo: path, on: world.loop))
+            // This process is the keeper.
+            let file = try OpenFile(path + ".pid", .createNew)
+            #expect(try file.lockForProcess())
+            var client: PipeStream?
+            var count = 0
+            try listener.listen { _, result in
+                client = try? result.get()
+                try? client?.readStart(onBytes: { _, bytes in count += bytes.byteCount }, onEnd: { _, _ in })
+            }
+            var end: KeeperConnection.End?
+            _ = try KeeperConnection(
+                to: path, on: world.loop,
+                onOpen: { connection in
+                    connection.write(Array("line\n".utf8))
+                    if isFinished { connection.finish() }
+                },
+                onEnd: { end = $1 })
+            try world.eventually { count == 5 }
+            if hasSaid { try Posix.setPermissions(0o400, of: path + ".pid") }
+            try Files.unlink(path + ".pid")
+            file.close()
+            client?.close()
+            try world.eventually { end != nil }
+            #expect(end == (hasSaid ? .confirmed : .failed(.connectionReset, accepted: 5)))
+        }
+    }
+
     /// A session whose child reads nothing and whose pipe is full to the last byte.
     private func withStalledChild(
         _ body: @escaping (Loop, KeeperManager, _ keeper: Int32, _ child: Int32, @escaping () -> Void) throws -> Void

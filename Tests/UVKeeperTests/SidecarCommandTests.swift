@@ -16,7 +16,7 @@ import UVKeeper
         }
     }
 
-    @Test("a variable that leads nowhere is an error and not passed over", arguments: ["/gone", "[]", "[\"\"]", "[1]"])
+    @Test("a variable that leads nowhere is an error and not passed over", arguments: ["/gone", "[\"\"]", "[1]"])
     func variableWrong(_ value: String) throws {
         try withWorld { world throws in
             let lines = try world.host("find", environment: ["UVKEEPER_SIDECAR": value])
@@ -49,6 +49,63 @@ import UVKeeper
             #expect(try find("path") == ["[\"\(world.root)/app/bin/../libexec/uvkeeper-sidecar\"]"])
             try world.executable(world.path("app/bin/uvkeeper-sidecar"))
             #expect(try find("path") == ["[\"\(world.root)/app/bin/uvkeeper-sidecar\"]"])
+        }
+    }
+
+    @Test("what cannot be a sidecar is told in its own words")
+    func unusable() throws {
+        try withWorld { world throws in
+            #expect(try world.host("find", environment: ["UVKEEPER_SIDECAR": "[]"]).first?.contains("empty") == true)
+            try world.write("", to: world.path("file"))
+            for (name, reason) in [(world.root, "it is a directory"), (world.path("file"), "it is not an executable file")] {
+                let lines = try world.host("find", environment: ["UVKEEPER_SIDECAR": name])
+                #expect(lines == ["cannot use \(name) as the sidecar: \(reason)"])
+                let other = try world.otherManager { $0.sidecar = [name] }
+                #expect(try world.trySpawn("s1", by: other).error == .sidecarUnusable(name, reason))
+            }
+            let missing = "\(KeeperError.sidecarNotFound(["x"]))"
+            for words in ["runIfRequested", "product(name:", "UVKEEPER_SIDECAR"] { #expect(missing.contains(words)) }
+        }
+    }
+
+    @Test("a program that does not become a keeper when it is asked to is not its own sidecar")
+    func notPrepared() throws {
+        try withWorld { world throws in
+            // This is one: the test bundle.
+            #expect(throws: KeeperError.self) { _ = try SidecarCommand.currentExecutable() }
+            do { _ = try SidecarCommand.currentExecutable() } catch {
+                #expect("\(error)".contains("test bundle") && "\(error)".contains("uvkeeper-sidecar"), "\(error)")
+            }
+            let own = try LibUV.executablePath()
+            let other = try world.otherManager { $0.sidecar = [own, "--uvkeeper-sidecar"] }
+            guard case .hostNotPrepared? = try world.trySpawn("s1", by: other).error else {
+                Issue.record("it was started")
+                return
+            }
+            #expect(!world.exists(world.paths.directory))
+        }
+    }
+
+    @Test("a program whose file was replaced is its own sidecar under the old name")
+    func replaced() throws {
+        try withWorld { world throws in
+            let program = world.path("program")
+            let copy = try world.start(["cp", BuiltProducts.executable("keeper-host"), program])
+            try world.eventually { !copy.isRunning }
+            let host = try HostProcess(["replaced"], executable: program, in: world)
+            #expect(try host.lines(1) == ["ready"])
+            let newer = try world.start(["cp", "--remove-destination", "/bin/true", program])
+            try world.eventually { !newer.isRunning }
+            #expect(try host.end() == ["ready", program])
+        }
+    }
+
+    @Test("another program as the sidecar is told as one that may be no keeper")
+    func notAKeeper() throws {
+        try withWorld { world throws in
+            let other = try world.otherManager { $0.sidecar = ["true"] }
+            let error = try #require(try world.trySpawn("s1", by: other).error)
+            #expect("\(error)".contains("/true exited with code 0") && "\(error)".contains("is it a keeper?"), "\(error)")
         }
     }
 
@@ -90,7 +147,7 @@ import UVKeeper
 
     /// As much of the original as matters here: no lock, a bare pid file written in place after the bind, and the rule for
     /// the directory.
-    private static let keeper = """
+    static let keeper = """
         const net = require("net"), fs = require("fs"), path = require("path"), { spawn } = require("child_process");
         const base = process.env.PI_DASHBOARD_HOME || process.env.HOME;
         const sock = path.join(base, ".pi/dashboard/sessions", process.argv[2] + ".rpc.sock");
@@ -132,5 +189,12 @@ extension Files {
             let copy = try world.start(["cp", path, newPath])
             try world.eventually { !copy.isRunning }
         }
+    }
+}
+
+extension Result where Failure == KeeperError {
+    /// Nil for success.
+    var error: KeeperError? {
+        if case .failure(let error) = self { error } else { nil }
     }
 }

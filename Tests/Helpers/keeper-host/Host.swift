@@ -202,6 +202,62 @@ enum Host {
         while true { pause() }
     }
 
+    /// Becomes root for good, if it is a set-user-id program, and waits for ever.
+    static func rooted() {
+        say(setuid(0) == 0 ? "rooted" : "cannot")
+        while true { pause() }
+    }
+
+    /// As a user without privileges: starts a keeper whose child starts a process that only root can end, stops it, and says
+    /// who survives.
+    ///
+    /// Arguments: a directory to be made, the sidecar, the program.
+    static func survivor(_ arguments: [String]) throws {
+        try Files.makeDirectory(at: arguments[0])
+        guard chown(arguments[0], 65534, 65534) == 0, setgid(65534) == 0, setuid(65534) == 0 else { return say("cannot") }
+        let loop = try Loop()
+        let manager = try manager(arguments[0] + "/s", on: loop, sidecar: arguments[1])
+        let script = "\(arguments[2]) rooted >said & echo $! >pid; exec cat"
+        let timer = try TimerHandle(on: loop)
+        manager.spawnKeeper(
+            for: "s1", in: arguments[0], command: ["sh", "-c", script], readiness: .accepting
+        ) { result in
+            if case .failure(let error) = result { say(error) }
+            timer.start(after: .milliseconds(5), repeating: .milliseconds(5)) { timer in
+                guard let said = try? Files.read(arguments[0] + "/said", limit: 20), said.count > 6,
+                    let pid = try? Files.read(arguments[0] + "/pid", limit: 20), pid.last == 10
+                else { return }
+                timer.close()
+                say(String(decoding: pid.dropLast(), as: UTF8.self))
+                manager.stopKeeper(for: "s1", ladder: .now) { result in
+                    say(result)
+                    manager.close()
+                }
+            }
+        }
+        loop.run()
+        try loop.close()
+    }
+
+    /// Writes a line to a socket, as whoever this is.
+    static func send(_ arguments: [String]) throws {
+        let loop = try Loop()
+        let manager = try manager("/", on: loop, sidecar: "none")
+        manager.writeRPC("x", toSocketAt: arguments[0]) { outcome in
+            say(outcome)
+            manager.close()
+        }
+        loop.run()
+        try loop.close()
+    }
+
+    /// Says what its own sidecar is, once its file has been replaced.
+    static func replaced() {
+        say("ready")
+        _ = getchar()
+        do throws(KeeperError) { say(try SidecarCommand.currentExecutable().argv[0]) } catch { say(error) }
+    }
+
     /// How many descriptors starting a keeper costs: its pidfd, and nothing else.
     static func descriptors(_ arguments: [String]) throws {
         let loop = try Loop()

@@ -1,0 +1,24 @@
+internal import UVLoop
+
+/// Whether this program becomes a keeper when it is started as one, which its main decides.
+///
+/// A program that is its own sidecar and does not would start itself without end: each copy starts the next.
+package enum SidecarHost {
+    private static let preparation = Lock<String?>(nil)
+
+    /// Called by `KeeperSidecar.runIfRequested()`, first thing in the program's main: the executable is still the one that was
+    /// started then.
+    package static func prepare() {
+        let path: String
+        // If the system does not tell, it is asked again when it is needed.
+        do throws(UVError) { path = try LibUV.executablePath() } catch { path = "" }
+        preparation.withLock { $0 = path }
+    }
+
+    /// The executable as it was called at the start, empty if the system does not tell; nil if main has not prepared it.
+    package static var executable: String? { preparation.withLock { $0 } }
+
+    /// Whether this process was itself started to be a keeper, and is none.
+    package static let hasMissedItsCall: Bool =
+        (ProcessDetails.arguments(of: Processes.currentID) ?? []).dropFirst().first == KeeperConstants.hostArgument
+}

@@ -1,0 +1,56 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// A session's keeper, held fast: a signal through it reaches that process, and never a later one of its number.
+struct KeeperHold {
+    let process: ProcessDescriptor
+    /// A keeper of ours ends what belongs to its session itself; the original's server signals the process group.
+    let isOurs: Bool
+
+    var pid: Int32 { process.pid }
+
+    /// The session's keeper as its lock or its socket prove it, asked for once more after the process was taken hold of;
+    /// nil if nothing does.
+    ///
+    /// - Throws: ``UVError/tooManyOpenFiles`` and its like.
+    init?(_ session: SessionID, paths: KeeperPaths) throws(UVError) {
+        guard case (.live(let pid?), let proof) = KeeperInspection.look(session, paths: paths) else { return nil }
+        switch proof {
+        case .lock:
+            process = try ProcessDescriptor(of: pid)
+            guard KeeperInspection.lockHolder(of: session, paths: paths) == pid else { return nil }
+            isOurs = true
+        case .listener:
+            let listener = SocketProbe.withListener(paths.socket(for: session)).listener
+            guard let listener, listener.pid == pid else { return nil }
+            process = listener
+            isOurs = false
+        case nil: return nil
+        }
+    }
+
+    /// A keeper that is known by when it started: `isIt` says, of what the system tells after the process was taken hold
+    /// of, whether it is that keeper.
+    ///
+    /// - Throws: also ``UVError/notSupported`` if the system does not tell, for want of a descriptor for instance.
+    init?(_ pid: Int32, isOurs: Bool, if isIt: (ProcessDetails) -> Bool) throws(UVError) {
+        process = try ProcessDescriptor(of: pid)
+        guard let details = ProcessDetails(of: pid) else {
+            guard !process.hasEnded else { return nil }
+            throw .notSupported
+        }
+        guard isIt(details), !process.hasEnded else { return nil }
+        self.isOurs = isOurs
+    }
+
+    /// SIGTERM: to a keeper of ours alone, to an original one with the process group that it leads, as its own server does.
+    ///
+    /// - Parameter ladder: for a keeper of ours; nil: its own settings hold.
+    func terminate(_ ladder: StopLadder? = nil) throws(UVError) {
+        // A group that this process is in is no group to signal.
+        guard !isOurs, process.leadsGroup, Processes.currentGroupID != pid else {
+            return try process.send(.terminate, value: ladder?.signalValue)
+        }
+        try process.sendToGroup(.terminate)
+    }
+}

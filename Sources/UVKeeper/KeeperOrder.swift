@@ -1,0 +1,110 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// What a keeper is to be started with: its settings and its child's command. All that can be known before a start is checked
+/// here, before any file of the session exists.
+struct KeeperOrder {
+    let session: SessionID
+    let sidecar: SidecarCommand
+    let workingDirectory: String
+    /// The keeper's, settings included.
+    private(set) var environment: ProcessEnvironment
+    /// The child's whole command for the keeper's standard input, if it does not go into the environment.
+    private(set) var commandFile: [UInt8]?
+
+    /// The longest command or argument list, as JSON, for an environment variable: the system takes 128 KiB for a variable,
+    /// its name included.
+    private static let longestVariable = 98_304
+
+    /// - Parameters:
+    ///   - command: the child's executable and first arguments; nil: as the environment says.
+    ///   - arguments: its remaining arguments; nil: none if there is a command, else as the environment says.
+    init(
+        _ session: SessionID,
+        by sidecar: SidecarCommand,
+        in workingDirectory: String,
+        environment: ProcessEnvironment,
+        command: [String]?,
+        arguments: [String]?,
+        capturesOutput: Bool?,
+        sessionsDirectory: String,
+    ) throws(KeeperError) {
+        self.session = session
+        self.sidecar = sidecar
+        self.workingDirectory = workingDirectory
+        self.environment = environment
+        try setCommand(command, arguments ?? (command == nil ? nil : []))
+        if let capturesOutput { self.environment[KeeperVariable.captureOutput] = capturesOutput ? "1" : nil }
+        setDirectory(sessionsDirectory)
+        // The sessions directory is made if it is missing.
+        if workingDirectory != sessionsDirectory { try checkDirectory() }
+        try checkCommand(command)
+    }
+
+    private mutating func setCommand(_ command: [String]?, _ arguments: [String]?) throws(KeeperError) {
+        if let command, command.first?.isEmpty ?? true { throw .invalidCommand }
+        guard !((command ?? []) + (arguments ?? [])).contains(where: { $0.utf8.contains(0) }) else {
+            throw .invalidCommand
+        }
+        guard command != nil || arguments != nil else { return }
+        environment[KeeperVariable.commandFile] = nil
+        let lists = [command, arguments].map { $0.map { JSONStringArray.encode($0) } }
+        let isTooLong = lists.contains { $0?.utf8.count ?? 0 > KeeperOrder.longestVariable }
+        // A byte that is no UTF-8 has no place in JSON either.
+        let isPlain = ((command ?? []) + (arguments ?? [])).allSatisfy { RawText.isPlain($0) }
+        guard sidecar.isOurs, isTooLong || !isPlain else {
+            if let command = lists[0] { environment[KeeperVariable.command] = command }
+            if let arguments = lists[1] { environment[KeeperVariable.arguments] = arguments }
+            return
+        }
+        let whole = (command ?? KeeperSettings(environment: environment.variables).command) + (arguments ?? [])
+        commandFile = CommandFile.encode(whole.map { RawText.bytes(of: $0) })
+        environment[KeeperVariable.command] = nil
+        environment[KeeperVariable.arguments] = nil
+        environment[KeeperVariable.commandFile] = CommandFile.standardInput
+    }
+
+    /// The directory itself, not the rule it follows from: both sides must come to the same one. A foreign sidecar knows the
+    /// rule only; and the child of one of ours keeps the variable as it was given.
+    private mutating func setDirectory(_ directory: String) {
+        environment[KeeperVariable.sessionsDirectory] = directory
+        guard !sidecar.isOurs else { return }
+        let suffix = "/.pi/dashboard/sessions"
+        let derived = SessionsDirectory.path(environment: environment.variables, home: environment["HOME"] ?? "")
+        guard derived != directory, directory.hasSuffix(suffix) else { return }
+        let base = directory.dropLast(suffix.count)
+        environment[KeeperVariable.dashboardHome] = base.isEmpty ? "/" : String(base)
+    }
+
+    private func checkDirectory() throws(KeeperError) {
+        guard !workingDirectory.isEmpty else { throw .noWorkingDirectory }
+        guard !workingDirectory.utf8.contains(0) else { throw .cannotStart(.invalidArgument) }
+        do throws(UVError) {
+            guard try Files.status(of: workingDirectory).kind == .directory else { throw .notDirectory }
+            // The trailing dot asks for the permission to enter it too.
+            _ = try Files.status(of: workingDirectory + "/.")
+        } catch {
+            throw .cannotStart(.workingDirectory(workingDirectory, error))
+        }
+    }
+
+    /// The child's executable, as its keeper will look for it.
+    private func checkCommand(_ command: [String]?) throws(KeeperError) {
+        // Somebody else's file is read once, by the keeper.
+        guard command != nil || environment[KeeperVariable.commandFile] == nil else { return }
+        let name = command?[0] ?? KeeperSettings(environment: environment.variables).command[0]
+        guard let file = ExecutableSearch.find(name, path: environment["PATH"], in: workingDirectory) else {
+            throw .unusable(.executableNotFound(name))
+        }
+        let path = file.utf8.first == UInt8(ascii: "/") ? file : "\(workingDirectory)/\(file)"
+        guard !Files.isExecutable(path) else { return }
+        do throws(UVError) {
+            let kind = try Files.status(of: path).kind
+            throw kind == .directory ? UVError.isDirectory : .accessDenied
+        } catch .noEntry {
+            throw .unusable(.executableNotFound(name))
+        } catch {
+            throw .unusable(.executable(name, error))
+        }
+    }
+}

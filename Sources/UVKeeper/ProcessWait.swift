@@ -1,0 +1,94 @@
+internal import UVLoop
+
+/// Waits until every one of some processes has ended, or a time has passed. Each is watched by its pidfd; one that cannot be
+/// is looked at again and again.
+final class ProcessWait {
+    private static let interval = Duration.milliseconds(10)
+
+    private let loop: Loop
+    private var running: [Int32: ProcessDescriptor] = [:]
+    private var watchers: [Int32: PollHandle] = [:]
+    private let timer: TimerHandle
+    private var looks: TimerHandle?
+    private var completion: ((_ haveEnded: Bool) -> Void)?
+
+    /// `completion` runs once, on a later tick, unless the wait is canceled.
+    init(
+        for processes: [ProcessDescriptor], atMost time: Duration, on loop: Loop,
+        completion: @escaping (_ haveEnded: Bool) -> Void,
+    ) {
+        self.loop = loop
+        self.completion = completion
+        do throws(UVError) { timer = try TimerHandle(on: loop) } catch {
+            preconditionFailure("uv_timer_init does not fail: \(error)")
+        }
+        for process in processes where !process.hasEnded {
+            running[process.pid] = process
+            watch(process)
+        }
+        // Kept alive by its handles' closures until the end.
+        timer.start(after: running.isEmpty ? .zero : time) { _ in
+            self.end(self.running.values.allSatisfy(\.hasEnded))
+        }
+    }
+
+    /// Ends the wait without a word.
+    func cancel() {
+        completion = nil
+        close()
+    }
+
+    private func watch(_ process: ProcessDescriptor) {
+        do throws(UVError) {
+            guard process.descriptor >= 0 else { throw .notSupported }
+            let watcher = try PollHandle(descriptor: process.descriptor, on: loop)
+            watchers[process.pid] = watcher
+            try watcher.start(.readable) { _, _, error in
+                if error != nil { return self.look(at: process) }
+                self.ended(process)
+            }
+        } catch {
+            look(at: process)
+        }
+    }
+
+    /// Without a watcher.
+    private func look(at process: ProcessDescriptor) {
+        closeWatcher(of: process)
+        guard looks == nil else { return }
+        do throws(UVError) {
+            let timer = try TimerHandle(on: loop)
+            looks = timer
+            timer.start(after: ProcessWait.interval, repeating: ProcessWait.interval) { _ in
+                for process in Array(self.running.values) where process.hasEnded { self.ended(process) }
+            }
+        } catch {
+            preconditionFailure("uv_timer_init does not fail: \(error)")
+        }
+    }
+
+    private func ended(_ process: ProcessDescriptor) {
+        closeWatcher(of: process)
+        running[process.pid] = nil
+        if running.isEmpty { end(true) }
+    }
+
+    private func end(_ haveEnded: Bool) {
+        guard let completion else { return }
+        cancel()
+        completion(haveEnded)
+    }
+
+    private func closeWatcher(of process: ProcessDescriptor) {
+        // The descriptor must stay open until its watcher has closed.
+        watchers.removeValue(forKey: process.pid)?.close { _ = process }
+    }
+
+    private func close() {
+        for process in running.values { closeWatcher(of: process) }
+        running = [:]
+        looks?.close()
+        looks = nil
+        timer.close()
+    }
+}

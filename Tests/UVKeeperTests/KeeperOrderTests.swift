@@ -1,0 +1,108 @@
+import KeeperProtocol
+import TestSupport
+import Testing
+
+@testable import UVKeeper
+
+/// What a keeper is started with, and what is refused before any file of the session exists.
+@Suite struct KeeperOrderTests {
+    private func order(
+        _ command: [String]?, _ arguments: [String]? = nil, in directory: String = "/",
+        by sidecar: SidecarCommand = ["/x/uvkeeper-sidecar"], environment: [String: String] = [:],
+    ) throws -> KeeperOrder {
+        var variables = environment
+        variables["PATH"] = ProcessEnvironment.current["PATH"]
+        return try KeeperOrder(
+            SessionID("s1"), by: sidecar, in: directory, environment: ProcessEnvironment(variables), command: command,
+            arguments: arguments, capturesOutput: nil, sessionsDirectory: "/base/.pi/dashboard/sessions")
+    }
+
+    @Test("a command goes into the environment as long as a variable can have it")
+    func short() throws {
+        let order = try order(["cat", "-"], [String(repeating: "x", count: 98_000)])
+        #expect(order.commandFile == nil)
+        #expect(order.environment[KeeperVariable.command] == #"["cat","-"]"#)
+        #expect(order.environment[KeeperVariable.arguments]?.utf8.count == 98_004)
+        #expect(order.environment[KeeperVariable.commandFile] == nil)
+    }
+
+    @Test(
+        "a longer one goes to the keeper's standard input",
+        arguments: [
+            [String(repeating: "x", count: 70_000), String(repeating: "y", count: 70_000)],
+            [String(repeating: "\"", count: 70_000)], [String(repeating: "\u{1}", count: 25_000)],
+        ])
+    func long(arguments: [String]) throws {
+        let order = try order(
+            ["cat"], arguments, environment: [KeeperVariable.command: "[\"old\"]", KeeperVariable.arguments: "[\"old\"]"])
+        #expect(order.environment[KeeperVariable.commandFile] == CommandFile.standardInput)
+        #expect(order.environment[KeeperVariable.command] == nil && order.environment[KeeperVariable.arguments] == nil)
+        let bytes = try #require(order.commandFile)
+        #expect(CommandFile.decode(bytes) == (["cat"] + arguments).map { Array($0.utf8) })
+        let foreign = try self.order(["cat"], arguments, by: ["node", "keeper.cjs"])
+        #expect(foreign.commandFile == nil && foreign.environment[KeeperVariable.arguments] != nil)
+    }
+
+    @Test("bytes that are no UTF-8 reach the keeper as they are")
+    func bytes() throws {
+        let order = try order(["cat"], [RawText.string([0x61, 0xE9])])
+        #expect(order.commandFile == Array("cat\0a".utf8) + [0xE9, 0])
+    }
+
+    @Test("a child gets arguments as long as the system takes them, and of any bytes")
+    func longEndToEnd() throws {
+        try withWorld { world throws in
+            let arguments = ["\(String(repeating: "x", count: 100_000))", String(repeating: "\"", count: 60_000)]
+            let script = "printf '%s' \"$1$2$3\" >args; exec cat"
+            _ = try world.trySpawn(
+                "s1", command: ["sh", "-c", script, "sh"], arguments: arguments + [RawText.string([0xE9])]
+            ).get()
+            try world.eventually { (try? Files.status(of: world.path("args")).size) == 160_001 }
+            #expect(try Files.read(world.path("args"), limit: 200_000).last == 0xE9)
+        }
+    }
+
+    @Test("long arguments alone take the command of the environment with them")
+    func longArguments() throws {
+        let long = String(repeating: "x", count: 100_000)
+        let order = try order(nil, [long], environment: [KeeperVariable.command: #"["cat","-n"]"#])
+        #expect(order.commandFile.flatMap { CommandFile.decode($0) } == ["cat", "-n", long].map { Array($0.utf8) })
+    }
+
+    @Test("only a foreign sidecar is told the directory by the rule")
+    func directory() throws {
+        let home = ["HOME": "/home/u", KeeperVariable.dashboardHome: "/elsewhere"]
+        for sidecar in [["/x/uvkeeper-sidecar"], ["/usr/bin/env", "uvkeeper-sidecar"], ["/srv", "--uvkeeper-sidecar"]] {
+            let ours = try order(["cat"], by: SidecarCommand(sidecar), environment: home)
+            #expect(ours.environment[KeeperVariable.dashboardHome] == "/elsewhere")
+            #expect(ours.environment[KeeperVariable.sessionsDirectory] == "/base/.pi/dashboard/sessions")
+        }
+        let foreign = try order(["cat"], by: ["node", "keeper.cjs"], environment: home)
+        #expect(foreign.environment[KeeperVariable.dashboardHome] == "/base")
+    }
+
+    @Test("a working directory or command that cannot be used is refused, and nothing is made")
+    func unusable() throws {
+        try withWorld { world throws in
+            try world.write("", to: world.path("file"))
+            try Files.makeDirectory(at: world.path("directory"))
+            #expect(try world.spawnError("s1", in: "") == .noWorkingDirectory)
+            let file = world.path("file")
+            #expect(try world.spawnError("s1", in: file) == .cannotStart(.workingDirectory(file, .notDirectory)))
+            let commands: [(String, SpawnError)] = [
+                ("no-such-program", .executableNotFound("no-such-program")), ("./none", .executableNotFound("./none")),
+                ("./file", .executable("./file", .accessDenied)), ("./directory", .executable("./directory", .isDirectory)),
+                (file, .executable(file, .accessDenied)),
+            ]
+            for (command, error) in commands {
+                #expect(try world.spawnError("s1", command: [command]) == .unusable(error))
+            }
+            let environment = [KeeperVariable.command: #"["no-such-program"]"#, KeeperVariable.arguments: "[]"]
+            let result = try world.trySpawn("s1", environment: environment, arguments: [])
+            #expect(result.error == .unusable(.executableNotFound("no-such-program")))
+            #expect(!world.exists(world.paths.directory))
+            try writeExecutable("#!/bin/sh\nexec cat\n", to: world.path("program"))
+            _ = try world.spawn("s1", command: ["./program"])
+        }
+    }
+}
