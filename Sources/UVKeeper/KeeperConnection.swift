@@ -191,7 +191,7 @@ public final class KeeperConnection {
             // A keeper of ours closes first when its child has ended, once the child's pipe has taken what it has read.
             case .open where submitted > 0 && witness?.isLocked == true && witness?.holds == true:
                 return end(.confirmed)
-            case .connecting, .open, .finishing, .ended: break
+            case .connecting, .open, .finishing, .ended, .closed: break
             }
         }
         // Closed before we had finished: whatever was accepted may have been read.

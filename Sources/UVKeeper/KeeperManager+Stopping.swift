@@ -115,8 +115,6 @@ extension KeeperManager {
         } catch .noProcess {
             return nil
         }
-        id = ObjectIdentifier(stop)
-        stops[ObjectIdentifier(stop)] = stop
     }
 
     private func run(

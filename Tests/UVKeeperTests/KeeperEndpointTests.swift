@@ -50,13 +50,13 @@ import UVKeeper
             let keeper = try world.spawn("s1", command: ["sleep", "1000"])
             world.own(try world.childPID("s1"))
             #expect(try world.outcome(String(repeating: "x", count: 65535), "s1") == .written)
-            let read = try world.bytesRead(by: keeper.pid)
+            let before = try #require(ProcessFigures.sleeps(of: keeper.pid))
             let outcome: WriteOutcome = try world.result { done in
                 world.manager.writeRPC("last", to: "s1", completion: done)
                 expectNoError { () throws(UVError) in
                     let timer = try TimerHandle(on: world.loop)
                     timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
-                        guard let now = try? world.bytesRead(by: keeper.pid), now > read else { return }
+                        guard let now = ProcessFigures.sleeps(of: keeper.pid), now > before else { return }
                         timer.close()
                         expectNoError { () throws(UVError) in try Processes.send(.kill, to: keeper.pid) }
                     }
@@ -75,12 +75,14 @@ import UVKeeper
             let script = "kill -STOP $$; exec <&-; exec sleep 1000"
             let keeper = try world.spawn("s1", command: ["sh", "-c", script])
             let child = try world.childPID("s1")
-            let read = try world.bytesRead(by: keeper.pid)
+            let before = try #require(ProcessFigures.sleeps(of: keeper.pid))
             let end: KeeperConnection.End = try world.result { done in
                 let connection = try KeeperConnection(
                     to: keeper.socketPath, on: world.loop,
                     onOpen: { $0.write([UInt8](repeating: 0x0A, count: 70_000)) }, onEnd: { _, end in done(end) })
-                try world.eventually { try world.bytesRead(by: keeper.pid) >= read + 70_000 }
+                try world.eventually {
+                    connection.acceptedByteCount == 70_000 && ProcessFigures.sleeps(of: keeper.pid) ?? 0 > before
+                }
                 // For the keeper, what follows happens at once: first the pipe breaks, then the stream ends.
                 try Processes.send(.stop, to: keeper.pid)
                 try Processes.send(.continue, to: child)
@@ -140,11 +142,6 @@ extension World {
                     connection.finish()
                 }, onEnd: { _, end in done(end) })
         }
-    }
-
-    /// How much a process has read from files and sockets so far.
-    fileprivate func bytesRead(by pid: Int32) throws -> Int {
-        try #require(ProcessFigures(of: pid).number("rchar:", in: "io"))
     }
 
     /// Paths of the pid files of this world that this process has open.

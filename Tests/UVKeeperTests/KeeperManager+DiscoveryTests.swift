@@ -87,8 +87,8 @@ import Testing
                     return false
                 }
             }
-            if !isInjected { try Processes.send(.kill, to: child) }
-            try world.eventually { isInjected || !Processes.isProcessAlive(child) }
+            try Processes.send(.kill, to: child)
+            try world.eventually { !Processes.isProcessAlive(child) }
             #expect(try world.discover(other) == KeeperDiscovery(terminated: [keeper.session]))
             #expect(asked == (isInjected ? ["s1 \(keeper.pid)"] : []))
             #expect(try world.sessionFiles() == ["keeper-launch-s1.log", "keeper-s1.log"])

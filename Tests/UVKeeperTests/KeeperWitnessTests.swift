@@ -116,13 +116,20 @@ import UVKeeper
 
     /// As soon as the keeper has read the line that is about to be written.
     private func onceRead(by keeper: Int32, on loop: Loop, _ body: @escaping () throws -> Void) throws {
-        let figures = ProcessFigures(of: keeper)
-        let before = try #require(figures.number("rchar:", in: "io"))
+        let before = try #require(ProcessFigures.sleeps(of: keeper))
         try TimerHandle(on: loop).start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
-            guard let now = figures.number("rchar:", in: "io"), now >= before + "last\n".utf8.count else { return }
+            // It has woken up, and sleeps again.
+            guard let now = ProcessFigures.sleeps(of: keeper), now > before else { return }
             timer.close()
             #expect(throws: Never.self) { try body() }
         }
+    }
+}
+
+extension ProcessFigures {
+    /// How often a process has gone to sleep. The system counts no bytes that are received from sockets.
+    static func sleeps(of pid: Int32) -> Int? {
+        ProcessFigures(of: pid).number("voluntary_ctxt_switches:", in: "status")
     }
 }
 
