@@ -89,19 +89,12 @@ struct KillCommand: ParsableCommand {
             // The file that names the child goes with the others.
             let status = manager.status(of: session)
             let wasStale = status?.state == .stale
-            stop(session, manager) { result in
+            manager.stopKeeper(for: session, ladder: ladder) { result in
                 if !isDone(result, session, wasStale: wasStale, manager) { code = .failure }
                 left -= 1
                 if left == 0 { done(code) }
             }
         }
-    }
-
-    /// The one place that knows how the manager is told to stop a keeper.
-    private func stop(
-        _ session: String, _ manager: KeeperManager, _ completion: @escaping (KeeperManager.StopResult) -> Void
-    ) {
-        manager.stopKeeper(for: session, ladder: ladder, completion: completion)
     }
 
     /// Said before the signal, since nothing may be said after it.
@@ -145,7 +138,6 @@ struct KillCommand: ParsableCommand {
                     "still there, even after SIGKILL: " + processes.map(\.description).joined(separator: ", ")
                 )
             case .stillServed: ("still-served", false, "its keeper has ended, and something else serves its socket")
-            case .closed: ("closed", false, "not waited for")
             case .failed(let error): ("failed", false, "\(error)")
             case .notPermitted: ("not-permitted", false, "not signalled: it is somebody else's, or no keeper for sure")
             case .closed: ("closed", false, "given up before it had ended")

@@ -44,6 +44,10 @@ struct SpawnCommand: ParsableCommand {
     @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.")
     var command: [String] = []
 
+    /// How long the child has at each step of the session's end, unless a variable or `uvkeeper kill` says otherwise, in
+    /// milliseconds.
+    private static let stopTime = "1000"
+
     func validate() throws {
         guard let executable = command.first, !executable.isEmpty else {
             throw ValidationError("There is no command; give it after --, for instance: uvkeeper spawn work -- cat")
@@ -59,6 +63,11 @@ struct SpawnCommand: ParsableCommand {
 
     func run() throws {
         var environment = ProcessEnvironment.current
+        // A person who ends a keeper by hand means the session, and its child may have something to save.
+        for variable in [KeeperVariable.stopEndOfInput, KeeperVariable.stopTerminate]
+        where environment[variable] == nil {
+            environment[variable] = SpawnCommand.stopTime
+        }
         for variable in variables {
             if let (name, value) = SpawnCommand.parts(of: variable) { environment[name] = value }
         }

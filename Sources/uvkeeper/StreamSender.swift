@@ -56,7 +56,7 @@ final class StreamSender {
         do throws(UVError) {
             let timer = try TimerHandle(on: loop)
             self.timer = timer
-            timer.onCanceled = { [self] in end(bytes == 0 ? .refused(.closed) : .unknown(.closed)) }
+            timer.onCanceled = { [self] in end(bytes == 0 ? .refused(.keeper(.closed)) : .unknown(.keeper(.closed))) }
             timer.start(after: StreamSender.tick, repeating: StreamSender.tick) { [self] _ in look() }
         } catch {
             preconditionFailure("uv_timer_init does not fail: \(error)")
