@@ -37,8 +37,8 @@ public enum KeeperConstants {
     public static let hostArgument = "--uvkeeper-sidecar"
 
     /// A keeper that fails before its session is ready ends no sooner than this after its start: the original's server begins
-    /// to listen for its exit after 5 ms and would miss it.
-    public static let shortestFailure: Duration = .milliseconds(50)
+    /// to listen for its exit after 5 ms, or later on a busy machine, and would miss it.
+    public static let shortestFailure: Duration = .milliseconds(100)
 
     /// The permission bits of the pid file of a keeper that has ended in order, with every line that it has read in the
     /// child's pipe; while it lives they are 0600.

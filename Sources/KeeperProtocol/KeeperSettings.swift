@@ -1,3 +1,5 @@
+internal import UVLoop
+
 /// What a keeper is told through its environment.
 ///
 /// Bad values never stop a keeper: each falls back to its default, and those the original warns about leave a text in
@@ -116,7 +118,8 @@ public struct KeeperSettings: Hashable, Sendable {
             warnings.append("ignoring malformed \(name)")
             return nil
         }
-        return strings
+        // Text is text: a character that stands for a byte elsewhere is meant itself here.
+        return strings.map { RawText.string($0.utf8) }
     }
 
     private static func positive(_ text: String?) -> Int? {

@@ -71,13 +71,13 @@ extension Keeper {
     /// Makes the session's socket anew if its file is gone, as tmux does.
     private func renewSocket() {
         guard case .running(var session) = state else { return }
-        let path = launch.paths.socket(for: launch.session)
+        let path = launch.shownPaths.socket(for: launch.session)
         guard !session.socket.isInPlace else {
             launch.log.write("SIGUSR1: the socket is in its place: \(path)")
             return
         }
         do throws(KeeperFailure) {
-            try SessionSocket.checkFree(path)
+            try SessionSocket.checkFree(launch.paths.socket(for: launch.session))
             let socket = try SessionSocket(launch.session, paths: launch.paths, on: loop)
             do throws(KeeperFailure) {
                 try listen(socket, session.forwarder)

@@ -97,7 +97,7 @@ final class Keeper {
     private func claim() {
         guard case .claiming(let attemptsLeft) = state else { return }
         do throws(KeeperFailure) {
-            try SessionSocket.checkLength(launch.session, launch.paths)
+            try SessionSocket.checkLength(launch.session, launch.shownPaths)
             try SessionSocket.checkFree(launch.paths.socket(for: launch.session))
             switch try SessionClaim.attempt(launch.session, paths: launch.paths) {
             case .claimed(let claim): try start(claim)
@@ -120,7 +120,7 @@ final class Keeper {
             try SessionSocket.checkFree(launch.paths.socket(for: launch.session))
             try ChildPIDFile.removeFormer(of: launch.session, paths: launch.paths)
             let socket = try SessionSocket(launch.session, paths: launch.paths, on: loop)
-            launch.log.write("socket bound: \(launch.paths.socket(for: launch.session))")
+            launch.log.write("socket bound: \(launch.shownPaths.socket(for: launch.session))")
             do throws(KeeperFailure) {
                 try start(claim, socket)
             } catch {
@@ -176,11 +176,10 @@ final class Keeper {
             stdio: [.pipe, output, output],
             flags: [.hideWindow],
         )
-        // The child gets the mask that the keeper was started with.
-        let own = CurrentProcess.setFileModeMask(launch.fileModeMask)
-        defer { CurrentProcess.setFileModeMask(own) }
         do throws(SpawnError) {
-            return try ChildProcess(configuration, on: loop) { [unowned self] _, status in childEnded(status) }
+            return try launch.inStartDirectory { () throws(SpawnError) in
+                try ChildProcess(configuration, on: loop) { [unowned self] _, status in childEnded(status) }
+            }
         } catch {
             // The original's words, which its users' tools look for, then ours.
             throw .childFailed("pi spawn error: spawn \(command[0]) \(error.systemError.name): \(error)")

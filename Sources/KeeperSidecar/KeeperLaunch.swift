@@ -4,7 +4,14 @@ internal import UVLoop
 /// What a keeper is started with, checked before any file exists: session, paths, settings, and its log.
 struct KeeperLaunch {
     let session: SessionID
-    let paths: KeeperPaths
+    /// For what is done with files: names in the sessions directory, which is the working directory, so that they mean the
+    /// directory that was judged, whatever becomes of its path.
+    let paths = KeeperPaths(directory: "")
+    /// For what is said of files.
+    let shownPaths: KeeperPaths
+    private let sessionsDirectory: PrivateDirectory
+    /// The directory that this process was started in, which is the child's; open until the child has started.
+    private let startDirectory: Int32
     let settings: KeeperSettings
     /// The child's executable and its arguments.
     let command: [String]
@@ -24,16 +31,46 @@ struct KeeperLaunch {
         }
         self.fileModeMask = fileModeMask
         let variables = environment.variables
-        paths = KeeperPaths(directory: try KeeperLaunch.directory(variables))
+        shownPaths = KeeperPaths(directory: try KeeperLaunch.directory(variables))
         settings = KeeperSettings(environment: variables)
         command = try KeeperLaunch.command(variables) ?? settings.command + settings.arguments
         childEnvironment = ProcessEnvironment(entries: KeeperSettings.childEnvironment(from: environment.entries))
-        try KeeperLaunch.makeDirectory(paths.directory)
+        do throws(UVError) {
+            startDirectory = try CurrentProcess.openWorkingDirectory()
+        } catch {
+            throw .badConfiguration("cannot open the working directory: \(error)")
+        }
+        sessionsDirectory = try KeeperLaunch.enterDirectory(shownPaths.directory)
         do throws(UVError) {
             log = try KeeperLog(path: paths.log(for: session), maximumBytes: settings.logMaximumBytes)
         } catch {
-            throw .badConfiguration("cannot open the log \(paths.log(for: session)): \(error)")
+            let path = shownPaths.log(for: session)
+            throw .badConfiguration("cannot open the log \(error.description(at: path))")
         }
+    }
+
+    /// Starts the child, in the directory and with the mask for new files that this process was started with.
+    func inStartDirectory(
+        _ start: () throws(SpawnError) -> ChildProcess
+    ) throws(SpawnError) -> ChildProcess {
+        let own = CurrentProcess.setFileModeMask(fileModeMask)
+        defer {
+            CurrentProcess.setFileModeMask(own)
+            Descriptors.closeOwned(startDirectory)
+        }
+        do throws(UVError) {
+            try CurrentProcess.enterDirectory(startDirectory)
+        } catch {
+            throw .workingDirectory(".", error)
+        }
+        let child = Result { () throws(SpawnError) in try start() }
+        do throws(UVError) {
+            try sessionsDirectory.enter()
+        } catch {
+            // It was entered before, and nothing needs to be permitted for it again but its own mode.
+            log.write("cannot go back to the sessions directory: \(error)")
+        }
+        return try child.get()
     }
 
     /// Runs the keeper to its end. From here on, whatever goes wrong is in the log.
@@ -76,18 +113,18 @@ struct KeeperLaunch {
         return command.map { RawText.string($0) }
     }
 
-    private static func makeDirectory(_ path: String) throws(KeeperFailure) {
-        let exposure: String?
+    /// Makes the sessions directory the working directory, if nobody else can exchange it or what is in it: whoever could
+    /// replace a socket there would get what is meant for its child.
+    private static func enterDirectory(_ path: String) throws(KeeperFailure) -> PrivateDirectory {
+        let directory: PrivateDirectory
         do throws(UVError) {
-            try Files.makeDirectory(at: path)
-            exposure = try Files.status(of: path).exposure
+            directory = try PrivateDirectory(making: path)
+            if directory.exposure == nil { try directory.enter() }
         } catch {
-            throw .badConfiguration("cannot make the sessions directory \(path): \(error)")
+            throw .badConfiguration("cannot make the sessions directory \(error.description(at: path))")
         }
-        // Whoever can replace a socket there gets what is meant for its child.
-        guard let exposure else { return }
-        throw .badConfiguration(
-            "the sessions directory \(SessionsDirectory.notPrivate(path, exposure))")
+        guard let exposure = directory.exposure else { return directory }
+        throw .badConfiguration("the sessions directory \(SessionsDirectory.notPrivate(path, exposure))")
     }
 
     private static func directory(_ variables: [String: String]) throws(KeeperFailure) -> String {

@@ -24,7 +24,7 @@ final class SessionSocket {
                 return
             case .failure(.addressInUse) where attempts > 0: continue
             case .failure(let error):
-                throw .badConfiguration("cannot bind a socket in \(paths.directory): \(error)")
+                throw .badConfiguration("cannot bind a socket in the sessions directory: \(error)")
             }
         }
     }

@@ -76,7 +76,8 @@ extension KeeperError: CustomStringConvertible {
             "the socket path \(path) is \(excess) bytes too long; use a shorter session id or sessions directory"
         case .noSessionsDirectory:
             "there is no sessions directory; set HOME or \(KeeperVariable.dashboardHome), or name the directory"
-        case .file(let path, .notDirectory): "cannot use \(path): it is no directory, or something on the way to it is none"
+        case .file(let path, .notDirectory):
+            "cannot use \(path): it is no directory, or something on the way to it is none"
         case .file(let path, let error): "cannot use \(path): \(error)"
         case .noPermission(let path, let obstacle): "cannot use \(path): \(UVError.accessDenied): \(obstacle)"
         case .directoryNotPrivate(let path, let exposure):

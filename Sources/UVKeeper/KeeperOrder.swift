@@ -71,9 +71,12 @@ struct KeeperOrder {
         guard !sidecar.isOurs else { return }
         let suffix = "/.pi/dashboard/sessions"
         let derived = SessionsDirectory.path(environment: environment.variables, home: environment["HOME"] ?? "")
-        guard derived != directory, directory.hasSuffix(suffix) else { return }
-        let base = directory.dropLast(suffix.count)
-        environment[KeeperVariable.dashboardHome] = base.isEmpty ? "/" : String(base)
+        // By bytes, as the system compares paths.
+        guard derived.map({ !$0.utf8.elementsEqual(directory.utf8) }) ?? true,
+            directory.utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
+        else { return }
+        let base = String(Substring(directory.utf8.dropLast(suffix.utf8.count)))
+        environment[KeeperVariable.dashboardHome] = base.isEmpty ? "/" : base
     }
 
     private func checkDirectory() throws(KeeperError) {

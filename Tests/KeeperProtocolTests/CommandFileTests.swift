@@ -14,6 +14,8 @@ import Testing
 
     @Test("an end that is missing, and a command without a name, are no command")
     func malformed() {
-        for bytes in ["", "cat", "cat\0-n", "\0", "\0x\0"] { #expect(CommandFile.decode(Array(bytes.utf8)) == nil, "\(bytes)") }
+        for bytes in ["", "cat", "cat\0-n", "\0", "\0x\0"] {
+            #expect(CommandFile.decode(Array(bytes.utf8)) == nil, "\(bytes)")
+        }
     }
 }

@@ -16,7 +16,8 @@ import Testing
         if let identity { try ChildIdentity.keep(identity, with: try OpenFile(path, .readWrite)) }
     }
 
-    @Test("a number that is another process's by now accuses nobody, and nobody is signalled", arguments: [true, false])
+    @Test(
+        "a number that is another process's by now accuses nobody, and nobody is signalled", arguments: [true, false])
     func staleNumber(hasIdentity: Bool) throws {
         try withWorld { world throws in
             let stranger = try world.start(["sleep", "1000"])
@@ -44,7 +45,9 @@ import Testing
             #expect(status.state == .stale && status.childPID == child.pid)
             let error = try #require(try world.spawnError("s1"))
             #expect(error == .formerChildRuns(session, pid: child.pid))
-            #expect("\(error)".contains("its former child \(child.pid) still runs") && "\(error)".contains("uvkeeper kill s1"))
+            #expect(
+                "\(error)".contains("its former child \(child.pid) still runs")
+                    && "\(error)".contains("uvkeeper kill s1"))
             #expect(try world.discover().removed == [session])
             #expect(try world.discover().removed.isEmpty)
             #expect(try world.sessionFiles() == ["s1.rpc.sock.pi-pid"] && child.isRunning)

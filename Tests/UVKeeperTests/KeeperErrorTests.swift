@@ -13,7 +13,10 @@ import UVKeeper
         (.keeperEnded(.exited(code: 1), log: ["first", "second"]), ["code 1", "first", "second"]),
         (.keeperEnded(.signaled(.kill), log: []), ["SIGKILL"]),
         (.notAKeeper("/bin/true", .exited(code: 0)), ["/bin/true", "is it a keeper?", "environment"]),
-        (.noPermission("/x/y", obstacle: "/x belongs to user 0 and has mode 700"), ["/x/y", "EACCES", "/x belongs to"]),
+        (
+            .noPermission("/x/y", obstacle: "/x belongs to user 0 and has mode 700"),
+            ["/x/y", "EACCES", "/x belongs to"]
+        ),
         (.file("/x", .notDirectory), ["/x", "no directory"]),
         (.fileOfStranger("/x", user: 7), ["/x", "user 7"]),
         (.hostNotPrepared("call it"), ["call it"]),

@@ -11,7 +11,8 @@ import Testing
         try withWorld { world throws in
             // It can be executed by all that is known before.
             try writeExecutable("#!/nowhere/interpreter\n", to: world.path("pi"))
-            guard case .keeperEnded(let status, let log) = try world.spawnError("s1", command: [world.path("pi")]) else {
+            guard case .keeperEnded(let status, let log) = try world.spawnError("s1", command: [world.path("pi")])
+            else {
                 Issue.record("it started")
                 return
             }

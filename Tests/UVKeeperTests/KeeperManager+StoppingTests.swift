@@ -43,7 +43,8 @@ import Testing
     @Test("a session that was started inside another is not part of it")
     func nested() throws {
         try withWorld { world throws in
-            let start = "PI_KEEPER_PI_CMD='[\"cat\"]' PI_KEEPER_PI_ARGS='[]' PI_KEEPER_SESSIONS_DIR='\(world.paths.directory)'"
+            let start =
+                "PI_KEEPER_PI_CMD='[\"cat\"]' PI_KEEPER_PI_ARGS='[]' PI_KEEPER_SESSIONS_DIR='\(world.paths.directory)'"
             _ = try world.spawn(
                 "outer", command: ["bash", "-c", "\(start) setsid \(BuiltProducts.sidecar) inner & exec cat"])
             try world.eventually { world.manager.status(of: "inner")?.childPID != nil }

@@ -73,7 +73,8 @@ import Testing
             let lines = try world.host("blind", world.paths.directory, "s1", BuiltProducts.sidecar)
             #expect(
                 lines == [
-                    "kill false", "stop failed(cannot use \(world.paths.directory): EMFILE: too many open files)", "process survived, running true", "kill true",
+                    "kill false", "stop failed(cannot use \(world.paths.directory): EMFILE: too many open files)",
+                    "process survived, running true", "kill true",
                     "ended(exited with code 0)",
                 ])
         }

@@ -34,7 +34,8 @@ import Testing
         ])
     func long(arguments: [String]) throws {
         let order = try order(
-            ["cat"], arguments, environment: [KeeperVariable.command: "[\"old\"]", KeeperVariable.arguments: "[\"old\"]"])
+            ["cat"], arguments,
+            environment: [KeeperVariable.command: "[\"old\"]", KeeperVariable.arguments: "[\"old\"]"])
         #expect(order.environment[KeeperVariable.commandFile] == CommandFile.standardInput)
         #expect(order.environment[KeeperVariable.command] == nil && order.environment[KeeperVariable.arguments] == nil)
         let bytes = try #require(order.commandFile)
@@ -72,7 +73,9 @@ import Testing
     @Test("only a foreign sidecar is told the directory by the rule")
     func directory() throws {
         let home = ["HOME": "/home/u", KeeperVariable.dashboardHome: "/elsewhere"]
-        for sidecar in [["/x/uvkeeper-sidecar"], ["/usr/bin/env", "uvkeeper-sidecar"], ["/srv", "--uvkeeper-sidecar"]] {
+        for sidecar in [
+            ["/x/uvkeeper-sidecar"], ["/usr/bin/env", "uvkeeper-sidecar"], ["/srv", "--uvkeeper-sidecar"],
+        ] {
             let ours = try order(["cat"], by: SidecarCommand(sidecar), environment: home)
             #expect(ours.environment[KeeperVariable.dashboardHome] == "/elsewhere")
             #expect(ours.environment[KeeperVariable.sessionsDirectory] == "/base/.pi/dashboard/sessions")
@@ -91,7 +94,8 @@ import Testing
             #expect(try world.spawnError("s1", in: file) == .cannotStart(.workingDirectory(file, .notDirectory)))
             let commands: [(String, SpawnError)] = [
                 ("no-such-program", .executableNotFound("no-such-program")), ("./none", .executableNotFound("./none")),
-                ("./file", .executable("./file", .accessDenied)), ("./directory", .executable("./directory", .isDirectory)),
+                ("./file", .executable("./file", .accessDenied)),
+                ("./directory", .executable("./directory", .isDirectory)),
                 (file, .executable(file, .accessDenied)),
             ]
             for (command, error) in commands {

@@ -57,7 +57,9 @@ import UVKeeper
         try withWorld { world throws in
             #expect(try world.host("find", environment: ["UVKEEPER_SIDECAR": "[]"]).first?.contains("empty") == true)
             try world.write("", to: world.path("file"))
-            for (name, reason) in [(world.root, "it is a directory"), (world.path("file"), "it is not an executable file")] {
+            for (name, reason) in [
+                (world.root, "it is a directory"), (world.path("file"), "it is not an executable file"),
+            ] {
                 let lines = try world.host("find", environment: ["UVKEEPER_SIDECAR": name])
                 #expect(lines == ["cannot use \(name) as the sidecar: \(reason)"])
                 let other = try world.otherManager { $0.sidecar = [name] }
@@ -105,7 +107,8 @@ import UVKeeper
         try withWorld { world throws in
             let other = try world.otherManager { $0.sidecar = ["true"] }
             let error = try #require(try world.trySpawn("s1", by: other).error)
-            #expect("\(error)".contains("/true exited with code 0") && "\(error)".contains("is it a keeper?"), "\(error)")
+            #expect(
+                "\(error)".contains("/true exited with code 0") && "\(error)".contains("is it a keeper?"), "\(error)")
         }
     }
 

@@ -11,7 +11,8 @@ import UVLoop
             try withLoop { loop in
                 var count = 0
                 let child = try ChildProcess(
-                    .init(executable: "cat", stdio: [.descriptor(file.descriptor), .pipe]), on: loop) { _, _ in }
+                    .init(executable: "cat", stdio: [.descriptor(file.descriptor), .pipe]), on: loop
+                ) { _, _ in }
                 try child.streams[1]?.collect { count = $0.count }
                 loop.run()
                 #expect(count == bytes.count)

@@ -28,7 +28,9 @@ import UVLoop
         try withDirectory { base in
             _ = try PrivateDirectory(making: "\(base)/x/y")
             for path in ["x", "x/y"] { #expect(try Files.status(of: "\(base)/\(path)").permissions & 0o777 == 0o700) }
-            for mask in ["0", "117", "177", "277", "777"] { try expectScenario("make-private", "\(base)/\(mask)", mask) }
+            for mask in ["0", "117", "177", "277", "777"] {
+                try expectScenario("make-private", "\(base)/\(mask)", mask)
+            }
         }
     }
 

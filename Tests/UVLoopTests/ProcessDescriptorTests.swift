@@ -34,10 +34,13 @@ import UVLoop
             try withLoop { loop in
                 let script = "sleep 1000 & echo $! >\(directory)/.pid; mv \(directory)/.pid \(directory)/pid; wait"
                 let leader = try ChildProcess(
-                    .init(executable: "sh", arguments: ["-c", script], flags: .detached), on: loop) { _, _ in }
+                    .init(executable: "sh", arguments: ["-c", script], flags: .detached), on: loop
+                ) { _, _ in }
                 var member: Int32?
                 while member == nil {
-                    let text = (try? Files.read("\(directory)/pid", limit: 20)).map { String(decoding: $0, as: UTF8.self) }
+                    let text = (try? Files.read("\(directory)/pid", limit: 20)).map {
+                        String(decoding: $0, as: UTF8.self)
+                    }
                     member = text.flatMap { Int32($0.dropLast()) }
                 }
                 let hold = try ProcessDescriptor(of: leader.pid)

@@ -16,7 +16,9 @@ import UVLoop
         let later = try #require(ProcessIdentity(pid: own.pid, text: "\(own.bootID) \(start + 10)"))
         let rebooted = try #require(ProcessIdentity(pid: own.pid, text: "another-boot \(start)"))
         #expect(!later.isRunning && !rebooted.isRunning)
-        for text in ["", " ", own.bootID, "\(own.bootID) ", "\(own.bootID) x", "\(own.bootID) -1", "\(own.text) 1", " 1"] {
+        for text in [
+            "", " ", own.bootID, "\(own.bootID) ", "\(own.bootID) x", "\(own.bootID) -1", "\(own.text) 1", " 1",
+        ] {
             #expect(ProcessIdentity(pid: own.pid, text: text) == nil, "\(text)")
         }
         #expect(ProcessIdentity(pid: 0, text: own.text) == nil)

@@ -53,7 +53,8 @@ import UVLoop
 
     @Test("the members of a session are found although their parent has ended") func orphans() throws {
         // The inner shell ends at once, and its child is adopted by a process that has nothing to do with this.
-        try withScript("bash -c 'sleep 1000 & echo $! >>pids'; sleep 1000 & echo $! >>pids; wait", count: 2) { root, pids in
+        try withScript("bash -c 'sleep 1000 & echo $! >>pids'; sleep 1000 & echo $! >>pids; wait", count: 2) {
+            root, pids in
             let members = ProcessTree.members(ofSessions: [root])
             #expect(Set((members[root] ?? []).map(\.pid)) == Set(pids))
             #expect(ProcessTree.members(ofSessions: []).isEmpty)

@@ -40,7 +40,9 @@ import UVLoop
         }
     }
 
-    @Test("holds a listener that runs, and names none that has ended, whoever has its socket now") func listener() throws {
+    @Test("holds a listener that runs, and names none that has ended, whoever has its socket now") func listener()
+        throws
+    {
         try withTemporaryDirectory { directory in
             try withLoop { loop in
                 let listener = try PipeListener(bindingTo: directory + "/s", on: loop)
@@ -50,7 +52,8 @@ import UVLoop
                 #expect(own.listener?.pid == getpid() && own.listener?.hasEnded == false)
                 listener.close()
             }
-            let run = try runProgram(siblingExecutable("uvloop-test-helper"), ["listen-and-leave", directory + "/left"])
+            let run = try runProgram(
+                siblingExecutable("uvloop-test-helper"), ["listen-and-leave", directory + "/left"])
             let heir = try #require(Int32(run.output.dropLast()), "\(run.output)")
             let left = SocketProbe.withListener(directory + "/left")
             #expect(left.probe == .accepting(pid: nil) && left.listener == nil)

@@ -131,7 +131,8 @@ public final class PrivateDirectory {
             if component != "/", !Processes.trusts(userID: status.owner) {
                 exposure = isLast ? "it belongs to user \(status.owner)" : "\(place) belongs to user \(status.owner)"
             } else if isOpen {
-                exposure = isLast
+                exposure =
+                    isLast
                     ? "everybody may write to it, its mode is \(mode)"
                     : "everybody may write to \(place) whose mode is \(mode)"
             } else if status.permissions & 0o020 != 0, let who = AccessList(of: descriptor)?.strangerWhoMayWrite {

@@ -214,7 +214,9 @@ enum Host {
     /// Arguments: a directory to be made, the sidecar, the program.
     static func survivor(_ arguments: [String]) throws {
         try Files.makeDirectory(at: arguments[0])
-        guard chown(arguments[0], 65534, 65534) == 0, setgid(65534) == 0, setuid(65534) == 0 else { return say("cannot") }
+        guard chown(arguments[0], 65534, 65534) == 0, setgid(65534) == 0, setuid(65534) == 0 else {
+            return say("cannot")
+        }
         let loop = try Loop()
         let manager = try manager(arguments[0] + "/s", on: loop, sidecar: arguments[1])
         let script = "\(arguments[2]) rooted >said & echo $! >pid; exec cat"

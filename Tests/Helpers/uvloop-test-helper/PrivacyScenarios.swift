@@ -30,7 +30,8 @@ func ownedPrivate(_ base: String) throws {
     for name in ["theirs", "theirs/mine", "mine", "listed", "listed/mine", "masked"] {
         try Files.makeDirectory(at: "\(base)/\(name)")
         require(chmod("\(base)/\(name)", 0o755) == 0, "chmod")
-        require(chown("\(base)/\(name)", name.hasPrefix("theirs") && name != "theirs/mine" ? other : me, me) == 0, "chown")
+        require(
+            chown("\(base)/\(name)", name.hasPrefix("theirs") && name != "theirs/mine" ? other : me, me) == 0, "chown")
     }
     for (name, owner) in [("mylink", me), ("theirlink", other)] {
         require(symlink("mine", "\(base)/\(name)") == 0, "symlink")
@@ -74,5 +75,6 @@ private func setAccessList(of path: String, user: uid_t, mask: UInt16) -> Bool {
 /// Swift's module of the C library leaves it out.
 @_silgen_name("setxattr")
 private func setAttribute(
-    _ path: UnsafePointer<CChar>, _ name: UnsafePointer<CChar>, _ value: UnsafePointer<UInt8>, _ count: Int, _ flags: CInt
+    _ path: UnsafePointer<CChar>, _ name: UnsafePointer<CChar>, _ value: UnsafePointer<UInt8>, _ count: Int,
+    _ flags: CInt
 ) -> CInt
