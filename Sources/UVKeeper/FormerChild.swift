@@ -6,25 +6,26 @@ final class FormerChild {
     private static let patience = Duration.milliseconds(500)
 
     private var wait: ProcessWait?
-    private var completion: ((_ hasEnded: Bool) -> Void)?
+    private var completion: ((ProcessWait.Result) -> Void)?
     private let loop: Loop
 
-    /// `completion` runs once, on a later tick; false also after ``cancel()``.
-    init(_ process: ProcessDescriptor, on loop: Loop, completion: @escaping (_ hasEnded: Bool) -> Void) {
+    /// `completion` runs once, on a later tick.
+    init(_ process: ProcessDescriptor, on loop: Loop, completion: @escaping (ProcessWait.Result) -> Void) {
         self.loop = loop
         self.completion = completion
-        wait = ProcessWait(for: [process], atMost: FormerChild.patience, on: loop) { hasEnded in self.end(hasEnded) }
+        wait = ProcessWait(for: [process], atMost: FormerChild.patience, on: loop) { self.end($0) }
     }
 
+    /// Gives it up: it ends as canceled, on a later tick.
     func cancel() {
         wait?.cancel()
-        loop.onNextTick { self.end(false) }
+        loop.onNextTick { self.end(.canceled) }
     }
 
-    private func end(_ hasEnded: Bool) {
+    private func end(_ result: ProcessWait.Result) {
         wait = nil
         guard let completion else { return }
         self.completion = nil
-        completion(hasEnded)
+        completion(result)
     }
 }

@@ -43,17 +43,32 @@ struct KeeperInspection: Sendable {
     /// When the pid file was written, since 1970; nil if there is none.
     let since: Duration?
 
-    /// - Parameter looksForChild: false: the child's file is not read.
-    init(_ session: SessionID, paths: KeeperPaths, looksForChild: Bool = true) {
+    /// How closely the child is looked at.
+    enum Closeness: Sendable {
+        case notAtAll
+        /// Only whether it has ended: what the discovery of a thousand keepers has time for.
+        case end
+        case full
+    }
+
+    init(_ session: SessionID, paths: KeeperPaths, child closeness: Closeness = .full) {
         self.session = session
         let pidFile = PIDFile(lockable: paths.keeperPID(for: session))
         since = pidFile.since
         (finding, proof) = KeeperInspection.finding(session, paths: paths, pidFile: pidFile)
-        guard looksForChild, finding != .absent else {
-            child = .unknown
-            return
+        let path = paths.childPID(for: session)
+        switch closeness {
+        case .notAtAll: child = .unknown
+        case _ where finding == .absent: child = .unknown
+        case .end where PIDFile(number: path).pid.map(KeeperInspection.runs) ?? true: child = .unknown
+        case .end, .full:
+            child = ChildFinding(PIDFile(child: path), of: finding, proof, named: pidFile.pid)
         }
-        child = ChildFinding(PIDFile(child: paths.childPID(for: session)), of: finding, proof, named: pidFile.pid)
+    }
+
+    /// Whether a process runs, whichever it is; true if it cannot be told.
+    private static func runs(_ pid: Int32) -> Bool {
+        do throws(UVError) { return try !ProcessDescriptor(of: pid).hasEnded } catch { return error != .noProcess }
     }
 
     /// The finding alone.

@@ -92,7 +92,7 @@ extension KeeperManager {
     /// Looks at the sessions that have a pid file, on all four threads of libuv's pool if there are many; old temporary
     /// files are removed.
     private func inspect(_ names: [String], completion: @escaping (Result<[Slice], KeeperError>) -> Void) {
-        let looksForChild = options.isChildAlive == nil
+        let child: KeeperInspection.Closeness = options.isChildAlive == nil ? .end : .notAtAll
         let count = max(1, min(4, names.count / 64))
         var slices = [Slice](repeating: Slice(), count: count)
         var failure: KeeperError?
@@ -106,8 +106,7 @@ extension KeeperManager {
                     let session =
                         paths.sessionID(ofKeeperPIDFileNamed: name) ?? paths.sessionID(ofChildPIDFileNamed: name)
                     if let session {
-                        found.inspections.append(
-                            KeeperInspection(session, paths: paths, looksForChild: looksForChild))
+                        found.inspections.append(KeeperInspection(session, paths: paths, child: child))
                     } else if let foreign = paths.foreignSessionID(ofFileNamed: name) {
                         found.foreign.append(foreign)
                     } else {

@@ -71,13 +71,13 @@ extension KeeperManager {
         }
         guard let formerChild else { return start(order, readiness, deadline, completion) }
         var id: ObjectIdentifier?
-        let wait = FormerChild(formerChild, on: loop) { hasEnded in
+        let wait = FormerChild(formerChild, on: loop) { result in
             if let id { self.starts[id] = nil }
-            if self.isClosed { return completion(.failure(.closed)) }
-            guard hasEnded else {
-                return completion(.failure(.formerChildRuns(order.session, pid: formerChild.pid)))
+            switch result {
+            case .allHaveEnded: self.start(order, readiness, deadline, completion)
+            case .timedOut: completion(.failure(.formerChildRuns(order.session, pid: formerChild.pid)))
+            case .canceled: completion(.failure(.closed))
             }
-            self.start(order, readiness, deadline, completion)
         }
         id = ObjectIdentifier(wait)
         starts[ObjectIdentifier(wait)] = wait

@@ -148,9 +148,13 @@ final class KeeperStop {
     private func wait(
         for processes: [ProcessDescriptor], atMost time: Duration, _ completion: @escaping (_ haveEnded: Bool) -> Void,
     ) {
-        wait = ProcessWait(for: processes, atMost: time, on: loop) { haveEnded in
+        wait = ProcessWait(for: processes, atMost: time, on: loop) { result in
             self.wait = nil
-            completion(haveEnded)
+            switch result {
+            case .allHaveEnded: completion(true)
+            case .timedOut: completion(false)
+            case .canceled: self.end(.closed)
+            }
         }
     }
 

@@ -28,6 +28,11 @@ struct PIDFile {
         }
     }
 
+    /// The number in either, and no more.
+    init(number path: String) {
+        read(path) { (_, _) throws(UVError) in }
+    }
+
     private mutating func read(_ path: String, _ more: (inout PIDFile, OpenFile) throws(UVError) -> Void) {
         do throws(UVError) {
             let file = try OpenFile(path, .readOnly)

@@ -3,6 +3,13 @@ internal import UVLoop
 /// Waits until every one of some processes has ended, or a time has passed. Each is watched by its pidfd; one that cannot be
 /// is looked at again and again.
 final class ProcessWait {
+    enum Result {
+        case allHaveEnded
+        case timedOut
+        /// The loop has closed all handles.
+        case canceled
+    }
+
     private static let interval = Duration.milliseconds(10)
 
     private let loop: Loop
@@ -10,17 +17,17 @@ final class ProcessWait {
     private var watchers: [Int32: PollHandle] = [:]
     private let timer: TimerHandle
     private var looks: TimerHandle?
-    private var completion: ((_ haveEnded: Bool) -> Void)?
+    private var completion: ((Result) -> Void)?
 
     /// `completion` runs once, on a later tick, unless the wait is canceled.
     init(
         for processes: [ProcessDescriptor], atMost time: Duration, on loop: Loop,
-        completion: @escaping (_ haveEnded: Bool) -> Void,
+        completion: @escaping (Result) -> Void,
     ) {
         self.loop = loop
         self.completion = completion
         do throws(UVError) { timer = try TimerHandle(on: loop) } catch {
-            preconditionFailure("uv_timer_init does not fail: \(error)")
+            trap("uv_timer_init does not fail: \(error)")
         }
         for process in processes where !process.hasEnded {
             running[process.pid] = process
@@ -28,8 +35,9 @@ final class ProcessWait {
         }
         // Kept alive by its handles' closures until the end.
         timer.start(after: running.isEmpty ? .zero : time) { _ in
-            self.end(self.running.values.allSatisfy(\.hasEnded))
+            self.end(self.running.values.allSatisfy(\.hasEnded) ? .allHaveEnded : .timedOut)
         }
+        timer.onCanceled = { self.end(.canceled) }
     }
 
     /// Ends the wait without a word.
@@ -63,20 +71,20 @@ final class ProcessWait {
                 for process in Array(self.running.values) where process.hasEnded { self.ended(process) }
             }
         } catch {
-            preconditionFailure("uv_timer_init does not fail: \(error)")
+            trap("uv_timer_init does not fail: \(error)")
         }
     }
 
     private func ended(_ process: ProcessDescriptor) {
         closeWatcher(of: process)
         running[process.pid] = nil
-        if running.isEmpty { end(true) }
+        if running.isEmpty { end(.allHaveEnded) }
     }
 
-    private func end(_ haveEnded: Bool) {
+    private func end(_ result: Result) {
         guard let completion else { return }
         cancel()
-        completion(haveEnded)
+        completion(result)
     }
 
     private func closeWatcher(of process: ProcessDescriptor) {

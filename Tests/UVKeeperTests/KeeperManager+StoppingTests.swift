@@ -57,17 +57,18 @@ import Testing
         }
     }
 
-    @Test("closing the manager ends a stop that is under way, on a later tick")
-    func closed() throws {
+    @Test("closing the manager, or all handles of its loop, ends a stop that is under way", arguments: [true, false])
+    func closed(isManager: Bool) throws {
         try withWorld { world throws in
             let keeper = try world.spawn("s1")
             try Processes.send(.stop, to: keeper.pid)
             let manager = try world.unownedManager()
             let result: KeeperManager.StopResult = try world.result { done in
                 manager.stopKeeper(for: "s1", completion: done)
-                manager.close()
+                if isManager { manager.close() } else { world.loop.closeHandles() }
             }
             #expect(result == .closed)
+            manager.close()
             #expect(try world.result { manager.stopKeeper(for: "s1", completion: $0) } == .closed)
             try Processes.send(.continue, to: keeper.pid)
         }
