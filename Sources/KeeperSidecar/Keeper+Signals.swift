@@ -77,8 +77,8 @@ extension Keeper {
             return
         }
         do throws(KeeperFailure) {
-            try SessionSocket.checkFree(launch.paths.socket(for: launch.session))
-            let socket = try SessionSocket(launch.session, paths: launch.paths, on: loop)
+            try SessionSocket.checkFree(launch.session, launch.paths, shown: launch.shownPaths)
+            let socket = try SessionSocket(launch.session, paths: launch.paths, shown: launch.shownPaths, on: loop)
             do throws(KeeperFailure) {
                 try listen(socket, session.forwarder)
                 try socket.publish()

@@ -50,11 +50,6 @@ final class Keeper {
     ///
     /// - Throws: what keeps it from starting.
     static func run(_ launch: KeeperLaunch) throws(KeeperFailure) -> KeeperExitStatus {
-        guard Descriptors.limit.soft >= KeeperConstants.fewestDescriptors else {
-            throw .badConfiguration(
-                "a keeper needs \(KeeperConstants.fewestDescriptors) descriptors and may have \(Descriptors.limit.soft); "
-                    + "raise the limit (ulimit -n)")
-        }
         let keeper: Keeper
         do throws(UVError) {
             let loop = try Loop()
@@ -98,8 +93,8 @@ final class Keeper {
         guard case .claiming(let attemptsLeft) = state else { return }
         do throws(KeeperFailure) {
             try SessionSocket.checkLength(launch.session, launch.shownPaths)
-            try SessionSocket.checkFree(launch.paths.socket(for: launch.session))
-            switch try SessionClaim.attempt(launch.session, paths: launch.paths) {
+            try SessionSocket.checkFree(launch.session, launch.paths, shown: launch.shownPaths)
+            switch try SessionClaim.attempt(launch.session, paths: launch.paths, shown: launch.shownPaths) {
             case .claimed(let claim): try start(claim)
             case .taken(let reason): throw .sessionTaken("another keeper holds session \(launch.session): \(reason)")
             case .contended:
@@ -117,9 +112,9 @@ final class Keeper {
     private func start(_ claim: SessionClaim) throws(KeeperFailure) {
         do throws(KeeperFailure) {
             // Again, now that no other keeper of ours can come in between: an original one has no lock.
-            try SessionSocket.checkFree(launch.paths.socket(for: launch.session))
+            try SessionSocket.checkFree(launch.session, launch.paths, shown: launch.shownPaths)
             try ChildPIDFile.removeFormer(of: launch.session, paths: launch.paths)
-            let socket = try SessionSocket(launch.session, paths: launch.paths, on: loop)
+            let socket = try SessionSocket(launch.session, paths: launch.paths, shown: launch.shownPaths, on: loop)
             launch.log.write("socket bound: \(launch.shownPaths.socket(for: launch.session))")
             do throws(KeeperFailure) {
                 try start(claim, socket)

@@ -23,6 +23,12 @@ struct KeeperLaunch {
     init(
         arguments: [String], environment: ProcessEnvironment, fileModeMask: UInt32 = 0o022,
     ) throws(KeeperFailure) {
+        let descriptors = Descriptors.limit.soft
+        guard descriptors >= KeeperConstants.fewestDescriptors else {
+            throw .badConfiguration(
+                "a keeper needs \(KeeperConstants.fewestDescriptors) descriptors and may have \(descriptors); "
+                    + "raise the limit (ulimit -n)")
+        }
         let id = try KeeperLaunch.sessionArgument(arguments)
         do throws(SessionIDError) {
             session = try SessionID(id)
@@ -45,7 +51,7 @@ struct KeeperLaunch {
             log = try KeeperLog(path: paths.log(for: session), maximumBytes: settings.logMaximumBytes)
         } catch {
             let path = shownPaths.log(for: session)
-            throw .badConfiguration("cannot open the log \(error.description(at: path))")
+            throw .badConfiguration("cannot open the log \(path): \(error.description(at: path))")
         }
     }
 
@@ -121,7 +127,7 @@ struct KeeperLaunch {
             directory = try PrivateDirectory(making: path)
             if directory.exposure == nil { try directory.enter() }
         } catch {
-            throw .badConfiguration("cannot make the sessions directory \(error.description(at: path))")
+            throw .badConfiguration("cannot make the sessions directory \(path): \(error.description(at: path))")
         }
         guard let exposure = directory.exposure else { return directory }
         throw .badConfiguration("the sessions directory \(SessionsDirectory.notPrivate(path, exposure))")

@@ -26,7 +26,10 @@ final class SessionClaim {
         self.identity = identity
     }
 
-    static func attempt(_ session: SessionID, paths: KeeperPaths) throws(KeeperFailure) -> Result {
+    /// - Parameter shown: the paths for what is said.
+    static func attempt(
+        _ session: SessionID, paths: KeeperPaths, shown: KeeperPaths,
+    ) throws(KeeperFailure) -> Result {
         let path = paths.keeperPID(for: session)
         do throws(UVError) {
             let temporary = paths.temporaryFile(for: path, random: .random(in: .min ... .max))
@@ -49,6 +52,7 @@ final class SessionClaim {
                 return try claim.replaceStale(from: temporary)
             }
         } catch {
+            let path = shown.keeperPID(for: session)
             throw .badConfiguration("cannot write the pid file \(path): \(error)\(SessionClaim.advice(error))")
         }
     }
@@ -120,7 +124,8 @@ final class SessionClaim {
     private static func advice(_ error: UVError) -> String {
         switch error {
         case .symbolicLink, .isDirectory, .invalidArgument: "; something that is no file has its name: remove it"
-        case .notPermitted, .notSupported: "; the sessions directory must be on a file system with hard links"
+        case .notPermitted, .notSupported, .notImplemented, .tooManyLinks:
+            "; the sessions directory must be on a file system with hard links"
         default: ""
         }
     }

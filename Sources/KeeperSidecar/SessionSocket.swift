@@ -7,10 +7,17 @@ final class SessionSocket {
     let listener: PipeListener
     private let temporary: String
     private let path: String
+    private let session: SessionID
+    private let paths: KeeperPaths
+    private let shown: KeeperPaths
     private var isPublished = false
     private var isRemoved = false
 
-    init(_ session: SessionID, paths: KeeperPaths, on loop: Loop) throws(KeeperFailure) {
+    /// - Parameter shown: the paths for what is said.
+    init(_ session: SessionID, paths: KeeperPaths, shown: KeeperPaths, on loop: Loop) throws(KeeperFailure) {
+        self.session = session
+        self.paths = paths
+        self.shown = shown
         path = paths.socket(for: session)
         var attempts = 8
         while true {
@@ -24,7 +31,7 @@ final class SessionSocket {
                 return
             case .failure(.addressInUse) where attempts > 0: continue
             case .failure(let error):
-                throw .badConfiguration("cannot bind a socket in the sessions directory: \(error)")
+                throw .badConfiguration("cannot bind a socket in \(shown.directory): \(error)")
             }
         }
     }
@@ -39,15 +46,18 @@ final class SessionSocket {
     }
 
     /// Throws if somebody listens on the session's socket, or if what has its name cannot be replaced.
-    static func checkFree(_ path: String) throws(KeeperFailure) {
-        switch SocketProbe(path) {
+    static func checkFree(
+        _ session: SessionID, _ paths: KeeperPaths, shown: KeeperPaths,
+    ) throws(KeeperFailure) {
+        let (real, path) = (paths.socket(for: session), shown.socket(for: session))
+        switch SocketProbe(real) {
         case .accepting(let pid):
             throw .sessionTaken("the socket \(path) is served by \(pid.map { "process \($0)" } ?? "another process")")
         case .missing, .refused: break
         case .failed(let error): throw .badConfiguration("cannot tell whether the socket \(path) is free: \(error)")
         }
         do throws(UVError) {
-            guard try Files.status(of: path, followingLinks: false).kind != .directory else {
+            guard try Files.status(of: real, followingLinks: false).kind != .directory else {
                 throw .isDirectory
             }
         } catch .noEntry {
@@ -69,13 +79,13 @@ final class SessionSocket {
                 try Files.unlink(temporary)
                 return
             } catch .exists {
-                try SessionSocket.checkFree(path)
+                try SessionSocket.checkFree(session, paths, shown: shown)
                 try removeStale()
             } catch {
-                throw .badConfiguration("cannot publish the socket \(path): \(error)")
+                throw .badConfiguration("cannot publish the socket \(shown.socket(for: session)): \(error)")
             }
         }
-        throw .sessionTaken("the socket \(path) comes back as often as it is removed")
+        throw .sessionTaken("the socket \(shown.socket(for: session)) comes back as often as it is removed")
     }
 
     /// Whether the file at the session's socket path is this one.
@@ -106,7 +116,7 @@ final class SessionSocket {
         do throws(UVError) {
             try Files.unlinkIfPresent(path)
         } catch {
-            throw .badConfiguration("cannot remove the stale socket \(path): \(error)")
+            throw .badConfiguration("cannot remove the stale socket \(shown.socket(for: session)): \(error)")
         }
     }
 

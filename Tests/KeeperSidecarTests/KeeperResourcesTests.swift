@@ -7,7 +7,7 @@ import UVLoop
     @Test("Out of descriptors, it serves those it has, does not spin, and serves the others when it can")
     func survivesDescriptorExhaustion() throws {
         try withKeeperHome { home in
-            let keeper = try home.startReady(shell: #"ulimit -n 17; exec "$@""#)
+            let keeper = try home.startReady(shell: #"ulimit -n 19; exec "$@""#)
             let clients = try (0..<200).map { _ in try KeeperClient(to: keeper.socket, on: home.loop) }
             for client in clients { client.write("one\n") }
             try home.until("all have sent") { clients.allSatisfy { $0.hasSentAll } }
@@ -30,13 +30,13 @@ import UVLoop
         }
     }
 
-    @Test("With hardly any descriptors it starts or says why not, and leaves nothing", arguments: 4...19)
+    @Test("With hardly any descriptors it starts or says why not, and leaves nothing", arguments: 4...21)
     func survivesFewDescriptors(limit: Int) throws {
         try withKeeperHome { home in
             let keeper = try home.start(shell: #"ulimit -n \#(limit); exec "$@""#)
             try home.until("it runs or has ended") { keeper.exitStatus != nil || keeper.log.contains("keeper ready") }
             if keeper.exitStatus == nil {
-                #expect(limit >= 17)
+                #expect(limit >= 19)
                 try home.send("a\n", to: keeper)
                 try keeper.send(.terminate)
                 #expect(try home.runToEnd(keeper) == .exited(code: 0))
@@ -47,7 +47,7 @@ import UVLoop
                 let isLoader = keeper.exitStatus == .exited(code: 127)
                 #expect(isExpected || isLoader, "\(keeper.exitStatus!) \(keeper.log)")
                 #expect(
-                    (keeper.log + keeper.standardError).contains("a keeper needs 17 descriptors") || isLoader,
+                    (keeper.log + keeper.standardError).contains("a keeper needs 19 descriptors") || isLoader,
                     "\(keeper.log)")
             }
             #expect(home.names.isEmpty)

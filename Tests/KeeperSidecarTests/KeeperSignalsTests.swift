@@ -74,7 +74,7 @@ import UVLoop
     func unblocks() throws {
         try withKeeperHome { home in
             let keeper = try home.startReady(
-                child: "grep ^SigBlk: /proc/$$/status >$HOME/blocked; exec cat",
+                child: "grep ^SigBlk: /proc/self/status >$HOME/blocked; exec cat",
                 shell: #"exec env --block-signal=TERM,INT,USR1,CHLD,HUP "$@""#)
             try home.until("the child has said it") { home.text("blocked")?.hasSuffix("\n") == true }
             #expect(home.text("blocked") == "SigBlk:\t0000000000000000\n")

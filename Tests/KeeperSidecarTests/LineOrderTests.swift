@@ -52,6 +52,7 @@ import UVLoop
             for number in 0..<40 { clients.append(try send("\(number)\n", home, keeper)) }
             try Processes.send(.continue, to: keeper.childPID!)
             try home.until("all are confirmed") { filler.isEnded && clients.allSatisfy { $0.isEnded } }
+            try home.until("all arrive") { home.text()!.hasSuffix("\n39\n") }
             let short = home.text()!.split(separator: "\n").filter { $0.count < 10 }.map(String.init)
             #expect(short == (0..<40).map(String.init))
         }

@@ -42,6 +42,8 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let symbolicLink = UVError(UV_ELOOP)
     /// `UV_EMFILE`: this process has no descriptors left.
     public static let tooManyOpenFiles = UVError(UV_EMFILE)
+    /// `UV_EMLINK`: the file has as many names as it can have.
+    public static let tooManyLinks = UVError(UV_EMLINK)
     /// `UV_ENAMETOOLONG`: the name is too long.
     public static let nameTooLong = UVError(UV_ENAMETOOLONG)
     /// `UV_ENFILE`: the system has no descriptors left.
