@@ -58,7 +58,7 @@ final class Ladder {
             terminate: min(times.terminate ?? .zero, other.terminate ?? .zero))
         let time = step == .endOfInput ? times.endOfInput : times.terminate
         guard step < .kill, let time else { return }
-        deadline = min(deadline, LibUV.monotonicTime + time)
+        deadline = min(deadline, LibUV.deadline(in: time))
         wait()
     }
 
@@ -75,7 +75,7 @@ final class Ladder {
         switch step {
         case .endOfInput:
             guard let time = times.endOfInput, time > .zero else { return enter(.terminate) }
-            deadline = LibUV.monotonicTime + time
+            deadline = LibUV.deadline(in: time)
             forwarder.finishInput { [weak self] in
                 guard let self, self.step == .endOfInput, onEnd != nil else { return }
                 forwarder.closeStdin()
@@ -83,10 +83,10 @@ final class Ladder {
         case .terminate:
             guard let time = times.terminate, time > .zero else { return enter(.kill) }
             forwarder.closeStdin()
-            deadline = LibUV.monotonicTime + time
+            deadline = LibUV.deadline(in: time)
             signal([.terminate, .continue])
         case .kill:
-            deadline = LibUV.monotonicTime + Ladder.killTime
+            deadline = LibUV.deadline(in: Ladder.killTime)
             // Before its stdin closes, or the log would say at random how it ended.
             signal([.kill])
             forwarder.closeStdin()

@@ -13,7 +13,7 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
 
     /// A sidecar of your choice.
     public init(_ argv: [String]) {
-        precondition(!argv.isEmpty, "a sidecar command needs an executable")
+        require(!argv.isEmpty, "a sidecar command needs an executable")
         self.argv = argv
     }
 

@@ -79,6 +79,10 @@ import UVLoop
     }
 
     @Test("for want of memory still writes what it was writing, and traps nobody") func outOfMemory() throws {
-        try expectScenario("write-without-memory")
+        // A sanitizer's allocator would end the process.
+        let options = ["ASAN", "TSAN"].map { "\($0)_OPTIONS=allocator_may_return_null=1" }
+        let helper = try siblingExecutable("uvloop-test-helper")
+        let result = try runProgram("env", options + [helper, "write-without-memory"])
+        #expect(result.status == .exited(code: 0), "\(result.output)")
     }
 }
