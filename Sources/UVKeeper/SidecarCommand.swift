@@ -89,18 +89,21 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
         guard let file = ExecutableSearch.find(argv[0], path: environment["PATH"]) else {
             throw .sidecarNotFound([argv[0].isEmpty ? "an empty name" : argv[0]])
         }
-        let kind: FileStatus.Kind
+        let status: FileStatus
         let path: String
         do throws(UVError) {
-            kind = try Files.status(of: file).kind
+            status = try Files.status(of: file)
             path = try AbsolutePath.of(file)
         } catch .noEntry {
             throw .sidecarNotFound([file])
         } catch {
             throw .file(file, error)
         }
-        guard kind != .directory else { throw .sidecarUnusable(file, "it is a directory") }
-        guard Files.isExecutable(file) else { throw .sidecarUnusable(file, "it is not an executable file") }
+        guard status.kind != .directory else { throw .sidecarUnusable(file, "it is a directory") }
+        guard Files.isExecutable(file) else {
+            let mode = String(status.permissions, radix: 8)
+            throw .sidecarUnusable(file, "it is not an executable file, its mode is \(mode)")
+        }
         return SidecarCommand([path] + argv.dropFirst())
     }
 

@@ -40,7 +40,7 @@ struct DirectoryTrial {
             try Files.makeDirectory(at: path, inheritsOwner: true)
             let status = try Files.status(of: path)
             guard status.kind == .directory else { throw .notDirectory }
-            if let exposure = status.exposure {
+            if let exposure = try PrivateDirectory(path).exposure {
                 return Doctor.Finding("directory", .failed, SessionsDirectory.notPrivate(path, exposure))
             }
             guard status.permissions & 0o077 == 0 else {

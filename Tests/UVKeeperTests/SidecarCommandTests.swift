@@ -58,7 +58,8 @@ import UVKeeper
             #expect(try world.host("find", environment: ["UVKEEPER_SIDECAR": "[]"]).first?.contains("empty") == true)
             try world.write("", to: world.path("file"))
             for (name, reason) in [
-                (world.root, "it is a directory"), (world.path("file"), "it is not an executable file"),
+                (world.root, "it is a directory"),
+                (world.path("file"), "it is not an executable file, its mode is 600"),
             ] {
                 let lines = try world.host("find", environment: ["UVKEEPER_SIDECAR": name])
                 #expect(lines == ["cannot use \(name) as the sidecar: \(reason)"])

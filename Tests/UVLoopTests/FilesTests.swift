@@ -87,17 +87,6 @@ import UVLoop
         }
     }
 
-    @Test("tell a directory that others can change") func exposure() throws {
-        try withTemporaryDirectory { directory in
-            #expect(try Files.status(of: directory).exposure == nil)
-            for (mode, isExposed) in [(0o755, false), (0o775, false), (0o777, true), (0o702, true)] as [(UInt32, Bool)]
-            {
-                try Posix.setPermissions(mode, of: directory)
-                #expect((try Files.status(of: directory).exposure != nil) == isExposed, "\(mode)")
-            }
-        }
-    }
-
     @Test("refuse a path with a zero byte instead of cutting it off") func zeroByte() throws {
         try withTemporaryDirectory { directory in
             let path = directory + "/f"

@@ -39,14 +39,6 @@ public struct FileStatus: Hashable, Sendable {
     /// Last change of its contents, since 1970-01-01 UTC.
     public let modifiedAt: Duration
 
-    /// Of a directory: how users besides this one, root and its group come to add, remove and replace files in it, in words
-    /// for an error. Nil if they do not. Owners are judged by ``Processes/trusts(userID:)``.
-    public var exposure: String? {
-        guard Processes.trusts(userID: owner) else { return "it belongs to user \(owner)" }
-        if permissions & 0o002 != 0 { return "everybody may write to it, its mode is \(String(permissions, radix: 8))" }
-        return nil
-    }
-
     /// Of an open file. Mirrors `uv_fs_fstat`.
     init(ofDescriptor descriptor: CInt) throws(UVError) {
         var request = uv_fs_t()
