@@ -77,6 +77,8 @@ import Testing
         try withWorld { world throws in
             let keeper = try world.spawn("s1")
             let child = try world.childPID("s1")
+            // Its temporary names go a moment after the others have come.
+            try world.eventually { try world.sessionFiles().count == 5 }
             // Frozen, so that it does not notice by itself.
             try Processes.send(.stop, to: keeper.pid)
             var asked: [String] = []
