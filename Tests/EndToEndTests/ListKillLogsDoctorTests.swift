@@ -219,7 +219,7 @@ import UVKeeper
             }
             for (name, words) in [
                 ("silent", "says nothing"), ("other", "says \"I am other\""), ("failing", "says \"cannot load\""),
-                ("plain", "it is not an executable file"), ("", "is a directory"),
+                ("plain", "its mode is 600"), ("", "is a directory"),
             ] {
                 let run = try CommandRun(["doctor"], home: home.home, sidecar: "\(home.home)/\(name)")
                 #expect(run.code == 1 && run.output.contains(words), "\(name): \(run)")
