@@ -4,7 +4,8 @@
 /// the keeper must have confirmed it.
 public enum WriteOutcome: Hashable, Sendable {
     /// The keeper has read the line to its end and confirmed it: by the time it did so the child's stdin pipe had taken
-    /// it. The child may still end before it reads it.
+    /// it. The child may still end before it reads it. An original keeper (`keeper.cjs`) confirms what it has in its own
+    /// memory.
     case written
     /// No keeper has received any byte of it; sending it again cannot duplicate anything.
     case refused(KeeperError)
