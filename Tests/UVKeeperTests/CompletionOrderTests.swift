@@ -94,7 +94,7 @@ final class CompletionDriver {
     private let seed: UInt64
     private let directory: String
     private var state: UInt64
-    private var pids: [Int32] = []
+    private var started: [ObjectIdentifier: DetachedProcess] = [:]
     private var processes: [DetachedProcess] = []
     private var clients: [PipeStream] = []
     private static let maximumOperations = 80
@@ -210,14 +210,14 @@ final class CompletionDriver {
         manager.spawnKeeper(
             for: "\(1000 + number(below: 3))", in: directory, readiness: readiness, deadline: deadline
         ) { _ in done() }
-        pids += manager.processes.values.map(\.pid)
+        for process in manager.processes.values { started[ObjectIdentifier(process)] = process }
     }
 
     private func detach() {
         expectNoError { () throws(SpawnError) in
             let process = try loop.spawnDetached(
                 .init(executable: chance(30) ? "true" : "sleep", arguments: ["1000"], workingDirectory: directory))
-            pids.append(process.pid)
+            started[ObjectIdentifier(process)] = process
             processes.append(process)
         }
         wait()
@@ -285,8 +285,8 @@ final class CompletionDriver {
         for (index, operation) in operations.enumerated() where operation.completions != 1 {
             Issue.record("seed \(seed): \(index), \(operation.name): \(operation.completions) completions")
         }
-        for pid in Set(pids) {
-            // Not collected, or collected and gone: no other child of this process has the number meanwhile.
+        // Whose end was not seen is not collected, and its number is its own.
+        for pid in started.values.filter(\.isRunning).map(\.pid) {
             var status: CInt = 0
             guard waitpid(pid, &status, WNOHANG) == 0 else { continue }
             expectNoError { () throws(UVError) in try Processes.send(.kill, to: pid) }
