@@ -171,7 +171,7 @@ final class LineForwarder {
     func take(_ lines: RawSpan, from client: LineClient) {
         let count = UInt64(lines.byteCount)
         if case .broken = input { return lose(client) }
-        if queue.isEmpty, child.queuedByteCount == 0 {
+        if queue.isEmpty, child.queuedByteCount == 0, hasMemory(for: lines.byteCount) {
             handed += count
             child.write(lines)
         } else if !queue.append(lines) {
@@ -189,6 +189,12 @@ final class LineForwarder {
         client.end = .max
         client.state = .held
         client.unwatch()
+    }
+
+    /// Whether what the child's pipe does not take of so many bytes can be kept: a line that is written in part must be
+    /// written whole.
+    private func hasMemory(for byteCount: Int) -> Bool {
+        byteCount <= buffer.count || child.makeRoom(forWriting: byteCount)
     }
 
     private func noteTaken() {
