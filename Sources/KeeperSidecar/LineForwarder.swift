@@ -180,6 +180,8 @@ final class LineForwarder {
         }
         enqueued += count
         client.end = max(client.end, enqueued)
+        // Nothing else wakes the queue up while the child's stream has nothing to do.
+        if !queue.isEmpty, child.queuedByteCount == 0 { loop.onNextTick { [weak self] in self?.pump() } }
         noteTaken()
         if let error = child.writeError { breakDown(error) }
     }
