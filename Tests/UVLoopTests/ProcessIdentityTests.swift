@@ -7,6 +7,11 @@ import UVLoop
         let own = try #require(ProcessIdentity(of: Processes.currentID))
         #expect(own.isRunning)
         #expect(ProcessIdentity(pid: own.pid, text: own.text) == own)
+        // Whatever the time, in the system's hundredths of a second.
+        for ticks in Int64(0)..<20_000 {
+            let text = "\(own.bootID) \(ticks * 7_310)"
+            #expect(ProcessIdentity(pid: own.pid, text: text)?.text == text)
+        }
         #expect(own.text.split(separator: " ").count == 2, "\(own.text)")
     }
 

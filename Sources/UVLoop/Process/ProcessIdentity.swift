@@ -27,7 +27,11 @@ public struct ProcessIdentity: Hashable, Sendable {
     }
 
     /// Boot and start, to be kept beside a file that has the pid: `<boot id> <milliseconds>`.
-    public var text: String { "\(bootID) \(Int64(startTime / .milliseconds(1)))" }
+    public var text: String {
+        // Exact: a quotient of durations is a Double, and may be a millisecond short.
+        let (seconds, attoseconds) = startTime.components
+        return "\(bootID) \(seconds * 1000 + attoseconds / 1_000_000_000_000_000)"
+    }
 
     /// From a pid and what ``text`` gave for it; nil for anything else.
     public init?(pid: Int32, text: String) {
