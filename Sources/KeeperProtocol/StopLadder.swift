@@ -45,7 +45,9 @@ public struct StopLadder: Hashable, Sendable {
     package var signalValue: UInt64 {
         func bits(_ step: Duration?) -> UInt64 {
             guard let step else { return 0 }
-            let milliseconds = UInt64(max(0, Int64(step / .milliseconds(1))))
+            // Exact: a quotient of durations is a Double, and may be a millisecond short.
+            let (seconds, attoseconds) = step.components
+            let milliseconds = UInt64(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
             return 1 << (StopLadder.stepBits - 1) | milliseconds
         }
         return StopLadder.mark | bits(endOfInput) << StopLadder.stepBits | bits(terminate)

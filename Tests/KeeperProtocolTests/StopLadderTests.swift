@@ -12,6 +12,14 @@ import Testing
         #expect(StopLadder(signalValue: ladder.signalValue) == ladder)
     }
 
+    @Test("every millisecond is said exactly")
+    func exact() {
+        for step in stride(from: 0, through: 3_600_000, by: 37) {
+            let ladder = StopLadder(endOfInput: .milliseconds(step), terminate: .milliseconds(step))
+            guard StopLadder(signalValue: ladder.signalValue) == ladder else { return #expect(step < 0, "\(step)") }
+        }
+    }
+
     @Test("values of other senders say nothing", arguments: [0, 1, .max, 0x5555 << 48, 42] as [UInt64])
     func foreignValue(value: UInt64) {
         #expect(StopLadder(signalValue: value) == nil)
