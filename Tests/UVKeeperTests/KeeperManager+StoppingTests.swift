@@ -57,6 +57,30 @@ import Testing
         }
     }
 
+    @Test(
+        "a keeper that is process 1 of a container is stopped from inside",
+        .enabled(if: World.isRoot, "only root can make a container"))
+    func processOne() throws {
+        try withWorld { world throws in
+            let directory = world.paths.directory
+            let probe = try world.start(["unshare", "--pid", "--fork", "--mount-proc", "true"])
+            try world.eventually { !probe.isRunning }
+            guard probe.exitStatus == .exited(code: 0) else {
+                return withKnownIssue("skipped: no containers here") { Issue.record() }
+            }
+            let script = """
+                export PI_KEEPER_SESSIONS_DIR='\(directory)' PI_KEEPER_PI_CMD='["cat"]' PI_KEEPER_PI_ARGS='[]'
+                (until test -S '\(directory)/s1.rpc.sock'; do sleep 0.01; done
+                exec '\(BuiltProducts.executable("keeper-host"))' stop '\(directory)' s1 >refused) &
+                exec '\(BuiltProducts.sidecar)' s1
+                """
+            let container = try world.start(["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", script])
+            try world.eventually { !container.isRunning }
+            #expect(container.exitStatus == .exited(code: 0), "\(world.text("refused"))")
+            #expect(try world.sessionFiles() == ["keeper-s1.log"])
+        }
+    }
+
     @Test("closing the manager, or all handles of its loop, ends a stop that is under way", arguments: [true, false])
     func closed(isManager: Bool) throws {
         try withWorld { world throws in

@@ -241,6 +241,18 @@ enum Host {
         try loop.close()
     }
 
+    /// Stops a session: sessions directory, id.
+    static func stop(_ arguments: [String]) throws {
+        let loop = try Loop()
+        let manager = try manager(arguments[0], on: loop, sidecar: "none")
+        manager.stopKeeper(for: arguments[1], ladder: .now) { result in
+            say(result)
+            manager.close()
+        }
+        loop.run()
+        try loop.close()
+    }
+
     /// Writes a line to a socket, as whoever this is.
     static func send(_ arguments: [String]) throws {
         let loop = try Loop()
