@@ -119,7 +119,7 @@ public struct KeeperSettings: Hashable, Sendable {
             return nil
         }
         // Text is text: a character that stands for a byte elsewhere is meant itself here.
-        return strings.map { RawText.string($0.utf8) }
+        return strings.map { RawText.isPlain($0) ? $0 : RawText.string(Array($0.utf8)) }
     }
 
     private static func positive(_ text: String?) -> Int? {

@@ -125,8 +125,9 @@ public final class PrivateDirectory {
             let status = try FileStatus(ofDescriptor: descriptor)
             // Sticky: what stands there can be exchanged by its own owner only, who is judged next.
             let isOpen = status.permissions & 0o002 != 0 && (isLast || status.permissions & 0o1000 == 0)
-            let mode = String(status.permissions, radix: 8)
-            let place = isLast ? "it" : "\(component), on the way to it,"
+            // In words only where there is something to say: every keeper comes this way.
+            var mode: String { String(status.permissions, radix: 8) }
+            var place: String { isLast ? "it" : "\(component), on the way to it," }
             // Whoever has the root is the system to this process, by whatever number a container shows that user.
             if component != "/", !Processes.trusts(userID: status.owner) {
                 exposure = isLast ? "it belongs to user \(status.owner)" : "\(place) belongs to user \(status.owner)"

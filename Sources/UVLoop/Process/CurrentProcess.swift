@@ -17,7 +17,7 @@ public enum CurrentProcess {
         #if os(Linux)
         numbers += [SIGPWR, SIGSTKFLT]
         // Real-time signals end a process too; the first two are the C library's own.
-        numbers += Array(34...64)
+        for number: CInt in 34...64 { numbers.append(number) }
         #endif
         for number in numbers where !handled.contains(Signal(rawValue: number)) {
             // Fails only for the C library's own.
