@@ -6,7 +6,8 @@ final class LineClient {
     enum State {
         /// More is read when the loop says that it has come.
         case reading
-        /// Nothing is read for now: the child's pipe is full, and so is the room for lines that wait.
+        /// Nothing is read for now: the child's pipe is full, and so is the room for lines that wait, or this client's share
+        /// of it.
         case paused
         /// It was read to its end; its close, which confirms its lines, waits for the child's pipe to take them.
         case finished
@@ -25,6 +26,8 @@ final class LineClient {
     var isReady = false
     /// Whether the peer has finished sending, so that an end follows what can be read now.
     var isAtEnd = false
+    /// How much of it was read since the child's pipe had last taken all its lines, or another client came.
+    var share = 0
     /// Where the last of its lines ends in all that is written to the child; 0 if none was.
     var end: UInt64 = 0
     private let poll: PollHandle

@@ -15,11 +15,12 @@ extension LineForwarder {
             case .ending, .stopped: return
             }
             // A client in the middle of a line is read on to its end: one that gives up waiting leaves no fragment then.
-            guard hasRoom || client.framer.pendingByteCount > 0 else { return pause(client) }
+            guard hasRoom(for: client) || client.framer.pendingByteCount > 0 else { return pause(client) }
             guard let length = readableLength(of: client, atMost: left) else { return }
             switch Descriptors.receive(from: client.descriptor, into: slice(length)) {
             case .bytes(let count):
                 left -= count
+                client.share += count
                 received(count, from: client)
                 // Less than there was room for: nothing waits any more, but perhaps the end.
                 if count < length, !client.isAtEnd { return keepWatching(client) }
@@ -43,6 +44,7 @@ extension LineForwarder {
     private func pause(_ client: LineClient) {
         client.state = .paused
         client.unwatch()
+        paused.append(client)
     }
 
     /// How many bytes may be read now; nil if none, and then the client has been dealt with.
@@ -51,7 +53,7 @@ extension LineForwarder {
         let length = min(limit, buffer.count, max(1, room - 1))
         guard makeRoom(length, for: client) else { return nil }
         // The last byte of the longest line, or whatever comes while there is no room, must be looked at first.
-        guard room == 1 || !hasRoom else { return length }
+        guard room == 1 || !hasRoom(for: client) else { return length }
         switch Descriptors.receive(from: client.descriptor, into: slice(length), peeking: true) {
         case .bytes(let count):
             let newline = buffer[..<count].firstIndex(of: UInt8(ascii: "\n"))

@@ -12,6 +12,9 @@ internal import UVLoop
 /// socket's buffer holds. So a client that has closed is read to its end before one that connected later, and a greedy one
 /// starves nobody. A fresh client is first read after the next wait, which has told of everything that was sent before it
 /// connected.
+///
+/// A client has as much in the queue as is read in a turn, but for the end of a line, and more only when another one comes:
+/// what it sent before that goes first. So a stream of lines goes through memory that the processor has at hand.
 final class LineForwarder {
     /// More clients than this wait in the listener's backlog.
     static let maximumClients = 4096
@@ -50,6 +53,8 @@ final class LineForwarder {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
     let refusals: NoteLimiter
     var clients: [UInt64: LineClient] = [:]
+    /// Those that are paused.
+    var paused: [LineClient] = []
     /// Those to be read in the next turn.
     private var ready: [LineClient] = []
     private var spare: [LineClient] = []
@@ -104,6 +109,9 @@ final class LineForwarder {
                 descriptor, number: lastNumber, maximumLineLength: maximumLineLength, on: loop)
             clients[client.number] = client
             watch(client)
+            // They may have closed before this one came.
+            for other in paused { other.share = 0 }
+            resumePaused()
         } catch {
             refused(error)
         }
@@ -165,7 +173,11 @@ final class LineForwarder {
     /// Bytes of lines that the child's pipe has not taken.
     var waitingByteCount: Int { queue.count + child.queuedByteCount }
 
-    var hasRoom: Bool { waitingByteCount < maximumWaitingByteCount }
+    /// Whether more of a client may be read than the end of a line.
+    func hasRoom(for client: LineClient) -> Bool {
+        if client.end <= taken { client.share = 0 }
+        return client.share < LineForwarder.turnByteCount && waitingByteCount < maximumWaitingByteCount
+    }
 
     /// Passes on whole lines of a client.
     func take(_ lines: RawSpan, from client: LineClient) {
@@ -227,12 +239,21 @@ final class LineForwarder {
             input = .stopped
             return onFlushed()
         }
-        // Not at the first free byte: each one who waits is asked then.
-        guard waitingByteCount <= maximumWaitingByteCount / 2 else { return }
-        for client in clients.values where client.state == .paused {
+        resumePaused()
+        if queue.isEmpty, paused.isEmpty { queue.releaseSpare() }
+    }
+
+    /// Reads on those that have room again.
+    private func resumePaused() {
+        // Not at the first free byte: each one that waits is asked then.
+        guard !paused.isEmpty, waitingByteCount <= maximumWaitingByteCount / 2 else { return }
+        paused.removeAll { client in
+            guard client.state == .paused else { return true }
+            guard hasRoom(for: client) else { return false }
             client.state = .reading
-            // Without a wait for news of it: it may have sent everything long ago.
+            // The client may have sent everything long ago, and then no news of it comes.
             schedule(client)
+            return true
         }
     }
 
@@ -258,6 +279,7 @@ final class LineForwarder {
             case .reading, .held, .closed: break
             }
         }
+        paused = []
         let onStdinClosed = onStdinClosed
         self.onStdinClosed = nil
         onStdinClosed?(error)

@@ -7,8 +7,12 @@ import Glibc
 #endif
 
 /// Bytes that wait for the child's pipe, in blocks: what has been written is given back at once, and nothing is moved.
+///
+/// Blocks are the system's own pages: the C library would keep the memory of a long queue for as long as a session lives.
 struct LineQueue: ~Copyable {
     private static let blockCapacity = 65536
+    /// The most blocks that are kept for the next bytes.
+    private static let spareLimit = 8
 
     private struct Block {
         let base: UnsafeMutableRawPointer
@@ -18,11 +22,24 @@ struct LineQueue: ~Copyable {
     private var blocks: [Block] = []
     /// Blocks before this one have been taken.
     private var first = 0
+    /// Blocks for the next bytes: given back and taken anew for each, memory would cost as much as the copy.
+    private var spare: [UnsafeMutableRawPointer] = []
     /// How many bytes wait.
     private(set) var count = 0
 
     deinit {
-        for block in blocks[first...] { free(block.base) }
+        for block in blocks[first...] { LineQueue.release(block.base) }
+        for base in spare { LineQueue.release(base) }
+    }
+
+    private static func allocate() -> UnsafeMutableRawPointer? {
+        let base = mmap(nil, blockCapacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | CInt(MAP_ANONYMOUS), -1, 0)
+        return base == MAP_FAILED ? nil : base
+    }
+
+    private static func release(_ base: UnsafeMutableRawPointer) {
+        // Cannot fail: it is one whole mapping.
+        _ = munmap(base, blockCapacity)
     }
 
     var isEmpty: Bool { count == 0 }
@@ -36,8 +53,8 @@ struct LineQueue: ~Copyable {
         var fresh: [Block] = []
         fresh.reserveCapacity(wanted)
         for _ in 0..<wanted {
-            guard let base = malloc(LineQueue.blockCapacity) else {
-                for block in fresh { free(block.base) }
+            guard let base = spare.popLast() ?? LineQueue.allocate() else {
+                for block in fresh { LineQueue.release(block.base) }
                 return false
             }
             fresh.append(Block(base: base))
@@ -67,11 +84,17 @@ struct LineQueue: ~Copyable {
             first = 0
         }
         body(UnsafeRawBufferPointer(start: block.base, count: block.count).bytes)
-        free(block.base)
+        if spare.count < LineQueue.spareLimit { spare.append(block.base) } else { LineQueue.release(block.base) }
+    }
+
+    /// Gives back the memory that is kept for the next bytes.
+    mutating func releaseSpare() {
+        for base in spare { LineQueue.release(base) }
+        spare = []
     }
 
     mutating func removeAll() {
-        for block in blocks[first...] { free(block.base) }
+        for block in blocks[first...] { LineQueue.release(block.base) }
         blocks = []
         first = 0
         count = 0

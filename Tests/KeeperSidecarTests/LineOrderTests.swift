@@ -33,28 +33,41 @@ import UVLoop
         }
     }
 
-    @Test("Beyond the bound, too: who came first is read first when there is room again")
+    @Test("Beyond the bound, too: who came first is read first when there is room again, and memory is given back")
     func keepsOrderBeyondBound() throws {
         try withKeeperHome { home in
-            // Two of the longest lines are the bound then, but never less than 32 MiB.
             let keeper = try home.startReady(child: Self.slow)
-            let filler = try KeeperClient(to: keeper.socket, on: home.loop)
-            let fill = [UInt8](repeating: UInt8(ascii: "f"), count: (1 << 20) - 1) + [0x0A]
-            for _ in 0..<34 { filler.write(fill) }
-            var last: UInt64 = .max
-            try home.until("it waits") {
-                try home.run(for: .milliseconds(50))
-                defer { last = filler.sentByteCount }
-                return last == filler.sentByteCount && last > 30 << 20
-            }
-            filler.finish()
+            let before = keeper.figures.memory?.own ?? 0
             var clients: [KeeperClient] = []
-            for number in 0..<40 { clients.append(try send("\(number)\n", home, keeper)) }
+            // A mebibyte each, more than the keeper holds for the child; the socket's buffer holds less than one.
+            for number in 0..<40 {
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                client.write([UInt8](repeating: UInt8(ascii: "f"), count: 1 << 20) + Array(" \(number)\n".utf8))
+                client.finish()
+                clients.append(client)
+                // Whole, while there is room: a client in the middle of a line is read on.
+                if number < 33 { try home.until("it is read") { client.hasSentAll } }
+            }
+            var last: UInt64 = 0
+            try home.until("the others wait") {
+                try home.run(for: .milliseconds(50))
+                defer { last = clients.reduce(0) { $0 + $1.sentByteCount } }
+                return last == clients.reduce(0) { $0 + $1.sentByteCount } && last > 32 << 20
+            }
+            #expect(last < 39 << 20)
+            for number in 40..<80 { clients.append(try send("\(number)\n", home, keeper)) }
             try Processes.send(.continue, to: keeper.childPID!)
-            try home.until("all are confirmed") { filler.isEnded && clients.allSatisfy { $0.isEnded } }
-            try home.until("all arrive") { home.text()!.hasSuffix("\n39\n") }
-            let short = home.text()!.split(separator: "\n").filter { $0.count < 10 }.map(String.init)
-            #expect(short == (0..<40).map(String.init))
+            try home.until("all are confirmed") { clients.allSatisfy { $0.isEnded } }
+            #expect(clients.allSatisfy { $0.error == nil })
+            try home.until("all arrive") { home.bytes()!.suffix(4) == Array("\n79\n".utf8)[...] }
+            let order = home.bytes()!.split(separator: 0x0A).map {
+                Int(String(decoding: $0.suffix(2).filter { $0 != 0x20 }, as: UTF8.self))
+            }
+            #expect(order == (0..<80).map { $0 })
+            guard before > 0 else { return }
+            try home.until("the memory is given back") {
+                keeper.figures.memory!.own < before + KeeperMemory.slack(2 << 10)
+            }
         }
     }
 
