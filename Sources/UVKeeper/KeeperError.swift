@@ -96,7 +96,8 @@ extension KeeperError: CustomStringConvertible {
         case .sessionTaken(let session, let pid):
             "session \(session) has a keeper already\(pid.map { ", process \($0)" } ?? ""); kill it first, or use it"
         case .keeperEnded(let status, let log):
-            "the keeper \(status) before its session was ready"
+            "the keeper \(status) "
+                + (log.contains { $0.contains("] keeper ready: ") } ? "right after its start" : "before its session was ready")
                 + (log.isEmpty ? "" : "; its log ends:\n  " + log.joined(separator: "\n  "))
         case .notAKeeper(let sidecar, let status):
             "the sidecar \(sidecar) \(status) and has written no log of the session: is it a keeper? If it is a script around "

@@ -139,7 +139,7 @@ func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: Pro
     @Test("that is not referenced lets the run return", arguments: [false, true]) func unref(usesLibuv: Bool) throws {
         let loop = try Loop()
         var status: ProcessExit?
-        let child = try ChildProcess(shell("sleep 1000", usesLibuv: usesLibuv), on: loop) { status = $1 }
+        let child = try ChildProcess(shell("exec sleep 1000", usesLibuv: usesLibuv), on: loop) { status = $1 }
         child.unref()
         #expect(!loop.run())
         child.ref()

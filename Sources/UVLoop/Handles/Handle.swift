@@ -161,6 +161,9 @@ public class Handle {
         return false
     }
 
+    /// The name of the type for people: of a handle inside another type, that one's.
+    var publicName: String { "\(type(of: self))" }
+
     /// For subclasses: called once, before libuv is told to close the handle.
     func willClose() {}
 

@@ -187,7 +187,7 @@ public final class Loop {
         let open = openHandles
         guard open.isEmpty, ticker.isEmpty, raw.pointee.active_reqs.count == 0 else {
             throw LoopStillOpen(
-                handles: open.map { "\(type(of: $0))\($0.isClosing ? " (closing)" : $0.isActive ? " (active)" : "")" },
+                handles: open.map { "\($0.publicName)\($0.isClosing ? " (closing)" : $0.isActive ? " (active)" : "")" },
                 requests: Int(raw.pointee.active_reqs.count),
                 waitingCallbacks: ticker.count,
             )

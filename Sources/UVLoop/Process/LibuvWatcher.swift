@@ -36,6 +36,8 @@ final class LibuvWatcher: Handle, ChildWatcher {
         try check(uv_process_kill(raw.process, signal.rawValue))
     }
 
+    override var publicName: String { "ChildProcess" }
+
     override func willClose() { onExit = nil }
 
     private static func spawn(

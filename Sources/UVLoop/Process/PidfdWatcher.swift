@@ -71,6 +71,8 @@ final class PidfdWatcher: Handle, ChildWatcher {
         return poll(&entry, 1, 0) > 0
     }
 
+    override var publicName: String { "ChildProcess" }
+
     override func willClose() {
         onExit = nil
         retry?.close()
