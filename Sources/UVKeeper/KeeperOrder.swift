@@ -36,6 +36,11 @@ struct KeeperOrder {
         try setCommand(command, arguments ?? (command == nil ? nil : []))
         if let capturesOutput { self.environment[KeeperVariable.captureOutput] = capturesOutput ? "1" : nil }
         setDirectory(sessionsDirectory)
+        // A fully static keeper's runtime looks for its own file there before its main, and aborts without; this spares it
+        // the look.
+        if sidecar.isOurs, !Files.exists("/proc/self/exe"), self.environment["SWIFT_ROOT"] == nil {
+            self.environment["SWIFT_ROOT"] = "/"
+        }
         // The sessions directory is made if it is missing.
         if workingDirectory != sessionsDirectory { try checkDirectory() }
         try checkCommand(command)
