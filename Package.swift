@@ -106,7 +106,7 @@ let package = Package(
         .testTarget(
             name: "StressTests",
             dependencies: [
-                "UVKeeper", "TestSupport", "uvkeeper-stress",
+                "UVKeeper", "KeeperSidecar", "TestSupport", "uvkeeper-stress",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings,

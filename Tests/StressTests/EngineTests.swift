@@ -1,3 +1,4 @@
+import KeeperSidecar
 import TestSupport
 import Testing
 import UVKeeper
@@ -66,6 +67,8 @@ import UVKeeper
     private func withEngine(
         drainLimit: Duration, listeningOn loop: Loop? = nil, _ body: (Engine, PipeListener) throws -> Void,
     ) throws {
+        // As the harness's main does: an engine wants to be its own sidecar, though none of these starts one.
+        KeeperSidecar.runIfRequested(arguments: [])
         try withTemporaryDirectory { directory in
             var settings = LoadSettings()
             (settings.sessions, settings.writers, settings.linesPerWriter) = (1, 1, 5)

@@ -125,9 +125,10 @@ extension FaultInjector {
     }
 
     private func checkRemoved(_ prefix: String, since begun: UInt64) {
-        // What the discovery of a server was removing when that was killed stays; the end of the run shows whether another
-        // removes it.
-        guard !engine.faults.contains(where: { $0.kind == .serverKilled && $0.end ?? .max >= begun }),
+        // Files that the discovery of a server was removing when that was killed, or stopped within a race, stay; the end of
+        // the run shows whether another removes them.
+        let interrupts: [FaultRecord.Kind] = [.serverKilled, .discoveryRace]
+        guard !engine.faults.contains(where: { interrupts.contains($0.kind) && $0.end ?? .max >= begun }),
             !wasExhausted(since: begun)
         else { return }
         do throws(UVError) {
