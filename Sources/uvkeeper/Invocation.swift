@@ -1,19 +1,31 @@
 import ArgumentParser
+import UVKeeper
 
 /// The command line as it was given, and as the parser is to have it: what a user wants sent must never be taken for an
 /// option, and no option for a line.
 struct Invocation {
+    /// This process's.
+    static let current = Invocation(Array(ProgramArguments.current.dropFirst()))
+
     let arguments: [String]
+    /// The arguments of the command that a session is started with. They go past the parser, which takes time that grows
+    /// with the square of their number.
+    let commandArguments: [String]
 
     /// - Parameter given: the arguments after the program's name.
     init(_ given: [String]) {
         let (options, rest) = Invocation.leadingOptions(of: given, Invocation.shared)
         guard let subcommand = rest.first, UVKeeperCommand.subcommandNames.contains(subcommand) else {
             arguments = given
+            commandArguments = []
             return
         }
-        let arguments = options + rest.dropFirst()
-        self.arguments = [subcommand] + (subcommand == SendCommand.name ? Invocation.send(arguments) : arguments)
+        let all = options + rest.dropFirst()
+        let isSpawn = subcommand == SpawnCommand.name
+        // The terminator and the executable stay.
+        let end = isSpawn ? all.firstIndex(of: "--").map { min($0 + 2, all.count) } ?? all.count : all.count
+        commandArguments = Array(all[end...])
+        self.arguments = [subcommand] + (subcommand == SendCommand.name ? Invocation.send(all) : Array(all[..<end]))
     }
 
     /// Whether one argument asks for words about the program; a parser takes any cluster of letters with an `h` in it for

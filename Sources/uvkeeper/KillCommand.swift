@@ -139,16 +139,43 @@ struct KillCommand: ParsableCommand {
                 )
             case .stillServed: ("still-served", false, "its keeper has ended, and something else serves its socket")
             case .failed(let error): ("failed", false, "\(error)")
-            case .notPermitted: ("not-permitted", false, "not signalled: it is somebody else's, or no keeper for sure")
+            case .notPermitted:
+                ("not-permitted", false, "not signalled: \(KillCommand.notPermitted(status))")
             case .closed: ("closed", false, "given up before it had ended")
             }
         if shared.json {
-            Output.json(["session": session, "result": name])
+            Output.json(KillRecord(session: session, result: name, reason: isDone ? nil : text, result))
         } else if isDone {
             Output.line("session \(session): \(text)")
         } else {
             Output.error("session \(session): \(text)")
         }
         return isDone
+    }
+
+    /// Whose it is that may not be signalled.
+    private static func notPermitted(_ status: KeeperStatus?) -> String {
+        guard let status, status.state == .stale, let child = status.childPID else {
+            return "it is somebody else's, or no keeper for sure"
+        }
+        let name = ProcessDetails.name(of: child).map { " (\($0))" } ?? ""
+        return "its keeper is dead, and the child that it has left, \(child)\(name), is somebody else's"
+    }
+}
+
+/// What became of a session that was to be ended, as JSON.
+private struct KillRecord: Encodable {
+    var session: String
+    var result: String
+    /// Why it was not ended.
+    var reason: String?
+    /// The processes that live on.
+    var survivors: [Int32]?
+
+    init(session: String, result: String, reason: String?, _ stopped: KeeperManager.StopResult) {
+        self.session = session
+        self.result = result
+        self.reason = reason
+        if case .survived(let processes) = stopped { survivors = processes.map(\.pid) }
     }
 }

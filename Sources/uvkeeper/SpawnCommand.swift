@@ -3,8 +3,10 @@ import KeeperProtocol
 import UVKeeper
 
 struct SpawnCommand: ParsableCommand {
+    static let name = "spawn"
+
     static let configuration = CommandConfiguration(
-        commandName: "spawn",
+        commandName: name,
         abstract: "Start a session: a keeper, and the command as its child.",
         discussion: """
             The command's stdin is the session: what is sent to it arrives there, line by line. Its output is discarded, \
@@ -77,7 +79,7 @@ struct SpawnCommand: ParsableCommand {
                 in: cwd ?? ".",
                 environment: environment,
                 command: [command[0]],
-                arguments: Array(command.dropFirst()),
+                arguments: command.dropFirst() + Invocation.current.commandArguments,
                 capturesOutput: captureOutput ? true : nil,
                 readiness: noWait ? .started : .settled,
                 deadline: .seconds(timeout),

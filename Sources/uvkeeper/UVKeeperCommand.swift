@@ -36,10 +36,12 @@ struct UVKeeperCommand: ParsableCommand {
         do throws(UVError) {
             // A reader that has gone is an error of the write; what was done is told by the status all the same.
             try Signal.brokenPipe.ignore()
+            // The same for a limit on the size of files; whatever is started gets the default back.
+            try Signal.fileSizeExceeded.ignore()
         } catch {
-            preconditionFailure("SIGPIPE can be ignored: \(error)")
+            preconditionFailure("both can be ignored: \(error)")
         }
-        let invocation = Invocation(Array(ProgramArguments.current.dropFirst()))
+        let invocation = Invocation.current
         guard !invocation.arguments.isEmpty else {
             end(invocation, ValidationError("There is no subcommand"), helpMessage() + "\n")
         }

@@ -18,12 +18,18 @@ struct CommandRun {
     var lines: [String] { output.split(separator: "\n").map(String.init) }
 
     /// Runs the command to its end with these bytes on stdin.
-    init(_ arguments: [String], stdin: [UInt8] = [], home: String, sidecar: String? = nil) throws {
+    ///
+    /// - Parameter shell: what `/bin/sh -c` runs instead; `"$@"` in it is the command.
+    init(
+        _ arguments: [String], stdin: [UInt8] = [], home: String, sidecar: String? = nil, shell: String? = nil,
+    ) throws {
         var environment = ProcessEnvironment.current
         environment["PI_DASHBOARD_HOME"] = home
         environment["UVKEEPER_SIDECAR"] = sidecar ?? BuiltProducts.sidecar
+        let command = BuiltProducts.executable("uvkeeper")
         let configuration = ChildProcess.Configuration(
-            executable: BuiltProducts.executable("uvkeeper"), arguments: arguments, environment: environment,
+            executable: shell == nil ? command : "/bin/sh",
+            arguments: shell.map { ["-c", $0, "sh", command] + arguments } ?? arguments, environment: environment,
             stdio: [.pipe, .pipe, .pipe])
         final class Collected {
             var status = ProcessExit.unknown

@@ -92,6 +92,30 @@ import UVKeeper
         }
     }
 
+    @Test(
+        "kill names who cannot be killed, as JSON too, and names the child again when its keeper is dead",
+        .enabled(if: Posix.isRoot, "only root can make a program that another user cannot kill"))
+    func namesSurvivors() throws {
+        try CommandHome.with { home in
+            let rooted = home.home + "/rooted"
+            let prepare = "install -m 4755 '\(BuiltProducts.executable("keeper-host"))' '\(rooted)'; "
+            let drop =
+                "chown 65534 '\(home.home)'; chmod 755 '\(home.home)'; "
+                + "exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\""
+            let spawn = ["spawn", "s", "--json", "--", rooted, "rooted"]
+            let spawned = try CommandRun(spawn, home: home.home, shell: prepare + drop)
+            let child = try #require(home.number("childPID", in: spawned.output), "\(spawned)")
+            try home.eventually("it is root's") { ProcessDetails.arguments(of: child)?.first == rooted }
+            let run = try CommandRun(["kill", "s", "--now", "--json"], home: home.home, shell: drop)
+            #expect(run.code == 1 && run.output.contains(#""survivors":[\#(child)]"#), "\(run)")
+            #expect(run.output.contains("\(child) (rooted)"), "\(run)")
+            let again = try CommandRun(["kill", "s"], home: home.home, shell: drop)
+            #expect(again.code == 1 && again.errors.contains("\(child) (rooted), is somebody else's"), "\(again)")
+            #expect(try home.run("kill", "s").code == 0)
+            #expect(Processes.liveness(of: child) == .gone)
+        }
+    }
+
     @Test("a keeper that has lost its pid file is listed, and ended with the others") func lostPIDFile() throws {
         try CommandHome.with { home in
             let spawned = try home.run("spawn", "s", "--json", "--", "cat")

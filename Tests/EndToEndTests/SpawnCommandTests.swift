@@ -28,6 +28,30 @@ import UVKeeper
         }
     }
 
+    @Test("a command with very many arguments starts as soon as another, and gets them all") func manyArguments() throws
+    {
+        try CommandHome.with { home in
+            let many = (0..<60_000).map { String($0) }
+            let script = "echo $# $1 >$HOME_OF_TEST/got; exec cat"
+            let run = try home.run(
+                ["spawn", "s", "--env", "HOME_OF_TEST=\(home.home)", "--", "sh", "-c", script, "sh", "--"] + many)
+            #expect(run.code == 0, "\(run.code ?? -1) \(run.errors.prefix(1000))")
+            try home.eventually("they have come") { try home.contents(of: "got") == "60001 --\n" }
+        }
+    }
+
+    @Test("under a limit on the size of files it says why it cannot, and is not ended by a signal") func fileSizeLimit()
+        throws
+    {
+        try CommandHome.with { home in
+            let script = "trap '' XFSZ; ulimit -f 0; trap - XFSZ; exec \"$@\""
+            for arguments in [["spawn", "s", "--", "cat"], ["doctor"]] {
+                let run = try CommandRun(arguments, home: home.home, shell: script)
+                #expect(run.code == 1 && (run.output + run.errors).contains("EFBIG"), "\(run)")
+            }
+        }
+    }
+
     @Test("reports a command that fails at once, with the log's end") func failsAtOnce() throws {
         try CommandHome.with { home in
             let exits = try home.run("spawn", "s", "--", "sh", "-c", "exit 3")

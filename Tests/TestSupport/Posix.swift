@@ -58,6 +58,9 @@ public enum Posix {
         #endif
     }
 
+    /// Whether this process may do everything.
+    public static var isRoot: Bool { geteuid() == 0 }
+
     private static func check(_ result: CInt) throws {
         if result != 0 { throw UVError(rawValue: -errno) }
     }
