@@ -28,6 +28,8 @@ final class LineClient {
     var isAtEnd = false
     /// How much of it was read since the child's pipe had last taken all its lines, or another client came.
     var share = 0
+    /// How much of it has been read since it was found closed after a pause; nil if it was not.
+    var readAfterGivingUp: Int?
     /// Where the last of its lines ends in all that is written to the child; 0 if none was.
     var end: UInt64 = 0
     private let poll: PollHandle
@@ -65,6 +67,25 @@ final class LineClient {
         isWatched = false
         poll.stop()
     }
+
+    /// Reads on after a pause, in which the peer may have closed.
+    func resume() {
+        state = .reading
+        if readAfterGivingUp == nil, Descriptors.isBroken(descriptor) { readAfterGivingUp = 0 }
+    }
+
+    /// Whether the peer gave up in the middle of a line. It closed while nothing was read, and left a full buffer: with
+    /// room in it, it would not have had to wait. So what is left of its last line is a fragment, and not a line whose
+    /// newline is missing.
+    var hasGivenUp: Bool {
+        guard let readAfterGivingUp else { return false }
+        return readAfterGivingUp >= LineClient.fullBuffer && framer.pendingByteCount >= LineClient.longPiece
+    }
+
+    /// A socket's buffer that has so many bytes may be full; by default it holds 208 KiB, with all that belongs to them.
+    private static let fullBuffer = 131_072
+    /// A system takes a write that does not fit in pieces no smaller than this.
+    private static let longPiece = 32768
 
     /// Closes the connection: with anything unread a reset for the peer, else a clean end.
     func close() {

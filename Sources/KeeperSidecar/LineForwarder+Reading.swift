@@ -67,6 +67,7 @@ extension LineForwarder {
     }
 
     private func received(_ count: Int, from client: LineClient) {
+        if let read = client.readAfterGivingUp { client.readAfterGivingUp = read + count }
         let before = client.framer.pendingByteCount
         let bytes = UnsafeRawBufferPointer(slice(count)).bytes
         let isAccepted = client.framer.append(bytes) { lines in take(lines, from: client) }
@@ -78,6 +79,10 @@ extension LineForwarder {
 
     private func ended(_ client: LineClient) {
         let pending = client.framer.pendingByteCount
+        if client.hasGivenUp {
+            drops.note("a client gave up after \(pending) bytes of a line, which waited too long to be read")
+            return drop(client)
+        }
         client.framer.finish { line in take(line, from: client) }
         pendingByteCount += client.framer.pendingByteCount - pending
         client.unwatch()

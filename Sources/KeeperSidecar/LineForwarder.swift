@@ -250,7 +250,7 @@ final class LineForwarder {
         paused.removeAll { client in
             guard client.state == .paused else { return true }
             guard hasRoom(for: client) else { return false }
-            client.state = .reading
+            client.resume()
             // The client may have sent everything long ago, and then no news of it comes.
             schedule(client)
             return true

@@ -33,17 +33,46 @@ import UVLoop
         }
     }
 
+    @Test("Beyond the bound a client that gives up leaves no fragment, and one that has finished leaves its last line")
+    func dropsFragmentBeyondBound() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: Self.slow)
+            let fillers = try fill(home, keeper)
+            let early = try send("early", home, keeper)
+            for _ in 0..<3 {
+                let impatient = try KeeperClient(to: keeper.socket, on: home.loop)
+                impatient.write("whole\n" + String(repeating: "B", count: 900_000) + "\n")
+                try home.until("its buffer is full") { impatient.sentByteCount > 150_000 }
+                impatient.close()
+            }
+            // Nearly as much, and all of it.
+            let late = try KeeperClient(to: keeper.socket, on: home.loop)
+            late.write(String(repeating: "L", count: 100_000))
+            try home.until("it is sent") { late.hasSentAll }
+            late.close()
+            let last = try send("last\n", home, keeper)
+            try Processes.send(.continue, to: keeper.childPID!)
+            try home.until("all are confirmed") { fillers.allSatisfy { $0.isEnded } && early.isEnded && last.isEnded }
+            try home.until("all arrive") { home.text()!.hasSuffix("\nlast\n") }
+            let lines = home.text()!.split(separator: "\n").filter { !$0.hasPrefix("f") }
+            #expect(lines.map(\.count) == [5, 5, 5, 5, 100_000, 4])
+            #expect(keeper.log.contains("drop line: a client gave up after"))
+        }
+    }
+
+    /// Clients with more lines than the keeper holds for the child; each fits the socket's buffer, so that all is sent.
+    private func fill(_ home: KeeperHome, _ keeper: KeeperProcess) throws -> [KeeperClient] {
+        let line = String(repeating: "f", count: 150_000)
+        return try (0..<260).map { try send("\(line) \($0)\n", home, keeper) }
+    }
+
     @Test("Beyond the bound, too: who came first is read first when there is room again, and memory is given back")
     func keepsOrderBeyondBound() throws {
         try withKeeperHome { home in
             let keeper = try home.startReady(child: Self.slow)
             let before = keeper.figures.memory?.own ?? 0
-            var clients: [KeeperClient] = []
-            // More than the keeper holds for the child; each of them fits the socket's buffer, so that all can be sent.
-            let fill = String(repeating: "f", count: 150_000)
-            for number in 0..<300 {
-                clients.append(try send(number < 260 ? "\(fill) \(number)\n" : "\(number)\n", home, keeper))
-            }
+            var clients = try fill(home, keeper)
+            for number in 260..<300 { clients.append(try send("\(number)\n", home, keeper)) }
             #expect(keeper.figures.memory.map { $0.own < before + KeeperMemory.slack(36 << 10) } ?? true)
             try Processes.send(.continue, to: keeper.childPID!)
             try home.until("all are confirmed") { clients.allSatisfy { $0.isEnded } }
