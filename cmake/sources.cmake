@@ -145,6 +145,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/NoteLimiter.swift
     Sources/KeeperSidecar/SessionClaim.swift
     Sources/KeeperSidecar/SessionSocket.swift
+    Sources/KeeperSidecar/SpareDescriptor.swift
 )
 
 set(uvkeeper-sidecar_SOURCES

@@ -51,9 +51,10 @@ extension Keeper {
         if isEarly {
             launch.log.write("pi ended within its crash window\(hint(exit))")
         }
+        spareDescriptors = []
         let left = Ladder.processes(session.child)
         if !left.isEmpty {
-            let names = left.prefix(16).map { Ladder.name(of: $0.pid) }.joined(separator: ", ")
+            let names = left.prefix(16).map { Ladder.name(of: $0) }.joined(separator: ", ")
             let more = left.count > 16 ? " and \(left.count - 16) more" : ""
             launch.log.write("pi left \(left.count) process\(left.count == 1 ? "" : "es") behind: \(names)\(more)")
         }
@@ -78,12 +79,13 @@ extension Keeper {
     /// Takes the session down in order: no new clients, then its processes, step by step.
     func end(_ session: Session, _ ending: Ending, _ times: StopLadder) {
         timer.stop()
+        spareDescriptors = []
         session.socket.remove(log: launch.log)
         let ladder = Ladder(times, forwarder: session.forwarder, child: session.child, timer: timer, log: launch.log)
         state = .stopping(session, ladder, ending)
         ladder.start { [unowned self] survivors in
             for process in survivors {
-                launch.log.write("process \(Ladder.name(of: process.pid)) does not end although killed")
+                launch.log.write("process \(Ladder.name(of: process)) does not end although killed")
             }
             complete(session, ending, survivors: survivors)
         }
@@ -91,14 +93,17 @@ extension Keeper {
         loop.onNextTick { ladder.processEnded() }
     }
 
-    private func complete(_ session: Session, _ ending: Ending, survivors: [ProcessDescriptor] = []) {
+    private func complete(_ session: Session, _ ending: Ending, survivors: [Int32] = []) {
         session.socket.remove(log: launch.log)
+        if !ProcessTree.isEmpty, !ProcessTree.isVisible {
+            launch.log.write("pi left processes behind that live on; there is no /proc to find them by")
+        }
         let forwarder = session.forwarder
         let isComplete = forwarder.confirmTaken()
         forwarder.stop()
         forwarder.closeStdin()
         // A child that cannot be ended stays named, and keeps others from starting beside it.
-        let hasSurvived = survivors.contains { $0.pid == session.child.pid }
+        let hasSurvived = survivors.contains(session.child.pid)
         if session.claim.holds, !hasSurvived { remove(session.childPIDFile) }
         session.child.close()
         release(session.claim, isComplete: isComplete)

@@ -44,6 +44,8 @@ final class Keeper {
     let timer: TimerHandle
     var rotation: TimerHandle?
     var signals: [Handle] = []
+    /// Kept back from clients, and closed when the session ends: its processes are found and held by descriptors.
+    var spareDescriptors: [SpareDescriptor] = []
     var state = State.claiming(attemptsLeft: Keeper.claimAttempts)
 
     /// Keeps the session until it ends.
@@ -151,6 +153,7 @@ final class Keeper {
         launch.log.takeOver()
         state = .running(session)
         raiseDescriptorLimit()
+        spareDescriptors = SpareDescriptor.some()
         startTimers()
     }
 

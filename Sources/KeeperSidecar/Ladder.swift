@@ -28,7 +28,7 @@ final class Ladder {
     private var times: StopLadder
     /// When the present step is over.
     private var deadline = Duration.zero
-    private var onEnd: (([ProcessDescriptor]) -> Void)?
+    private var onEnd: (([Int32]) -> Void)?
     /// Who could not be signalled, so that each is told once.
     private var refused: Set<Int32> = []
 
@@ -46,7 +46,7 @@ final class Ladder {
     }
 
     /// Begins with the first step; `onEnd` runs once, on a later tick, with those that live on although they were killed.
-    func start(_ onEnd: @escaping ([ProcessDescriptor]) -> Void) {
+    func start(_ onEnd: @escaping ([Int32]) -> Void) {
         self.onEnd = onEnd
         enter(step)
     }
@@ -111,7 +111,7 @@ final class Ladder {
         wait()
     }
 
-    private func end(_ survivors: [ProcessDescriptor]) {
+    private func end(_ survivors: [Int32]) {
         guard let onEnd else { return }
         self.onEnd = nil
         timer.stop()
@@ -119,7 +119,7 @@ final class Ladder {
     }
 
     private func signal(_ signals: [Signal]) {
-        for process in Ladder.processes(child) {
+        Ladder.visit(child) { process in
             for signal in signals {
                 do throws(UVError) {
                     try process.send(signal)
@@ -134,16 +134,26 @@ final class Ladder {
     // MARK: Who belongs to the session
 
     /// Every process of the session that runs.
-    static func processes(_ child: ChildProcess) -> [ProcessDescriptor] {
-        var processes = ProcessTree.descendants(leavingOut: KeeperProcesses.contain)
+    static func processes(_ child: ChildProcess) -> [Int32] {
+        var processes: [Int32] = []
+        visit(child) { processes.append($0.pid) }
+        return processes
+    }
+
+    /// One after the other, since descriptors may be few.
+    private static func visit(_ child: ChildProcess, _ body: (ProcessDescriptor) -> Void) {
+        var hasVisitedChild = false
+        ProcessTree.visit(leavingOut: KeeperProcesses.contain) { process in
+            hasVisitedChild = hasVisitedChild || process.pid == child.pid
+            body(process)
+        }
         // Where the system does not show processes, this one is known all the same.
-        guard child.isRunning, !processes.contains(where: { $0.pid == child.pid }) else { return processes }
+        guard child.isRunning, !hasVisitedChild else { return }
         do throws(UVError) {
-            processes.append(try ProcessDescriptor(of: child.pid))
+            body(try ProcessDescriptor(of: child.pid))
         } catch {
             // It has ended a moment ago, or there is no descriptor to hold it by: the next round looks again.
         }
-        return processes
     }
 
     /// Whether all have ended; one that has, and whose end the loop has not told yet, counts as there.

@@ -182,4 +182,37 @@ import UVLoop
             #expect(keeper.exitStatus == nil)
         }
     }
+
+    @Test("With every descriptor taken by a client, what a child leaves behind is still found and ended")
+    func findsWithoutDescriptors() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "for i in 1 2 3 4 5; do setsid sh -c 'echo $$ >$HOME/'$i'; exec sleep 1000' & done; read line",
+                settings: ["PI_KEEPER_SWEEP": "1"], shell: #"ulimit -n 40; exec "$@""#)
+            let pids = try pids(home, ["1", "2", "3", "4", "5"])
+            try home.until("it is ready") { keeper.log.contains("keeper ready") }
+            let clients = try (0..<80).map { _ in try KeeperClient(to: keeper.socket, on: home.loop) }
+            try home.until("no descriptor is left") { keeper.log.contains("cannot accept clients for now: EMFILE") }
+            clients[0].write("end\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.log.contains("pi left 5 processes behind: "), "\(keeper.log)")
+            #expect(pids.allSatisfy(isGone))
+        }
+    }
+
+    @Test("SIGTERM reaches every process of a session that has more of them than the keeper may have descriptors")
+    func terminatesMany() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "i=0; while [ $i -lt 60 ]; do "
+                    + "sh -c \"trap 'echo x >>\\$HOME/saved; exit' TERM; echo x >>\\$HOME/ready; while :; do sleep 0.05; done\" & "
+                    + "i=$((i + 1)); done; trap '' TERM; wait; wait; while :; do sleep 0.05; done",
+                settings: ["PI_KEEPER_STOP_TERM_MS": Self.longTime], shell: #"ulimit -n 40; exec "$@""#)
+            try home.until("all run") { home.text("ready")?.count == 120 }
+            try keeper.send(.terminate)
+            try home.until("all have saved") { home.text("saved")?.count == 120 }
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+        }
+    }
 }

@@ -46,24 +46,37 @@ public enum ProcessTree {
         leavingOut isApart: (Int32) -> Bool = { _ in false },
     ) -> [ProcessDescriptor] {
         var found: [ProcessDescriptor] = []
+        visit(of: root, leavingOut: isApart) { found.append($0) }
+        return found
+    }
+
+    /// The same one by one, each held fast during its visit, with two descriptors in all. What a process has started is
+    /// looked up before its visit, which may end it.
+    public static func visit(
+        of root: Int32? = nil,
+        leavingOut isApart: (Int32) -> Bool = { _ in false },
+        _ body: (ProcessDescriptor) -> Void,
+    ) {
         let root = root ?? Processes.currentID
         var seen: Set<Int32> = [root]
-        var parents = [root]
-        let all = children(of: root) == nil ? everyChild() : nil
-        while let parent = parents.popLast() {
-            for pid in all.map({ $0[parent] ?? [] }) ?? children(of: parent) ?? [] where seen.insert(pid).inserted {
+        var parents = [(pid: root, children: children(of: root))]
+        let all = parents[0].children == nil ? everyChild() : nil
+        while let (parent, children) = parents.popLast() {
+            for pid in all.map({ $0[parent] ?? [] }) ?? children ?? [] where seen.insert(pid).inserted {
                 // The number may have become another process's between the look and the hold, so its parent is asked for
                 // once more. Adopted meanwhile: the root is it.
                 guard let process = hold(pid), let details = ProcessDetails(of: pid), !details.isZombie,
                     details.parent == parent || details.parent == root, !process.hasEnded
                 else { continue }
                 if details.session == pid, isApart(pid) { continue }
-                found.append(process)
-                parents.append(pid)
+                parents.append((pid, all == nil ? self.children(of: pid) : nil))
+                body(process)
             }
         }
-        return found
     }
+
+    /// Whether the system shows processes at all.
+    public static var isVisible: Bool { ProcessDetails(of: Processes.currentID) != nil }
 
     /// Every process of the sessions that these processes lead, themselves left out, by session, each held fast: with those
     /// whose parents have ended, which are below nobody's any more. One look at every process of the system.
