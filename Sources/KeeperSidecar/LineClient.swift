@@ -24,7 +24,7 @@ final class LineClient {
     var state = State.reading
     /// Whether it is to be read in this turn.
     var isReady = false
-    /// Whether the peer has finished sending, so that an end follows what can be read now.
+    /// Whether the peer has finished sending, or may have, so that an end follows what can be read now.
     var isAtEnd = false
     /// How much of it was read since the child's pipe had last taken all its lines, or another client came.
     var share = 0
@@ -71,6 +71,8 @@ final class LineClient {
     /// Reads on after a pause, in which the peer may have closed.
     func resume() {
         state = .reading
+        // Nobody has told: what it sent may have an end, and with it a last line, which goes before those of later clients.
+        isAtEnd = true
         if readAfterGivingUp == nil, Descriptors.isBroken(descriptor) { readAfterGivingUp = 0 }
     }
 
