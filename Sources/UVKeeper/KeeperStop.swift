@@ -70,8 +70,12 @@ final class KeeperStop {
                 try keeper.terminate(ladder)
                 waitForTarget(ladder.total + KeeperStop.keepersKillTime)
             case .orphan(let child):
+                try signal(child, .terminate, .continue)
+                // One that takes no signal keeps none of the others from getting theirs, and is named at the end.
+                for process in members.values {
+                    do throws(UVError) { try signal(process, .terminate, .continue) } catch { continue }
+                }
                 members[child.pid] = child
-                for process in members.values { try signal(process, .terminate, .continue) }
                 waitForTarget(ladder.completed(by: .gentle).terminate ?? .zero)
             }
         } catch .noProcess {

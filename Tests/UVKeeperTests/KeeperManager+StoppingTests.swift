@@ -145,18 +145,22 @@ import Testing
     }
 
     @Test(
-        "a process that cannot be killed is named",
-        .enabled(if: World.isRoot, "only root can make a program that another user cannot kill"))
-    func survivor() throws {
+        "a process that cannot be killed is named, and nothing else is left, whether the keeper lived or was dead",
+        .enabled(if: World.isRoot, "only root can make a program that another user cannot kill"),
+        arguments: [[], ["dead"]])
+    func survivor(keeper: [String]) throws {
         try withWorld { world throws in
             try Posix.setPermissions(0o755, of: world.root)
             let rooted = world.path("rooted")
             let copy = try world.start(["install", "-m", "4755", BuiltProducts.executable("keeper-host"), rooted])
             try world.eventually { !copy.isRunning }
-            let lines = try world.host("survivor", world.root + "/u", BuiltProducts.sidecar, rooted)
+            let arguments = ["survivor", world.root + "/u", BuiltProducts.sidecar, rooted] + keeper
+            let lines = try HostProcess(arguments, in: world).end()
             guard let pid = Int32(lines.first ?? "") else { throw Skipped(lines: lines) }
             world.own(pid)
             #expect(lines.dropFirst() == ["survived([\(pid) (rooted)])"])
+            // It would stay for a child that runs.
+            #expect(!world.exists(world.root + "/u/s/s1.rpc.sock.pi-pid"))
         }
     }
 

@@ -219,16 +219,22 @@ enum Host {
         }
         let loop = try Loop()
         let manager = try manager(arguments[0] + "/s", on: loop, sidecar: arguments[1])
-        let script = "\(arguments[2]) rooted >said & echo $! >pid; exec cat"
+        let script = "\(arguments[2]) rooted >said & echo $! >pid; exec sleep 1000"
         let timer = try TimerHandle(on: loop)
+        var keeper: Int32 = 0
         manager.spawnKeeper(
             for: "s1", in: arguments[0], command: ["sh", "-c", script], readiness: .accepting
         ) { result in
-            if case .failure(let error) = result { say(error) }
+            switch result {
+            case .failure(let error): say(error)
+            case .success(let spawned): keeper = spawned.pid
+            }
             timer.start(after: .milliseconds(5), repeating: .milliseconds(5)) { timer in
                 guard let said = try? Files.read(arguments[0] + "/said", limit: 20), said.count > 6,
                     let pid = try? Files.read(arguments[0] + "/pid", limit: 20), pid.last == 10
                 else { return }
+                // Once more, until a keeper that is to be dead is.
+                if arguments.count > 3, kill(keeper, SIGKILL) == 0, Processes.liveness(of: keeper) != .gone { return }
                 timer.close()
                 say(String(decoding: pid.dropLast(), as: UTF8.self))
                 manager.stopKeeper(for: "s1", ladder: .now) { result in
