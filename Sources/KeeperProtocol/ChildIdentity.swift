@@ -3,18 +3,25 @@ package import UVLoop
 /// The identity of the child whose pid is in a child's pid file: kept with the file, beside its contents, which stay the
 /// bare number that the original's tools read.
 ///
+/// It names the file too, by its inode number: a copy of the file, under the name of another session perhaps, says nothing.
 /// A file system without extended attributes loses it; then the number in the file proves nothing.
 package enum ChildIdentity {
     /// The attribute's name.
     package static let attribute = "user.uvkeeper.child"
 
-    /// Keeps the identity with an open file.
+    /// Keeps the identity with an open file, as `<boot id> <milliseconds> <inode>`.
     package static func keep(_ identity: ProcessIdentity, with file: OpenFile) throws(UVError) {
-        try file.setAttribute(attribute, to: Array(identity.text.utf8))
+        try file.setAttribute(attribute, to: Array("\(identity.text) \(file.statusAtOpening.identity.inode)".utf8))
     }
 
-    /// The identity that was kept with a file that has this pid in it; nil if there is none.
+    /// The identity that was kept with a file that has this pid in it; nil if there is none, or it was kept with another file.
     package static func of(_ pid: Int32, in file: OpenFile) -> ProcessIdentity? {
-        file.attribute(attribute).flatMap { ProcessIdentity(pid: pid, text: String(decoding: $0, as: UTF8.self)) }
+        guard let text = file.attribute(attribute).map({ String(decoding: $0, as: UTF8.self) }) else { return nil }
+        // One without a file's number is some other tool's.
+        guard let end = text.lastIndex(of: " "), text[..<end].contains(" ") else {
+            return ProcessIdentity(pid: pid, text: text)
+        }
+        guard text[text.index(after: end)...] == "\(file.statusAtOpening.identity.inode)" else { return nil }
+        return ProcessIdentity(pid: pid, text: String(text[..<end]))
     }
 }

@@ -19,6 +19,12 @@ import UVLoop
             #expect(ChildIdentity.of(.max, in: file)?.isRunning != true)
             try Files.rename(directory + "/f", to: directory + "/g")
             #expect(ChildIdentity.of(own.pid, in: try OpenFile(directory + "/g", .readOnly)) == own)
+            // A copy has the attribute, and is another session's at most.
+            let copy = try OpenFile(directory + "/copy", .createNew)
+            try copy.setAttribute(ChildIdentity.attribute, to: try #require(file.attribute(ChildIdentity.attribute)))
+            #expect(ChildIdentity.of(own.pid, in: copy) == nil)
+            try copy.setAttribute(ChildIdentity.attribute, to: Array(own.text.utf8))
+            #expect(ChildIdentity.of(own.pid, in: copy) == own)
             try file.setAttribute(ChildIdentity.attribute, to: Array("junk".utf8))
             #expect(ChildIdentity.of(own.pid, in: file) == nil)
         }
