@@ -100,9 +100,12 @@ public final class KeeperManager {
     }
 
     /// Whether a keeper serves the session, found out without changing anything: by the lock on its pid file, its process,
-    /// its socket. False for an invalid id, which is noted in the log.
+    /// its socket. False for one whose child is shown to have ended, as in the original: it is about to end, or frozen. False
+    /// for an invalid id, which is noted in the log.
     public func isKeeperAlive(for id: String) -> Bool {
-        valid(id).map { KeeperInspection.finding($0, paths: paths).mayLive } ?? false
+        guard let session = valid(id) else { return false }
+        let inspection = KeeperInspection(session, paths: paths, child: .end)
+        return inspection.finding.mayLive && !inspection.child.isDead
     }
 
     /// Sends SIGTERM to the session's keeper, which then ends its child, and what that has started, as its own settings

@@ -113,6 +113,20 @@ import Testing
         }
     }
 
+    @Test("a keeper whose child has ended is not alive")
+    func isAliveWithoutChild() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let child = try world.childPID("s1")
+            // Frozen, so that it does not notice.
+            try Processes.send(.stop, to: keeper.pid)
+            #expect(world.manager.isKeeperAlive(for: "s1"))
+            try Processes.send(.kill, to: child)
+            try world.eventually { !world.manager.isKeeperAlive(for: "s1") }
+            try Processes.send(.continue, to: keeper.pid)
+        }
+    }
+
     private func snapshot(_ world: World) throws -> [String: FileStatus] {
         var files: [String: FileStatus] = [:]
         for name in try world.sessionFiles() {
