@@ -41,6 +41,8 @@ public enum KeeperError: Error, Hashable, Sendable {
     case notReady(Duration)
     /// The command is empty, or a zero byte is in it.
     case invalidCommand
+    /// Bytes of the command are no UTF-8, and the sidecar is no keeper of ours: it takes a command as JSON only.
+    case notForForeignSidecar
     /// The line, with its newline, is longer than the keeper would take.
     case lineTooLong(Int, maximum: Int)
     /// So many lines or bytes wait for the session already.
@@ -106,6 +108,8 @@ extension KeeperError: CustomStringConvertible {
             "session \(session): its former child \(pid) still runs without a keeper; end it first: uvkeeper kill \(session)"
         case .notReady(let deadline): "the keeper runs, but its socket did not accept within \(deadline)"
         case .invalidCommand: "the command is empty, or a zero byte is in it"
+        case .notForForeignSidecar:
+            "the command has bytes that are no UTF-8, and only \(SidecarCommand.executableName) can be given those"
         case .lineTooLong(let count, let maximum): "the line has \(count) bytes, and \(maximum) are allowed"
         case .queueFull(let lines, let bytes):
             "\(lines) lines of \(bytes) bytes wait for this session already; wait for their completions"

@@ -58,6 +58,8 @@ struct KeeperOrder {
         // A byte that is no UTF-8 has no place in JSON either.
         let isPlain = ((command ?? []) + (arguments ?? [])).allSatisfy { RawText.isPlain($0) }
         guard sidecar.isOurs, isTooLong || !isPlain else {
+            // A foreign sidecar would repair them, and run another command.
+            guard isPlain else { throw .notForForeignSidecar }
             if let command = lists[0] { environment[KeeperVariable.command] = command }
             if let arguments = lists[1] { environment[KeeperVariable.arguments] = arguments }
             return

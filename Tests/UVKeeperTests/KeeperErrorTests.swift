@@ -23,7 +23,7 @@ import UVKeeper
         (.noWorkingDirectory, ["working directory"]),
         (.unusable(.executableNotFound("nope")), ["nope", "PATH"]),
         (.notReady(.seconds(2)), ["2.0 seconds"]),
-        (.invalidCommand, ["command"]),
+        (.invalidCommand, ["command"]), (.notForForeignSidecar, ["UTF-8", "uvkeeper-sidecar"]),
         (.lineTooLong(11, maximum: 10), ["11", "10"]),
         (.queueFull(lines: 3, bytes: 40), ["3 lines", "40 bytes"]),
         (.connection("/x", .noEntry), ["no socket /x"]),

@@ -48,6 +48,9 @@ import Testing
     func bytes() throws {
         let order = try order(["cat"], [RawText.string([0x61, 0xE9])])
         #expect(order.commandFile == Array("cat\0a".utf8) + [0xE9, 0])
+        #expect(throws: KeeperError.notForForeignSidecar) {
+            _ = try self.order(["cat"], [RawText.string([0x61, 0xE9])], by: ["node", "keeper.cjs"])
+        }
     }
 
     @Test("a child gets arguments as long as the system takes them, and of any bytes")
