@@ -27,7 +27,7 @@ func ownedPrivate(_ base: String) throws {
     let me: uid_t = 65534
     let other: uid_t = 65533
     require(chmod(base, 0o755) == 0, "chmod")
-    for name in ["theirs", "theirs/mine", "mine", "listed", "listed/mine", "masked"] {
+    for name in ["theirs", "theirs/mine", "mine", "listed", "listed/mine", "masked", "crowded"] {
         try Files.makeDirectory(at: "\(base)/\(name)")
         require(chmod("\(base)/\(name)", 0o755) == 0, "chmod")
         require(
@@ -38,8 +38,10 @@ func ownedPrivate(_ base: String) throws {
         require(lchown("\(base)/\(name)", owner, owner) == 0, "lchown")
     }
     let hasLists =
-        setAccessList(of: "\(base)/listed", user: other, mask: 7)
-        && setAccessList(of: "\(base)/masked", user: other, mask: 5)
+        setAccessList(of: "\(base)/listed", users: [other], mask: 7)
+        && setAccessList(of: "\(base)/masked", users: [other], mask: 5)
+    // More than some file systems keep.
+    let hasLongList = setAccessList(of: "\(base)/crowded", users: Array(other - 600...other), mask: 7)
     require(setgid(me) == 0 && setuid(me) == 0, "setuid")
     func expect(_ name: String, _ words: String?) throws {
         let exposure = try PrivateDirectory("\(base)/\(name)").exposure
@@ -55,17 +57,18 @@ func ownedPrivate(_ base: String) throws {
     try expect("listed", "user 65533 may write to it by its access control list")
     try expect("listed/mine", "user 65533 may write to \(base)/listed")
     try expect("masked", nil)
+    if hasLongList { try expect("crowded", "user \(other - 600) may write to it by its access control list") }
 }
 
-/// Lets a user have a directory; false if the file system keeps no such lists.
-private func setAccessList(of path: String, user: uid_t, mask: UInt16) -> Bool {
+/// Lets users have a directory; false if the file system keeps no such lists.
+private func setAccessList(of path: String, users: [uid_t], mask: UInt16) -> Bool {
     var bytes: [UInt8] = [2, 0, 0, 0]
     func add(_ tag: UInt16, _ permissions: UInt16, _ id: UInt32 = .max) {
         for value in [tag, permissions] { withUnsafeBytes(of: value.littleEndian) { bytes += $0 } }
         withUnsafeBytes(of: id.littleEndian) { bytes += $0 }
     }
     add(0x01, 7)
-    add(0x02, 7, user)
+    for user in users { add(0x02, 7, user) }
     add(0x04, 5)
     add(0x10, mask)
     add(0x20, 5)
