@@ -30,9 +30,10 @@ import Testing
         try withWorld { world throws in
             let live = try world.spawn("live")
             let dead = try world.spawn("dead")
-            _ = try world.childPID("dead")
+            let child = try world.childPID("dead")
             try Processes.send(.kill, to: dead.pid)
-            try world.eventually { !dead.process.isRunning }
+            // The file of a child that still runs would stay.
+            try world.eventually { !dead.process.isRunning && !Processes.isProcessAlive(child) }
             try world.write("not ours", to: world.paths.directory + "/bad id.rpc.sock.pid")
             try world.write("not ours", to: world.paths.directory + "/-x.rpc.sock.pid")
             let other = try world.otherManager()
