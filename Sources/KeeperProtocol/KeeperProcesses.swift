@@ -5,8 +5,9 @@ internal import UVLoop
 /// A keeper that was started from inside a session is below that session's keeper in the tree of processes, and is not part
 /// of it.
 package enum KeeperProcesses {
-    /// Whether a process is a keeper of ours: it holds its pid file open. The name of its program says nothing.
+    /// True if a process is a keeper of ours: it holds a lock on a keeper's pid file. The name of its program says nothing, nor
+    /// does an open file alone: a server that writes lines has such files open.
     package static func contain(_ pid: Int32) -> Bool {
-        Processes.openFiles(of: pid)?.contains(where: KeeperPaths.isKeeperPIDFile(openAs:)) == true
+        !Processes.lockedFiles(of: pid, where: KeeperPaths.isKeeperPIDFile(openAs:)).isEmpty
     }
 }

@@ -176,7 +176,11 @@ final class LineForwarder {
     /// Whether more of a client may be read than the end of a line.
     func hasRoom(for client: LineClient) -> Bool {
         if client.end <= taken { client.share = 0 }
-        return client.share < LineForwarder.turnByteCount && waitingByteCount < maximumWaitingByteCount
+        guard client.share < LineForwarder.turnByteCount, waitingByteCount < maximumWaitingByteCount else { return false }
+        // An earlier one that waits for room, and not for its share, goes first.
+        return !paused.contains { earlier in
+            earlier.state == .paused && earlier.number < client.number && earlier.share < LineForwarder.turnByteCount
+        }
     }
 
     /// Passes on whole lines of a client.
@@ -247,13 +251,17 @@ final class LineForwarder {
     private func resumePaused() {
         // Not at the first free byte: each one that waits is asked then.
         guard !paused.isEmpty, waitingByteCount <= maximumWaitingByteCount / 2 else { return }
-        paused.removeAll { client in
-            guard client.state == .paused else { return true }
-            guard hasRoom(for: client) else { return false }
-            client.resume()
+        var waiting: [LineClient] = []
+        swap(&waiting, &paused)
+        waiting.sort { $0.number < $1.number }
+        for client in waiting where client.state == .paused {
+            guard hasRoom(for: client) else {
+                paused.append(client)
+                continue
+            }
             // The client may have sent everything long ago, and then no news of it comes.
+            client.resume()
             schedule(client)
-            return true
         }
     }
 

@@ -41,6 +41,8 @@ final class SidecarTrial {
         // If it is something else after all, it shall make nothing.
         environment["PI_KEEPER_SESSIONS_DIR"] = "/dev/null"
         environment["PI_DASHBOARD_HOME"] = "/dev/null"
+        // As the manager starts a keeper: a static one looks for itself in /proc, and aborts where there is none.
+        if !Files.exists("/proc/self/exe"), environment["SWIFT_ROOT"] == nil { environment["SWIFT_ROOT"] = "/" }
         let configuration = ChildProcess.Configuration(
             executable: path, arguments: ["--version"], environment: environment, stdio: [.ignore, .pipe, .pipe],
             flags: .detached)

@@ -8,20 +8,26 @@ public func siblingExecutable(_ name: String) throws -> String {
 }
 
 /// Runs a scenario of `uvloop-test-helper` in a process of its own and requires that it succeeds.
-public func expectScenario(_ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation) throws {
-    let result = try runProgram(siblingExecutable("uvloop-test-helper"), arguments)
+///
+/// - Parameter leaks: the scenario loses memory on purpose, which AddressSanitizer shall not report.
+public func expectScenario(
+    _ arguments: String..., leaks: Bool = false, sourceLocation: SourceLocation = #_sourceLocation,
+) throws {
+    let result = try runProgram(siblingExecutable("uvloop-test-helper"), arguments, leaks: leaks)
     #expect(result.status == .exited(code: 0), "\(result.output)", sourceLocation: sourceLocation)
 }
 
 /// Runs a program to its end and collects what it writes to its standard output and error.
 public func runProgram(
-    _ executable: String, _ arguments: [String] = []
+    _ executable: String, _ arguments: [String] = [], leaks: Bool = false,
 ) throws -> (status: ProcessExit?, output: String) {
     var status: ProcessExit?
     var output: [UInt8] = []
     try withLoop { loop in
+        var environment = ProcessEnvironment.current
+        if leaks { environment["ASAN_OPTIONS"] = "detect_leaks=0" }
         let configuration = ChildProcess.Configuration(
-            executable: executable, arguments: arguments, stdio: [.ignore, .pipe, .pipe])
+            executable: executable, arguments: arguments, environment: environment, stdio: [.ignore, .pipe, .pipe])
         let child = try ChildProcess(configuration, on: loop) { status = $1 }
         for stream in child.streams.compactMap({ $0 }) { try stream.collect { output += $0 } }
     }

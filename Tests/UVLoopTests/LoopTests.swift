@@ -210,7 +210,7 @@ import UVLoop
     }
 
     @Test("that is forgotten after an error ends nothing") func forgotten() throws {
-        try expectScenario("forgotten-loop")
+        try expectScenario("forgotten-loop", leaks: true)
     }
 
     @Test(

@@ -1,18 +1,29 @@
 internal import CLibUV
 
 extension Processes {
-    /// The names of what a process has open: paths, and the kernel's words for what has none (`socket:[123]`); nil if it is
-    /// gone, somebody else's, or the system does not tell. Mirrors `/proc/<pid>/fd`.
-    public static func openFiles(of pid: Int32) -> [String]? {
+    /// The paths of those files that a process has open and holds a lock on through them. Empty if it is gone, somebody
+    /// else's, or the system does not tell. A file that was opened under another name, or has none any more, has the name
+    /// that the kernel gives it. Mirrors `/proc/<pid>/fd` and `/proc/<pid>/fdinfo`.
+    ///
+    /// - Parameter isMeant: the paths that are looked at.
+    public static func lockedFiles(of pid: Int32, where isMeant: (String) -> Bool) -> [String] {
         #if os(Linux)
         do throws(UVError) {
-            let directory = "/proc/\(pid)/fd"
-            return try Files.names(inDirectory: directory).compactMap { linkTarget("\(directory)/\($0)") }
+            let lock = Array("\nlock:".utf8)
+            return try Files.names(inDirectory: "/proc/\(pid)/fd").compactMap { number in
+                guard let target = linkTarget("/proc/\(pid)/fd/\(number)"), isMeant(target) else { return nil }
+                do throws(UVError) {
+                    let info = try Files.read("/proc/\(pid)/fdinfo/\(number)", limit: 4096)
+                    return info.indices.contains { info[$0...].starts(with: lock) } ? target : nil
+                } catch {
+                    return nil
+                }
+            }
         } catch {
-            return nil
+            return []
         }
         #else
-        return nil
+        return []
         #endif
     }
 
