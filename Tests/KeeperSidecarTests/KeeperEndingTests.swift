@@ -108,7 +108,7 @@ import UVLoop
             client.write([UInt8](repeating: 0x0A, count: 200_000))
             client.finish()
             try home.until("all is read") { client.hasSentAll }
-            try home.run(for: .milliseconds(50))
+            try home.untilAtRest(keeper)
             try keeper.send(.terminate)
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
             #expect(try file.status().permissions == 0o600)
@@ -118,12 +118,16 @@ import UVLoop
     @Test("A child that ends while lines come in leaves nothing, and its own exit status is in the log")
     func endsUnderLoad() throws {
         try withKeeperHome { home in
-            let keeper = try home.startReady(child: "sleep 0.4; head -c 100000 >$HOME/out; exit 5")
+            let keeper = try home.startReady(
+                child: "while ! [ -e $HOME/go ]; do sleep 0.01; done; head -c 100000 >$HOME/out; exit 5")
+            try home.until("it is ready") { keeper.log.contains("keeper ready: s") }
             let clients = try (0..<8).map { _ in
                 let client = try KeeperClient(to: keeper.socket, on: home.loop)
                 client.write([UInt8](repeating: 0x0A, count: 1 << 20))
                 return client
             }
+            try home.until("all are connected") { clients.allSatisfy { $0.isConnected } }
+            try Posix.write("", to: "\(home.base)/go")
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
             #expect(keeper.log.contains("pi exited code="))
             try home.until("the clients know") { clients.allSatisfy { $0.isEnded } }

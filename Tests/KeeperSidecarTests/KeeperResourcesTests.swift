@@ -12,12 +12,19 @@ import UVLoop
             for client in clients { client.write("one\n") }
             try home.until("all have sent") { clients.allSatisfy { $0.hasSentAll } }
             try home.until("the first are served") { home.text()?.isEmpty == false }
-            try home.run(for: .milliseconds(200))
-            let served = home.text()!.split(separator: "\n").count
+            // It tries again now and then: a second in which nobody else is served, and in which it does hardly anything.
+            var served = 0
+            try home.until("nobody else is served") {
+                try home.untilAtRest(keeper)
+                served = home.text()!.split(separator: "\n").count
+                let time = keeper.figures.processorTime
+                let start = LibUV.monotonicTime
+                try home.run(for: .seconds(1))
+                guard served == home.text()!.split(separator: "\n").count else { return false }
+                if let time { #expect(keeper.figures.processorTime! - time <= (LibUV.monotonicTime - start) / 10) }
+                return true
+            }
             #expect(served > 0 && served < 16)
-            let time = keeper.figures.processorTime
-            try home.run(for: .seconds(1))
-            if let time { #expect(keeper.figures.processorTime! - time <= .milliseconds(100)) }
             for client in clients.prefix(1) { client.write("two\n") }
             try home.until("who is served goes on being served") { home.text()!.contains("two\n") }
             for client in clients { client.finish() }
@@ -60,7 +67,7 @@ import UVLoop
             let keeper = try home.startReady(child: "exec cat")
             try home.send("a\n", to: keeper)
             try home.until("it is ready") { keeper.log.contains("keeper ready") }
-            try home.run(for: .milliseconds(100))
+            try home.untilAtRest(keeper)
             guard let waits = keeper.figures.waits, let memory = keeper.figures.memory else { return }
             try home.run(for: .seconds(2))
             #expect(keeper.figures.waits == waits)
@@ -76,11 +83,14 @@ import UVLoop
                 child: "exec cat",
                 settings: ["PI_KEEPER_CAPTURE_PI_OUTPUT": "1", "PI_KEEPER_LOG_CHECK_INTERVAL_MS": "250"])
             try home.until("it is ready") { keeper.log.contains("keeper ready") }
-            try home.run(for: .milliseconds(100))
+            try home.untilAtRest(keeper)
             guard let waits = keeper.figures.waits else { return }
+            let start = LibUV.monotonicTime
             try home.run(for: .seconds(1))
+            try home.until("it looks") { keeper.figures.waits! > waits }
             let more = keeper.figures.waits! - waits
-            #expect(more >= 1 && more <= 6)
+            // One that came too late is followed by one in time.
+            #expect(Double(more) <= (LibUV.monotonicTime - start) / .milliseconds(250) + 2)
         }
     }
 }

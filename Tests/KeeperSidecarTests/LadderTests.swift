@@ -40,11 +40,13 @@ import UVLoop
             client.write(bytes)
             client.finish()
             try home.until("all is read") { client.hasSentAll }
-            try home.run(for: .milliseconds(50))
+            try home.untilAtRest(keeper)
+            let child = keeper.childPID!
             try keeper.send(.terminate)
             try home.until("the keeper knows") { keeper.log.contains("SIGTERM received") }
-            #expect(!home.names.contains("s.rpc.sock"))
-            try Processes.send(.continue, to: keeper.childPID!)
+            try home.until("the socket is gone") { !home.names.contains("s.rpc.sock") }
+            try home.until("the child has stopped") { ProcessFigures(of: child).isStopped ?? true }
+            try Processes.send(.continue, to: child)
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
             #expect(home.bytes() == bytes + Array("saved\n".utf8))
             #expect(keeper.log.contains("pi exited code=0 signal=null"))
@@ -107,7 +109,7 @@ import UVLoop
                 settings: ["PI_KEEPER_STOP_EOF_MS": Self.longTime])
             try keeper.send(.terminate)
             try home.until("the child has ended") { keeper.log.contains("pi exited code=0") }
-            try home.run(for: .milliseconds(50))
+            try home.untilAtRest(keeper)
             #expect(keeper.exitStatus == nil && home.text() == nil)
             try Posix.write("", to: "\(home.base)/go")
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
@@ -135,12 +137,23 @@ import UVLoop
     @Test("A child that puts itself into the background within its crash window has not started, and leaves nothing")
     func endsEarlyDaemon() throws {
         try withKeeperHome { home in
-            let keeper = try home.start(
-                child: "setsid sh -c 'echo $$ >$HOME/far; exec sleep 600' & while ! [ -s $HOME/far ]; do :; done")
-            #expect(try home.runToEnd(keeper) == .exited(code: 1))
-            let far = try pids(home, ["far"])[0]
-            #expect(isGone(far))
-            #expect(keeper.log.contains("it ended with 0: does it put itself into the background?"))
+            // On a slow machine it may take longer than the crash window, and is another case then: once more.
+            for round in 0... {
+                let keeper = try home.start(
+                    "s\(round)",
+                    child: "setsid sh -c 'echo $$ >$HOME/far; exec sleep 600' & while ! [ -s $HOME/far ]; do :; done")
+                let status = try home.runToEnd(keeper)
+                let far = try pids(home, ["far"])[0]
+                if keeper.log.contains("keeper ready"), round < 100 {
+                    try Processes.send(.kill, to: far)
+                    try Files.unlink("\(home.base)/far")
+                    continue
+                }
+                #expect(status == .exited(code: 1))
+                #expect(isGone(far))
+                #expect(keeper.log.contains("it ended with 0: does it put itself into the background?"))
+                break
+            }
         }
     }
 

@@ -175,13 +175,16 @@ import UVLoop
             let keeper = try home.startReady(
                 child: isFrozen ? "kill -STOP $$; exec cat >>$HOME/out" : "exec cat >>$HOME/out")
             if isFrozen {
+                try home.untilAtRest(keeper)
+                let idle = keeper.figures.descriptors.count
                 // More than the pipe takes, less than makes the keeper stop reading.
                 let bytes = [UInt8](repeating: 0x0A, count: 65536 + 1000)
                 let writer = try KeeperClient(to: keeper.socket, on: home.loop)
                 writer.write(bytes)
                 writer.finish()
                 try home.until("it is sent") { writer.hasSentAll }
-                try home.run(for: .milliseconds(20))
+                try home.until("it is read") { keeper.figures.descriptors.count > idle || idle == 0 }
+                try home.untilAtRest(keeper)
             }
             let before = keeper.figures.descriptors.count
             for _ in 0..<50 {

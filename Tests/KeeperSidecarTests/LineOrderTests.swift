@@ -25,7 +25,7 @@ import UVLoop
                 expected += line
                 clients.append(try send(line, home, keeper))
             }
-            try Processes.send(.continue, to: keeper.childPID!)
+            try home.thawChild(of: keeper)
             try home.until("all are confirmed") { clients.allSatisfy { $0.isEnded } }
             #expect(clients.allSatisfy { $0.error == nil })
             try home.until("all arrive") { home.outputSize == expected.utf8.count }
@@ -74,7 +74,7 @@ import UVLoop
             var clients = try fill(home, keeper)
             for number in 260..<300 { clients.append(try send("\(number)\n", home, keeper)) }
             #expect(keeper.figures.memory.map { $0.own < before + KeeperMemory.slack(36 << 10) } ?? true)
-            try Processes.send(.continue, to: keeper.childPID!)
+            try home.thawChild(of: keeper)
             try home.until("all are confirmed") { clients.allSatisfy { $0.isEnded } }
             #expect(clients.allSatisfy { $0.error == nil })
             try home.until("all arrive") { home.bytes()!.suffix(5) == Array("\n299\n".utf8)[...] }
@@ -103,7 +103,7 @@ import UVLoop
                 // As a client does that gives up waiting: both directions are gone.
                 client.close()
             }
-            try Processes.send(.continue, to: keeper.childPID!)
+            try home.thawChild(of: keeper)
             try home.until("all arrive") { home.outputSize == expected.utf8.count }
             #expect(home.text() == expected)
         }

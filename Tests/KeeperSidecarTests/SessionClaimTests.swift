@@ -138,7 +138,10 @@ import UVLoop
             let sweeper = try OpenFile(path, .readWrite)
             #expect(try sweeper.lockForDescription())
             let keeper = try home.start()
-            try home.run(for: .milliseconds(200))
+            // It sleeps only between two looks at the lock.
+            try home.until("it waits") {
+                keeper.log.contains("pid=\(keeper.pid) ") && keeper.figures.isAsleep ?? true
+            }
             #expect(keeper.exitStatus == nil)
             #expect(keeper.childPID == nil)
             sweeper.close()
@@ -157,7 +160,6 @@ import UVLoop
             let told = try home.start()
             let waiting = try home.start()
             try home.until("it waits") { told.log.contains("pid=\(told.pid)") }
-            try home.run(for: .milliseconds(50))
             try told.send(.terminate)
             #expect(try home.runToEnd(told) == .exited(code: 0))
             #expect(try home.runToEnd(waiting) == .exited(code: 3))

@@ -80,6 +80,26 @@ public final class KeeperHome {
         try until("\(time) pass") { LibUV.monotonicTime >= end }
     }
 
+    /// Lets the loop run until a keeper has nothing to do: it sleeps, and has not woken up between two looks.
+    ///
+    /// Where the system tells nothing of it, a time has to do.
+    public func untilAtRest(_ keeper: KeeperProcess) throws {
+        guard keeper.figures.isAsleep != nil else { return try run(for: .milliseconds(200)) }
+        var last: Int?
+        try until("keeper \(keeper.session) is at rest") {
+            let waits = keeper.figures.isAsleep == true ? keeper.figures.waits : nil
+            defer { last = waits }
+            return waits != nil && waits == last
+        }
+    }
+
+    /// Continues a keeper's child, once it has come to stopping itself.
+    public func thawChild(of keeper: KeeperProcess) throws {
+        let child = keeper.childPID!
+        try until("the child of \(keeper.session) stops") { ProcessFigures(of: child).isStopped ?? true }
+        try Processes.send(.continue, to: child)
+    }
+
     /// Runs a keeper that is expected to end by itself.
     public func runToEnd(_ keeper: KeeperProcess) throws -> ProcessExit {
         try until("the keeper ends") { keeper.exitStatus != nil && keeper.hasClosedStandardError }

@@ -21,6 +21,22 @@ public struct ProcessFigures {
     /// How often it has waited for something.
     public var waits: Int? { number("voluntary_ctxt_switches:", in: "status") }
 
+    /// The state of each of its threads in a letter: S sleeps, R runs or waits for a processor, T is stopped.
+    public var states: [Character]? {
+        guard let threads = try? Files.names(inDirectory: "/proc/\(pid)/task") else { return nil }
+        return threads.compactMap { thread in
+            guard let stat = text("task/\(thread)/stat"), let end = stat.lastIndex(of: ")") else { return nil }
+            return stat[end...].dropFirst(2).first
+        }
+    }
+
+    /// All its threads wait for something other than a processor. Bytes that were sent to it before have then been looked at,
+    /// however slow the machine is: sending wakes it up, and from then on it counts as running until it sleeps again.
+    public var isAsleep: Bool? { states.map { !$0.isEmpty && $0.allSatisfy { $0 == "S" } } }
+
+    /// It has been stopped by a signal.
+    public var isStopped: Bool? { states.map { !$0.isEmpty && $0.allSatisfy { $0 == "T" } } }
+
     /// Time on a processor.
     public var processorTime: Duration? {
         guard let stat = text("stat"), let end = stat.lastIndex(of: ")") else { return nil }
