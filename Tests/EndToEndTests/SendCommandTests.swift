@@ -66,13 +66,16 @@ import UVKeeper
 
     @Test("ends at once when the keeper ends while stdin stays open") func keeperEnds() throws {
         try CommandHome.with { home in
-            #expect(try home.run("spawn", "s", "--", "sh", "-c", "read line; sleep 0.4; exit 0").code == 0)
+            // Once its line has been read, the command waits for more; only the end of the keeper can tell it.
+            let child = "read line; echo >got; while ! [ -e go ]; do sleep 0.01; done; exit 0"
+            #expect(try home.run("spawn", "s", "--cwd", home.home, "--", "sh", "-c", child).code == 0)
             // The shell's `sleep` keeps the command's stdin open; the command must not wait for it.
-            let script = #""$0" send s < <(echo bye; exec sleep 60); echo "code $?""#
+            let wait = #"while ! [ -s "$1/got" ]; do sleep 0.01; done; echo >"$1/go""#
+            let script = #""$0" send s < <(echo bye; \#(wait); exec sleep 60); echo "code $?""#
             var environment = ProcessEnvironment.current
             environment["PI_DASHBOARD_HOME"] = home.home
             let configuration = ChildProcess.Configuration(
-                executable: "bash", arguments: ["-c", script, BuiltProducts.executable("uvkeeper")],
+                executable: "bash", arguments: ["-c", script, BuiltProducts.executable("uvkeeper"), home.home],
                 environment: environment, stdio: [.ignore, .pipe, .ignore], flags: [.detached])
             var output: [UInt8] = []
             try withLoop { loop in

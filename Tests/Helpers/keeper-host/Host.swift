@@ -127,6 +127,8 @@ enum Host {
         ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             manager.writeRPC([UInt8](repeating: 97, count: 65535), to: arguments[1]) { _ in
+                // Later there is none for it.
+                let stat = openDescriptor("/proc/\(keeper.pid)/stat", O_RDONLY)
                 let lowest = openDescriptor("/dev/null", O_RDONLY)
                 closeDescriptor(lowest)
                 limit.rlim_cur = rlim_t(lowest + 1)
@@ -138,7 +140,14 @@ enum Host {
                     timer.close()
                     manager.stopKeeper(for: arguments[1]) { _ in manager.close() }
                 }
-                timer.start(after: .milliseconds(100)) { _ in try? Processes.send(.terminate, to: keeper.pid) }
+                timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
+                    // Sending has woken it up; it sleeps again when it has read the line.
+                    guard loop.openHandles.contains(where: { ($0 as? PipeStream)?.acceptedByteCount == 5 }),
+                        isAsleep(stat)
+                    else { return }
+                    timer.stop()
+                    try? Processes.send(.terminate, to: keeper.pid)
+                }
             }
         }
         loop.run()
@@ -310,6 +319,14 @@ enum Host {
 
 /// A descriptor that a child would inherit.
 private func openDescriptor(_ path: String, _ flags: Int32) -> Int32 { open(path, flags) }
+
+/// A process sleeps, says its open `stat` file; always so where there is none.
+private func isAsleep(_ stat: Int32) -> Bool {
+    var bytes = [UInt8](repeating: 0, count: 256)
+    let count = pread(stat, &bytes, bytes.count, 0)
+    guard count > 0 else { return true }
+    return String(decoding: bytes[..<count], as: UTF8.self).contains(") S ")
+}
 
 private func closeDescriptor(_ descriptor: Int32) { close(descriptor) }
 
