@@ -77,8 +77,11 @@ import Testing
     @Test("a start waits a moment for a former child that is just ending")
     func endingOrphan() throws {
         try withWorld { world throws in
-            let child = try world.start(["sleep", "0.1"])
+            let child = try world.start(["sleep", "1000"])
             try leftBehind(child.pid, identity: ProcessIdentity(of: child.pid), in: world)
+            // In the loop that also waits for it.
+            let timer = world.owned(try TimerHandle(on: world.loop))
+            timer.start(after: .milliseconds(20)) { _ in expectNoError { try child.kill(.kill) } }
             _ = try world.spawn("s1")
             #expect(Processes.liveness(of: child.pid) == .gone)
             let closing = try world.start(["sleep", "1000"])

@@ -50,13 +50,13 @@ import UVKeeper
             let keeper = try world.spawn("s1", command: ["sleep", "1000"])
             world.own(try world.childPID("s1"))
             #expect(try world.outcome(String(repeating: "x", count: 65535), "s1") == .written)
-            let before = try #require(ProcessFigures.sleeps(of: keeper.pid))
             let outcome: WriteOutcome = try world.result { done in
                 world.manager.writeRPC("last", to: "s1", completion: done)
                 expectNoError { () throws(UVError) in
                     let timer = try TimerHandle(on: world.loop)
                     timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
-                        guard let now = ProcessFigures.sleeps(of: keeper.pid), now > before else { return }
+                        // It has read the line.
+                        guard world.loop.hasSent, ProcessFigures(of: keeper.pid).isAsleep ?? true else { return }
                         timer.close()
                         expectNoError { () throws(UVError) in try Processes.send(.kill, to: keeper.pid) }
                     }
@@ -75,13 +75,13 @@ import UVKeeper
             let script = "kill -STOP $$; exec <&-; exec sleep 1000"
             let keeper = try world.spawn("s1", command: ["sh", "-c", script])
             let child = try world.childPID("s1")
-            let before = try #require(ProcessFigures.sleeps(of: keeper.pid))
+            try world.eventually { ProcessFigures(of: child).isStopped ?? true }
             let end: KeeperConnection.End = try world.result { done in
                 let connection = try KeeperConnection(
                     to: keeper.socketPath, on: world.loop,
                     onOpen: { $0.write([UInt8](repeating: 0x0A, count: 70_000)) }, onEnd: { _, end in done(end) })
                 try world.eventually {
-                    connection.acceptedByteCount == 70_000 && ProcessFigures.sleeps(of: keeper.pid) ?? 0 > before
+                    connection.acceptedByteCount == 70_000 && ProcessFigures(of: keeper.pid).isAsleep ?? true
                 }
                 // For the keeper, what follows happens at once: first the pipe breaks, then the stream ends.
                 try Processes.send(.stop, to: keeper.pid)

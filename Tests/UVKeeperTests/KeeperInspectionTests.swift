@@ -117,7 +117,7 @@ import Testing
             try Files.makeDirectory(at: world.paths.directory)
             let session = try SessionID("s1")
             try world.write("999999999", to: world.paths.childPID(for: session))
-            try world.run(for: .milliseconds(30))
+            try Posix.setModificationTime(1, of: world.paths.childPID(for: session))
             try world.write("", to: world.paths.keeperPID(for: session))
             let path = world.paths.keeperPID(for: session)
             let host = try HostProcess(["lock", path], in: world)

@@ -1,6 +1,12 @@
 import Testing
 import UVKeeper
 
+#if canImport(Darwin)
+import Darwin
+#else
+import Glibc
+#endif
+
 /// A stand-in for a keeper's socket, in this process, whose behaviour a test decides.
 final class Listener {
     enum Behaviour {
@@ -60,7 +66,8 @@ final class Listener {
             case .hold: break
             case .reset:
                 let timer = world.owned(try TimerHandle(on: world.loop))
-                timer.start(after: .milliseconds(20)) { timer in
+                timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
+                    guard client.hasUnreadBytes else { return }
                     client.close()
                     timer.close()
                 }
@@ -75,5 +82,14 @@ final class Listener {
             onBytes: { _, span in span.withUnsafeBytes { self.bytes += $0 } },
             onEnd: { stream, _ in stream.close() },
         )
+    }
+}
+
+extension PipeStream {
+    /// Bytes wait to be read, or the stream is closed.
+    fileprivate var hasUnreadBytes: Bool {
+        guard let descriptor else { return true }
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT)) != -1
     }
 }

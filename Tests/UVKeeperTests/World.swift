@@ -84,6 +84,17 @@ final class World {
         }
     }
 
+    /// Runs the loop until a timer of its own has fired: one of the same loop that is due later cannot have come before it.
+    func pass(_ time: Duration) throws {
+        var isOver = false
+        let timer = owned(try TimerHandle(on: loop))
+        timer.start(after: time) { timer in
+            isOver = true
+            timer.close()
+        }
+        try eventually { isOver }
+    }
+
     /// Runs the loop for a while: for what must not happen.
     func run(for time: Duration) throws {
         let end = LibUV.monotonicTime + time
@@ -140,8 +151,38 @@ final class World {
         try result { (manager ?? self.manager).discoverExistingKeepers(completion: $0) }.get()
     }
 
-    func outcome(_ line: String, _ id: String) throws -> WriteOutcome {
-        try result { manager.writeRPC(line, to: id, completion: $0) }
+    /// What becomes of a line, on a machine of any speed; see ``settled(_:_:retry:)``.
+    func outcome(_ line: String, _ id: String) throws -> WriteOutcome { try outcome(Array(line.utf8), id) }
+
+    /// What becomes of a line, as above.
+    func outcome(_ line: [UInt8], _ id: String) throws -> WriteOutcome {
+        let write = { try self.result { self.manager.writeRPC(line, to: id, completion: $0) } }
+        return try settled(try write(), id, retry: write)
+    }
+
+    /// What an outcome comes to when the machine has had the time it needs.
+    ///
+    /// An attempt's 350 ms tell a keeper that is frozen. On a starved machine they can pass before one that runs has had its
+    /// turn. Then a line that was refused is written again, and one that is unknown is written if the keeper, which still
+    /// runs, ends the connection in order. Everything else is what it is, and so is every outcome of a keeper that is
+    /// stopped or gone.
+    func settled(
+        _ outcome: WriteOutcome, _ id: String, retry: (() throws -> WriteOutcome)? = nil
+    ) throws -> WriteOutcome {
+        let timedOut = KeeperError.timedOut(KeeperConstants.writeAttemptTimeout)
+        var outcome = outcome
+        while outcome == .refused(timedOut), let retry, try isRunning(id) { outcome = try retry() }
+        guard outcome == .unknown(timedOut), try isRunning(id) else { return outcome }
+        let queue = manager.queues[paths.socket(for: try session(id))]
+        try eventually { try queue?.isIdle != false || !isRunning(id) }
+        let log = String(decoding: try Files.read(paths.log(for: session(id)), limit: .max), as: UTF8.self)
+        return try isRunning(id) && !log.contains("drop line") ? .written : outcome
+    }
+
+    /// A session's keeper lives and is not stopped.
+    private func isRunning(_ id: String) throws -> Bool {
+        guard let pid = manager.status(of: id)?.keeperPID else { return false }
+        return ProcessFigures(of: pid).isStopped == false && Processes.liveness(of: pid) == .alive
     }
 
     func outcome(_ line: String, at path: String) throws -> WriteOutcome {
@@ -239,6 +280,11 @@ final class World {
     private func isThere(_ process: (pid: Int32, startTime: Duration?)) -> Bool {
         Processes.liveness(of: process.pid) != .gone && ProcessDetails(of: process.pid)?.startTime == process.startTime
     }
+}
+
+extension Loop {
+    /// The system has taken bytes that an open stream of this loop was given.
+    var hasSent: Bool { openHandles.contains { !$0.isClosing && ($0 as? PipeStream)?.acceptedByteCount ?? 0 > 0 } }
 }
 
 /// Runs `body` in a world of its own and takes it down, failed or not.
