@@ -219,7 +219,7 @@ static inline ssize_t uvkeeper_access_list(const char *path, void *value, size_t
 #endif
 }
 
-/// Whether this process has a child, one that has ended included: 1, 0, or -1 with errno.
+/// True if this process has a child, one that has ended included: 1, 0, or -1 with errno.
 static inline int uvkeeper_has_children(void) {
     siginfo_t info;
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) return 1;

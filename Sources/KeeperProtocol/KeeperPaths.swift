@@ -179,7 +179,7 @@ public struct KeeperPaths: Hashable, Sendable {
             && RandomTag.matches(stem.suffix(RandomTag.length))
     }
 
-    /// Whether a file that a process has open, by the name the system gives for it, is or was a keeper's pid file: one is
+    /// True if a file that a process has open, by the name the system gives for it, is or was a keeper's pid file: one is
     /// opened under a temporary name, which is removed when it has got its own.
     package static func isKeeperPIDFile(openAs path: String) -> Bool {
         var name = path.utf8[...]

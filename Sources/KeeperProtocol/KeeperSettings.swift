@@ -30,7 +30,7 @@ public struct KeeperSettings: Hashable, Sendable {
     /// not said.
     public var stopLadder: StopLadder
 
-    /// Whether what a child leaves behind when it ends by itself is ended too; only the exact value `1` turns it on.
+    /// True if what a child leaves behind when it ends by itself is ended too; only the exact value `1` turns it on.
     public var sweeps: Bool
 
     /// What to write to the log about values that were ignored, in the words of the original; usually empty.

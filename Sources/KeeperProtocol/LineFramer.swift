@@ -26,7 +26,7 @@ public struct LineFramer: ~Copyable {
 
     /// Why a line was refused.
     public enum Refusal: Hashable, Sendable {
-        /// It is longer than ``LineFramer/maximumLineLength``.
+        /// The line is longer than ``LineFramer/maximumLineLength``.
         case tooLong
         /// There was no memory to keep what has come of it.
         case outOfMemory
@@ -35,7 +35,7 @@ public struct LineFramer: ~Copyable {
     /// Why every further byte is refused; nil while all is well.
     public private(set) var refusal: Refusal?
 
-    /// Whether a line was too long.
+    /// True if a line was too long.
     public var hasOverflowed: Bool { refusal == .tooLong }
 
     /// How many bytes are allocated for the unterminated line.

@@ -23,7 +23,7 @@ public enum SessionsDirectory {
         }
     }
 
-    /// Whether a path begins with `~`: a directory of that name would be made in the working directory, and `rm -r ~` is
+    /// True if a path begins with `~`: a directory of that name would be made in the working directory, and `rm -r ~` is
     /// what follows. One that really has such a name can be given as `./~`.
     package static func isUnexpanded(_ path: String) -> Bool { path.utf8.first == UInt8(ascii: "~") }
 

@@ -1,6 +1,6 @@
 internal import UVLoop
 
-/// Whether this program becomes a keeper when it is started as one, which its main decides.
+/// True if this program becomes a keeper when it is started as one, which its main decides.
 ///
 /// A program that is its own sidecar and does not would start itself without end: each copy starts the next.
 package enum SidecarHost {
@@ -18,7 +18,7 @@ package enum SidecarHost {
     /// The executable as it was called at the start, empty if the system does not tell; nil if main has not prepared it.
     package static var executable: String? { preparation.withLock { $0 } }
 
-    /// Whether this process was itself started to be a keeper, and is none.
+    /// True if this process was itself started to be a keeper, and is none.
     package static let hasMissedItsCall: Bool =
         (ProcessDetails.arguments(of: Processes.currentID) ?? []).dropFirst().first == KeeperConstants.hostArgument
 }

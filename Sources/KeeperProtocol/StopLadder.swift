@@ -1,7 +1,7 @@
 /// How much time a child has at each step of its session's end: after the end of its input, and after SIGTERM. SIGKILL
 /// comes last, for whatever is left.
 ///
-/// It is handed down to a keeper as the value of its SIGTERM; a plain SIGTERM carries none, and then the keeper's own
+/// The ladder is handed down to a keeper as the value of its SIGTERM; a plain SIGTERM carries none, and then the keeper's own
 /// settings hold. A step ends early when nobody is left.
 public struct StopLadder: Hashable, Sendable {
     /// The longest that a step may take.
@@ -22,7 +22,7 @@ public struct StopLadder: Hashable, Sendable {
     public static let now = StopLadder(endOfInput: .zero, terminate: .zero)
     /// Two seconds after the end of its input, three after SIGTERM: where neither side says otherwise.
     public static let gentle = StopLadder(endOfInput: .seconds(2), terminate: .seconds(3))
-    /// What the keeper was started with, else ``gentle``.
+    /// The keeper's own times, with which it was started, else ``gentle``.
     public static let keepers = StopLadder()
 
     /// The steps that are not given, from another ladder.

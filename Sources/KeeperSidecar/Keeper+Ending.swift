@@ -68,7 +68,7 @@ extension Keeper {
         end(session, ending, isEarly ? .now : StopLadder(endOfInput: .zero, terminate: own.terminate))
     }
 
-    /// What a person would look for next.
+    /// A hint at the next thing to look for, for people.
     private func hint(_ exit: ProcessExit) -> String {
         if exit == .exited(code: 0) { return "; it ended with 0: does it put itself into the background?" }
         guard !launch.settings.capturesOutput else { return "" }

@@ -20,7 +20,7 @@ extension Keeper {
         #endif
     }
 
-    /// What the child leaves behind when it ends becomes this keeper's to collect, and to find.
+    /// Processes that the child leaves behind when it ends become this keeper's to collect, and to find.
     func adoptOrphans() {
         do throws(UVError) {
             try ProcessTree.becomeSubreaper()

@@ -14,7 +14,7 @@ final class Keeper {
         case ended(KeeperExitStatus)
     }
 
-    /// What a session comes to.
+    /// The outcome of a session.
     struct Ending {
         let status: KeeperExitStatus
         /// For the log.

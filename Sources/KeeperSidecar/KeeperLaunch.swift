@@ -73,7 +73,7 @@ struct KeeperLaunch {
         do throws(UVError) {
             try sessionsDirectory.enter()
         } catch {
-            // It was entered before, and nothing needs to be permitted for it again but its own mode.
+            // The directory was entered before, and nothing but its own mode could forbid it now.
             log.write("cannot go back to the sessions directory: \(error)")
         }
         return try child.get()

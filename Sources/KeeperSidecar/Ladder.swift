@@ -152,11 +152,11 @@ final class Ladder {
         do throws(UVError) {
             body(try ProcessDescriptor(of: child.pid))
         } catch {
-            // It has ended a moment ago, or there is no descriptor to hold it by: the next round looks again.
+            // The child has ended a moment ago, or there is no descriptor to hold it by: the next round looks again.
         }
     }
 
-    /// Whether all have ended; one that has, and whose end the loop has not told yet, counts as there.
+    /// True if all have ended; one that has, and whose end the loop has not told yet, counts as there.
     private static func isNobodyLeft(_ child: ChildProcess) -> Bool {
         guard !child.isRunning else { return false }
         return ProcessTree.isEmpty || processes(child).isEmpty

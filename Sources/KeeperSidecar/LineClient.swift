@@ -9,7 +9,7 @@ final class LineClient {
         /// Nothing is read for now: the child's pipe is full, and so is the room for lines that wait, or this client's share
         /// of it.
         case paused
-        /// It was read to its end; its close, which confirms its lines, waits for the child's pipe to take them.
+        /// The connection was read to its end; its close, which confirms its lines, waits for the child's pipe to take them.
         case finished
         /// A line of it was read and lost. A clean close would confirm it, so it stays open as long as the keeper holds its
         /// lock.
@@ -22,9 +22,9 @@ final class LineClient {
     let descriptor: Int32
     var framer: LineFramer
     var state = State.reading
-    /// Whether it is to be read in this turn.
+    /// True if it is to be read in this turn.
     var isReady = false
-    /// Whether the peer has finished sending, or may have, so that an end follows what can be read now.
+    /// True if the peer has finished sending, or may have, so that an end follows what can be read now.
     var isAtEnd = false
     /// How much of it was read since the child's pipe had last taken all its lines, or another client came.
     var share = 0
@@ -76,7 +76,7 @@ final class LineClient {
         if readAfterGivingUp == nil, Descriptors.isBroken(descriptor) { readAfterGivingUp = 0 }
     }
 
-    /// Whether the peer gave up in the middle of a line. It closed while nothing was read, and left a full buffer: with
+    /// True if the peer gave up in the middle of a line. It closed while nothing was read, and left a full buffer: with
     /// room in it, it would not have had to wait. So what is left of its last line is a fragment, and not a line whose
     /// newline is missing.
     var hasGivenUp: Bool {

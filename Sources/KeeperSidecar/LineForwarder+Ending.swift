@@ -25,7 +25,7 @@ extension LineForwarder {
         for client in clients.values {
             let isTaken = client.end <= taken && client.framer.pendingByteCount == 0 && client.state != .held
             switch Descriptors.receive(from: client.descriptor, into: buffer, peeking: true) {
-            // What is unread makes a reset of the close.
+            // Unread bytes make a reset of the close.
             case .bytes, .failed: break
             case .end where !isTaken: isComplete = false
             // A client in the middle of a line has not finished, and cannot take a close for a confirmation.

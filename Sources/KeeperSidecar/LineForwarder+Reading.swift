@@ -124,7 +124,7 @@ extension LineForwarder {
             let largest = clients.values.max { $0.framer.pendingByteCount < $1.framer.pendingByteCount }
             guard let largest, largest.framer.pendingByteCount > 0 else { return true }
             if case .end = Descriptors.receive(from: largest.descriptor, into: slice(1), peeking: true) {
-                // It has been read to its end, so this is a line, and a clean close would confirm it.
+                // The connection has been read to its end, so this is a line, and a clean close would confirm it.
                 ended(largest)
             } else {
                 drops.note(

@@ -29,10 +29,10 @@ final class LineForwarder {
     /// How many blocks the child's pipe is given in a row, as long as it takes them.
     static let blocksInRow = 16
 
-    /// What becomes of lines.
+    /// The way that lines go.
     enum Input {
         case open
-        /// What has been read is still written, nothing more is read; then this is called.
+        /// Lines that have been read are still written, nothing more is read; then this is called.
         case ending(() -> Void)
         /// Nobody reads the child's stdin: lines are left unread, and their connections reset.
         case broken
@@ -63,9 +63,9 @@ final class LineForwarder {
     var queue = LineQueue()
     /// Bytes of the lines read so far.
     private var enqueued: UInt64 = 0
-    /// Of these, what the child's stream was given.
+    /// Bytes of these that the child's stream was given.
     private var handed: UInt64 = 0
-    /// Of these, what the child's pipe has taken for sure.
+    /// Bytes of these that the child's pipe has taken for sure.
     private(set) var taken: UInt64 = 0
     /// Bytes of unfinished lines of all clients.
     var pendingByteCount = 0
@@ -173,10 +173,12 @@ final class LineForwarder {
     /// Bytes of lines that the child's pipe has not taken.
     var waitingByteCount: Int { queue.count + child.queuedByteCount }
 
-    /// Whether more of a client may be read than the end of a line.
+    /// True if more of a client may be read than the end of a line.
     func hasRoom(for client: LineClient) -> Bool {
         if client.end <= taken { client.share = 0 }
-        guard client.share < LineForwarder.turnByteCount, waitingByteCount < maximumWaitingByteCount else { return false }
+        guard client.share < LineForwarder.turnByteCount, waitingByteCount < maximumWaitingByteCount else {
+            return false
+        }
         // An earlier one that waits for room, and not for its share, goes first.
         return !paused.contains { earlier in
             earlier.state == .paused && earlier.number < client.number && earlier.share < LineForwarder.turnByteCount
@@ -209,7 +211,7 @@ final class LineForwarder {
         client.unwatch()
     }
 
-    /// Whether what the child's pipe does not take of so many bytes can be kept: a line that is written in part must be
+    /// True if what the child's pipe does not take of so many bytes can be kept: a line that is written in part must be
     /// written whole.
     private func hasMemory(for byteCount: Int) -> Bool {
         byteCount <= buffer.count || child.makeRoom(forWriting: byteCount)

@@ -83,7 +83,7 @@ final class SessionClaim {
         do throws(UVError) {
             try file.setPermissions(KeeperConstants.completePermissions)
         } catch {
-            // Without it a client that looks late takes its outcome for unknown, which is the cautious answer.
+            // A client that looks late takes its outcome for unknown then, which is the cautious answer.
         }
     }
 

@@ -88,7 +88,7 @@ final class SessionSocket {
         throw .sessionTaken("the socket \(shown.socket(for: session)) comes back as often as it is removed")
     }
 
-    /// Whether the file at the session's socket path is this one.
+    /// True if the file at the session's socket path is this one.
     var isInPlace: Bool {
         do throws(UVError) {
             return try Files.status(of: path, followingLinks: false).identity == listener.identity

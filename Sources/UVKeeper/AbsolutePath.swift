@@ -4,7 +4,7 @@ internal import UVLoop
 enum AbsolutePath {
     /// `path` seen from this program's working directory.
     static func of(_ path: String) throws(UVError) -> String {
-        // By bytes: a slash followed by a combining accent is no slash to Character, and one to the system.
+        // Bytes are compared: a slash followed by a combining accent is no slash to Character, and one to the system.
         guard path.utf8.first != UInt8(ascii: "/") else { return path }
         let here = try LibUV.currentDirectory()
         return here == "/" ? "/\(path)" : "\(here)/\(path)"

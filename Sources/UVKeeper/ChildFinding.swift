@@ -1,12 +1,12 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What is known of a session's child: by the identity that is kept with its pid file, or by its parent. A number alone
+/// The state of a session's child, known by the identity that is kept with its pid file, or by its parent. A number alone
 /// says nothing, since it may be another process's by now.
 enum ChildFinding: Hashable, Sendable {
-    /// It runs, and is shown to be the child.
+    /// A process that runs is shown to be the child.
     case running(pid: Int32)
-    /// It has ended, and its keeper, which has not noticed, is shown to be its parent: a zombie has one.
+    /// The child has ended, and its keeper, which has not noticed, is shown to be its parent: a zombie has one.
     case dead(pid: Int32)
     /// An original keeper's child, whose number is nobody's. The original knows no better either.
     case gone
@@ -22,7 +22,7 @@ enum ChildFinding: Hashable, Sendable {
         }
     }
 
-    /// Whether it is shown to have ended.
+    /// True if it is shown to have ended.
     var isDead: Bool {
         switch self {
         case .dead, .gone: true

@@ -21,9 +21,9 @@ public final class KeeperConnection {
         case connecting(PipeStream?)
         case open(PipeStream)
         case finishing(PipeStream)
-        /// It has failed, or was confirmed; `onEnd` was told.
+        /// The connection has failed, or was confirmed; `onEnd` was told.
         case ended
-        /// By ``KeeperConnection/close()``.
+        /// Closed by ``KeeperConnection/close()``.
         case closed
     }
 

@@ -99,7 +99,8 @@ extension KeeperError: CustomStringConvertible {
             "session \(session) has a keeper already\(pid.map { ", process \($0)" } ?? ""); kill it first, or use it"
         case .keeperEnded(let status, let log):
             "the keeper \(status) "
-                + (log.contains { $0.contains("] keeper ready: ") } ? "right after its start" : "before its session was ready")
+                + (log.contains { $0.contains("] keeper ready: ") }
+                    ? "right after its start" : "before its session was ready")
                 + (log.isEmpty ? "" : "; its log ends:\n  " + log.joined(separator: "\n  "))
         case .notAKeeper(let sidecar, let status):
             "the sidecar \(sidecar) \(status) and has written no log of the session: is it a keeper? If it is a script around "

@@ -29,9 +29,9 @@ struct KeeperInspection: Sendable {
 
     /// Why a process counts as the keeper.
     enum Proof: Hashable, Sendable {
-        /// It holds the lock on the pid file, and is named in it or serves the socket: a keeper of ours.
+        /// The process holds the lock on the pid file, and is named in it or serves the socket: a keeper of ours.
         case lock
-        /// It listens on the session's socket and runs, by the kernel's own hold on it: an original keeper has no lock.
+        /// The process listens on the session's socket and runs, by the kernel's own hold on it: an original keeper has no lock.
         case listener
     }
 
@@ -66,7 +66,7 @@ struct KeeperInspection: Sendable {
         }
     }
 
-    /// Whether a process runs, whichever it is; true if it cannot be told.
+    /// True if a process runs, whichever it is; true if it cannot be told.
     private static func runs(_ pid: Int32) -> Bool {
         do throws(UVError) { return try !ProcessDescriptor(of: pid).hasEnded } catch { return error != .noProcess }
     }

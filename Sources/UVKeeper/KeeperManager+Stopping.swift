@@ -17,11 +17,11 @@ extension ProcessSurvivor: CustomStringConvertible {
 }
 
 extension KeeperManager {
-    /// What became of a session that was to be stopped.
+    /// The outcome of stopping a session.
     public enum StopResult: Hashable, Sendable {
         /// There was none; leftovers of a dead one are removed.
         case notFound
-        /// It has ended: its keeper, its child, and what the child had started; or, if the keeper was dead, the child that
+        /// All have ended: its keeper, its child, and what the child had started; or, if the keeper was dead, the child that
         /// it had left.
         case stopped
         /// The same, but the keeper, or the dead keeper's child, did not end by itself within its time and was killed.
@@ -71,7 +71,7 @@ extension KeeperManager {
                     KeeperStop(keeper, of: session, in: paths, ladder: ladder, on: loop, completion: done)
                 }
             }
-            // It may have ended since the first look.
+            // The keeper may have ended since the first look.
             guard !KeeperInspection.finding(session, paths: paths).mayLive else { throw .notPermitted }
             if case .running(let pid) = inspection.child, let child = try formerChild(pid, of: session) {
                 guard pid != Processes.currentID else { throw .notPermitted }

@@ -129,7 +129,7 @@ public final class KeeperManager {
             }
             return terminate(hold, session)
         } catch {
-            // Without a descriptor nothing can be told of any process, and nothing is forgotten.
+            // No descriptor is left: nothing can be told of any process, and nothing is forgotten.
             return false
         }
     }
@@ -196,7 +196,7 @@ public final class KeeperManager {
         }
     }
 
-    /// Whether a tracked keeper still runs, or may.
+    /// True if a tracked keeper still runs, or may.
     func mayRun(_ keeper: Tracked, _ session: SessionID) -> Bool {
         do throws(UVError) { return try hold(keeper, session) != nil } catch { return true }
     }

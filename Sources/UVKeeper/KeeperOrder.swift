@@ -1,7 +1,7 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What a keeper is to be started with: its settings and its child's command. All that can be known before a start is checked
+/// The order to start a keeper: its settings and its child's command. All that can be known before a start is checked
 /// here, before any file of the session exists.
 struct KeeperOrder {
     let session: SessionID
@@ -78,7 +78,7 @@ struct KeeperOrder {
         guard !sidecar.isOurs else { return }
         let suffix = "/.pi/dashboard/sessions"
         let derived = SessionsDirectory.path(environment: environment.variables, home: environment["HOME"] ?? "")
-        // By bytes, as the system compares paths.
+        // Paths are compared by bytes, as the system does.
         guard derived.map({ !$0.utf8.elementsEqual(directory.utf8) }) ?? true,
             directory.utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
         else { return }

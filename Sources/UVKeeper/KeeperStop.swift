@@ -106,9 +106,9 @@ final class KeeperStop {
         }
     }
 
-    /// It has not ended in its time.
+    /// The keeper has not ended in its time.
     private func killTarget() {
-        // It may have started more since.
+        // The session may have started more since.
         holdMembers()
         // Process 1 of a container takes no SIGKILL from inside, and would take everything with it from outside.
         guard target.process.pid > 1 else { return }
@@ -184,7 +184,7 @@ final class KeeperStop {
         }
     }
 
-    /// What a keeper was started with, as its environment says.
+    /// The settings that a keeper was started with, as its environment says.
     private static func settings(of keeper: Int32) -> StopLadder {
         guard let environment = ProcessDetails.environment(of: keeper) else { return StopLadder() }
         let step = { (name: String) in environment[name].flatMap { Int($0) }.map { Duration.milliseconds($0) } }

@@ -4,12 +4,12 @@ internal import UVLoop
 /// A keeper's or a child's pid file, as one look finds it.
 struct PIDFile {
     private(set) var exists = false
-    /// It could not be read for want of permission or resources, or belongs to somebody who is not trusted.
+    /// The file could not be read for want of permission or resources, or belongs to somebody who is not trusted.
     private(set) var isUndecided = false
     private(set) var pid: Int32?
-    /// Of a keeper's: the process that holds its lock.
+    /// The process that holds the lock of a keeper's file.
     private(set) var lockedBy: Int32?
-    /// Of a child's: the process that had this pid when the file was written.
+    /// The process that had this pid when a child's file was written.
     private(set) var identity: ProcessIdentity?
     private(set) var since: Duration?
 

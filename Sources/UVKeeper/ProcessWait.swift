@@ -60,7 +60,7 @@ final class ProcessWait {
         }
     }
 
-    /// Without a watcher.
+    /// No watcher is there.
     private func look(at process: ProcessDescriptor) {
         closeWatcher(of: process)
         guard looks == nil else { return }

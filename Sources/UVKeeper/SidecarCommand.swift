@@ -119,7 +119,7 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
         _ = try SidecarCommand.preparedHost()
     }
 
-    /// Whether it is known to be a keeper of ours, which knows settings that the original does not.
+    /// True if it is known to be a keeper of ours, which knows settings that the original does not.
     var isOurs: Bool {
         argv.contains { argument in
             argument == KeeperConstants.hostArgument

@@ -34,7 +34,7 @@ enum ErrorText {
         return known == cause.description ? text : text + String(known.dropFirst(cause.description.count))
     }
 
-    /// Of a sidecar that was named: what stands there instead.
+    /// The thing that stands in place of a sidecar that was named.
     private static func sidecar(_ path: String) -> String? {
         do throws(UVError) {
             let status = try Files.status(of: path)

@@ -28,7 +28,7 @@ struct Invocation {
         self.arguments = [subcommand] + (subcommand == SendCommand.name ? Invocation.send(all) : Array(all[..<end]))
     }
 
-    /// Whether one argument asks for words about the program; a parser takes any cluster of letters with an `h` in it for
+    /// True if one argument asks for words about the program; a parser takes any cluster of letters with an `h` in it for
     /// that, a text such as `- push the branch` included.
     var asksForHelp: Bool {
         guard arguments.first != "help" else { return true }
@@ -38,7 +38,7 @@ struct Invocation {
         }
     }
 
-    /// Whether results, and errors, are wanted as JSON.
+    /// True if results, and errors, are wanted as JSON.
     var isJSON: Bool { options.contains("--json") }
 
     /// The first argument that could have been taken for a wish for help.

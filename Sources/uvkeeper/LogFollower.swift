@@ -102,7 +102,7 @@ final class LogFollower {
     private func show(_ bytes: [UInt8]) {
         isWithinLine = bytes.last != UInt8(ascii: "\n")
         guard isJSON else { return Output.raw(bytes) }
-        // By bytes: to Character, a carriage return and a newline are one.
+        // Bytes are split: to Character, a carriage return and a newline are one.
         var rest = bytes[...]
         while let newline = rest.firstIndex(of: UInt8(ascii: "\n")) {
             keep(rest[..<newline])
@@ -142,7 +142,7 @@ private struct LogRecord: Encodable {
     init(_ line: Substring, isCut: Bool) {
         cut = isCut ? true : nil
         let pattern = "[0000-00-00T00:00:00.000Z] "
-        // By bytes, as above: an accent after the blank is the text's.
+        // Bytes count, as above: an accent after the blank is the text's.
         let stamp = line.utf8.prefix(pattern.utf8.count)
         let isDigit = { (byte: UInt8) in (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
         let isStamp = zip(stamp, pattern.utf8).allSatisfy { $0 == $1 || ($1 == UInt8(ascii: "0") && isDigit($0)) }

@@ -47,7 +47,7 @@ enum Output {
 
     /// With everything escaped that drives a terminal, but for the ends of lines.
     static func printable(_ text: String) -> String {
-        // By bytes: to Character, a carriage return and a newline are one.
+        // Bytes are split: to Character, a carriage return and a newline are one.
         text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             .map { escaped(Substring($0)) }.joined(separator: "\n")
     }

@@ -1,13 +1,13 @@
 import ArgumentParser
 import UVKeeper
 
-/// What became of the lines that a command was to send.
+/// The outcome of the lines that a command was to send.
 enum SendOutcome {
     /// All of them are in the child's stdin.
     case written
     /// The rest of them, or all, were not handed over.
     case refused(SendFailure)
-    /// It is not known which of them arrive.
+    /// Nobody knows which of them arrive.
     case unknown(SendFailure)
 
     init(_ outcome: WriteOutcome) {
@@ -73,7 +73,7 @@ struct SendExplanation {
         }
     }
 
-    /// Whether a keeper listens that has lost its pid file.
+    /// True if a keeper listens that has lost its pid file.
     private var isPIDFileMissing: Bool {
         guard case .accepting = SocketProbe(manager.paths.socket(for: session)) else { return false }
         do throws(UVError) {

@@ -55,7 +55,7 @@ struct SharedOptions: ParsableArguments {
         if code != .success { throw code }
     }
 
-    /// What to say if the sessions directory begins with a `~` that no shell has replaced.
+    /// The words for a sessions directory that begins with a `~` that no shell has replaced.
     private var unexpanded: String? {
         if let sessionsDir {
             return SessionsDirectory.isUnexpanded(sessionsDir)

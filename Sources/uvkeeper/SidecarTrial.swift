@@ -120,7 +120,7 @@ final class SidecarTrial {
             for stream in child.streams { stream?.close() }
             // Whatever it has started goes with it.
             do throws(UVError) { try child.killGroup(.kill) } catch {
-                // It has ended.
+                // The sidecar has ended.
             }
         }
         completion(Doctor.Finding(SidecarTrial.check, state, found))

@@ -65,7 +65,7 @@ struct UVKeeperCommand: ParsableCommand {
 
     /// Reports an error that no subcommand has reported itself, wrong usage above all, and ends.
     private static func end(_ invocation: Invocation, _ error: any Error, _ text: String) -> Never {
-        // It quotes what was given.
+        // The message quotes what was given.
         Descriptors.writeToStandardError(Output.printable(text))
         if invocation.isJSON { Output.json(["error": message(for: error)]) }
         let code = exitCode(for: error)

@@ -117,7 +117,8 @@ import UVLoop
             // out where it finds no directory for it.
             try Posix.write(String(repeating: "x", count: 2048), to: "\(home.directory)/keeper-s.log")
             let keeper = try home.startReady(
-                child: "while read line; do echo $line >>$HOME/out; done", shell: #"TEST_TMPDIR=/nowhere; export TEST_TMPDIR; ulimit -f 1; exec "$@""#)
+                child: "while read line; do echo $line >>$HOME/out; done",
+                shell: #"TEST_TMPDIR=/nowhere; export TEST_TMPDIR; ulimit -f 1; exec "$@""#)
             try home.send("a\n", to: keeper)
             try home.until("the line arrives") { home.text() == "a\n" }
             try keeper.send(.terminate)

@@ -1,7 +1,7 @@
 internal import CLibUV
 
 extension Descriptors {
-    /// What one read of a non-blocking socket came to.
+    /// The result of one read of a non-blocking socket.
     public enum Received: Hashable, Sendable {
         /// So many bytes, at least one.
         case bytes(Int)

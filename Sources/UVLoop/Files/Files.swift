@@ -191,7 +191,7 @@ public enum Files {
         }
     }
 
-    /// Whether anything has that name.
+    /// True if anything has that name.
     public static func exists(_ path: String) -> Bool {
         do throws(UVError) {
             _ = try status(of: path)
@@ -225,7 +225,7 @@ public enum Files {
         _ other: String,
         body: (UnsafeMutablePointer<uv_fs_t>, UnsafePointer<CChar>, UnsafePointer<CChar>) -> CInt,
     ) throws(UVError) {
-        // Of the second one, since a closure cannot throw through the first.
+        // The second one's error, since a closure cannot throw through the first.
         let otherBytes = try CStringArray([RawText.bytes(of: other)])
         try request(path) { body($0, $1, otherBytes.pointers[0]!) }
     }

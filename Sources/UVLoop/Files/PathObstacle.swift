@@ -18,7 +18,7 @@ public struct PathObstacle: Hashable, Sendable, CustomStringConvertible {
                 status = try Files.status(of: component)
             } catch {
                 guard error == .noEntry, let known, !PathObstacle.isAllowed(known.path, W_OK | X_OK) else { return nil }
-                // It would have to be made there.
+                // The missing part would have to be made there.
                 (self.path, self.status) = known
                 return
             }

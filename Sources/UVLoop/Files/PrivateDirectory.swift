@@ -166,7 +166,7 @@ private struct AccessList {
 
     /// Nil if there is none, or the system cannot tell.
     init?(of directory: CInt) {
-        // By its name in /proc, since the descriptor may be one that reads nothing. As long as the kernel lets a list be.
+        // Its name in /proc serves, since the descriptor may be one that reads nothing. As long as the kernel lets a list be.
         var bytes = [UInt8](repeating: 0, count: 65536)
         let count = bytes.withUnsafeMutableBytes {
             uvkeeper_access_list("/proc/self/fd/\(directory)", $0.baseAddress, $0.count)

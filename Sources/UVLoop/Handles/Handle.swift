@@ -79,7 +79,7 @@ public class Handle {
     /// Mirrors `uv_is_active`.
     public final var isActive: Bool { uv_is_active(raw) != 0 }
 
-    /// Whether the handle was told to close, by ``close(_:)`` or ``Loop/closeHandles()``. Mirrors `uv_is_closing`.
+    /// True if the handle was told to close, by ``close(_:)`` or ``Loop/closeHandles()``. Mirrors `uv_is_closing`.
     public final var isClosing: Bool { closer != .nobody }
 
     /// Whether this handle, when active, keeps ``Loop/run(_:)`` from returning; true at first. Mirrors `uv_has_ref`.
@@ -146,7 +146,7 @@ public class Handle {
         }
     }
 
-    /// Whether the loop has closed the handle, and its owner has not closed it too since.
+    /// True if the loop has closed the handle, and its owner has not closed it too since.
     final var isCanceled: Bool { closer == .loop }
 
     /// At the doors: whether the handle can be used. False if it was closed by another than its owner, which is nobody's

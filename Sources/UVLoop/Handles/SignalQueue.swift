@@ -11,7 +11,7 @@ public final class SignalQueue: Handle {
     public struct Arrival: Hashable, Sendable {
         /// Which one.
         public let signal: Signal
-        /// What its sender gave with it; nil if it was sent without a value. Mirrors `sigqueue(3)`.
+        /// The value that its sender gave with it; nil if there was none. Mirrors `sigqueue(3)`.
         public let value: UInt64?
     }
 

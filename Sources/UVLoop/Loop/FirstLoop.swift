@@ -8,7 +8,7 @@ enum FirstLoop {
     /// A loop's own epoll instance, event descriptor and pipe, and the pipe of the process: six, as three pipes.
     private static let pipes = 3
 
-    /// Whether a loop has been made. Held while the first one is, so that two threads do not take each other's.
+    /// True if a loop has been made. Held while the first one is, so that two threads do not take each other's.
     private static let isMade = Lock(false)
 
     /// An initialised loop in memory of its own.

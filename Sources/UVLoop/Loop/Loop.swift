@@ -29,7 +29,7 @@ public final class Loop {
     @exclusivity(unchecked) private var owner = pthread_self()
     private var isRunning = false
 
-    /// Whether ``close()`` has ended the loop.
+    /// True if ``close()`` has ended the loop.
     @exclusivity(unchecked) public private(set) var isClosed = false
 
     /// The door for other threads; it works until the loop is closed.

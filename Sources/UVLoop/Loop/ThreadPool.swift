@@ -3,7 +3,7 @@ internal import CLibUV
 /// libuv's pool of threads, which all loops of a process share. libuv makes its threads with the first job, and aborts the
 /// process if one of them cannot be made (H69).
 enum ThreadPool {
-    /// Whether the pool has been given a job, or can be.
+    /// True if the pool has been given a job, or can be.
     private static let isSafe = Lock(false)
 
     /// Makes as many threads as the pool will, and ends them again, unless that was done before.

@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// What a program sets for itself in the first lines of its main, before it has threads.
+/// Settings of this process for the first lines of its main, before it has threads.
 public enum CurrentProcess {
     /// Sets the mask of permission bits that new files and directories do not get.
     ///

@@ -65,7 +65,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
         try Processes.send(signal, to: pid)
     }
 
-    /// Whether the child has ended, collected or not.
+    /// True if the child has ended, collected or not.
     private var hasEnded: Bool {
         var entry = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
         return poll(&entry, 1, 0) > 0

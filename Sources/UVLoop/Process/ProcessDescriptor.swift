@@ -52,14 +52,14 @@ public final class ProcessDescriptor {
         if descriptor >= 0 { Descriptors.close(descriptor) }
     }
 
-    /// Whether the process has ended, also if its parent has not noticed.
+    /// True if the process has ended, also if its parent has not noticed.
     public var hasEnded: Bool {
         guard descriptor >= 0 else { return identity.map { !$0.isRunning } ?? (Processes.liveness(of: pid) == .gone) }
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&entry, 1, 0) == 1
     }
 
-    /// Whether the process leads a group of its own.
+    /// True if the process leads a group of its own.
     public var leadsGroup: Bool { pid > 1 && getpgid(pid) == pid && !hasEnded }
 
     /// Sends a signal to every process of the group that the process leads.

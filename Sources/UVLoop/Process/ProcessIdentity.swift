@@ -15,13 +15,13 @@ public struct ProcessIdentity: Hashable, Sendable {
         self.bootID = bootID
     }
 
-    /// Whether that process runs. False for one that has ended and whose parent has not noticed.
+    /// True if that process runs. False for one that has ended and whose parent has not noticed.
     public var isRunning: Bool {
         guard let details = ProcessDetails(of: pid) else { return false }
         return isOf(details) && !details.isZombie
     }
 
-    /// Whether what the system tells of the process that has this id now is about that process.
+    /// True if what the system tells of the process that has this id now is about that process.
     public func isOf(_ details: ProcessDetails) -> Bool {
         details.startTime == startTime && bootID == ProcessIdentity.currentBootID
     }

@@ -17,7 +17,7 @@ public enum ProcessTree {
         #endif
     }
 
-    /// Whether this process has no child at all, none that has ended and is not collected either. For a subreaper that
+    /// True if this process has no child at all, none that has ended and is not collected either. For a subreaper that
     /// means that no descendant is left.
     public static var isEmpty: Bool { uvkeeper_has_children() == 0 }
 
@@ -75,7 +75,7 @@ public enum ProcessTree {
         }
     }
 
-    /// Whether the system shows processes at all.
+    /// True if the system shows processes at all.
     public static var isVisible: Bool { ProcessDetails(of: Processes.currentID) != nil }
 
     /// Every process of the sessions that these processes lead, themselves left out, by session, each held fast: with those

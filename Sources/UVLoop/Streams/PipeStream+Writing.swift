@@ -179,7 +179,7 @@ extension PipeStream {
         sending.inFlight.removeAll()
         deliver()
         guard !isClosing else { return }
-        // What came after it found no memory.
+        // Bytes that came after it found no memory.
         if let error = sending.error { return finishShutdown(error) }
         flush()
         if sending.inFlight.isEmpty, sending.error == nil { onDrain?(self) }

@@ -43,7 +43,7 @@ public enum RawText {
         isPlain(text) ? text.utf8.count : bytes(of: text).count
     }
 
-    /// Whether no scalar of the text stands for a byte: its UTF-8 is what it stands for.
+    /// True if no scalar of the text stands for a byte: its UTF-8 is what it stands for.
     public static func isPlain(_ text: String) -> Bool {
         let mayBe = text.utf8.withContiguousStorageIfAvailable { bytes in
             bytes.baseAddress.map { memchr($0, CInt(lead), bytes.count) != nil } ?? false

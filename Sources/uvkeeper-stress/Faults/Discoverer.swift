@@ -4,12 +4,12 @@ import UVKeeper
 final class Discoverer {
     enum Kind: String, CaseIterable, Sendable {
         case honest
-        /// It removes the files of a dead keeper without the lock of its pid file, at the worst moment: when another keeper
+        /// This one removes the files of a dead keeper without the lock of its pid file, at the worst moment: when another keeper
         /// has taken its place, and started. The proof that the harness notices.
         case lockless
     }
 
-    /// What it is told, and what it tells, in a file.
+    /// The orders that it gets, and its answers, in a file.
     final class Orders {
         enum Word: Int {
             /// Written by the harness: an ``Order``.
@@ -50,7 +50,7 @@ final class Discoverer {
     private let manager: KeeperManager
     private let timer: TimerHandle
     private let lifeline: PipeStream
-    /// By session, the process that a lockless one took for its keeper.
+    /// The process that a lockless one took for a session's keeper, by session.
     private var seen: [SessionID: Int32] = [:]
 
     /// - Parameter run: stdin is a pipe that the harness holds open as long as it needs this.

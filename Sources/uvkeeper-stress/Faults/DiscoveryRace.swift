@@ -9,7 +9,7 @@ final class DiscoveryRace {
     let sessions: [Session]
     var onFault: (FaultRecord) -> Void = { _ in }
     var onViolation: (Violations.Kind, String) -> Void = { _, _ in }
-    /// Whether another round may begin, after the first.
+    /// True if another round may begin, after the first.
     var isGoingOn: () -> Bool = { true }
     private let run: RunDirectory
     private let manager: KeeperManager
@@ -132,7 +132,7 @@ final class DiscoveryRace {
     private func stop() {
         let begun = orders[.begun]
         orders.order = .go
-        // It looks every millisecond. Not by a timer: its pass takes hardly more.
+        // The look comes every millisecond. No timer does it: its pass takes hardly more.
         let limit = clock.microseconds + 10_000
         while orders[.begun] == begun, clock.microseconds < limit {}
         let moment = clock.microseconds + generator.next() % 1500

@@ -28,7 +28,7 @@ final class FaultInjector {
     private var deferred: [Planned] = []
     /// Of keepers of their own.
     var runningWaves = 0
-    /// Of those, the ones beside a discovery; all tell it in one file.
+    /// The ones of those beside a discovery; all tell it in one file.
     var runningRaces = 0
 
     init(_ engine: Engine, plan: [Planned], onFault: @escaping (FaultRecord) -> Void) throws {

@@ -24,7 +24,7 @@ final class FaultRecord {
         case machineStalled = "machine-stalled"
     }
 
-    /// What it explains: lines, by what became of them, and starts of keepers.
+    /// The things it explains: lines, by what became of them, and starts of keepers.
     struct Excused: Codable, Equatable, CustomStringConvertible {
         var refused = 0
         var unknown = 0
@@ -77,7 +77,7 @@ final class FaultRecord {
     var end: UInt64?
     /// When the server that it killed was seen to have ended: for an instant after the signal it goes on.
     var serverEnd: UInt64?
-    /// Of a client that disconnected: the life of its session to which every byte of its fragment went.
+    /// For a client that disconnected: the life of its session to which every byte of its fragment went.
     var completeIn: Int?
     /// What came of it.
     var note: String

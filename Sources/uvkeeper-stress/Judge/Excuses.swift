@@ -134,7 +134,7 @@ extension FaultRecord {
     /// In microseconds: the least time of a start that fails because its keeper could not get the session's lock.
     static let contendedStart: UInt64 = 900_000
 
-    /// Whether a start of a session's keeper may have failed by it.
+    /// True if a start of a session's keeper may have failed by it.
     func explains(_ failure: FailedStart) -> Bool {
         guard failure.end >= start, failure.begin <= end ?? .max else { return false }
         switch kind {

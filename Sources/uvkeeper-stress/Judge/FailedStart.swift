@@ -4,7 +4,7 @@ import UVKeeper
 struct FailedStart: Equatable {
     /// In microseconds since the start of the run: of the call.
     let begin: UInt64
-    /// Of the failure.
+    /// The time of the failure.
     let end: UInt64
     /// The child of the session's life before, if that still ran when it began.
     let survivor: Int32?
@@ -12,7 +12,7 @@ struct FailedStart: Equatable {
     let life: Int?
     let text: String
 
-    /// Whether it was refused because of a child that a killed keeper had left, and names it.
+    /// True if it was refused because of a child that a killed keeper had left, and names it.
     var namesSurvivor: Bool {
         guard let survivor else { return false }
         return text.split { !$0.isNumber }.contains { Int32($0) == survivor }

@@ -13,7 +13,7 @@ extension Judge {
     /// A keeper starts unless a fault keeps it from that, and one that ends in order leaves nothing.
     mutating func judgeStarts(_ one: Case, _ faults: [FaultRecord]) {
         for failure in one.failedStarts {
-            // What was done to all explains a start better than how the life before it ended.
+            // A fault of all explains a start better than how the life before it ended.
             let fault = faults.last { $0.explains(failure) }
             failedStarts.append(JudgedStart(session: one.index, failure: failure, fault: fault))
             if let fault {

@@ -30,15 +30,15 @@ struct Judge {
         let ledgers: [Ledger]
         /// The writers of a server in another process.
         var driven = 0..<0
-        /// Whether its lines, those of the burst excepted, went out by the manager, which tries each several times.
+        /// True if its lines, those of the burst excepted, went out by the manager, which tries each several times.
         var hasAttempts = false
         var failedStarts: [FailedStart] = []
-        /// What keepers that ended in order have left on disk.
+        /// Files that keepers which ended in order have left on disk.
         var leftBehind: [String] = []
     }
 
     let faults: [FaultRecord]
-    /// What a killed child can take with it, besides one line cut by that: its pipe, what it has read and not looked at.
+    /// The most that a killed child can take with it, besides one line cut by that: its pipe, what it has read and not looked at.
     private static let pipeByteCount = 65536 + VerifyingChild.readByteCount
     var counts = Counts()
     var violations = Violations()

@@ -1,8 +1,8 @@
 import UVKeeper
 
-/// What a session's keeper has on disk, as far as its contract promises it.
+/// The files that a session's keeper has on disk, as far as its contract promises them.
 enum KeeperFiles {
-    /// What a live keeper lacks of it: each that is gone, or says another's number. Empty if all is in place.
+    /// Those that a live keeper lacks: each that is gone, or says another's number. Empty if all is in place.
     static func lost(of session: SessionID, keeper: Int32, child: Int32, in paths: KeeperPaths) -> [String] {
         var lost: [String] = []
         switch SocketProbe(paths.socket(for: session)) {
@@ -20,7 +20,7 @@ enum KeeperFiles {
         return lost
     }
 
-    /// What an ended keeper has left; needs no descriptor.
+    /// Those that an ended keeper has left; needs no descriptor.
     static func left(of session: SessionID, in paths: KeeperPaths) -> [String] {
         [paths.socket(for: session), paths.keeperPID(for: session), paths.childPID(for: session)].filter {
             do throws(UVError) {

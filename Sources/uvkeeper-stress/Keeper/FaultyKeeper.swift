@@ -15,7 +15,7 @@ final class FaultyKeeper {
         /// One socket in twenty is left behind at an orderly end.
         case leaveSocket = "leave-socket"
 
-        /// What becomes a keeper of this kind.
+        /// The command that becomes a keeper of this kind.
         var sidecar: SidecarCommand {
             get throws(KeeperError) {
                 let own = try SidecarCommand.currentExecutable()

@@ -47,7 +47,7 @@ final class Engine {
     private var starvation: StarvationWatch?
     /// Whether keepers that end are started again: where faults end them.
     var restartsKeepers = false
-    /// Whether the load goes on although its time is over.
+    /// True if the load goes on although its time is over.
     var isWaiting: (() -> Bool)?
     /// Closed with the run's own.
     var others: [Handle] = []

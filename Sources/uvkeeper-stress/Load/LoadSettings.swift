@@ -33,7 +33,7 @@ struct LoadSettings {
     var burstCapacity = Ledger.capacity
     var childFault = Mischief.Kind.none
     var keeperFault = FaultyKeeper.Kind.none
-    /// Of the process that discovers beside starts.
+    /// Files of the process that discovers beside starts.
     var discoveryFault = Discoverer.Kind.honest
     /// One line in so many is sent twice.
     var resendInterval: Int?
@@ -43,7 +43,7 @@ struct LoadSettings {
     /// How long what is under way is awaited, at the end of the load or of a step of a wave.
     var drainLimit: Duration = .seconds(20)
 
-    /// Whether the writers of a session have connections of their own.
+    /// True if the writers of a session have connections of their own.
     func isPipelined(session index: Int) -> Bool {
         switch connecting {
         case .perLine: false

@@ -64,7 +64,7 @@ final class ResendingChannel: LineChannel {
 }
 
 extension Ledger.Outcome {
-    /// What became of the only line of a connection.
+    /// The outcome of the only line of a connection.
     init(_ end: KeeperConnection.End) {
         switch end {
         case .confirmed: self = .written

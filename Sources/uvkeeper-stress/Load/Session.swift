@@ -13,7 +13,7 @@ final class Session {
         var wasToldToEnd = false
         /// Its pid file says something else by now; a keeper that ends need not take it for its own.
         var isPIDFileGarbled = false
-        /// Whether it has been looked at what it left.
+        /// True if it has been looked at what it left.
         fileprivate var isInspected = false
 
         init(_ receipts: Receipts, keeper: SpawnedKeeper?, keeperPID: Int32, hasFailed: Bool = false) {
@@ -25,7 +25,7 @@ final class Session {
 
         var childPID: Int32 { Int32(truncatingIfNeeded: receipts[.pid]) }
 
-        /// Whether neither keeper nor child is left, and the keeper's end has been seen.
+        /// True if neither keeper nor child is left, and the keeper's end has been seen.
         var isGone: Bool {
             keeper?.process.isRunning != true && Processes.liveness(of: keeperPID) == .gone
                 && Processes.liveness(of: childPID) == .gone
@@ -55,7 +55,7 @@ final class Session {
     private(set) var failedStarts: [FailedStart] = []
     /// Told of each failed start, for a server that may be killed before it can tell.
     var onFailedStart: (FailedStart) -> Void = { _ in }
-    /// What keepers that ended in order have left on disk.
+    /// Files that keepers which ended in order have left on disk.
     private var leftBehind: [String] = []
 
     init(
@@ -110,7 +110,7 @@ final class Session {
         isStarting = true
         let begun = clock.microseconds
         let failed = { [self] (error: any Error, life: Int?) in
-            // What the end of the run keeps from starting has not failed.
+            // A start that the end of the run prevents has not failed.
             guard !isEnding else { return }
             failedStarts.append(
                 FailedStart(

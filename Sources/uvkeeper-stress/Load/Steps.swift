@@ -1,6 +1,6 @@
 import UVKeeper
 
-/// What happens one thing after the other, each when a condition holds; bounded.
+/// Steps that happen one after the other, each when a condition holds; bounded.
 final class Steps {
     /// Called with what did not come in time; no step follows but one that this begins.
     var onTimeout: (String) -> Void = { _ in }
