@@ -140,6 +140,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/LineClient.swift
     Sources/KeeperSidecar/LineForwarder+Ending.swift
     Sources/KeeperSidecar/LineForwarder+Reading.swift
+    Sources/KeeperSidecar/LineForwarder+Room.swift
     Sources/KeeperSidecar/LineForwarder.swift
     Sources/KeeperSidecar/LineQueue.swift
     Sources/KeeperSidecar/NoteLimiter.swift

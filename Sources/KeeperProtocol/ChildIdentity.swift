@@ -3,7 +3,7 @@ package import UVLoop
 /// The identity of the child whose pid is in a child's pid file: kept with the file, beside its contents, which stay the
 /// bare number that the original's tools read.
 ///
-/// It names the file too, by its inode number: a copy of the file, under the name of another session perhaps, says nothing.
+/// The file is named too, by its inode number: a copy of the file, under the name of another session perhaps, says nothing.
 /// A file system without extended attributes loses it; then the number in the file proves nothing.
 package enum ChildIdentity {
     /// The attribute's name.

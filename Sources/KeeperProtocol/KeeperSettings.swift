@@ -26,7 +26,7 @@ public struct KeeperSettings: Hashable, Sendable {
     /// The longest line accepted, in bytes, newline included; at least 1.
     public var maximumLineLength: Int
 
-    /// What a plain SIGTERM does first: how long the child has after the end of its input, and after SIGTERM; nil where it is
+    /// The steps that a plain SIGTERM takes first: how long the child has after the end of its input, and after SIGTERM; nil where it is
     /// not said.
     public var stopLadder: StopLadder
 

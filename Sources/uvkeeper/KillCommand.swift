@@ -163,7 +163,7 @@ struct KillCommand: ParsableCommand {
     }
 }
 
-/// What became of a session that was to be ended, as JSON.
+/// The outcome of ending a session, as JSON.
 private struct KillRecord: Encodable {
     var session: String
     var result: String
