@@ -31,6 +31,8 @@ import Testing
             let live = try world.spawn("live")
             let dead = try world.spawn("dead")
             let child = try world.childPID("dead")
+            // Their temporary names go a moment after the others have come.
+            try world.eventually { try world.sessionFiles().count == 10 }
             try Processes.send(.kill, to: dead.pid)
             // The file of a child that still runs would stay.
             try world.eventually { !dead.process.isRunning && !Processes.isProcessAlive(child) }
