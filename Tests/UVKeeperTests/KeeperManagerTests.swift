@@ -171,7 +171,8 @@ import Testing
             let pid = try host.keeperPID()
             #if os(Linux)
             let count = try Files.names(inDirectory: "/proc/\(pid)/fd").count
-            #expect(count < 20, "\(count) descriptors")
+            // Three of them are kept back for its end.
+            #expect(count < 23, "\(count) descriptors")
             let child = try world.childPID("s1")
             // The shell has another one for a moment.
             try world.eventually { try Files.names(inDirectory: "/proc/\(child)/fd") == ["0", "1", "2"] }
