@@ -41,12 +41,6 @@ extension LineForwarder {
         watch(client)
     }
 
-    private func pause(_ client: LineClient) {
-        client.state = .paused
-        client.unwatch()
-        paused.append(client)
-    }
-
     /// How many bytes may be read now; nil if none, and then the client has been dealt with.
     private func readableLength(of client: LineClient, atMost limit: Int) -> Int? {
         let room = maximumLineLength - client.framer.pendingByteCount

@@ -10,13 +10,30 @@ extension LineForwarder {
     /// True if more of a client may be read than the end of a line.
     func hasRoom(for client: LineClient) -> Bool {
         if client.end <= taken { client.share = 0 }
-        guard client.share < LineForwarder.turnByteCount, waitingByteCount < maximumWaitingByteCount else {
-            return false
+        return client.share < LineForwarder.turnByteCount && waitingByteCount < maximumWaitingByteCount
+            && client.number <= earliestWaiting
+    }
+
+    /// Reads nothing more of a client for now.
+    func pause(_ client: LineClient) {
+        client.state = .paused
+        client.unwatch()
+        wait(client)
+    }
+
+    private func wait(_ client: LineClient) {
+        paused.append(client)
+        // Those that wait for their share keep nobody.
+        if client.share < LineForwarder.turnByteCount { earliestWaiting = min(earliestWaiting, client.number) }
+    }
+
+    /// Gives all that are paused a share anew: they may have closed before the client that comes now.
+    func renewShares() {
+        for client in paused {
+            client.share = 0
+            earliestWaiting = min(earliestWaiting, client.number)
         }
-        // An earlier one that waits for room, and not for its share, goes first.
-        return !paused.contains { earlier in
-            earlier.state == .paused && earlier.number < client.number && earlier.share < LineForwarder.turnByteCount
-        }
+        resumePaused()
     }
 
     /// Reads on those that have room again.
@@ -25,10 +42,11 @@ extension LineForwarder {
         guard !paused.isEmpty, waitingByteCount <= maximumWaitingByteCount / 2 else { return }
         var waiting: [LineClient] = []
         swap(&waiting, &paused)
+        earliestWaiting = .max
         waiting.sort { $0.number < $1.number }
         for client in waiting where client.state == .paused {
             guard hasRoom(for: client) else {
-                paused.append(client)
+                wait(client)
                 continue
             }
             // The client may have sent everything long ago, and then no news of it comes.

@@ -55,6 +55,8 @@ final class LineForwarder {
     var clients: [UInt64: LineClient] = [:]
     /// Those that are paused.
     var paused: [LineClient] = []
+    /// The number of the earliest of them that waits for room, and not for its share; later ones are not read before it.
+    var earliestWaiting = UInt64.max
     /// Those to be read in the next turn.
     private var ready: [LineClient] = []
     private var spare: [LineClient] = []
@@ -109,9 +111,7 @@ final class LineForwarder {
                 descriptor, number: lastNumber, maximumLineLength: maximumLineLength, on: loop)
             clients[client.number] = client
             watch(client)
-            // They may have closed before this one came.
-            for other in paused { other.share = 0 }
-            resumePaused()
+            renewShares()
         } catch {
             refused(error)
         }
@@ -257,6 +257,7 @@ final class LineForwarder {
             }
         }
         paused = []
+        earliestWaiting = .max
         let onStdinClosed = onStdinClosed
         self.onStdinClosed = nil
         onStdinClosed?(error)
