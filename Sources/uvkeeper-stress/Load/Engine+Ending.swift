@@ -13,9 +13,9 @@ extension Engine {
     /// Writes failed starts down at once: a server may be killed before its end.
     func keepFailedStarts() {
         for session in sessions {
-            session.onFailedStart = { [unowned self] failure in
+            session.onFailedStart = { [unowned self, index = session.index] failure in
                 do throws(UVError) {
-                    try failure.append(to: run.failedStarts(session: session.index))
+                    try failure.append(to: run.failedStarts(session: index))
                 } catch {
                     early.add(.failedStart, "cannot be written down, \(error): \(failure.text)")
                 }
