@@ -156,6 +156,7 @@ final class LineForwarder {
     func forget(_ client: LineClient) {
         pendingByteCount -= client.framer.pendingByteCount
         clients[client.number] = nil
+        releaseUnused()
         limitClients()
     }
 
@@ -231,7 +232,13 @@ final class LineForwarder {
             return onFlushed()
         }
         resumePaused()
-        if queue.isEmpty, paused.isEmpty { queue.releaseSpare() }
+        releaseUnused()
+    }
+
+    /// An idle keeper keeps no memory for lines. Between the lines of a connected client it does: taken anew for each, memory
+    /// would cost more than the copy.
+    private func releaseUnused() {
+        if queue.isEmpty, clients.isEmpty { queue.releaseSpare() }
     }
 
     // MARK: The end

@@ -1,4 +1,3 @@
-import KeeperSidecar
 import TestSupport
 import Testing
 import UVKeeper
@@ -67,8 +66,6 @@ import UVKeeper
     private func withEngine(
         drainLimit: Duration, listeningOn loop: Loop? = nil, _ body: (Engine, PipeListener) throws -> Void,
     ) throws {
-        // As the harness's main does: an engine wants to be its own sidecar, though none of these starts one.
-        KeeperSidecar.runIfRequested(arguments: [])
         try withTemporaryDirectory { directory in
             var settings = LoadSettings()
             (settings.sessions, settings.writers, settings.linesPerWriter) = (1, 1, 5)
@@ -78,7 +75,9 @@ import UVKeeper
             settings.drainLimit = drainLimit
             let run = RunDirectory(directory: directory)
             let engine = try Engine(
-                settings, run: run, clock: RunClock(start: LibUV.monotonicTime), role: .guest(try Vitals(run.vitals)))
+                settings, run: run, clock: RunClock(start: LibUV.monotonicTime), role: .guest(try Vitals(run.vitals)),
+                // None of these starts one.
+                sidecar: ["uvkeeper-sidecar"])
             let listener = try PipeListener(
                 bindingTo: engine.manager.paths.socket(for: engine.sessions[0].name), on: loop ?? engine.loop)
             // Without one nothing is confirmed at a session's socket.

@@ -62,7 +62,11 @@ final class Engine {
     private var loadEnd: UInt64 = 0
     private var drainDeadline: UInt64 = 0
 
-    init(_ settings: LoadSettings, run: RunDirectory, clock: RunClock, role: Role = .whole) throws {
+    /// - Parameter sidecar: starts keepers; nil: this program, or its faulty one.
+    init(
+        _ settings: LoadSettings, run: RunDirectory, clock: RunClock, role: Role = .whole,
+        sidecar: SidecarCommand? = nil,
+    ) throws {
         self.settings = settings
         self.run = run
         self.clock = clock
@@ -71,7 +75,7 @@ final class Engine {
         loop = try Loop()
         var options = KeeperManager.Options()
         options.sessionsDirectory = run.sessions
-        options.sidecar = try settings.keeperFault.sidecar
+        options.sidecar = try sidecar ?? settings.keeperFault.sidecar
         manager = try KeeperManager(on: loop, options: options)
         sampler = try LagSampler(on: loop)
         pump = try TimerHandle(on: loop)
