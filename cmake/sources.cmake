@@ -99,7 +99,6 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/ChildFinding.swift
     Sources/UVKeeper/DetachedProcess.swift
     Sources/UVKeeper/Exports.swift
-    Sources/UVKeeper/FormerChild.swift
     Sources/UVKeeper/KeeperCleanup.swift
     Sources/UVKeeper/KeeperConnection.swift
     Sources/UVKeeper/KeeperEndpoint.swift

@@ -71,7 +71,7 @@ extension KeeperManager {
         }
         guard let formerChild else { return start(order, readiness, deadline, completion) }
         var id: ObjectIdentifier?
-        let wait = FormerChild(formerChild, on: loop) { result in
+        let wait = ProcessWait(for: [formerChild], atMost: KeeperManager.formerChildPatience, on: loop) { result in
             if let id { self.starts[id] = nil }
             switch result {
             case .allHaveEnded: self.start(order, readiness, deadline, completion)
@@ -82,6 +82,9 @@ extension KeeperManager {
         id = ObjectIdentifier(wait)
         starts[ObjectIdentifier(wait)] = wait
     }
+
+    /// How long a start waits for the child of a dead keeper: the end of its input may just be ending it.
+    private static let formerChildPatience = Duration.milliseconds(500)
 
     private func checkedSession(_ id: String) throws(KeeperError) -> SessionID {
         let session: SessionID

@@ -55,7 +55,7 @@ public final class KeeperManager {
     /// Sessions that are being ended.
     var stops: [ObjectIdentifier: KeeperStop] = [:]
     /// Starts that wait for the end of a former child.
-    var starts: [ObjectIdentifier: FormerChild] = [:]
+    var starts: [ObjectIdentifier: ProcessWait] = [:]
     private(set) var isClosed = false
 
     /// The sessions directory.

@@ -87,9 +87,8 @@ final class KeeperStop {
 
     /// Gives it up: its end is ``KeeperManager/StopResult/closed``, on a later tick. What was signalled stays so.
     func cancel() {
-        wait?.cancel()
-        wait = nil
-        loop.onNextTick { self.end(.closed) }
+        guard let wait else { return loop.onNextTick { self.end(.closed) } }
+        wait.cancel()
     }
 
     // MARK: Steps

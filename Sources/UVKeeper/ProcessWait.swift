@@ -6,7 +6,7 @@ final class ProcessWait {
     enum Result {
         case allHaveEnded
         case timedOut
-        /// The loop has closed all handles.
+        /// It was given up, or the loop has closed all handles.
         case canceled
     }
 
@@ -19,7 +19,7 @@ final class ProcessWait {
     private var looks: TimerHandle?
     private var completion: ((Result) -> Void)?
 
-    /// `completion` runs once, on a later tick, unless the wait is canceled.
+    /// `completion` runs once, on a later tick.
     init(
         for processes: [ProcessDescriptor], atMost time: Duration, on loop: Loop,
         completion: @escaping (Result) -> Void,
@@ -40,10 +40,12 @@ final class ProcessWait {
         timer.onCanceled = { self.end(.canceled) }
     }
 
-    /// Ends the wait without a word.
+    /// Gives it up: it ends as canceled, on a later tick.
     func cancel() {
-        completion = nil
+        guard let completion else { return }
+        self.completion = nil
         close()
+        loop.onNextTick { completion(.canceled) }
     }
 
     private func watch(_ process: ProcessDescriptor) {
@@ -83,7 +85,8 @@ final class ProcessWait {
 
     private func end(_ result: Result) {
         guard let completion else { return }
-        cancel()
+        self.completion = nil
+        close()
         completion(result)
     }
 
