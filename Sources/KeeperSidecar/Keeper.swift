@@ -42,6 +42,8 @@ final class Keeper {
     let loop: Loop
     /// Until the session is claimed, between two attempts; then for the crash window; then for the steps of its end.
     let timer: TimerHandle
+    /// For the forwarder, which gives back memory.
+    let restTimer: TimerHandle
     var rotation: TimerHandle?
     var signals: [Handle] = []
     /// Kept back from clients, and closed when the session ends: its processes are found and held by descriptors.
@@ -85,6 +87,7 @@ final class Keeper {
         self.launch = launch
         self.loop = loop
         timer = try TimerHandle(on: loop)
+        restTimer = try TimerHandle(on: loop)
         try watchSignals()
         adoptOrphans()
     }
@@ -134,8 +137,8 @@ final class Keeper {
         let child = try startChild()
         guard let stdin = child.streams[0] else { preconditionFailure("the child was given a pipe") }
         let forwarder = LineForwarder(
-            child: stdin, listener: socket.listener, maximumLineLength: launch.settings.maximumLineLength,
-            log: launch.log)
+            child: stdin, listener: socket.listener, timer: restTimer,
+            maximumLineLength: launch.settings.maximumLineLength, log: launch.log)
         forwarder.onStdinClosed = { [unowned self] error in stdinClosed(error) }
         // Before the socket: whoever can connect can also see who reads.
         let childPIDFile = writeChildPID(child.pid)

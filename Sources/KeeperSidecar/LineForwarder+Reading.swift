@@ -44,10 +44,13 @@ extension LineForwarder {
     /// How many bytes may be read now; nil if none, and then the client has been dealt with.
     private func readableLength(of client: LineClient, atMost limit: Int) -> Int? {
         let room = maximumLineLength - client.framer.pendingByteCount
-        let length = min(limit, buffer.count, max(1, room - 1))
-        guard makeRoom(length, for: client) else { return nil }
         // The last byte of the longest line, or whatever comes while there is no room, must be looked at first.
-        guard room == 1 || !hasRoom(for: client) else { return length }
+        let mustLook = room == 1 || !hasRoom(for: client)
+        // The rest of a line is hardly longer than what has come of it.
+        let most = mustLook ? max(LineForwarder.shortestLook, client.framer.pendingByteCount) : buffer.count
+        let length = min(limit, buffer.count, most, max(1, room - 1))
+        guard makeRoom(length, for: client) else { return nil }
+        guard mustLook else { return length }
         switch Descriptors.receive(from: client.descriptor, into: slice(length), peeking: true) {
         case .bytes(let count):
             let newline = buffer[..<count].firstIndex(of: UInt8(ascii: "\n"))

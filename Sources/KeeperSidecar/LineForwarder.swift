@@ -26,8 +26,12 @@ final class LineForwarder {
     static let waitingBytesAllowance = 32 << 20
     /// How much of one client is read in a turn.
     static let turnByteCount = 262_144
+    /// How many bytes are looked at, at least, for the end of a line.
+    static let shortestLook = 4096
     /// How many blocks the child's pipe is given in a row, as long as it takes them.
     static let blocksInRow = 16
+    /// When no line has waited for so long, the memory for such lines is given back.
+    static let rest = Duration.seconds(1)
 
     /// The way that lines go.
     enum Input {
@@ -63,6 +67,10 @@ final class LineForwarder {
     private var isTurnScheduled = false
     private var lastNumber: UInt64 = 0
     var queue = LineQueue()
+    /// Gives back the queue's memory.
+    private let restTimer: TimerHandle
+    /// True if a line waited since the timer was started.
+    private var hasQueued = false
     /// Bytes of the lines read so far.
     private var enqueued: UInt64 = 0
     /// Bytes of these that the child's stream was given.
@@ -76,8 +84,9 @@ final class LineForwarder {
     /// Called once when nobody reads the child's stdin any more.
     var onStdinClosed: ((UVError) -> Void)?
 
-    init(child: PipeStream, listener: PipeListener, maximumLineLength: Int, log: KeeperLog) {
+    init(child: PipeStream, listener: PipeListener, timer: TimerHandle, maximumLineLength: Int, log: KeeperLog) {
         loop = child.loop
+        restTimer = timer
         self.child = child
         self.listener = listener
         self.maximumLineLength = maximumLineLength
@@ -156,7 +165,6 @@ final class LineForwarder {
     func forget(_ client: LineClient) {
         pendingByteCount -= client.framer.pendingByteCount
         clients[client.number] = nil
-        releaseUnused()
         limitClients()
     }
 
@@ -181,6 +189,8 @@ final class LineForwarder {
         } else if !queue.append(lines) {
             drops.note("there is no memory for \(count) bytes that wait for pi")
             return lose(client)
+        } else {
+            hasQueued = true
         }
         enqueued += count
         client.end = max(client.end, enqueued)
@@ -231,14 +241,18 @@ final class LineForwarder {
             input = .stopped
             return onFlushed()
         }
+        releaseLater()
         resumePaused()
-        releaseUnused()
     }
 
-    /// An idle keeper keeps no memory for lines. Between the lines of a connected client it does: taken anew for each, memory
-    /// would cost more than the copy.
-    private func releaseUnused() {
-        if queue.isEmpty, clients.isEmpty { queue.releaseSpare() }
+    /// An idle keeper keeps no memory for lines; between lines that follow each other it does.
+    private func releaseLater() {
+        guard queue.isEmpty, queue.hasSpare, !restTimer.isActive else { return }
+        hasQueued = false
+        restTimer.start(after: LineForwarder.rest) { [weak self] _ in
+            guard let self, queue.isEmpty else { return }
+            if hasQueued { releaseLater() } else { queue.releaseSpare() }
+        }
     }
 
     // MARK: The end

@@ -6,14 +6,11 @@ import Musl
 import Glibc
 #endif
 
-/// Bytes that wait for the child's pipe, in blocks: what has been written is given back at once, and nothing is moved.
+/// Bytes that wait for the child's pipe, in blocks: what has been written makes room for the next ones, and nothing is moved.
 ///
 /// Blocks are the system's own pages: the C library would keep the memory of a long queue for as long as a session lives.
 struct LineQueue: ~Copyable {
     private static let blockCapacity = 65536
-    /// The most blocks that are kept for the next bytes.
-    private static let spareLimit = 8
-
     private struct Block {
         let base: UnsafeMutableRawPointer
         var count = 0
@@ -22,7 +19,7 @@ struct LineQueue: ~Copyable {
     private var blocks: [Block] = []
     /// Blocks before this one have been taken.
     private var first = 0
-    /// Blocks for the next bytes: given back and taken anew for each, memory would cost as much as the copy.
+    /// Blocks for the next bytes: given back and taken anew for each, memory would cost more than the copy.
     private var spare: [UnsafeMutableRawPointer] = []
     /// How many bytes wait.
     private(set) var count = 0
@@ -84,8 +81,11 @@ struct LineQueue: ~Copyable {
             first = 0
         }
         body(UnsafeRawBufferPointer(start: block.base, count: block.count).bytes)
-        if spare.count < LineQueue.spareLimit { spare.append(block.base) } else { LineQueue.release(block.base) }
+        spare.append(block.base)
     }
+
+    /// True if memory is kept for the next bytes.
+    var hasSpare: Bool { !spare.isEmpty }
 
     /// Gives back the memory that is kept for the next bytes.
     mutating func releaseSpare() {

@@ -76,6 +76,34 @@ import UVLoop
         }
     }
 
+    @Test("Memory for lines that waited is given back when none has waited for a while, also while clients stay")
+    func givesMemoryBack() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "kill -STOP $$; exec cat >>$HOME/out")
+            let before = try #require(keeper.figures.memory).resident
+            let line = [UInt8](repeating: UInt8(ascii: "l"), count: 1023) + [0x0A]
+            let block = (0..<256).flatMap { _ in line }
+            let clients = try (0..<16).map { _ in
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                client.write(block)
+                return client
+            }
+            try home.until("all is read") {
+                try home.untilAtRest(keeper)
+                return clients.allSatisfy { $0.hasSentAll }
+            }
+            let peak = try #require(keeper.figures.memory).resident
+            #expect(peak - before > 2 << 10)
+            try home.thawChild(of: keeper)
+            try home.until("all arrive") { home.outputSize == clients.count * block.count }
+            try home.until("the memory is given back") {
+                guard let resident = keeper.figures.memory?.resident else { return false }
+                return resident - before < 1 << 10 || KeeperMemory.slack(0) > 0
+            }
+            #expect(clients.allSatisfy { !$0.isEnded })
+        }
+    }
+
     @Test("A client's connection stays open until the child's pipe has taken its lines")
     func closesWhenTaken() throws {
         try withKeeperHome { home in
