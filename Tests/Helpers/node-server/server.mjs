@@ -68,6 +68,7 @@ if (what === "fail") {
             const ended = new Promise((resolve) => keeper.once("exit", () => resolve(performance.now())));
             if (!(await survives(keeper))) { noticed++; break; }
             // Missed if it ended before the server watched; after the window, the machine was slow: once more.
+            keeper.ref();
             if ((await ended) < keeper.watchedSince) break;
         }
     }
@@ -83,6 +84,9 @@ if (what === "fail") {
     if (found.length !== 1 || !isAlive(pidOf(argument))) process.exit(1);
     if (!isAlive(Number.parseInt(fs.readFileSync(socketOf(argument) + ".pi-pid", "utf8"), 10))) process.exit(1);
     if (!(await writeLine(argument, "three"))) process.exit(1);
+    // The signal ends the child too, with what it has not read yet.
+    const out = path.join(process.env.HOME, "out");
+    while (!fs.readFileSync(out, "utf8").endsWith("three\n")) await sleep(5);
     const pid = pidOf(argument);
     process.kill(-pid, "SIGTERM");
     while (isAlive(pid)) await sleep(5);
