@@ -111,19 +111,31 @@ import UVLoop
         }
     }
 
-    @Test("counts the bytes that the kernel took exactly") func acceptedBytes() throws {
+    @Test(
+        "counts the bytes that the kernel took exactly, also after a close in the middle of a write",
+        arguments: [false, true])
+    func acceptedBytes(isWriteUnderWay: Bool) throws {
         try withLoop { loop in
             let (ours, theirs) = socketPair()
             let stream = try PipeStream(takingOwnershipOf: ours, on: loop)
             stream.write([UInt8](repeating: 0, count: 3 << 20))
             for _ in 0..<5 { loop.run(.noWait) }
+            var bytes = [UInt8](repeating: 0, count: 1 << 16)
+            var received = 0
+            let first = stream.acceptedByteCount
+            if isWriteUnderWay {
+                // Now libuv writes, and has written a part.
+                try run(loop) {
+                    received += max(0, recv(theirs, &bytes, bytes.count, Int32(MSG_DONTWAIT)))
+                    return stream.acceptedByteCount > first
+                }
+            }
             let counted = Int(stream.acceptedByteCount)
             #expect(counted > 0 && counted < 3 << 20)
             stream.close()
+            #expect(Int(stream.acceptedByteCount) == counted)
             loop.run(.noWait)
             #expect(Int(stream.acceptedByteCount) == counted)
-            var bytes = [UInt8](repeating: 0, count: 1 << 16)
-            var received = 0
             while true {
                 let count = read(theirs, &bytes, bytes.count)
                 if count <= 0 { break }

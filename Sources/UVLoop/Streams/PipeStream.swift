@@ -166,7 +166,8 @@ public final class PipeStream: Handle {
         onBytes = nil
         onDrain = nil
         // Sampled now: libuv forgets how much of the write under way was taken when it cancels it.
-        sending.finished = acceptedByteCount
+        guard !sending.inFlight.isEmpty else { return }
+        sending.finished += UInt64(sending.inFlight.count - uv_stream_get_write_queue_size(raw.stream))
     }
 
     /// libuv has ended every request by now (H23), so the requests' memory is no longer used. What has not completed does
