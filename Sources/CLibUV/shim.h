@@ -33,6 +33,13 @@
 #include <sys/syscall.h>
 #endif
 
+/// POLLRDHUP, which needs `_GNU_SOURCE`; 0 where the system has none.
+#if defined(__linux__)
+#define UVKEEPER_POLLRDHUP 0x2000
+#else
+#define UVKEEPER_POLLRDHUP 0
+#endif
+
 /// `errno` is a macro over a function call.
 static inline int uvkeeper_errno(void) {
     return errno;

@@ -133,7 +133,7 @@ extension Keeper {
         }
         state = .ended(ending.status)
         timer.close()
-        restTimer.close()
+        forwarderTimers.close()
         rotation?.close()
         for signal in signals { signal.close() }
     }

@@ -42,8 +42,7 @@ final class Keeper {
     let loop: Loop
     /// Until the session is claimed, between two attempts; then for the crash window; then for the steps of its end.
     let timer: TimerHandle
-    /// For the forwarder, which gives back memory.
-    let restTimer: TimerHandle
+    let forwarderTimers: LineForwarder.Timers
     var rotation: TimerHandle?
     var signals: [Handle] = []
     /// Kept back from clients, and closed when the session ends: its processes are found and held by descriptors.
@@ -87,7 +86,7 @@ final class Keeper {
         self.launch = launch
         self.loop = loop
         timer = try TimerHandle(on: loop)
-        restTimer = try TimerHandle(on: loop)
+        forwarderTimers = try LineForwarder.Timers(on: loop)
         try watchSignals()
         adoptOrphans()
     }
@@ -137,7 +136,7 @@ final class Keeper {
         let child = try startChild()
         guard let stdin = child.streams[0] else { preconditionFailure("the child was given a pipe") }
         let forwarder = LineForwarder(
-            child: stdin, listener: socket.listener, timer: restTimer,
+            child: stdin, listener: socket.listener, timers: forwarderTimers,
             maximumLineLength: launch.settings.maximumLineLength, log: launch.log)
         forwarder.onStdinClosed = { [unowned self] error in stdinClosed(error) }
         // Before the socket: whoever can connect can also see who reads.

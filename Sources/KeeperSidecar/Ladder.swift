@@ -76,13 +76,10 @@ final class Ladder {
         case .endOfInput:
             guard let time = times.endOfInput, time > .zero else { return enter(.terminate) }
             deadline = LibUV.deadline(in: time)
-            forwarder.finishInput { [weak self] in
-                guard let self, self.step == .endOfInput, onEnd != nil else { return }
-                forwarder.closeStdin()
-            }
+            forwarder.endInput()
         case .terminate:
             guard let time = times.terminate, time > .zero else { return enter(.kill) }
-            forwarder.closeStdin()
+            forwarder.endInput()
             deadline = LibUV.deadline(in: time)
             signal([.terminate, .continue])
         case .kill:

@@ -11,8 +11,8 @@ final class LineClient {
         case paused
         /// The connection was read to its end; its close, which confirms its lines, waits for the child's pipe to take them.
         case finished
-        /// A line of it was read and lost. A clean close would confirm it, so it stays open as long as the keeper holds its
-        /// lock.
+        /// A line of it was read and lost. A clean close would confirm it, so it stays open until its peer is gone or the
+        /// keeper has given up its lock.
         case held
         case closed
     }
@@ -24,11 +24,11 @@ final class LineClient {
     var state = State.reading
     /// True if it is to be read in this turn.
     var isReady = false
-    /// True if the peer has finished sending, or may have, so that an end follows what can be read now.
+    /// True if the peer has finished sending, so that an end follows what can be read now.
     var isAtEnd = false
     /// How much of it was read since the child's pipe had last taken all its lines, or another client came.
     var share = 0
-    /// How much of it has been read since it was found closed after a pause; nil if it was not.
+    /// How much of it has been read since it was found closed with bytes unread; nil if it was not.
     var readAfterGivingUp: Int?
     /// Where the last of its lines ends in all that is written to the child; 0 if none was.
     var end: UInt64 = 0
@@ -53,7 +53,17 @@ final class LineClient {
     /// Calls `onReady` whenever something can be read, the end included.
     func watch(_ onReady: @escaping (LineClient) -> Void) throws(UVError) {
         guard !isWatched else { return }
-        try poll.start([.readable, .disconnect]) { [unowned self] _, events, error in
+        try watch([.readable, .disconnect], onReady)
+    }
+
+    /// Calls `onEnd` when the peer has finished sending.
+    func watchEnd(_ onEnd: @escaping (LineClient) -> Void) throws(UVError) { try watch(.disconnect, onEnd) }
+
+    /// Calls `onGone` when the peer has closed both directions, which the system tells whatever is asked for.
+    func watchPeer(_ onGone: @escaping (LineClient) -> Void) throws(UVError) { try watch(.prioritized, onGone) }
+
+    private func watch(_ events: PollHandle.Events, _ onReady: @escaping (LineClient) -> Void) throws(UVError) {
+        try poll.start(events) { [unowned self] _, events, error in
             // An error ends the watch; the next read tells which one it is.
             if error != nil { isWatched = false }
             isAtEnd = isAtEnd || events.contains(.disconnect)
@@ -68,12 +78,17 @@ final class LineClient {
         poll.stop()
     }
 
-    /// Reads on after a pause, in which the peer may have closed.
+    /// Reads on after a pause, in which the peer may have closed, and nobody has told.
     func resume() {
         state = .reading
-        // Nobody has told: what it sent may have an end, and with it a last line, which goes before those of later clients.
-        isAtEnd = true
-        if readAfterGivingUp == nil, Descriptors.isBroken(descriptor) { readAfterGivingUp = 0 }
+        lookAtPeer()
+    }
+
+    /// Finds out whether the peer has finished, or closed with bytes unread.
+    func lookAtPeer() {
+        let hangUp = Descriptors.hangUp(of: descriptor)
+        isAtEnd = isAtEnd || hangUp != .nothing
+        if readAfterGivingUp == nil, hangUp == .everything { readAfterGivingUp = 0 }
     }
 
     /// True if the peer gave up in the middle of a line. It closed while nothing was read, and left a full buffer: with

@@ -1,8 +1,72 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The last steps: what has been read is confirmed or not, and the clients are let go.
+/// The last steps, of a client whose line is lost and of all: what has been read is confirmed or not, and the clients are let
+/// go.
 extension LineForwarder {
+    /// Gives up a client of which a line was read and will not arrive: a clean close would confirm it. ``letGo(_:)`` follows,
+    /// when nothing of it is being passed on.
+    func lose(_ client: LineClient) {
+        client.end = .max
+        client.state = .held
+        client.unwatch()
+    }
+
+    /// Closes the connection of a lost line if that is no clean close for its peer.
+    func letGo(_ client: LineClient) {
+        // With anything unread it is a reset.
+        if case .bytes = Descriptors.receive(from: client.descriptor, into: slice(1), peeking: true) {
+            return drop(client)
+        }
+        hold(client)
+    }
+
+    /// Keeps a connection that must not be closed cleanly, until its peer is gone and cannot be misled.
+    func hold(_ client: LineClient) {
+        client.state = .held
+        do throws(UVError) {
+            try client.watchPeer { [unowned self] client in
+                if Descriptors.hangUp(of: client.descriptor) == .everything { drop(client) }
+            }
+        } catch {
+            // It stays until the end of the session.
+            client.unwatch()
+            refused(error)
+        }
+    }
+
+    /// Reads nothing more from anybody, and closes the child's stdin, at once or later, when its pipe has taken all lines that
+    /// were read, or never will: it gets no piece of a line.
+    func endInput() {
+        guard case .open = input else {
+            if case .ending = input { return }
+            return closeStdin()
+        }
+        for client in clients.values where client.state == .reading || client.state == .paused { watchEnd(of: client) }
+        guard waitingByteCount > 0 else {
+            input = .stopped
+            return closeStdin()
+        }
+        input = .ending
+    }
+
+    /// A client may wait for the confirmation of lines that the child has by now.
+    private func watchEnd(of client: LineClient) {
+        do throws(UVError) {
+            try client.watchEnd { [unowned self] client in endedAfterInput(client) }
+        } catch {
+            client.unwatch()
+        }
+    }
+
+    private func endedAfterInput(_ client: LineClient) {
+        client.unwatch()
+        guard case .end = Descriptors.receive(from: client.descriptor, into: slice(1), peeking: true) else { return }
+        // What has no newline was not passed on, and is lost.
+        guard client.framer.pendingByteCount == 0 else { return hold(client) }
+        if client.end <= taken { drop(client) } else { client.state = .finished }
+    }
+
     /// Closes the child's stdin, with whatever waits for it.
     func closeStdin() { child.close() }
 

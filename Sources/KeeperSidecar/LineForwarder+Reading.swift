@@ -8,7 +8,8 @@ extension LineForwarder {
     func read(_ client: LineClient) {
         guard client.state == .reading else { return }
         var left = LineForwarder.turnByteCount
-        while left > 0 {
+        // A client that has finished is read to its end, however much its socket holds: later ones come after it.
+        while left > 0 || client.isAtEnd {
             switch input {
             case .open: break
             case .broken: return refuse(client)
@@ -16,9 +17,11 @@ extension LineForwarder {
             }
             // A client in the middle of a line is read on to its end: one that gives up waiting leaves no fragment then.
             guard hasRoom(for: client) || client.framer.pendingByteCount > 0 else { return pause(client) }
-            guard let length = readableLength(of: client, atMost: left) else { return }
+            guard let length = readableLength(of: client) else { return }
             switch Descriptors.receive(from: client.descriptor, into: slice(length)) {
             case .bytes(let count):
+                // Much waits of a client that has finished: it may have given up waiting for room.
+                if count == buffer.count, client.isAtEnd, client.readAfterGivingUp == nil { client.lookAtPeer() }
                 left -= count
                 client.share += count
                 received(count, from: client)
@@ -32,7 +35,7 @@ extension LineForwarder {
         keepWatching(client)
     }
 
-    private func slice(_ length: Int) -> UnsafeMutableRawBufferPointer {
+    func slice(_ length: Int) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(rebasing: buffer[..<length])
     }
 
@@ -42,13 +45,13 @@ extension LineForwarder {
     }
 
     /// How many bytes may be read now; nil if none, and then the client has been dealt with.
-    private func readableLength(of client: LineClient, atMost limit: Int) -> Int? {
+    private func readableLength(of client: LineClient) -> Int? {
         let room = maximumLineLength - client.framer.pendingByteCount
         // The last byte of the longest line, or whatever comes while there is no room, must be looked at first.
         let mustLook = room == 1 || !hasRoom(for: client)
         // The rest of a line is hardly longer than what has come of it.
         let most = mustLook ? max(LineForwarder.shortestLook, client.framer.pendingByteCount) : buffer.count
-        let length = min(limit, buffer.count, most, max(1, room - 1))
+        let length = min(buffer.count, most, max(1, room - 1))
         guard makeRoom(length, for: client) else { return nil }
         guard mustLook else { return length }
         switch Descriptors.receive(from: client.descriptor, into: slice(length), peeking: true) {
@@ -69,9 +72,11 @@ extension LineForwarder {
         let bytes = UnsafeRawBufferPointer(slice(count)).bytes
         let isAccepted = client.framer.append(bytes) { lines in take(lines, from: client) }
         pendingByteCount += client.framer.pendingByteCount - before
-        guard !isAccepted else { return }
-        drops.note("there is no memory for a line; its connection is closed")
-        lose(client)
+        if !isAccepted {
+            drops.note("there is no memory for a line; its connection is not confirmed")
+            lose(client)
+        }
+        if client.state == .held { letGo(client) }
     }
 
     private func ended(_ client: LineClient) {
@@ -84,7 +89,7 @@ extension LineForwarder {
         pendingByteCount += client.framer.pendingByteCount - pending
         client.unwatch()
         if client.end <= taken { return drop(client) }
-        if case .open = input, client.end != .max { client.state = .finished } else { client.state = .held }
+        if case .open = input, client.end != .max { client.state = .finished } else { hold(client) }
     }
 
     private func failed(_ client: LineClient, _ error: UVError) {
@@ -93,7 +98,7 @@ extension LineForwarder {
         drop(client)
     }
 
-    private func drop(_ client: LineClient) {
+    func drop(_ client: LineClient) {
         forget(client)
         client.close()
     }
@@ -106,8 +111,7 @@ extension LineForwarder {
             drop(client)
         case .wouldBlock: keepWatching(client)
         case .end:
-            client.unwatch()
-            if client.framer.pendingByteCount == 0, client.end <= taken { drop(client) } else { client.state = .held }
+            if client.framer.pendingByteCount == 0, client.end <= taken { drop(client) } else { hold(client) }
         case .failed(let error): failed(client, error)
         }
     }

@@ -10,8 +10,13 @@ extension LineForwarder {
     /// True if more of a client may be read than the end of a line.
     func hasRoom(for client: LineClient) -> Bool {
         if client.end <= taken { client.share = 0 }
-        return client.share < LineForwarder.turnByteCount && waitingByteCount < maximumWaitingByteCount
-            && client.number <= earliestWaiting
+        return waitingByteCount < maximumWaitingByteCount && client.number <= earliestWaiting
+            && !mustWaitForShare(client)
+    }
+
+    /// A client that has finished has no more than what its socket holds, and goes before later ones.
+    private func mustWaitForShare(_ client: LineClient) -> Bool {
+        hasShares && client.share >= LineForwarder.turnByteCount && !client.isAtEnd
     }
 
     /// Reads nothing more of a client for now.
@@ -23,8 +28,21 @@ extension LineForwarder {
 
     private func wait(_ client: LineClient) {
         paused.append(client)
+        guard mustWaitForShare(client) else { return earliestWaiting = min(earliestWaiting, client.number) }
         // Those that wait for their share keep nobody.
-        if client.share < LineForwarder.turnByteCount { earliestWaiting = min(earliestWaiting, client.number) }
+        if !timers.share.isActive { boundSharing() }
+    }
+
+    /// A child that does not take in a while what waits now is not fed from memory at hand anyway; its clients, which have
+    /// little patience, may fill all the memory there is.
+    private func boundSharing() {
+        let end = enqueued
+        timers.share.start(after: LineForwarder.shareTime) { [weak self] _ in
+            guard let self, !paused.isEmpty else { return }
+            guard taken < end else { return boundSharing() }
+            hasShares = false
+            renewShares()
+        }
     }
 
     /// Gives all that are paused a share anew: they may have closed before the client that comes now.
@@ -52,6 +70,16 @@ extension LineForwarder {
             // The client may have sent everything long ago, and then no news of it comes.
             client.resume()
             schedule(client)
+        }
+    }
+
+    /// An idle keeper keeps no memory for lines; between lines that follow each other it does.
+    func releaseLater() {
+        guard queue.isEmpty, queue.hasSpare, !timers.rest.isActive else { return }
+        hasQueued = false
+        timers.rest.start(after: LineForwarder.rest) { [weak self] _ in
+            guard let self, queue.isEmpty else { return }
+            if hasQueued { releaseLater() } else { queue.releaseSpare() }
         }
     }
 }

@@ -13,8 +13,9 @@ internal import UVLoop
 /// starves nobody. A fresh client is first read after the next wait, which has told of everything that was sent before it
 /// connected.
 ///
-/// A client has as much in the queue as is read in a turn, but for the end of a line, and more only when another one comes:
-/// what it sent before that goes first. So a stream of lines goes through memory that the processor has at hand.
+/// A client has as much in the queue as is read in a turn, but for the end of a line. It has more when another one comes,
+/// since what it sent before that goes first, and when the child is slow. So a stream of lines goes through memory that the
+/// processor has at hand.
 final class LineForwarder {
     /// More clients than this wait in the listener's backlog.
     static let maximumClients = 4096
@@ -32,16 +33,35 @@ final class LineForwarder {
     static let blocksInRow = 16
     /// When no line has waited for so long, the memory for such lines is given back.
     static let rest = Duration.seconds(1)
+    /// A child that needs longer for what waits is slow: clients are not held to their shares any more.
+    static let shareTime = Duration.milliseconds(50)
 
     /// The way that lines go.
     enum Input {
         case open
-        /// Lines that have been read are still written, nothing more is read; then this is called.
-        case ending(() -> Void)
+        /// Lines that have been read are still written, nothing more is read; then the child's stdin is closed.
+        case ending
         /// Nobody reads the child's stdin: lines are left unread, and their connections reset.
         case broken
         /// The session is over.
         case stopped
+    }
+
+    struct Timers {
+        /// Gives back the queue's memory.
+        let rest: TimerHandle
+        /// Ends the clients' shares when the child is slow.
+        let share: TimerHandle
+
+        init(on loop: Loop) throws(UVError) {
+            rest = try TimerHandle(on: loop)
+            share = try TimerHandle(on: loop)
+        }
+
+        func close() {
+            rest.close()
+            share.close()
+        }
     }
 
     let loop: Loop
@@ -67,12 +87,13 @@ final class LineForwarder {
     private var isTurnScheduled = false
     private var lastNumber: UInt64 = 0
     var queue = LineQueue()
-    /// Gives back the queue's memory.
-    private let restTimer: TimerHandle
+    let timers: Timers
+    /// False while the child is slow.
+    var hasShares = true
     /// True if a line waited since the timer was started.
-    private var hasQueued = false
+    var hasQueued = false
     /// Bytes of the lines read so far.
-    private var enqueued: UInt64 = 0
+    private(set) var enqueued: UInt64 = 0
     /// Bytes of these that the child's stream was given.
     private var handed: UInt64 = 0
     /// Bytes of these that the child's pipe has taken for sure.
@@ -84,9 +105,9 @@ final class LineForwarder {
     /// Called once when nobody reads the child's stdin any more.
     var onStdinClosed: ((UVError) -> Void)?
 
-    init(child: PipeStream, listener: PipeListener, timer: TimerHandle, maximumLineLength: Int, log: KeeperLog) {
+    init(child: PipeStream, listener: PipeListener, timers: Timers, maximumLineLength: Int, log: KeeperLog) {
         loop = child.loop
-        restTimer = timer
+        self.timers = timers
         self.child = child
         self.listener = listener
         self.maximumLineLength = maximumLineLength
@@ -200,13 +221,6 @@ final class LineForwarder {
         if let error = child.writeError { breakDown(error) }
     }
 
-    /// Gives up a client of which a line was read and will not arrive: a clean close would confirm it.
-    func lose(_ client: LineClient) {
-        client.end = .max
-        client.state = .held
-        client.unwatch()
-    }
-
     /// True if what the child's pipe does not take of so many bytes can be kept: a line that is written in part must be
     /// written whole.
     private func hasMemory(for byteCount: Int) -> Bool {
@@ -215,6 +229,7 @@ final class LineForwarder {
 
     private func noteTaken() {
         if child.queuedByteCount == 0, child.writeError == nil { taken = handed }
+        if taken == enqueued { hasShares = true }
     }
 
     /// The child's pipe has taken what it was given: gives it more, and tells those whose lines are in it.
@@ -236,23 +251,13 @@ final class LineForwarder {
             forget(client)
             client.close()
         }
-        if case .ending(let onFlushed) = input {
+        if case .ending = input {
             guard waitingByteCount == 0 else { return }
             input = .stopped
-            return onFlushed()
+            return closeStdin()
         }
         releaseLater()
         resumePaused()
-    }
-
-    /// An idle keeper keeps no memory for lines; between lines that follow each other it does.
-    private func releaseLater() {
-        guard queue.isEmpty, queue.hasSpare, !restTimer.isActive else { return }
-        hasQueued = false
-        restTimer.start(after: LineForwarder.rest) { [weak self] _ in
-            guard let self, queue.isEmpty else { return }
-            if hasQueued { releaseLater() } else { queue.releaseSpare() }
-        }
     }
 
     // MARK: The end
@@ -263,14 +268,15 @@ final class LineForwarder {
         case .broken, .stopped: return
         case .open, .ending: break
         }
-        let ending = input
+        let isEnding = if case .ending = input { true } else { false }
         input = .broken
         let lost = waitingByteCount
         if lost > 0 { drops.note("pi has closed its stdin; \(lost) bytes that waited for it are lost") }
         queue.removeAll()
+        queue.releaseSpare()
         for client in clients.values {
             switch client.state {
-            case .finished: client.state = .held
+            case .finished: hold(client)
             case .paused:
                 client.state = .reading
                 schedule(client)
@@ -282,18 +288,6 @@ final class LineForwarder {
         let onStdinClosed = onStdinClosed
         self.onStdinClosed = nil
         onStdinClosed?(error)
-        if case .ending(let onFlushed) = ending { onFlushed() }
-    }
-
-    /// Reads nothing more from anybody, and calls `onFlushed`, at once or later, when the child's pipe has taken all lines
-    /// that were read, or never will.
-    func finishInput(_ onFlushed: @escaping () -> Void) {
-        guard case .open = input else { return onFlushed() }
-        for client in clients.values { client.unwatch() }
-        guard waitingByteCount > 0 else {
-            input = .stopped
-            return onFlushed()
-        }
-        input = .ending(onFlushed)
+        if isEnding { closeStdin() }
     }
 }

@@ -228,4 +228,43 @@ import UVLoop
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
         }
     }
+
+    @Test("A line that is half written at the end of the input's step is written whole")
+    func finishesLine() throws {
+        try withKeeperHome { home in
+            // SIGCONT comes with SIGTERM.
+            let keeper = try home.startReady(
+                child: "trap '' TERM; kill -STOP $$; exec cat >>$HOME/out",
+                settings: ["PI_KEEPER_STOP_EOF_MS": "1", "PI_KEEPER_STOP_TERM_MS": "100000"])
+            let line = String(repeating: "l", count: 150_000) + "\n"
+            let client = try KeeperClient(to: keeper.socket, on: home.loop)
+            client.write(line)
+            client.finish()
+            try home.until("it is sent") { client.hasSentAll }
+            try home.untilAtRest(keeper)
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(home.text() == line)
+            try home.until("it is confirmed") { client.isEnded }
+            #expect(client.error == nil)
+        }
+    }
+
+    @Test("A line that the child has is confirmed while a step lasts")
+    func confirmsInStep() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "cat >>$HOME/out; exec sleep 1000", settings: ["PI_KEEPER_STOP_EOF_MS": "1000000"])
+            let client = try KeeperClient(to: keeper.socket, on: home.loop)
+            client.write("line\n")
+            try home.until("the child has it") { home.text() == "line\n" }
+            try keeper.send(.terminate)
+            try home.until("the step has begun") { keeper.log.contains("SIGTERM received") }
+            client.finish()
+            try home.until("it is confirmed") { client.isEnded }
+            #expect(client.error == nil && keeper.exitStatus == nil)
+            try Processes.send(.kill, to: try #require(keeper.childPID))
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+        }
+    }
 }

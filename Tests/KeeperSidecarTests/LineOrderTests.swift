@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 import UVLoop
@@ -111,6 +112,66 @@ import UVLoop
                 Int(String(decoding: line.suffix(3).filter { $0 != 0x20 && $0 != 0x66 }, as: UTF8.self))
             }
             #expect(order == (0..<300).map { $0 })
+        }
+    }
+
+    @Test("A lone client has all the memory there is for lines when the child does not read")
+    func takesManyLines() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: Self.slow)
+            let lines = (0..<4096).map { "\($0)" + String(repeating: "x", count: 1000) + "\n" }.joined()
+            let client = try KeeperClient(to: keeper.socket, on: home.loop)
+            client.write(lines)
+            try home.until("the keeper has them") { client.hasSentAll }
+            client.close()
+            try home.thawChild(of: keeper)
+            try home.until("all arrive") { home.outputSize == lines.utf8.count }
+            #expect(home.text() == lines)
+        }
+    }
+
+    @Test("What a client sent before it closed goes first, however much its socket holds", arguments: [false, true])
+    func readsClosedToTheEnd(isKeeperStopped: Bool) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: Self.slow)
+            if isKeeperStopped { try keeper.send(.stop) }
+            let lines = (0..<8000).map { "\($0)" + String(repeating: "x", count: 90) + "\n" }.joined()
+            let first = try KeeperClient(to: keeper.socket, on: home.loop)
+            var size: Int32 = 4 << 20
+            // As much as the system allows.
+            _ = setsockopt(
+                try #require(first.descriptor), SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+            first.write(lines)
+            try home.until("it is sent, or waits") { first.sentByteCount > 150_000 }
+            let sent = String(decoding: lines.utf8.prefix(Int(first.sentByteCount)), as: UTF8.self)
+            first.close()
+            let last = try send("last\n", home, keeper)
+            if isKeeperStopped { try keeper.send(.continue) }
+            try home.thawChild(of: keeper)
+            try home.until("the last one arrives") { last.isEnded }
+            try home.until("it is there") { home.text()!.hasSuffix("last\n") }
+            // A piece at the end of what it sent is dropped, or counts as a line; nothing else is between.
+            let whole = sent.prefix(through: sent.lastIndex(of: "\n")!)
+            #expect(home.text()!.hasPrefix(whole))
+            #expect(home.text()!.count { $0 == "\n" } <= whole.count { $0 == "\n" } + 2)
+        }
+    }
+
+    @Test("A client that gave up before it was first read leaves no fragment")
+    func dropsFragmentOfFirstRead() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady()
+            try keeper.send(.stop)
+            let impatient = try KeeperClient(to: keeper.socket, on: home.loop)
+            impatient.write("whole\n" + String(repeating: "B", count: 900_000) + "\n")
+            try home.until("its buffer is full") { impatient.sentByteCount > 150_000 }
+            impatient.close()
+            try keeper.send(.continue)
+            let last = try send("last\n", home, keeper)
+            try home.until("the last one is confirmed") { last.isEnded }
+            try home.until("it arrives") { home.text()!.hasSuffix("last\n") }
+            #expect(home.text() == "whole\nlast\n")
+            #expect(keeper.log.contains("drop line: a client gave up after"))
         }
     }
 

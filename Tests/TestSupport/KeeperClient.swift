@@ -35,6 +35,9 @@ public final class KeeperClient {
     /// Closes at once; what is not sent yet is lost.
     public func close() { stream.close() }
 
+    /// For options of the socket.
+    public var descriptor: Int32? { stream.descriptor }
+
     /// What of the bytes written the kernel has taken.
     public var sentByteCount: UInt64 { stream.acceptedByteCount }
 

@@ -109,6 +109,25 @@ public enum Descriptors {
         return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLERR | POLLHUP) != 0
     }
 
+    /// What the other end of a connection has given up.
+    public enum HangUp: Sendable {
+        case nothing
+        /// It has finished sending; an end follows what can still be read.
+        case sending
+        /// It has closed both directions.
+        case everything
+    }
+
+    /// How far the peer of a connected socket has closed it. Mirrors `poll(2)` with POLLRDHUP; where that is unknown,
+    /// ``HangUp/sending`` is not told.
+    public static func hangUp(of descriptor: Int32) -> HangUp {
+        let hasFinished = Int16(UVKEEPER_POLLRDHUP)
+        var entry = pollfd(fd: descriptor, events: hasFinished, revents: 0)
+        guard poll(&entry, 1, 0) == 1 else { return .nothing }
+        if entry.revents & Int16(POLLERR | POLLHUP) != 0 { return .everything }
+        return entry.revents & hasFinished != 0 ? .sending : .nothing
+    }
+
     /// Reads what there is, waiting for it; empty at the end. For descriptors a loop cannot watch, such as a regular file
     /// on standard input: within ``Loop/queueWork(_:completion:)``.
     public static func read(from descriptor: Int32, limit: Int = 65536) throws(UVError) -> [UInt8] {
