@@ -3,9 +3,10 @@ internal import CLibUV
 /// One libuv loop: it waits for events and calls back, all on one thread.
 ///
 /// A loop has one owner, a thread: the one that made it, then the one that runs it or ran it last. The loop, its handles
-/// and what is built on them are used there only; elsewhere they trap with a sentence, in release builds too. Other
-/// threads reach the loop through ``remote``. ``run(_:)`` and ``close()`` make the calling thread the owner, and so does
-/// ``takeOver()``, for a host that uses a loop between its runs from changing threads, one at a time.
+/// and what is built on them are used there only. Elsewhere their methods trap with a sentence, in release builds too;
+/// properties, which cost nothing, do not check. Other threads reach the loop through ``remote``. ``run(_:)`` and
+/// ``close()`` make the calling thread the owner, and so does ``takeOver()``, for a host that uses a loop between its runs
+/// from changing threads, one at a time.
 ///
 /// A callback never runs inside the call that requested it. A loop ends with ``close()``; dropping one that was not closed
 /// leaks it, with a note on stderr in debug builds. Mirrors `uv_loop_t`.
