@@ -63,7 +63,7 @@ import UVKeeper
                 }
             }
             #expect(outcome.isUnknown, "\(outcome)")
-            #expect(world.openPIDFiles.isEmpty)
+            try world.eventually { world.openPIDFiles.isEmpty }
         }
     }
 

@@ -76,6 +76,11 @@ if (what === "fail") {
 } else if (what === "start") {
     const keeper = startKeeper(argument, ["/bin/sh", "-c", "exec cat >>$HOME/out"]);
     if (!(await survives(keeper))) process.exit(1);
+    // On a slow machine the 300 ms may pass before there is a socket.
+    while (!fs.existsSync(socketOf(argument))) {
+        if (keeper.exitCode !== null) process.exit(1);
+        await sleep(5);
+    }
     for (const line of ["one", "two"]) if (!(await writeLine(argument, line))) process.exit(1);
     console.log(pidOf(argument));
     setInterval(() => {}, 1000);
