@@ -80,8 +80,18 @@ struct CommandHome {
 
     func run(_ arguments: [String]) throws -> CommandRun { try CommandRun(arguments, home: home) }
 
+    /// What is in a file below ``home``; nothing if it is not there, or not yet.
     func contents(of name: String) throws -> String {
-        String(decoding: try Files.read("\(home)/\(name)", limit: 1 << 26), as: UTF8.self)
+        do {
+            return String(decoding: try Files.read("\(home)/\(name)", limit: 1 << 26), as: UTF8.self)
+        } catch UVError.noEntry {
+            return ""
+        }
+    }
+
+    /// The log of a session's keeper so far.
+    func log(of session: String) throws -> String {
+        try contents(of: ".pi/dashboard/sessions/keeper-\(session).log")
     }
 
     /// The number under a key of a JSON object that has it once.

@@ -84,6 +84,8 @@ import UVKeeper
         try CommandHome.with { home in
             let run = try home.run("spawn", "s", "--no-wait", "--", "sh", "-c", "exit 3")
             #expect(run.code == 0, "\(run)")
+            // Before the keeper has begun there are no files either.
+            try home.eventually("the keeper has ended") { try home.log(of: "s").contains("shutdown: code=") }
             try home.eventually("the keeper's files are gone") {
                 try !Files.names(inDirectory: home.sessions).contains("s.rpc.sock.pid")
             }
