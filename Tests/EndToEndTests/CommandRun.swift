@@ -38,6 +38,7 @@ struct CommandRun {
         let collected = Collected()
         try withLoop { loop in
             let child = try ChildProcess(configuration, on: loop) { _, status in collected.status = status }
+            child.killWhenCanceled()
             for descriptor in 1...2 {
                 try child.streams[descriptor]!.readStart(
                     onBytes: { _, bytes in bytes.withUnsafeBytes { collected.bytes[descriptor] += $0 } },
@@ -129,9 +130,10 @@ func expectScript(_ script: String, sourceLocation: SourceLocation = #_sourceLoc
             executable: "/bin/sh", arguments: ["-c", script, "sh", directory, BuiltProducts.executable("uvkeeper")],
             environment: environment)
         try withLoop { loop in
-            _ = try ChildProcess(shell, on: loop) { _, status in
+            let child = try ChildProcess(shell, on: loop) { _, status in
                 #expect(status == .exited(code: 0), sourceLocation: sourceLocation)
             }
+            child.killWhenCanceled()
         }
     }
 }

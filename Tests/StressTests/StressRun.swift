@@ -101,10 +101,12 @@ struct StressRun {
             var bytes: [UInt8] = []
         }
         let collected = Collected()
-        try withLoop { loop in
+        // Longer than its own bounds, which say more of what it waits for.
+        try withLoop(timeout: hangTimeout * 5) { loop in
             let child = try ChildProcess(configuration, on: loop) { _, status in
                 if case .exited(let code) = status { collected.code = code }
             }
+            child.killWhenCanceled()
             for stream in child.streams.compactMap({ $0 }) {
                 try stream.readStart(
                     onBytes: { _, bytes in bytes.withUnsafeBytes { collected.bytes += $0 } },

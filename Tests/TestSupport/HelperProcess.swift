@@ -17,6 +17,14 @@ public func expectScenario(
     #expect(result.status == .exited(code: 0), "\(result.output)", sourceLocation: sourceLocation)
 }
 
+extension ChildProcess {
+    /// Ends it when ``withLoop(timeout:sourceLocation:_:)`` gives up: nobody else would.
+    public func killWhenCanceled() {
+        // Not seen to end, it keeps its id, also as a zombie.
+        onCanceled = { child in expectNoError { () throws(UVError) in try Processes.send(.kill, to: child.pid) } }
+    }
+}
+
 /// Runs a program to its end and collects what it writes to its standard output and error.
 public func runProgram(
     _ executable: String, _ arguments: [String] = [], leaks: Bool = false,
@@ -29,6 +37,7 @@ public func runProgram(
         let configuration = ChildProcess.Configuration(
             executable: executable, arguments: arguments, environment: environment, stdio: [.ignore, .pipe, .pipe])
         let child = try ChildProcess(configuration, on: loop) { status = $1 }
+        child.killWhenCanceled()
         for stream in child.streams.compactMap({ $0 }) { try stream.collect { output += $0 } }
     }
     return (status, String(decoding: output, as: UTF8.self))
