@@ -76,10 +76,14 @@ struct CommandHome {
     var sessions: String { home + "/.pi/dashboard/sessions" }
 
     func run(_ arguments: String..., stdin: [UInt8] = []) throws -> CommandRun {
-        try CommandRun(arguments, stdin: stdin, home: home)
+        try run(arguments, stdin: stdin)
     }
 
-    func run(_ arguments: [String]) throws -> CommandRun { try CommandRun(arguments, home: home) }
+    /// Runs the command; a start may take as long as on a slow machine.
+    func run(_ arguments: [String], stdin: [UInt8] = []) throws -> CommandRun {
+        let patient = arguments.first == "spawn" ? ["spawn", "--timeout", "100"] + arguments.dropFirst() : arguments
+        return try CommandRun(patient, stdin: stdin, home: home)
+    }
 
     /// What is in a file below ``home``; nothing if it is not there, or not yet.
     func contents(of name: String) throws -> String {

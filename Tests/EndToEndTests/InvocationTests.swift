@@ -12,13 +12,13 @@ import UVKeeper
                 "--sessions-dir=x", "--version", "help", "a\u{301}=", "=",
             ]
             for line in lines {
-                let run = try home.run("send", "s", line)
+                let run = try home.run("send", "--timeout", "60", "s", line)
                 #expect(run.code == 0 && run.output.isEmpty && run.errors.isEmpty, "\(line): \(run)")
             }
             for line in lines + ["--"] {
-                let run = try home.run("send", "s", "--", line)
+                let run = try home.run("send", "--timeout", "60", "s", "--", line)
                 #expect(run.code == 0 && run.output.isEmpty && run.errors.isEmpty, "-- \(line): \(run)")
-                #expect(try home.run("send", "--", "s", line).code == 0, "-- s \(line)")
+                #expect(try home.run("send", "--timeout", "60", "--", "s", line).code == 0, "-- s \(line)")
             }
             let all = (lines + (lines + ["--"]).flatMap { [$0, $0] }).map { $0 + "\n" }.joined()
             try home.eventually("all arrive") { try home.contents(of: "out") == all }
@@ -31,10 +31,11 @@ import UVKeeper
             let there = ["--sessions-dir", home.home + "/there"]
             #expect(
                 try home.run(["spawn", "s"] + there + ["--cwd", home.home, "--", "sh", "-c", "cat > out"]).code == 0)
+            let patient = ["--timeout", "60"]
             for arguments in [
-                ["send"] + there + ["--json", "s", "1"], ["send", "s", "2", "--json"] + there,
-                there + ["--json", "send", "s", "3"], ["send", "s"] + there + ["4"],
-                ["send", "s"] + there + ["--", "5"],
+                ["send"] + there + patient + ["--json", "s", "1"], ["send", "s", "2", "--json"] + patient + there,
+                there + ["--json", "send"] + patient + ["s", "3"], ["send", "s"] + patient + there + ["4"],
+                ["send", "s"] + there + patient + ["--", "5"],
             ] {
                 let run = try home.run(arguments)
                 #expect(run.code == 0 && (run.output.contains("written") || !arguments.contains("--json")), "\(run)")
@@ -131,7 +132,7 @@ import UVKeeper
             "$2" spawn s --env "V=$raw" -- sh -c 'echo "$V" > v; exec cat > out' || exit 3
             [ -S "$HOME/.pi/dashboard/sessions/s.rpc.sock" ] || exit 4
             [ "$(cat v)" = "$raw" ] || exit 5
-            "$2" send s "- $raw" && "$2" send s "$raw" --timeout 60 || exit 6
+            "$2" send --timeout 60 s "- $raw" && "$2" send s "$raw" --timeout 60 || exit 6
             printf '%s\\n' "- $raw" "$raw" > expected
             until cmp -s expected out; do sleep 0.01; done
             "$2" list --json | grep -q 'caf..xE9' || exit 7
@@ -157,7 +158,7 @@ import UVKeeper
             [ $? = 1 ] || exit 4
             "$UVKEEPER_SIDECAR" --version | grep -q uvkeeper-sidecar || exit 5
             unset UVKEEPER_SIDECAR
-            "$1" doctor && "$1" spawn s -- cat && "$1" send s '- x' && "$1" list && "$1" kill s
+            "$1" doctor && "$1" spawn s -- cat && "$1" send --timeout 60 s '- x' && "$1" list && "$1" kill s
             END
             unshare -m sh "$1/script" "$2"
             """)

@@ -105,7 +105,10 @@ import UVKeeper
             let spawn = ["spawn", "s", "--json", "--", rooted, "rooted"]
             let spawned = try CommandRun(spawn, home: home.home, shell: prepare + drop)
             let child = try #require(home.number("childPID", in: spawned.output), "\(spawned)")
-            try home.eventually("it is root's") { ProcessDetails.arguments(of: child)?.first == rooted }
+            try home.eventually("it is root's") {
+                let status = try Files.read("/proc/\(child)/status", limit: 1 << 16)
+                return String(decoding: status, as: UTF8.self).contains("Uid:\t0")
+            }
             let run = try CommandRun(["kill", "s", "--now", "--json"], home: home.home, shell: drop)
             #expect(run.code == 1 && run.output.contains(#""survivors":[\#(child)]"#), "\(run)")
             #expect(run.output.contains("\(child) (rooted)"), "\(run)")
@@ -155,6 +158,7 @@ import UVKeeper
         try CommandHome.with { home in
             let script = #"echo one; echo two; printf 'not UTF-8: \377\n'; printf three; cat >/dev/null"#
             #expect(try home.run("spawn", "s", "--capture-output", "--", "sh", "-c", script).code == 0)
+            try home.eventually("the child has written") { try home.log(of: "s").contains("three") }
             let all = try home.run("logs", "s")
             #expect(all.code == 0 && all.output.contains("keeper starting") && all.output.contains("one\ntwo\n"))
             #expect(all.bytes.contains(0xFF), "as it is, not repaired")
@@ -297,7 +301,7 @@ import UVKeeper
             for id in a b d e; do "$2" spawn $id -- cat > /dev/null || exit 2; done
             "$2" spawn c --env "UVK=$2" --env "OUT=$1/said" -- \
                 sh -c 'read x; sh -c "\\"$UVK\\" kill --all --grace 30; true" > "$OUT" 2>&1; exit' > /dev/null || exit 2
-            "$2" send c go || exit 3
+            "$2" send --timeout 60 c go || exit 3
             until [ -z "$("$2" list --json)" ]; do sleep 0.05; done
             for id in a b d e; do grep -q "^session $id: ended" "$1/said" || exit 4; done
             tail -n 1 "$1/said" | grep -q '^session c: it is the one this command runs in'

@@ -5,7 +5,8 @@ import Testing
     @Test("works without standard descriptors") func closedDescriptors() throws {
         try expectScript(
             """
-            "$2" spawn s --sessions-dir "$1" -- cat <&- && "$2" send s hello --sessions-dir "$1" <&- >&- 2>&- &&
+            "$2" spawn s --sessions-dir "$1" -- cat <&- &&
+            "$2" send --timeout 60 s hello --sessions-dir "$1" <&- >&- 2>&- &&
             "$2" kill s --sessions-dir "$1" >&-
             """)
     }
@@ -74,6 +75,7 @@ import Testing
             [ $? = 1 ] || exit 5
             "$2" list --sessions-dir "$1" > /dev/full
             [ $? = 1 ] || exit 6
+            until [ -s "$1/out" ]; do sleep 0.01; done
             "$2" kill s --sessions-dir "$1" > /dev/full
             [ $? = 2 ] && [ "$(cat "$1/out")" = once ]
             """)
