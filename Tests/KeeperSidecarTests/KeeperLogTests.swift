@@ -51,11 +51,17 @@ import UVLoop
     @Test("A child that ends within the crash window is status 1 and leaves nothing", arguments: [0, 3])
     func logsCrash(code: Int) throws {
         try withKeeperHome { home in
-            let keeper = try home.start(child: "exit \(code)")
-            #expect(try home.runToEnd(keeper) == .exited(code: 1))
-            #expect(keeper.log.contains("pi exited code=\(code) signal=null"))
-            #expect(!keeper.log.contains("keeper ready"))
-            #expect(home.names.isEmpty)
+            // On a slow machine it may take longer than the crash window, and is another case then: once more.
+            for round in 0... {
+                let keeper = try home.start("s\(round)", child: "exit \(code)")
+                let status = try home.runToEnd(keeper)
+                if keeper.log.contains("keeper ready"), round < 100 { continue }
+                #expect(status == .exited(code: 1))
+                #expect(keeper.log.contains("pi exited code=\(code) signal=null"))
+                #expect(!keeper.log.contains("keeper ready"))
+                #expect(home.names.isEmpty)
+                break
+            }
         }
     }
 

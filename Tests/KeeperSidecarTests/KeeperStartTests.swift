@@ -63,13 +63,20 @@ import UVLoop
     func failsLate(way: String) throws {
         try withKeeperHome { home in
             if way == "taken" { _ = try home.startReady() }
-            let begun = LibUV.monotonicTime
-            let keeper = try home.start(
-                child: way == "ends" ? "exit 1" : "exec cat", arguments: way == "wrong" ? ["a", "b", "c"] : nil,
-                settings: way == "missing" ? ["PI_KEEPER_PI_CMD": #"["/does/not/exist"]"#] : [:])
             let status: [String: Int32] = ["missing": 1, "ends": 1, "taken": 3, "wrong": 2]
-            #expect(try home.runToEnd(keeper) == .exited(code: status[way]!))
-            #expect(LibUV.monotonicTime - begun >= .milliseconds(100))
+            // On a slow machine a child may end after the crash window, which is another case then: once more.
+            for round in 0... {
+                let begun = LibUV.monotonicTime
+                let keeper = try home.start(
+                    way == "ends" ? "s\(round)" : "s", child: way == "ends" ? "exit 1" : "exec cat",
+                    arguments: way == "wrong" ? ["a", "b", "c"] : nil,
+                    settings: way == "missing" ? ["PI_KEEPER_PI_CMD": #"["/does/not/exist"]"#] : [:])
+                let end = try home.runToEnd(keeper)
+                if way == "ends", keeper.log.contains("keeper ready"), round < 100 { continue }
+                #expect(end == .exited(code: status[way]!))
+                #expect(LibUV.monotonicTime - begun >= .milliseconds(100))
+                break
+            }
         }
     }
 
