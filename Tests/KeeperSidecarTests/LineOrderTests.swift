@@ -52,7 +52,7 @@ import UVLoop
             try home.until("it is sent") { late.hasSentAll }
             late.close()
             let last = try send("last\n", home, keeper)
-            try Processes.send(.continue, to: keeper.childPID!)
+            try home.thawChild(of: keeper)
             try home.until("all are confirmed") { fillers.allSatisfy { $0.isEnded } && early.isEnded && last.isEnded }
             try home.until("all arrive") { home.text()!.hasSuffix("\nlast\n") }
             let lines = home.text()!.split(separator: "\n").filter { !$0.hasPrefix("f") }
