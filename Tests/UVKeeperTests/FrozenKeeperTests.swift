@@ -30,18 +30,29 @@ import UVKeeper
     @Test("lines that wait behind an unknown one are written when the keeper thaws in time")
     func thaws() throws {
         try withWorld { world throws in
-            let keeper = try world.spawn("s1")
-            try Processes.send(.stop, to: keeper.pid)
-            #expect(try world.outcome("unknown", "s1") == .unknown(.timedOut(KeeperConstants.writeAttemptTimeout)))
-            var outcomes: [WriteOutcome] = []
-            for number in 0..<5 { world.manager.writeRPC("\(number)", to: "s1") { outcomes.append($0) } }
-            world.loop.run(.noWait)
-            #expect(outcomes.isEmpty)
-            try Processes.send(.continue, to: keeper.pid)
-            try world.eventually { outcomes.count == 5 }
-            #expect(outcomes.allSatisfy { $0 == .written })
-            try world.eventually { world.received("s1").count >= 6 }
-            #expect(world.received("s1") == ["unknown", "0", "1", "2", "3", "4"])
+            let timedOut = KeeperError.timedOut(KeeperConstants.writeAttemptTimeout)
+            // On a slow machine it may have its turn too late for some of them: once more.
+            for round in 0... {
+                let id = "s\(round)"
+                let keeper = try world.spawn(id)
+                try Processes.send(.stop, to: keeper.pid)
+                #expect(try world.outcome("unknown", id) == .unknown(timedOut))
+                var outcomes = [WriteOutcome?](repeating: nil, count: 5)
+                for number in outcomes.indices {
+                    world.manager.writeRPC("\(number)", to: id) { outcomes[number] = $0 }
+                }
+                world.loop.run(.noWait)
+                #expect(outcomes.allSatisfy { $0 == nil })
+                try Processes.send(.continue, to: keeper.pid)
+                try world.eventually { outcomes.allSatisfy { $0 != nil } }
+                let settled = try outcomes.map { try world.settled($0!, id) }
+                let lines = settled.indices.filter { settled[$0] != .refused(timedOut) }.map { "\($0)" }
+                try world.eventually { world.received(id).count >= 1 + lines.count }
+                #expect(world.received(id) == ["unknown"] + lines)
+                if outcomes.contains(.unknown(timedOut)) || settled.contains(.refused(timedOut)), round < 20 { continue }
+                #expect(outcomes.allSatisfy { $0 == .written }, "\(outcomes)")
+                break
+            }
         }
     }
 

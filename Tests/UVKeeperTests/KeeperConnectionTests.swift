@@ -32,7 +32,10 @@ import Testing
             }
             #expect(end == .confirmed)
             #expect(pauses > 0)
-            try world.eventually { try Files.status(of: world.path("s1.out")).size == 200 * 100_000 }
+            try world.eventually {
+                let path = world.path("s1.out")
+                return try world.exists(path) && Files.status(of: path).size == 200 * 100_000
+            }
         }
     }
 

@@ -254,7 +254,9 @@ import Testing
         try withWorld { world throws in
             var results: [Result<SpawnedKeeper, KeeperError>] = []
             for _ in 0..<2 {
-                world.manager.spawnKeeper(for: "s1", in: world.root, command: ["cat"], readiness: .settled) { result in
+                world.manager.spawnKeeper(
+                    for: "s1", in: world.root, command: ["cat"], readiness: .settled, deadline: hangTimeout
+                ) { result in
                     if case .success(let keeper) = result { world.own(keeper.pid, keeper.process.startTime) }
                     results.append(result)
                 }

@@ -100,6 +100,11 @@ import Testing
             #expect(!world.exists(world.paths.directory))
             _ = try world.spawn("live")
             _ = try world.childPID("live")
+            // It has written everything then, and nothing has a temporary name any more.
+            try world.eventually {
+                try world.text("s/keeper-live.log").contains("keeper ready")
+                    && !world.sessionFiles().contains { $0.hasSuffix(".s") || $0.hasSuffix(".tmp") }
+            }
             let dead = try SessionID("dead")
             try world.write("999999999", to: world.paths.keeperPID(for: dead))
             try world.write("", to: world.paths.socket(for: dead))

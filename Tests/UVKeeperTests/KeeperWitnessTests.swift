@@ -88,7 +88,9 @@ import UVKeeper
                 options.sessionsDirectory = directory
                 options.sidecar = [BuiltProducts.sidecar]
                 let manager = try KeeperManager(on: loop, options: options)
-                manager.spawnKeeper(for: "s", in: "/", command: ["sleep", "1000"], readiness: .accepting) { result in
+                manager.spawnKeeper(
+                    for: "s", in: "/", command: ["sleep", "1000"], readiness: .accepting, deadline: hangTimeout
+                ) { result in
                     do {
                         let keeper = try result.get()
                         let child = try #require(manager.status(of: "s")?.childPID)

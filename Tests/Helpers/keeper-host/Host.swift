@@ -8,6 +8,9 @@ import Glibc
 
 /// What the helper can play.
 enum Host {
+    /// How long a host waits for what must come.
+    private static let hangTimeout = Duration.seconds(100)
+
     /// Prints the sidecar that is found.
     static func find() {
         do throws(KeeperError) { say(try SidecarCommand.find().argv) } catch { say(error) }
@@ -23,7 +26,7 @@ enum Host {
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[3])
         manager.spawnKeeper(
             for: arguments[1], in: arguments[0], command: ["sh", "-c", "exec cat > out"],
-            readiness: arguments[2] == "started" ? .started : .accepting
+            readiness: arguments[2] == "started" ? .started : .accepting, deadline: hangTimeout
         ) { result in
             switch result {
             case .success(let keeper): say("pid \(keeper.pid)")
@@ -47,10 +50,12 @@ enum Host {
         reaper.start(after: .milliseconds(1), repeating: .milliseconds(1)) { _ in
             while waitpid(-1, nil, WNOHANG) > 0 {}
         }
-        manager.spawnKeeper(for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting) { result in
+        manager.spawnKeeper(
+            for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
+        ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             say("killed \(manager.killKeeper(for: arguments[1]))")
-            keeper.process.waitForNoCrash(window: .seconds(20)) { result in
+            keeper.process.waitForNoCrash(window: hangTimeout) { result in
                 if case .ended = result { say("ended") } else { say(result) }
                 say("killed \(manager.killKeeper(for: arguments[1]))")
                 reaper.close()
@@ -91,14 +96,16 @@ enum Host {
         var taken: [Int32] = []
         var limit = rlimit(rlim_cur: 64, rlim_max: 64)
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        manager.spawnKeeper(for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting) { result in
+        manager.spawnKeeper(
+            for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
+        ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             // It begins to look while it can, and cannot any more when it would signal.
             Processes.killProcess(keeper.pid, grace: .milliseconds(10), on: loop) { result in
                 say("process \(result), running \(keeper.process.isRunning)")
                 for descriptor in taken { closeDescriptor(descriptor) }
                 say("kill \(manager.killKeeper(for: arguments[1]))")
-                keeper.process.waitForNoCrash(window: .seconds(20)) { result in
+                keeper.process.waitForNoCrash(window: hangTimeout) { result in
                     say(result)
                     manager.close()
                 }
@@ -123,7 +130,8 @@ enum Host {
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         let before = limit
         manager.spawnKeeper(
-            for: arguments[1], in: arguments[0], command: ["sleep", "1000"], readiness: .accepting
+            for: arguments[1], in: arguments[0], command: ["sleep", "1000"], readiness: .accepting,
+            deadline: hangTimeout
         ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             manager.writeRPC([UInt8](repeating: 97, count: 65535), to: arguments[1]) { _ in
@@ -232,7 +240,8 @@ enum Host {
         let timer = try TimerHandle(on: loop)
         var keeper: Int32 = 0
         manager.spawnKeeper(
-            for: "s1", in: arguments[0], command: ["sh", "-c", script], readiness: .accepting
+            for: "s1", in: arguments[0], command: ["sh", "-c", script], readiness: .accepting,
+            deadline: hangTimeout
         ) { result in
             switch result {
             case .failure(let error): say(error)
@@ -292,11 +301,13 @@ enum Host {
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
         let before = try count()
-        manager.spawnKeeper(for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting) { result in
+        manager.spawnKeeper(
+            for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
+        ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             say("more \((try? count()).map { $0 - before } ?? -1)")
             manager.killKeeper(for: arguments[1])
-            keeper.process.waitForNoCrash(window: .seconds(20)) { _ in manager.close() }
+            keeper.process.waitForNoCrash(window: hangTimeout) { _ in manager.close() }
         }
         loop.run()
         say("left \(try count() - before)")
