@@ -86,17 +86,13 @@ struct CommandHome {
     }
 
     /// What is in a file below ``home``; nothing if it is not there, or not yet.
-    func contents(of name: String) throws -> String {
-        do {
-            return String(decoding: try Files.read("\(home)/\(name)", limit: 1 << 26), as: UTF8.self)
-        } catch UVError.noEntry {
-            return ""
-        }
+    func contents(of name: String) -> String {
+        (try? Files.read("\(home)/\(name)", limit: 1 << 26)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
     /// The log of a session's keeper so far.
-    func log(of session: String) throws -> String {
-        try contents(of: ".pi/dashboard/sessions/keeper-\(session).log")
+    func log(of session: String) -> String {
+        contents(of: ".pi/dashboard/sessions/keeper-\(session).log")
     }
 
     /// The number under a key of a JSON object that has it once.

@@ -21,7 +21,7 @@ import UVKeeper
                 #expect(try home.run("send", "--timeout", "60", "--", "s", line).code == 0, "-- s \(line)")
             }
             let all = (lines + (lines + ["--"]).flatMap { [$0, $0] }).map { $0 + "\n" }.joined()
-            try home.eventually("all arrive") { try home.contents(of: "out") == all }
+            try home.eventually("all arrive") { home.contents(of: "out") == all }
         }
     }
 
@@ -42,7 +42,7 @@ import UVKeeper
             }
             let stream = try CommandRun(["send", "s"] + there, stdin: Array("6\n".utf8), home: home.home)
             #expect(stream.code == 0 && stream.errors.contains("1 lines"), "\(stream)")
-            try home.eventually("all arrive") { try home.contents(of: "out") == "1\n2\n3\n4\n5\n6\n" }
+            try home.eventually("all arrive") { home.contents(of: "out") == "1\n2\n3\n4\n5\n6\n" }
             #expect(try home.run(there + ["list", "--json"]).lines.count == 1)
             #expect(try home.run(["kill", "s"] + there).code == 0)
         }

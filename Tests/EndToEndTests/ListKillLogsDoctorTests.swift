@@ -158,7 +158,7 @@ import UVKeeper
         try CommandHome.with { home in
             let script = #"echo one; echo two; printf 'not UTF-8: \377\n'; printf three; cat >/dev/null"#
             #expect(try home.run("spawn", "s", "--capture-output", "--", "sh", "-c", script).code == 0)
-            try home.eventually("the child has written") { try home.log(of: "s").contains("three") }
+            try home.eventually("the child has written") { home.log(of: "s").contains("three") }
             let all = try home.run("logs", "s")
             #expect(all.code == 0 && all.output.contains("keeper starting") && all.output.contains("one\ntwo\n"))
             #expect(all.bytes.contains(0xFF), "as it is, not repaired")
@@ -204,11 +204,11 @@ import UVKeeper
                         output += bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
                         if step == 0, output.contains("keeper ready") {
                             step = 1
-                            manager.writeRPC("one", to: "s") { #expect($0 == .written) }
+                            manager.write("one")
                         } else if step == 1, output.contains("got one") {
                             step = 2
                             try! OpenFile(path, .readWrite).truncate()
-                            manager.writeRPC("two", to: "s") { #expect($0 == .written) }
+                            manager.write("two")
                         } else if step == 2, output.contains("got two") {
                             step = 3
                             try! child.kill(.interrupt)
@@ -350,6 +350,19 @@ import UVKeeper
             }
             #expect(try home.run("--version").output == "0.1.0\n")
             #expect(try home.run("--generate-completion-script", "bash").code == 0)
+        }
+    }
+}
+
+extension KeeperManager {
+    /// A line that a slow machine does not confirm in time arrives; one that is refused for that is written again.
+    fileprivate func write(_ line: String) {
+        writeRPC(line, to: "s") { outcome in
+            switch outcome {
+            case .written, .unknown(.timedOut): break
+            case .refused(.timedOut): self.write(line)
+            case .refused, .unknown: Issue.record("\(outcome)")
+            }
         }
     }
 }

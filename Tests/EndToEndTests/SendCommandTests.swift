@@ -16,7 +16,7 @@ import UVKeeper
             } while run.code == 2 && count < 100
             #expect(run.code == 0 && run.output.isEmpty && run.errors.isEmpty, "\(run)")
             try home.eventually("each line arrives") {
-                try home.contents(of: "out") == String(repeating: line + "\n", count: count)
+                home.contents(of: "out") == String(repeating: line + "\n", count: count)
             }
         }
     }
@@ -29,7 +29,7 @@ import UVKeeper
             #expect(run.code == 0, "\(run)")
             #expect(
                 run.lines == [#"{"bytes":\#(lines.utf8.count + 1),"lines":50000,"outcome":"written"}"#], "\(run)")
-            try home.eventually("all lines arrive") { try home.contents(of: "out") == lines + "\n" }
+            try home.eventually("all lines arrive") { home.contents(of: "out") == lines + "\n" }
         }
     }
 
@@ -67,7 +67,7 @@ import UVKeeper
             let stream = try home.run("send", "s", "--timeout", "0.5", stdin: Array("two\n".utf8))
             #expect(stream.code == 2 && stream.errors.contains("unknown"), "\(stream)")
             try Processes.send(.continue, to: keeper)
-            try home.eventually("both arrive after all, once") { try home.contents(of: "out") == "one\ntwo\n" }
+            try home.eventually("both arrive after all, once") { home.contents(of: "out") == "one\ntwo\n" }
         }
     }
 
@@ -124,7 +124,7 @@ import UVKeeper
             #expect(fits.code == 0, "\(fits)")
             let expected = [10, 10, 10, 3, 10, 10].flatMap { line($0) }
             try home.eventually("exactly the lines that fit arrive") {
-                try home.contents(of: "out") == String(decoding: expected, as: UTF8.self)
+                home.contents(of: "out") == String(decoding: expected, as: UTF8.self)
             }
         }
     }

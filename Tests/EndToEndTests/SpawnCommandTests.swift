@@ -24,7 +24,7 @@ import UVKeeper
                 "sh", "-c", script, "sh", "--json", "two words")
             #expect(run.code == 0, "\(run)")
             let line = "dir=there X=a=b Y= args=--json,two words keeper=\n"
-            try home.eventually("the child has written") { try home.log(of: "s").contains(line) }
+            try home.eventually("the child has written") { home.log(of: "s").contains(line) }
             let log = try home.run("logs", "s")
             #expect(log.output.contains(line), "\(log)")
         }
@@ -38,7 +38,7 @@ import UVKeeper
             let run = try home.run(
                 ["spawn", "s", "--env", "HOME_OF_TEST=\(home.home)", "--", "sh", "-c", script, "sh", "--"] + many)
             #expect(run.code == 0, "\(run.code ?? -1) \(run.errors.prefix(1000))")
-            try home.eventually("they have come") { try home.contents(of: "got") == "60001 --\n" }
+            try home.eventually("they have come") { home.contents(of: "got") == "60001 --\n" }
         }
     }
 
@@ -88,7 +88,7 @@ import UVKeeper
     private func failedStart(in home: CommandHome, _ arguments: String...) throws -> CommandRun {
         for round in 0... {
             let run = try home.run(["spawn", "s\(round)"] + arguments)
-            let log = try home.log(of: "s\(round)")
+            let log = home.log(of: "s\(round)")
             guard log.contains("keeper ready"), round < 100 else { return run }
             try home.eventually("the session ends") {
                 try !Files.names(inDirectory: home.sessions).contains { $0.hasPrefix("s\(round).") }
@@ -103,7 +103,7 @@ import UVKeeper
             let run = try home.run("spawn", "s", "--no-wait", "--", "sh", "-c", "exit 3")
             #expect(run.code == 0, "\(run)")
             // Before the keeper has begun there are no files either.
-            try home.eventually("the keeper has ended") { try home.log(of: "s").contains("shutdown: code=") }
+            try home.eventually("the keeper has ended") { home.log(of: "s").contains("shutdown: code=") }
             try home.eventually("the keeper's files are gone") {
                 try !Files.names(inDirectory: home.sessions).contains("s.rpc.sock.pid")
             }

@@ -49,7 +49,9 @@ import UVKeeper
                 let lines = settled.indices.filter { settled[$0] != .refused(timedOut) }.map { "\($0)" }
                 try world.eventually { world.received(id).count >= 1 + lines.count }
                 #expect(world.received(id) == ["unknown"] + lines)
-                if outcomes.contains(.unknown(timedOut)) || settled.contains(.refused(timedOut)), round < 20 { continue }
+                if outcomes.contains(.unknown(timedOut)) || settled.contains(.refused(timedOut)), round < 20 {
+                    continue
+                }
                 #expect(outcomes.allSatisfy { $0 == .written }, "\(outcomes)")
                 break
             }
@@ -91,7 +93,7 @@ import UVKeeper
 
     @Test("a listener that closes without reading makes the line unknown, and it is not sent again")
     func reset() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let listener = try Listener(.reset, at: world.path("x"), in: world)
             #expect(
                 try world.outcome("x", at: listener.path) == .unknown(.connection(listener.path, .connectionReset)))
@@ -101,7 +103,7 @@ import UVKeeper
 
     @Test("lines that a reset connection never took are tried again, in order")
     func resetLeavesTheRest() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let listener = try Listener(.reset, at: world.path("x"), in: world)
             var outcomes: [WriteOutcome] = []
             // More than one batch: the first is lost, the second has not been sent.
@@ -121,7 +123,7 @@ import UVKeeper
 
     @Test("a full backlog is tried again within the attempt, and the line is written when it clears")
     func fullBacklog() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), backlog: 0, in: world)
             listener.pause()
             while case .accepting(.some) = SocketProbe(listener.path) {}
@@ -140,7 +142,7 @@ import UVKeeper
 
     @Test("a backlog that stays full costs the three attempts and then refuses")
     func backlogStaysFull() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), backlog: 0, in: world)
             listener.pause()
             while case .accepting(.some) = SocketProbe(listener.path) {}
@@ -155,7 +157,7 @@ import UVKeeper
 
     @Test("a new keeper gets lines although the one before it is frozen with an unconfirmed line")
     func replaced() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let old = try Listener(.hold, at: world.path("x"), in: world)
             #expect(
                 try world.outcome("old", at: old.path) == .unknown(.timedOut(KeeperConstants.writeAttemptTimeout)))

@@ -8,7 +8,7 @@ import Testing
 
     @Test("a pid file that says nothing, with a socket that accepts, is a live keeper", arguments: ["", "junk", "1"])
     func listening(_ content: String) throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             try Files.makeDirectory(at: world.paths.directory)
             let session = try SessionID("s1")
             let listener = try Listener(.confirm, at: world.paths.socket(for: session), in: world)

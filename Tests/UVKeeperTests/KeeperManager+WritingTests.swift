@@ -44,7 +44,7 @@ import UVKeeper
 
     @Test("a line that is too long is refused, one of exactly the limit is written")
     func tooLong() throws {
-        try withWorld(options: { $0.maximumLineLength = 10 }) { world throws in
+        try withTimelyWorld(options: { $0.maximumLineLength = 10 }) { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), in: world)
             #expect(
                 try world.outcome("0123456789", at: listener.path) == .refused(.lineTooLong(11, maximum: 10)))
@@ -80,7 +80,7 @@ import UVKeeper
 
     @Test("a keeper that appears between attempts gets the line")
     func appears() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let path = world.path("x")
             var outcome: WriteOutcome?
             world.manager.writeRPC("x", toSocketAt: path) { outcome = $0 }
@@ -99,7 +99,7 @@ import UVKeeper
 
     @Test("beyond the limit of lines the newest is refused and the others keep their order")
     func tooManyLines() throws {
-        try withWorld(options: { $0.maximumWaitingLines = 3 }) { world throws in
+        try withTimelyWorld(options: { $0.maximumWaitingLines = 3 }) { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), in: world)
             var outcomes: [String: WriteOutcome] = [:]
             for name in ["a", "b", "c", "d", "e"] {
@@ -116,7 +116,7 @@ import UVKeeper
 
     @Test("beyond the limit of bytes the newest is refused, and a shorter one still fits")
     func tooManyBytes() throws {
-        try withWorld(options: { $0.maximumWaitingBytes = 10 }) { world throws in
+        try withTimelyWorld(options: { $0.maximumWaitingBytes = 10 }) { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), in: world)
             var outcomes: [WriteOutcome] = []
             for line in ["12345", "12345", "123"] {
@@ -151,7 +151,7 @@ import UVKeeper
 
     @Test("lines added from completions come behind those that wait")
     func fromCompletions() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), in: world)
             var count = 0
             func add(_ number: Int) {
@@ -202,7 +202,7 @@ import UVKeeper
 
     @Test("without a free descriptor a line is refused; when there is one again it is written")
     func outOfDescriptors() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), in: world)
             let refused = try world.host("starve", listener.path)
             #expect(refused.first?.contains("EMFILE") == true, "\(refused)")
@@ -217,7 +217,7 @@ import UVKeeper
 
     @Test("a queue is forgotten only when nothing waits in it")
     func forgotten() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), in: world)
             // Two batches: when the first completes, the second waits.
             var outcomes: [WriteOutcome] = []
@@ -269,7 +269,7 @@ import UVKeeper
             }
             var outcomes: [WriteOutcome] = []
             for _ in 0..<3 { world.manager.writeRPC("x", toSocketAt: path) { outcomes.append($0) } }
-            // Three attempts, with their two pauses, take more ticks on a machine of any speed.
+            // Between three attempts are pauses of 200 ms; ticks that wait for nothing are over sooner.
             for _ in 0..<5 { world.loop.run(.noWait) }
             #expect(outcomes.count == 3)
             #expect(outcomes.allSatisfy { $0 == .refused(.connection(path, expected)) }, "\(outcomes)")

@@ -353,7 +353,7 @@ import Testing
 
     @Test("a completion may close every handle of the loop while other lines wait")
     func handlesClosedInCompletion() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), in: world)
             var outcomes: [WriteOutcome] = []
             for _ in 0..<4 {

@@ -65,7 +65,7 @@ import Testing
 
     @Test("closed when idle, nothing happens")
     func closedWhileIdle() throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), in: world)
             var outcomes: [WriteOutcome] = []
             outcomes.append(try world.outcome("x", at: listener.path))
@@ -116,7 +116,7 @@ import Testing
 
     @Test("closing from within a completion completes every line once", arguments: Ending.allCases)
     func closedFromCompletion(_ ending: Ending) throws {
-        try withWorld { world throws in
+        try withTimelyWorld { world throws in
             var path = world.path("x")
             let behaviour: Listener.Behaviour? =
                 switch ending {

@@ -22,6 +22,9 @@ final class World {
     private var children: [ChildProcess] = []
     private var managers: [KeeperManager] = []
     private var others: [Handle] = []
+    /// The longest time between two turns of the loop, which is due every few milliseconds while the test waits.
+    private(set) var longestPause = Duration.zero
+    private var lastTurn = LibUV.monotonicTime
 
     /// Only root can become another user.
     static var isRoot: Bool { geteuid() == 0 }
@@ -81,6 +84,9 @@ final class World {
         while try !condition() {
             guard LibUV.monotonicTime < deadline else { throw TooLate(sourceLocation: sourceLocation) }
             loop.run(.once)
+            let turn = LibUV.monotonicTime
+            longestPause = max(longestPause, turn - lastTurn)
+            lastTurn = turn
         }
     }
 
