@@ -95,7 +95,7 @@ let package = Package(
         ),
         .testTarget(
             name: "KeeperSidecarTests",
-            dependencies: ["KeeperSidecar", "TestSupport", "uvkeeper-sidecar"],
+            dependencies: ["KeeperSidecar", "TestSupport", "uvkeeper-sidecar", "uvloop-test-helper"],
             swiftSettings: settings,
         ),
         .testTarget(

@@ -103,4 +103,23 @@ import UVLoop
             try Processes.send(.kill, to: child)
         }
     }
+
+    @Test("Beside a former child whose main thread has ended and that runs, no second one is started")
+    func refusesBesideFormerChildWithoutMainThread() throws {
+        try withKeeperHome { home in
+            let helper = BuiltProducts.executable("uvloop-test-helper")
+            let first = try home.startReady(
+                child: "mkfifo $HOME/in; exec \(helper) end-main-thread <>$HOME/in >/dev/null 2>&1")
+            let child = first.childPID!
+            try home.until("its main thread has ended") {
+                String(decoding: try Files.read("/proc/\(child)/stat", limit: 4096), as: UTF8.self).contains(") Z ")
+            }
+            try first.send(.kill)
+            _ = try home.runToEnd(first)
+            let second = try home.start(child: "touch $HOME/second; exec cat")
+            #expect(try home.runToEnd(second) == .exited(code: 3))
+            #expect(home.text("second") == nil)
+            try Processes.send(.kill, to: child)
+        }
+    }
 }

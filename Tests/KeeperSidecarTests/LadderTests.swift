@@ -267,4 +267,20 @@ import UVLoop
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
         }
     }
+
+    @Test("A process whose main thread has ended is one of the session, and is ended")
+    func endsWithoutMainThread() throws {
+        try withKeeperHome { home in
+            let helper = BuiltProducts.executable("uvloop-test-helper")
+            let keeper = try home.startReady(
+                child: "mkfifo $HOME/in; setsid \(helper) end-main-thread <>$HOME/in & echo $! >$HOME/far; exec cat")
+            let far = try pids(home, ["far"])[0]
+            try home.until("its main thread has ended") {
+                String(decoding: try Files.read("/proc/\(far)/stat", limit: 4096), as: UTF8.self).contains(") Z ")
+            }
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(isGone(far))
+        }
+    }
 }

@@ -43,4 +43,30 @@ import UVLoop
             }
         }
     }
+
+    @Test("a process whose main thread has ended has not ended while another one runs") func endedMainThread() throws {
+        try withLoop { loop in
+            var status: ProcessExit?
+            let child = try ChildProcess(
+                .init(
+                    executable: siblingExecutable("uvloop-test-helper"), arguments: ["end-main-thread"],
+                    stdio: [.pipe, .ignore, .descriptor(2)]),
+                on: loop
+            ) { status = $1 }
+            let identity = try #require(ProcessIdentity(of: child.pid))
+            // As the kernel says it.
+            try run(loop) {
+                String(decoding: try! Files.read("/proc/\(child.pid)/stat", limit: 4096), as: UTF8.self).contains(
+                    ") Z ")
+            }
+            #expect(ProcessDetails(of: child.pid)?.isZombie == false)
+            #expect(identity.isRunning)
+            #expect(Processes.liveness(of: child.pid) == .alive)
+            #expect(ProcessTree.descendants().map(\.pid).contains(child.pid))
+            child.streams[0]!.close()
+            try run(loop) { status != nil }
+            #expect(status == .exited(code: 7))
+            #expect(!identity.isRunning)
+        }
+    }
 }

@@ -5,7 +5,8 @@ internal import CLibUV
 public struct ProcessDetails: Hashable, Sendable {
     /// When it started, since the system booted; with the pid, this tells a process from a later one of the same id.
     public let startTime: Duration
-    /// It has ended and its parent has not collected its status.
+    /// It has ended and its parent has not collected its status. False while a thread runs, also if the first one has ended
+    /// (`pthread_exit` in main), which the kernel calls a zombie too.
     public let isZombie: Bool
     /// Its parent's id.
     public let parent: Int32
@@ -28,14 +29,15 @@ public struct ProcessDetails: Hashable, Sendable {
     private init?(stat: UnsafeRawBufferPointer) {
         // pid (name) state ppid ...: the name may hold anything, a closing parenthesis included.
         guard let end = stat.lastIndex(of: UInt8(ascii: ")")), stat.count > end + 2 else { return nil }
-        // Fields count from the state: 0 state, 1 parent, 3 session, 19 start time in ticks, 21 resident pages.
+        // Fields count from the state: 0 state, 1 parent, 3 session, 17 threads, 19 start time in ticks, 21 resident
+        // pages.
         let state = stat[end + 2]
         let fields = UnsafeRawBufferPointer(rebasing: stat[(end + 2)...])
         guard let parent = ProcessDetails.number(1, in: fields), let session = ProcessDetails.number(3, in: fields),
-            let ticks = ProcessDetails.number(19, in: fields),
+            let threads = ProcessDetails.number(17, in: fields), let ticks = ProcessDetails.number(19, in: fields),
             let pages = ProcessDetails.number(21, in: fields)
         else { return nil }
-        isZombie = state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")
+        isZombie = (state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")) && threads <= 1
         self.parent = Int32(clamping: parent)
         self.session = Int32(clamping: session)
         startTime = .milliseconds(ticks * 1000 / Int64(max(1, sysconf(CInt(_SC_CLK_TCK)))))

@@ -44,6 +44,7 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "listen-and-share": { try listenAndShare($0[0], heir: $0[1]) },
     "signals": { _ in try signals() },
     "signal-once": { _ in try signalOnce() },
+    "end-main-thread": { _ in endMainThread() },
     "sleep": { _ in sleepForever() },
 ]
 
