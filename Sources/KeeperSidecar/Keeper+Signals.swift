@@ -42,8 +42,10 @@ extension Keeper {
         switch state {
         case .claiming, .ended: ProcessTree.collectEnded(except: nil)
         case .running(let session):
+            session.child.collectIfEnded()
             ProcessTree.collectEnded(except: session.child.isRunning ? session.child.pid : nil)
         case .stopping(let session, let ladder, _):
+            session.child.collectIfEnded()
             ProcessTree.collectEnded(except: session.child.isRunning ? session.child.pid : nil)
             ladder.processEnded()
         }

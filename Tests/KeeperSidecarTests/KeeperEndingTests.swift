@@ -187,4 +187,24 @@ import UVLoop
             try home.until("the line arrives") { home.text() == "a\n" }
         }
     }
+
+    @Test("Without pidfds, a child's end is noticed by SIGCHLD: by itself, early, and on SIGTERM")
+    func endsWithoutPidfds() throws {
+        try withKeeperHome { home in
+            let shell = "exec \(BuiltProducts.executable("uvloop-test-helper")) without-pidfds " + #""$@""#
+            let keeper = try home.startReady(child: "read line; exit 7", shell: shell)
+            try home.until("it is ready") { keeper.log.contains("keeper ready: s") }
+            try home.send("go\n", to: keeper)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.log.contains("pi exited code=7 signal=null"))
+            let failing = try home.start("early", child: "kill -KILL $$", shell: shell)
+            _ = try home.runToEnd(failing)
+            #expect(failing.log.contains("pi exited code=null signal=SIGKILL"))
+            let stopped = try home.startReady("stopped", child: "(setsid sleep 600) & exec cat", shell: shell)
+            try stopped.send(.terminate)
+            #expect(try home.runToEnd(stopped) == .exited(code: 0))
+            #expect(stopped.log.contains("pi exited code=null signal=SIGKILL"))
+            #expect(home.names.isEmpty)
+        }
+    }
 }

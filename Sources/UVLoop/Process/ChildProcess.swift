@@ -97,6 +97,14 @@ public final class ChildProcess {
         try Processes.send(signal, toGroup: pid)
     }
 
+    /// For a program that takes SIGCHLD from libuv (blocks it, reads it itself): call this when it has come. Where there are no
+    /// pidfds, nothing else collects the child; `onExit` may run during this call.
+    public func collectIfEnded() {
+        guard isRunning else { return }
+        watcher.loop.requireOwner()
+        watcher.collectIfEnded()
+    }
+
     /// Stops watching; `onExit` does not run any more. A child that still runs stays a zombie from its end to the end of
     /// this process (H47): to let go of a child, use ``unref()``. Idempotent.
     public func close() {
@@ -128,4 +136,5 @@ protocol ChildWatcher: Handle {
     var pid: Int32 { get }
     var onExit: ((ProcessExit) -> Void)? { get set }
     func send(_ signal: Signal) throws(UVError)
+    func collectIfEnded()
 }

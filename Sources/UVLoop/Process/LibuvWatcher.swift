@@ -36,6 +36,15 @@ final class LibuvWatcher: Handle, ChildWatcher {
         try check(uv_process_kill(raw.process, signal.rawValue))
     }
 
+    /// In libuv's place, whose handler for SIGCHLD may never run.
+    func collectIfEnded() {
+        var status: CInt = 0
+        let result = waitpid(pid, &status, WNOHANG)
+        guard result > 0 || (result < 0 && uvkeeper_errno() == ECHILD), let onExit else { return }
+        self.onExit = nil
+        onExit(result > 0 ? ProcessExit(waitStatus: status) : .unknown)
+    }
+
     override var publicName: String { "ChildProcess" }
 
     override func willClose() { onExit = nil }

@@ -71,6 +71,9 @@ final class PidfdWatcher: Handle, ChildWatcher {
         return poll(&entry, 1, 0) > 0
     }
 
+    /// The pidfd tells the loop itself.
+    func collectIfEnded() {}
+
     override var publicName: String { "ChildProcess" }
 
     override func willClose() {

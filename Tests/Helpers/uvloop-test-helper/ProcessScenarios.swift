@@ -12,3 +12,12 @@ func endMainThread() -> Never {
         }, nil)
     pthread_exit(nil)
 }
+
+/// Becomes a program that the kernel refuses a pidfd.
+func withoutPidfds(_ command: [String]) -> Never {
+    _ = SystemCallFilter.refuse(SystemCallFilter.openProcess, error: ENOSYS)
+    var arguments = command.map { strdup($0) }
+    arguments.append(nil)
+    execvp(arguments[0]!, arguments)
+    fail("execvp: \(errno)")
+}

@@ -45,6 +45,7 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "signals": { _ in try signals() },
     "signal-once": { _ in try signalOnce() },
     "end-main-thread": { _ in endMainThread() },
+    "without-pidfds": { withoutPidfds($0) },
     "sleep": { _ in sleepForever() },
 ]
 

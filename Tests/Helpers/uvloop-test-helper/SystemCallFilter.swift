@@ -10,6 +10,7 @@ enum SystemCallFilter {
     static let extendedStatus: UInt32 = 291
     #endif
     static let signalByDescriptor: UInt32 = 424
+    static let openProcess: UInt32 = 434
 
     private struct Instruction {
         var code: UInt16
