@@ -43,6 +43,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Process/PosixSpawn.swift
     Sources/UVLoop/Process/ProcessDescriptor.swift
     Sources/UVLoop/Process/ProcessDetails.swift
+    Sources/UVLoop/Process/ProcessDirectory.swift
     Sources/UVLoop/Process/ProcessEnvironment.swift
     Sources/UVLoop/Process/ProcessExit.swift
     Sources/UVLoop/Process/ProcessFiles.swift

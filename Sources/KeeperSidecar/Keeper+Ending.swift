@@ -96,7 +96,7 @@ extension Keeper {
     private func complete(_ session: Session, _ ending: Ending, survivors: [Int32] = []) {
         session.socket.remove(log: launch.log)
         if !ProcessTree.isEmpty, !ProcessTree.isVisible {
-            launch.log.write("pi left processes behind that live on; there is no /proc to find them by")
+            launch.log.write("pi left processes behind that live on; there is no /proc of this pid namespace to find them by")
         }
         let forwarder = session.forwarder
         let isComplete = forwarder.confirmTaken()

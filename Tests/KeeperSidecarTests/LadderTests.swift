@@ -283,4 +283,18 @@ import UVLoop
             #expect(isGone(far))
         }
     }
+
+    @Test("Where /proc is another pid namespace's, nobody is found by it, and the log says so")
+    func takesNoForeignProc() throws {
+        guard try runProgram("unshare", ["--pid", "--fork", "true"]).status == .exited(code: 0) else { return }
+        try withKeeperHome { home in
+            let keeper = try home.start(
+                child: "sleep 600 & read line", shell: #"exec unshare --pid --fork --kill-child "$@""#)
+            try home.until("it is ready") { keeper.log.contains("keeper ready: s") }
+            try home.send("go\n", to: keeper)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(
+                keeper.log.contains("pi left processes behind that live on; there is no /proc of this pid namespace"))
+        }
+    }
 }

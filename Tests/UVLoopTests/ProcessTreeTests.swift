@@ -60,4 +60,11 @@ import UVLoop
             #expect(ProcessTree.members(ofSessions: []).isEmpty)
         }
     }
+
+    @Test("a pid namespace that shows another one's /proc shows nothing") func foreignProc() throws {
+        let helper = try siblingExecutable("uvloop-test-helper")
+        guard try runProgram("unshare", ["--pid", "--fork", "true"]).status == .exited(code: 0) else { return }
+        let result = try runProgram("unshare", ["--pid", "--fork", helper, "foreign-proc"])
+        #expect(result.status == .exited(code: 0), "\(result.output)")
+    }
 }

@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// What the system tells about a process: Linux's `/proc`. Elsewhere there is nothing to read yet, and the initialiser
+/// What the system tells about a process: Linux's `/proc`, if it is of this pid namespace. Elsewhere there is nothing to read yet, and the initialiser
 /// returns nil, which callers take for "cannot be told", never for "gone".
 public struct ProcessDetails: Hashable, Sendable {
     /// When it started, since the system booted; with the pid, this tells a process from a later one of the same id.
@@ -79,7 +79,7 @@ public struct ProcessDetails: Hashable, Sendable {
     /// The environment that a process was started with; nil if it is gone, hidden, or the system does not tell.
     public static func environment(of pid: Int32) -> ProcessEnvironment? {
         #if os(Linux)
-        guard pid > 0 else { return nil }
+        guard pid > 0, ProcessDirectory.isOwn else { return nil }
         do throws(UVError) {
             let file = try OpenFile("/proc/\(pid)/environ", .readOnly)
             defer { file.close() }
@@ -108,7 +108,7 @@ public struct ProcessDetails: Hashable, Sendable {
 
     private static func read(_ path: String, into buffer: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer? {
         #if os(Linux)
-        return Files.readOnce(path, into: buffer)
+        return ProcessDirectory.isOwn ? Files.readOnce(path, into: buffer) : nil
         #else
         return nil
         #endif
@@ -116,6 +116,7 @@ public struct ProcessDetails: Hashable, Sendable {
 
     private static func read(_ path: String) -> [UInt8]? {
         #if os(Linux)
+        guard ProcessDirectory.isOwn else { return nil }
         do { return try Files.read(path, limit: 65536) } catch { return nil }
         #else
         return nil

@@ -1,5 +1,3 @@
-internal import CLibUV
-
 extension Processes {
     /// The paths of those files that a process has open and holds a lock on through them. Empty if it is gone, somebody
     /// else's, or the system does not tell. A file that was opened under another name, or has none any more, has the name
@@ -8,10 +6,13 @@ extension Processes {
     /// - Parameter isMeant: the paths that are looked at.
     public static func lockedFiles(of pid: Int32, where isMeant: (String) -> Bool) -> [String] {
         #if os(Linux)
+        guard ProcessDirectory.isOwn else { return [] }
         do throws(UVError) {
             let lock = Array("\nlock:".utf8)
             return try Files.names(inDirectory: "/proc/\(pid)/fd").compactMap { number in
-                guard let target = linkTarget("/proc/\(pid)/fd/\(number)"), isMeant(target) else { return nil }
+                guard let target = ProcessDirectory.linkTarget("/proc/\(pid)/fd/\(number)"), isMeant(target) else {
+                    return nil
+                }
                 do throws(UVError) {
                     let info = try Files.read("/proc/\(pid)/fdinfo/\(number)", limit: 4096)
                     return info.indices.contains { info[$0...].starts(with: lock) } ? target : nil
@@ -25,14 +26,5 @@ extension Processes {
         #else
         return []
         #endif
-    }
-
-    private static func linkTarget(_ path: String) -> String? {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
-            let count = readlink(path, buffer.baseAddress!, buffer.count - 1)
-            guard count >= 0 else { return nil }
-            buffer[count] = 0
-            return RawText.string(buffer.baseAddress!)
-        }
     }
 }

@@ -75,16 +75,14 @@ public enum ProcessTree {
         }
     }
 
-    /// True if the system shows processes at all.
-    public static var isVisible: Bool { ProcessDetails(of: Processes.currentID) != nil }
+    /// True if the system shows processes at all: there is a `/proc`, of this process's own pid namespace.
+    public static var isVisible: Bool { ProcessDirectory.isOwn }
 
     /// Every process of the sessions that these processes lead, themselves left out, by session, each held fast: with those
     /// whose parents have ended, which are below nobody's any more. One look at every process of the system.
     public static func members(ofSessions leaders: Set<Int32>) -> [Int32: [ProcessDescriptor]] {
         var found: [Int32: [ProcessDescriptor]] = [:]
-        let names: [String]
-        do throws(UVError) { names = try Files.names(inDirectory: "/proc") } catch { return [:] }
-        for pid in names.compactMap({ Int32($0) }) where !leaders.contains(pid) {
+        for pid in everyProcess() ?? [] where !leaders.contains(pid) {
             // Looked at twice: the number may have become another process's before the hold.
             guard let session = session(of: pid), leaders.contains(session), let process = hold(pid),
                 self.session(of: pid) == session, !process.hasEnded
@@ -111,6 +109,7 @@ public enum ProcessTree {
 
     /// The children of a process, by all of its threads; nil if the system does not list them.
     private static func children(of pid: Int32) -> [Int32]? {
+        guard ProcessDirectory.isOwn else { return nil }
         do throws(UVError) {
             var children: [Int32] = []
             for thread in try Files.names(inDirectory: "/proc/\(pid)/task") {
@@ -138,11 +137,17 @@ public enum ProcessTree {
     /// The same from a look at every process: where the kernel lists no children.
     private static func everyChild() -> [Int32: [Int32]] {
         var children: [Int32: [Int32]] = [:]
-        let names: [String]
-        do throws(UVError) { names = try Files.names(inDirectory: "/proc") } catch { return [:] }
-        for pid in names.compactMap({ Int32($0) }) {
+        for pid in everyProcess() ?? [] {
             if let details = ProcessDetails(of: pid) { children[details.parent, default: []].append(pid) }
         }
         return children
+    }
+
+    /// Nil if there is no descriptor to look.
+    private static func everyProcess() -> [Int32]? {
+        guard ProcessDirectory.isOwn else { return [] }
+        do throws(UVError) { return try Files.names(inDirectory: "/proc").compactMap { Int32($0) } } catch {
+            return nil
+        }
     }
 }

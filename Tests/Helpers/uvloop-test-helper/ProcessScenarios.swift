@@ -21,3 +21,14 @@ func withoutPidfds(_ command: [String]) -> Never {
     execvp(arguments[0]!, arguments)
     fail("execvp: \(errno)")
 }
+
+/// In a pid namespace that shows another one's `/proc`: nothing there is about this namespace's processes.
+func foreignProc() throws {
+    require(getpid() < 100, "no namespace: \(getpid())")
+    require(!ProcessTree.isVisible, "visible")
+    for pid in 1...Int32(100) {
+        require(ProcessDetails(of: pid) == nil && ProcessDetails.arguments(of: pid) == nil, "details of \(pid)")
+        require(ProcessTree.descendants(of: pid).isEmpty, "descendants of \(pid)")
+    }
+    require(ProcessTree.members(ofSessions: Set(0...100)).isEmpty, "members")
+}

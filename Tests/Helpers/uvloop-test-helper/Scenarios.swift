@@ -46,6 +46,7 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "signal-once": { _ in try signalOnce() },
     "end-main-thread": { _ in endMainThread() },
     "without-pidfds": { withoutPidfds($0) },
+    "foreign-proc": { _ in try foreignProc() },
     "sleep": { _ in sleepForever() },
 ]
 
