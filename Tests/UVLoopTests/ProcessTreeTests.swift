@@ -67,4 +67,24 @@ import UVLoop
         let result = try runProgram("unshare", ["--pid", "--fork", helper, "foreign-proc"])
         #expect(result.status == .exited(code: 0), "\(result.output)")
     }
+
+    @Test("the children of a process are found while threads of it come and go") func churningThreads() throws {
+        try withLoop { loop in
+            var isReady = false
+            let child = try ChildProcess(
+                .init(
+                    executable: siblingExecutable("uvloop-test-helper"), arguments: ["churn-threads"],
+                    stdio: [.ignore, .pipe, .descriptor(2)]),
+                on: loop
+            ) { _, _ in }
+            try child.streams[1]!.readStart(onBytes: { _, _ in isReady = true }, onEnd: { stream, _ in stream.close() })
+            try run(loop) { isReady }
+            let sleeper = try #require(ProcessTree.descendants(of: child.pid).first)
+            for _ in 0..<500 {
+                #expect(ProcessTree.descendants(of: child.pid).map(\.pid) == [sleeper.pid])
+            }
+            try sleeper.send(.kill)
+            try child.kill(.kill)
+        }
+    }
 }

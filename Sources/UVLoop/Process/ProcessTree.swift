@@ -107,30 +107,49 @@ public enum ProcessTree {
         _ = waitpid(pid, &status, WNOHANG)
     }
 
-    /// The children of a process, by all of its threads; nil if the system does not list them.
+    /// The children of a process; nil if it is gone, or the system lists no children.
     private static func children(of pid: Int32) -> [Int32]? {
-        guard ProcessDirectory.isOwn else { return nil }
-        do throws(UVError) {
-            var children: [Int32] = []
-            for thread in try Files.names(inDirectory: "/proc/\(pid)/task") {
-                let file = try OpenFile("/proc/\(pid)/task/\(thread)/children", .readOnly)
-                defer { file.close() }
-                for number in try readAll(file).split(separator: UInt8(ascii: " ")) {
-                    if let child = Int32(Substring(decoding: number, as: UTF8.self)) { children.append(child) }
-                }
-            }
-            return children
-        } catch {
-            return nil
-        }
+        do throws(UVError) { return try listedChildren(of: pid) } catch { return nil }
     }
 
-    private static func readAll(_ file: OpenFile) throws(UVError) -> [UInt8] {
+    /// The children of a process, by all of its threads.
+    ///
+    /// - Throws: ``UVError/noEntry`` if it is gone, or the system lists no children; a shortage of descriptors.
+    private static func listedChildren(of pid: Int32) throws(UVError) -> [Int32] {
+        guard ProcessDirectory.isOwn else { throw .noEntry }
+        var children: [Int32] = []
+        var known: Set<Int32> = []
+        // A thread that ends hands its children to another one, which may have been looked at before.
+        for _ in 0..<8 {
+            var hasLostThread = false
+            for thread in try Files.names(inDirectory: "/proc/\(pid)/task") {
+                do throws(UVError) {
+                    for child in try self.children(ofThread: "/proc/\(pid)/task/\(thread)")
+                    where known.insert(child).inserted {
+                        children.append(child)
+                    }
+                } catch {
+                    // The first thread's directory stays as long as the process.
+                    guard Int32(thread) != pid, error == .noEntry || error == .noProcess else { throw error }
+                    hasLostThread = true
+                }
+            }
+            if !hasLostThread { break }
+        }
+        return children
+    }
+
+    private static func children(ofThread directory: String) throws(UVError) -> [Int32] {
+        let file = try OpenFile(directory + "/children", .readOnly)
+        defer { file.close() }
         var bytes: [UInt8] = []
         while true {
             let more = try file.read(from: bytes.count, limit: 65536)
-            guard !more.isEmpty else { return bytes }
+            guard !more.isEmpty else { break }
             bytes += more
+        }
+        return bytes.split(separator: UInt8(ascii: " ")).compactMap {
+            Int32(Substring(decoding: $0, as: UTF8.self))
         }
     }
 

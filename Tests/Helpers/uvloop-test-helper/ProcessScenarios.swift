@@ -1,6 +1,22 @@
 import Glibc
 import UVLoop
 
+/// Starts a child and then threads that end at once, for ever: two are there at any time, and never the same for long.
+func churnThreads() throws -> Never {
+    let loop = try Loop()
+    _ = try ChildProcess(.init(executable: "sleep", arguments: ["1000"]), on: loop) { _, _ in }
+    write("ready")
+    let churn: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { _ in
+        while true {
+            var thread = pthread_t()
+            if pthread_create(&thread, nil, { _ in nil }, nil) == 0 { pthread_join(thread, nil) }
+        }
+    }
+    var threads = [pthread_t(), pthread_t()]
+    for index in threads.indices { pthread_create(&threads[index], nil, churn, nil) }
+    while true { pause() }
+}
+
 /// Ends the main thread. Another one reads lines, until the end of its input or a signal.
 func endMainThread() -> Never {
     var thread = pthread_t()

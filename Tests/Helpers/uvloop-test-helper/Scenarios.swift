@@ -47,6 +47,7 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "end-main-thread": { _ in endMainThread() },
     "without-pidfds": { withoutPidfds($0) },
     "foreign-proc": { _ in try foreignProc() },
+    "churn-threads": { _ in try churnThreads() },
     "sleep": { _ in sleepForever() },
 ]
 
