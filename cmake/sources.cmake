@@ -49,6 +49,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Process/ProcessFiles.swift
     Sources/UVLoop/Process/ProcessIdentity.swift
     Sources/UVLoop/Process/ProcessTree.swift
+    Sources/UVLoop/Process/ProcessWalk.swift
     Sources/UVLoop/Process/Processes.swift
     Sources/UVLoop/Process/ProgramArguments.swift
     Sources/UVLoop/Process/SpawnError.swift

@@ -240,6 +240,13 @@ static inline pid_t uvkeeper_ended_child(void) {
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
 }
 
+/// True if the process is a child of this one and has not ended.
+static inline int uvkeeper_is_running_child(pid_t pid) {
+    siginfo_t info;
+    info.si_pid = 0;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+}
+
 /// The calling thread's number, and whether this process has a thread of that number. Numbers exist on Linux only.
 static inline int uvkeeper_thread_id(void) {
 #if defined(__linux__)

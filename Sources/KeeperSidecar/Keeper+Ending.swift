@@ -52,18 +52,14 @@ extension Keeper {
             launch.log.write("pi ended within its crash window\(hint(exit))")
         }
         spareDescriptors = []
-        let left = Ladder.processes(session.child)
-        if !left.isEmpty {
-            let names = left.prefix(16).map { Ladder.name(of: $0) }.joined(separator: ", ")
-            let more = left.count > 16 ? " and \(left.count - 16) more" : ""
-            launch.log.write("pi left \(left.count) process\(left.count == 1 ? "" : "es") behind: \(names)\(more)")
-        }
+        let rest = Ladder.rest(session.child)
+        if let rest { launch.log.write("pi left \(rest)") }
         let ending =
             isEarly
             ? Ending(status: .childFailed, reason: "pi ended within its crash window")
             : Ending(status: .ended, reason: "pi exited")
         // A start that failed leaves nothing.
-        guard isEarly || launch.settings.sweeps, !left.isEmpty else { return complete(session, ending) }
+        guard isEarly || launch.settings.sweeps, rest != nil else { return complete(session, ending) }
         let own = launch.settings.stopLadder.completed(by: .now)
         end(session, ending, isEarly ? .now : StopLadder(endOfInput: .zero, terminate: own.terminate))
     }
@@ -87,24 +83,22 @@ extension Keeper {
             for process in survivors {
                 launch.log.write("process \(Ladder.name(of: process)) does not end although killed")
             }
-            complete(session, ending, survivors: survivors)
+            // Nobody is left in silence: those that could not be held, too.
+            if survivors.isEmpty, let rest = Ladder.rest(session.child) { launch.log.write("pi left \(rest)") }
+            complete(session, ending)
         }
         // All may have ended already.
         loop.onNextTick { ladder.processEnded() }
     }
 
-    private func complete(_ session: Session, _ ending: Ending, survivors: [Int32] = []) {
+    private func complete(_ session: Session, _ ending: Ending) {
         session.socket.remove(log: launch.log)
-        if !ProcessTree.isEmpty, !ProcessTree.isVisible {
-            launch.log.write("pi left processes behind that live on; there is no /proc of this pid namespace to find them by")
-        }
         let forwarder = session.forwarder
         let isComplete = forwarder.confirmTaken()
         forwarder.stop()
         forwarder.closeStdin()
         // A child that cannot be ended stays named, and keeps others from starting beside it.
-        let hasSurvived = survivors.contains(session.child.pid)
-        if session.claim.holds, !hasSurvived { remove(session.childPIDFile) }
+        if session.claim.holds, !session.child.isRunning { remove(session.childPIDFile) }
         session.child.close()
         release(session.claim, isComplete: isComplete)
         // After the lock: that is how a client tells this close from a confirmation.

@@ -103,7 +103,7 @@ final class Ladder {
     /// Those that were started meanwhile, too.
     private func killAgain() {
         if Ladder.isNobodyLeft(child) { return end([]) }
-        guard LibUV.monotonicTime < deadline else { return end(Ladder.processes(child)) }
+        guard LibUV.monotonicTime < deadline else { return end(Ladder.processes(child).pids) }
         signal([.kill])
         wait()
     }
@@ -130,33 +130,51 @@ final class Ladder {
 
     // MARK: Who belongs to the session
 
-    /// Every process of the session that runs.
-    static func processes(_ child: ChildProcess) -> [Int32] {
-        var processes: [Int32] = []
-        visit(child) { processes.append($0.pid) }
-        return processes
+    /// The processes of the session that run, and whether they are all.
+    static func processes(_ child: ChildProcess) -> (pids: [Int32], visit: ProcessTree.Visit) {
+        var pids: [Int32] = []
+        let visit = visit(child) { pids.append($0.pid) }
+        return (pids, visit)
     }
 
     /// One after the other, since descriptors may be few.
-    private static func visit(_ child: ChildProcess, _ body: (ProcessDescriptor) -> Void) {
+    @discardableResult
+    private static func visit(_ child: ChildProcess, _ body: (ProcessDescriptor) -> Void) -> ProcessTree.Visit {
         var hasVisitedChild = false
-        ProcessTree.visit(leavingOut: KeeperProcesses.contain) { process in
+        let visit = ProcessTree.visit(leavingOut: KeeperProcesses.contain) { process in
             hasVisitedChild = hasVisitedChild || process.pid == child.pid
             body(process)
         }
         // Where the system does not show processes, this one is known all the same.
-        guard child.isRunning, !hasVisitedChild else { return }
+        guard child.isRunning, !hasVisitedChild else { return visit }
         do throws(UVError) {
             body(try ProcessDescriptor(of: child.pid))
         } catch {
             // The child has ended a moment ago, or there is no descriptor to hold it by: the next round looks again.
         }
+        return visit
     }
 
     /// True if all have ended; one that has, and whose end the loop has not told yet, counts as there.
-    private static func isNobodyLeft(_ child: ChildProcess) -> Bool {
-        guard !child.isRunning else { return false }
-        return ProcessTree.isEmpty || processes(child).isEmpty
+    static func isNobodyLeft(_ child: ChildProcess) -> Bool {
+        !child.isRunning && !ProcessTree.hasDescendants(leavingOut: KeeperProcesses.contain)
+    }
+
+    /// Who is left, for people: what follows "pi left"; nil if nobody is.
+    static func rest(_ child: ChildProcess) -> String? {
+        guard ProcessTree.isVisible else {
+            return ProcessTree.isEmpty
+                ? nil : "processes behind that live on; there is no /proc of this pid namespace to find them by"
+        }
+        guard !isNobodyLeft(child) else { return nil }
+        let (pids, visit) = processes(child)
+        let more = pids.count > 16 ? " and \(pids.count - 16) more" : ""
+        let names = pids.isEmpty ? "" : ": " + pids.prefix(16).map { name(of: $0) }.joined(separator: ", ") + more
+        return switch visit {
+        case .complete: pids.isEmpty ? nil : "\(pids.count) process\(pids.count == 1 ? "" : "es") behind\(names)"
+        case .unsettled: "processes behind that start others and end before they can be named\(names)"
+        case .failed(let error): "processes behind that cannot all be named, \(error)\(names)"
+        }
     }
 
     /// For instance `7170 (sleep)`.

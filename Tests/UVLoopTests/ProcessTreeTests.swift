@@ -87,4 +87,10 @@ import UVLoop
             try child.kill(.kill)
         }
     }
+
+    @Test("what a process leaves behind that ends during a look is met by the next look") func adopted() throws {
+        for scenario in ["adopted-during-look", "adopted-while-looking-for-any"] {
+            try withTemporaryDirectory { try expectScenario(scenario, $0) }
+        }
+    }
 }

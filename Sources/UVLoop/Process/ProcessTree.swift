@@ -31,8 +31,39 @@ public enum ProcessTree {
             guard pid != watched else { break }
             collect(pid)
         }
-        for pid in children(of: Processes.currentID) ?? [] where pid != watched { collect(pid) }
+        for pid in ownChildren() ?? [] where pid != watched { collect(pid) }
         #endif
+    }
+
+    /// How often a look is repeated: processes that start others and end, again and again, would keep it looking for ever.
+    static let lookLimit = 16
+
+    /// True if a process runs below this one, which is a subreaper, that is not left out. Certain, since nobody can leave the
+    /// tree: what a child leaves behind is adopted before its own end can be seen, and that is seen until it is collected.
+    /// Collects every child that has ended, so none may be watched any more. False where the system shows no processes.
+    ///
+    /// - Parameter isApart: whether a child, and all below it, is left out.
+    public static func hasDescendants(leavingOut isApart: (Int32) -> Bool = { _ in false }) -> Bool {
+        guard isVisible else { return false }
+        for _ in 0..<lookLimit {
+            collectEnded(except: nil)
+            guard !isEmpty else { return false }
+            guard let children = ownChildren() else { return true }
+            if children.contains(where: { isRunningChild($0) && !isApart($0) }) { return true }
+            // Else one has ended during this look, and what it left behind may not have been in the list.
+            if uvkeeper_ended_child() == 0 { return false }
+        }
+        return true
+    }
+
+    /// How a visit has ended.
+    public enum Visit: Hashable, Sendable {
+        /// The last look met nobody whom an earlier one had not met.
+        case complete
+        /// Processes start others and end, again and again, faster than they can be looked at.
+        case unsettled
+        /// There was no descriptor, or no memory, to look at all of them.
+        case failed(UVError)
     }
 
     /// Every process below another that has not ended, each held fast; parents come before their children. More may be
@@ -50,29 +81,15 @@ public enum ProcessTree {
         return found
     }
 
-    /// The same one by one, each held fast during its visit, with two descriptors in all. What a process has started is
-    /// looked up before its visit, which may end it.
+    /// The same one by one, each held fast during its visit, with two descriptors in all.
+    @discardableResult
     public static func visit(
         of root: Int32? = nil,
         leavingOut isApart: (Int32) -> Bool = { _ in false },
         _ body: (ProcessDescriptor) -> Void,
-    ) {
-        let root = root ?? Processes.currentID
-        var seen: Set<Int32> = [root]
-        var parents = [(pid: root, children: children(of: root))]
-        let all = parents[0].children == nil ? everyChild() : nil
-        while let (parent, children) = parents.popLast() {
-            for pid in all.map({ $0[parent] ?? [] }) ?? children ?? [] where seen.insert(pid).inserted {
-                // The number may have become another process's between the look and the hold, so its parent is asked for
-                // once more. Adopted meanwhile: the root is it.
-                guard let process = hold(pid), let details = ProcessDetails(of: pid), !details.isZombie,
-                    details.parent == parent || details.parent == root, !process.hasEnded
-                else { continue }
-                if details.session == pid, isApart(pid) { continue }
-                parents.append((pid, all == nil ? self.children(of: pid) : nil))
-                body(process)
-            }
-        }
+    ) -> Visit {
+        var walk = ProcessWalk(root: root ?? Processes.currentID)
+        return walk.run(leavingOut: isApart, body)
     }
 
     /// True if the system shows processes at all: there is a `/proc`, of this process's own pid namespace.
@@ -107,15 +124,20 @@ public enum ProcessTree {
         _ = waitpid(pid, &status, WNOHANG)
     }
 
-    /// The children of a process; nil if it is gone, or the system lists no children.
-    private static func children(of pid: Int32) -> [Int32]? {
-        do throws(UVError) { return try listedChildren(of: pid) } catch { return nil }
+    static func isRunningChild(_ pid: Int32) -> Bool { uvkeeper_is_running_child(pid) != 0 }
+
+    /// The children of this process, those that have ended included; nil if there is no descriptor to look.
+    private static func ownChildren() -> [Int32]? {
+        let own = Processes.currentID
+        do throws(UVError) { return try children(of: own) } catch {
+            return error == .noEntry ? everyChild()?[own] : nil
+        }
     }
 
     /// The children of a process, by all of its threads.
     ///
     /// - Throws: ``UVError/noEntry`` if it is gone, or the system lists no children; a shortage of descriptors.
-    private static func listedChildren(of pid: Int32) throws(UVError) -> [Int32] {
+    static func children(of pid: Int32) throws(UVError) -> [Int32] {
         guard ProcessDirectory.isOwn else { throw .noEntry }
         var children: [Int32] = []
         var known: Set<Int32> = []
@@ -153,10 +175,11 @@ public enum ProcessTree {
         }
     }
 
-    /// The same from a look at every process: where the kernel lists no children.
-    private static func everyChild() -> [Int32: [Int32]] {
+    /// The children of every process: where the kernel lists none. Nil if there is no descriptor to look.
+    static func everyChild() -> [Int32: [Int32]]? {
         var children: [Int32: [Int32]] = [:]
-        for pid in everyProcess() ?? [] {
+        guard let all = everyProcess() else { return nil }
+        for pid in all {
             if let details = ProcessDetails(of: pid) { children[details.parent, default: []].append(pid) }
         }
         return children

@@ -48,6 +48,8 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "without-pidfds": { withoutPidfds($0) },
     "foreign-proc": { _ in try foreignProc() },
     "churn-threads": { _ in try churnThreads() },
+    "adopted-during-look": { try adoptedDuringLook(directory: $0[0]) },
+    "adopted-while-looking-for-any": { try adoptedWhileLookingForAny(directory: $0[0]) },
     "sleep": { _ in sleepForever() },
 ]
 
