@@ -168,7 +168,11 @@ final class KeeperStop {
         let target = target.process
         var found = ProcessTree.descendants(of: target.pid, leavingOut: KeeperProcesses.contain)
         if ProcessDetails(of: target.pid)?.session == target.pid {
-            found += ProcessTree.members(ofSessions: [target.pid])[target.pid] ?? []
+            // A keeper that was started from within need not lead a session of its own.
+            let inSession = ProcessTree.members(ofSessions: [target.pid])[target.pid] ?? []
+            let apart = inSession.map(\.pid).filter(KeeperProcesses.contain)
+            let theirs = Set(apart + apart.flatMap { ProcessTree.descendants(of: $0).map(\.pid) })
+            found += inSession.filter { !theirs.contains($0.pid) }
         }
         // Found by a number that may be another process's by now: then they are not this session's.
         guard !target.hasEnded else { return }

@@ -157,14 +157,16 @@ import UVLoop
         }
     }
 
-    @Test("A session that was started from another one is a session of its own and outlives it")
-    func leavesInnerSession() throws {
+    @Test(
+        "A session that was started from another one is a session of its own and outlives it",
+        arguments: ["setsid ", ""])
+    func leavesInnerSession(prefix: String) throws {
         try withKeeperHome { home in
             let outer = try home.startReady(
                 "outer",
                 child:
                     "unset PI_DASHBOARD_SPAWNED; PI_KEEPER_PI_CMD='[\"/bin/sh\",\"-c\",\"exec cat >>$HOME/inner-out\"]' "
-                    + "PI_KEEPER_PI_ARGS='[]' setsid \(BuiltProducts.sidecar) inner >/dev/null 2>&1 </dev/null & exec cat"
+                    + "PI_KEEPER_PI_ARGS='[]' \(prefix)\(BuiltProducts.sidecar) inner >/dev/null 2>&1 </dev/null & exec cat"
             )
             let inner = "\(home.directory)/inner.rpc.sock"
             try home.until("the inner session is there") {

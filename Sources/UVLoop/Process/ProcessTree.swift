@@ -71,7 +71,7 @@ public enum ProcessTree {
     ///
     /// - Parameters:
     ///   - root: the process at the top, which is not among them; nil: this one.
-    ///   - isApart: whether a process that leads a session, and all below it, is left out.
+    ///   - isApart: whether a process, and all below it, is left out.
     public static func descendants(
         of root: Int32? = nil,
         leavingOut isApart: (Int32) -> Bool = { _ in false },

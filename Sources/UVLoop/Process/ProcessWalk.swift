@@ -73,7 +73,7 @@ struct ProcessWalk {
             known[pid] = .ended
             return nil
         }
-        guard details.session != pid || !isApart(pid) else {
+        guard !isApart(pid) else {
             known[pid] = .apart
             return nil
         }
