@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 import UVLoop
@@ -92,5 +93,15 @@ import UVLoop
         for scenario in ["adopted-during-look", "adopted-while-looking-for-any"] {
             try withTemporaryDirectory { try expectScenario(scenario, $0) }
         }
+    }
+
+    @Test("a child of another user is found where /proc hides it") func hiddenChild() throws {
+        let helper = try siblingExecutable("uvloop-test-helper")
+        let unshare = ["--mount", "--pid", "--fork", "sh", "-c"]
+        let mount = "mount -t proc -o hidepid=2 proc /proc && "
+        guard getuid() == 0, try runProgram("unshare", unshare + [mount + "true"]).status == .exited(code: 0)
+        else { return }
+        let result = try runProgram("unshare", unshare + [mount + "\"$1\" hidden-child", "sh", helper])
+        #expect(result.status == .exited(code: 0), "\(result.output)")
     }
 }

@@ -65,7 +65,13 @@ struct ProcessWalk {
             return nil
         }
         hasNews = true
-        guard let details = ProcessDetails(of: pid) else { return nil }
+        guard let details = ProcessDetails(of: pid) else {
+            // Another user's, where /proc hides those (hidepid). The list of its parent's children has it all the same.
+            guard ProcessTree.isRunningChild(pid) || self.children(of: parent).contains(pid), !process.hasEnded
+            else { return nil }
+            known[pid] = .visited
+            return process
+        }
         // The number may have become another process's between the look and the hold, so its parent is asked for once
         // more. Adopted meanwhile: the root is it.
         guard details.parent == parent || details.parent == root else { return nil }

@@ -119,3 +119,17 @@ func foreignProc() throws {
     }
     require(ProcessTree.members(ofSessions: Set(0...100)).isEmpty, "members")
 }
+
+/// A child of another user's, where `/proc` hides those: it is found, and cannot be ended.
+func hiddenChild() throws {
+    let loop = try Loop()
+    let child = try ChildProcess(.init(executable: "sleep", arguments: ["1000"]), on: loop) { _, _ in }
+    // Its group 0 would see everything.
+    require(setgroups(0, nil) == 0 && setgid(65534) == 0 && setuid(65534) == 0, "setuid")
+    require(ProcessDetails(of: child.pid) == nil, "not hidden")
+    require(ProcessTree.descendants().map(\.pid) == [child.pid], "\(ProcessTree.descendants().map(\.pid))")
+    require(ProcessTree.hasDescendants(), "nobody")
+    var failure: UVError?
+    do throws(UVError) { try ProcessTree.descendants()[0].send(.kill) } catch { failure = error }
+    require(failure == .notPermitted, "\(String(describing: failure))")
+}

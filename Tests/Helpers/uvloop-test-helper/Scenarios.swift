@@ -50,6 +50,7 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "churn-threads": { _ in try churnThreads() },
     "adopted-during-look": { try adoptedDuringLook(directory: $0[0]) },
     "adopted-while-looking-for-any": { try adoptedWhileLookingForAny(directory: $0[0]) },
+    "hidden-child": { _ in try hiddenChild() },
     "sleep": { _ in sleepForever() },
 ]
 
