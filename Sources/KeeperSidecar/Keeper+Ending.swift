@@ -51,7 +51,9 @@ extension Keeper {
         if isEarly {
             launch.log.write("pi ended within its crash window\(hint(exit))")
         }
+        // To look for processes takes descriptors, which clients may have.
         spareDescriptors = []
+        session.socket.remove(log: launch.log)
         let rest = Ladder.rest(session.child)
         if let rest { launch.log.write("pi left \(rest)") }
         let ending =

@@ -198,12 +198,14 @@ import UVLoop
         }
     }
 
-    @Test("With every descriptor taken by a client, what a child leaves behind is still found and ended")
-    func findsWithoutDescriptors() throws {
+    @Test(
+        "With every descriptor taken by a client, what a child leaves behind is still found and ended",
+        arguments: [24, 40])
+    func findsWithoutDescriptors(limit: Int) throws {
         try withKeeperHome { home in
             let keeper = try home.startReady(
                 child: "for i in 1 2 3 4 5; do setsid sh -c 'echo $$ >$HOME/'$i'; exec sleep 1000' & done; read line",
-                settings: ["PI_KEEPER_SWEEP": "1"], shell: #"ulimit -n 40; exec "$@""#)
+                settings: ["PI_KEEPER_SWEEP": "1"], shell: "ulimit -n \(limit); " + #"exec "$@""#)
             let pids = try pids(home, ["1", "2", "3", "4", "5"])
             try home.until("it is ready") { keeper.log.contains("keeper ready") }
             let clients = try (0..<80).map { _ in try KeeperClient(to: keeper.socket, on: home.loop) }
