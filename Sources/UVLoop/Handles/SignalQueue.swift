@@ -28,7 +28,7 @@ public final class SignalQueue: Handle {
 
     /// Calls `body` for each of the signals, which must be blocked: ``block(_:)``.
     ///
-    /// - Throws: ``UVError/tooManyOpenFiles`` and its like.
+    /// - Throws: ``UVError/tooManyOpenFiles``, ``UVError/noSpace`` when the user's watches have run out, and their like.
     public init(_ signals: [Signal], on loop: Loop, _ body: @escaping (Arrival) -> Void) throws(UVError) {
         var set = SignalQueue.signalSet(signals)
         let descriptor = try checkErrno(signalfd(-1, &set, CInt(SFD_NONBLOCK | SFD_CLOEXEC)))
@@ -40,10 +40,17 @@ public final class SignalQueue: Handle {
             throw error
         }
         self.body = body
-        // Fails only for a handle that is closing.
-        _ = uv_poll_start(raw.poll, CInt(UV_READABLE.rawValue)) { raw, _, _ in
+        let status = uv_poll_start(raw.poll, CInt(UV_READABLE.rawValue)) { raw, _, _ in
             let queue: SignalQueue = object(raw!.pointee.data)
             queue.readAll()
+        }
+        do throws(UVError) {
+            try check(status)
+            try Watches.reserve(descriptor, on: loop.raw)
+        } catch {
+            // The handle exists by now: its close gives the descriptor back.
+            close()
+            throw error
         }
     }
 
