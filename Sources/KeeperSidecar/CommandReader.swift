@@ -2,13 +2,21 @@ internal import KeeperProtocol
 internal import UVLoop
 
 /// Reads the bytes of a command from a file or a pipe, to its end.
+///
+/// A pipe may have no writer, or one that writes nothing: the signals that end a keeper end the wait for it, too. On Linux
+/// they are blocked by now, and looked for here; elsewhere they still have their default action.
 enum CommandReader {
     /// - Parameter path: of a file or named pipe; ``CommandFile/standardInput`` for descriptor 0, which is `/dev/null` from
     ///   then on.
-    /// - Throws: ``UVError/argumentsTooLong`` beyond ``CommandFile/maximumLength``, and what reading gives.
+    /// - Throws: ``UVError/interrupted`` if a signal has ended the wait; ``UVError/argumentsTooLong`` beyond
+    ///   ``CommandFile/maximumLength``, and what reading gives.
     static func read(_ path: String) throws(UVError) -> [UInt8] {
         guard path == CommandFile.standardInput else {
+            #if os(Linux)
+            let descriptor = try Descriptors.open(path, waitsForWriter: false)
+            #else
             let descriptor = try Descriptors.open(path)
+            #endif
             defer { Descriptors.closeOwned(descriptor) }
             return try readAll(descriptor)
         }
@@ -20,6 +28,9 @@ enum CommandReader {
     private static func readAll(_ descriptor: Int32) throws(UVError) -> [UInt8] {
         var bytes: [UInt8] = []
         while true {
+            #if os(Linux)
+            try SignalQueue.wait(toRead: descriptor, unless: Keeper.endingSignals)
+            #endif
             let more = try Descriptors.read(from: descriptor)
             guard !more.isEmpty else { return bytes }
             bytes += more

@@ -4,9 +4,9 @@ internal import UVLoop
 /// The signals a keeper knows; every other one that could end it is ignored, since only an end in order leaves nothing.
 extension Keeper {
     /// Those that end the session.
-    private static let ends: [Signal] = [.terminate, .interrupt, .quit, .processorTimeExceeded]
+    static let endingSignals: [Signal] = [.terminate, .interrupt, .quit, .processorTimeExceeded]
     /// All that are waited for.
-    static let handledSignals = ends + [.user1, .childChanged]
+    static let handledSignals = endingSignals + [.user1, .childChanged]
 
     func watchSignals() throws(UVError) {
         #if os(Linux)

@@ -108,6 +108,8 @@ struct KeeperLaunch {
         let bytes: [UInt8]
         do throws(UVError) {
             bytes = try CommandReader.read(path)
+        } catch .interrupted {
+            throw KeeperFailure(status: .ended, reason: "a signal came before the command had been read from \(path)")
         } catch {
             throw .badConfiguration("cannot read the command from \(KeeperVariable.commandFile)=\(path): \(error)")
         }

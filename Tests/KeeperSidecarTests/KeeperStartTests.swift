@@ -42,6 +42,54 @@ import UVLoop
     }
 
     @Test(
+        "Signals that end a session end a keeper that still waits for its command, whatever its starter ignores",
+        arguments: [Signal.terminate, .interrupt, .quit], ["", "-"])
+    func endsWhileWaitingForCommand(signal: Signal, input: String) throws {
+        try withKeeperHome { home in
+            let pipe = "\(home.base)/command"
+            try Posix.makeNamedPipe(at: pipe)
+            let keeper = try home.start(
+                settings: ["PI_KEEPER_COMMAND_FILE": input.isEmpty ? pipe : input],
+                // With both ends open nothing ever ends it.
+                shell: #"trap '' TERM INT QUIT; exec "$@" \#(input.isEmpty ? "" : "<>$HOME/command")"#)
+            try home.until("it has taken its signals") { keeper.figures.number("SigBlk:", in: "status") != 0 }
+            try home.untilAtRest(keeper)
+            #expect(keeper.exitStatus == nil)
+            try keeper.send(signal)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.standardError.contains("a signal came before the command had been read"))
+            #expect(home.names.isEmpty)
+        }
+    }
+
+    @Test("A command may come late, and in pieces")
+    func waitsForCommand() throws {
+        try withKeeperHome { home in
+            let pipe = "\(home.base)/command"
+            try Posix.makeNamedPipe(at: pipe)
+            let keeper = try home.start(settings: ["PI_KEEPER_COMMAND_FILE": pipe])
+            try home.until("it has taken its signals") { keeper.figures.number("SigBlk:", in: "status") != 0 }
+            try home.untilAtRest(keeper)
+            let writer = try ChildProcess(
+                .init(executable: "/bin/sh", stdio: [.pipe, .pipe]), on: home.loop
+            ) { _, _ in }
+            let (input, output) = (writer.streams[0]!, writer.streams[1]!)
+            var said = ""
+            try output.readStart(
+                onBytes: { _, bytes in bytes.withUnsafeBytes { said += String(decoding: $0, as: UTF8.self) } },
+                onEnd: { stream, _ in stream.close() })
+            input.write(Array("exec 3>\(pipe); printf ca >&3; echo\n".utf8))
+            try home.until("a piece is written") { said == "\n" }
+            try home.untilAtRest(keeper)
+            #expect(keeper.exitStatus == nil && !keeper.listens)
+            input.write(Array(#"printf 't\000' >&3; exit"#.utf8) + [0x0A])
+            try home.until("it listens") { keeper.listens }
+            try home.until("the writer has ended") { !writer.isRunning }
+            input.close()
+        }
+    }
+
+    @Test(
         "In place of a server's interpreter it takes the session after the script; a second word that is no file is wrong"
     )
     func standsInForInterpreter() throws {

@@ -37,11 +37,14 @@ extension Descriptors {
     public static func closeOwned(_ descriptor: Int32) { close(descriptor) }
 
     /// Opens a file or named pipe for reading, close-on-exec; the descriptor is the caller's. Mirrors `open(2)`.
-    public static func open(_ path: String) throws(UVError) -> Int32 {
+    ///
+    /// - Parameter waitsForWriter: whether it waits until somebody has a named pipe open for writing. If not, the descriptor
+    ///   does not block, and who reads it polls first: before the first writer a read gives the end at once.
+    public static func open(_ path: String, waitsForWriter: Bool = true) throws(UVError) -> Int32 {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
-        return try check(
-            try RawText.withCString(path) { uv_fs_open(nil, &request, $0, O_RDONLY | O_CLOEXEC, 0, nil) })
+        let flags = O_RDONLY | O_CLOEXEC | (waitsForWriter ? 0 : O_NONBLOCK)
+        return try check(try RawText.withCString(path) { uv_fs_open(nil, &request, $0, flags, 0, nil) })
     }
 
     /// Puts `/dev/null` in place of a descriptor.

@@ -54,6 +54,22 @@ public final class SignalQueue: Handle {
         }
     }
 
+    /// Waits until a read would not wait, or until one of the signals, which must be blocked, has arrived: it stays for the
+    /// queue to read. For a program that has nothing to clean up yet, and no loop.
+    ///
+    /// - Throws: ``UVError/interrupted`` if a signal has arrived, also before; ``UVError/tooManyOpenFiles`` and its like.
+    public static func wait(toRead descriptor: Int32, unless signals: [Signal]) throws(UVError) {
+        var set = signalSet(signals)
+        let arrivals = try checkErrno(signalfd(-1, &set, CInt(SFD_CLOEXEC)))
+        defer { Descriptors.close(arrivals) }
+        var entries = [descriptor, arrivals].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        // Interrupted when the process is stopped and goes on.
+        while poll(&entries, 2, -1) == -1 {
+            guard uvkeeper_errno() == EINTR else { throw UVError(errno: uvkeeper_errno()) }
+        }
+        guard entries[1].revents == 0 else { throw .interrupted }
+    }
+
     private func readAll() {
         var info = signalfd_siginfo()
         while !isClosing, let body,

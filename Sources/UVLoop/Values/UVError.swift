@@ -34,6 +34,8 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let connectionReset = UVError(UV_ECONNRESET)
     /// `UV_EEXIST`: the file exists.
     public static let exists = UVError(UV_EEXIST)
+    /// `UV_EINTR`: a signal came first.
+    public static let interrupted = UVError(UV_EINTR)
     /// `UV_EINVAL`: invalid argument.
     public static let invalidArgument = UVError(UV_EINVAL)
     /// `UV_EISDIR`: is a directory.
