@@ -67,6 +67,15 @@ static inline int uvkeeper_ignore_signal(int number) {
     return signal(number, SIG_IGN) == SIG_ERR ? -1 : 0;
 }
 
+#if defined(__linux__)
+/// The same for a signal that the C library keeps for itself, and so refuses to ignore: by the kernel's call. Its structure
+/// begins with the handler; flags, restorer and mask are empty.
+static inline int uvkeeper_ignore_reserved_signal(int number) {
+    unsigned long action[4] = {(unsigned long)SIG_IGN};
+    return (int)syscall(SYS_rt_sigaction, number, action, NULL, (size_t)8);
+}
+#endif
+
 /// `open` is variadic.
 static inline int uvkeeper_open_null(void) {
     return open("/dev/null", O_RDWR);

@@ -44,7 +44,10 @@ import UVLoop
 
     @Test(
         "Stray signals end nothing",
-        arguments: ["USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "HUP", "PIPE", "XFSZ", "RTMIN+2", "RTMAX"])
+        arguments: [
+            "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "HUP", "PIPE", "XFSZ", "TRAP", "SYS", "32", "33", "RTMIN+2",
+            "RTMAX",
+        ])
     func ignoresStray(name: String) throws {
         try withKeeperHome { home in
             let keeper = try home.startReady()
@@ -70,14 +73,14 @@ import UVLoop
         }
     }
 
-    @Test("A keeper whose starter had signals blocked ends on them, and its child has none blocked")
+    @Test("A keeper whose starter had signals blocked ends on them, and its child has none blocked or ignored")
     func unblocks() throws {
         try withKeeperHome { home in
             let keeper = try home.startReady(
-                child: "grep ^SigBlk: /proc/self/status >$HOME/blocked; exec cat",
+                child: "grep -E '^Sig(Blk|Ign):' /proc/self/status >$HOME/signals; exec cat",
                 shell: #"exec env --block-signal=TERM,INT,USR1,CHLD,HUP "$@""#)
-            try home.until("the child has said it") { home.text("blocked")?.hasSuffix("\n") == true }
-            #expect(home.text("blocked") == "SigBlk:\t0000000000000000\n")
+            try home.until("the child has said it") { home.text("signals")?.contains("SigIgn") == true }
+            #expect(home.text("signals") == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n")
             try keeper.send(.terminate)
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
         }

@@ -9,18 +9,23 @@ public enum CurrentProcess {
     public static func setFileModeMask(_ mask: UInt32) -> UInt32 { UInt32(umask(mode_t(mask))) }
 
     /// Makes this process ignore every signal that would end it by default and that is not in `handled`: no stray one ends
-    /// it without a clean-up. Signals of faults (SIGSEGV and its like) stay as they are.
+    /// it without a clean-up. Signals of faults (SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV) stay as they are.
+    ///
+    /// The C library's own are among them: it needs them to cancel a thread, and to change the user of one that has several.
     public static func ignoreStraySignals(except handled: [Signal]) {
         var numbers = [
             SIGHUP, SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXCPU,
+            SIGTRAP, SIGSYS,
         ]
         #if os(Linux)
         numbers += [SIGPWR, SIGSTKFLT]
-        // Real-time signals end a process too; the first two are the C library's own.
+        // Real-time signals end a process too.
         for number: CInt in 34...64 { numbers.append(number) }
+        // Cannot fail.
+        for number: CInt in 32...33 { _ = uvkeeper_ignore_reserved_signal(number) }
         #endif
         for number in numbers where !handled.contains(Signal(rawValue: number)) {
-            // Fails only for the C library's own.
+            // Fails only for one more that is the C library's own.
             _ = uvkeeper_ignore_signal(number)
         }
     }
