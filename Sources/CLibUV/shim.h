@@ -26,6 +26,10 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #if defined(__linux__)
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -75,6 +79,14 @@ static inline int uvkeeper_ignore_reserved_signal(int number) {
     return (int)syscall(SYS_rt_sigaction, number, action, NULL, (size_t)8);
 }
 #endif
+
+/// Has freed memory of 128 KiB and more go back to the system, always. glibc raises that bound by itself, up to 32 MiB, and
+/// keeps what is below.
+static inline void uvkeeper_give_back_large_memory(void) {
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
+}
 
 /// `open` is variadic.
 static inline int uvkeeper_open_null(void) {

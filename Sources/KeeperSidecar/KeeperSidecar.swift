@@ -47,6 +47,8 @@ public enum KeeperSidecar {
         Descriptors.closeAll(from: 3)
         Descriptors.openMissingStandardDescriptors()
         takeSignals()
+        // One long line would cost as much memory for the rest of the session.
+        CurrentProcess.giveBackLargeMemory()
         // Nothing that a keeper makes is for others, whatever mask it was started with.
         let fileModeMask = CurrentProcess.setFileModeMask(0o077)
         let status: KeeperExitStatus

@@ -141,6 +141,20 @@ import UVLoop
         }
     }
 
+    @Test("Memory of long lines is given back when they have gone")
+    func givesMemoryOfLongLinesBack() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "exec cat >/dev/null")
+            let before = try #require(keeper.figures.memory).own
+            let line = [UInt8](repeating: UInt8(ascii: "l"), count: 12 << 20) + [0x0A]
+            for _ in 0..<3 { try home.send(line, to: keeper) }
+            try home.until("the memory is given back") {
+                guard let own = keeper.figures.memory?.own else { return false }
+                return own - before < 1 << 10 || KeeperMemory.slack(0) > 0
+            }
+        }
+    }
+
     @Test("A client's connection stays open until the child's pipe has taken its lines")
     func closesWhenTaken() throws {
         try withKeeperHome { home in

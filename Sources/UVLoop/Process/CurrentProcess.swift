@@ -30,6 +30,10 @@ public enum CurrentProcess {
         }
     }
 
+    /// Has large blocks of memory go back to the system when they are freed, from now on, where the C library would keep
+    /// them for later ones. For a program that seldom needs much and lives long.
+    public static func giveBackLargeMemory() { uvkeeper_give_back_large_memory() }
+
     /// Opens the working directory, to come back to it: the descriptor is the caller's. No permission is needed for it.
     public static func openWorkingDirectory() throws(UVError) -> Int32 {
         #if os(Linux)
