@@ -74,7 +74,7 @@ enum KeeperCleanup {
         do throws(UVError) {
             let status = try Files.status(of: path, followingLinks: false)
             switch SocketProbe(path) {
-            // Missing: a symbolic link that leads nowhere.
+            // Missing: it went just now.
             case .refused, .missing: break
             // Without a pid its backlog is full: a frozen keeper's, most likely its own.
             case .accepting(let pid):

@@ -22,20 +22,28 @@ public final class KeeperEndpoint {
     ///
     /// - Throws: ``UVError/tooManyOpenFiles`` and its like, when it cannot be found out; ``UVError/notPermitted`` if the
     ///   process at the other end is neither this user's nor root's: nothing is for its eyes. That holds for root's lines too,
-    ///   whoever's directory root may use.
+    ///   whoever's directory root may use. ``UVError/notSocket`` if the socket's name is a symbolic link's: no keeper's is.
     func witness(of stream: PipeStream) throws(UVError) -> KeeperWitness {
         let (pid, peerUser) = stream.peer
         guard peerUser.map({ $0 == 0 || $0 == Processes.currentUserID }) ?? true else { throw .notPermitted }
         if let last, last.pid == pid { return last }
-        let witness = try KeeperWitness(pid: pid, at: self)
+        let file = currentFile
+        guard file?.kind != .symbolicLink else { throw .notSocket }
+        let witness = try KeeperWitness(pid: pid, socket: file?.identity, at: path)
         // A process that the system does not name cannot be recognised, and one without a lock may be another by now.
         last = pid != nil && witness.isLocked ? witness : nil
         return witness
     }
 
     /// The socket file now; nil if there is none. While a keeper has its socket bound, its inode is not used again.
-    var currentSocket: FileIdentity? {
-        do throws(UVError) { return try Files.status(of: path).identity } catch { return nil }
+    var currentSocket: FileIdentity? { currentFile?.identity }
+
+    /// Whether something is at the path that is no socket.
+    var isOtherFile: Bool { currentFile.map { $0.kind != .socket } ?? false }
+
+    /// The file that has the socket's name, a link itself; nil if there is none.
+    private var currentFile: FileStatus? {
+        do throws(UVError) { return try Files.status(of: path, followingLinks: false) } catch { return nil }
     }
 }
 

@@ -21,8 +21,8 @@ struct KeeperHold {
             guard KeeperInspection.lockHolder(of: session, paths: paths) == pid else { return nil }
             isOurs = true
         case .listener:
-            let listener = SocketProbe.withListener(paths.socket(for: session)).listener
-            guard let listener, listener.pid == pid else { return nil }
+            guard let listener = KeeperInspection.listener(of: session, paths: paths).process, listener.pid == pid
+            else { return nil }
             process = listener
             isOurs = false
         case nil: return nil

@@ -32,6 +32,7 @@ struct KeeperInspection: Sendable {
         /// The process holds the lock on the pid file, and is named in it or serves the socket: a keeper of ours.
         case lock
         /// The process listens on the session's socket and runs, by the kernel's own hold on it: an original keeper has no lock.
+        /// For root, which may use anybody's directory, only a process of the directory's owner.
         case listener
     }
 
@@ -86,6 +87,23 @@ struct KeeperInspection: Sendable {
         PIDFile(lockable: paths.keeperPID(for: session)).lockedBy
     }
 
+    /// What answers at the session's socket, and the process that counts as its keeper for that.
+    static func listener(
+        of session: SessionID, paths: KeeperPaths,
+    ) -> (probe: SocketProbe, process: ProcessDescriptor?) {
+        let (probe, listener) = SocketProbe.withListener(paths.socket(for: session))
+        guard let listener else { return (probe, nil) }
+        // Whoever can write to a directory can lead to a socket of any other process in it.
+        guard Processes.currentUserID != 0 || isOwner(listener.userID, of: paths.directory) else {
+            return (.accepting(pid: nil), nil)
+        }
+        return (probe, listener.process)
+    }
+
+    private static func isOwner(_ user: UInt32, of directory: String) -> Bool {
+        do throws(UVError) { return try Files.status(of: directory).owner == user } catch { return false }
+    }
+
     private static func finding(_ session: SessionID, paths: KeeperPaths, pidFile: PIDFile) -> (Finding, Proof?) {
         if let owner = pidFile.lockedBy {
             if owner == pidFile.pid { return (.live(pid: owner), .lock) }
@@ -94,7 +112,7 @@ struct KeeperInspection: Sendable {
             if case .accepting(owner) = SocketProbe(paths.socket(for: session)) { return (.live(pid: owner), .lock) }
             return (.undecided(pid: nil), nil)
         }
-        let (probe, listener) = SocketProbe.withListener(paths.socket(for: session))
+        let (probe, listener) = listener(of: session, paths: paths)
         switch probe {
         // An empty or unreadable pid file with an accepting socket is a live keeper. With a full backlog, or when the
         // process that called listen has ended, it is not known which process that is.

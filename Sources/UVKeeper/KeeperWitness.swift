@@ -26,10 +26,10 @@ final class KeeperWitness {
         case missing(String)
     }
 
-    init(pid: Int32?, at endpoint: KeeperEndpoint) throws(UVError) {
+    init(pid: Int32?, socket: FileIdentity?, at socketPath: String) throws(UVError) {
         self.pid = pid
-        socket = endpoint.currentSocket
-        let path = endpoint.path + ".pid"
+        self.socket = socket
+        let path = socketPath + ".pid"
         do throws(UVError) {
             let file = try OpenFile(path, .readOnly)
             // A listener in a namespace that the system does not show has a lock whose holder it does not name.
@@ -40,7 +40,7 @@ final class KeeperWitness {
             }
         } catch {
             switch error {
-            case .noEntry where KeeperWitness.isKeepers(endpoint.path): evidence = .missing(path)
+            case .noEntry where KeeperWitness.isKeepers(socketPath): evidence = .missing(path)
             // A keeper of ours makes a regular file, which its clients may read, where files can be locked.
             case .noEntry, .accessDenied, .symbolicLink, .isDirectory, .invalidArgument, .noLocks, .notSupported:
                 evidence = .none

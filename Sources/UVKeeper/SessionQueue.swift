@@ -240,7 +240,7 @@ final class SessionQueue {
         case .timedOut: reason = .timedOut(KeeperConstants.writeAttemptTimeout)
         case .connection(let reported):
             // The kernel refuses connections to a file that is no socket in the words for a socket without a listener.
-            let error = reported == .connectionRefused && isOtherFile ? .notSocket : reported
+            let error = reported == .connectionRefused && endpoint.isOtherFile ? .notSocket : reported
             reason = .connection(endpoint.path, error)
             isFinal = SessionQueue.isConfiguration(error)
         }
@@ -281,11 +281,6 @@ final class SessionQueue {
             offset += UInt64(line.bytes.count)
         }
         return lines.count
-    }
-
-    /// Whether something is at the path that is no socket.
-    private var isOtherFile: Bool {
-        do throws(UVError) { return try Files.status(of: endpoint.path).kind != .socket } catch { return false }
     }
 
     /// Errors that no second attempt can mend. A missing or refusing socket is none of them: a keeper may be starting.

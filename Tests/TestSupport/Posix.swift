@@ -34,6 +34,9 @@ public enum Posix {
         try check(chmod(path, mode_t(permissions)))
     }
 
+    /// Mirrors `chown`; the group stays.
+    public static func setOwner(_ user: UInt32, of path: String) throws { try check(chown(path, user, gid_t.max)) }
+
     /// Mirrors `utimensat`.
     public static func setModificationTime(_ seconds: Int, of path: String) throws {
         let times = [timespec](repeating: timespec(tv_sec: seconds, tv_nsec: 0), count: 2)

@@ -93,6 +93,43 @@ import Testing
         }
     }
 
+    @Test("a listener behind a link is no keeper: it gets neither line nor signal, and a start takes the link's place")
+    func link() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let socket = world.paths.socket(for: try SessionID("s1"))
+            let host = try HostProcess(["listen", world.path("agent")], in: world)
+            #expect(try host.lines(1) == ["listening"])
+            try Posix.makeSymbolicLink(at: socket, to: world.path("agent"))
+            #expect(world.manager.status(of: "s1")?.state == .stale)
+            #expect(try world.outcome("x", "s1") == .refused(.connection(socket, .notSocket)))
+            #expect(try world.stop("s1", .now) == .notFound)
+            #expect(try world.sessionFiles().isEmpty)
+            try Posix.makeSymbolicLink(at: socket, to: world.path("agent"))
+            _ = try world.spawn("s1")
+            #expect(try world.outcome("x", "s1") == .written)
+            #expect(try host.end().last == "got nothing")
+        }
+    }
+
+    @Test(
+        "to root a listener is a keeper only if it is the directory owner's",
+        .enabled(if: World.isRoot, "only root can become another user"), arguments: [0, 65533] as [UInt32])
+    func othersListener(owner: UInt32) throws {
+        try withWorld { world throws in
+            try Posix.setPermissions(0o755, of: world.root)
+            try Files.makeDirectory(at: world.paths.directory)
+            try Posix.setPermissions(0o777, of: world.paths.directory)
+            let host = try HostProcess(["stranger", world.paths.socket(for: SessionID("s1"))], in: world)
+            #expect(try host.lines(1) == ["listening"])
+            try Posix.setPermissions(0o700, of: world.paths.directory)
+            try Posix.setOwner(owner, of: world.paths.directory)
+            #expect(try world.stop("s1", .now) == (owner == 0 ? .notPermitted : .stopped))
+            #expect(host.child.isRunning == (owner == 0))
+            _ = try host.end()
+        }
+    }
+
     @Test("a process that has locked a pid file without being named in it is left alone")
     func strangersLock() throws {
         try withWorld { world throws in

@@ -24,6 +24,19 @@ import UVLoop
         }
     }
 
+    @Test("takes a link for no socket, whoever listens behind it") func link() throws {
+        try withTemporaryDirectory { directory in
+            try withLoop { loop in
+                let listener = try PipeListener(bindingTo: directory + "/s", on: loop)
+                try listener.listen { _, _ in }
+                try Posix.makeSymbolicLink(at: directory + "/link", to: listener.path)
+                let (probe, process) = SocketProbe.withListener(directory + "/link")
+                #expect(probe == .refused && process == nil)
+                listener.close()
+            }
+        }
+    }
+
     @Test("takes a full backlog for somebody who is busy") func fullBacklog() throws {
         try withTemporaryDirectory { directory in
             try withLoop { loop in
@@ -49,7 +62,8 @@ import UVLoop
                 try listener.listen { _, _ in }
                 let own = SocketProbe.withListener(listener.path)
                 #expect(own.probe == .accepting(pid: getpid()))
-                #expect(own.listener?.pid == getpid() && own.listener?.hasEnded == false)
+                #expect(own.listener?.process.pid == getpid() && own.listener?.process.hasEnded == false)
+                #expect(own.listener?.userID == geteuid())
                 listener.close()
             }
             let run = try runProgram(

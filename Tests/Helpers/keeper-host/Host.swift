@@ -180,9 +180,14 @@ enum Host {
         try loop.close()
     }
 
-    /// As yet another user: listens at a path that clients may connect to, until stdin ends; then says what came.
+    /// Listens as yet another user.
     static func stranger(_ path: String) throws {
         guard setgid(65533) == 0, setuid(65533) == 0 else { return say("cannot") }
+        try listen(path)
+    }
+
+    /// Listens at a path that clients may connect to, until stdin ends; then says what came.
+    static func listen(_ path: String) throws {
         let loop = try Loop()
         let listener = try PipeListener(bindingTo: path, on: loop)
         guard chmod(path, 0o666) == 0 else { return say("cannot open it to all") }
