@@ -5,6 +5,10 @@ package import UVLoop
 ///
 /// The file is named too, by its inode number: a copy of the file, under the name of another session perhaps, says nothing.
 /// A file system without extended attributes loses it; then the number in the file proves nothing.
+///
+/// Boot, start and inode are everybody's to read, so an identity is worth as much as the word of the file's owner: this
+/// process's user and root may name any process, and another user, in whose directory root may be, only processes of their
+/// own.
 package enum ChildIdentity {
     /// The attribute's name.
     package static let attribute = "user.uvkeeper.child"
@@ -14,8 +18,11 @@ package enum ChildIdentity {
         try file.setAttribute(attribute, to: Array("\(identity.text) \(file.statusAtOpening.identity.inode)".utf8))
     }
 
-    /// The identity that was kept with a file that has this pid in it; nil if there is none, or it was kept with another file.
+    /// The identity that was kept with a file that has this pid in it; nil if there is none, it was kept with another file, or
+    /// the file's owner may not name that process.
     package static func of(_ pid: Int32, in file: OpenFile) -> ProcessIdentity? {
+        let owner = file.statusAtOpening.owner
+        guard owner == 0 || owner == Processes.currentUserID || owner == Processes.userID(of: pid) else { return nil }
         guard let text = file.attribute(attribute).map({ String(decoding: $0, as: UTF8.self) }) else { return nil }
         // One without a file's number is some other tool's.
         guard let end = text.lastIndex(of: " "), text[..<end].contains(" ") else {

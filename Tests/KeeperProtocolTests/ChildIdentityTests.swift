@@ -29,4 +29,30 @@ import UVLoop
             #expect(ChildIdentity.of(own.pid, in: file) == nil)
         }
     }
+
+    @Test(
+        "a file of another user names processes of that user only",
+        .enabled(if: Posix.isRoot, "only root can become another user"))
+    func otherUsers() throws {
+        try withTemporaryDirectory { directory in
+            try withLoop { loop in
+                var configuration = ChildProcess.Configuration(executable: "sleep", arguments: ["1000"])
+                let rooted = try ChildProcess(configuration, on: loop) { _, _ in }
+                (configuration.userID, configuration.groupID) = (65533, 65533)
+                let others = try ChildProcess(configuration, on: loop) { _, _ in }
+                for (child, owner, isNamed) in [
+                    (rooted, 0, true), (rooted, 65533, false), (others, 65533, true), (others, 65532, false),
+                    (others, 0, true),
+                ] as [(ChildProcess, UInt32, Bool)] {
+                    let path = "\(directory)/\(child.pid)-\(owner)"
+                    let identity = try #require(ProcessIdentity(of: child.pid))
+                    try ChildIdentity.keep(identity, with: try OpenFile(path, .createNew))
+                    try Posix.setOwner(owner, of: path)
+                    let named = ChildIdentity.of(child.pid, in: try OpenFile(path, .readOnly))
+                    #expect(named == (isNamed ? identity : nil), "\(path)")
+                }
+                for child in [rooted, others] { try child.kill(.kill) }
+            }
+        }
+    }
 }

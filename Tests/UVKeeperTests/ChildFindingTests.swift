@@ -61,6 +61,26 @@ import Testing
         }
     }
 
+    @Test(
+        "root ends nobody whom another user's file names, but that user's own processes",
+        .enabled(if: World.isRoot, "only root can become another user"))
+    func forged() throws {
+        try withWorld { world throws in
+            let child = try world.start(["sleep", "1000"])
+            try leftBehind(child.pid, identity: ProcessIdentity(of: child.pid), in: world)
+            let path = world.paths.childPID(for: try world.session("s1"))
+            try Posix.setOwner(65533, of: path)
+            #expect(world.manager.status(of: "s1")?.childPID == nil)
+            // A start is not held up by it either.
+            _ = try world.spawn("s1")
+            #expect(try world.stop("s1", .now) == .stopped)
+            try leftBehind(child.pid, identity: ProcessIdentity(of: child.pid), in: world, alone: true)
+            try Posix.setOwner(65533, of: path)
+            #expect(try world.stop("s1", .now) == .notFound)
+            #expect(child.isRunning && !world.exists(path))
+        }
+    }
+
     @Test("a dead keeper's child that ignores SIGTERM is killed")
     func stubbornOrphan() throws {
         try withWorld { world throws in

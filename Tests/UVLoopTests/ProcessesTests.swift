@@ -20,6 +20,12 @@ import UVLoop
         }
     }
 
+    @Test("belong to the user who has started them, whatever program they run") func owner() throws {
+        #expect(Processes.userID(of: getpid()) == getuid())
+        #expect(Processes.userID(of: 1) == 0)
+        for pid: Int32 in [0, -1, .max] { #expect(Processes.userID(of: pid) == nil) }
+    }
+
     @Test("are never signalled as everybody, ourselves as a group, or the system") func refusals() {
         for pid: Int32 in [1, 0, -1, -100, .min] {
             #expect(throws: UVError.invalidArgument) { try Processes.send(.continue, to: pid) }

@@ -29,6 +29,24 @@ public enum Processes {
         return userID == own || own == 0
     }
 
+    /// The user that a process belongs to: its real user id, which a set-user-id program does not change. Nil if the process is
+    /// gone, or the system does not tell: on Linux `/proc/<pid>/status` does.
+    public static func userID(of pid: Int32) -> UInt32? {
+        #if os(Linux)
+        guard pid > 0 else { return nil }
+        do throws(UVError) {
+            let status = String(decoding: try Files.read("/proc/\(pid)/status", limit: 4096), as: UTF8.self)
+            let line = status.split(separator: "\n").first { $0.hasPrefix("Uid:") }
+            // Real, effective, saved, and the file system's.
+            return line?.split(separator: "\t").dropFirst().first.flatMap { UInt32($0) }
+        } catch {
+            return nil
+        }
+        #else
+        return nil
+        #endif
+    }
+
     /// Ends this process at once with a status from 0 to 255. Mirrors `exit(3)`.
     public static func exit(_ status: Int32) -> Never {
         CLibUV.exit(status)
