@@ -35,6 +35,10 @@ public enum KeeperVariable {
     /// The sessions directory itself, when it does not follow from ``dashboardHome``. The original has no such variable.
     public static let sessionsDirectory = "PI_KEEPER_SESSIONS_DIR"
 
+    /// `1` in the environment of every keeper that a manager starts, so that a program that is none, and would start another,
+    /// knows it was started as one. The original has no such variable.
+    public static let started = "PI_KEEPER_STARTED"
+
     /// The base directory, instead of the home directory; see ``SessionsDirectory``.
     public static let dashboardHome = "PI_DASHBOARD_HOME"
 

@@ -18,7 +18,9 @@ package enum SidecarHost {
     /// The executable as it was called at the start, empty if the system does not tell; nil if main has not prepared it.
     package static var executable: String? { preparation.withLock { $0 } }
 
-    /// True if this process was itself started to be a keeper, and is none.
-    package static let hasMissedItsCall: Bool =
-        (ProcessDetails.arguments(of: Processes.currentID) ?? []).dropFirst().first == KeeperConstants.hostArgument
+    /// True if this process was itself started to be a keeper, however its command line looks: only keepers have that
+    /// variable. An original keeper's child inherits it, and has another one that no keeper is started with.
+    package static let isStartedAsKeeper: Bool =
+        ProcessEnvironment.current[KeeperVariable.started] != nil
+        && ProcessEnvironment.current[KeeperVariable.spawned] == nil
 }

@@ -58,6 +58,7 @@ extension KeeperManager {
         let formerChild: ProcessDescriptor?
         do throws(KeeperError) {
             guard !isClosed else { throw .closed }
+            try SidecarCommand.checkIsNoSidecar()
             let session = try checkedSession(id)
             try checkSessionsDirectory()
             order = try KeeperOrder(

@@ -36,6 +36,9 @@ struct KeeperOrder {
         try setCommand(command, arguments ?? (command == nil ? nil : []))
         if let capturesOutput { self.environment[KeeperVariable.captureOutput] = capturesOutput ? "1" : nil }
         setDirectory(sessionsDirectory)
+        // The one says that this is to be a keeper, the other that it is a keeper's child, as this program may be.
+        self.environment[KeeperVariable.started] = "1"
+        self.environment[KeeperVariable.spawned] = nil
         // A fully static keeper's runtime looks for its own file there before its main, and aborts without; this spares it
         // the look.
         if sidecar.isOurs, !Files.exists("/proc/self/exe"), self.environment["SWIFT_ROOT"] == nil {

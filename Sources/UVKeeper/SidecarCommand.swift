@@ -40,10 +40,8 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
 
     /// The executable's path as main has remembered it.
     private static func preparedHost() throws(KeeperError) -> String {
+        try checkIsNoSidecar()
         let advice = "call KeeperSidecar.runIfRequested() first thing in main, before anything else"
-        if SidecarHost.hasMissedItsCall {
-            throw .hostNotPrepared("it was started as a keeper and did not become one; \(advice)")
-        }
         if let executable = SidecarHost.executable { return executable }
         var name = ""
         do throws(UVError) { name = try LibUV.executablePath() } catch { name = "" }
@@ -52,6 +50,15 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
                 "it is a test bundle, \(name); name the built \(executableName) as the sidecar in tests")
         }
         throw .hostNotPrepared(advice)
+    }
+
+    /// Refuses to start anything in a program that was itself started as a keeper: it would go on without end.
+    static func checkIsNoSidecar() throws(KeeperError) {
+        guard SidecarHost.isStartedAsKeeper else { return }
+        throw .hostNotPrepared(
+            "it was started as a keeper and did not become one (\(KeeperVariable.started) is in its environment); name "
+                + "\(executableName) as the sidecar, or have main call KeeperSidecar.runIfRequested() before anything else "
+                + "and name SidecarCommand.currentExecutable()")
     }
 
     /// Linux adds this to the path of a program whose file was replaced; the new one has the old name.
@@ -114,7 +121,7 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
             guard try Files.status(of: argv[0]).identity == own else { return }
         } catch {
             // Replaced since, or somebody else's.
-            guard SidecarHost.hasMissedItsCall else { return }
+            return
         }
         _ = try SidecarCommand.preparedHost()
     }

@@ -11,6 +11,7 @@ struct KeeperVariableTests {
         #expect(KeeperVariable.logMaximumBytes == "PI_KEEPER_LOG_MAX_BYTES")
         #expect(KeeperVariable.logCheckInterval == "PI_KEEPER_LOG_CHECK_INTERVAL_MS")
         #expect(KeeperVariable.maximumLineLength == "PI_KEEPER_MAX_LINE_BYTES")
+        #expect(KeeperVariable.started == "PI_KEEPER_STARTED")
         #expect(KeeperVariable.dashboardHome == "PI_DASHBOARD_HOME")
         #expect(KeeperVariable.spawned == "PI_DASHBOARD_SPAWNED")
         #expect(KeeperVariable.keeperPrefix == "PI_KEEPER_")

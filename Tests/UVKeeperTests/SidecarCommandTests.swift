@@ -89,6 +89,42 @@ import UVKeeper
         }
     }
 
+    @Test(
+        "a program that is its own sidecar by mistake starts no other, whatever its command looks like",
+        arguments: [
+            [], ["/usr/bin/env"], ["/bin/sh", "-c", #"exec "$@""#, "sh"],
+        ])
+    func mistaken(_ wrapper: [String]) throws {
+        try withWorld { world throws in
+            let host = BuiltProducts.executable("keeper-host")
+            let inner = ["spawn", world.path("inner"), "s2", "started", BuiltProducts.sidecar, "0"]
+            let other = try world.otherManager { $0.sidecar = SidecarCommand(wrapper + [host] + inner) }
+            _ = try world.trySpawn("s1", by: other, readiness: .started).get()
+            try world.eventually { world.text("s/keeper-launch-s1.log").contains("closed\n") }
+            let said = world.text("s/keeper-launch-s1.log")
+            for words in ["it was started as a keeper", "PI_KEEPER_STARTED", "runIfRequested()", "uvkeeper-sidecar"] {
+                #expect(said.contains(words), "\(said)")
+            }
+            #expect(!world.exists(world.path("inner")))
+        }
+    }
+
+    @Test("a keeper's child starts keepers, also an original's, which passes on what it was started with")
+    func keepersChild() throws {
+        try withWorld { world throws in
+            let variables = [KeeperVariable.started: "1", KeeperVariable.spawned: "1"]
+            let host = try HostProcess(
+                ["spawn", world.paths.directory, "s1", "accepting", BuiltProducts.sidecar, "0"],
+                environment: variables, in: world)
+            let pid = try host.keeperPID()
+            #expect(ProcessDetails.environment(of: pid)?[KeeperVariable.spawned] == nil)
+            #expect(ProcessDetails.environment(of: pid)?[KeeperVariable.started] == "1")
+            let child = ProcessDetails.environment(of: try world.childPID("s1"))
+            #expect(child?[KeeperVariable.spawned] == "1" && child?[KeeperVariable.started] == nil)
+            _ = try host.end()
+        }
+    }
+
     @Test("a program whose file was replaced is its own sidecar under the old name")
     func replaced() throws {
         try withWorld { world throws in
