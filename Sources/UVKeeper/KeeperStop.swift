@@ -136,9 +136,10 @@ final class KeeperStop {
         }
         // Something else may serve its socket, for instance a process that the keeper has handed it to.
         switch KeeperInspection.finding(session, paths: paths) {
-        case .live(pid: nil), .undecided: end(.stillServed)
-        // A keeper that was started since is another session.
-        case .live, .dead, .absent: end(wasKilled ? .killed : .stopped)
+        case .live(pid: nil): end(.stillServed)
+        // A keeper that was started since is another session. If it cannot be told, for want of descriptors for instance,
+        // nothing is known to serve it: this session's processes have ended.
+        case .live, .undecided, .dead, .absent: end(wasKilled ? .killed : .stopped)
         }
     }
 

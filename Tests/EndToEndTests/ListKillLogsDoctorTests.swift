@@ -122,6 +122,18 @@ import UVKeeper
         }
     }
 
+    @Test("kill that runs out of descriptors says so, or ends the session, and accuses nobody of serving it")
+    func killStarved() throws {
+        try CommandHome.with { home in
+            for limit in 8...16 {
+                _ = try home.run("spawn", "s", "--", "cat")
+                let run = try CommandRun(["kill", "s"], home: home.home, shell: "ulimit -n \(limit); exec \"$@\"")
+                #expect(run.code == 0 || !run.errors.isEmpty, "\(limit): \(run)")
+                #expect(!run.errors.contains("something else"), "\(limit): \(run)")
+            }
+        }
+    }
+
     @Test("a keeper that has lost its pid file is listed, and ended with the others") func lostPIDFile() throws {
         try CommandHome.with { home in
             let spawned = try home.run("spawn", "s", "--json", "--", "cat")
