@@ -38,6 +38,16 @@ struct Invocation {
         }
     }
 
+    /// What help is asked for and is not to be had: neither a subcommand, nor one alone. The parser passes over it.
+    var unknownTopic: String? {
+        guard arguments.first == "help" else { return nil }
+        let topics = arguments.dropFirst().filter { $0.utf8.first != UInt8(ascii: "-") }
+        guard let topic = topics.first, UVKeeperCommand.subcommandNames.contains(topic) || topic == "help" else {
+            return topics.first
+        }
+        return topics.dropFirst().first
+    }
+
     /// True if results, and errors, are wanted as JSON.
     var isJSON: Bool { options.contains("--json") }
 

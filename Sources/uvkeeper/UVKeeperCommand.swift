@@ -45,6 +45,10 @@ struct UVKeeperCommand: ParsableCommand {
         guard !invocation.arguments.isEmpty else {
             end(invocation, ValidationError("There is no subcommand"), helpMessage() + "\n")
         }
+        if let topic = invocation.unknownTopic {
+            let error = ValidationError("There is no help for '\(topic)'; help takes one subcommand, or nothing")
+            end(invocation, error, fullMessage(for: error) + "\n")
+        }
         do {
             var command = try parseAsRoot(invocation.arguments)
             try command.run()

@@ -68,7 +68,7 @@ import UVKeeper
             for arguments in [
                 ["- push"], ["list", "- push the branch"], ["list", "-xh"], ["send", "-xh", "s", "x"],
                 ["kill", "--helpme"],
-                ["spawn", "s", "-ah"],
+                ["spawn", "s", "-ah"], ["help", "bogus"], ["help", "list", "extra"],
             ] {
                 let run = try home.run(arguments)
                 #expect(run.code == 64 && run.output.isEmpty && !run.errors.isEmpty, "\(arguments): \(run)")
