@@ -36,8 +36,11 @@ public enum SessionsDirectory {
 
     /// The sentence about such a path.
     package static func unexpanded(_ path: String, in name: String) -> String {
-        "\(name) is \(path), and nothing has replaced the ~ by a home directory; write the whole path"
+        "\(name) is \(path), and \(unexpandedAdvice)"
     }
+
+    /// The half of it for an error that names the path.
+    package static let unexpandedAdvice = "nothing has replaced the ~ by a home directory; write the whole path"
 
     /// What to say of one that other users can change, and how they can.
     package static func notPrivate(_ path: String, _ exposure: String) -> String {

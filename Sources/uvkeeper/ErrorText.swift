@@ -1,3 +1,4 @@
+import KeeperProtocol
 import UVKeeper
 
 /// An error of the library in words, with what a look at the place tells of its cause.
@@ -16,15 +17,21 @@ enum ErrorText {
         case .file(let path, let cause): explained("\(error)", cause, path)
         case .connection(let path, let cause): explained("\(error)", cause, path)
         case .cannotStart(let cause): "cannot start the keeper: \(text(cause))"
-        case .sidecarNotFound(let places) where places.count == 1: sidecar(places[0]) ?? "\(error)"
+        case .unusable(let cause): "cannot start the command: \(text(cause))"
+        case .sidecarNotFound(let places) where places.count == 1:
+            sidecar(places[0]) ?? "\(error)" + tilde(places[0])
         default: "\(error)"
         }
     }
 
     private static func text(_ error: SpawnError) -> String {
         switch error {
+        case .workingDirectory(let path, .noEntry): "\(error)" + tilde(path)
         case .workingDirectory(let path, let cause): explained("\(error)", cause, path)
-        case .executable(let path, let cause): explained("\(error)", cause, path)
+        case .executableNotFound(let name): "\(error)" + tilde(name)
+        // One that is relative is so to the session's working directory.
+        case .executable(let path, let cause) where path.utf8.first == UInt8(ascii: "/"):
+            explained("\(error)", cause, path)
         default: "\(error)"
         }
     }
@@ -32,6 +39,11 @@ enum ErrorText {
     private static func explained(_ text: String, _ cause: UVError, _ path: String) -> String {
         let known = cause.description(at: path)
         return known == cause.description ? text : text + String(known.dropFirst(cause.description.count))
+    }
+
+    /// A shell replaces a `~` that begins a word, and not within quotes.
+    private static func tilde(_ path: String) -> String {
+        SessionsDirectory.isUnexpanded(path) ? "; \(SessionsDirectory.unexpandedAdvice)" : ""
     }
 
     /// The thing that stands in place of a sidecar that was named.

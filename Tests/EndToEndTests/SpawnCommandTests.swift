@@ -153,6 +153,34 @@ import UVKeeper
         }
     }
 
+    @Test("says of a ~ that nothing has replaced it", arguments: ["--cwd", "command", "sidecar"])
+    func tilde(_ place: String) throws {
+        try CommandHome.with { home in
+            let arguments = ["spawn", "s"] + (place == "--cwd" ? ["--cwd", "~"] : [])
+            let run = try CommandRun(
+                arguments + ["--", place == "command" ? "~/bin/agent" : "cat"], home: home.home,
+                sidecar: place == "sidecar" ? "~/bin/uvkeeper-sidecar" : nil)
+            #expect(run.code == 1 && run.errors.contains("~") && run.errors.contains("write the whole path"), "\(run)")
+            let other = try home.run("spawn", "s", "--", "/none")
+            #expect(!other.errors.contains("write the whole path"), "\(other)")
+        }
+    }
+
+    @Test(
+        "names what on the way to the command is not permitted",
+        .enabled(if: Posix.isRoot, "only root can become another user"))
+    func commandObstacle() throws {
+        try CommandHome.with { home in
+            let shell =
+                "mkdir -m 700 '\(home.home)/closed'; chown 65534 '\(home.home)'; "
+                + "exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\""
+            let run = try CommandRun(
+                ["spawn", "s", "--", home.home + "/closed/agent"], home: home.home, shell: shell)
+            #expect(
+                run.code == 1 && run.errors.contains("\(home.home)/closed belongs to root and has mode 700"), "\(run)")
+        }
+    }
+
     @Test("takes a relative sessions directory from where it is called") func relativeDirectory() throws {
         try CommandHome.with { home in
             try Files.makeDirectory(at: home.home + "/a/b")

@@ -179,6 +179,20 @@ public enum Files {
         return RawText.string(request.ptr.assumingMemoryBound(to: CChar.self))
     }
 
+    /// What a symbolic link says; nil if there is none at the path. Mirrors `readlink`.
+    static func linkTarget(_ path: String) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
+            do throws(UVError) {
+                let count = try RawText.withCString(path) { readlink($0, buffer.baseAddress!, buffer.count - 1) }
+                guard count >= 0 else { return nil }
+                buffer[count] = 0
+                return RawText.string(buffer.baseAddress!)
+            } catch {
+                return nil
+            }
+        }
+    }
+
     /// Whether this process may execute the file. Mirrors `uv_fs_access`.
     public static func isExecutable(_ path: String) -> Bool {
         var request = uv_fs_t()

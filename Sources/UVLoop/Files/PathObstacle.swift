@@ -11,28 +11,36 @@ public struct PathObstacle: Hashable, Sendable, CustomStringConvertible {
     /// Looks for it, component by component, as things are now; nil if nothing on the way is in the way for want of
     /// permission: the file system is read-only then, or the obstacle is gone.
     public init?(_ path: String) {
+        guard let (path, status) = PathObstacle.find(path, linksLeft: 8) else { return nil }
+        self.path = path
+        self.status = status
+    }
+
+    private static func find(_ path: String, linksLeft: Int) -> (path: String, status: FileStatus)? {
         var known: (path: String, status: FileStatus)?
-        for component in PathObstacle.prefixes(of: path) {
+        for component in prefixes(of: path) {
             let status: FileStatus
             do throws(UVError) {
                 status = try Files.status(of: component)
             } catch {
-                guard error == .noEntry, let known, !PathObstacle.isAllowed(known.path, W_OK | X_OK) else { return nil }
+                // The obstacle may be behind a link, which leads to where nothing is, or nothing can be looked at.
+                if linksLeft > 0, let target = Files.linkTarget(component) {
+                    let isAbsolute = target.utf8.first == UInt8(ascii: "/")
+                    let place = isAbsolute ? target : "\(Files.parent(of: component) ?? ".")/\(target)"
+                    let rest = Substring(path.utf8.dropFirst(component.utf8.count))
+                    return find("\(place)\(rest)", linksLeft: linksLeft - 1)
+                }
+                guard error == .noEntry, let known, !isAllowed(known.path, W_OK | X_OK) else { return nil }
                 // The missing part would have to be made there.
-                (self.path, self.status) = known
-                return
+                return known
             }
-            if status.kind == .directory, !PathObstacle.isAllowed(component, X_OK) {
-                (self.path, self.status) = (component, status)
-                return
-            }
+            if status.kind == .directory, !isAllowed(component, X_OK) { return (component, status) }
             known = (component, status)
         }
         // All of it is there, and the last component is what may not be read or written to.
         guard let known else { return nil }
         let wanted = known.status.kind == .directory ? R_OK | W_OK | X_OK : R_OK | W_OK
-        guard !PathObstacle.isAllowed(known.path, wanted) else { return nil }
-        (self.path, self.status) = known
+        return isAllowed(known.path, wanted) ? nil : known
     }
 
     /// For instance `/home/me/.pi belongs to root and has mode 700`.

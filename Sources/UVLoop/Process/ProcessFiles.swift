@@ -10,9 +10,7 @@ extension Processes {
         do throws(UVError) {
             let lock = Array("\nlock:".utf8)
             return try Files.names(inDirectory: "/proc/\(pid)/fd").compactMap { number in
-                guard let target = ProcessDirectory.linkTarget("/proc/\(pid)/fd/\(number)"), isMeant(target) else {
-                    return nil
-                }
+                guard let target = Files.linkTarget("/proc/\(pid)/fd/\(number)"), isMeant(target) else { return nil }
                 do throws(UVError) {
                     let info = try Files.read("/proc/\(pid)/fdinfo/\(number)", limit: 4096)
                     return info.indices.contains { info[$0...].starts(with: lock) } ? target : nil

@@ -50,8 +50,18 @@ func pathObstacles(directory: String) throws {
     requireObstacle("\(directory)/a/b has mode 500", on: directory + "/a/b/c/d") {
         try Files.setPermissions(0o500, of: directory + "/a/b")
     }
+    for (link, target) in [("absolute", directory + "/a/b/none"), ("relative", "a/b/none"), ("loop", "loop")] {
+        require(symlink(target, "\(directory)/\(link)") == 0, "no link")
+    }
+    for link in ["absolute", "relative/below"] {
+        requireObstacle("\(directory)/a/b has mode 500", on: "\(directory)/\(link)") {}
+    }
+    require(PathObstacle(directory + "/loop/x") == nil, "a loop is no want of permission")
     guard isRoot else { return }
     requireObstacle("\(directory)/admin belongs to root and has mode 700", on: directory + "/admin/x") {}
+    requireObstacle("\(directory)/admin belongs to root and has mode 700", on: directory + "/hidden") {
+        require(symlink("admin/x", directory + "/hidden") == 0, "no link")
+    }
 }
 
 private func requireObstacle(_ words: String, on path: String, _ prepare: () throws -> Void) {
