@@ -21,10 +21,13 @@ struct SharedOptions: ParsableArguments {
     /// - Parameters:
     ///   - unreported: the exit code if it was 0 and the report of it could not be written.
     ///   - maximumLineLength: of the lines that the manager writes.
+    ///   - refusesExposed: false for the command that reports what it finds wrong with the sessions directory. Others end
+    ///     before the body if other users can change it.
     /// - Throws: that exit code, if it is not 0, also when there is no manager; or why there is no loop.
     func run(
         unreported: ExitCode = .failure,
         maximumLineLength: Int = KeeperConstants.defaultMaximumLineLength,
+        refusesExposed: Bool = true,
         _ body: (KeeperManager, Loop, @escaping (ExitCode) -> Void) -> Void,
     ) throws {
         if let unexpanded { return try refuse(unexpanded) }
@@ -35,6 +38,7 @@ struct SharedOptions: ParsableArguments {
         var code: ExitCode?
         do throws(KeeperError) {
             let manager = try KeeperManager(on: loop, options: options)
+            if refusesExposed { try manager.checkSessionsDirectory() }
             body(manager, loop) { result in
                 code = result
                 manager.close()

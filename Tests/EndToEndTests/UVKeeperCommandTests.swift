@@ -25,6 +25,26 @@ import Testing
             """)
     }
 
+    @Test("no command uses a directory that others can change, and all say so with status 1") func exposed() throws {
+        try expectScript(
+            """
+            export PI_DASHBOARD_HOME="$1" && d="$1/.pi/dashboard/sessions"
+            "$2" spawn s --capture-output -- sh -c "cat > '$1/out'" > /dev/null && chmod 777 "$d" || exit 2
+            refused() {
+                "$@" > "$PI_DASHBOARD_HOME/said" 2>&1 < "$PI_DASHBOARD_HOME/in"
+                [ $? = 1 ] && grep -q 'everybody may write to it, its mode is 777' "$PI_DASHBOARD_HOME/said" && return
+                echo "$@" >&2 && exit 3
+            }
+            echo line > "$1/in"
+            for command in 'send s' 'send s x' 'send --timeout 9 s x' 'logs s' 'logs s -f' list 'kill s' 'kill --all' \
+                'spawn t -- cat' doctor; do
+                refused "$2" $command
+                refused "$2" ${command%% *} --json ${command#"${command%% *}"}
+            done
+            chmod 700 "$d" && "$2" send s last && "$2" kill s > /dev/null && [ "$(cat "$1/out")" = last ]
+            """)
+    }
+
     @Test("logs --follow ends when nobody reads its output any more") func followsNobody() throws {
         try expectScript(
             """
