@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
 
@@ -237,12 +238,27 @@ static inline int uvkeeper_open_directory_at(int directory, const char *name) {
 #endif
 }
 
-/// Who may do what with a file beside its owner, its group and everybody, as Linux keeps it; -1 if there is no such list.
-static inline ssize_t uvkeeper_access_list(const char *path, void *value, size_t size) {
+/// Who may do what with a directory beside its owner, its group and everybody, as Linux keeps it; -1 with errno if that
+/// cannot be told. ENODATA: there is no such list; ENOTSUP: the file system has none. The descriptor may be an O_PATH one.
+static inline ssize_t uvkeeper_access_list(int directory, void *value, size_t size) {
 #if defined(__linux__)
-    return getxattr(path, "system.posix_acl_access", value, size);
+    static const char attribute[] = "system.posix_acl_access";
+    int readable = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (readable >= 0) {
+        ssize_t count = fgetxattr(readable, attribute, value, size);
+        int error = errno;
+        close(readable);
+        errno = error;
+        return count;
+    }
+    if (errno != EACCES) return -1;
+    // One that may be entered and not read can be asked by its name in /proc, if that is mounted.
+    char name[32];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", directory);
+    return getxattr(name, attribute, value, size);
 #else
-    (void)path, (void)value, (void)size;
+    (void)directory, (void)value, (void)size;
+    errno = ENOTSUP;
     return -1;
 #endif
 }

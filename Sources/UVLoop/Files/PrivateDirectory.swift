@@ -136,7 +136,9 @@ public final class PrivateDirectory {
                     isLast
                     ? "everybody may write to it, its mode is \(mode)"
                     : "everybody may write to \(place) whose mode is \(mode)"
-            } else if status.permissions & 0o020 != 0, let who = AccessList(of: descriptor)?.strangerWhoMayWrite {
+            } else if status.permissions & 0o020 != 0,
+                let who = try AccessList(of: descriptor)?.strangerWhoMayWrite(besides: status.owner)
+            {
                 exposure = "\(who) may write to \(isLast ? "it" : place) by its access control list"
             }
         } catch {
@@ -164,15 +166,20 @@ private struct AccessList {
 
     private var entries: [Entry] = []
 
-    /// Nil if there is none, or the system cannot tell.
-    init?(of directory: CInt) {
-        // Its name in /proc serves, since the descriptor may be one that reads nothing. As long as the kernel lets a list be.
+    /// Nil if there is none, or the file system keeps none.
+    ///
+    /// - Throws: why it cannot be told.
+    init?(of directory: CInt) throws(UVError) {
+        // As long as the kernel lets a list be.
         var bytes = [UInt8](repeating: 0, count: 65536)
         let count = bytes.withUnsafeMutableBytes {
-            uvkeeper_access_list("/proc/self/fd/\(directory)", $0.baseAddress, $0.count)
+            uvkeeper_access_list(directory, $0.baseAddress, $0.count)
+        }
+        guard count >= 0 else {
+            if [ENODATA, ENOTSUP].contains(uvkeeper_errno()) { return nil }
+            throw UVError(errno: uvkeeper_errno())
         }
         // A version, then eight bytes for each entry.
-        guard count >= 4 else { return nil }
         for start in stride(from: 4, through: count - 8, by: 8) {
             let number = { (offset: Int, length: Int) in
                 (0..<length).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32(bytes[start + offset + $1]) }
@@ -182,11 +189,14 @@ private struct AccessList {
         }
     }
 
-    var strangerWhoMayWrite: String? {
+    /// Somebody other than the owner, root and this user. Root trusts every owner, since it may use anybody's directory, and
+    /// nobody whom an owner has let in.
+    func strangerWhoMayWrite(besides owner: UInt32) -> String? {
         let mask = entries.first { $0.tag == AccessList.mask }?.permissions ?? .max
         for entry in entries where entry.permissions & mask & AccessList.write != 0 {
             switch entry.tag {
-            case AccessList.user where !Processes.trusts(userID: entry.id): return "user \(entry.id)"
+            case AccessList.user where ![0, owner, Processes.currentUserID].contains(entry.id):
+                return "user \(entry.id)"
             case AccessList.group: return "group \(entry.id)"
             default: continue
             }

@@ -22,12 +22,21 @@ func makePrivate(_ path: String, mask: String) throws {
 }
 
 /// Judges directories that belong to others, as a user who is not root; nothing to do without root.
-func ownedPrivate(_ base: String) throws {
+///
+/// - Parameter hidesProc: true: where no /proc is mounted, if that can be made.
+func ownedPrivate(_ base: String, hidesProc: Bool) throws {
     guard geteuid() == 0 else { return }
+    if hidesProc {
+        guard unshareSystem(newNamespaceOfMounts) == 0 else { return }
+        require(mount("none", "/", nil, UInt(MS_REC | MS_PRIVATE), nil) == 0, "mount")
+        require(umount2("/proc", CInt(MNT_DETACH)) == 0, "umount2")
+        require(!Files.exists("/proc/self"), "/proc is still there")
+        try Files.makeDirectory(at: base)
+    }
     let me: uid_t = 65534
     let other: uid_t = 65533
     require(chmod(base, 0o755) == 0, "chmod")
-    for name in ["theirs", "theirs/mine", "mine", "listed", "listed/mine", "masked", "crowded"] {
+    for name in ["theirs", "theirs/mine", "mine", "listed", "listed/mine", "masked", "lent", "closed", "crowded"] {
         try Files.makeDirectory(at: "\(base)/\(name)")
         require(chmod("\(base)/\(name)", 0o755) == 0, "chmod")
         require(
@@ -40,14 +49,22 @@ func ownedPrivate(_ base: String) throws {
     let hasLists =
         setAccessList(of: "\(base)/listed", users: [other], mask: 7)
         && setAccessList(of: "\(base)/masked", users: [other], mask: 5)
+        && setAccessList(of: "\(base)/lent", users: [0, me], mask: 7)
+        && setAccessList(of: "\(base)/closed", users: [other], mask: 7) && chmod("\(base)/closed", 0o330) == 0
     // More than some file systems keep.
     let hasLongList = setAccessList(of: "\(base)/crowded", users: Array(other - 600...other), mask: 7)
-    require(setgid(me) == 0 && setuid(me) == 0, "setuid")
     func expect(_ name: String, _ words: String?) throws {
         let exposure = try PrivateDirectory("\(base)/\(name)").exposure
         let isRight = words.map { exposure?.contains($0) == true } ?? (exposure == nil)
         require(isRight, "\(name): \(exposure ?? "private")")
     }
+    if hasLists {
+        // Root may use anybody's, and is let down by nobody's friends.
+        try expect("theirs", nil)
+        try expect("listed", "user 65533 may write to it by its access control list")
+        try expect("lent", nil)
+    }
+    require(setgid(me) == 0 && setuid(me) == 0, "setuid")
     try expect("mine", nil)
     try expect("mylink", nil)
     try expect("theirs", "it belongs to user 65533")
@@ -57,6 +74,8 @@ func ownedPrivate(_ base: String) throws {
     try expect("listed", "user 65533 may write to it by its access control list")
     try expect("listed/mine", "user 65533 may write to \(base)/listed")
     try expect("masked", nil)
+    try expect(
+        "closed", hidesProc ? "cannot be looked at" : "user 65533 may write to it by its access control list")
     if hasLongList { try expect("crowded", "user \(other - 600) may write to it by its access control list") }
 }
 
@@ -74,6 +93,12 @@ private func setAccessList(of path: String, users: [uid_t], mask: UInt16) -> Boo
     add(0x20, 5)
     return path.withCString { setAttribute($0, "system.posix_acl_access", bytes, bytes.count, 0) } == 0
 }
+
+/// `CLONE_NEWNS`.
+private let newNamespaceOfMounts: CInt = 0x20000
+
+@_silgen_name("unshare")
+private func unshareSystem(_ flags: CInt) -> CInt
 
 /// Swift's module of the C library leaves it out.
 @_silgen_name("setxattr")

@@ -39,7 +39,7 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "hold-lock": { try holdLock(path: $0[0], mode: $0[1]) },
     "enter-private": { try enterPrivate($0[0]) },
     "make-private": { try makePrivate($0[0], mask: $0[1]) },
-    "owned-private": { try ownedPrivate($0[0]) },
+    "owned-private": { try ownedPrivate($0[0], hidesProc: $0.count > 1) },
     "listen-and-leave": { try listenAndLeave($0[0]) },
     "listen-and-share": { try listenAndShare($0[0], heir: $0[1]) },
     "signals": { _ in try signals() },
