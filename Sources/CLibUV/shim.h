@@ -238,6 +238,15 @@ static inline int uvkeeper_open_directory_at(int directory, const char *name) {
 #endif
 }
 
+/// Gives a directory away that uvkeeper_open_directory_at has opened.
+static inline int uvkeeper_own_directory(int directory, uid_t owner, gid_t group) {
+#if defined(__linux__)
+    return fchownat(directory, "", owner, group, 0x1000 /* AT_EMPTY_PATH */);
+#else
+    return fchown(directory, owner, group);
+#endif
+}
+
 /// Who may do what with a directory beside its owner, its group and everybody, as Linux keeps it; -1 with errno if that
 /// cannot be told. ENODATA: there is no such list; ENOTSUP: the file system has none. The descriptor may be an O_PATH one.
 static inline ssize_t uvkeeper_access_list(int directory, void *value, size_t size) {

@@ -36,13 +36,10 @@ struct DirectoryTrial {
             return Doctor.Finding("directory", .failed, "\(path) is too long for a socket in it; not made")
         }
         do throws(UVError) {
-            // A directory that root makes in somebody's home is that user's: root can use it too, and the other way not.
-            try Files.makeDirectory(at: path, inheritsOwner: true)
-            let status = try Files.status(of: path)
-            guard status.kind == .directory else { throw .notDirectory }
-            if let exposure = try PrivateDirectory(path).exposure {
+            if let exposure = try PrivateDirectory(making: path).exposure {
                 return Doctor.Finding("directory", .failed, SessionsDirectory.notPrivate(path, exposure))
             }
+            let status = try Files.status(of: path)
             guard status.permissions & 0o077 == 0 else {
                 let mode = String(status.permissions, radix: 8)
                 return Doctor.Finding(
@@ -114,7 +111,7 @@ struct DirectoryTrial {
         switch error {
         case .noSpace: "; the disk is full, or has no inodes left: make room on it"
         case .readOnly: "; name a directory on a file system that can be written to"
-        case .exists: "; it is no directory"
+        case .notDirectory: "; it is no directory, or something on the way to it is none"
         case .nameTooLong: "; name a directory with a shorter path"
         default: ""
         }

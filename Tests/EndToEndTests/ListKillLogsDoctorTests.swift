@@ -299,13 +299,31 @@ import UVKeeper
         }
     }
 
-    @Test("doctor that root runs makes a directory that its owner can use") func doctorAsRoot() throws {
-        guard Processes.currentUserID == 0 else { return }
-        try expectScript(
-            """
-            chown 65534:65534 "$1" && PI_DASHBOARD_HOME=$1 "$2" doctor > "$1/said" || exit 2
-            [ "$(stat -c %u:%g:%a "$1/.pi" "$1/.pi/dashboard" "$1/.pi/dashboard/sessions" | sort -u)" = 65534:65534:700 ]
-            """)
+    @Test(
+        "doctor and spawn that root runs make a directory that its owner can use",
+        .enabled(if: Posix.isRoot, "only root makes directories for others"))
+    func directoryByRoot() throws {
+        for command in ["doctor", "spawn s -- cat"] {
+            try expectScript(
+                """
+                export PI_DASHBOARD_HOME="$1" d="$1/.pi/dashboard/sessions"
+                chown 65534:65533 "$1" && chmod 711 "$1" && "$2" \(command) > "$1/said" || exit 2
+                [ "$(stat -c %u:%g:%a "$1/.pi" "$1/.pi/dashboard" "$d" | sort -u)" = 65534:65533:700 ] || exit 3
+                "$2" kill --all > /dev/null || exit 4
+                for act in 'spawn s -- cat' 'send s x' 'kill s'; do
+                    setpriv --reuid=65534 --regid=65533 --clear-groups "$2" $act > /dev/null || exit 5
+                done
+                """)
+        }
+    }
+
+    @Test("doctor makes nothing in a place that others can change") func doctorExposed() throws {
+        try CommandHome.with { home in
+            try Posix.setPermissions(0o777, of: home.home)
+            let run = try home.run("doctor")
+            #expect(run.code == 1 && run.output.contains("whose mode is 777"), "\(run)")
+            #expect(try Files.names(inDirectory: home.home).isEmpty)
+        }
     }
 
     @Test("kill --all from inside a session ends the others first, tells it, and its own last") func killInside() throws

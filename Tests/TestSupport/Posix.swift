@@ -34,8 +34,12 @@ public enum Posix {
         try check(chmod(path, mode_t(permissions)))
     }
 
-    /// Mirrors `chown`; the group stays.
-    public static func setOwner(_ user: UInt32, of path: String) throws { try check(chown(path, user, gid_t.max)) }
+    /// Mirrors `chown`.
+    ///
+    /// - Parameter group: nil leaves it as it is.
+    public static func setOwner(_ user: UInt32, _ group: UInt32? = nil, of path: String) throws {
+        try check(chown(path, user, group ?? gid_t.max))
+    }
 
     /// Mirrors `utimensat`.
     public static func setModificationTime(_ seconds: Int, of path: String) throws {

@@ -83,6 +83,25 @@ import UVLoop
         }
     }
 
+    @Test(
+        "belongs to the owner of the directory that root makes it in, unless that is sticky",
+        .enabled(if: Posix.isRoot, "only root makes directories for others"))
+    func inherited() throws {
+        try withDirectory { base in
+            for (mode, owner) in [(0o755, 65534), (0o1755, 0)] as [(UInt32, UInt32)] {
+                let home = "\(base)/\(mode)"
+                try Files.makeDirectory(at: home, permissions: mode)
+                try Posix.setOwner(65534, 65533, of: home)
+                #expect(try PrivateDirectory(making: "\(home)/a/b").exposure == nil)
+                for path in ["a", "a/b"] {
+                    let status = try Files.status(of: "\(home)/\(path)")
+                    #expect(status.owner == owner && status.permissions == 0o700)
+                    #expect(status.group == (owner == 0 ? 0 : 65533))
+                }
+            }
+        }
+    }
+
     @Test("is exposed by the owner of a component or a link, and by an access control list") func owners() throws {
         try withDirectory { base in
             try expectScenario("owned-private", base)

@@ -7,25 +7,19 @@ public enum Files {
     /// Creates the directory and its missing parents, with these permissions whatever the umask; an existing directory is
     /// success, and keeps its own.
     ///
-    /// - Parameter inheritsOwner: for a program that runs as root: what is made belongs to the owner of the directory it is
-    ///   made in, so that a user can use what root has made in the user's home.
     /// - Throws: ``UVError/exists`` or ``UVError/notDirectory`` if something else has a name on the way.
-    public static func makeDirectory(
-        at path: String, permissions: UInt32 = 0o700, inheritsOwner: Bool = false
-    ) throws(UVError) {
+    public static func makeDirectory(at path: String, permissions: UInt32 = 0o700) throws(UVError) {
         do {
-            try makeOneDirectory(at: path, permissions, inheritsOwner)
+            try makeOneDirectory(at: path, permissions)
         } catch .noEntry {
             guard let parent = parent(of: path) else { throw .noEntry }
-            try makeDirectory(at: parent, permissions: permissions, inheritsOwner: inheritsOwner)
+            try makeDirectory(at: parent, permissions: permissions)
             // Once: where nothing can be made, below /proc for instance, the error stays the same for ever.
-            try makeOneDirectory(at: path, permissions, inheritsOwner)
+            try makeOneDirectory(at: path, permissions)
         }
     }
 
-    private static func makeOneDirectory(
-        at path: String, _ permissions: UInt32, _ inheritsOwner: Bool
-    ) throws(UVError) {
+    private static func makeOneDirectory(at path: String, _ permissions: UInt32) throws(UVError) {
         do {
             try request(path) { uv_fs_mkdir(nil, $0, $1, CInt(permissions), nil) }
         } catch .exists {
@@ -37,18 +31,11 @@ public enum Files {
         guard made.kind == .directory else { throw .notDirectory }
         // The umask may have taken any bit, the owner's included, and then nobody could ever use it.
         if made.permissions & 0o777 != permissions { try setPermissions(permissions, of: path) }
-        if inheritsOwner, let parent = parent(of: path) { try giveAway(path, ofParent: status(of: parent)) }
     }
 
     /// Sets the mode of a file, whatever the umask. Mirrors `chmod(2)`.
     public static func setPermissions(_ permissions: UInt32, of path: String) throws(UVError) {
         try checkErrno(try RawText.withCString(path) { chmod($0, mode_t(permissions)) })
-    }
-
-    /// Does nothing if this user may not, or has nothing to give.
-    private static func giveAway(_ path: String, ofParent parent: FileStatus) throws(UVError) {
-        guard Processes.currentUserID == 0, parent.owner != 0 else { return }
-        try checkErrno(try RawText.withCString(path) { lchown($0, uid_t(parent.owner), gid_t(parent.group)) })
     }
 
     /// What the system knows of the file. Mirrors `uv_fs_stat` and `uv_fs_lstat`.

@@ -27,7 +27,8 @@ public final class PrivateDirectory {
     }
 
     /// The same; what is missing is made with mode 0700, whatever the umask is. Nothing is made in a directory that is
-    /// exposed already.
+    /// exposed already. What root makes belongs to the owner of the directory it is made in, unless that is sticky, so that a
+    /// user can use what root has made in the user's home.
     public convenience init(making path: String) throws(UVError) {
         try self.init(path, isMade: true)
     }
@@ -94,7 +95,14 @@ public final class PrivateDirectory {
             guard made == 0 || uvkeeper_errno() == EEXIST else { throw UVError(errno: uvkeeper_errno()) }
             // The umask may have taken the owner's own bits. Only trusted users can change the directory it was made in.
             if made == 0 { try checkErrno(RawText.withCString(name) { fchmodat(descriptor, $0, 0o700, 0) }) }
+            let parent = try FileStatus(ofDescriptor: descriptor)
             try open(name, in: descriptor)
+            // In a sticky directory everybody's own are beside each other.
+            let isHome = parent.owner != 0 && parent.permissions & 0o1000 == 0
+            guard made == 0, isHome, Processes.currentUserID == 0 else { return }
+            // By descriptor: the owner may have put something else in its place. Where nothing can be given away, on another
+            // machine's disk for instance, it stays root's.
+            _ = uvkeeper_own_directory(descriptor, uid_t(parent.owner), gid_t(parent.group))
         }
     }
 
