@@ -44,7 +44,7 @@ public enum SessionsDirectory {
 
     /// What to say of one that other users can change, and how they can.
     package static func notPrivate(_ path: String, _ exposure: String) -> String {
-        "\(path) is not private: \(exposure); make its mode 700 or use another"
+        "\(path) is not private: \(exposure); change that, or use another"
     }
 
     private static func trimmed(_ text: String) -> String {

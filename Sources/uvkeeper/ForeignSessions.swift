@@ -10,7 +10,9 @@ enum ForeignSessions {
     static func report(in paths: KeeperPaths) {
         let names = names(in: paths)
         guard !names.isEmpty else { return }
-        let list = names.prefix(shown).map { "'\($0)'" }.joined(separator: ", ") + (names.count > shown ? ", ..." : "")
+        let list =
+            names.prefix(shown).map { "'\(Output.escaped($0))'" }.joined(separator: ", ")
+            + (names.count > shown ? ", ..." : "")
         Output.error(
             "left out: \(names.count) in \(paths.directory) with names that are no session ids here: \(list)")
     }

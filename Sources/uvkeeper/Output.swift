@@ -43,19 +43,23 @@ enum Output {
 
     private static func print(_ text: String) { raw(Array((text + "\n").utf8)) }
 
-    static func error(_ text: String) { Descriptors.writeToStandardError("uvkeeper: \(printable(text))\n") }
+    /// Says it on stderr. Further lines are indented: words that it quotes, a path's for instance, are no line of their own.
+    static func error(_ text: String) {
+        Descriptors.writeToStandardError("uvkeeper: \(printable(text, indent: "  "))\n")
+    }
 
     /// With everything escaped that drives a terminal, but for the ends of lines.
-    static func printable(_ text: String) -> String {
+    static func printable(_ text: String, indent: String = "") -> String {
         // Bytes are split: to Character, a carriage return and a newline are one.
         text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            .map { escaped(Substring($0)) }.joined(separator: "\n")
+            .map { escaped(Substring($0)) }.joined(separator: "\n" + indent)
     }
 
     /// Text of our own, as it is.
     static func text(_ text: String) { print(text) }
 
-    private static func escaped(_ text: some StringProtocol) -> String {
+    /// With everything escaped that drives a terminal, ends of lines included.
+    static func escaped(_ text: some StringProtocol) -> String {
         var result = ""
         ControlEscaping.append(text, to: &result)
         return result

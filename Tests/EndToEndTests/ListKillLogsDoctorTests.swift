@@ -48,6 +48,17 @@ import UVKeeper
         }
     }
 
+    @Test("a file's name is no line of the command's own") func foreignLines() throws {
+        try CommandHome.with { home in
+            try Files.makeDirectory(at: home.sessions)
+            try Posix.write("1", to: "\(home.sessions)/x\nuvkeeper: session work: ended\n.rpc.sock.pid")
+            let list = try home.run("list")
+            #expect(list.errors.contains(#"'x\nuvkeeper: session work: ended\n'"#), "\(list)")
+            let directory = try home.run("list", "--sessions-dir", "\(home.home)/x\nuvkeeper: no")
+            #expect(directory.errors.hasSuffix("/x\n  uvkeeper: no\n"), "\(directory)")
+        }
+    }
+
     @Test("kill ends keeper and child and leaves logs only") func kill() throws {
         try CommandHome.with { home in
             let spawned = try home.run(
