@@ -8,17 +8,20 @@ struct DirectoryTrial {
     private let paths: KeeperPaths
     private let loop: Loop
     private let file: String
+    /// As many as a session has beside it: the child's pid file and two logs.
+    private let others: [String]
     private let link: String
     private let socket: String
 
     /// A pid file and a line of a log need less.
-    private static let size = 4096
+    private static let contents = [UInt8](repeating: 0x20, count: 4096)
 
     init(_ paths: KeeperPaths, _ loop: Loop) {
         self.paths = paths
         self.loop = loop
         func random() -> UInt64 { .random(in: .min ... .max) }
         file = paths.temporaryFile(for: paths.directory + "/doctor", random: random())
+        others = (0..<3).map { _ in paths.temporaryFile(for: paths.directory + "/doctor", random: random()) }
         link = paths.temporaryFile(for: paths.directory + "/doctor", random: random())
         socket = paths.temporarySocketName(random: random())
     }
@@ -26,7 +29,7 @@ struct DirectoryTrial {
     func findings() -> [Doctor.Finding] {
         let directory = directory()
         guard directory.state != .failed else { return [directory] }
-        defer { for path in [file, link, socket] { remove(path) } }
+        defer { for path in [file, link, socket] + others { remove(path) } }
         return [directory] + files() + [sockets()]
     }
 
@@ -51,12 +54,19 @@ struct DirectoryTrial {
         }
     }
 
-    /// A file is written, locked and linked, as a pid file is.
+    /// A file is written, locked and linked, as a pid file is, beside as many others as a session has.
     private func files() -> [Doctor.Finding] {
         let opened: OpenFile
         do throws(UVError) {
             opened = try OpenFile(file, .createNew)
-            try opened.write([UInt8](repeating: 0x20, count: DirectoryTrial.size))
+            try opened.write(DirectoryTrial.contents)
+            for (number, path) in others.enumerated() {
+                let other = try OpenFile(path, .createNew)
+                defer { other.close() }
+                // The launch log stays empty.
+                if number > 0 { try other.write(DirectoryTrial.contents) }
+                if number > 1 { keepIdentity(with: other) }
+            }
         } catch {
             let cause = error.description(at: paths.directory)
             return [Doctor.Finding("files", .failed, "cannot write to the directory: \(cause)\(advice(error))")]
@@ -72,6 +82,14 @@ struct DirectoryTrial {
                 try Files.unlink(link)
             },
         ]
+    }
+
+    /// Its room counts as well; a file system without attributes is one for sessions all the same.
+    private func keepIdentity(with file: OpenFile) {
+        guard let identity = ProcessIdentity(of: Processes.currentID) else { return }
+        do throws(UVError) { try ChildIdentity.keep(identity, with: file) } catch {
+            // A keeper goes on without.
+        }
     }
 
     private static let needsLinks = "keepers need a file system with hard links"

@@ -310,6 +310,23 @@ import UVKeeper
         }
     }
 
+    @Test("doctor and spawn need as many inodes") func doctorInodes() throws {
+        for inodes in 4...9 {
+            try CommandHome.with { home in
+                let disk = home.home + "/disk"
+                try Files.makeDirectory(at: disk)
+                guard Posix.mountMemory(at: disk, options: "nr_inodes=\(inodes),mode=700") else { return }
+                defer { Posix.unmount(disk) }
+                let doctor = try home.run("doctor", "--sessions-dir", disk)
+                #expect(try Files.names(inDirectory: disk).isEmpty)
+                let spawn = try home.run("spawn", "s", "--sessions-dir", disk, "--", "cat")
+                #expect(doctor.code == spawn.code, "\(inodes): \(doctor) \(spawn)")
+                if inodes == 9 { #expect(doctor.code == 0, "\(doctor)") }
+                _ = try home.run("kill", "--all", "--sessions-dir", disk)
+            }
+        }
+    }
+
     @Test(
         "doctor and spawn that root runs make a directory that its owner can use",
         .enabled(if: Posix.isRoot, "only root makes directories for others"))
