@@ -48,18 +48,28 @@ import Testing
         #expect(violations.counts == (isMemory ? [.memoryGrown: 1] : [.descriptorLeft: 1]))
     }
 
-    private func found(descriptors: (Int) -> Int, handles: (Int) -> Int) -> [Violations.Kind: Int] {
-        var notes: [String] = []
-        return found(count: 40, descriptors: descriptors, handles: handles, notes: &notes)
+    @Test("a server's memory may grow by sixteen mebibytes, for lines that wait") func serverMemory() {
+        for (step, counts) in [(0, [:]), (1, [Violations.Kind.memoryGrown: 1])] as [(UInt64, [Violations.Kind: Int])] {
+            let memory = { (index: Int) in UInt64(1 << 24) + (index < 20 ? 0 : 1 << 24 + step) }
+            #expect(found(descriptors: { _ in 40 }, handles: { _ in 60 }, memory: memory) == counts)
+        }
     }
 
     private func found(
-        count: Int, descriptors: (Int) -> Int, handles: (Int) -> Int, notes: inout [String],
+        descriptors: (Int) -> Int, handles: (Int) -> Int, memory: (Int) -> UInt64 = { _ in 1 << 24 },
+    ) -> [Violations.Kind: Int] {
+        var notes: [String] = []
+        return found(count: 40, descriptors: descriptors, handles: handles, memory: memory, notes: &notes)
+    }
+
+    private func found(
+        count: Int, descriptors: (Int) -> Int, handles: (Int) -> Int, memory: (Int) -> UInt64 = { _ in 1 << 24 },
+        notes: inout [String],
     ) -> [Violations.Kind: Int] {
         let samples = (0..<count).map { index in
             Sample(
                 time: Double(index) / 4, lines: 100, bytes: 10_000, lag: 1, descriptors: descriptors(index),
-                handles: handles(index), memory: 1 << 24, keepers: [])
+                handles: handles(index), memory: memory(index), keepers: [])
         }
         var violations = Violations()
         Growth.check(samples, into: &violations, notes: &notes)

@@ -77,6 +77,15 @@ import Testing
         try hold(scenario)
     }
 
+    @Test("a server whose memory keeps growing is noticed") func leak() throws {
+        let scenario = [
+            "soak", "--sessions", "1", "--writers", "2", "--rate", "500", "--size", "64", "--duration", "8",
+        ]
+        let run = try StressRun(scenario + ["--leak", "65536"])
+        #expect(run.code == 1 && run.output.contains(/memory-grown: the server's, from .* to .*\n/), "\(run.output)")
+        try hold(scenario)
+    }
+
     @Test("a socket that one keeper in twenty leaves behind is noticed") func leftSocket() throws {
         // It ends with the first.
         let run = try StressRun("spawn", "--keepers", "8", "--duration", "1000", "--faulty-keeper", "leave-socket")

@@ -49,6 +49,9 @@ struct LoadOptions: ParsableArguments {
     var faultyKeeper = FaultyKeeper.Kind.none
 
     @Option(help: .hidden)
+    var leak = 0
+
+    @Option(help: .hidden)
     var resend: Int?
 
     @Option(help: .hidden)
@@ -97,6 +100,7 @@ struct LoadOptions: ParsableArguments {
         settings.drainLimit = .seconds(drainLimit)
         settings.childFault = faultyChild
         settings.keeperFault = faultyKeeper
+        settings.leakPerLine = leak
         settings.resendInterval = resend
         settings.longLineInterval = longLines
         return settings

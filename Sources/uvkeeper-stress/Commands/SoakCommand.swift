@@ -6,7 +6,7 @@ struct SoakCommand: ParsableCommand {
         abstract: "A moderate mixed load for as long as asked, to see whether anything grows.",
         discussion: """
             Open loop, 500 lines per second unless told otherwise, half the sessions pipelined. Memory, descriptors, handles \
-            and loop lag are sampled; descriptors or handles that keep growing break an invariant.
+            and loop lag are sampled; memory, descriptors or handles that keep growing break an invariant.
 
               uvkeeper-stress soak --duration 3600 --report soak.html
             """,

@@ -5,6 +5,8 @@ enum Growth {
 
     /// A handful, more than which is growth.
     private static let connections = 8
+    /// In bytes: more than lines take that wait on a slow machine.
+    private static let serverMemory = 16 << 20
     /// In bytes: what the heap of a keeper may settle at later.
     private static let keeperMemory = 1 << 20
 
@@ -35,6 +37,10 @@ enum Growth {
         if let (from, to) = grew({ $0.keepers.max().map { Int($0) } }, keeperMemory) {
             violations.add(
                 .memoryGrown, "a keeper's, from \(Texts.bytes(Double(from))) to \(Texts.bytes(Double(to)))")
+        }
+        if let (from, to) = grew({ Int($0.memory) }, serverMemory) {
+            violations.add(
+                .memoryGrown, "the server's, from \(Texts.bytes(Double(from))) to \(Texts.bytes(Double(to)))")
         }
         if let from = early.last?.memory, let to = late.last?.memory {
             notes.append("memory of this process: \(Texts.bytes(Double(from))), at the end \(Texts.bytes(Double(to)))")

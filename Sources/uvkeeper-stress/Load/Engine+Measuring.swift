@@ -8,7 +8,7 @@ extension Engine {
         return Sample(
             time: seconds, lines: tally.written, bytes: tally.bytes, lag: Double(lag) / 1000,
             descriptors: OpenDescriptors.count, handles: loop.openHandles.count,
-            memory: ProcessDetails(of: Processes.currentID)?.residentMemory ?? 0,
+            memory: Memory.own,
             keepers: measuringKeepers ? keeperPIDs.compactMap { Memory.of($0) } : [],
             keeperDescriptors: measuringKeepers ? keeperPIDs.map { OpenDescriptors.count(of: $0) }.max() : nil)
     }

@@ -186,6 +186,9 @@ final class Engine {
         onStart?()
     }
 
+    /// The memory of a faulty server.
+    private var leaked: [[UInt8]] = []
+
     private func addWriter(_ number: Int, to session: Session) throws {
         let channel: any LineChannel
         let path = manager.paths.socket(for: session.name)
@@ -201,6 +204,7 @@ final class Engine {
         let writer = Writer(number, ledger: ledger, settings: settings, seed: seed, clock: clock) {
             [unowned self] writer, outcome, size, latency in
             tally.note(outcome, byteCount: size, latency: latency)
+            if settings.leakPerLine > 0 { leaked.append([UInt8](repeating: 1, count: settings.leakPerLine)) }
             // A closed loop goes on at once and not at the next millisecond.
             if settings.rate == nil, phase == .running { writer.pump(startedAt: 0, perWriterRate: nil) }
         }

@@ -35,6 +35,8 @@ struct LoadSettings {
     var keeperFault = FaultyKeeper.Kind.none
     /// Files of the process that discovers beside starts.
     var discoveryFault = Discoverer.Kind.honest
+    /// Bytes that the server never gives back, for each line.
+    var leakPerLine = 0
     /// One line in so many is sent twice.
     var resendInterval: Int?
     /// One line in so many is longer than a socket takes at once.

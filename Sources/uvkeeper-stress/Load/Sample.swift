@@ -11,7 +11,7 @@ struct Sample: Codable, Sendable {
     var lag: Double
     var descriptors: Int
     var handles: Int
-    /// Bytes of this process in RAM.
+    /// Bytes of this process in RAM that are no file's: what it keeps of every line is in files.
     var memory: UInt64
     /// Bytes of each keeper, proportional share; empty where it was not measured.
     var keepers: [UInt64]
@@ -21,14 +21,19 @@ struct Sample: Codable, Sendable {
 
 /// Memory as the kernel counts it.
 enum Memory {
+    /// Of this process, without the files it has mapped; 0 where the system does not tell.
+    static var own: UInt64 { figure("RssAnon:", in: "/proc/self/status") ?? 0 }
+
     /// The proportional share, else what is resident; nil if the process is gone.
     static func of(_ pid: Int32) -> UInt64? {
-        if let bytes = try? Files.read("/proc/\(pid)/smaps_rollup", limit: 8192) {
-            let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("Pss:") }
-            if let number = line?.split(separator: " ").dropFirst().first.flatMap({ UInt64($0) }) {
-                return number << 10
-            }
-        }
-        return ProcessDetails(of: pid)?.residentMemory
+        figure("Pss:", in: "/proc/\(pid)/smaps_rollup") ?? ProcessDetails(of: pid)?.residentMemory
+    }
+
+    /// A figure in KiB, as bytes; nil if the file does not have it.
+    private static func figure(_ name: String, in path: String) -> UInt64? {
+        guard let bytes = try? Files.read(path, limit: 8192) else { return nil }
+        let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix(name) }
+        let words = line?.split { $0 == " " || $0 == "\t" } ?? []
+        return words.count > 1 ? UInt64(words[1]).map { $0 << 10 } : nil
     }
 }
