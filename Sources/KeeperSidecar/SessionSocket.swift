@@ -50,7 +50,7 @@ final class SessionSocket {
         _ session: SessionID, _ paths: KeeperPaths, shown: KeeperPaths,
     ) throws(KeeperFailure) {
         let (real, path) = (paths.socket(for: session), shown.socket(for: session))
-        switch SocketProbe(real) {
+        switch SocketProbe(behindLinks(real)) {
         case .accepting(let pid):
             throw .sessionTaken("the socket \(path) is served by \(pid.map { "process \($0)" } ?? "another process")")
         case .missing, .refused: break
@@ -64,6 +64,16 @@ final class SessionSocket {
             return
         } catch {
             throw .badConfiguration("the socket path \(path) cannot be used: \(error); remove what is there")
+        }
+    }
+
+    /// A link leads to no keeper, and one that leads to somebody's live socket stays all the same.
+    private static func behindLinks(_ path: String) -> String {
+        do throws(UVError) {
+            let isLink = try Files.status(of: path, followingLinks: false).kind == .symbolicLink
+            return isLink ? try Files.realPath(of: path) : path
+        } catch {
+            return path
         }
     }
 
