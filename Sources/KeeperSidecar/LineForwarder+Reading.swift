@@ -117,11 +117,13 @@ extension LineForwarder {
     }
 
     /// Makes room for so many bytes among the unfinished lines by closing the connection with the longest one: not the one
-    /// that happened to send last, which may be in the middle of a short line.
+    /// that happened to send last, which may be in the middle of a short line. Lines that have been finished since the memory
+    /// for those that wait was full count too: many clients in the middle of a line would take any amount otherwise.
     ///
     /// - Returns: false if that was this client.
     private func makeRoom(_ length: Int, for client: LineClient) -> Bool {
-        while pendingByteCount + length > maximumPendingByteCount {
+        let excess = max(0, waitingByteCount - maximumWaitingByteCount)
+        while pendingByteCount + excess + length > maximumPendingByteCount {
             let largest = clients.values.max { $0.framer.pendingByteCount < $1.framer.pendingByteCount }
             guard let largest, largest.framer.pendingByteCount > 0 else { return true }
             if case .end = Descriptors.receive(from: largest.descriptor, into: slice(1), peeking: true) {

@@ -197,6 +197,29 @@ import UVLoop
         }
     }
 
+    @Test("Many clients in the middle of long lines take no more than the two bounds together")
+    func boundsManyLongLines() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "kill -STOP $$; exec cat >/dev/null")
+            let before = try #require(keeper.figures.number("VmHWM:", in: "status"))
+            let line = [UInt8](repeating: UInt8(ascii: "m"), count: 2 << 20) + [0x0A]
+            let clients = try (0..<100).map { _ in
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                client.write(line)
+                return client
+            }
+            try home.until("each is taken, or closed, or waits") {
+                try home.untilAtRest(keeper)
+                return clients.contains { $0.isEnded } && clients.contains { $0.hasSentAll && !$0.isEnded }
+            }
+            try home.untilAtRest(keeper)
+            let peak = try #require(keeper.figures.number("VmHWM:", in: "status"))
+            // 32 and 64 MiB, and what is copied from one to the other.
+            #expect(peak < before + KeeperMemory.slack(128 << 10))
+            for client in clients { client.close() }
+        }
+    }
+
     @Test("Thousands of clients at once are all served; beyond the bound they wait in the backlog")
     func servesThousands() throws {
         try Descriptors.raiseLimit()

@@ -26,8 +26,7 @@ private func connectBlocking(_ path: String) -> Int32 {
 /// Descriptors run out while clients wait: none is dropped, the loop does not spin, the error is told once.
 func acceptWithoutDescriptors() throws {
     setDescriptorLimit(64)
-    let directory = "/tmp/uvk-\(getpid())"
-    try Files.makeDirectory(at: directory)
+    let directory = makeDirectory()
     let path = directory + "/s"
     let loop = try Loop()
     let listener = try PipeListener(bindingTo: path, on: loop)
@@ -119,8 +118,7 @@ func closeAll() {
 
 func wideOpenUmask() throws {
     umask(0)
-    let directory = "/tmp/uvk-\(getpid())"
-    try Files.makeDirectory(at: directory)
+    let directory = makeDirectory()
     let file = try OpenFile(directory + "/f", .createNew)
     let log = try OpenFile(directory + "/g", .append)
     let loop = try Loop()

@@ -120,3 +120,10 @@ func useUpDescriptors() -> [Int32] {
         taken.append(descriptor)
     }
 }
+
+/// A directory of the scenario's own, whatever one that failed before has left under the same pid.
+func makeDirectory() -> String {
+    var template = Array("/tmp/uvk-XXXXXX".utf8CString)
+    require(mkdtemp(&template) != nil, "mkdtemp: \(errno)")
+    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

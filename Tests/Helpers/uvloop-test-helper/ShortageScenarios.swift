@@ -27,8 +27,7 @@ private func makeAndClose() throws(UVError) {
 
 /// The kernel has no watch left: loops, streams, listeners, polls and children say so.
 func withoutWatches() throws {
-    let directory = "/tmp/uvk-\(getpid())"
-    try Files.makeDirectory(at: directory)
+    let directory = makeDirectory()
     let loop = try Loop()
     let listener = try PipeListener(bindingTo: directory + "/s", on: loop)
     let (one, other) = socketPair()
@@ -172,8 +171,7 @@ func refusedPidfdSignal() throws {
 
 /// What was made before an error is gone after it.
 func unfinishedFiles() throws {
-    let directory = "/tmp/uvk-\(getpid())"
-    try Files.makeDirectory(at: directory)
+    let directory = makeDirectory()
     let loop = try Loop()
     guard SystemCallFilter.refuse(SystemCallFilter.extendedStatus, error: EIO) else { return }
     var failures: [String] = []
