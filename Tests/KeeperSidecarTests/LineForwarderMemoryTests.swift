@@ -268,6 +268,6 @@ import UVLoop
 enum KeeperMemory {
     /// A bound in KiB; sanitizers keep freed memory for a while.
     static func slack(_ kibibytes: Int) -> Int {
-        BuiltProducts.sidecar.contains(".build-") ? kibibytes + 1 << 20 : kibibytes
+        BuiltProducts.areSanitized ? kibibytes + 1 << 20 : kibibytes
     }
 }

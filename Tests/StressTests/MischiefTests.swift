@@ -83,7 +83,8 @@ import Testing
         ]
         let run = try StressRun(scenario + ["--leak", "65536"])
         #expect(run.code == 1 && run.output.contains(/memory-grown: the server's, from .* to .*\n/), "\(run.output)")
-        try hold(scenario)
+        // A sanitizer keeps freed memory, so that there every server's grows.
+        if !BuiltProducts.areSanitized { try hold(scenario) }
     }
 
     @Test("a socket that one keeper in twenty leaves behind is noticed") func leftSocket() throws {

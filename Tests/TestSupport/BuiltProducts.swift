@@ -7,6 +7,9 @@ public enum BuiltProducts {
         ProcessEnvironment.current["UVKEEPER_SIDECAR"] ?? executable("uvkeeper-sidecar")
     }
 
+    /// True if they were built for a sanitizer, which has a build directory of its own (scripts/test).
+    public static var areSanitized: Bool { sidecar.contains(".build-") }
+
     /// The executable `name` in the directory of the test bundle.
     public static func executable(_ name: String) -> String {
         for directory in directories where Files.isExecutable("\(directory)/\(name)") { return "\(directory)/\(name)" }

@@ -101,7 +101,7 @@ import UVLoop
         let mount = "mount -t proc -o hidepid=2 proc /proc && "
         guard getuid() == 0, try runProgram("unshare", unshare + [mount + "true"]).status == .exited(code: 0)
         else { return }
-        let result = try runProgram("unshare", unshare + [mount + "\"$1\" hidden-child", "sh", helper])
+        let result = try runProgram("unshare", unshare + [mount + "\"$1\" hidden-child", "sh", helper], leaks: true)
         #expect(result.status == .exited(code: 0), "\(result.output)")
     }
 }
