@@ -96,8 +96,7 @@ extension LineForwarder {
             case .wouldBlock where client.framer.pendingByteCount > 0: break
             case .wouldBlock where !isTaken: isComplete = false
             case .end, .wouldBlock:
-                forget(client)
-                client.close()
+                drop(client)
             }
         }
         return isComplete

@@ -25,6 +25,8 @@ extension LineForwarder {
                 left -= count
                 client.share += count
                 received(count, from: client)
+                // Its line may have been lost, and the connection closed.
+                guard client.state == .reading else { return }
                 // Less than there was room for: nothing waits any more, but perhaps the end.
                 if count < length, !client.isAtEnd { return keepWatching(client) }
             case .wouldBlock: return keepWatching(client)

@@ -156,8 +156,7 @@ final class LineForwarder {
             try client.watch { [unowned self] client in schedule(client) }
         } catch {
             refused(error)
-            forget(client)
-            client.close()
+            drop(client)
         }
     }
 
@@ -248,8 +247,7 @@ final class LineForwarder {
         if let error = child.writeError { return breakDown(error) }
         if !queue.isEmpty, child.queuedByteCount == 0 { loop.onNextTick { [weak self] in self?.pump() } }
         for client in clients.values where client.state == .finished && client.end <= taken {
-            forget(client)
-            client.close()
+            drop(client)
         }
         if case .ending = input {
             guard waitingByteCount == 0 else { return }
