@@ -86,7 +86,8 @@ final class SessionSocket {
             do throws(UVError) {
                 try Files.link(temporary, to: path)
                 isPublished = true
-                try Files.unlink(temporary)
+                // From here on it is a session: whoever removes the directory does not make it a failed start.
+                try Files.unlinkIfPresent(temporary)
                 return
             } catch .exists {
                 try SessionSocket.checkFree(session, paths, shown: shown)

@@ -102,9 +102,7 @@ extension FaultInjector {
         let before = engine.sessions.filter { $0.current != nil }.map { ($0, $0.lives.count) }
         let begun = engine.clock.microseconds
         engine.extraOutstanding += 1
-        engine.manager.discoverExistingKeepers { [self] result in
-            engine.extraOutstanding -= 1
-            checkRemoved(prefix, since: begun)
+        engine.discoveries.start { [self] result in
             let time = Texts.time(Double(engine.clock.microseconds - begun) / 1000)
             switch result {
             case .failure(let error):
@@ -121,16 +119,14 @@ extension FaultInjector {
                     }
                 }
             }
+        } settled: { [self] in
+            engine.extraOutstanding -= 1
+            checkRemoved(prefix, since: begun)
         }
     }
 
     private func checkRemoved(_ prefix: String, since begun: UInt64) {
-        // Files that the discovery of a server was removing when that was killed, or stopped within a race, stay; the end of
-        // the run shows whether another removes them.
-        let interrupts: [FaultRecord.Kind] = [.serverKilled, .discoveryRace]
-        guard !engine.faults.contains(where: { interrupts.contains($0.kind) && $0.end ?? .max >= begun }),
-            !wasExhausted(since: begun)
-        else { return }
+        guard !othersDiscovered(since: begun), !wasExhausted(since: begun) else { return }
         do throws(UVError) {
             let left = try engine.run.abandoned(prefix)
             engine.early.add(
@@ -138,6 +134,15 @@ extension FaultInjector {
             )
         } catch {
             engine.early.add(.discovery, "what it left cannot be listed: \(error)")
+        }
+    }
+
+    /// Whether another process may have discovered: what it was removing when it was killed, or stopped within a race, stays;
+    /// the end of the run shows whether another removes it.
+    func othersDiscovered(since time: UInt64) -> Bool {
+        if let server = engine.server, server.progress?.isWriting != true { return true }
+        return engine.faults.contains {
+            ($0.kind == .serverKilled || $0.kind == .discoveryRace) && $0.end ?? .max >= time
         }
     }
 

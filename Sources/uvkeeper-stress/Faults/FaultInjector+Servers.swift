@@ -116,8 +116,9 @@ extension FaultInjector {
         do {
             let sessions = try addSessions(count)
             let wave = try Wave(
-                sessions, in: engine.run, manager: engine.manager, clock: engine.clock, seed: planned.number,
+                sessions, in: engine.run, discoveries: engine.discoveries, clock: engine.clock, seed: planned.number,
                 limit: engine.settings.drainLimit, on: engine.loop)
+            wave.othersDiscovered = { [unowned self] in othersDiscovered(since: $0) }
             wave.onFault = { [engine] in engine.faults.append($0) }
             wave.onViolation = { [engine] in engine.early.add($0, $1) }
             engine.extraOutstanding += 1

@@ -28,6 +28,7 @@ final class Engine {
     let clock: RunClock
     let loop: Loop
     let manager: KeeperManager
+    let discoveries: Discoveries
     private(set) var sessions: [Session] = []
     private(set) var phase = Phase.starting
     var tally = Tally()
@@ -77,6 +78,7 @@ final class Engine {
         options.sessionsDirectory = run.sessions
         options.sidecar = try sidecar ?? settings.keeperFault.sidecar
         manager = try KeeperManager(on: loop, options: options)
+        discoveries = Discoveries(manager)
         sampler = try LagSampler(on: loop)
         pump = try TimerHandle(on: loop)
         supervisor = try TimerHandle(on: loop)

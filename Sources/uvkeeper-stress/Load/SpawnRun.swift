@@ -94,8 +94,8 @@ final class SpawnRun {
             Double(clock.microseconds) / 1e6, of: Double(RunClock.microseconds(settings.duration)) / 1e6,
             "wave \(waves)")
         let wave = try Wave(
-            sessions, in: place, manager: manager, clock: clock, seed: generator.next(), limit: settings.drainLimit,
-            on: loop)
+            sessions, in: place, discoveries: Discoveries(manager), clock: clock, seed: generator.next(),
+            limit: settings.drainLimit, on: loop)
         wave.onFault = { [unowned self] in faults.append($0) }
         wave.onViolation = { [unowned self] in violations.add($0, $1) }
         wave.start { [unowned self] in

@@ -6,8 +6,10 @@ final class Wave {
     private(set) var memory: [UInt64] = []
     var onFault: (FaultRecord) -> Void = { _ in }
     var onViolation: (Violations.Kind, String) -> Void = { _, _ in }
+    /// Whether another process may have been discovering since a time, and have left files.
+    var othersDiscovered: (UInt64) -> Bool = { _ in false }
     private let run: RunDirectory
-    private let manager: KeeperManager
+    private let discoveries: Discoveries
     private let clock: RunClock
     private let steps: Steps
     private var generator: SeededGenerator
@@ -15,12 +17,12 @@ final class Wave {
 
     /// - Parameter limit: how long each of its steps may take.
     init(
-        _ sessions: [Session], in run: RunDirectory, manager: KeeperManager, clock: RunClock, seed: UInt64,
+        _ sessions: [Session], in run: RunDirectory, discoveries: Discoveries, clock: RunClock, seed: UInt64,
         limit: Duration, on loop: Loop,
     ) throws {
         self.sessions = sessions
         self.run = run
-        self.manager = manager
+        self.discoveries = discoveries
         self.clock = clock
         generator = SeededGenerator(seed: seed)
         steps = try Steps("a wave", limit: limit, on: loop)
@@ -66,7 +68,7 @@ final class Wave {
                 }
             } else {
                 life.wasToldToEnd = true
-                if !manager.killKeeper(for: session.id) {
+                if !discoveries.manager.killKeeper(for: session.id) {
                     onViolation(.recovery, "keeper \(life.keeperPID) of a wave could not be told to end")
                 }
             }
@@ -76,16 +78,22 @@ final class Wave {
         } then: { [self] in
             // Before a discovery tidies up.
             for session in sessions { session.noteRemains() }
-            manager.discoverExistingKeepers { [self] result in
+            let begun = clock.microseconds
+            discoveries.start { [self] result in
                 if case .failure(let error) = result { onViolation(.discovery, "after a wave: \(error)") }
-                do {
-                    let left = try sessions.flatMap { session throws(UVError) in try run.abandoned("\(session.id).") }
-                    if !left.isEmpty { onViolation(.fileLeft, "after a wave: \(left.prefix(4))") }
-                } catch {
-                    onViolation(.fileLeft, "after a wave: \(error)")
-                }
+            } settled: { [self] in
+                if !othersDiscovered(begun) { checkRemoved() }
                 end()
             }
+        }
+    }
+
+    private func checkRemoved() {
+        do {
+            let left = try sessions.flatMap { session throws(UVError) in try run.abandoned("\(session.id).") }
+            if !left.isEmpty { onViolation(.fileLeft, "after a wave: \(left.prefix(4))") }
+        } catch {
+            onViolation(.fileLeft, "after a wave: \(error)")
         }
     }
 
