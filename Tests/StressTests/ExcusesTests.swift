@@ -41,7 +41,9 @@ import Testing
                 }
                 let fault = run.fault(kind, 900, 2_100)
                 _ = run.verdict()
-                let quick: [FaultRecord.Kind] = [.keeperKilled, .childKilled, .socketRemoved, .descriptorsExhausted]
+                let quick: [FaultRecord.Kind] = [
+                    .keeperKilled, .keeperToldToEnd, .childKilled, .socketRemoved, .descriptorsExhausted,
+                ]
                 guard outcome == .refused else { return #expect(fault.excused.refused == 0) }
                 // Nothing is tried again where a file is no socket.
                 let count = kind == .socketReplaced ? 2 : quick.contains(kind) ? (isBurst ? 2 : 1) : 0
@@ -104,7 +106,7 @@ import Testing
             run.send(.unknown, at: 1_000, latency: 350)
             let fault = run.fault(kind, 900, 1_100)
             let guilty: [FaultRecord.Kind] = [
-                .keeperKilled, .childKilled, .slowReader, .backlogOverflow, .machineStalled,
+                .keeperKilled, .keeperToldToEnd, .childKilled, .slowReader, .backlogOverflow, .machineStalled,
             ]
             // Nothing connects late to those.
             let frozen: [FaultRecord.Kind] = [.keeperStopped, .childStopped, .keeperExhausted]
@@ -240,8 +242,8 @@ import Testing
             run.send(.refused, at: 2_300, latency: 900)
             run.fault(kind, 900, 1_100)
             let lasting: [FaultRecord.Kind] = [
-                .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow,
-                .keeperExhausted, .machineStalled,
+                .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
+                .backlogOverflow, .keeperExhausted, .machineStalled,
             ]
             #expect(run.verdict() == (lasting.contains(kind) ? [:] : [.unexplainedRefusal: 1]))
         }

@@ -21,12 +21,15 @@ import Testing
         }
     }
 
-    @Test("a killed child takes along what was written last") func childKilled() throws {
+    @Test(
+        "a killed child takes along what was written last, whoever killed it",
+        arguments: [FaultRecord.Kind.childKilled, .keeperToldToEnd]) func childKilled(kind: FaultRecord.Kind) throws
+    {
         try withRun(lives: 2) { run in
             run.send(.written, at: 900, received: 0)
             run.send(.written, at: 1_000)
             run.send(.written, at: 1_300, received: 1)
-            let fault = run.fault(.childKilled, 1_050, 1_200, life: 0)
+            let fault = run.fault(kind, 1_050, 1_200, life: 0)
             #expect(run.verdict() == [:])
             #expect(fault.excused.lost == 1 && fault.excused.total == 1)
         }
@@ -51,10 +54,12 @@ import Testing
         }
     }
 
-    @Test("nor more than its pipe and its buffer hold") func pipe() throws {
+    @Test(
+        "nor more than its pipe and its buffer hold", arguments: [FaultRecord.Kind.childKilled, .keeperToldToEnd])
+    func pipe(kind: FaultRecord.Kind) throws {
         try withRun(lives: 2) { run in
             for _ in 0..<5 { run.send(.written, at: 1_000, byteCount: 40_000) }
-            run.fault(.childKilled, 1_050, 1_200, life: 0)
+            run.fault(kind, 1_050, 1_200, life: 0)
             // 64 KiB in the pipe, 64 KiB read, one line cut.
             #expect(run.verdict() == [.lost: 1])
         }

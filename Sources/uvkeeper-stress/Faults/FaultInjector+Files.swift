@@ -153,7 +153,7 @@ extension FaultInjector {
     /// Whether a fault was ending the session's keeper or child at a time or after it.
     private func wasEnding(_ session: Session, since time: UInt64) -> Bool {
         engine.faults.contains {
-            ($0.kind == .keeperKilled || $0.kind == .childKilled) && $0.session == session.index
+            ($0.kind == .keeperKilled || $0.kind.killsChild) && $0.session == session.index
                 && $0.end ?? .max >= time
         }
     }

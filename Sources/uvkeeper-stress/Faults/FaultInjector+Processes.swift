@@ -19,6 +19,27 @@ extension FaultInjector {
         }
     }
 
+    /// Every other time its child is stopped before: then the keeper ends with lines that the full pipe has not taken, and
+    /// must not confirm them.
+    func tellToEnd(_ planned: Planned, _ session: Session, _ life: Session.Life) {
+        let record = begin(
+            .keeperToldToEnd, session, life: session.lives.count - 1, note: "SIGTERM to \(life.keeperPID)")
+        let tell = { [unowned self] in
+            life.wasToldToEnd = true
+            inject(.terminate, life.keeperPID, record)
+        }
+        guard planned.number & 1 == 1 else {
+            tell()
+            return awaitRestart(record, session)
+        }
+        record.note += ", its child stopped before"
+        inject(.stop, life.childPID, record)
+        end(record, after: planned.duration) { [unowned self] in
+            tell()
+            engine.loop.onNextTick { self.awaitRestart(record, session) }
+        }
+    }
+
     func killChild(_ session: Session, _ life: Session.Life) {
         let record = begin(.childKilled, session, life: session.lives.count - 1, note: "SIGKILL to \(life.childPID)")
         inject(.kill, life.childPID, record)

@@ -90,6 +90,7 @@ final class FaultInjector {
         else { return false }
         switch planned.kind {
         case .keeperKilled: killKeeper(planned, session, life)
+        case .keeperToldToEnd: tellToEnd(planned, session, life)
         case .childKilled: killChild(session, life)
         case .keeperStopped: stop(life.keeperPID, planned, session, .keeperStopped)
         case .childStopped: stop(life.childPID, planned, session, .childStopped)

@@ -2,6 +2,7 @@
 final class FaultRecord {
     enum Kind: String, CaseIterable, Sendable {
         case keeperKilled = "keeper-killed"
+        case keeperToldToEnd = "keeper-told-to-end"
         case keeperStopped = "keeper-stopped"
         case childKilled = "child-killed"
         case childStopped = "child-stopped"
@@ -28,7 +29,7 @@ final class FaultRecord {
     struct Excused: Codable, Equatable, CustomStringConvertible {
         var refused = 0
         var unknown = 0
-        /// Written, and lost with a killed child.
+        /// Written, and lost with a child that was killed, by a fault or by its keeper.
         var lost = 0
         /// Under way in a killed server.
         var pending = 0

@@ -7,7 +7,8 @@ extension FaultRecord.Kind {
         switch self {
         case .serverKilled: .driven
         case .descriptorsExhausted: .own
-        case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved, .socketReplaced,
+        case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved,
+            .socketReplaced,
             .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected, .unfinishedLine,
             .spawnWave, .discoveryRace, .machineStalled:
             .everybody
@@ -21,7 +22,8 @@ extension FaultRecord.Kind {
         case .socketRemoved, .socketReplaced, .descriptorsExhausted: LoopLag.stall
         // It tries to accept again after up to a second.
         case .keeperExhausted: 1_500_000
-        case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .pidFileGarbled, .staleFiles,
+        case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader, .pidFileGarbled,
+            .staleFiles,
             .backlogOverflow, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace,
             .machineStalled:
             500_000
@@ -31,7 +33,8 @@ extension FaultRecord.Kind {
     /// Whether a line may be refused: nobody listens, no connection can be made, or every attempt takes too long.
     var refuses: Bool {
         switch self {
-        case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow,
+        case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
+            .backlogOverflow,
             .keeperExhausted, .machineStalled, .socketRemoved, .socketReplaced, .descriptorsExhausted:
             true
         case .pidFileGarbled, .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave,
@@ -43,7 +46,8 @@ extension FaultRecord.Kind {
     /// Whether a line that was handed over may go unconfirmed: the keeper died or was kept from confirming in time.
     var leavesUnknown: Bool {
         switch self {
-        case .keeperKilled, .keeperStopped, .childKilled, .childStopped, .slowReader, .backlogOverflow,
+        case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
+            .backlogOverflow,
             .keeperExhausted, .machineStalled:
             true
         case .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled, .staleFiles, .clientDisconnected,
@@ -51,6 +55,9 @@ extension FaultRecord.Kind {
             false
         }
     }
+
+    /// Whether a child dies with what its pipe has taken: at once, or when its keeper ends it.
+    var killsChild: Bool { self == .childKilled || self == .keeperToldToEnd }
 
     /// Whether it does nothing to the clients of a keeper but make them wait before it accepts them.
     var onlyDelays: Bool { self == .backlogOverflow || self == .keeperExhausted }
@@ -67,7 +74,8 @@ extension FaultRecord.Kind {
         case .keeperExhausted, .keeperStopped, .childStopped: return (refused, unknown)
         // An attempt that was held up may connect at its very end, with lines that have just come.
         case .slowReader, .backlogOverflow, .machineStalled: return (refused, 0)
-        case .keeperKilled, .childKilled, .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled,
+        case .keeperKilled, .keeperToldToEnd, .childKilled, .socketRemoved, .socketReplaced, .descriptorsExhausted,
+            .pidFileGarbled,
             .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
             return (0, 0)
         }
@@ -127,7 +135,7 @@ extension FaultRecord {
     ///
     /// - Parameter read: when the last line that this child has read began, in microseconds: a pipe keeps its order.
     func explainsLoss(of entry: Ledger.Entry, read: UInt64) -> Bool {
-        kind == .childKilled && entry.time + FaultRecord.unread >= start && entry.time <= end ?? .max
+        kind.killsChild && entry.time + FaultRecord.unread >= start && entry.time <= end ?? .max
             && read <= entry.time
     }
 
@@ -144,7 +152,8 @@ extension FaultRecord {
         case .keeperKilled: return failure.namesSurvivor
         // Somebody who cleans up was kept waiting with the lock in his hand.
         case .machineStalled: return failure.end - failure.begin >= FaultRecord.contendedStart
-        case .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved, .socketReplaced, .pidFileGarbled,
+        case .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved,
+            .socketReplaced, .pidFileGarbled,
             .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected, .unfinishedLine, .serverKilled,
             .spawnWave, .discoveryRace:
             return false
@@ -152,5 +161,5 @@ extension FaultRecord {
     }
 
     /// Whether it ended that life of its session.
-    func ended(life number: Int) -> Bool { (kind == .keeperKilled || kind == .childKilled) && life == number }
+    func ended(life number: Int) -> Bool { (kind == .keeperKilled || kind.killsChild) && life == number }
 }

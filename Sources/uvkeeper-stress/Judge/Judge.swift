@@ -1,7 +1,8 @@
 /// Compares what the writers were told with what the children received, and says what broke an invariant.
 ///
-/// A written line that did not arrive has one excuse: its child was killed, and it can have been in that child's pipe. A
-/// killed keeper is none: it confirmed when the pipe had taken the line, and the child reads its pipe to the end.
+/// A written line that did not arrive has one excuse: its child was killed, perhaps by its keeper, and it can have been in
+/// that child's pipe. A killed keeper is none: it confirmed when the pipe had taken the line, and the child reads its pipe to
+/// the end.
 struct Judge {
     /// What was allowed and happened. Which fault allowed it is in the faults' own counts.
     struct Counts: Codable, Equatable {
@@ -76,7 +77,7 @@ struct Judge {
         }
         lostByteCount = [:]
         lastRead = [:]
-        for number in own.filter({ $0.kind == .childKilled }).compactMap(\.life) where number < one.lives.count {
+        for number in own.filter({ $0.kind.killsChild }).compactMap(\.life) where number < one.lives.count {
             lastRead[number] = Judge.lastRead(of: one.lives[number].receipts, one.ledgers)
         }
         overtaken = one.ledgers.map { Judge.overtaken($0) }
