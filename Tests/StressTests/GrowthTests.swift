@@ -39,8 +39,10 @@ import Testing
             return Sample(
                 time: Double(index) / 4, lines: 100, bytes: 10_000, lag: 1, descriptors: 20, handles: 20,
                 memory: 1 << 24,
-                keepers: isMeasured ? [1 << 20, 1 << 20 + (isMemory ? UInt64(grown) << 18 : 0)] : [],
-                keeperDescriptors: isMeasured ? 10 + (isMemory ? 0 : grown) : nil)
+                // Its share of its program's pages grows when other keepers end, which is no fault of its own.
+                keepers: isMeasured ? [1 << 20, 1 << 20 + UInt64(grown) << 18] : [],
+                keeperDescriptors: isMeasured ? 10 + (isMemory ? 0 : grown) : nil,
+                keeperMemory: isMeasured ? 1 << 20 + (isMemory ? UInt64(grown) << 18 : 0) : nil)
         }
         var violations = Violations()
         var notes: [String] = []

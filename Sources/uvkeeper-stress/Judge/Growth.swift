@@ -34,7 +34,7 @@ enum Growth {
         if let (from, to) = grew({ $0.keeperDescriptors }, connections) {
             violations.add(.descriptorLeft, "those of a keeper grew from \(from) to \(to)")
         }
-        if let (from, to) = grew({ $0.keepers.max().map { Int($0) } }, keeperMemory) {
+        if let (from, to) = grew({ $0.keeperMemory.map { Int($0) } }, keeperMemory) {
             violations.add(
                 .memoryGrown, "a keeper's, from \(Texts.bytes(Double(from))) to \(Texts.bytes(Double(to)))")
         }

@@ -10,7 +10,8 @@ extension Engine {
             descriptors: OpenDescriptors.count, handles: loop.openHandles.count,
             memory: Memory.own,
             keepers: measuringKeepers ? keeperPIDs.compactMap { Memory.of($0) } : [],
-            keeperDescriptors: measuringKeepers ? keeperPIDs.map { OpenDescriptors.count(of: $0) }.max() : nil)
+            keeperDescriptors: measuringKeepers ? keeperPIDs.map { OpenDescriptors.count(of: $0) }.max() : nil,
+            keeperMemory: measuringKeepers ? keeperPIDs.compactMap { Memory.withoutFiles(of: $0) }.max() : nil)
     }
 
     private var keeperPIDs: [Int32] { sessions.compactMap { $0.current?.keeperPID } }

@@ -17,12 +17,18 @@ struct Sample: Codable, Sendable {
     var keepers: [UInt64]
     /// Of the keeper that has most; nil where it was not counted.
     var keeperDescriptors: Int?
+    /// Bytes that are no file's, of the keeper that has most; nil where it was not counted. Its share of a file's pages grows
+    /// also when another process that has mapped the file ends.
+    var keeperMemory: UInt64?
 }
 
 /// Memory as the kernel counts it.
 enum Memory {
     /// Of this process, without the files it has mapped; 0 where the system does not tell.
-    static var own: UInt64 { figure("RssAnon:", in: "/proc/self/status") ?? 0 }
+    static var own: UInt64 { withoutFiles(of: Processes.currentID) ?? 0 }
+
+    /// Without the files that the process has mapped; nil if it is gone, or the system does not tell.
+    static func withoutFiles(of pid: Int32) -> UInt64? { figure("RssAnon:", in: "/proc/\(pid)/status") }
 
     /// The proportional share, else what is resident; nil if the process is gone.
     static func of(_ pid: Int32) -> UInt64? {

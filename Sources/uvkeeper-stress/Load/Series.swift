@@ -49,7 +49,9 @@ final class Series {
             joined.bytes += samples[index].bytes
             joined.lag = max(joined.lag, samples[index].lag)
             if joined.keepers.isEmpty {
-                (joined.keepers, joined.keeperDescriptors) = (samples[index].keepers, samples[index].keeperDescriptors)
+                joined.keepers = samples[index].keepers
+                joined.keeperDescriptors = samples[index].keeperDescriptors
+                joined.keeperMemory = samples[index].keeperMemory
             }
             return joined
         }
