@@ -106,7 +106,9 @@ final class DrivenServer {
 
     /// A loop that is blocked tells it only afterwards, and not at all if it is killed before.
     private func takeSilence() {
-        guard case .running(_, let since, _) = state, vitals[.lastTick] > since else { return }
-        lag.noteUnfinished(clock.microseconds - UInt64(vitals[.lastTick]))
+        // First the tick, then the clock: the server goes on meanwhile.
+        let tick = UInt64(vitals[.lastTick])
+        guard case .running(_, let since, _) = state, tick > since else { return }
+        lag.noteUnfinished(clock.microseconds - tick)
     }
 }
