@@ -119,8 +119,10 @@ import UVKeeper
             let pid = try host.keeperPID()
             #expect(ProcessDetails.environment(of: pid)?[KeeperVariable.spawned] == nil)
             #expect(ProcessDetails.environment(of: pid)?[KeeperVariable.started] == "1")
-            let child = ProcessDetails.environment(of: try world.childPID("s1"))
-            #expect(child?[KeeperVariable.spawned] == "1" && child?[KeeperVariable.started] == nil)
+            let child = try world.childPID("s1")
+            // None while the child's shell becomes another program.
+            try world.eventually { ProcessDetails.environment(of: child)?[KeeperVariable.spawned] == "1" }
+            #expect(ProcessDetails.environment(of: child)?[KeeperVariable.started] == nil)
             _ = try host.end()
         }
     }
