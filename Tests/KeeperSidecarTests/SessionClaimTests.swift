@@ -106,9 +106,12 @@ import UVLoop
     func replacesStaleFiles() throws {
         try withKeeperHome { home in
             let first = try home.startReady()
+            let child = first.childPID!
             try first.send(.kill)
             _ = try home.runToEnd(first)
             #expect(home.names.count == 3)
+            // It ends by itself; while it runs, no keeper starts beside it.
+            try home.until("its child ends") { Processes.liveness(of: child) == .gone }
             let second = try home.start()
             try home.until("the second listens") { second.listens }
             #expect(try Files.read(second.pidFile, limit: 100) == Array("\(second.pid)".utf8))
