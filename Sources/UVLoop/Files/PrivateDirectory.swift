@@ -178,17 +178,20 @@ private struct AccessList {
     ///
     /// - Throws: why it cannot be told.
     init?(of directory: CInt) throws(UVError) {
-        // As long as the kernel lets a list be.
-        var bytes = [UInt8](repeating: 0, count: 65536)
-        let count = bytes.withUnsafeMutableBytes {
-            uvkeeper_access_list(directory, $0.baseAddress, $0.count)
+        var failure: CInt = 0
+        // As long as the kernel lets a list be. Nothing is filled with zeros: pages that no list has touched cost nothing, and
+        // a keeper would keep them.
+        let bytes = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
+            let length = uvkeeper_access_list(directory, buffer.baseAddress, buffer.count)
+            failure = length < 0 ? uvkeeper_errno() : 0
+            count = max(0, length)
         }
-        guard count >= 0 else {
-            if [ENODATA, ENOTSUP].contains(uvkeeper_errno()) { return nil }
-            throw UVError(errno: uvkeeper_errno())
+        guard failure == 0 else {
+            if [ENODATA, ENOTSUP].contains(failure) { return nil }
+            throw UVError(errno: failure)
         }
         // A version, then eight bytes for each entry.
-        for start in stride(from: 4, through: count - 8, by: 8) {
+        for start in stride(from: 4, through: bytes.count - 8, by: 8) {
             let number = { (offset: Int, length: Int) in
                 (0..<length).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32(bytes[start + offset + $1]) }
             }
