@@ -20,6 +20,8 @@ final class Receipts {
         /// Written by the harness, in microseconds.
         case pause
         case fragmentRecords
+        /// Of the child, in milliseconds since the system booted; 0 where the system does not tell. There before its pid.
+        case startTime
     }
 
     /// In the place of a line's kind, for one that was whole and late.

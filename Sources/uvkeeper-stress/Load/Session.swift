@@ -7,6 +7,8 @@ final class Session {
         let receipts: Receipts
         let keeper: SpawnedKeeper?
         let keeperPID: Int32
+        /// Nil if it had ended before it could be looked at, or the system does not tell.
+        private let keeperIdentity: ProcessIdentity?
         /// Its child ran, but the start failed: what it has received counts, and nobody writes to it any more.
         let hasFailed: Bool
         /// By its server; anything else that ends it is a fault.
@@ -20,15 +22,28 @@ final class Session {
             self.receipts = receipts
             self.keeper = keeper
             self.keeperPID = keeperPID
+            keeperIdentity = keeperPID > 1 ? ProcessIdentity(of: keeperPID) : nil
             self.hasFailed = hasFailed
         }
 
         var childPID: Int32 { Int32(truncatingIfNeeded: receipts[.pid]) }
 
+        /// True if the child has ended, also if another process has its number by now: thousands are started in a run.
+        var isChildGone: Bool {
+            let start = receipts[.startTime]
+            if start > 0, let details = ProcessDetails(of: childPID),
+                RunClock.microseconds(details.startTime) / 1000 != start
+            {
+                return true
+            }
+            return Processes.liveness(of: childPID) == .gone
+        }
+
         /// True if neither keeper nor child is left, and the keeper's end has been seen.
         var isGone: Bool {
-            keeper?.process.isRunning != true && Processes.liveness(of: keeperPID) == .gone
-                && Processes.liveness(of: childPID) == .gone
+            if keeper?.process.isRunning == true { return false }
+            let isKeeperGone = keeperIdentity.map { !$0.isRunning } ?? (Processes.liveness(of: keeperPID) == .gone)
+            return isKeeperGone && isChildGone
         }
     }
 
@@ -103,7 +118,7 @@ final class Session {
         guard !isStarting, !isEnding, current == nil else { return }
         // A failed start is tried again, but not in every tick.
         guard clock.microseconds >= wantedAt else { return }
-        let survivor = lives.last.flatMap { Processes.liveness(of: $0.childPID) == .gone ? nil : $0.childPID }
+        let survivor = lives.last.flatMap { $0.isChildGone ? nil : $0.childPID }
         // A start beside a child that a killed keeper has left may fail, so only some begin there.
         guard survivor == nil || attempts % Session.besideChildInterval == 1 else { return }
         noteRemains()
