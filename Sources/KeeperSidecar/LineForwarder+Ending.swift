@@ -68,7 +68,16 @@ extension LineForwarder {
     }
 
     /// Closes the child's stdin, with whatever waits for it.
-    func closeStdin() { child.close() }
+    func closeStdin() {
+        switch input {
+        // A line that comes from now on has nowhere to go: writing it would be a use of a closed stream.
+        case .open, .ending:
+            input = .stopped
+            for client in clients.values { client.unwatch() }
+        case .broken, .stopped: break
+        }
+        child.close()
+    }
 
     /// Reads and writes nothing more.
     func stop() {
