@@ -42,12 +42,16 @@ extension LineForwarder {
             if case .ending = input { return }
             return closeStdin()
         }
-        for client in clients.values where client.state == .reading || client.state == .paused { watchEnd(of: client) }
+        stopReading()
         guard waitingByteCount > 0 else {
             input = .stopped
             return closeStdin()
         }
         input = .ending
+    }
+
+    private func stopReading() {
+        for client in clients.values where client.state == .reading || client.state == .paused { watchEnd(of: client) }
     }
 
     /// A client may wait for the confirmation of lines that the child has by now.
@@ -69,12 +73,10 @@ extension LineForwarder {
 
     /// Closes the child's stdin, with whatever waits for it.
     func closeStdin() {
-        switch input {
-        // A line that comes from now on has nowhere to go: writing it would be a use of a closed stream.
-        case .open, .ending:
+        if case .open = input {
+            // A line that comes from now on has nowhere to go: writing it would be a use of a closed stream.
+            stopReading()
             input = .stopped
-            for client in clients.values { client.unwatch() }
-        case .broken, .stopped: break
         }
         child.close()
     }
