@@ -2,40 +2,27 @@ import UVKeeper
 
 /// Faults of keepers and children.
 extension FaultInjector {
-    /// Every other time its child is stopped before, so that it dies with lines that the child's full pipe has not taken.
-    func killKeeper(_ planned: Planned, _ session: Session, _ life: Session.Life) {
+    /// Every other time its child is stopped before. A killed keeper dies then with lines that the child's full pipe has not
+    /// taken; one that is told to end must not confirm them.
+    func endKeeper(_ planned: Planned, _ session: Session, _ life: Session.Life, by signal: Signal) {
+        let isKilled = signal == .kill
         let record = begin(
-            .keeperKilled, session, life: session.lives.count - 1, note: "SIGKILL to \(life.keeperPID)")
+            isKilled ? .keeperKilled : .keeperToldToEnd, session, life: session.lives.count - 1,
+            note: "\(signal) to \(life.keeperPID)")
+        let end = { [unowned self] in
+            life.wasToldToEnd = !isKilled
+            inject(signal, life.keeperPID, record)
+        }
         guard planned.number & 1 == 1 else {
-            inject(.kill, life.keeperPID, record)
+            end()
             return awaitRestart(record, session)
         }
         record.note += ", its child stopped before"
         inject(.stop, life.childPID, record)
-        end(record, after: planned.duration) { [unowned self] in
-            inject(.kill, life.keeperPID, record)
-            undo(.continue, life.childPID, record)
-            engine.loop.onNextTick { self.awaitRestart(record, session) }
-        }
-    }
-
-    /// Every other time its child is stopped before: then the keeper ends with lines that the full pipe has not taken, and
-    /// must not confirm them.
-    func tellToEnd(_ planned: Planned, _ session: Session, _ life: Session.Life) {
-        let record = begin(
-            .keeperToldToEnd, session, life: session.lives.count - 1, note: "SIGTERM to \(life.keeperPID)")
-        let tell = { [unowned self] in
-            life.wasToldToEnd = true
-            inject(.terminate, life.keeperPID, record)
-        }
-        guard planned.number & 1 == 1 else {
-            tell()
-            return awaitRestart(record, session)
-        }
-        record.note += ", its child stopped before"
-        inject(.stop, life.childPID, record)
-        end(record, after: planned.duration) { [unowned self] in
-            tell()
+        self.end(record, after: planned.duration) { [unowned self] in
+            end()
+            // The other takes its child along.
+            if isKilled { undo(.continue, life.childPID, record) }
             engine.loop.onNextTick { self.awaitRestart(record, session) }
         }
     }

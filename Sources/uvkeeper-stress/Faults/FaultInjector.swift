@@ -89,8 +89,8 @@ final class FaultInjector {
             !active.values.contains(where: { $0.record.session == session.index }), isPossible(planned.kind)
         else { return false }
         switch planned.kind {
-        case .keeperKilled: killKeeper(planned, session, life)
-        case .keeperToldToEnd: tellToEnd(planned, session, life)
+        case .keeperKilled: endKeeper(planned, session, life, by: .kill)
+        case .keeperToldToEnd: endKeeper(planned, session, life, by: .terminate)
         case .childKilled: killChild(session, life)
         case .keeperStopped: stop(life.keeperPID, planned, session, .keeperStopped)
         case .childStopped: stop(life.childPID, planned, session, .childStopped)
