@@ -1,4 +1,5 @@
 import TestSupport
+import UVKeeper
 
 @testable import uvkeeper_stress
 
@@ -11,6 +12,10 @@ final class HandmadeRun {
     var hasAttempts = false
     var failedStarts: [FailedStart] = []
     var leftBehind: [String] = []
+    /// How each keeper ended.
+    var exits: [ProcessExit?]
+    /// True if every keeper was told to end.
+    var wereToldToEnd = false
     private let isDriven: Bool
     private var faults: [FaultRecord] = []
 
@@ -18,6 +23,7 @@ final class HandmadeRun {
         self.isDriven = isDriven
         ledger = try Ledger("\(directory)/l0")
         burst = try Ledger("\(directory)/l1")
+        exits = Array(repeating: nil, count: lives)
         receipts = try (0..<lives).map { try Receipts("\(directory)/r\($0)", writers: 2) }
     }
 
@@ -65,9 +71,10 @@ final class HandmadeRun {
     func verdict() -> [Violations.Kind: Int] {
         var judge = Judge(faults: faults)
         let lives = receipts.map { Session.Life($0, keeper: nil, keeperPID: 0) }
+        for life in lives { life.wasToldToEnd = wereToldToEnd }
         judge.judge(
             Judge.Case(
-                index: 0, lives: lives, ledgers: [ledger, burst], driven: 0..<(isDriven ? 1 : 0),
+                index: 0, lives: lives, ledgers: [ledger, burst], driven: 0..<(isDriven ? 1 : 0), exits: exits,
                 hasAttempts: hasAttempts, failedStarts: failedStarts, leftBehind: leftBehind))
         return judge.violations.counts
     }

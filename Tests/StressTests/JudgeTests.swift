@@ -1,4 +1,5 @@
 import Testing
+import UVKeeper
 
 @testable import uvkeeper_stress
 
@@ -102,6 +103,32 @@ import Testing
             #expect(run.verdict() == [:])
             fault.fail(StressError("there is no such process"))
             #expect(run.verdict() == [.recovery: 1])
+        }
+    }
+
+    @Test("no signal ends a keeper but the one that a fault sent") func crashed() throws {
+        try withRun { run in
+            run.exits = [.signaled(.kill)]
+            #expect(run.verdict() == [.recovery: 1])
+            run.fault(.keeperKilled, 900, 1_000, life: 0)
+            #expect(run.verdict() == [:])
+            run.exits = [.signaled(.quit)]
+            #expect(run.verdict() == [.recovery: 1])
+        }
+    }
+
+    @Test("a keeper that is told to end says that it did", arguments: [FaultRecord.Kind.keeperToldToEnd, .childKilled])
+    func toldToEnd(kind: FaultRecord.Kind) throws {
+        try withRun { run in
+            run.fault(kind, 900, 1_000, life: 0)
+            run.wereToldToEnd = kind == .keeperToldToEnd
+            for (exit, isRight) in [
+                (ProcessExit.exited(code: 0), true), (.exited(code: 1), kind == .childKilled),
+                (.signaled(.terminate), false), (.signaled(.kill), false),
+            ] {
+                run.exits = [exit]
+                #expect(run.verdict() == (isRight ? [:] : [.recovery: 1]), "\(exit)")
+            }
         }
     }
 

@@ -7,10 +7,9 @@ extension FaultRecord.Kind {
         switch self {
         case .serverKilled: .driven
         case .descriptorsExhausted: .own
-        case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved,
-            .socketReplaced,
-            .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected, .unfinishedLine,
-            .spawnWave, .discoveryRace, .machineStalled:
+        case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
+            .socketRemoved, .socketReplaced, .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted,
+            .clientDisconnected, .unfinishedLine, .spawnWave, .discoveryRace, .machineStalled:
             .everybody
         }
     }
@@ -22,10 +21,9 @@ extension FaultRecord.Kind {
         case .socketRemoved, .socketReplaced, .descriptorsExhausted: LoopLag.stall
         // It tries to accept again after up to a second.
         case .keeperExhausted: 1_500_000
-        case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader, .pidFileGarbled,
-            .staleFiles,
-            .backlogOverflow, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace,
-            .machineStalled:
+        case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
+            .pidFileGarbled, .staleFiles, .backlogOverflow, .clientDisconnected, .unfinishedLine, .serverKilled,
+            .spawnWave, .discoveryRace, .machineStalled:
             500_000
         }
     }
@@ -34,8 +32,8 @@ extension FaultRecord.Kind {
     var refuses: Bool {
         switch self {
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
-            .backlogOverflow,
-            .keeperExhausted, .machineStalled, .socketRemoved, .socketReplaced, .descriptorsExhausted:
+            .backlogOverflow, .keeperExhausted, .machineStalled, .socketRemoved, .socketReplaced,
+            .descriptorsExhausted:
             true
         case .pidFileGarbled, .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave,
             .discoveryRace:
@@ -47,11 +45,10 @@ extension FaultRecord.Kind {
     var leavesUnknown: Bool {
         switch self {
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
-            .backlogOverflow,
-            .keeperExhausted, .machineStalled:
+            .backlogOverflow, .keeperExhausted, .machineStalled:
             true
-        case .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled, .staleFiles, .clientDisconnected,
-            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
+        case .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled, .staleFiles,
+            .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
             false
         }
     }
@@ -75,8 +72,8 @@ extension FaultRecord.Kind {
         // An attempt that was held up may connect at its very end, with lines that have just come.
         case .slowReader, .backlogOverflow, .machineStalled: return (refused, 0)
         case .keeperKilled, .keeperToldToEnd, .childKilled, .socketRemoved, .socketReplaced, .descriptorsExhausted,
-            .pidFileGarbled,
-            .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
+            .pidFileGarbled, .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave,
+            .discoveryRace:
             return (0, 0)
         }
     }
@@ -153,9 +150,8 @@ extension FaultRecord {
         // Somebody who cleans up was kept waiting with the lock in his hand.
         case .machineStalled: return failure.end - failure.begin >= FaultRecord.contendedStart
         case .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved,
-            .socketReplaced, .pidFileGarbled,
-            .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected, .unfinishedLine, .serverKilled,
-            .spawnWave, .discoveryRace:
+            .socketReplaced, .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected,
+            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
             return false
         }
     }

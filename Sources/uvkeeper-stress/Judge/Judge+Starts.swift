@@ -1,6 +1,6 @@
 import UVKeeper
 
-/// How sessions start and what their ends leave.
+/// How keepers start and end, and what they leave.
 extension Judge {
     /// A failed start, and what explains it.
     struct JudgedStart {
@@ -26,6 +26,25 @@ extension Judge {
             }
         }
         for text in one.leftBehind { violations.add(.fileLeft, "session \(one.index), \(text)") }
+    }
+
+    /// No signal ends a keeper but the one that a fault sent, and one that is told to end says that it did.
+    mutating func judgeEnd(
+        of life: Session.Life, _ number: Int, _ one: Case, _ faults: [FaultRecord],
+    ) {
+        guard number < one.exits.count, let exit = one.exits[number] else { return }
+        let isKilled = faults.contains {
+            $0.kind == .keeperKilled && $0.session == one.index && $0.ended(life: number)
+        }
+        let isInOrder =
+            switch exit {
+            case .exited(let code): !life.wasToldToEnd || code == 0 || isKilled
+            case .signaled(let signal): isKilled && signal == .kill
+            case .unknown: true
+            }
+        guard !isInOrder else { return }
+        let how = life.wasToldToEnd ? "the keeper was told to end and \(exit)" : "the keeper \(exit)"
+        violations.add(.recovery, "session \(one.index), life \(number): \(how)")
     }
 
     // MARK: Lines without an end

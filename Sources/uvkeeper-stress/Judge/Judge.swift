@@ -1,3 +1,5 @@
+import UVKeeper
+
 /// Compares what the writers were told with what the children received, and says what broke an invariant.
 ///
 /// A written line that did not arrive has one excuse: its child was killed, perhaps by its keeper, and it can have been in
@@ -31,6 +33,8 @@ struct Judge {
         let ledgers: [Ledger]
         /// The writers of a server in another process.
         var driven = 0..<0
+        /// How the keeper of each life ended; nil if it has not. Empty if other processes started them.
+        var exits: [ProcessExit?] = []
         /// True if its lines, those of the burst excepted, went out by the manager, which tries each several times.
         var hasAttempts = false
         var failedStarts: [FailedStart] = []
@@ -129,6 +133,7 @@ struct Judge {
     private mutating func judgeLives(_ one: Case, _ faults: [FaultRecord]) {
         for (number, life) in one.lives.enumerated() {
             judge(life, number, one, faults)
+            judgeEnd(of: life, number, one, faults)
             guard number < one.lives.count - 1, !life.hasFailed, !life.wasToldToEnd,
                 !faults.contains(where: { $0.session == one.index && $0.ended(life: number) })
             else { continue }

@@ -26,8 +26,7 @@ extension Engine {
     func noteUndrained(_ outstanding: Int) {
         early.add(.missingCompletion, count: outstanding, "\(outstanding) were awaited for \(settings.drainLimit)")
         for session in sessions where role.vitals == nil && session.current == nil {
-            early.add(
-                .recovery, "session \(session.index) did not come back: \(session.failedStarts.suffix(2).map(\.text))")
+            early.add(.recovery, "session \(session.index) did not come back: \(session.obstacle)")
         }
     }
 }

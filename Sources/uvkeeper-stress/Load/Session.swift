@@ -26,6 +26,9 @@ final class Session {
             self.hasFailed = hasFailed
         }
 
+        /// How its keeper has ended; nil if it has not, or was started by another process.
+        var keeperExit: ProcessExit? { keeper?.process.exitStatus }
+
         var childPID: Int32 { Int32(truncatingIfNeeded: receipts[.pid]) }
 
         /// True if the child has ended, also if another process has its number by now: thousands are started in a run.
@@ -93,6 +96,7 @@ final class Session {
         let own = writers.map(\.ledger)
         return Judge.Case(
             index: index, lives: lives, ledgers: own + driven + [burst], driven: own.count..<own.count + driven.count,
+            exits: lives.map(\.keeperExit),
             hasAttempts: !settings.isPipelined(session: index), failedStarts: failedStarts, leftBehind: leftBehind)
     }
 
@@ -199,13 +203,27 @@ final class Session {
 
     /// Notes what the keeper that ended last has left, before another takes its place: nothing, if it ended in order.
     func noteRemains() {
-        guard let life = lives.last, !life.isInspected, case .exited? = life.keeper?.process.exitStatus else { return }
+        guard let life = lives.last, !life.isInspected, case .exited? = life.keeperExit else { return }
         life.isInspected = true
         let left = KeeperFiles.left(of: name, in: manager.paths).filter {
             !life.isPIDFileGarbled || $0 != manager.paths.keeperPID(for: name)
         }
         guard !left.isEmpty else { return }
         leftBehind.append("life \(lives.count - 1), ended in order: \(left.joined(separator: " "))")
+    }
+
+    /// For people: what keeps it from having a life that takes lines.
+    var obstacle: String {
+        var words: [String] = []
+        if isStarting { words.append("a keeper is starting") }
+        if let life = lives.last {
+            if let exit = life.keeperExit { words.append("keeper \(life.keeperPID) \(exit)") }
+            if !life.isChildGone { words.append("its child \(life.childPID) lives") }
+        }
+        words += failedStarts.suffix(2).map(\.text)
+        let log = (try? Files.read(manager.paths.log(for: name), limit: 1 << 24)) ?? []
+        words += String(decoding: log, as: UTF8.self).split(separator: "\n").suffix(6).map(String.init)
+        return words.joined(separator: "; ")
     }
 
     /// Takes over the lives that other processes have started, by their files.
