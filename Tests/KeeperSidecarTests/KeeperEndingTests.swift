@@ -34,6 +34,27 @@ import UVLoop
         }
     }
 
+    @Test(
+        "A line that comes in the same moment as SIGTERM finds a stdin that is closed, or not yet",
+        arguments: [true, false])
+    func endsAsLineComes(isSignalFirst: Bool) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "kill -STOP $$; exec cat")
+            let clients = try (0..<8).map { _ in try KeeperClient(to: keeper.socket, on: home.loop) }
+            try home.until("all are connected") { clients.allSatisfy { $0.isConnected } }
+            try home.untilAtRest(keeper)
+            // Both wait for the keeper's next look, in this order.
+            try keeper.send(.stop)
+            if isSignalFirst { try keeper.send(.terminate) }
+            for client in clients { client.write("line\n") }
+            try home.until("all have sent it") { clients.allSatisfy { $0.hasSentAll } }
+            try keeper.send(.terminate)
+            try keeper.send(.continue)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(home.names.isEmpty)
+        }
+    }
+
     @Test("A storm of signals ends a keeper once", arguments: [1, 2])
     func survivesStorm(round: Int) throws {
         try withKeeperHome { home in
