@@ -120,11 +120,7 @@ import UVLoop
             let before = try #require(try restingMemory(of: keeper, in: home))
             let line = [UInt8](repeating: UInt8(ascii: "l"), count: 1023) + [0x0A]
             let block = (0..<256).flatMap { _ in line }
-            let clients = try (0..<16).map { _ in
-                let client = try KeeperClient(to: keeper.socket, on: home.loop)
-                client.write(block)
-                return client
-            }
+            let clients = try home.clients(16, of: keeper, writing: block)
             try home.until("all is read") {
                 try home.untilAtRest(keeper)
                 return clients.allSatisfy { $0.hasSentAll }
@@ -203,11 +199,7 @@ import UVLoop
             let keeper = try home.startReady(child: "kill -STOP $$; exec cat >/dev/null")
             let before = try #require(keeper.figures.number("VmHWM:", in: "status"))
             let line = [UInt8](repeating: UInt8(ascii: "m"), count: 2 << 20) + [0x0A]
-            let clients = try (0..<100).map { _ in
-                let client = try KeeperClient(to: keeper.socket, on: home.loop)
-                client.write(line)
-                return client
-            }
+            let clients = try home.clients(100, of: keeper, writing: line)
             try home.until("each is taken, or closed, or waits") {
                 try home.untilAtRest(keeper)
                 return clients.contains { $0.isEnded } && clients.contains { $0.hasSentAll && !$0.isEnded }

@@ -106,6 +106,15 @@ public final class KeeperHome {
         return keeper.exitStatus!
     }
 
+    /// So many clients that have begun to write the same, and go on; the loop carries it while it runs.
+    public func clients(_ count: Int, of keeper: KeeperProcess, writing bytes: [UInt8]) throws -> [KeeperClient] {
+        try (0..<count).map { _ in
+            let client = try KeeperClient(to: keeper.socket, on: loop)
+            client.write(bytes)
+            return client
+        }
+    }
+
     /// Sends bytes on a connection of their own; returns when the keeper has closed it.
     public func send(_ bytes: [UInt8], to keeper: KeeperProcess) throws {
         let client = try KeeperClient(to: keeper.socket, on: loop)

@@ -1,3 +1,5 @@
+import UVKeeper
+
 /// What one child has received, in a file that the child writes and the harness reads, also after the child was killed.
 ///
 /// Layout, in 64-bit words: 512 of counters; 1,024 fragments of 4; then for each writer 8, the first of them one more than
@@ -20,8 +22,13 @@ final class Receipts {
         /// Written by the harness, in microseconds.
         case pause
         case fragmentRecords
-        /// Of the child, in milliseconds since the system booted; 0 where the system does not tell. There before its pid.
+        /// Of the child, see ``Receipts/startTime(of:)``. There before its pid.
         case startTime
+    }
+
+    /// In milliseconds since the system booted; 0 if the process is gone, or the system does not tell.
+    static func startTime(of pid: Int32) -> UInt64 {
+        ProcessDetails(of: pid).map { RunClock.microseconds($0.startTime) / 1000 } ?? 0
     }
 
     /// In the place of a line's kind, for one that was whole and late.

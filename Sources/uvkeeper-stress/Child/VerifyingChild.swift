@@ -31,8 +31,7 @@ final class VerifyingChild {
         else { exit(64) }
         do {
             let receipts = try Receipts(arguments[2], writers: writers)
-            let start = ProcessDetails(of: getpid())?.startTime ?? .zero
-            receipts[.startTime] = RunClock.microseconds(start) / 1000
+            receipts[.startTime] = Receipts.startTime(of: getpid())
             receipts[.pid] = UInt64(getpid())
             VerifyingChild(receipts, mischief: Mischief(kind)).run { read(0, $0, $1) }
         } catch {

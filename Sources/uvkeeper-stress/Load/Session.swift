@@ -33,12 +33,8 @@ final class Session {
 
         /// True if the child has ended, also if another process has its number by now: thousands are started in a run.
         var isChildGone: Bool {
-            let start = receipts[.startTime]
-            if start > 0, let details = ProcessDetails(of: childPID),
-                RunClock.microseconds(details.startTime) / 1000 != start
-            {
-                return true
-            }
+            let (own, present) = (receipts[.startTime], Receipts.startTime(of: childPID))
+            if own > 0, present > 0, own != present { return true }
             return Processes.liveness(of: childPID) == .gone
         }
 
