@@ -116,13 +116,13 @@ final class Ladder {
     }
 
     private func signal(_ signals: [Signal]) {
-        Ladder.visit(child) { process in
+        Ladder.visit(child) { pid, send in
             for signal in signals {
                 do throws(UVError) {
-                    try process.send(signal)
+                    try send(signal)
                 } catch {
-                    guard error != .noProcess, refused.insert(process.pid).inserted else { continue }
-                    log.write("cannot end process \(Ladder.name(of: process.pid)): \(error)")
+                    guard error != .noProcess, refused.insert(pid).inserted else { continue }
+                    log.write("cannot end process \(Ladder.name(of: pid)): \(error)")
                 }
             }
         }
@@ -133,24 +133,24 @@ final class Ladder {
     /// The processes of the session that run, and whether they are all.
     static func processes(_ child: ChildProcess) -> (pids: [Int32], visit: ProcessTree.Visit) {
         var pids: [Int32] = []
-        let visit = visit(child) { pids.append($0.pid) }
+        let visit = visit(child) { pid, _ in pids.append(pid) }
         return (pids, visit)
     }
 
     /// One after the other, since descriptors may be few.
     @discardableResult
-    private static func visit(_ child: ChildProcess, _ body: (ProcessDescriptor) -> Void) -> ProcessTree.Visit {
+    private static func visit(
+        _ child: ChildProcess, _ body: (_ pid: Int32, _ send: (Signal) throws(UVError) -> Void) -> Void,
+    ) -> ProcessTree.Visit {
         var hasVisitedChild = false
         let visit = ProcessTree.visit(leavingOut: KeeperProcesses.contain) { process in
             hasVisitedChild = hasVisitedChild || process.pid == child.pid
-            body(process)
+            body(process.pid) { signal throws(UVError) in try process.send(signal) }
         }
-        // Where the system does not show processes, this one is known all the same.
-        guard child.isRunning, !hasVisitedChild else { return visit }
-        do throws(UVError) {
-            body(try ProcessDescriptor(of: child.pid))
-        } catch {
-            // The child has ended a moment ago, or there is no descriptor to hold it by: the next round looks again.
+        // Without a descriptor to hold it by, and where the system shows no processes, this one is known all the same: its
+        // number is nobody else's until its end is collected.
+        if child.isRunning, !hasVisitedChild {
+            body(child.pid) { signal throws(UVError) in try child.kill(signal) }
         }
         return visit
     }

@@ -221,6 +221,23 @@ import UVLoop
         }
     }
 
+    @Test(
+        "A keeper that may open nothing more ends its child, and in order",
+        arguments: ["cat", "kill -STOP $$; exec cat"])
+    func endsWithoutDescriptors(child: String) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: child)
+            let pid = try #require(keeper.childPID)
+            let limit = try runProgram("prlimit", ["--pid", "\(keeper.pid)", "--nofile=3:"])
+            try #require(limit.status == .exited(code: 0), "\(limit)")
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(isGone(pid))
+            #expect(home.names.isEmpty, "\(keeper.log)")
+            #expect(!keeper.log.contains("although killed"))
+        }
+    }
+
     @Test("SIGTERM reaches every process of a session that has more of them than the keeper may have descriptors")
     func terminatesMany() throws {
         try withKeeperHome { home in

@@ -3,7 +3,7 @@ import UVKeeper
 /// Faults of keepers and children.
 extension FaultInjector {
     /// Every other time its child is stopped before. A killed keeper dies then with lines that the child's full pipe has not
-    /// taken; one that is told to end must not confirm them.
+    /// taken; one that is told to end must not confirm them. Half of those that are told may open nothing more.
     func endKeeper(_ planned: Planned, _ session: Session, _ life: Session.Life, by signal: Signal) {
         let isKilled = signal == .kill
         let record = begin(
@@ -11,6 +11,7 @@ extension FaultInjector {
             note: "\(signal) to \(life.keeperPID)")
         let end = { [unowned self] in
             life.wasToldToEnd = !isKilled
+            if !isKilled, planned.number & 2 == 2 { takeDescriptors(of: life.keeperPID, record) }
             inject(signal, life.keeperPID, record)
         }
         guard planned.number & 1 == 1 else {
@@ -23,7 +24,17 @@ extension FaultInjector {
             end()
             // The other takes its child along.
             if isKilled { undo(.continue, life.childPID, record) }
-            engine.loop.onNextTick { self.awaitRestart(record, session) }
+            awaitRestart(record, session)
+        }
+    }
+
+    /// For good.
+    private func takeDescriptors(of pid: Int32, _ record: FaultRecord) {
+        do throws(UVError) {
+            _ = try DescriptorHoard(of: pid)
+            record.note += ", without descriptors"
+        } catch {
+            record.note += ", its descriptors: \(error)"
         }
     }
 
@@ -65,9 +76,7 @@ extension FaultInjector {
         look()
         func look() {
             end(record, after: .milliseconds(10)) { [unowned self] in
-                guard session.lives.count <= lives || session.current == nil, isGoingOn else { return }
-                // Still the same fault: its end moves on.
-                engine.loop.onNextTick { if self.isGoingOn { look() } }
+                if isGoingOn, session.lives.count <= lives || session.current == nil { look() }
             }
         }
     }

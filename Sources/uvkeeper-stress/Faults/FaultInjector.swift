@@ -139,7 +139,8 @@ final class FaultInjector {
         return record
     }
 
-    /// Ends a fault after a time, or when the run ends.
+    /// Ends a fault after a time, or when the run ends. `undo` may prolong it by another call: without a gap, in which
+    /// another fault would begin.
     func end(_ record: FaultRecord, after duration: Duration, undo: @escaping () -> Void) {
         do throws(UVError) {
             let timer = try TimerHandle(on: engine.loop)
@@ -156,6 +157,7 @@ final class FaultInjector {
         guard let fault = active.removeValue(forKey: id) else { return }
         fault.timer.close()
         fault.undo()
-        fault.record.end = engine.clock.microseconds
+        // It may have been prolonged.
+        if active[id] == nil { fault.record.end = engine.clock.microseconds }
     }
 }
