@@ -32,22 +32,17 @@ final class LineClient {
     var readAfterGivingUp: Int?
     /// Where the last of its lines ends in all that is written to the child; 0 if none was.
     var end: UInt64 = 0
-    private let poll: PollHandle
-    private var isWatched = false
+    private let loop: Loop
+    /// Nil until it must be waited for: most clients have sent everything by the time they are accepted.
+    private var poll: PollHandle?
+    private(set) var isWatched = false
 
-    /// Takes over the descriptor; if this throws, it is closed.
-    init(
-        _ descriptor: Int32, number: UInt64, maximumLineLength: Int, on loop: Loop
-    ) throws(UVError) {
+    /// Takes over the descriptor.
+    init(_ descriptor: Int32, number: UInt64, maximumLineLength: Int, on loop: Loop) {
         self.number = number
         self.descriptor = descriptor
+        self.loop = loop
         framer = LineFramer(maximumLineLength: maximumLineLength)
-        do throws(UVError) {
-            poll = try PollHandle(descriptor: descriptor, on: loop)
-        } catch {
-            Descriptors.closeOwned(descriptor)
-            throw error
-        }
     }
 
     /// Calls `onReady` whenever something can be read, the end included.
@@ -63,7 +58,8 @@ final class LineClient {
     func watchPeer(_ onGone: @escaping (LineClient) -> Void) throws(UVError) { try watch(.prioritized, onGone) }
 
     private func watch(_ events: PollHandle.Events, _ onReady: @escaping (LineClient) -> Void) throws(UVError) {
-        try poll.start(events) { [unowned self] _, events, error in
+        if poll == nil { poll = try PollHandle(descriptor: descriptor, on: loop) }
+        try poll?.start(events) { [unowned self] _, events, error in
             // An error ends the watch; the next read tells which one it is.
             if error != nil { isWatched = false }
             isAtEnd = isAtEnd || events.contains(.disconnect)
@@ -75,7 +71,7 @@ final class LineClient {
     func unwatch() {
         guard isWatched else { return }
         isWatched = false
-        poll.stop()
+        poll?.stop()
     }
 
     /// Reads on after a pause, in which the peer may have closed, and nobody has told.
@@ -108,7 +104,7 @@ final class LineClient {
     func close() {
         guard state != .closed else { return }
         state = .closed
-        poll.close()
+        poll?.close()
         // The loop has let go of it: closing a poll handle takes the descriptor out of epoll at once.
         Descriptors.closeOwned(descriptor)
     }

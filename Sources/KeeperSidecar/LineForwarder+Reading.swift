@@ -20,15 +20,18 @@ extension LineForwarder {
             guard let length = readableLength(of: client) else { return }
             switch Descriptors.receive(from: client.descriptor, into: slice(length)) {
             case .bytes(let count):
-                // Much waits of a client that has finished: it may have given up waiting for room.
-                if count == buffer.count, client.isAtEnd, client.readAfterGivingUp == nil { client.lookAtPeer() }
+                // Much waits of a client that has finished, or may have, unwatched: it may have given up waiting for room.
+                if count == length, client.isAtEnd || !client.isWatched, client.readAfterGivingUp == nil {
+                    client.lookAtPeer()
+                }
                 left -= count
                 client.share += count
                 received(count, from: client)
                 // Its line may have been lost, and the connection closed.
                 guard client.state == .reading else { return }
-                // Less than there was room for: nothing waits any more, but perhaps the end.
-                if count < length, !client.isAtEnd { return keepWatching(client) }
+                // Less than there was room for: nothing waits any more, but perhaps the end. That of a client which was just
+                // accepted is looked for at once: if it is there, the client need not be watched at all.
+                if count < length, !client.isAtEnd, client.isWatched { return keepWatching(client) }
             case .wouldBlock: return keepWatching(client)
             case .end: return ended(client)
             case .failed(let error): return failed(client, error)
@@ -89,8 +92,8 @@ extension LineForwarder {
         }
         client.framer.finish { line in take(line, from: client) }
         pendingByteCount += client.framer.pendingByteCount - pending
-        client.unwatch()
         if client.end <= taken { return drop(client) }
+        client.unwatch()
         if case .open = input, client.end != .max { client.state = .finished } else { hold(client) }
     }
 

@@ -136,15 +136,10 @@ final class LineForwarder {
         case .ending, .stopped: return Descriptors.closeOwned(descriptor)
         }
         lastNumber += 1
-        do throws(UVError) {
-            let client = try LineClient(
-                descriptor, number: lastNumber, maximumLineLength: maximumLineLength, on: loop)
-            clients[client.number] = client
-            watch(client)
-            renewShares()
-        } catch {
-            refused(error)
-        }
+        let client = LineClient(descriptor, number: lastNumber, maximumLineLength: maximumLineLength, on: loop)
+        clients[client.number] = client
+        schedule(client)
+        renewShares()
         limitClients()
     }
 
@@ -156,7 +151,8 @@ final class LineForwarder {
             try client.watch { [unowned self] client in schedule(client) }
         } catch {
             refused(error)
-            drop(client)
+            // Its lines that wait are confirmed when the child's pipe has taken them; what comes after them is not read.
+            if client.end <= taken { drop(client) } else { client.state = .finished }
         }
     }
 
