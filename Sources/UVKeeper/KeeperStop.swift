@@ -171,7 +171,7 @@ final class KeeperStop {
         if ProcessDetails(of: target.pid)?.session == target.pid {
             // A keeper that was started from within need not lead a session of its own.
             let inSession = ProcessTree.members(ofSessions: [target.pid])[target.pid] ?? []
-            let apart = inSession.map(\.pid).filter(KeeperProcesses.contain)
+            let apart = inSession.map(\.pid).filter(KeeperStop.mayBeKeeper)
             let theirs = Set(apart + apart.flatMap { ProcessTree.descendants(of: $0).map(\.pid) })
             found += inSession.filter { !theirs.contains($0.pid) }
         }
@@ -180,6 +180,11 @@ final class KeeperStop {
         for process in found where members[process.pid]?.hasEnded ?? true {
             if process.pid != Processes.currentID { members[process.pid] = process }
         }
+    }
+
+    /// Also one of which that cannot be told, for want of descriptors: it is not signalled.
+    private static func mayBeKeeper(_ pid: Int32) -> Bool {
+        do throws(UVError) { return try KeeperProcesses.contain(pid) } catch { return true }
     }
 
     private func signal(_ process: ProcessDescriptor, _ signals: Signal...) throws(UVError) {

@@ -34,6 +34,10 @@ public enum CurrentProcess {
     /// them for later ones. For a program that seldom needs much and lives long.
     public static func giveBackLargeMemory() { uvkeeper_give_back_large_memory() }
 
+    /// Gives memory that is free back to the system now, which the C library would keep for later blocks of its size. Takes up to
+    /// a few milliseconds. Mirrors `malloc_trim`; does nothing where there is no such call.
+    public static func giveBackFreeMemory() { uvkeeper_give_back_free_memory() }
+
     /// Opens the working directory, to come back to it: the descriptor is the caller's. No permission is needed for it.
     public static func openWorkingDirectory() throws(UVError) -> Int32 {
         #if os(Linux)

@@ -4,25 +4,35 @@ extension Processes {
     /// that the kernel gives it. Mirrors `/proc/<pid>/fd` and `/proc/<pid>/fdinfo`.
     ///
     /// - Parameter isMeant: the paths that are looked at.
-    public static func lockedFiles(of pid: Int32, where isMeant: (String) -> Bool) -> [String] {
+    /// - Throws: ``UVError/tooManyOpenFiles`` and its like, a shortage of this process or the system: it cannot be told.
+    public static func lockedFiles(of pid: Int32, where isMeant: (String) -> Bool) throws(UVError) -> [String] {
         #if os(Linux)
         guard ProcessDirectory.isOwn else { return [] }
         do throws(UVError) {
-            let lock = Array("\nlock:".utf8)
-            return try Files.names(inDirectory: "/proc/\(pid)/fd").compactMap { number in
-                guard let target = Files.linkTarget("/proc/\(pid)/fd/\(number)"), isMeant(target) else { return nil }
-                do throws(UVError) {
-                    let info = try Files.read("/proc/\(pid)/fdinfo/\(number)", limit: 4096)
-                    return info.indices.contains { info[$0...].starts(with: lock) } ? target : nil
-                } catch {
-                    return nil
-                }
+            var locked: [String] = []
+            for number in try Files.names(inDirectory: "/proc/\(pid)/fd") {
+                guard let target = Files.linkTarget("/proc/\(pid)/fd/\(number)"), isMeant(target) else { continue }
+                if try isLocked("/proc/\(pid)/fdinfo/\(number)") { locked.append(target) }
             }
+            return locked
         } catch {
+            if error.isShortage { throw error }
             return []
         }
         #else
         return []
         #endif
+    }
+
+    /// False also for a descriptor that has been closed meanwhile.
+    private static func isLocked(_ information: String) throws(UVError) -> Bool {
+        let lock = Array("\nlock:".utf8)
+        do throws(UVError) {
+            let bytes = try Files.read(information, limit: 4096)
+            return bytes.indices.contains { bytes[$0...].starts(with: lock) }
+        } catch {
+            if error.isShortage { throw error }
+            return false
+        }
     }
 }

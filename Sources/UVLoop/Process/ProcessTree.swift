@@ -43,17 +43,21 @@ public enum ProcessTree {
     /// Collects every child that has ended, so none may be watched any more. False where the system shows no processes.
     ///
     /// - Parameter isApart: whether a child, and all below it, is left out.
-    public static func hasDescendants(leavingOut isApart: (Int32) -> Bool = { _ in false }) -> Bool {
+    public static func hasDescendants(leavingOut isApart: (Int32) throws(UVError) -> Bool = { _ in false }) -> Bool {
         guard isVisible else { return false }
         for _ in 0..<lookLimit {
             collectEnded(except: nil)
             guard !isEmpty else { return false }
             guard let children = ownChildren() else { return true }
-            if children.contains(where: { isRunningChild($0) && !isApart($0) }) { return true }
+            if children.contains(where: { isRunningChild($0) && !isCertainly(apart: $0, isApart) }) { return true }
             // Else one has ended during this look, and what it left behind may not have been in the list.
             if uvkeeper_ended_child() == 0 { return false }
         }
         return true
+    }
+
+    private static func isCertainly(apart pid: Int32, _ isApart: (Int32) throws(UVError) -> Bool) -> Bool {
+        do throws(UVError) { return try isApart(pid) } catch { return false }
     }
 
     /// How a visit has ended.
@@ -74,7 +78,7 @@ public enum ProcessTree {
     ///   - isApart: whether a process, and all below it, is left out.
     public static func descendants(
         of root: Int32? = nil,
-        leavingOut isApart: (Int32) -> Bool = { _ in false },
+        leavingOut isApart: (Int32) throws(UVError) -> Bool = { _ in false },
     ) -> [ProcessDescriptor] {
         var found: [ProcessDescriptor] = []
         visit(of: root, leavingOut: isApart) { found.append($0) }
@@ -85,7 +89,7 @@ public enum ProcessTree {
     @discardableResult
     public static func visit(
         of root: Int32? = nil,
-        leavingOut isApart: (Int32) -> Bool = { _ in false },
+        leavingOut isApart: (Int32) throws(UVError) -> Bool = { _ in false },
         _ body: (ProcessDescriptor) -> Void,
     ) -> Visit {
         var walk = ProcessWalk(root: root ?? Processes.currentID)

@@ -17,7 +17,9 @@ struct ProcessWalk {
 
     init(root: Int32) { self.root = root }
 
-    mutating func run(leavingOut isApart: (Int32) -> Bool, _ body: (ProcessDescriptor) -> Void) -> ProcessTree.Visit {
+    mutating func run(leavingOut isApart: (Int32) throws(UVError) -> Bool, _ body: (ProcessDescriptor) -> Void)
+        -> ProcessTree.Visit
+    {
         for _ in 0..<ProcessTree.lookLimit {
             hasNews = false
             look(leavingOut: isApart, body)
@@ -27,7 +29,8 @@ struct ProcessWalk {
         return .unsettled
     }
 
-    private mutating func look(leavingOut isApart: (Int32) -> Bool, _ body: (ProcessDescriptor) -> Void) {
+    private mutating func look(leavingOut isApart: (Int32) throws(UVError) -> Bool, _ body: (ProcessDescriptor) -> Void)
+    {
         var all: [Int32: [Int32]]?
         var parents: [(pid: Int32, children: [Int32])] = []
         do throws(UVError) {
@@ -54,7 +57,7 @@ struct ProcessWalk {
 
     /// Holds a process that is to be visited; nil for one that has ended, or is left out.
     private mutating func meet(
-        _ pid: Int32, below parent: Int32, leavingOut isApart: (Int32) -> Bool
+        _ pid: Int32, below parent: Int32, leavingOut isApart: (Int32) throws(UVError) -> Bool
     ) -> ProcessDescriptor? {
         let process: ProcessDescriptor
         do throws(UVError) {
@@ -65,26 +68,35 @@ struct ProcessWalk {
             return nil
         }
         hasNews = true
-        guard let details = ProcessDetails(of: pid) else {
-            // Another user's, where /proc hides those (hidepid). The list of its parent's children has it all the same.
-            guard ProcessTree.isRunningChild(pid) || self.children(of: parent).contains(pid), !process.hasEnded
-            else { return nil }
-            known[pid] = .visited
-            return process
+        do throws(UVError) {
+            if let details = try details(of: pid) {
+                // The number may have become another process's between the look and the hold, so its parent is asked for
+                // once more. Adopted meanwhile: the root is it.
+                guard details.parent == parent || details.parent == root else { return nil }
+                guard !details.isZombie, !process.hasEnded else {
+                    known[pid] = .ended
+                    return nil
+                }
+            } else {
+                // Another user's, where /proc hides those (hidepid). The list of its parent's children has it all the same.
+                guard ProcessTree.isRunningChild(pid) || self.children(of: parent).contains(pid), !process.hasEnded
+                else { return nil }
+            }
+            known[pid] = try isApart(pid) ? .apart : .visited
+        } catch {
+            // Nobody is visited who may have to be left out.
+            failure = error
         }
-        // The number may have become another process's between the look and the hold, so its parent is asked for once
-        // more. Adopted meanwhile: the root is it.
-        guard details.parent == parent || details.parent == root else { return nil }
-        guard !details.isZombie, !process.hasEnded else {
-            known[pid] = .ended
-            return nil
+        return known[pid] == .visited ? process : nil
+    }
+
+    /// Nil if the process is gone, or hidden.
+    private func details(of pid: Int32) throws(UVError) -> ProcessDetails? {
+        if let details = ProcessDetails(of: pid) { return details }
+        do throws(UVError) { _ = try Files.read("/proc/\(pid)/stat", limit: 1) } catch {
+            if error.isShortage { throw error }
         }
-        guard !isApart(pid) else {
-            known[pid] = .apart
-            return nil
-        }
-        known[pid] = .visited
-        return process
+        return nil
     }
 
     private mutating func children(of pid: Int32) -> [Int32] {
@@ -92,7 +104,7 @@ struct ProcessWalk {
             return try ProcessTree.children(of: pid)
         } catch {
             // Gone, or another user's, unless it is for want of descriptors or memory.
-            if [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .outOfMemory].contains(error) { failure = error }
+            if error.isShortage { failure = error }
             return []
         }
     }

@@ -101,6 +101,11 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     }
 }
 
+extension UVError {
+    /// True if descriptors or memory have run out, here or in the system: it may be another answer later.
+    var isShortage: Bool { [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .outOfMemory].contains(self) }
+}
+
 extension UVError: CustomStringConvertible {
     /// The symbol, for instance `ENOENT`. Mirrors `uv_err_name_r`, which unlike `uv_err_name` never leaks.
     public var name: String {
