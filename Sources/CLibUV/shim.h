@@ -89,6 +89,13 @@ static inline void uvkeeper_give_back_large_memory(void) {
 #endif
 }
 
+/// Gives freed memory back to the system, as far as whole pages of it are free.
+static inline void uvkeeper_give_back_free_memory(void) {
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
+}
+
 /// `open` is variadic.
 static inline int uvkeeper_open_null(void) {
     return open("/dev/null", O_RDWR);

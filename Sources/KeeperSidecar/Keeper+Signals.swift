@@ -89,6 +89,8 @@ extension Keeper {
                 throw error
             }
             session.forwarder.listener = socket.listener
+            // Whoever has connected to the old one comes along.
+            do throws(UVError) { try session.socket.listener.acceptAll() } catch { session.forwarder.refused(error) }
             session.socket.remove(log: launch.log)
             session.socket = socket
             state = .running(session)

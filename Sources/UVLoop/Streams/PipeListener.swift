@@ -103,7 +103,8 @@ public final class PipeListener: Handle {
         guard isUsable("PipeListener.listen: the listener is closed") else { throw .canceled }
         try checkErrno(CLibUV.listen(descriptor, CInt(clamping: backlog)))
         self.onClient = onClient
-        try resume()
+        isPaused = false
+        try watch()
     }
 
     /// Stops accepting; clients wait in the backlog, and once that is full their connects fail with
@@ -117,12 +118,20 @@ public final class PipeListener: Handle {
         _ = uv_poll_stop(raw.poll)
     }
 
-    /// Accepts again after ``pause()``.
+    /// Accepts again after ``pause()``. If there is no watch left for it, that is told and tried again as after any other error
+    /// of accepting.
+    ///
+    /// - Throws: ``UVError/canceled`` when the loop has closed it.
     public func resume() throws(UVError) {
         guard isUsable("PipeListener.resume: the listener is closed") else { throw .canceled }
         require(onClient != nil, "PipeListener.resume: listen comes first")
         isPaused = false
-        try watch()
+        do throws(UVError) { try watch() } catch {
+            // Nothing is called within this call.
+            loop.onNextTick { [self] in
+                if !isPaused, !isClosing { suspend(after: error) }
+            }
+        }
     }
 
     private func watch() throws(UVError) {
@@ -139,6 +148,25 @@ public final class PipeListener: Handle {
             // Always returns 0.
             _ = uv_poll_stop(raw.poll)
             throw error
+        }
+    }
+
+    /// Accepts all clients that wait now, also while accepting is paused: before a close, which would reset them.
+    ///
+    /// - Throws: what keeps the rest from being accepted: ``UVError/tooManyOpenFiles`` and its like.
+    public func acceptAll() throws(UVError) {
+        guard isUsable("PipeListener.acceptAll: the listener is closed") else { throw .canceled }
+        require(onClient != nil, "PipeListener.acceptAll: listen comes first")
+        while !isClosing {
+            let client = uvkeeper_accept(descriptor)
+            guard client >= 0 else {
+                switch uvkeeper_errno() {
+                case EAGAIN: return
+                case EINTR, ECONNABORTED, EPROTO: continue
+                case let number: throw UVError(errno: number)
+                }
+            }
+            if let error = onClient?(self, .success(client)) { throw error }
         }
     }
 

@@ -137,19 +137,25 @@ extension PipeStream {
         return 0
     }
 
+    private static let flushInterval = Duration.milliseconds(50)
+
     /// Hands libuv what has queued up, as one write, if it is not writing already; then the shutdown. Nothing before the
     /// connect has succeeded (H18, H19).
     func flush() {
         guard sending.isOpen, sending.error == nil, sending.inFlight.isEmpty, !isClosing else { return }
         guard !sending.waiting.isEmpty else { return shutdownNow() }
+        // An active stream has its watch.
+        if !isActive, let descriptor {
+            do throws(UVError) { try Watches.reserve(descriptor, on: loop.raw) } catch {
+                return error == .noSpace || error.isShortage ? flushLater() : failFlush(error)
+            }
+        }
         sending.startWriting()
         let request = sending.request ?? .allocate(capacity: 1)
         sending.request = request
         request.pointee.data = Unmanaged.passUnretained(self).toOpaque()
         var buffer = uv_buf_t(UnsafeRawBufferPointer(sending.inFlight.bytes))
         do throws(UVError) {
-            // An active stream has its watch.
-            if !isActive, let descriptor { try Watches.reserve(descriptor, on: loop.raw) }
             try check(
                 loop.withoutBrokenPipe {
                     uv_write(request, raw.stream, &buffer, 1) { request, status in
@@ -159,9 +165,25 @@ extension PipeStream {
                 })
         } catch {
             // libuv has not taken the request, and no callback comes.
-            fail(error)
-            scheduleDelivery()
-            loop.onNextTick { self.finishShutdown(error) }
+            failFlush(error)
+        }
+    }
+
+    private func failFlush(_ error: UVError) {
+        fail(error)
+        scheduleDelivery()
+        loop.onNextTick { self.finishShutdown(error) }
+    }
+
+    /// Watches or memory have run out, of the user or the system: what is queued waits until there are some again.
+    private func flushLater() {
+        do throws(UVError) {
+            let timer: TimerHandle = if let flushTimer { flushTimer } else { try TimerHandle(on: loop) }
+            flushTimer = timer
+            if isReferenced { timer.ref() } else { timer.unref() }
+            timer.start(after: PipeStream.flushInterval) { [weak self] _ in self?.flush() }
+        } catch {
+            trap("uv_timer_init does not fail: \(error)")
         }
     }
 

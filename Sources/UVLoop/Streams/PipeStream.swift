@@ -35,6 +35,8 @@ public final class PipeStream: Handle {
     /// Touched many times per write, on one thread, and never across a call to anybody else's code: a check at run time each
     /// time would cost a connection for one line a seventh of its instructions.
     @exclusivity(unchecked) var sending: Sending
+    /// Runs while no watch is left for what is queued.
+    var flushTimer: TimerHandle?
 
     /// The state of the writing side.
     struct Sending: ~Copyable {
@@ -165,6 +167,8 @@ public final class PipeStream: Handle {
     override func willClose() {
         onBytes = nil
         onDrain = nil
+        flushTimer?.close()
+        flushTimer = nil
         // Sampled now: libuv forgets how much of the write under way was taken when it cancels it.
         guard !sending.inFlight.isEmpty else { return }
         sending.finished += UInt64(sending.inFlight.count - uv_stream_get_write_queue_size(raw.stream))

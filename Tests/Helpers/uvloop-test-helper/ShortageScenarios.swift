@@ -30,6 +30,12 @@ func withoutWatches() throws {
     let directory = makeDirectory()
     let loop = try Loop()
     let listener = try PipeListener(bindingTo: directory + "/s", on: loop)
+    let paused = try PipeListener(bindingTo: directory + "/p", on: loop)
+    var failures: [UVError] = []
+    try paused.listen { _, client in
+        if case .failure(let error) = client { failures.append(error) }
+    }
+    paused.pause()
     let (one, other) = socketPair()
     let stream = try PipeStream(takingOwnershipOf: one, on: loop)
     let poll = try PollHandle(descriptor: other, on: loop)
@@ -58,16 +64,22 @@ func withoutWatches() throws {
     expectNoSpace { try listener.listen { _, _ in } }
     expectNoSpace { try poll.start(.readable) { _, _, _ in } }
     expectNoSpace { _ = try ChildProcess(.init(executable: "true"), on: loop) { _, _ in } }
-    // More than the kernel takes at once.
+    // A listener that accepts again tries again by itself.
+    try paused.resume()
+    require(failures.isEmpty, "told within the call")
+    loop.run(.noWait)
+    require(failures == [.noSpace], "\(failures)")
+    // More than the kernel takes at once: what is left waits for a watch.
     var errors: [UVError?] = []
     stream.write([UInt8](repeating: 0, count: 4 << 20)) { errors.append($0) }
     stream.shutdown { errors.append($0) }
     loop.run(.noWait)
     loop.run(.noWait)
-    require(errors == [.noSpace, .noSpace], "\(errors)")
+    require(errors.isEmpty && stream.queuedByteCount > 0, "\(errors)")
     try end(loop)
+    require(errors == [.canceled, .canceled], "\(errors)")
     close(other)
-    try Files.unlink(directory + "/s")
+    for name in ["/s", "/p"] { try Files.unlink(directory + name) }
     try Files.removeDirectory(directory)
 }
 
