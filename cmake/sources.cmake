@@ -139,6 +139,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/KeeperSidecar.swift
     Sources/KeeperSidecar/Ladder.swift
     Sources/KeeperSidecar/LineClient.swift
+    Sources/KeeperSidecar/LineForwarder+Clients.swift
     Sources/KeeperSidecar/LineForwarder+Ending.swift
     Sources/KeeperSidecar/LineForwarder+Reading.swift
     Sources/KeeperSidecar/LineForwarder+Room.swift

@@ -51,8 +51,7 @@ extension Keeper {
         if isEarly {
             launch.log.write("pi ended within its crash window\(hint(exit))")
         }
-        // To look for processes takes descriptors, which clients may have.
-        spareDescriptors = []
+        freeDescriptors(session)
         session.socket.remove(log: launch.log)
         let rest = Ladder.rest(session.child)
         if let rest { launch.log.write("pi left \(rest)") }
@@ -77,7 +76,7 @@ extension Keeper {
     /// Takes the session down in order: no new clients, then its processes, step by step.
     func end(_ session: Session, _ ending: Ending, _ times: StopLadder) {
         timer.stop()
-        spareDescriptors = []
+        freeDescriptors(session)
         session.socket.remove(log: launch.log)
         let ladder = Ladder(times, forwarder: session.forwarder, child: session.child, timer: timer, log: launch.log)
         state = .stopping(session, ladder, ending)
@@ -91,6 +90,13 @@ extension Keeper {
         }
         // All may have ended already.
         loop.onNextTick { ladder.processEnded() }
+    }
+
+    /// To look for processes takes descriptors, which clients may have.
+    private func freeDescriptors(_ session: Session) {
+        let missing = SpareDescriptor.count - spareDescriptors.count
+        spareDescriptors = []
+        if missing > 0 { session.forwarder.letGoConfirmed(atMost: missing) }
     }
 
     private func complete(_ session: Session, _ ending: Ending) {

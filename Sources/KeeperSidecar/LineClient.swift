@@ -58,6 +58,7 @@ final class LineClient {
     func watchPeer(_ onGone: @escaping (LineClient) -> Void) throws(UVError) { try watch(.prioritized, onGone) }
 
     private func watch(_ events: PollHandle.Events, _ onReady: @escaping (LineClient) -> Void) throws(UVError) {
+        isWatched = false
         if poll == nil { poll = try PollHandle(descriptor: descriptor, on: loop) }
         try poll?.start(events) { [unowned self] _, events, error in
             // An error ends the watch; the next read tells which one it is.

@@ -12,25 +12,39 @@ extension LineForwarder {
         client.unwatch()
     }
 
-    /// Closes the connection of a lost line if that is no clean close for its peer.
+    /// Throws away the unfinished line of a client.
+    func loseLine(of client: LineClient) {
+        drops.note("the \(client.framer.pendingByteCount) bytes of an unfinished line are lost; it is not confirmed")
+        pendingByteCount -= client.framer.pendingByteCount
+        client.framer = LineFramer(maximumLineLength: maximumLineLength)
+        lose(client)
+        letGo(client)
+    }
+
+    /// Closes the connection of a lost line as soon as that is no clean close for its peer: with anything unread it is a reset.
     func letGo(_ client: LineClient) {
-        // With anything unread it is a reset.
-        if case .bytes = Descriptors.receive(from: client.descriptor, into: slice(1), peeking: true) {
-            return drop(client)
+        switch Descriptors.receive(from: client.descriptor, into: slice(1), peeking: true) {
+        case .bytes, .failed: drop(client)
+        case .end: hold(client)
+        case .wouldBlock:
+            client.state = .held
+            watchHeld { () throws(UVError) in try client.watch { [unowned self] client in letGo(client) } }
         }
-        hold(client)
     }
 
     /// Keeps a connection that must not be closed cleanly, until its peer is gone and cannot be misled.
     func hold(_ client: LineClient) {
         client.state = .held
-        do throws(UVError) {
+        watchHeld { () throws(UVError) in
             try client.watchPeer { [unowned self] client in
                 if Descriptors.hangUp(of: client.descriptor) == .everything { drop(client) }
             }
-        } catch {
+        }
+    }
+
+    private func watchHeld(_ watch: () throws(UVError) -> Void) {
+        do throws(UVError) { try watch() } catch {
             // It stays until the end of the session.
-            client.unwatch()
             refused(error)
         }
     }
@@ -90,6 +104,14 @@ extension LineForwarder {
         for client in clients.values { client.unwatch() }
     }
 
+    /// At the end of the session closes some connections before the others, those whose every line the child's pipe has taken.
+    func letGoConfirmed(atMost count: Int) {
+        let confirmed = clients.values.filter {
+            $0.end <= taken && $0.framer.pendingByteCount == 0 && $0.state != .held
+        }
+        for client in confirmed.prefix(count) { drop(client) }
+    }
+
     /// At the end of the session, while the keeper still holds its lock: closes the connections whose every line the child's
     /// pipe has taken, which confirms them.
     ///
@@ -103,8 +125,7 @@ extension LineForwarder {
             // Unread bytes make a reset of the close.
             case .bytes, .failed: break
             case .end where !isTaken: isComplete = false
-            // A client in the middle of a line has not finished, and cannot take a close for a confirmation.
-            case .wouldBlock where client.framer.pendingByteCount > 0: break
+            // Also one in the middle of a line: it may say afterwards that this was its last.
             case .wouldBlock where !isTaken: isComplete = false
             case .end, .wouldBlock:
                 drop(client)

@@ -23,6 +23,8 @@ extension LineForwarder {
                 // Much waits of a client that has finished, or may have, unwatched: it may have given up waiting for room.
                 if count == length, client.isAtEnd || !client.isWatched, client.readAfterGivingUp == nil {
                     client.lookAtPeer()
+                    // This much was read before the look.
+                    if !client.isWatched, client.readAfterGivingUp != nil { client.readAfterGivingUp = -count }
                 }
                 left -= count
                 client.share += count
@@ -77,6 +79,7 @@ extension LineForwarder {
         let bytes = UnsafeRawBufferPointer(slice(count)).bytes
         let isAccepted = client.framer.append(bytes) { lines in take(lines, from: client) }
         pendingByteCount += client.framer.pendingByteCount - before
+        pendingChanged()
         if !isAccepted {
             drops.note("there is no memory for a line; its connection is not confirmed")
             lose(client)
@@ -135,10 +138,8 @@ extension LineForwarder {
                 // The connection has been read to its end, so this is a line, and a clean close would confirm it.
                 ended(largest)
             } else {
-                drops.note(
-                    "unfinished lines of all connections take \(pendingByteCount) bytes; the one with "
-                        + "\(largest.framer.pendingByteCount) is closed")
-                drop(largest)
+                drops.note("unfinished lines of all connections take \(pendingByteCount) bytes; the longest goes")
+                loseLine(of: largest)
             }
             if client.state != .reading { return false }
         }

@@ -75,11 +75,25 @@ extension LineForwarder {
 
     /// An idle keeper keeps no memory for lines; between lines that follow each other it does.
     func releaseLater() {
-        guard queue.isEmpty, queue.hasSpare, !timers.rest.isActive else { return }
+        let hasUnfinished = hadUnfinished && pendingByteCount < LineForwarder.smallMemory
+        guard queue.isEmpty, queue.hasSpare || hasUnfinished, !timers.rest.isActive else { return }
         hasQueued = false
         timers.rest.start(after: LineForwarder.rest) { [weak self] _ in
             guard let self, queue.isEmpty else { return }
-            if hasQueued { releaseLater() } else { queue.releaseSpare() }
+            if hasQueued { return releaseLater() }
+            queue.releaseSpare()
+            guard hadUnfinished, pendingByteCount < LineForwarder.smallMemory else { return }
+            hadUnfinished = false
+            CurrentProcess.giveBackFreeMemory()
+        }
+    }
+
+    /// Notes that unfinished lines take more memory, or less, than before.
+    func pendingChanged() {
+        if pendingByteCount >= LineForwarder.smallMemory {
+            hadUnfinished = true
+        } else if hadUnfinished {
+            releaseLater()
         }
     }
 }

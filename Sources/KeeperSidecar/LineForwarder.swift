@@ -33,6 +33,8 @@ final class LineForwarder {
     static let blocksInRow = 16
     /// When no line has waited for so long, the memory for such lines is given back.
     static let rest = Duration.seconds(1)
+    /// Less memory than this is not given back.
+    static let smallMemory = 1 << 20
     /// A child that needs longer for what waits is slow: clients are not held to their shares any more.
     static let shareTime = Duration.milliseconds(50)
 
@@ -82,16 +84,20 @@ final class LineForwarder {
     /// The number of the earliest of them that waits for room, and not for its share; later ones are not read before it.
     var earliestWaiting = UInt64.max
     /// Those to be read in the next turn.
-    private var ready: [LineClient] = []
-    private var spare: [LineClient] = []
-    private var isTurnScheduled = false
-    private var lastNumber: UInt64 = 0
+    var ready: [LineClient] = []
+    var spare: [LineClient] = []
+    /// Those that were accepted since the loop's last look, and not watched.
+    var fresh: [LineClient] = []
+    var isTurnScheduled = false
+    var lastNumber: UInt64 = 0
     var queue = LineQueue()
     let timers: Timers
     /// False while the child is slow.
     var hasShares = true
     /// True if a line waited since the timer was started.
     var hasQueued = false
+    /// True if unfinished lines took so much memory that freeing them is worth a look for what the C library keeps.
+    var hadUnfinished = false
     /// Bytes of the lines read so far.
     private(set) var enqueued: UInt64 = 0
     /// Bytes of these that the child's stream was given.
@@ -101,7 +107,7 @@ final class LineForwarder {
     /// Bytes of unfinished lines of all clients.
     var pendingByteCount = 0
     var input = Input.open
-    private var isPaused = false
+    var isPaused = false
     /// Called once when nobody reads the child's stdin any more.
     var onStdinClosed: ((UVError) -> Void)?
 
@@ -125,72 +131,6 @@ final class LineForwarder {
     private static func bound(_ line: Int, _ times: Int, _ allowance: Int) -> Int {
         let (several, isHuge) = line.multipliedReportingOverflow(by: times)
         return isHuge ? .max : max(several, allowance)
-    }
-
-    // MARK: Clients
-
-    /// Takes over the descriptor of a connection.
-    func add(_ descriptor: Int32) {
-        switch input {
-        case .open, .broken: break
-        case .ending, .stopped: return Descriptors.closeOwned(descriptor)
-        }
-        lastNumber += 1
-        let client = LineClient(descriptor, number: lastNumber, maximumLineLength: maximumLineLength, on: loop)
-        clients[client.number] = client
-        schedule(client)
-        renewShares()
-        limitClients()
-    }
-
-    /// Notes that a connection could not be accepted; it waits in the backlog.
-    func refused(_ error: UVError) { refusals.note("\(error)") }
-
-    func watch(_ client: LineClient) {
-        do throws(UVError) {
-            try client.watch { [unowned self] client in schedule(client) }
-        } catch {
-            refused(error)
-            // Its lines that wait are confirmed when the child's pipe has taken them; what comes after them is not read.
-            if client.end <= taken { drop(client) } else { client.state = .finished }
-        }
-    }
-
-    func schedule(_ client: LineClient) {
-        guard !client.isReady else { return }
-        client.isReady = true
-        ready.append(client)
-        guard !isTurnScheduled else { return }
-        isTurnScheduled = true
-        loop.onNextTick { [weak self] in self?.turn() }
-    }
-
-    private func turn() {
-        isTurnScheduled = false
-        // Nothing tells of it but a write or a look, and a look leaves the lines where they are.
-        if case .open = input, child.isBroken { breakDown(.brokenPipe) }
-        swap(&ready, &spare)
-        if spare.count > 1 { spare.sort { $0.number < $1.number } }
-        for client in spare {
-            client.isReady = false
-            read(client)
-        }
-        spare.removeAll(keepingCapacity: spare.capacity <= LineForwarder.maximumClients)
-    }
-
-    func forget(_ client: LineClient) {
-        pendingByteCount -= client.framer.pendingByteCount
-        clients[client.number] = nil
-        limitClients()
-    }
-
-    /// Those that have finished count too: they hold a descriptor until the child has taken their lines.
-    private func limitClients() {
-        let isFull = clients.count >= LineForwarder.maximumClients
-        guard isFull != isPaused, !listener.isClosing else { return }
-        isPaused = isFull
-        guard !isFull else { return listener.pause() }
-        do throws(UVError) { try listener.resume() } catch { refused(error) }
     }
 
     // MARK: Lines
@@ -257,7 +197,7 @@ final class LineForwarder {
     // MARK: The end
 
     /// Nobody reads the child's stdin any more.
-    private func breakDown(_ error: UVError) {
+    func breakDown(_ error: UVError) {
         switch input {
         case .broken, .stopped: return
         case .open, .ending: break

@@ -3,8 +3,8 @@ internal import UVLoop
 /// A descriptor that is open for nothing but to be free later, when every other one may belong to a client.
 final class SpareDescriptor {
     /// To hold one process, and to read a file about another while a directory is open.
-    private static let count = 3
-    /// With a lower limit every descriptor is a client's.
+    static let count = 3
+    /// With a lower limit every descriptor is a client's, until the end of the session.
     private static let lowestLimit: UInt64 = 32
 
     private let descriptor: Int32

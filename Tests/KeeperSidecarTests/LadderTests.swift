@@ -222,6 +222,31 @@ import UVLoop
     }
 
     @Test(
+        "A keeper started from within lives on, also when clients have every descriptor to look by",
+        arguments: [22, 24, 40])
+    func sparesKeepersWithin(limit: Int) throws {
+        try withKeeperHome { home in
+            let inner =
+                "PI_KEEPER_PI_CMD='[\"cat\"]' PI_KEEPER_PI_ARGS='[]' \(BuiltProducts.sidecar) inner </dev/null >/dev/null 2>&1 & exec cat"
+            let keeper = try home.startReady(child: inner, shell: "ulimit -n \(limit); " + #"exec "$@""#)
+            let file = "\(home.directory)/inner.rpc.sock.pid"
+            let pid = { (try? Files.read(file, limit: 32)).flatMap { Int32(String(decoding: $0, as: UTF8.self)) } }
+            try home.until("the inner one is ready") { pid() != nil && home.names.contains("inner.rpc.sock") }
+            let clients = try (0..<limit).map { _ in try KeeperClient(to: keeper.socket, on: home.loop) }
+            try home.until("no descriptor is left") { keeper.log.contains("cannot accept clients for now: EMFILE") }
+            let within = try #require(pid())
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(Processes.liveness(of: within) == .alive)
+            try Processes.send(.terminate, to: within)
+            try home.until("it ends in order") {
+                !home.names.contains { $0.hasPrefix("inner") && !$0.hasSuffix("log") }
+            }
+            for client in clients { client.close() }
+        }
+    }
+
+    @Test(
         "A keeper that may open nothing more ends its child, and in order",
         arguments: ["cat", "kill -STOP $$; exec cat"])
     func endsWithoutDescriptors(child: String) throws {

@@ -1,0 +1,101 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// Who is a client, and whose turn it is to be read.
+extension LineForwarder {
+    /// Takes over the descriptor of a connection.
+    func add(_ descriptor: Int32) {
+        switch input {
+        case .open, .broken: break
+        case .ending, .stopped: return Descriptors.closeOwned(descriptor)
+        }
+        lastNumber += 1
+        let client = LineClient(descriptor, number: lastNumber, maximumLineLength: maximumLineLength, on: loop)
+        clients[client.number] = client
+        if case .wouldBlock = Descriptors.receive(from: descriptor, into: slice(1), peeking: true) {
+            watch(client)
+        } else {
+            scheduleFresh(client)
+        }
+        renewShares()
+        limitClients()
+    }
+
+    /// A client that had sent something, perhaps everything, when it was accepted is read after one more look of the loop, which
+    /// does not wait: only that tells of all that others have sent before.
+    private func scheduleFresh(_ client: LineClient) {
+        fresh.append(client)
+        guard fresh.count == 1 else { return }
+        // The first tick ends the present round of the loop, the second comes after another look.
+        loop.onNextTick { [weak self, loop] in
+            loop.onNextTick { self?.takeFresh() }
+        }
+    }
+
+    private func takeFresh() {
+        for client in fresh { prepare(client) }
+        fresh.removeAll()
+        turn()
+    }
+
+    /// Notes that a connection could not be accepted; it waits in the backlog.
+    func refused(_ error: UVError) { refusals.note("\(error)") }
+
+    func watch(_ client: LineClient) {
+        do throws(UVError) {
+            try client.watch { [unowned self] client in schedule(client) }
+        } catch {
+            refused(error)
+            // Its lines that wait are confirmed when the child's pipe has taken them; what comes after them is not read.
+            if client.framer.pendingByteCount > 0 {
+                loseLine(of: client)
+            } else if client.end <= taken {
+                drop(client)
+            } else {
+                client.state = .finished
+            }
+        }
+    }
+
+    func schedule(_ client: LineClient) {
+        prepare(client)
+        guard !isTurnScheduled else { return }
+        isTurnScheduled = true
+        loop.onNextTick { [weak self] in self?.turn() }
+    }
+
+    private func prepare(_ client: LineClient) {
+        guard !client.isReady else { return }
+        client.isReady = true
+        ready.append(client)
+    }
+
+    private func turn() {
+        isTurnScheduled = false
+        // Nothing tells of it but a write or a look, and a look leaves the lines where they are.
+        if case .open = input, child.isBroken { breakDown(.brokenPipe) }
+        swap(&ready, &spare)
+        if spare.count > 1 { spare.sort { $0.number < $1.number } }
+        for client in spare {
+            client.isReady = false
+            read(client)
+        }
+        spare.removeAll(keepingCapacity: spare.capacity <= LineForwarder.maximumClients)
+    }
+
+    func forget(_ client: LineClient) {
+        pendingByteCount -= client.framer.pendingByteCount
+        pendingChanged()
+        clients[client.number] = nil
+        limitClients()
+    }
+
+    /// Those that have finished count too: they hold a descriptor until the child has taken their lines.
+    private func limitClients() {
+        let isFull = clients.count >= LineForwarder.maximumClients
+        guard isFull != isPaused, !listener.isClosing else { return }
+        isPaused = isFull
+        guard !isFull else { return listener.pause() }
+        do throws(UVError) { try listener.resume() } catch { refused(error) }
+    }
+}
