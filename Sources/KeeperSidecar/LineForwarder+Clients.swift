@@ -26,15 +26,17 @@ extension LineForwarder {
     private func scheduleFresh(_ client: LineClient) {
         fresh.append(client)
         guard fresh.count == 1 else { return }
-        // The first tick ends the present round of the loop, the second comes after another look.
+        // The first tick ends the present round of the loop, the second comes after another look, in which more may come.
         loop.onNextTick { [weak self, loop] in
-            loop.onNextTick { self?.takeFresh() }
+            guard let self else { return }
+            let batch = fresh
+            fresh = []
+            loop.onNextTick { [weak self] in self?.take(batch) }
         }
     }
 
-    private func takeFresh() {
-        for client in fresh { prepare(client) }
-        fresh.removeAll()
+    private func take(_ batch: [LineClient]) {
+        for client in batch { prepare(client) }
         turn()
     }
 

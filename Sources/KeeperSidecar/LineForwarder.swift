@@ -86,7 +86,7 @@ final class LineForwarder {
     /// Those to be read in the next turn.
     var ready: [LineClient] = []
     var spare: [LineClient] = []
-    /// Those that were accepted since the loop's last look, and not watched.
+    /// Those that were accepted in this round of the loop, and are not watched.
     var fresh: [LineClient] = []
     var isTurnScheduled = false
     var lastNumber: UInt64 = 0
