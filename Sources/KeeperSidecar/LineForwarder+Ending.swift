@@ -106,10 +106,12 @@ extension LineForwarder {
 
     /// At the end of the session closes some connections before the others, those whose every line the child's pipe has taken.
     func letGoConfirmed(atMost count: Int) {
-        let confirmed = clients.values.filter {
-            $0.end <= taken && $0.framer.pendingByteCount == 0 && $0.state != .held
-        }
-        for client in confirmed.prefix(count) { drop(client) }
+        for client in clients.values.filter(isTaken).prefix(count) { drop(client) }
+    }
+
+    /// True if the child's pipe has taken all that was read of a client, and nothing of it was lost.
+    private func isTaken(_ client: LineClient) -> Bool {
+        client.end <= taken && client.framer.pendingByteCount == 0 && client.state != .held
     }
 
     /// At the end of the session, while the keeper still holds its lock: closes the connections whose every line the child's
@@ -120,7 +122,7 @@ extension LineForwarder {
     func confirmTaken() -> Bool {
         var isComplete = true
         for client in clients.values {
-            let isTaken = client.end <= taken && client.framer.pendingByteCount == 0 && client.state != .held
+            let isTaken = isTaken(client)
             switch Descriptors.receive(from: client.descriptor, into: buffer, peeking: true) {
             // Unread bytes make a reset of the close.
             case .bytes, .failed: break
