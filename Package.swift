@@ -19,7 +19,7 @@ let package = Package(
         .library(name: "UVLoop", targets: ["UVLoop"]),
         .library(name: "UVKeeper", targets: ["UVKeeper", "KeeperSidecar"]),
         .executable(name: "uvkeeper-sidecar", targets: ["uvkeeper-sidecar"]),
-        .executable(name: "uvkeeper", targets: ["uvkeeper"]),
+        .executable(name: "uvkeeper", targets: ["uvkeeper-cli"]),
         .executable(name: "uvkeeper-stress", targets: ["uvkeeper-stress"]),
     ],
     dependencies: [
@@ -45,7 +45,7 @@ let package = Package(
         .target(name: "KeeperSidecar", dependencies: ["UVLoop", "KeeperProtocol"], swiftSettings: settings),
         .executableTarget(name: "uvkeeper-sidecar", dependencies: ["KeeperSidecar"], swiftSettings: settings),
         .executableTarget(
-            name: "uvkeeper",
+            name: "uvkeeper-cli",
             dependencies: [
                 "UVKeeper", "KeeperProtocol", "KeeperSidecar",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -61,17 +61,23 @@ let package = Package(
             ],
             swiftSettings: settings,
         ),
-        .target(name: "TestSupport", dependencies: ["UVLoop"], path: "Tests/TestSupport", swiftSettings: settings),
+        .target(name: "Libc", path: "Tests/Libc", swiftSettings: settings),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Libc", "UVLoop"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings,
+        ),
         // What must run in a process of its own: limits, signals, descriptors, children.
         .executableTarget(
             name: "uvloop-test-helper",
-            dependencies: ["UVLoop"],
+            dependencies: ["Libc", "UVLoop"],
             path: "Tests/Helpers/uvloop-test-helper",
             swiftSettings: settings,
         ),
         .testTarget(
             name: "UVLoopTests",
-            dependencies: ["UVLoop", "TestSupport", "uvloop-test-helper"],
+            dependencies: ["UVLoop", "Libc", "TestSupport", "uvloop-test-helper"],
             swiftSettings: settings,
         ),
         .testTarget(
@@ -81,14 +87,14 @@ let package = Package(
         ),
         .executableTarget(
             name: "keeper-host",
-            dependencies: ["UVKeeper", "KeeperSidecar"],
+            dependencies: ["Libc", "UVKeeper", "KeeperSidecar"],
             path: "Tests/Helpers/keeper-host",
             swiftSettings: settings,
         ),
         .testTarget(
             name: "UVKeeperTests",
             dependencies: [
-                "UVKeeper", "TestSupport", "uvkeeper-sidecar", "keeper-host",
+                "UVKeeper", "Libc", "TestSupport", "uvkeeper-sidecar", "keeper-host",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings,
@@ -100,7 +106,7 @@ let package = Package(
         ),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["UVKeeper", "TestSupport", "uvkeeper-sidecar", "uvkeeper"],
+            dependencies: ["UVKeeper", "TestSupport", "uvkeeper-sidecar", "uvkeeper-cli"],
             swiftSettings: settings,
         ),
         .testTarget(

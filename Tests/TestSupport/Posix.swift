@@ -1,12 +1,5 @@
+import Libc
 import UVLoop
-
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Glibc)
-import Glibc
-#endif
 
 /// System calls that only tests need.
 public enum Posix {

@@ -1,14 +1,9 @@
+import Libc
 import Synchronization
 import TestSupport
 import Testing
 
 @testable import UVKeeper
-
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
 
 /// Whatever closes first, in whatever order, in callbacks and between them: every completion comes exactly once.
 ///

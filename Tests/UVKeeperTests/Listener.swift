@@ -1,11 +1,6 @@
+import Libc
 import Testing
 import UVKeeper
-
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
 
 /// A stand-in for a keeper's socket, in this process, whose behaviour a test decides.
 final class Listener {

@@ -1,13 +1,8 @@
+import Libc
 import TestSupport
 import Testing
 
 @testable import UVKeeper
-
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
 
 /// A manager on a loop of its own, in a directory of its own, with whatever keepers and processes a test starts.
 ///

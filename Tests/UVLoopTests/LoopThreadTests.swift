@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 import Synchronization
 import TestSupport
 import Testing

@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 
 /// The ends of a pipe to read from and to write to, close-on-exec, the caller's to close.
 func pipePair() -> (Int32, Int32) {

@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 
 /// Two connected sockets, close-on-exec, the caller's to close.
 func socketPair() -> (Int32, Int32) {

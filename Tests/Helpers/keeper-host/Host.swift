@@ -1,10 +1,5 @@
+import Libc
 import UVKeeper
-
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
 
 /// What the helper can play.
 enum Host {

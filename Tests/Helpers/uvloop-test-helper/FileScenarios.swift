@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 import UVLoop
 
 /// Modes of what is made do not depend on the umask, which is left as it is.

@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 import UVLoop
 
 private func listeningSocket(_ path: String) -> Int32 {

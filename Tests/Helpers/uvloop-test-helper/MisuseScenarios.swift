@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 import UVLoop
 
 /// Does what must end the process, with a sentence.

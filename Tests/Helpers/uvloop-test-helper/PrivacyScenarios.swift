@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 import UVLoop
 
 /// Enters a directory after its path has come to lead elsewhere.

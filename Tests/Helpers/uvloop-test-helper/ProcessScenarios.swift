@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 import UVLoop
 
 /// A child that starts another process and ends as soon as it is told to, which is then this process's.

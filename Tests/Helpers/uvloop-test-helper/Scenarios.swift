@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 import UVLoop
 
 /// What the tests name as the first argument.

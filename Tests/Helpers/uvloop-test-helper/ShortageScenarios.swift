@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 import UVLoop
 
 /// The first loop of a process with so many descriptors left: it is made, or an error; and nothing leaks.

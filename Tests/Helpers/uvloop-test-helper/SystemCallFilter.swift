@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 
 /// Makes the kernel refuse a system call from now on, in this process: how a sandbox does it.
 enum SystemCallFilter {

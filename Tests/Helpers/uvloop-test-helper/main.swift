@@ -1,4 +1,4 @@
-import Glibc
+import Libc
 
 // Scenarios that change what a whole process shares: limits, signals, descriptors, children. Each runs alone in a process
 // of its own; exit status 0 means that everything it required held.
