@@ -11,11 +11,10 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Files/OpenFile.swift
     Sources/UVLoop/Files/PathObstacle.swift
     Sources/UVLoop/Files/PrivateDirectory.swift
-    Sources/UVLoop/Handles/CheckHandle.swift
+    Sources/UVLoop/Handles/Backoff.swift
     Sources/UVLoop/Handles/Handle.swift
-    Sources/UVLoop/Handles/IdleHandle.swift
+    Sources/UVLoop/Handles/LoopWatcher.swift
     Sources/UVLoop/Handles/PollHandle.swift
-    Sources/UVLoop/Handles/PrepareHandle.swift
     Sources/UVLoop/Handles/SignalHandle.swift
     Sources/UVLoop/Handles/SignalQueue.swift
     Sources/UVLoop/Handles/TimerHandle.swift

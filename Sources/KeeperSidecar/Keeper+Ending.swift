@@ -135,7 +135,6 @@ extension Keeper {
         }
         state = .ended(ending.status)
         timer.close()
-        forwarderTimers.close()
         rotation?.close()
         for signal in signals { signal.close() }
     }

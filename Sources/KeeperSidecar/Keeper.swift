@@ -42,7 +42,6 @@ final class Keeper {
     let loop: Loop
     /// Until the session is claimed, between two attempts; then for the crash window; then for the steps of its end.
     let timer: TimerHandle
-    let forwarderTimers: LineForwarder.Timers
     var rotation: TimerHandle?
     var signals: [Handle] = []
     /// Kept back from clients, and closed when the session ends: its processes are found and held by descriptors.
@@ -85,8 +84,7 @@ final class Keeper {
     private init(_ launch: KeeperLaunch, on loop: Loop) throws(UVError) {
         self.launch = launch
         self.loop = loop
-        timer = try TimerHandle(on: loop)
-        forwarderTimers = try LineForwarder.Timers(on: loop)
+        timer = TimerHandle(on: loop)
         try watchSignals()
         adoptOrphans()
     }
@@ -136,8 +134,8 @@ final class Keeper {
         let child = try startChild()
         guard let stdin = child.streams[0] else { preconditionFailure("the child was given a pipe") }
         let forwarder = LineForwarder(
-            child: stdin, listener: socket.listener, timers: forwarderTimers,
-            maximumLineLength: launch.settings.maximumLineLength, log: launch.log)
+            child: stdin, listener: socket.listener, maximumLineLength: launch.settings.maximumLineLength,
+            log: launch.log)
         forwarder.onStdinClosed = { [unowned self] error in stdinClosed(error) }
         // Before the socket: whoever can connect can also see who reads.
         let childPIDFile = writeChildPID(child.pid)
@@ -223,13 +221,9 @@ final class Keeper {
         }
         // Without capture only this process writes to the log, and checks as it writes; idle, it does nothing at all.
         guard launch.settings.capturesOutput else { return }
-        do throws(UVError) {
-            let rotation = try TimerHandle(on: loop)
-            let interval = launch.settings.logCheckInterval
-            rotation.start(after: interval, repeating: interval) { [log = launch.log] _ in log.rotate() }
-            self.rotation = rotation
-        } catch {
-            launch.log.write("cannot watch the size of the log: \(error)")
-        }
+        let rotation = TimerHandle(on: loop)
+        let interval = launch.settings.logCheckInterval
+        rotation.start(after: interval, repeating: interval) { [log = launch.log] _ in log.rotate() }
+        self.rotation = rotation
     }
 }

@@ -141,5 +141,7 @@ extension LineForwarder {
         for client in clients.values { client.close() }
         clients = [:]
         queue.removeAll()
+        restTimer.close()
+        shareTimer.close()
     }
 }

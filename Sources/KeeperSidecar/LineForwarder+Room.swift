@@ -30,14 +30,14 @@ extension LineForwarder {
         paused.append(client)
         guard mustWaitForShare(client) else { return earliestWaiting = min(earliestWaiting, client.number) }
         // Those that wait for their share keep nobody.
-        if !timers.share.isActive { boundSharing() }
+        if !shareTimer.isActive { boundSharing() }
     }
 
     /// A child that does not take in a while what waits now is not fed from memory at hand anyway; its clients, which have
     /// little patience, may fill all the memory there is.
     private func boundSharing() {
         let end = enqueued
-        timers.share.start(after: LineForwarder.shareTime) { [weak self] _ in
+        shareTimer.start(after: LineForwarder.shareTime) { [weak self] _ in
             guard let self, !paused.isEmpty else { return }
             guard taken < end else { return boundSharing() }
             hasShares = false
@@ -76,9 +76,9 @@ extension LineForwarder {
     /// An idle keeper keeps no memory for lines; between lines that follow each other it does.
     func releaseLater() {
         let hasUnfinished = hadUnfinished && pendingByteCount < LineForwarder.smallMemory
-        guard queue.isEmpty, queue.hasSpare || hasUnfinished, !timers.rest.isActive else { return }
+        guard queue.isEmpty, queue.hasSpare || hasUnfinished, !restTimer.isActive else { return }
         hasQueued = false
-        timers.rest.start(after: LineForwarder.rest) { [weak self] _ in
+        restTimer.start(after: LineForwarder.rest) { [weak self] _ in
             guard let self, queue.isEmpty else { return }
             if hasQueued { return releaseLater() }
             queue.releaseSpare()

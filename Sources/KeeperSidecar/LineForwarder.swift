@@ -49,23 +49,6 @@ final class LineForwarder {
         case stopped
     }
 
-    struct Timers {
-        /// Gives back the queue's memory.
-        let rest: TimerHandle
-        /// Ends the clients' shares when the child is slow.
-        let share: TimerHandle
-
-        init(on loop: Loop) throws(UVError) {
-            rest = try TimerHandle(on: loop)
-            share = try TimerHandle(on: loop)
-        }
-
-        func close() {
-            rest.close()
-            share.close()
-        }
-    }
-
     let loop: Loop
     let child: PipeStream
     /// The one that gives the clients; another one after the session's socket was made anew.
@@ -91,7 +74,10 @@ final class LineForwarder {
     var isTurnScheduled = false
     var lastNumber: UInt64 = 0
     var queue = LineQueue()
-    let timers: Timers
+    /// Gives back the queue's memory.
+    let restTimer: TimerHandle
+    /// Ends the clients' shares when the child is slow.
+    let shareTimer: TimerHandle
     /// False while the child is slow.
     var hasShares = true
     /// True if a line waited since the timer was started.
@@ -111,9 +97,10 @@ final class LineForwarder {
     /// Called once when nobody reads the child's stdin any more.
     var onStdinClosed: ((UVError) -> Void)?
 
-    init(child: PipeStream, listener: PipeListener, timers: Timers, maximumLineLength: Int, log: KeeperLog) {
+    init(child: PipeStream, listener: PipeListener, maximumLineLength: Int, log: KeeperLog) {
         loop = child.loop
-        self.timers = timers
+        restTimer = TimerHandle(on: loop)
+        shareTimer = TimerHandle(on: loop)
         self.child = child
         self.listener = listener
         self.maximumLineLength = maximumLineLength

@@ -85,16 +85,12 @@ public final class DetachedProcess {
         if let exitStatus { return loop.onNextTick { completion(.ended(exitStatus)) } }
         // Closed: nobody would tell of its end.
         guard child.isRunning else { return loop.onNextTick { completion(.canceled) } }
-        do throws(UVError) {
-            let wait = try Wait(on: loop, probe: probe, deadline: deadline)
-            let id = ObjectIdentifier(wait)
-            waits[id] = wait
-            wait.start { [self] result in
-                waits[id] = nil
-                completion(result)
-            }
-        } catch {
-            trap("uv_timer_init does not fail: \(error)")
+        let wait = Wait(on: loop, probe: probe, deadline: deadline)
+        let id = ObjectIdentifier(wait)
+        waits[id] = wait
+        wait.start { [self] result in
+            waits[id] = nil
+            completion(result)
         }
     }
 
@@ -112,8 +108,8 @@ public final class DetachedProcess {
         private var pause = Duration.milliseconds(1)
         private var completion: ((WaitResult) -> Void)?
 
-        init(on loop: Loop, probe: (() -> Bool)?, deadline: Duration) throws(UVError) {
-            timer = try TimerHandle(on: loop)
+        init(on loop: Loop, probe: (() -> Bool)?, deadline: Duration) {
+            timer = TimerHandle(on: loop)
             self.probe = probe
             end = LibUV.deadline(in: deadline)
             timer.onCanceled = { [weak self] in self?.end(.canceled) }

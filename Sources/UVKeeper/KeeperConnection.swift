@@ -27,19 +27,16 @@ public final class KeeperConnection {
         case closed
     }
 
-    /// The shortest and longest pause before a full backlog is tried again.
-    private static let backlogDelay = (shortest: Duration.milliseconds(1), longest: Duration.milliseconds(16))
-
     private let endpoint: KeeperEndpoint
     private let loop: Loop
     private var state = State.connecting(nil)
     private var onOpen: ((KeeperConnection) -> Void)?
     private var onEnd: ((KeeperConnection, End) -> Void)?
-    private var retryTimer: TimerHandle?
+    /// The pauses before a full backlog is tried again.
+    private let retries: Backoff
     private var submitted: UInt64 = 0
     /// Since it is open.
     private(set) var witness: KeeperWitness?
-    private var retryDelay = KeeperConnection.backlogDelay.shortest
 
     /// Called when everything written has been taken by the kernel.
     public var onDrain: ((KeeperConnection) -> Void)?
@@ -70,6 +67,7 @@ public final class KeeperConnection {
     ) throws(UVError) {
         self.endpoint = endpoint
         self.loop = loop
+        retries = Backoff(from: .milliseconds(1), to: .milliseconds(16), isRandom: true, on: loop)
         try connect()
         self.onOpen = onOpen
         self.onEnd = onEnd
@@ -129,8 +127,7 @@ public final class KeeperConnection {
         onOpen = nil
         onEnd = nil
         onDrain = nil
-        retryTimer?.close()
-        retryTimer = nil
+        retries.close()
     }
 
     private func connect() throws(UVError) {
@@ -168,18 +165,10 @@ public final class KeeperConnection {
 
     private func retryLater() {
         state = .connecting(nil)
-        do throws(UVError) {
-            let timer: TimerHandle = if let retryTimer { retryTimer } else { try TimerHandle(on: loop) }
-            retryTimer = timer
-            // The cycle is undone at the end.
-            timer.onCanceled = { self.end(.failed(.canceled, accepted: self.acceptedByteCount)) }
-            // Half fixed, half random, so that clients turned away together do not come back together.
-            timer.start(after: retryDelay / 2 + retryDelay / 2 * Double.random(in: 0...1)) { _ in
-                do throws(UVError) { try self.connect() } catch { self.end(.failed(error, accepted: 0)) }
-            }
-            retryDelay = min(retryDelay * 2, KeeperConnection.backlogDelay.longest)
-        } catch {
-            end(.failed(error, accepted: 0))
+        // The cycle is undone at the end.
+        retries.onCanceled = { self.end(.failed(.canceled, accepted: self.acceptedByteCount)) }
+        retries.start {
+            do throws(UVError) { try self.connect() } catch { self.end(.failed(error, accepted: 0)) }
         }
     }
 

@@ -42,11 +42,7 @@ extension KeeperManager {
         guard bytes.count <= options.maximumLineLength else {
             return refuse(.lineTooLong(bytes.count, maximum: options.maximumLineLength), completion)
         }
-        do throws(UVError) {
-            try queue(for: path).add(bytes, completion)
-        } catch {
-            refuse(.connection(path, error), completion)
-        }
+        queue(for: path).add(bytes, completion)
     }
 
     /// Writes one line, as above.
@@ -54,11 +50,11 @@ extension KeeperManager {
         writeRPC(Array(line.utf8), toSocketAt: path, completion: completion)
     }
 
-    private func queue(for path: String) throws(UVError) -> SessionQueue {
+    private func queue(for path: String) -> SessionQueue {
         if let queue = queues[path] { return queue }
         if queues.count >= 1024 { forgetIdleQueues() }
         let limits = SessionQueue.Limits(lines: options.maximumWaitingLines, bytes: options.maximumWaitingBytes)
-        let queue = try SessionQueue(path: path, on: loop, limits: limits)
+        let queue = SessionQueue(path: path, on: loop, limits: limits)
         queues[path] = queue
         return queue
     }

@@ -46,13 +46,9 @@ extension Processes {
         on loop: Loop,
         completion: @escaping (KillResult) -> Void,
     ) -> Kill {
-        do throws(UVError) {
-            let kill = try Kill(pid, group: group, grace: grace, on: loop, completion: completion)
-            kill.start()
-            return kill
-        } catch {
-            trap("uv_timer_init does not fail: \(error)")
-        }
+        let kill = Kill(pid, group: group, grace: grace, on: loop, completion: completion)
+        kill.start()
+        return kill
     }
 
     /// The two steps; kept alive by its timer until it ends.
@@ -74,13 +70,13 @@ extension Processes {
             grace: Duration,
             on loop: Loop,
             completion: @escaping (KillResult) -> Void,
-        ) throws(UVError) {
+        ) {
             self.pid = pid
             self.group = group
             self.completion = completion
             startTime = ProcessDetails(of: pid)?.startTime
             deadline = LibUV.deadline(in: grace)
-            timer = try TimerHandle(on: loop)
+            timer = TimerHandle(on: loop)
             timer.onCanceled = { self.end(.canceled) }
         }
 

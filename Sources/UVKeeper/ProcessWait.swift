@@ -26,9 +26,7 @@ final class ProcessWait {
     ) {
         self.loop = loop
         self.completion = completion
-        do throws(UVError) { timer = try TimerHandle(on: loop) } catch {
-            trap("uv_timer_init does not fail: \(error)")
-        }
+        timer = TimerHandle(on: loop)
         for process in processes where !process.hasEnded {
             running[process.pid] = process
             watch(process)
@@ -66,14 +64,10 @@ final class ProcessWait {
     private func look(at process: ProcessDescriptor) {
         closeWatcher(of: process)
         guard looks == nil else { return }
-        do throws(UVError) {
-            let timer = try TimerHandle(on: loop)
-            looks = timer
-            timer.start(after: ProcessWait.interval, repeating: ProcessWait.interval) { _ in
-                for process in Array(self.running.values) where process.hasEnded { self.ended(process) }
-            }
-        } catch {
-            trap("uv_timer_init does not fail: \(error)")
+        let timer = TimerHandle(on: loop)
+        looks = timer
+        timer.start(after: ProcessWait.interval, repeating: ProcessWait.interval) { _ in
+            for process in Array(self.running.values) where process.hasEnded { self.ended(process) }
         }
     }
 

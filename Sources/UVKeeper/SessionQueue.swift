@@ -48,11 +48,11 @@ final class SessionQueue {
     /// Such connections to keepers whose place another has taken; they end by themselves, and nobody waits for them.
     private var left: [KeeperConnection] = []
 
-    init(path: String, on loop: Loop, limits: Limits) throws(UVError) {
+    init(path: String, on loop: Loop, limits: Limits) {
         endpoint = KeeperEndpoint(path)
         self.loop = loop
         self.limits = limits
-        timer = try TimerHandle(on: loop)
+        timer = TimerHandle(on: loop)
         // The timer lives as long as the queue is of use, and by the end of its close nothing may be left undone.
         timer.onCanceled = { [self] in canceled() }
     }

@@ -39,8 +39,8 @@ final class LogFollower {
 
     /// Goes on until the process ends, nobody reads its output any more, or it cannot be written: then `done` is
     /// called. No SIGPIPE comes to end it, since the loop blocks that.
-    func follow(on loop: Loop, done: @escaping () -> Void) throws(UVError) {
-        let timer = try TimerHandle(on: loop)
+    func follow(on loop: Loop, done: @escaping () -> Void) {
+        let timer = TimerHandle(on: loop)
         timer.start(after: LogFollower.interval, repeating: LogFollower.interval) { [self] _ in
             guard !hasFailed, !Descriptors.isBroken(1) else { return done() }
             do throws(UVError) {

@@ -39,7 +39,7 @@ struct LogsCommand: ParsableCommand {
                     follower.finish()
                     return end(follower, done)
                 }
-                try follower.follow(on: loop) { end(follower, done) }
+                follower.follow(on: loop) { end(follower, done) }
             } catch {
                 shared.fail(NoLog(description: text(error, path, manager)), done)
             }

@@ -72,7 +72,7 @@ final class SidecarTrial {
                         look()
                     })
             }
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             self.timer = timer
             timer.start(after: SidecarTrial.deadline) { [self] _ in
                 status == nil ? end(.failed, "\(path) --version does not answer; it is no uvkeeper-sidecar") : answer()

@@ -53,14 +53,10 @@ final class StreamSender {
     }
 
     func start() {
-        do throws(UVError) {
-            let timer = try TimerHandle(on: loop)
-            self.timer = timer
-            timer.onCanceled = { [self] in end(bytes == 0 ? .refused(.keeper(.closed)) : .unknown(.keeper(.closed))) }
-            timer.start(after: StreamSender.tick, repeating: StreamSender.tick) { [self] _ in look() }
-        } catch {
-            preconditionFailure("uv_timer_init does not fail: \(error)")
-        }
+        let timer = TimerHandle(on: loop)
+        self.timer = timer
+        timer.onCanceled = { [self] in end(bytes == 0 ? .refused(.keeper(.closed)) : .unknown(.keeper(.closed))) }
+        timer.start(after: StreamSender.tick, repeating: StreamSender.tick) { [self] _ in look() }
         connect()
     }
 

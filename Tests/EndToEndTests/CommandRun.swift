@@ -106,7 +106,7 @@ struct CommandHome {
         _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool
     ) throws {
         let loop = try Loop()
-        let timer = try TimerHandle(on: loop)
+        let timer = TimerHandle(on: loop)
         let deadline = LibUV.monotonicTime + hangTimeout
         var holds = try condition()
         while !holds, LibUV.monotonicTime < deadline {

@@ -70,7 +70,7 @@ struct StarvationWatchTests {
         func watch(
             on loop: Loop, _ clock: RunClock, _ processes: @escaping () -> [StarvationWatch.Watched],
         ) throws -> StarvationWatch {
-            try StarvationWatch(on: loop, clock: clock, processes: processes) { self.all.append(($0, $0.end ?? 0)) }
+            StarvationWatch(on: loop, clock: clock, processes: processes) { self.all.append(($0, $0.end ?? 0)) }
         }
     }
 }

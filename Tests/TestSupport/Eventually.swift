@@ -9,7 +9,7 @@ public func run(
     until condition: () throws -> Bool,
 ) throws {
     let deadline = LibUV.monotonicTime + timeout
-    let ticks = try TimerHandle(on: loop)
+    let ticks = TimerHandle(on: loop)
     ticks.start(after: .milliseconds(5), repeating: .milliseconds(5)) { _ in }
     defer { ticks.close() }
     while try !condition() {

@@ -62,7 +62,7 @@ public final class KeeperHome {
         _ what: String, timeout: Duration = hangTimeout, _ condition: () throws -> Bool
     ) throws {
         let deadline = LibUV.monotonicTime + timeout
-        let timer = try TimerHandle(on: loop)
+        let timer = TimerHandle(on: loop)
         defer { timer.close() }
         timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { _ in }
         while try !condition() {

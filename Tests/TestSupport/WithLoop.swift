@@ -13,7 +13,7 @@ public func withLoop(
     _ body: (Loop) throws -> Void,
 ) throws {
     let loop = try Loop()
-    let watchdog = try TimerHandle(on: loop)
+    let watchdog = TimerHandle(on: loop)
     watchdog.unref()
     var expired = false
     watchdog.start(after: timeout) { _ in

@@ -100,7 +100,7 @@ import Testing
             let child = try world.start(["sleep", "1000"])
             try leftBehind(child.pid, identity: ProcessIdentity(of: child.pid), in: world)
             // In the loop that also waits for it.
-            let timer = world.owned(try TimerHandle(on: world.loop))
+            let timer = world.owned(TimerHandle(on: world.loop))
             timer.start(after: .milliseconds(20)) { _ in expectNoError { try child.kill(.kill) } }
             let start = LibUV.monotonicTime
             if let error = try world.spawnError("s1") {

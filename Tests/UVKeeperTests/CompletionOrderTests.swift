@@ -21,7 +21,7 @@ import Testing
                     driver.act()
                     guard driver.chance(40) else { continue }
                     // Something to wait for, since there may be nothing else.
-                    let tick = try TimerHandle(on: loop)
+                    let tick = TimerHandle(on: loop)
                     tick.start(after: .milliseconds(1), repeating: .milliseconds(1)) { _ in }
                     loop.run(driver.chance(50) ? .once : .noWait)
                     tick.close()

@@ -53,7 +53,7 @@ import UVKeeper
             let outcome: WriteOutcome = try world.result { done in
                 world.manager.writeRPC("last", to: "s1", completion: done)
                 expectNoError { () throws(UVError) in
-                    let timer = try TimerHandle(on: world.loop)
+                    let timer = TimerHandle(on: world.loop)
                     timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
                         // It has read the line.
                         guard world.loop.hasSent, ProcessFigures(of: keeper.pid).isAsleep ?? true else { return }

@@ -86,7 +86,7 @@ import UVKeeper
             world.manager.writeRPC("x", toSocketAt: path) { outcome = $0 }
             // A timer of the same loop is not later than the second attempt, 50 ms after the first.
             var listener: Listener?
-            let timer = world.owned(try TimerHandle(on: world.loop))
+            let timer = world.owned(TimerHandle(on: world.loop))
             timer.start(after: .milliseconds(25)) { _ in
                 #expect(outcome == nil)
                 expectNoError { listener = try Listener(.confirm, at: path, in: world) }

@@ -134,7 +134,7 @@ import UVKeeper
 
     /// As soon as the keeper has read the line that is about to be written.
     private func onceRead(by keeper: Int32, on loop: Loop, _ body: @escaping () throws -> Void) throws {
-        try TimerHandle(on: loop).start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
+        TimerHandle(on: loop).start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
             // The attempt took too long on a slow machine, and the test has stopped the keeper.
             guard Processes.liveness(of: keeper) != .gone else { return timer.close() }
             // The line has woken it up, and it sleeps again.

@@ -60,7 +60,7 @@ final class Listener {
             case .drop: client.close()
             case .hold: break
             case .reset:
-                let timer = world.owned(try TimerHandle(on: world.loop))
+                let timer = world.owned(TimerHandle(on: world.loop))
                 timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
                     guard client.hasUnreadBytes else { return }
                     client.close()

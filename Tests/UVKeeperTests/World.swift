@@ -73,7 +73,7 @@ final class World {
         _ condition: () throws -> Bool,
     ) throws {
         let deadline = LibUV.monotonicTime + hangTimeout
-        let timer = try TimerHandle(on: loop)
+        let timer = TimerHandle(on: loop)
         timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { _ in }
         defer { timer.close() }
         while try !condition() {
@@ -88,7 +88,7 @@ final class World {
     /// Runs the loop until a timer of its own has fired: one of the same loop that is due later cannot have come before it.
     func pass(_ time: Duration) throws {
         var isOver = false
-        let timer = owned(try TimerHandle(on: loop))
+        let timer = owned(TimerHandle(on: loop))
         timer.start(after: time) { timer in
             isOver = true
             timer.close()

@@ -29,7 +29,7 @@ import UVLoop
                 writer.close()
             }
             // Most likely the read has found nothing by then.
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.start(after: .milliseconds(50)) { timer in
                 timer.close()
                 writer.write(Array("late".utf8))

@@ -6,7 +6,7 @@ import UVLoop
 @Suite("A handle") struct HandleTests {
     @Test("that is closed twice calls every completion once, and never inside the call") func closesTwice() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             var order: [Int] = []
             timer.close { order.append(1) }
             timer.close { order.append(2) }
@@ -20,7 +20,7 @@ import UVLoop
 
     @Test("that has closed calls a further completion on the next tick") func completionAfterClosed() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             var order: [Int] = []
             timer.close { timer.close { order.append(2) } }
             loop.run()
@@ -33,7 +33,7 @@ import UVLoop
 
     @Test("that has closed may be closed once more after its loop") func closeAfterLoop() throws {
         let loop = try Loop()
-        let timer = try TimerHandle(on: loop)
+        let timer = TimerHandle(on: loop)
         timer.close()
         loop.run()
         try loop.close()
@@ -55,16 +55,16 @@ import UVLoop
             let token = Token()
             weakToken = token
             // Every closure captures its own handle: a cycle that the close breaks.
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.start(after: .seconds(3600), repeating: .seconds(1)) { _ in _ = (token, timer) }
             remember(timer)
-            let idle = try IdleHandle(on: loop)
+            let idle = IdleHandle(on: loop)
             idle.start { _ in _ = (token, idle) }
             remember(idle)
-            let prepare = try PrepareHandle(on: loop)
+            let prepare = PrepareHandle(on: loop)
             prepare.start { _ in _ = (token, prepare) }
             remember(prepare)
-            let check = try CheckHandle(on: loop)
+            let check = CheckHandle(on: loop)
             check.start { _ in _ = (token, check) }
             remember(check)
             let signal = try SignalHandle(on: loop)
@@ -104,7 +104,7 @@ import UVLoop
 
     @Test("keeps the loop alive while it closes, even when it is not referenced") func closingKeepsAlive() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.unref()
             var isClosed = false
             timer.close { isClosed = true }
@@ -115,7 +115,7 @@ import UVLoop
 
     @Test("may be referenced, stopped and asked after its close") func afterClose() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.close()
             loop.run()
             timer.unref()
@@ -130,7 +130,7 @@ import UVLoop
     @Test("that its loop closes tells its owner once, as its last callback") func toldOfForeignClose() throws {
         try withLoop { loop in
             var order: [String] = []
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.onCanceled = { order.append("canceled") }
             loop.closeHandles()
             loop.closeHandles()
@@ -146,7 +146,7 @@ import UVLoop
     func ownCloseIsNotTold(_ isFirst: Bool) throws {
         try withLoop { loop in
             var order: [String] = []
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.onCanceled = { order.append("canceled") }
             if !isFirst { loop.closeHandles() }
             timer.close { order.append("closed") }
@@ -158,10 +158,10 @@ import UVLoop
 
     @Test("that its loop has closed can be started and stopped without effect") func usedAfterForeignClose() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
-            let idle = try IdleHandle(on: loop)
-            let check = try CheckHandle(on: loop)
-            let prepare = try PrepareHandle(on: loop)
+            let timer = TimerHandle(on: loop)
+            let idle = IdleHandle(on: loop)
+            let check = CheckHandle(on: loop)
+            let prepare = PrepareHandle(on: loop)
             let signal = try SignalHandle(on: loop)
             let (one, other) = socketPair()
             defer { for descriptor in [one, other] { Glibc.close(descriptor) } }
@@ -186,9 +186,9 @@ import UVLoop
 
     @Test("touches nothing of its loop once that has closed") func afterLoop() throws {
         let loop = try Loop()
-        let timer = try TimerHandle(on: loop)
+        let timer = TimerHandle(on: loop)
         timer.start(after: .seconds(3600)) { _ in }
-        let repeating = try TimerHandle(on: loop)
+        let repeating = TimerHandle(on: loop)
         repeating.start(after: .seconds(3600), repeating: .seconds(1)) { _ in }
         loop.closeHandles()
         loop.run()

@@ -53,7 +53,7 @@ import UVLoop
 
     @Test("lets a job open a handle during the close, which then is refused") func handleAtClose() throws {
         let loop = try Loop()
-        loop.remote.submit { loop in expectNoError { () throws(UVError) in _ = try TimerHandle(on: loop) } }
+        loop.remote.submit { loop in expectNoError { () throws(UVError) in _ = TimerHandle(on: loop) } }
         #expect(throws: LoopStillOpen.self) { try loop.close() }
         loop.closeHandles()
         loop.run()
@@ -62,7 +62,7 @@ import UVLoop
 
     @Test("stops a run from another thread") func stop() throws {
         try withLoop { loop in
-            let idle = try IdleHandle(on: loop)
+            let idle = IdleHandle(on: loop)
             idle.start { _ in }
             let thread = try LoopThread()
             let remote = loop.remote
@@ -85,7 +85,7 @@ import UVLoop
                     for _ in 0..<(round.isMultiple(of: 3) ? 20 : 0) {
                         let isAccepted = remote.submit { loop in
                             counters.ran.add(1, ordering: .relaxed)
-                            expectNoError { () throws(UVError) in _ = try TimerHandle(on: loop) }
+                            expectNoError { () throws(UVError) in _ = TimerHandle(on: loop) }
                             loop.onNextTick {}
                         }
                         if isAccepted { counters.accepted.add(1, ordering: .relaxed) }

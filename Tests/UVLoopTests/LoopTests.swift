@@ -42,7 +42,7 @@ import UVLoop
     {
         try withLoop { loop in
             var ran = false
-            try TimerHandle(on: loop).close { loop.onNextTick { ran = true } }
+            TimerHandle(on: loop).close { loop.onNextTick { ran = true } }
             #expect(!loop.run())
             #expect(ran)
         }
@@ -50,8 +50,8 @@ import UVLoop
 
     @Test("names what is open when it refuses to close, and goes on") func refusesToClose() throws {
         let loop = try Loop()
-        let timer = try TimerHandle(on: loop)
-        let idle = try IdleHandle(on: loop)
+        let timer = TimerHandle(on: loop)
+        let idle = IdleHandle(on: loop)
         idle.start { _ in }
         loop.onNextTick {}
         var thrown: LoopStillOpen?
@@ -81,7 +81,7 @@ import UVLoop
 
     @Test("ends its run after a stop, and the next run goes on") func stops() throws {
         try withLoop { loop in
-            let idle = try IdleHandle(on: loop)
+            let idle = IdleHandle(on: loop)
             var ticks = 0
             idle.start { idle in
                 ticks += 1
@@ -103,7 +103,7 @@ import UVLoop
 
     @Test("returns at once from a run after a stop") func stopBeforeRun() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             var fired = false
             timer.start(after: .seconds(3600)) { _ in fired = true }
             loop.stop()
@@ -116,7 +116,7 @@ import UVLoop
     @Test("runs inside another poller through its descriptor and timeout") func embedding() throws {
         try withLoop { loop in
             #expect(loop.backendTimeout == .zero)
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             var fired = false
             timer.start(after: .milliseconds(20)) { timer in
                 fired = true
@@ -154,7 +154,7 @@ import UVLoop
     @Test("measures idle time only when told to") func idleTime() throws {
         for measures in [false, true] {
             let loop = try Loop(measuresIdleTime: measures)
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             // On a busy machine it may be due before the loop has come to wait: once more.
             let deadline = LibUV.monotonicTime + hangTimeout
             timer.start(after: .milliseconds(20), repeating: .milliseconds(20)) { timer in
@@ -180,9 +180,9 @@ import UVLoop
     @Test("closes all handles on request") func closeHandles() throws {
         try withLoop { loop in
             var order: [String] = []
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.close { order.append("timer") }
-            _ = try IdleHandle(on: loop)
+            _ = IdleHandle(on: loop)
             loop.closeHandles()
             #expect(loop.openHandles.allSatisfy { $0.isClosing })
             loop.run(.noWait)

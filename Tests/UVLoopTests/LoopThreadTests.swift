@@ -20,16 +20,16 @@ import UVLoop
         let counter = Counter()
         thread.submit { loop in
             expectNoError { () throws(UVError) in
-                let timer = try TimerHandle(on: loop)
+                let timer = TimerHandle(on: loop)
                 timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { _ in }
-                let idle = try IdleHandle(on: loop)
+                let idle = IdleHandle(on: loop)
                 idle.start { _ in }
                 idle.unref()
                 // Something that a completion opens, twice over, busy for ever.
                 timer.close {
                     counter.value.add(1, ordering: .relaxed)
                     expectNoError { () throws(UVError) in
-                        let next = try TimerHandle(on: loop)
+                        let next = TimerHandle(on: loop)
                         next.start(after: .seconds(1), repeating: .seconds(1)) { _ in }
                     }
                 }
@@ -50,7 +50,7 @@ import UVLoop
                 stream.write([1]) { _ in }
                 try loop.queueWork({ usleep(20_000) }) {
                     expectNoError { () throws(UVError) in
-                        let timer = try TimerHandle(on: loop)
+                        let timer = TimerHandle(on: loop)
                         timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { _ in }
                         counter.value.add(1, ordering: .relaxed)
                     }
@@ -68,7 +68,7 @@ import UVLoop
         thread.submit { loop in
             loop.stop()
             expectNoError { () throws(UVError) in
-                let timer = try TimerHandle(on: loop)
+                let timer = TimerHandle(on: loop)
                 timer.start(after: .milliseconds(20)) { _ in counter.value.add(1, ordering: .releasing) }
             }
         }

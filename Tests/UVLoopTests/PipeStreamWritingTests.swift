@@ -174,7 +174,7 @@ import UVLoop
             try other.readStart(onBytes: { _, _ in }, onEnd: { stream, _ in stream.close() })
             func next() { one.write([1]) { error in if error == nil, !one.isClosing { next() } } }
             next()
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.start(after: .milliseconds(20)) { timer in
                 timer.close()
                 one.close()

@@ -7,7 +7,7 @@ import UVLoop
         final class Token {}
         weak var released: Token?
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             let start = LibUV.monotonicTime
             var fired = 0
             let token = Token()
@@ -30,7 +30,7 @@ import UVLoop
 
     @Test("repeats until it is stopped in its callback") func repeats() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             var fired = 0
             timer.start(after: .zero, repeating: .milliseconds(1)) { timer in
                 fired += 1
@@ -45,7 +45,7 @@ import UVLoop
 
     @Test("goes on with `again` after a stop") func againAfterStop() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             var fired = 0
             timer.start(after: .seconds(3600), repeating: .milliseconds(1)) { timer in
                 fired += 1
@@ -62,7 +62,7 @@ import UVLoop
 
     @Test("refuses `again` when it has no callback to call") func againWithoutCallback() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             #expect(throws: UVError.invalidArgument) { try timer.again() }
             var thrown: UVError?
             timer.start(after: .milliseconds(1)) { timer in
@@ -77,7 +77,7 @@ import UVLoop
 
     @Test("does nothing at `again` when it does not repeat") func againWithoutInterval() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             var fired = 0
             timer.start(after: .milliseconds(1)) { _ in fired += 1 }
             try timer.again()
@@ -92,7 +92,7 @@ import UVLoop
     @Test("can be started again in its callback, with another one") func restarts() throws {
         try withLoop { loop in
             var order: [String] = []
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.start(after: .milliseconds(1)) { timer in
                 order.append("first")
                 timer.start(after: .milliseconds(1)) { timer in
@@ -108,7 +108,7 @@ import UVLoop
     @Test("takes the callback and delay of the last start") func startedTwice() throws {
         try withLoop { loop in
             var order: [String] = []
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.start(after: .milliseconds(1)) { _ in order.append("first") }
             timer.start(after: .milliseconds(2)) { timer in
                 order.append("second")
@@ -121,7 +121,7 @@ import UVLoop
 
     @Test("started with no delay in its own callback lets the loop go on") func zeroDelay() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             var fired = 0
             func start() {
                 timer.start(after: .zero) { _ in
@@ -130,7 +130,7 @@ import UVLoop
                 }
             }
             start()
-            let idle = try IdleHandle(on: loop)
+            let idle = IdleHandle(on: loop)
             var ticks = 0
             idle.start { idle in
                 ticks += 1
@@ -149,7 +149,7 @@ import UVLoop
         try withLoop { loop in
             let start = LibUV.monotonicTime
             while LibUV.monotonicTime < start + .milliseconds(40) {}
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             let armed = LibUV.monotonicTime
             timer.start(after: .milliseconds(30)) { $0.close() }
             #expect(timer.dueIn == .milliseconds(30))
@@ -160,7 +160,7 @@ import UVLoop
 
     @Test("takes delays of any length") func extremes() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             for delay in [Duration.seconds(Int64.max), .seconds(-5), .seconds(1 << 60), .nanoseconds(1)] {
                 timer.start(after: delay, repeating: .seconds(Int64.max)) { _ in }
                 #expect(timer.isActive)
@@ -172,7 +172,7 @@ import UVLoop
 
     @Test("that is not referenced lets the run return") func unreferenced() throws {
         try withLoop { loop in
-            let timer = try TimerHandle(on: loop)
+            let timer = TimerHandle(on: loop)
             timer.start(after: .seconds(3600)) { _ in }
             #expect(timer.isReferenced)
             timer.unref()

@@ -45,7 +45,7 @@ enum KeeperBenchmarks {
         let endpoint = KeeperEndpoint(arguments.first ?? "")
         let measurement = measure(count, arguments, on: loop) { done in
             do {
-                let timer = try TimerHandle(on: loop)
+                let timer = TimerHandle(on: loop)
                 timer.start(after: KeeperConstants.writeAttemptTimeout) { _ in fail("not confirmed in time") }
                 _ = try KeeperConnection(
                     to: endpoint, on: loop,

@@ -12,7 +12,7 @@ enum LoopBenchmarks {
 
     private static func idleTick(_ count: Int, _: [String]) throws -> Measurement {
         let loop = try Loop()
-        let idle = try IdleHandle(on: loop)
+        let idle = IdleHandle(on: loop)
         let countdown = Countdown(count)
         idle.start { idle in
             countdown.left -= 1
@@ -29,9 +29,9 @@ enum LoopBenchmarks {
         var timers: [TimerHandle] = []
         timers.reserveCapacity(count)
         let countdown = Countdown(count)
-        let start = try timed {
+        let start = timed {
             for number in 0..<count {
-                let timer = try TimerHandle(on: loop)
+                let timer = TimerHandle(on: loop)
                 timer.start(after: .milliseconds(number % 100 + 1)) { _ in countdown.left -= 1 }
                 timers.append(timer)
             }
@@ -97,7 +97,7 @@ enum LoopBenchmarks {
         private let timer: TimerHandle
 
         init(on loop: Loop) throws {
-            timer = try TimerHandle(on: loop)
+            timer = TimerHandle(on: loop)
             timer.start(after: .seconds(3600)) { _ in }
         }
 

@@ -17,7 +17,7 @@ final class Exchange {
     init(_ lines: [ArraySlice<UInt8>], with socketPath: String, on loop: Loop) throws {
         lineCount = lines.count
         unsent = lines[...]
-        timer = try TimerHandle(on: loop)
+        timer = TimerHandle(on: loop)
         _ = try PipeStream(connectingTo: socketPath, on: loop) { stream, error in
             if let error { ExampleClient.fail("cannot connect to \(socketPath): \(error)") }
             self.connected(stream)

@@ -37,7 +37,7 @@ final class Server {
         options.sidecar = configuration.sidecar
         keepers = try KeeperManager(on: loop, options: options)
         signal = try SignalHandle(on: loop)
-        timer = try TimerHandle(on: loop)
+        timer = TimerHandle(on: loop)
     }
 
     // The handles' closures hold the server until the handles are closed.

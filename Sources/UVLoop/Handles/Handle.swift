@@ -55,19 +55,29 @@ public class Handle {
         initialise: (UnsafeMutablePointer<Raw>) -> CInt,
     ) throws(UVError) {
         loop.requireOwner()
-        let memory = UnsafeMutableRawPointer.allocate(
-            byteCount: MemoryLayout<Raw>.size,
-            alignment: MemoryLayout<Raw>.alignment,
-        )
-        memory.initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<Raw>.size)
-        let status = initialise(memory.assumingMemoryBound(to: Raw.self))
+        let raw = allocateZeroed(Raw.self)
+        let status = initialise(raw)
         guard status >= 0 else {
-            memory.deallocate()
+            UnsafeMutableRawPointer(raw).deallocate()
             throw UVError(rawValue: status)
         }
         self.loop = loop
-        raw = memory.assumingMemoryBound(to: uv_handle_t.self)
-        // Released in the close callback below, and nowhere else.
+        self.raw = raw.cast(to: uv_handle_t.self)
+        retainUntilClosed()
+    }
+
+    /// The same for a C struct whose set-up cannot fail.
+    init<Raw>(_ type: Raw.Type, on loop: Loop, initialise: (UnsafeMutablePointer<Raw>) -> Void) {
+        loop.requireOwner()
+        let raw = allocateZeroed(Raw.self)
+        initialise(raw)
+        self.loop = loop
+        self.raw = raw.cast(to: uv_handle_t.self)
+        retainUntilClosed()
+    }
+
+    /// Released in the close callback below, and nowhere else.
+    private func retainUntilClosed() {
         raw.pointee.data = Unmanaged.passRetained(self).toOpaque()
     }
 

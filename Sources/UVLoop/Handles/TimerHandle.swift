@@ -8,11 +8,9 @@ internal import CLibUV
 public final class TimerHandle: Handle {
     private var body: ((TimerHandle) -> Void)?
 
-    /// Creates a stopped timer. Mirrors `uv_timer_init`.
-    ///
-    /// - Throws: nothing in practice; libuv's manual allows an error.
-    public init(on loop: Loop) throws(UVError) {
-        try super.init(uv_timer_t.self, on: loop) { uv_timer_init(loop.raw, $0) }
+    /// Creates a stopped timer. Mirrors `uv_timer_init`, which always returns 0.
+    public init(on loop: Loop) {
+        super.init(uv_timer_t.self, on: loop) { _ = uv_timer_init(loop.raw, $0) }
     }
 
     /// Calls `body` after `delay` and then, if `interval` is given, every `interval`; a running timer is started anew.

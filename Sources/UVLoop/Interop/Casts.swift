@@ -35,3 +35,11 @@ func object<Object: AnyObject>(_ data: UnsafeMutableRawPointer, as type: Object.
 func withHandle<Object: Handle>(_ data: UnsafeMutableRawPointer, as type: Object.Type, _ body: (Object) -> Void) {
     Unmanaged<Object>.fromOpaque(data)._withUnsafeGuaranteedRef(body)
 }
+
+/// A zeroed C struct in a heap block of its own.
+func allocateZeroed<Raw>(_ type: Raw.Type) -> UnsafeMutablePointer<Raw> {
+    let memory = UnsafeMutableRawPointer.allocate(
+        byteCount: MemoryLayout<Raw>.size, alignment: MemoryLayout<Raw>.alignment)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<Raw>.size)
+    return memory.assumingMemoryBound(to: type)
+}

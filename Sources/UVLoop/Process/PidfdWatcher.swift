@@ -13,8 +13,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
     /// The child was gone before it could be watched; `pidfd` is a descriptor that says so.
     private let isCollected: Bool
     /// Runs while the status is not to be had yet.
-    private var retry: TimerHandle?
-    private static let retryInterval = Duration.milliseconds(50)
+    private let retries: Backoff
 
     /// Whether the kernel has pidfds (5.3 and later, and no seccomp filter in the way).
     static let isAvailable: Bool = {
@@ -32,6 +31,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
             throw SpawnError(error, starting: configuration)
         }
         (pid, pidfd, isCollected) = started
+        retries = Backoff(from: .milliseconds(50), to: .milliseconds(50), on: loop)
         do throws(UVError) {
             try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, started.pidfd) }
         } catch {
@@ -78,8 +78,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
 
     override func willClose() {
         onExit = nil
-        retry?.close()
-        retry = nil
+        retries.close()
     }
 
     override func didClose() { Descriptors.close(pidfd) }
@@ -93,21 +92,12 @@ final class PidfdWatcher: Handle, ChildWatcher {
         _ = uv_poll_stop(raw.poll)
         // Zero: it has ended, and a debugger that traces it has its status first; the pidfd stays readable meanwhile. An
         // error: somebody else has collected it, or SIGCHLD is ignored.
-        guard result != 0 else { return collectLater() }
+        guard result != 0 else {
+            return retries.start(isReferenced: isReferenced) { [unowned self] in collect() }
+        }
         let onExit = onExit
         self.onExit = nil
         onExit?(result > 0 ? ProcessExit(waitStatus: status) : .unknown)
-    }
-
-    private func collectLater() {
-        do throws(UVError) {
-            let timer: TimerHandle = if let retry { retry } else { try TimerHandle(on: loop) }
-            retry = timer
-            if !isReferenced { timer.unref() }
-            timer.start(after: PidfdWatcher.retryInterval) { [unowned self] _ in collect() }
-        } catch {
-            trap("uv_timer_init does not fail: \(error)")
-        }
     }
 
     private typealias Started = (pid: pid_t, pidfd: CInt, isCollected: Bool)

@@ -19,11 +19,8 @@ public final class PipeListener: Handle {
     /// Given each client's descriptor, or why there is none; the error it returns keeps it from taking more for now.
     private var onClient: ((PipeListener, Result<CInt, UVError>) -> UVError?)?
     private var isPaused = true
-    private var retryTimer: TimerHandle?
-    private var retryDelay = PipeListener.shortestRetry
+    private let retries: Backoff
 
-    private static let shortestRetry = Duration.milliseconds(10)
-    private static let longestRetry = Duration.seconds(1)
     /// Bounds how long one wake-up keeps the loop (H13).
     private static let acceptsPerWakeUp = 64
 
@@ -47,6 +44,7 @@ public final class PipeListener: Handle {
                 identity = status.identity
                 self.path = path
                 self.descriptor = descriptor
+                retries = Backoff(from: .milliseconds(10), to: .seconds(1), on: loop)
                 try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, descriptor) }
             } catch {
                 // Made a moment ago, by the bind. The error that is told is the first one.
@@ -113,7 +111,7 @@ public final class PipeListener: Handle {
         isPaused = true
         guard !isClosing else { return }
         loop.requireOwner()
-        retryTimer?.stop()
+        retries.stop()
         // Always returns 0.
         _ = uv_poll_stop(raw.poll)
     }
@@ -182,22 +180,14 @@ public final class PipeListener: Handle {
                 }
             }
             if let error = onClient?(self, .success(client)) { return suspend(after: error) }
-            retryDelay = PipeListener.shortestRetry
+            retries.reset()
         }
     }
 
     private func suspend(after error: UVError) {
         _ = uv_poll_stop(raw.poll)
-        let isFirst = retryDelay == PipeListener.shortestRetry
-        do throws(UVError) {
-            let timer: TimerHandle = if let retryTimer { retryTimer } else { try TimerHandle(on: loop) }
-            retryTimer = timer
-            if isReferenced { timer.ref() } else { timer.unref() }
-            timer.start(after: retryDelay) { [weak self] _ in self?.retry() }
-        } catch {
-            trap("uv_timer_init does not fail: \(error)")
-        }
-        retryDelay = min(retryDelay * 2, PipeListener.longestRetry)
+        let isFirst = retries.isFirst
+        retries.start(isReferenced: isReferenced) { [weak self] in self?.retry() }
         if isFirst { _ = onClient?(self, .failure(error)) }
     }
 
@@ -208,8 +198,7 @@ public final class PipeListener: Handle {
 
     override func willClose() {
         onClient = nil
-        retryTimer?.close()
-        retryTimer = nil
+        retries.close()
         // At once, so that nobody connects to a listener that will not accept. libuv allows it when the poll has stopped.
         _ = uv_poll_stop(raw.poll)
         // A process that was forked a moment ago, and has not called exec yet, holds a copy: the shutdown holds for it too.

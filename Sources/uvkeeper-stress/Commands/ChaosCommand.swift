@@ -97,7 +97,7 @@ extension Runner {
             let plan = FaultInjector.plan(
                 seed: settings.seed, kinds: kinds, sessions: settings.sessions, duration: settings.duration,
                 interval: interval)
-            let injector = try FaultInjector(engine, plan: plan) { record in
+            let injector = FaultInjector(engine, plan: plan) { record in
                 let session = record.session.map { " session \($0)" } ?? ""
                 progress.say(
                     "\(Texts.decimal(Double(record.start) / 1e6)) s: \(record.kind.rawValue)\(session) \(record.note)")

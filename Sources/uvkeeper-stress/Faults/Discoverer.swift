@@ -61,7 +61,7 @@ final class Discoverer {
         var options = KeeperManager.Options()
         options.sessionsDirectory = run.sessions
         manager = try KeeperManager(on: loop, options: options)
-        timer = try TimerHandle(on: loop)
+        timer = TimerHandle(on: loop)
         lifeline = try PipeStream(takingOwnershipOf: 0, on: loop)
     }
 

@@ -41,7 +41,7 @@ final class DiscoveryRace {
         roundsLeft = rounds
         generator = SeededGenerator(seed: seed)
         orders = try Discoverer.Orders(run)
-        steps = try Steps("a discovery race", limit: limit, on: loop)
+        steps = Steps("a discovery race", limit: limit, on: loop)
     }
 
     /// `completion` runs when all is over, also after a violation.

@@ -115,7 +115,7 @@ extension FaultInjector {
         let record = begin(.spawnWave, nil, note: "\(count) keepers")
         do {
             let sessions = try addSessions(count)
-            let wave = try Wave(
+            let wave = Wave(
                 sessions, in: engine.run, discoveries: engine.discoveries, clock: engine.clock, seed: planned.number,
                 limit: engine.settings.drainLimit, on: engine.loop)
             wave.othersDiscovered = { [unowned self] in othersDiscovered(since: $0) }

@@ -31,11 +31,11 @@ final class FaultInjector {
     /// The ones of those beside a discovery; all tell it in one file.
     var runningRaces = 0
 
-    init(_ engine: Engine, plan: [Planned], onFault: @escaping (FaultRecord) -> Void) throws {
+    init(_ engine: Engine, plan: [Planned], onFault: @escaping (FaultRecord) -> Void) {
         self.engine = engine
         self.plan = plan
         self.onFault = onFault
-        timer = try TimerHandle(on: engine.loop)
+        timer = TimerHandle(on: engine.loop)
     }
 
     /// The same plan for the same seed: every kind in turn in a drawn order, so that none is left out by chance.
@@ -142,15 +142,10 @@ final class FaultInjector {
     /// Ends a fault after a time, or when the run ends. `undo` may prolong it by another call: without a gap, in which
     /// another fault would begin.
     func end(_ record: FaultRecord, after duration: Duration, undo: @escaping () -> Void) {
-        do throws(UVError) {
-            let timer = try TimerHandle(on: engine.loop)
-            let id = ObjectIdentifier(record)
-            active[id] = (record, timer, undo)
-            timer.start(after: duration) { [unowned self] _ in end(id) }
-        } catch {
-            undo()
-            record.end = engine.clock.microseconds
-        }
+        let timer = TimerHandle(on: engine.loop)
+        let id = ObjectIdentifier(record)
+        active[id] = (record, timer, undo)
+        timer.start(after: duration) { [unowned self] _ in end(id) }
     }
 
     private func end(_ id: ObjectIdentifier) {

@@ -51,8 +51,8 @@ final class StarvationWatch {
     init(
         on loop: Loop, clock: RunClock, processes: @escaping () -> [Watched],
         onStarved: @escaping (FaultRecord) -> Void,
-    ) throws(UVError) {
-        timer = try TimerHandle(on: loop)
+    ) {
+        timer = TimerHandle(on: loop)
         self.clock = clock
         self.processes = processes
         self.onStarved = onStarved

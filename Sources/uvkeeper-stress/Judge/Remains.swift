@@ -81,7 +81,7 @@ enum Remains {
 
     private static func pause() {
         guard let loop = try? Loop() else { return }
-        if let timer = try? TimerHandle(on: loop) { timer.start(after: .milliseconds(50)) { $0.close() } }
+        TimerHandle(on: loop).start(after: .milliseconds(50)) { $0.close() }
         loop.run()
         try? loop.close()
     }

@@ -34,7 +34,7 @@ extension Engine {
 
     /// Notes when a process of the run is kept waiting for a processor.
     func watchProcesses() throws(UVError) -> StarvationWatch {
-        try StarvationWatch(on: loop, clock: clock) { [unowned self] in
+        StarvationWatch(on: loop, clock: clock) { [unowned self] in
             (sessions + waves).flatMap(\.watched) + (server?.watched ?? [])
         } onStarved: { [unowned self] in
             faults.append($0)

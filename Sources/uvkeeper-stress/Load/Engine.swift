@@ -79,15 +79,15 @@ final class Engine {
         options.sidecar = try sidecar ?? settings.keeperFault.sidecar
         manager = try KeeperManager(on: loop, options: options)
         discoveries = Discoveries(manager)
-        sampler = try LagSampler(on: loop)
-        pump = try TimerHandle(on: loop)
-        supervisor = try TimerHandle(on: loop)
+        sampler = LagSampler(on: loop)
+        pump = TimerHandle(on: loop)
+        supervisor = TimerHandle(on: loop)
         try Files.makeDirectory(at: run.sessions)
         for index in 0..<settings.sessions {
             sessions.append(try Session(index, in: run, manager: manager, settings: settings, clock: clock))
         }
         if case .server = role { keepFailedStarts() }
-        series = try Series(on: loop) { [unowned self] in sample(measuringKeepers: $0) }
+        series = Series(on: loop) { [unowned self] in sample(measuringKeepers: $0) }
         watchLoop()
     }
 
@@ -197,7 +197,7 @@ final class Engine {
         if let interval = settings.resendInterval {
             channel = ResendingChannel(to: path, on: loop, interval: interval)
         } else if settings.isPipelined(session: session.index) {
-            channel = try PipelinedChannel(to: path, on: loop, linesPerConnection: settings.linesPerConnection)
+            channel = PipelinedChannel(to: path, on: loop, linesPerConnection: settings.linesPerConnection)
         } else {
             channel = ManagerChannel(manager, session: session.id)
         }

@@ -42,8 +42,8 @@ final class LagSampler {
     /// Called with the lag of every tick.
     var onTick: ((UInt64) -> Void)?
 
-    init(on loop: Loop) throws(UVError) {
-        timer = try TimerHandle(on: loop)
+    init(on loop: Loop) {
+        timer = TimerHandle(on: loop)
         last = LibUV.monotonicTime
         timer.start(after: LagSampler.interval, repeating: LagSampler.interval) { [unowned self] _ in tick() }
     }

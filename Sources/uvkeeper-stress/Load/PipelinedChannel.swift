@@ -34,11 +34,11 @@ final class PipelinedChannel: LineChannel {
     /// Lines and bytes that may wait, as with the manager.
     private static let waitingLimit = (lines: 10_000, bytes: 67_108_864)
 
-    init(to path: String, on loop: Loop, linesPerConnection: Int) throws(UVError) {
+    init(to path: String, on loop: Loop, linesPerConnection: Int) {
         self.path = path
         self.loop = loop
         self.linesPerConnection = linesPerConnection
-        timer = try TimerHandle(on: loop)
+        timer = TimerHandle(on: loop)
     }
 
     var isReady: Bool { !isFull && waiting.count < linesPerConnection }

@@ -34,8 +34,8 @@ final class RestartRun {
         let loop = try Loop()
         let server = try DrivenServer(
             run, ledgers: try cases(run).flatMap(\.ledgers), options: serverOptions, clock: clock, on: loop)
-        let series = try Series(on: loop) { [self] in sample(run, clock, server, measuringKeepers: $0) }
-        let watch = try StarvationWatch(on: loop, clock: clock) { [self] in
+        let series = Series(on: loop) { [self] in sample(run, clock, server, measuringKeepers: $0) }
+        let watch = StarvationWatch(on: loop, clock: clock) { [self] in
             keepers(run).map { StarvationWatch.Watched(part: .session($0.session), pid: $0.pid) } + server.watched
         } onStarved: { [self] in
             faults.append($0)
@@ -133,7 +133,7 @@ final class RestartRun {
     private func drive(
         _ server: DrivenServer, _ clock: RunClock, _ loop: Loop, _ reasonToEnd: @escaping () -> String?,
     ) throws {
-        let timer = try TimerHandle(on: loop)
+        let timer = TimerHandle(on: loop)
         defer { timer.close() }
         let end = RunClock.microseconds(settings.duration)
         var isOver = false
@@ -194,7 +194,7 @@ final class RestartRun {
 
     /// Waits until everything written has arrived, or nothing more does.
     private func settle(_ cases: [Judge.Case], _ loop: Loop) throws {
-        let timer = try TimerHandle(on: loop)
+        let timer = TimerHandle(on: loop)
         var last = Int.max
         var lastProgress = LibUV.monotonicTime
         timer.start(after: .milliseconds(50), repeating: .milliseconds(100)) { timer in

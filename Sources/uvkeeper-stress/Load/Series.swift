@@ -17,9 +17,9 @@ final class Series {
     /// For the live display.
     var onSample: ((Sample) -> Void)?
 
-    init(on loop: Loop, read: @escaping (_ measuresKeepers: Bool) -> Sample) throws(UVError) {
+    init(on loop: Loop, read: @escaping (_ measuresKeepers: Bool) -> Sample) {
         self.read = read
-        timer = try TimerHandle(on: loop)
+        timer = TimerHandle(on: loop)
         arm()
     }
 

@@ -36,22 +36,22 @@ final class SpawnRun {
         options.sessionsDirectory = place.sessions
         options.sidecar = try settings.keeperFault.sidecar
         manager = try KeeperManager(on: loop, options: options)
-        sampler = try LagSampler(on: loop)
+        sampler = LagSampler(on: loop)
         for index in 0..<settings.sessions {
             sessions.append(try Session(index, in: place, manager: manager, settings: settings, clock: clock))
         }
-        starvation = try StarvationWatch(on: loop, clock: clock) { [unowned self] in
+        starvation = StarvationWatch(on: loop, clock: clock) { [unowned self] in
             sessions.flatMap(\.watched)
         } onStarved: { [unowned self] in
             faults.append($0)
         }
         signals = try StopSignals(on: loop)
-        series = try Series(on: loop) { [unowned self] measuresKeepers in sample(measuresKeepers) }
+        series = Series(on: loop) { [unowned self] measuresKeepers in sample(measuresKeepers) }
     }
 
     func run() throws -> RunResult {
         defer { place.remove() }
-        try startWave()
+        startWave()
         loop.run()
         Remains.close(loop, into: &violations)
         progress.end()
@@ -88,12 +88,12 @@ final class SpawnRun {
             keepers: measuresKeepers ? sessions.compactMap { $0.current.flatMap { Memory.of($0.keeperPID) } } : [])
     }
 
-    private func startWave() throws {
+    private func startWave() {
         waves += 1
         progress.show(
             Double(clock.microseconds) / 1e6, of: Double(RunClock.microseconds(settings.duration)) / 1e6,
             "wave \(waves)")
-        let wave = try Wave(
+        let wave = Wave(
             sessions, in: place, discoveries: Discoveries(manager), clock: clock, seed: generator.next(),
             limit: settings.drainLimit, on: loop)
         wave.onFault = { [unowned self] in faults.append($0) }
@@ -106,12 +106,7 @@ final class SpawnRun {
             else {
                 return end()
             }
-            do {
-                try startWave()
-            } catch {
-                violations.add(.recovery, "no wave after \(waves): \(error)")
-                end()
-            }
+            startWave()
         }
     }
 

@@ -9,10 +9,10 @@ final class Steps {
     private let timer: TimerHandle
 
     /// - Parameter limit: how long each of them may take.
-    init(_ name: String, limit: Duration, on loop: Loop) throws {
+    init(_ name: String, limit: Duration, on loop: Loop) {
         self.name = name
         self.limit = limit
-        timer = try TimerHandle(on: loop)
+        timer = TimerHandle(on: loop)
     }
 
     /// Looks at once and again and again; after the limit it gives up.

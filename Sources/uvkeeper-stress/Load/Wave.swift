@@ -19,13 +19,13 @@ final class Wave {
     init(
         _ sessions: [Session], in run: RunDirectory, discoveries: Discoveries, clock: RunClock, seed: UInt64,
         limit: Duration, on loop: Loop,
-    ) throws {
+    ) {
         self.sessions = sessions
         self.run = run
         self.discoveries = discoveries
         self.clock = clock
         generator = SeededGenerator(seed: seed)
-        steps = try Steps("a wave", limit: limit, on: loop)
+        steps = Steps("a wave", limit: limit, on: loop)
     }
 
     /// `completion` runs when all is over, also after a violation.

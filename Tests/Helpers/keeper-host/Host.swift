@@ -41,7 +41,7 @@ enum Host {
     static func reap(_ arguments: [String]) throws {
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
-        let reaper = try TimerHandle(on: loop)
+        let reaper = TimerHandle(on: loop)
         reaper.start(after: .milliseconds(1), repeating: .milliseconds(1)) { _ in
             while waitpid(-1, nil, WNOHANG) > 0 {}
         }
@@ -66,7 +66,7 @@ enum Host {
     static func starve(_ arguments: [String]) throws {
         let loop = try Loop()
         let manager = try manager("/", on: loop, sidecar: "none")
-        let timer = try TimerHandle(on: loop)
+        let timer = TimerHandle(on: loop)
         var taken: [Int32] = []
         var limit = rlimit(rlim_cur: 64, rlim_max: 64)
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
@@ -120,7 +120,7 @@ enum Host {
     static func unseen(_ arguments: [String]) throws {
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
-        let timer = try TimerHandle(on: loop)
+        let timer = TimerHandle(on: loop)
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         let before = limit
@@ -237,7 +237,7 @@ enum Host {
         let loop = try Loop()
         let manager = try manager(arguments[0] + "/s", on: loop, sidecar: arguments[1])
         let script = "\(arguments[2]) rooted >said & echo $! >pid; exec sleep 1000"
-        let timer = try TimerHandle(on: loop)
+        let timer = TimerHandle(on: loop)
         var keeper: Int32 = 0
         manager.spawnKeeper(
             for: "s1", in: arguments[0], command: ["sh", "-c", script], readiness: .accepting,

@@ -89,12 +89,12 @@ func brokenPipeAtClose() throws {
     stream.write([UInt8](repeating: 0, count: 4 << 20)) { errors.append($0) }
     close(reader)
     // A check callback runs after the poll that wrote, and before libuv reports what came of it.
-    let check = try CheckHandle(on: loop)
+    let check = CheckHandle(on: loop)
     check.start { check in
         stream.close()
         check.close()
     }
-    let idle = try IdleHandle(on: loop)
+    let idle = IdleHandle(on: loop)
     idle.start { idle in idle.close() }
     while loop.run() {}
     require(errors.count == 1 && errors[0] != nil, "\(errors)")

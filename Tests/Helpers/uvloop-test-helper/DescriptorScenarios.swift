@@ -40,7 +40,7 @@ func acceptWithoutDescriptors() throws {
     }
     let clients = (0..<8).map { _ in connectBlocking(path) }
     let hoard = useUpDescriptors()
-    let watch = try TimerHandle(on: loop)
+    let watch = TimerHandle(on: loop)
     var isOver = false
     let before = processorTime()
     let start = LibUV.monotonicTime

@@ -4,7 +4,7 @@ import UVLoop
 /// Does what must end the process, with a sentence.
 func misuse(_ name: String) throws {
     let loop = try Loop()
-    let timer = try TimerHandle(on: loop)
+    let timer = TimerHandle(on: loop)
     switch name {
     case "timer-on-wrong-thread":
         timer.start(after: .seconds(1000)) { _ in }
@@ -36,7 +36,7 @@ private func misuseAfterClose(_ name: String, _ loop: Loop) throws {
     case "tick-after-close": loop.onNextTick {}
     case "idle-time-after-close": _ = loop.idleTime
     case "work-after-close": try loop.queueWork({}) {}
-    case "timer-after-close": _ = try TimerHandle(on: loop)
+    case "timer-after-close": _ = TimerHandle(on: loop)
     default: fail("unknown misuse: \(name)")
     }
 }
@@ -44,7 +44,7 @@ private func misuseAfterClose(_ name: String, _ loop: Loop) throws {
 /// A loop goes from the thread that made it to the one that runs it, and on to one that takes it over.
 func loopChangesThreads() throws {
     let loop = try Loop()
-    let timer = try TimerHandle(on: loop)
+    let timer = TimerHandle(on: loop)
     var fired = 0
     timer.start(after: .milliseconds(1)) { _ in fired += 1 }
     onOtherThread {

@@ -81,7 +81,7 @@ func descriptorCount() -> Int {
 /// Runs the loop until `condition` holds; fails after a minute.
 func run(_ loop: Loop, until condition: () -> Bool) throws {
     let deadline = LibUV.monotonicTime + .seconds(60)
-    let ticks = try TimerHandle(on: loop)
+    let ticks = TimerHandle(on: loop)
     ticks.start(after: .milliseconds(5), repeating: .milliseconds(5)) { _ in }
     while !condition() {
         require(LibUV.monotonicTime < deadline, "the condition did not come to hold")

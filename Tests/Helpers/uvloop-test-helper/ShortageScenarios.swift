@@ -41,7 +41,7 @@ func withoutWatches() throws {
     let poll = try PollHandle(descriptor: other, on: loop)
     // So that the loop has the watches of its own.
     loop.run(.noWait)
-    let timer = try TimerHandle(on: loop)
+    let timer = TimerHandle(on: loop)
     timer.start(after: .milliseconds(1)) { _ in }
     loop.run(.once)
     // EPOLL_CTL_ADD.
