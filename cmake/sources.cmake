@@ -54,13 +54,15 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Process/SpawnError.swift
     Sources/UVLoop/Streams/Outbox.swift
     Sources/UVLoop/Streams/PipeListener.swift
-    Sources/UVLoop/Streams/PipeStream+Connecting.swift
-    Sources/UVLoop/Streams/PipeStream+Reading.swift
-    Sources/UVLoop/Streams/PipeStream+Writing.swift
     Sources/UVLoop/Streams/PipeStream.swift
     Sources/UVLoop/Streams/ReadBuffer.swift
     Sources/UVLoop/Streams/SocketPath.swift
     Sources/UVLoop/Streams/SocketProbe.swift
+    Sources/UVLoop/Streams/Stream+Finishing.swift
+    Sources/UVLoop/Streams/Stream+Reading.swift
+    Sources/UVLoop/Streams/Stream+Writing.swift
+    Sources/UVLoop/Streams/Stream.swift
+    Sources/UVLoop/Streams/WriteQueue.swift
     Sources/UVLoop/Values/Deadline.swift
     Sources/UVLoop/Values/LibUV.swift
     Sources/UVLoop/Values/Milliseconds.swift

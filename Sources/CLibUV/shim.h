@@ -213,6 +213,12 @@ static inline int uvkeeper_lock_holder(int descriptor, pid_t *holder) {
     return 1;
 }
 
+/// How the descriptor was opened: `O_RDONLY`, `O_WRONLY` or `O_RDWR`; a negative number on failure. `fcntl` is variadic.
+static inline int uvkeeper_access_mode(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags < 0 ? flags : flags & O_ACCMODE;
+}
+
 /// A duplicate of the descriptor, close-on-exec, numbered `lowest` or higher. `fcntl` is variadic.
 static inline int uvkeeper_duplicate(int descriptor, int lowest) {
     return fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);

@@ -172,7 +172,7 @@ public final class KeeperConnection {
         }
     }
 
-    private func ended(_ stream: PipeStream, _ error: UVError?) {
+    private func ended(_ stream: Stream, _ error: UVError?) {
         // After a failed write the count of accepted bytes is only an upper bound.
         if error == nil, stream.writeError == nil, stream.acceptedByteCount == submitted {
             switch state {

@@ -1,7 +1,7 @@
 import Testing
 public import UVLoop
 
-extension PipeStream {
+extension UVLoop.Stream {
     /// Reads to the end, closes the stream and hands over everything that came.
     public func collect(_ completion: @escaping ([UInt8]) -> Void) throws {
         var bytes: [UInt8] = []

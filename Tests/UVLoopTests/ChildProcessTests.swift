@@ -70,7 +70,7 @@ func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: Pro
             let input = try #require(child.streams[0])
             let message = [UInt8](repeating: 65, count: 1 << 20)
             input.write(message)
-            input.shutdown { _ in input.close() }
+            input.shutdown { #expect($0 == nil) }
             try child.streams[1]?.collect { output = $0 }
             try child.streams[2]?.collect { errors = $0 }
             loop.run()

@@ -32,38 +32,6 @@ import UVLoop
         }
     }
 
-    @Test("ends before a byte that must not come next, and leaves it unread", arguments: ["ab", "ac", "a"])
-    func refusesNextByte(text: String) throws {
-        try withLoop { loop in
-            let (one, other) = try makeStreamPair(on: loop)
-            var got = ""
-            var ends: [UVError?] = []
-            other.maximumReadLength = 1
-            try other.readStart(
-                onBytes: { stream, bytes in
-                    bytes.withUnsafeBytes { got += String(decoding: $0, as: UTF8.self) }
-                    stream.onlyNextByte = UInt8(ascii: "b")
-                },
-                onEnd: { stream, error in
-                    ends.append(error)
-                    stream.close()
-                })
-            var endOfWriter: [UVError?] = []
-            try one.readStart(
-                onBytes: { _, _ in },
-                onEnd: { stream, error in
-                    endOfWriter.append(error)
-                    stream.close()
-                })
-            one.write(Array(text.utf8))
-            one.shutdown()
-            loop.run()
-            #expect(got == (text == "ac" ? "a" : text))
-            #expect(ends == [text == "ac" ? .noBuffers : nil])
-            #expect(endOfWriter == [text == "ac" ? .connectionReset : nil])
-        }
-    }
-
     @Test("may be closed in its callback, and hears nothing more") func closesInCallback() throws {
         try withLoop { loop in
             let (one, other) = try makeStreamPair(on: loop)

@@ -47,7 +47,7 @@ enum PipeBenchmarks {
         let chunk = [UInt8](repeating: 0x78, count: 65536)
         var left = count
         var received = 0
-        func write(to stream: PipeStream) {
+        func write(to stream: Stream) {
             while left > 0 {
                 left -= 1
                 guard stream.write(chunk) else { return }
@@ -120,7 +120,7 @@ enum PipeBenchmarks {
                 fail("\(error)")
             }
         }
-        func ended(_ stream: PipeStream, _: UVError?) {
+        func ended(_ stream: Stream, _: UVError?) {
             stream.close()
             left -= 1
             if left > 0 { next() } else { listener.close() }

@@ -43,7 +43,7 @@ final class Exchange {
         send(to: stream)
     }
 
-    private func send(to stream: PipeStream) {
+    private func send(to stream: Stream) {
         while let line = unsent.popFirst() {
             guard stream.write(line + [UInt8(ascii: "\n")]) || unsent.isEmpty else { return }
         }

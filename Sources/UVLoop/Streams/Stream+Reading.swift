@@ -1,6 +1,6 @@
 internal import CLibUV
 
-extension PipeStream {
+extension Stream {
     /// Starts reading: `onBytes` is lent each run of bytes as it arrives, `onEnd` is called once at the end of the stream
     /// (nil) or when it fails.
     ///
@@ -11,9 +11,9 @@ extension PipeStream {
     ///
     /// - Throws: ``UVError/notConnected`` for a stream that is not open, has failed to connect or cannot be read,
     ///   ``UVError/noSpace`` when the user's watches have run out, ``UVError/canceled`` when the loop has closed it.
-    public func readStart(
-        onBytes: @escaping (PipeStream, RawSpan) -> Void,
-        onEnd: @escaping (PipeStream, UVError?) -> Void,
+    public final func readStart(
+        onBytes: @escaping (Stream, RawSpan) -> Void,
+        onEnd: @escaping (Stream, UVError?) -> Void,
     ) throws(UVError) {
         try preconditionReadable()
         hasReadToEnd = false
@@ -31,25 +31,24 @@ extension PipeStream {
     /// Reads on after ``readStop()``, with the same callbacks; does nothing while the stream reads.
     ///
     /// - Throws: as ``readStart(onBytes:onEnd:)`` does; ``UVError/notConnected`` also once the stream has ended.
-    public func readResume() throws(UVError) {
+    public final func readResume() throws(UVError) {
         try preconditionReadable()
         guard !hasReadToEnd else { throw .notConnected }
-        require(onEnd != nil, "PipeStream.readResume: readStart comes first")
+        require(onEnd != nil, "\(publicName).readResume: readStart comes first")
         // It would read before the tick that tells of the connect.
-        guard sending.isOpen else { throw .notConnected }
+        guard !queue.isConnecting else { throw .notConnected }
         let status = uv_read_start(
             raw.stream,
             { raw, _, buffer in
-                // No user code here: stopping or closing inside this callback crashes libuv (H31). No room only to end
-                // reading: libuv would report that on every tick (H30).
-                withHandle(raw!.pointee.data, as: PipeStream.self) { stream in
-                    let room = stream.refusesNextByte ? 0 : min(max(1, stream.maximumReadLength), ReadBuffer.capacity)
+                // No user code here: stopping or closing inside this callback crashes libuv (H31).
+                withHandle(raw!.pointee.data, as: Stream.self) { stream in
                     buffer!.pointee = uv_buf_init(
-                        stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self), UInt32(room))
+                        stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self),
+                        UInt32(ReadBuffer.capacity))
                 }
             },
             { raw, count, buffer in
-                withHandle(raw!.pointee.data, as: PipeStream.self) { $0.received(count) }
+                withHandle(raw!.pointee.data, as: Stream.self) { $0.received(count) }
             },
         )
         if status == UV_EALREADY.rawValue { return }
@@ -64,7 +63,7 @@ extension PipeStream {
     }
 
     /// Pauses reading; bytes wait in the kernel, and its buffer limits what the peer can send. Mirrors `uv_read_stop`.
-    public func readStop() {
+    public final func readStop() {
         guard !isClosing else { return }
         loop.requireOwner()
         // Always returns 0 for a stream.
@@ -72,14 +71,7 @@ extension PipeStream {
     }
 
     private func preconditionReadable() throws(UVError) {
-        if !isUsable("PipeStream.readStart: the stream is closed") { throw isCanceled ? .canceled : .notConnected }
-    }
-
-    private var refusesNextByte: Bool {
-        guard let onlyNextByte, let descriptor else { return false }
-        var next: UInt8 = 0
-        // An end or an error of the stream is read as usual.
-        return recv(descriptor, &next, 1, CInt(MSG_PEEK)) == 1 && next != onlyNextByte
+        if !isUsable("\(publicName).readStart: the stream is closed") { throw isCanceled ? .canceled : .notConnected }
     }
 
     private func received(_ count: Int) {
@@ -93,9 +85,9 @@ extension PipeStream {
             _ = uv_read_stop(raw.stream)
             hasReadToEnd = true
             onBytes = nil
-            guard let onEnd else { return }
-            self.onEnd = nil
-            onEnd(self, count == Int(UV_EOF.rawValue) ? nil : UVError(rawValue: CInt(count)))
+            let error = count == Int(UV_EOF.rawValue) ? nil : UVError(rawValue: CInt(count))
+            onEnd.take()?(self, error)
+            finishing?.readToEnd(error)
         }
     }
 }

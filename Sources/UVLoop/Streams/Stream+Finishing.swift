@@ -1,0 +1,152 @@
+internal import CLibUV
+
+extension Stream {
+    /// Finishes sending once everything queued has been taken; the peer then reads an end of stream. Reading goes on. That
+    /// the kernel took everything is all it tells, not that the peer has read it (H28).
+    ///
+    /// A socket is shut down for writing. The write end of a pipe is closed, which is the same for who reads it, and the
+    /// stream with it. A terminal has no such end: nothing but waiting for the queue is done.
+    ///
+    /// `completion` runs once, on a later tick, after those of the writes. Writing afterwards is a programming error.
+    /// Mirrors `uv_shutdown`, by `shutdown(2)`.
+    public final func shutdown(_ completion: ((UVError?) -> Void)? = nil) {
+        guard isUsable("\(publicName).shutdown: the stream is closed") else {
+            guard let completion else { return }
+            let error = hasFinished ? nil : queue.error ?? .canceled
+            return loop.onNextTick { completion(error) }
+        }
+        switch queue.finish {
+        case .open:
+            queue.finish = .requested(completion.map { [$0] } ?? [])
+            if let error = queue.error {
+                loop.onNextTick { self.finishShutdown(error) }
+            } else {
+                flush()
+            }
+        case .requested(var completions):
+            if let completion { completions.append(completion) }
+            queue.finish = .requested(completions)
+        case .passedOn(var completions):
+            if let completion { completions.append(completion) }
+            queue.finish = .passedOn(completions)
+        case .done(let error):
+            if let completion { loop.onNextTick { completion(error) } }
+        }
+    }
+
+    /// True if a shutdown has succeeded.
+    private var hasFinished: Bool { if case .done(nil) = queue.finish { true } else { false } }
+
+    /// Ends the conversation in order: sends what is queued, finishes sending, reads on until the peer has finished too, and
+    /// closes. Reading goes on, also if it was paused, since a close with bytes unread would be a reset for the peer (H29):
+    /// what comes is given to the callbacks of ``readStart(onBytes:onEnd:)``, and dropped if there are none.
+    ///
+    /// - Parameters:
+    ///   - deadline: how long that may take from now; then the stream is closed as it is.
+    ///   - completion: runs once, after the close: with nil if the peer has finished too, ``UVError/timedOut`` after the
+    ///     deadline, ``UVError/canceled`` if the stream was closed by anybody before, else the error of the stream.
+    public final func finish(deadline: Duration, _ completion: ((UVError?) -> Void)? = nil) {
+        guard isUsable("\(publicName).finish: the stream is closed") else {
+            if let completion { loop.onNextTick { completion(.canceled) } }
+            return
+        }
+        if let finishing {
+            if let completion { finishing.completions.append(completion) }
+            return
+        }
+        let finishing = Finishing(self, deadline, completion)
+        self.finishing = finishing
+        shutdown { [weak finishing] in finishing?.sent($0) }
+        if hasReadToEnd { return finishing.readToEnd(nil) }
+        do throws(UVError) {
+            if onEnd == nil { try readStart(onBytes: { _, _ in }, onEnd: { _, _ in }) } else { try readResume() }
+        } catch {
+            // One that cannot be read has nothing to wait for but its writes.
+            finishing.readToEnd(nil)
+        }
+    }
+
+    /// By our own system call: nothing is queued any more, which is all that `uv_shutdown` would wait for.
+    final func shutdownNow() {
+        guard case .requested(let completions) = queue.finish, let descriptor else { return }
+        let (error, closes) = Stream.finishSending(descriptor)
+        guard closes || !completions.isEmpty else { return queue.finish = .done(error) }
+        queue.finish = .passedOn(completions)
+        loop.onNextTick {
+            // When it is closing, the shutdown ends with the close, after the writes.
+            guard !self.isClosing else { return }
+            self.finishShutdown(error)
+            if closes { self.closeAfterFailure() }
+        }
+    }
+
+    /// Shuts a socket down for writing.
+    ///
+    /// - Returns: whether only a close tells the reader of a pipe that no more comes.
+    private static func finishSending(_ descriptor: Int32) -> (error: UVError?, closes: Bool) {
+        guard CLibUV.shutdown(descriptor, CInt(SHUT_WR)) != 0 else { return (nil, false) }
+        let error = UVError(errno: uvkeeper_errno())
+        guard error == .notSocket else { return (error, false) }
+        if isatty(descriptor) == 1 { return (nil, false) }
+        // One that can be read too, or only be read, has no writing side of its own to end.
+        return uvkeeper_access_mode(descriptor) == O_WRONLY ? (nil, true) : (error, false)
+    }
+
+    final func finishShutdown(_ error: UVError?) {
+        // A write that goes on comes first.
+        guard queue.finish.completions != nil, !queue.isWriting else { return }
+        // Writes that the kernel took at once may still wait for their tick.
+        deliver()
+        guard let completions = queue.finish.completions else { return }
+        queue.finish = .done(error)
+        for completion in completions { completion(error) }
+    }
+}
+
+extension Stream {
+    /// A stream that is about to end in order.
+    final class Finishing {
+        private unowned let stream: Stream
+        private let timer: TimerHandle
+        fileprivate var completions: [(UVError?) -> Void]
+        private var state = State.open(hasSent: false, hasRead: false)
+
+        private enum State {
+            case open(hasSent: Bool, hasRead: Bool)
+            /// The stream closes, for this outcome.
+            case ended(UVError?)
+        }
+
+        fileprivate init(_ stream: Stream, _ deadline: Duration, _ completion: ((UVError?) -> Void)?) {
+            self.stream = stream
+            completions = completion.map { [$0] } ?? []
+            timer = TimerHandle(on: stream.loop)
+            timer.start(after: deadline) { [unowned self] _ in end(.timedOut) }
+        }
+
+        fileprivate func sent(_ error: UVError?) {
+            guard case .open(_, let hasRead) = state else { return }
+            if error != nil || hasRead { return end(error) }
+            state = .open(hasSent: true, hasRead: false)
+        }
+
+        func readToEnd(_ error: UVError?) {
+            guard case .open(let hasSent, _) = state else { return }
+            if error != nil || hasSent { return end(error) }
+            state = .open(hasSent: false, hasRead: true)
+        }
+
+        private func end(_ error: UVError?) {
+            guard case .open = state else { return }
+            state = .ended(error)
+            stream.closeAfterFailure()
+        }
+
+        /// The stream has closed: by this, or by somebody else with an error.
+        func complete(_ error: UVError) {
+            timer.close()
+            let outcome = if case .ended(let outcome) = state { outcome } else { error as UVError? }
+            for completion in completions { completion(outcome) }
+        }
+    }
+}

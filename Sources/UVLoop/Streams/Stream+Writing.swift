@@ -1,0 +1,251 @@
+internal import CLibUV
+
+extension Stream {
+    /// Bytes that were written but that the kernel has not taken yet. Mirrors `uv_stream_get_write_queue_size`.
+    public final var queuedByteCount: Int {
+        queue.waitingByteCount + (queue.isWriting ? uv_stream_get_write_queue_size(raw.stream) : 0)
+    }
+
+    /// Bytes the kernel has taken so far, from the first write on. Exact while the stream is healthy; once a write has
+    /// failed, an upper bound, because libuv does not tell how much of the failed one was taken.
+    public final var acceptedByteCount: UInt64 {
+        guard queue.isWriting, !isClosing else { return queue.finished }
+        return queue.acceptedByteCount(unwritten: uv_stream_get_write_queue_size(raw.stream))
+    }
+
+    /// Writes `bytes`, or queues what the kernel does not take at once; they need not outlive the call.
+    ///
+    /// `completion` runs once, on a later tick: with nil when the kernel has taken every byte (which is not to say that
+    /// the peer has read them), else with the error. After an error every further write fails with it: so does one on a
+    /// stream that could not connect, or that the loop has closed. ``UVError/outOfMemory``: the queue cannot grow, and the
+    /// bytes were not taken, or in part. Before the connect has completed, everything is queued. Mirrors `uv_try_write` and
+    /// `uv_write`.
+    ///
+    /// - Returns: whether the queue is below ``highWaterMark``. When false, wait for ``onDrain``.
+    @discardableResult
+    public final func write(_ bytes: RawSpan, completion: ((UVError?) -> Void)? = nil) -> Bool {
+        bytes.withUnsafeBytes { write($0, completion: completion) }
+    }
+
+    /// Writes `bytes`, as above.
+    @discardableResult
+    public final func write(_ bytes: [UInt8], completion: ((UVError?) -> Void)? = nil) -> Bool {
+        bytes.withUnsafeBytes { write($0, completion: completion) }
+    }
+
+    /// Writes the UTF-8 bytes of a text, as above.
+    @discardableResult
+    public final func write(_ text: String, completion: ((UVError?) -> Void)? = nil) -> Bool {
+        var text = text
+        return text.withUTF8 { write(UnsafeRawBufferPointer($0), completion: completion) }
+    }
+
+    /// Writes several runs of bytes in order, as above; by one system call for every 64 of them if the kernel takes them:
+    /// a header and a body without a copy of both.
+    @discardableResult
+    public final func write(parts: [[UInt8]], completion: ((UVError?) -> Void)? = nil) -> Bool {
+        var rest = parts[...]
+        while rest.count > Stream.partsPerCall {
+            write(rest.prefix(Stream.partsPerCall), completion: nil)
+            rest = rest.dropFirst(Stream.partsPerCall)
+        }
+        return write(rest, completion: completion)
+    }
+
+    private static let partsPerCall = 64
+
+    @discardableResult
+    private func write(_ parts: ArraySlice<[UInt8]>, completion: ((UVError?) -> Void)?) -> Bool {
+        withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: parts.count) { pointers in
+            Stream.lend(parts, pointers[...]) {
+                write(UnsafeBufferPointer(pointers), completion: completion)
+            }
+        }
+    }
+
+    /// Calls `body` while the memory of every part is valid.
+    private static func lend<Result>(
+        _ parts: ArraySlice<[UInt8]>, _ pointers: Slice<UnsafeMutableBufferPointer<UnsafeRawBufferPointer>>,
+        _ body: () -> Result,
+    ) -> Result {
+        guard let first = parts.first else { return body() }
+        return first.withUnsafeBytes { bytes in
+            var pointers = pointers
+            pointers[pointers.startIndex] = bytes
+            return lend(parts.dropFirst(), pointers.dropFirst(), body)
+        }
+    }
+
+    /// Takes the memory that a write of so many bytes needs if the kernel takes none of them, so that the next write does not
+    /// fail half done for want of it.
+    ///
+    /// - Returns: false if there is no such memory; the stream is unharmed.
+    public final func makeRoom(forWriting byteCount: Int) -> Bool {
+        guard mayWrite() else { return false }
+        return queue.reserve(byteCount)
+    }
+
+    /// Writes as much of `bytes` as the kernel takes at once and queues nothing.
+    ///
+    /// - Returns: how many bytes were taken, from the front; 0 when the kernel's buffer is full, or something is queued.
+    /// - Throws: ``UVError/brokenPipe`` and its like. Mirrors `uv_try_write`.
+    public final func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
+        guard mayWrite() else { throw queue.error ?? .canceled }
+        let taken = bytes.withUnsafeBytes { bytes in
+            withUnsafePointer(to: bytes) { tryWrite(UnsafeBufferPointer(start: $0, count: 1)) }
+        }
+        if let error = queue.error { throw error }
+        queue.submit(taken: taken)
+        return taken
+    }
+
+    /// False for a stream that was closed by another than its owner.
+    private func mayWrite() -> Bool {
+        guard isUsable("\(publicName).write: the stream is closed") else { return false }
+        guard case .open = queue.finish else { trap("\(publicName).write: after shutdown") }
+        return true
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, completion: ((UVError?) -> Void)?) -> Bool {
+        withUnsafePointer(to: bytes) {
+            write(UnsafeBufferPointer(start: $0, count: 1), completion: completion)
+        }
+    }
+
+    private func write(
+        _ parts: UnsafeBufferPointer<UnsafeRawBufferPointer>, completion: ((UVError?) -> Void)?,
+    ) -> Bool {
+        guard mayWrite() else {
+            let error = queue.error ?? .canceled
+            if let completion { loop.onNextTick { completion(error) } }
+            return false
+        }
+        let taken = tryWrite(parts)
+        switch queue.submit(parts, taken: taken, completion: completion) {
+        case .taken: scheduleDelivery()
+        case .queued: flush()
+        case .failed:
+            scheduleDelivery()
+            return false
+        case .outOfMemory:
+            tellWriteError(.outOfMemory)
+            scheduleDelivery()
+            return false
+        }
+        return queuedByteCount < highWaterMark
+    }
+
+    /// What the kernel takes at once, often only part (H24); 0 while something is queued ahead. An error is kept in the
+    /// queue.
+    private func tryWrite(_ parts: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int {
+        // libuv aborts on a write of no buffers and has no use for one of no bytes (H26).
+        guard queue.isClear, parts.contains(where: { !$0.isEmpty }) else { return 0 }
+        let status = withUnsafeTemporaryAllocation(of: uv_buf_t.self, capacity: parts.count) { buffers in
+            for (index, part) in parts.enumerated() { buffers[index] = uv_buf_t(part) }
+            return loop.withoutBrokenPipe { uv_try_write(raw.stream, buffers.baseAddress, UInt32(parts.count)) }
+        }
+        if status >= 0 {
+            queue.took(Int(status))
+            return Int(status)
+        }
+        if status != UV_EAGAIN.rawValue { fail(UVError(rawValue: status)) }
+        return 0
+    }
+
+    /// Hands libuv what has queued up, as one write, if it is not writing already; then the shutdown. Nothing before the
+    /// connect has succeeded (H18, H19).
+    final func flush() {
+        guard queue.isOpen, !queue.isWriting, !isClosing else { return }
+        // An active stream has its watch.
+        if queue.waitingByteCount > 0, !isActive, let descriptor {
+            do throws(UVError) { try Watches.reserve(descriptor, on: loop.raw) } catch {
+                return error == .noSpace || error.isShortage ? flushLater() : failFlush(error)
+            }
+        }
+        guard let bytes = queue.startWriting() else { return shutdownNow() }
+        let request = request ?? .allocate(capacity: 1)
+        self.request = request
+        request.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+        var buffer = uv_buf_t(bytes)
+        do throws(UVError) {
+            try check(
+                loop.withoutBrokenPipe {
+                    uv_write(request, raw.stream, &buffer, 1) { request, status in
+                        let stream: Stream = object(request!.pointee.data)
+                        stream.wrote(failure(status))
+                    }
+                })
+        } catch {
+            // libuv has not taken the request, and no callback comes.
+            failFlush(error)
+        }
+    }
+
+    private func failFlush(_ error: UVError) {
+        fail(error)
+        scheduleDelivery()
+        loop.onNextTick { self.finishShutdown(error) }
+    }
+
+    /// Watches or memory have run out, of the user or the system: what is queued waits until there are some again.
+    private func flushLater() {
+        let retries = flushRetries ?? Backoff(from: .milliseconds(50), to: .milliseconds(50), on: loop)
+        flushRetries = retries
+        retries.start(isReferenced: isReferenced) { [unowned self] in flush() }
+    }
+
+    private func wrote(_ failure: UVError?) {
+        guard !isClosing else { return }
+        queue.wrote(failure)
+        if let failure { tellWriteError(failure) }
+        deliver()
+        guard !isClosing else { return }
+        // Also if bytes that came after it found no memory.
+        if let error = queue.error { return finishShutdown(error) }
+        flush()
+        if !queue.isWriting, queue.error == nil { onDrain?(self) }
+    }
+
+    /// Ends the writing side, and says so to those who asked to be told.
+    final func fail(_ error: UVError) {
+        queue.fail(error)
+        tellWriteError(error)
+    }
+
+    private func tellWriteError(_ error: UVError) {
+        loop.onNextTick {
+            guard !self.isClosing, let onWriteError = self.onWriteError.take() else { return }
+            onWriteError(self, error)
+        }
+    }
+
+    /// Completions never run inside the call that requested them, and all of them take the same way, so that they keep
+    /// the order of the writes whether the kernel took those at once or later.
+    final func scheduleDelivery() {
+        guard queue.scheduleDelivery() else { return }
+        loop.onNextTick {
+            self.queue.deliveryBegins()
+            self.deliver()
+        }
+    }
+
+    /// Calls the completions of the writes that have ended, in order, each once. What those write meanwhile waits for the
+    /// next tick: a producer that writes from its completions must not keep the loop.
+    final func deliver() {
+        var left = queue.completionCount
+        while left > 0, let completion = queue.takeCompletion() {
+            left -= 1
+            completion.run(completion.error)
+        }
+        queue.dropDelivered()
+    }
+}
+
+extension uv_buf_t {
+    /// libuv's buffers are mutable by type; writes do not change them. Not by `uv_buf_init`, which counts in 32 bits.
+    fileprivate init(_ bytes: UnsafeRawBufferPointer) {
+        self.init()
+        base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
+        len = .init(bytes.count)
+    }
+}
