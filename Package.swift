@@ -101,7 +101,7 @@ let package = Package(
         ),
         .testTarget(
             name: "KeeperSidecarTests",
-            dependencies: ["KeeperSidecar", "TestSupport", "uvkeeper-sidecar", "uvloop-test-helper"],
+            dependencies: ["KeeperSidecar", "Libc", "TestSupport", "uvkeeper-sidecar", "uvloop-test-helper"],
             swiftSettings: settings,
         ),
         .testTarget(

@@ -24,7 +24,6 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Loop/BrokenPipeMask.swift
     Sources/UVLoop/Loop/FirstLoop.swift
     Sources/UVLoop/Loop/Lock.swift
-    Sources/UVLoop/Loop/Loop+Work.swift
     Sources/UVLoop/Loop/Loop.swift
     Sources/UVLoop/Loop/LoopRemote.swift
     Sources/UVLoop/Loop/LoopThread.swift
@@ -52,6 +51,9 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Process/Processes.swift
     Sources/UVLoop/Process/ProgramArguments.swift
     Sources/UVLoop/Process/SpawnError.swift
+    Sources/UVLoop/Requests/Request.swift
+    Sources/UVLoop/Requests/WorkRequest.swift
+    Sources/UVLoop/Streams/Listener.swift
     Sources/UVLoop/Streams/Outbox.swift
     Sources/UVLoop/Streams/PipeListener.swift
     Sources/UVLoop/Streams/PipeStream.swift

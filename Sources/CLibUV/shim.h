@@ -158,6 +158,43 @@ static inline int uvkeeper_accept(int descriptor) {
 }
 #endif
 
+/// `SOCK_STREAM` is an enumerator in glibc.
+static const int uvkeeper_stream_socket_type = SOCK_STREAM;
+
+/// The type of a socket; -1 with errno on failure.
+static inline int uvkeeper_socket_type(int descriptor) {
+    int type = -1;
+    socklen_t size = sizeof(type);
+    return getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0 ? type : -1;
+}
+
+/// Keeps a descriptor from programs that this process becomes or starts. `fcntl` is variadic.
+static inline int uvkeeper_close_on_exec(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFD);
+    return flags < 0 ? -1 : fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC);
+}
+
+/// Whether `accept` failed for the sake of one client, who has gone: as negative errno. Linux passes on what the network
+/// told of that connection.
+static inline int uvkeeper_is_error_of_client(int error) {
+    switch (-error) {
+    case ECONNABORTED:
+    case EPROTO:
+#if defined(__linux__)
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+    case ETIMEDOUT:
+#endif
+        return 1;
+    default: return 0;
+    }
+}
+
 /// The process that listens at the other end of a connected unix socket, and its user; -1 each where the system does not tell.
 struct uvkeeper_peer {
     pid_t pid;

@@ -1,3 +1,4 @@
+import Dispatch
 import Synchronization
 import TestSupport
 import Testing
@@ -38,6 +39,29 @@ import UVLoop
             try loop.queueWork({ _ = token }) { _ = token }
         }
         #expect(released == nil)
+    }
+
+    @Test("that has not begun can be canceled, once, and is told so in place of its completion") func canceled() throws
+    {
+        try withLoop { loop in
+            let gate = DispatchSemaphore(value: 0)
+            var told: [String] = []
+            // As many as the pool has threads: what comes after them waits.
+            let threads = Int(ProcessEnvironment.current["UV_THREADPOOL_SIZE"] ?? "") ?? 4
+            var begun: [WorkRequest] = []
+            for _ in 0..<threads { begun.append(try loop.queueWork({ gate.wait() }) { told.append("done") }) }
+            let request = try loop.queueWork({ Issue.record("it was canceled") }) { told.append("completed") }
+            request.onCanceled = { told.append("canceled") }
+            #expect(request.cancel())
+            #expect(!request.cancel(), "once")
+            #expect(told.isEmpty, "on a later tick")
+            try run(loop) { !told.isEmpty }
+            #expect(told == ["canceled"])
+            for _ in 0..<threads { gate.signal() }
+            loop.run()
+            #expect(told == ["canceled"] + Array(repeating: "done", count: threads))
+            for request in begun { #expect(!request.cancel(), "it has ended") }
+        }
     }
 
     @Test("that cannot have its threads is an error, and comes later when it can") func withoutThreads() throws {

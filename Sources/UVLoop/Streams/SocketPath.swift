@@ -17,6 +17,21 @@ public enum SocketPath {
         _ = try address(path)
     }
 
+    /// The path that a unix socket was bound to; nil if it has none.
+    static func bound(to descriptor: Int32) -> String? {
+        var address = sockaddr_un()
+        var size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+        }
+        let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
+        guard status == 0, CInt(address.sun_family) == AF_UNIX, Int(size) > start else { return nil }
+        return withUnsafeBytes(of: &address.sun_path) { name in
+            let bytes = name.prefix(min(Int(size) - start, name.count)).prefix { $0 != 0 }
+            return bytes.isEmpty ? nil : RawText.string(bytes)
+        }
+    }
+
     /// The socket address of a path, checked.
     static func address(_ path: String) throws(UVError) -> sockaddr_un {
         let bytes = RawText.bytes(of: path)

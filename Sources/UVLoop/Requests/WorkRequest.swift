@@ -1,52 +1,55 @@
 internal import CLibUV
 
+/// Work that waits for a thread of libuv's pool, or is done there. Mirrors `uv_work_t`.
+public class WorkRequest: Request {
+    fileprivate init(on loop: Loop) { super.init(uv_work_t.self, on: loop) }
+
+    fileprivate func run() {}
+    fileprivate func complete() {}
+}
+
 extension Loop {
     /// Runs `work` on a thread of libuv's pool and hands its result to `completion` on this loop, on a later tick.
     ///
     /// For what would block the loop: scanning directories, reading files. The pool has four threads, shared by the whole
     /// process (`UV_THREADPOOL_SIZE`). The loop stays alive until the completion has run. Mirrors `uv_queue_work`.
     ///
+    /// - Returns: the request, by which the work can be canceled before it has begun.
     /// - Throws: ``UVError/wouldBlock`` when the pool's threads cannot be made, at a limit of the user's or the container's;
     ///   then `completion` does not run. Once it has worked in a process, it does not throw there any more.
+    @discardableResult
     public func queueWork<Value: Sendable>(
         _ work: @escaping @Sendable () -> Value,
         completion: @escaping (Value) -> Void,
-    ) throws(UVError) {
+    ) throws(UVError) -> WorkRequest {
         requireOwner()
         try ThreadPool.prepare()
-        let job = Job(work: work, completion: completion)
-        let request = UnsafeMutablePointer<uv_work_t>.allocate(capacity: 1)
-        // Released in the completion callback below.
-        request.pointee.data = Unmanaged.passRetained(job as AnyJob).toOpaque()
+        let request = Work(work, completion, on: self)
         let status = uv_queue_work(
             raw,
-            request,
-            { object($0!.pointee.data, as: AnyJob.self).run() },
-            { request, _ in
-                // The status is UV_ECANCELED only after uv_cancel, which is never called.
-                let job = Unmanaged<AnyJob>.fromOpaque(request!.pointee.data).takeRetainedValue()
-                request!.deallocate()
-                job.complete()
+            request.raw.cast(to: uv_work_t.self),
+            { object($0!.pointee.data, as: WorkRequest.self).run() },
+            { raw, status in
+                let request = Request.ended(raw!.pointee.data, as: WorkRequest.self)
+                // Of no other status libuv tells.
+                if status == UV_ECANCELED.rawValue { request.onCanceled?() } else { request.complete() }
             },
         )
         require(status == 0, "uv_queue_work fails only without a work callback")
+        return request
     }
 }
 
-/// The type libuv's callbacks can name; the value's type is known one level down only.
-private class AnyJob {
-    func run() {}
-    func complete() {}
-}
-
-private final class Job<Value: Sendable>: AnyJob {
+/// The value's type is known here only; libuv's callbacks name the class above.
+private final class Work<Value: Sendable>: WorkRequest {
     private let work: @Sendable () -> Value
     private let completion: (Value) -> Void
     private var value: Value?
 
-    init(work: @escaping @Sendable () -> Value, completion: @escaping (Value) -> Void) {
+    init(_ work: @escaping @Sendable () -> Value, _ completion: @escaping (Value) -> Void, on loop: Loop) {
         self.work = work
         self.completion = completion
+        super.init(on: loop)
     }
 
     /// On the pool's thread. libuv orders this before `complete`, so the value needs no lock.
