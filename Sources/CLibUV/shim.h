@@ -1,8 +1,8 @@
-// Only what Swift cannot import from libuv or libc: variadic functions, and GNU extensions whose declarations
-// depend on a feature macro that Swift's Glibc module does not set. Everything is `static inline`.
+// What Swift cannot import from libuv or libc: variadic functions, and GNU extensions whose declarations depend on a feature
+// macro that Swift's Glibc module does not set; and a few small functions that are easier in C. Everything is `static inline`.
 
-#ifndef UVKEEPER_CLIBUV_SHIM_H
-#define UVKEEPER_CLIBUV_SHIM_H
+#ifndef UVLOOP_CLIBUV_SHIM_H
+#define UVLOOP_CLIBUV_SHIM_H
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,23 +40,23 @@
 
 /// POLLRDHUP, which needs `_GNU_SOURCE`; 0 where the system has none.
 #if defined(__linux__)
-#define UVKEEPER_POLLRDHUP 0x2000
+#define UVLOOP_POLLRDHUP 0x2000
 #else
-#define UVKEEPER_POLLRDHUP 0
+#define UVLOOP_POLLRDHUP 0
 #endif
 
 /// `errno` is a macro over a function call.
-static inline int uvkeeper_errno(void) {
+static inline int uvloop_errno(void) {
     return errno;
 }
 
 /// `uv_loop_configure` is variadic.
-static inline int uvkeeper_loop_measure_idle_time(uv_loop_t *loop) {
+static inline int uvloop_loop_measure_idle_time(uv_loop_t *loop) {
     return uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
 }
 
 /// The next name in a directory but `.` and `..`. NULL at its end, with errno 0, and on an error.
-static inline const char *uvkeeper_next_name(DIR *directory) {
+static inline const char *uvloop_next_name(DIR *directory) {
     struct dirent *entry;
     do {
         errno = 0;
@@ -68,14 +68,14 @@ static inline const char *uvkeeper_next_name(DIR *directory) {
 }
 
 /// `SIG_IGN` is a cast.
-static inline int uvkeeper_ignore_signal(int number) {
+static inline int uvloop_ignore_signal(int number) {
     return signal(number, SIG_IGN) == SIG_ERR ? -1 : 0;
 }
 
 #if defined(__linux__)
 /// The same for a signal that the C library keeps for itself, and so refuses to ignore: by the kernel's call. Its structure
 /// begins with the handler; flags, restorer and mask are empty.
-static inline int uvkeeper_ignore_reserved_signal(int number) {
+static inline int uvloop_ignore_reserved_signal(int number) {
     unsigned long action[4] = {(unsigned long)SIG_IGN};
     return (int)syscall(SYS_rt_sigaction, number, action, NULL, (size_t)8);
 }
@@ -83,35 +83,35 @@ static inline int uvkeeper_ignore_reserved_signal(int number) {
 
 /// Has freed memory of 128 KiB and more go back to the system, always. glibc raises that bound by itself, up to 32 MiB, and
 /// keeps what is below.
-static inline void uvkeeper_give_back_large_memory(void) {
+static inline void uvloop_give_back_large_memory(void) {
 #if defined(__GLIBC__)
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
 #endif
 }
 
 /// Gives freed memory back to the system, as far as whole pages of it are free.
-static inline void uvkeeper_give_back_free_memory(void) {
+static inline void uvloop_give_back_free_memory(void) {
 #if defined(__GLIBC__)
     malloc_trim(0);
 #endif
 }
 
 /// `open` is variadic.
-static inline int uvkeeper_open_null(void) {
+static inline int uvloop_open_null(void) {
     return open("/dev/null", O_RDWR);
 }
 
 /// `environ` is a mutable global.
-static inline char **uvkeeper_environ(void) {
+static inline char **uvloop_environ(void) {
     extern char **environ;
     return environ;
 }
 
 /// The arguments of the program where the kernel put them on Linux: count, pointers, NULL, and then the environment, which
 /// leads back to them as long as nobody has replaced it. -1 if they are not there.
-static inline int uvkeeper_initial_arguments(char ***arguments) {
+static inline int uvloop_initial_arguments(char ***arguments) {
 #if defined(__linux__)
-    char **first = uvkeeper_environ();
+    char **first = uvloop_environ();
     if (first == NULL || first[-1] != NULL) return -1;
     for (long count = 0; count < (1 << 20); count++) {
         // No pointer is as small as a count.
@@ -129,15 +129,15 @@ static inline int uvkeeper_initial_arguments(char ***arguments) {
 
 /// `socket` and `accept` whose descriptor is close-on-exec and non-blocking; in one step where the system can.
 #if defined(__linux__)
-static inline int uvkeeper_socket(void) {
+static inline int uvloop_socket(void) {
     return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-static inline int uvkeeper_accept(int descriptor) {
+static inline int uvloop_accept(int descriptor) {
     return (int)syscall(SYS_accept4, descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 #else
-static inline int uvkeeper_prepared(int descriptor) {
+static inline int uvloop_prepared(int descriptor) {
     if (descriptor >= 0) {
         fcntl(descriptor, F_SETFD, FD_CLOEXEC);
         fcntl(descriptor, F_SETFL, O_NONBLOCK);
@@ -149,34 +149,34 @@ static inline int uvkeeper_prepared(int descriptor) {
     return descriptor;
 }
 
-static inline int uvkeeper_socket(void) {
-    return uvkeeper_prepared(socket(AF_UNIX, SOCK_STREAM, 0));
+static inline int uvloop_socket(void) {
+    return uvloop_prepared(socket(AF_UNIX, SOCK_STREAM, 0));
 }
 
-static inline int uvkeeper_accept(int descriptor) {
-    return uvkeeper_prepared(accept(descriptor, NULL, NULL));
+static inline int uvloop_accept(int descriptor) {
+    return uvloop_prepared(accept(descriptor, NULL, NULL));
 }
 #endif
 
 /// `SOCK_STREAM` is an enumerator in glibc.
-static const int uvkeeper_stream_socket_type = SOCK_STREAM;
+static const int uvloop_stream_socket_type = SOCK_STREAM;
 
 /// The type of a socket; -1 with errno on failure.
-static inline int uvkeeper_socket_type(int descriptor) {
+static inline int uvloop_socket_type(int descriptor) {
     int type = -1;
     socklen_t size = sizeof(type);
     return getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0 ? type : -1;
 }
 
 /// Keeps a descriptor from programs that this process becomes or starts. `fcntl` is variadic.
-static inline int uvkeeper_close_on_exec(int descriptor) {
+static inline int uvloop_close_on_exec(int descriptor) {
     int flags = fcntl(descriptor, F_GETFD);
     return flags < 0 ? -1 : fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC);
 }
 
 /// Whether `accept` failed for the sake of one client, who has gone: as negative errno. Linux passes on what the network
 /// told of that connection.
-static inline int uvkeeper_is_error_of_client(int error) {
+static inline int uvloop_is_error_of_client(int error) {
     switch (-error) {
     case ECONNABORTED:
     case EPROTO:
@@ -196,14 +196,14 @@ static inline int uvkeeper_is_error_of_client(int error) {
 }
 
 /// The process that listens at the other end of a connected unix socket, and its user; -1 each where the system does not tell.
-struct uvkeeper_peer {
+struct uvloop_peer {
     pid_t pid;
     uid_t uid;
     gid_t gid;
 };
 
-static inline struct uvkeeper_peer uvkeeper_peer(int descriptor) {
-    struct uvkeeper_peer peer = {-1, (uid_t)-1, (gid_t)-1};
+static inline struct uvloop_peer uvloop_peer(int descriptor) {
+    struct uvloop_peer peer = {-1, (uid_t)-1, (gid_t)-1};
 #if defined(__linux__)
     // Its layout is that of struct ucred, which needs _GNU_SOURCE.
     socklen_t size = sizeof(peer);
@@ -221,48 +221,48 @@ static inline struct uvkeeper_peer uvkeeper_peer(int descriptor) {
 /// Record locks on a whole file. `fcntl` is variadic, and the OFD commands need `_GNU_SOURCE`.
 enum {
 #if defined(__linux__)
-    UVKEEPER_DESCRIPTION_GETLK = 36, // F_OFD_GETLK
-    UVKEEPER_DESCRIPTION_SETLK = 37, // F_OFD_SETLK
+    UVLOOP_DESCRIPTION_GETLK = 36, // F_OFD_GETLK
+    UVLOOP_DESCRIPTION_SETLK = 37, // F_OFD_SETLK
 #else
-    UVKEEPER_DESCRIPTION_GETLK = F_GETLK,
-    UVKEEPER_DESCRIPTION_SETLK = F_SETLK,
+    UVLOOP_DESCRIPTION_GETLK = F_GETLK,
+    UVLOOP_DESCRIPTION_SETLK = F_SETLK,
 #endif
 };
 
 /// Takes an exclusive lock that belongs to this process, without waiting.
-static inline int uvkeeper_lock_for_process(int descriptor) {
+static inline int uvloop_lock_for_process(int descriptor) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     return fcntl(descriptor, F_SETLK, &lock);
 }
 
 /// Takes an exclusive lock that belongs to this open file description, without waiting.
-static inline int uvkeeper_lock_for_description(int descriptor) {
+static inline int uvloop_lock_for_description(int descriptor) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(descriptor, UVKEEPER_DESCRIPTION_SETLK, &lock);
+    return fcntl(descriptor, UVLOOP_DESCRIPTION_SETLK, &lock);
 }
 
 /// 0: nobody holds a lock. 1: somebody does, and `holder` is the pid, or -1 when a description holds it. -1: error.
-static inline int uvkeeper_lock_holder(int descriptor, pid_t *holder) {
+static inline int uvloop_lock_holder(int descriptor, pid_t *holder) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(descriptor, UVKEEPER_DESCRIPTION_GETLK, &lock) == -1) return -1;
+    if (fcntl(descriptor, UVLOOP_DESCRIPTION_GETLK, &lock) == -1) return -1;
     if (lock.l_type == F_UNLCK) return 0;
     *holder = lock.l_pid;
     return 1;
 }
 
 /// How the descriptor was opened: `O_RDONLY`, `O_WRONLY` or `O_RDWR`; a negative number on failure. `fcntl` is variadic.
-static inline int uvkeeper_access_mode(int descriptor) {
+static inline int uvloop_access_mode(int descriptor) {
     int flags = fcntl(descriptor, F_GETFL);
     return flags < 0 ? flags : flags & O_ACCMODE;
 }
 
 /// A duplicate of the descriptor, close-on-exec, numbered `lowest` or higher. `fcntl` is variadic.
-static inline int uvkeeper_duplicate(int descriptor, int lowest) {
+static inline int uvloop_duplicate(int descriptor, int lowest) {
     return fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);
 }
 
 /// Extended attributes of an open file; macOS has two more arguments.
-static inline int uvkeeper_set_attribute(int descriptor, const char *name, const void *value, size_t size) {
+static inline int uvloop_set_attribute(int descriptor, const char *name, const void *value, size_t size) {
 #if defined(__APPLE__)
     return fsetxattr(descriptor, name, value, size, 0, 0);
 #else
@@ -270,7 +270,7 @@ static inline int uvkeeper_set_attribute(int descriptor, const char *name, const
 #endif
 }
 
-static inline ssize_t uvkeeper_attribute(int descriptor, const char *name, void *value, size_t size) {
+static inline ssize_t uvloop_attribute(int descriptor, const char *name, void *value, size_t size) {
 #if defined(__APPLE__)
     return fgetxattr(descriptor, name, value, size, 0, 0);
 #else
@@ -280,7 +280,7 @@ static inline ssize_t uvkeeper_attribute(int descriptor, const char *name, void 
 
 /// A directory in an open directory, not by way of a symbolic link, to be looked at and gone on from: that needs no
 /// permission to read it where the system can. `openat` is variadic, and O_PATH needs `_GNU_SOURCE`.
-static inline int uvkeeper_open_directory_at(int directory, const char *name) {
+static inline int uvloop_open_directory_at(int directory, const char *name) {
 #if defined(__linux__)
     return openat(directory, name, 010000000 /* O_PATH */ | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 #else
@@ -288,8 +288,8 @@ static inline int uvkeeper_open_directory_at(int directory, const char *name) {
 #endif
 }
 
-/// Gives a directory away that uvkeeper_open_directory_at has opened.
-static inline int uvkeeper_own_directory(int directory, uid_t owner, gid_t group) {
+/// Gives a directory away that uvloop_open_directory_at has opened.
+static inline int uvloop_own_directory(int directory, uid_t owner, gid_t group) {
 #if defined(__linux__)
     return fchownat(directory, "", owner, group, 0x1000 /* AT_EMPTY_PATH */);
 #else
@@ -299,7 +299,7 @@ static inline int uvkeeper_own_directory(int directory, uid_t owner, gid_t group
 
 /// Who may do what with a directory beside its owner, its group and everybody, as Linux keeps it; -1 with errno if that
 /// cannot be told. ENODATA: there is no such list; ENOTSUP: the file system has none. The descriptor may be an O_PATH one.
-static inline ssize_t uvkeeper_access_list(int directory, void *value, size_t size) {
+static inline ssize_t uvloop_access_list(int directory, void *value, size_t size) {
 #if defined(__linux__)
     static const char attribute[] = "system.posix_acl_access";
     int readable = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -323,28 +323,28 @@ static inline ssize_t uvkeeper_access_list(int directory, void *value, size_t si
 }
 
 /// True if this process has a child, one that has ended included: 1, 0, or -1 with errno.
-static inline int uvkeeper_has_children(void) {
+static inline int uvloop_has_children(void) {
     siginfo_t info;
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) return 1;
     return errno == ECHILD ? 0 : -1;
 }
 
 /// The pid of a child that has ended and whose status is not collected, which stays so; 0 if there is none.
-static inline pid_t uvkeeper_ended_child(void) {
+static inline pid_t uvloop_ended_child(void) {
     siginfo_t info;
     info.si_pid = 0;
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
 }
 
 /// True if the process is a child of this one and has not ended.
-static inline int uvkeeper_is_running_child(pid_t pid) {
+static inline int uvloop_is_running_child(pid_t pid) {
     siginfo_t info;
     info.si_pid = 0;
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
 /// The calling thread's number, and whether this process has a thread of that number. Numbers exist on Linux only.
-static inline int uvkeeper_thread_id(void) {
+static inline int uvloop_thread_id(void) {
 #if defined(__linux__)
     return (int)syscall(SYS_gettid);
 #else
@@ -352,7 +352,7 @@ static inline int uvkeeper_thread_id(void) {
 #endif
 }
 
-static inline int uvkeeper_thread_exists(int thread) {
+static inline int uvloop_thread_exists(int thread) {
 #if defined(__linux__)
     return syscall(SYS_tgkill, getpid(), thread, 0) == 0;
 #else
@@ -364,7 +364,7 @@ static inline int uvkeeper_thread_exists(int thread) {
 #if defined(__linux__)
 
 /// Adds a descriptor to an epoll instance, to be told of nothing but errors; 0 too if it is there already.
-static inline int uvkeeper_reserve_watch(int epoll, int descriptor) {
+static inline int uvloop_reserve_watch(int epoll, int descriptor) {
     struct epoll_event event = {.events = 0, .data = {.fd = descriptor}};
     return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 || errno == EEXIST ? 0 : -1;
 }
@@ -372,7 +372,7 @@ static inline int uvkeeper_reserve_watch(int epoll, int descriptor) {
 /// Registers at once what a stream has just begun to watch for, where libuv would do it at its next poll: the same system
 /// call, the same state after it (`events` says what the kernel knows, and the watcher is off the queue of those that differ),
 /// in all of libuv 1. 0 too if the stream is registered already, or epoll has its descriptor: then libuv's poll sets it right.
-static inline int uvkeeper_take_watch(uv_stream_t *stream) {
+static inline int uvloop_take_watch(uv_stream_t *stream) {
     uv__io_t *watcher = &stream->io_watcher;
     if (watcher->events != 0) return 0;
     struct epoll_event event = {.events = watcher->pevents, .data = {.fd = watcher->fd}};
@@ -391,10 +391,10 @@ extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, co
 extern int pthread_setname_np(pthread_t, const char *);
 
 enum {
-    UVKEEPER_SPAWN_SETSID = 0x80, // POSIX_SPAWN_SETSID
+    UVLOOP_SPAWN_SETSID = 0x80, // POSIX_SPAWN_SETSID
 };
 
-static inline int uvkeeper_close_range(unsigned first, unsigned last) {
+static inline int uvloop_close_range(unsigned first, unsigned last) {
 #ifdef SYS_close_range
     return (int)syscall(SYS_close_range, first, last, 0);
 #else
@@ -403,7 +403,7 @@ static inline int uvkeeper_close_range(unsigned first, unsigned last) {
 #endif
 }
 
-static inline int uvkeeper_pidfd_open(pid_t pid) {
+static inline int uvloop_pidfd_open(pid_t pid) {
 #ifdef SYS_pidfd_open
     return (int)syscall(SYS_pidfd_open, pid, 0);
 #else
@@ -414,7 +414,7 @@ static inline int uvkeeper_pidfd_open(pid_t pid) {
 
 // Of the process that the descriptor stands for, as waitpid would give it: 1 and the status if it has ended, 0 if it runs,
 // -1 with errno if somebody else has its status.
-static inline int uvkeeper_pidfd_wait(int pidfd, int *status) {
+static inline int uvloop_pidfd_wait(int pidfd, int *status) {
     siginfo_t info;
     info.si_pid = 0;
     if (waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, WEXITED | WNOHANG) != 0) return -1;
@@ -424,7 +424,7 @@ static inline int uvkeeper_pidfd_wait(int pidfd, int *status) {
 }
 
 /// A signal with a value, as `sigqueue` sends it, to the process that the descriptor stands for.
-static inline int uvkeeper_pidfd_queue_signal(int pidfd, int signal, uint64_t value) {
+static inline int uvloop_pidfd_queue_signal(int pidfd, int signal, uint64_t value) {
 #ifdef SYS_pidfd_send_signal
     siginfo_t info;
     memset(&info, 0, sizeof(info));
@@ -440,14 +440,14 @@ static inline int uvkeeper_pidfd_queue_signal(int pidfd, int signal, uint64_t va
 #endif
 }
 
-static inline int uvkeeper_queue_signal(pid_t pid, int signal, uint64_t value) {
+static inline int uvloop_queue_signal(pid_t pid, int signal, uint64_t value) {
     union sigval packed;
     packed.sival_ptr = (void *)(uintptr_t)value;
     return sigqueue(pid, signal, packed);
 }
 
 /// The same to every process of the group that the process leads: Linux 6.9 and later, EINVAL before.
-static inline int uvkeeper_pidfd_signal_group(int pidfd, int signal) {
+static inline int uvloop_pidfd_signal_group(int pidfd, int signal) {
 #ifdef SYS_pidfd_send_signal
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 4u /* PIDFD_SIGNAL_PROCESS_GROUP */);
 #else
@@ -457,19 +457,19 @@ static inline int uvkeeper_pidfd_signal_group(int pidfd, int signal) {
 }
 
 /// The process that listens at the other end of a connected unix socket, as a pidfd: Linux 6.5 and later.
-static inline int uvkeeper_peer_pidfd(int descriptor) {
+static inline int uvloop_peer_pidfd(int descriptor) {
     int pidfd = -1;
     socklen_t size = sizeof(pidfd);
     return getsockopt(descriptor, SOL_SOCKET, 77 /* SO_PEERPIDFD */, &pidfd, &size) == 0 ? pidfd : -1;
 }
 
 /// `prctl` is variadic.
-static inline int uvkeeper_become_subreaper(void) {
+static inline int uvloop_become_subreaper(void) {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 /// Anonymous memory as a file, for what must be handed to another program without a name. Not in every C library.
-static inline int uvkeeper_memory_file(const char *name) {
+static inline int uvloop_memory_file(const char *name) {
 #ifdef SYS_memfd_create
     return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */);
 #else
@@ -478,7 +478,7 @@ static inline int uvkeeper_memory_file(const char *name) {
 #endif
 }
 
-static inline int uvkeeper_pidfd_send_signal(int pidfd, int signal) {
+static inline int uvloop_pidfd_send_signal(int pidfd, int signal) {
 #ifdef SYS_pidfd_send_signal
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 #else

@@ -26,7 +26,7 @@ extension Descriptors {
                 ? recv(descriptor, buffer.baseAddress, buffer.count, CInt(MSG_DONTWAIT) | CInt(MSG_PEEK))
                 : CLibUV.read(descriptor, buffer.baseAddress, buffer.count)
             guard count < 0 else { return count == 0 ? .end : .bytes(count) }
-            let number = uvkeeper_errno()
+            let number = uvloop_errno()
             if number == EAGAIN { return .wouldBlock }
             if number != EINTR { return .failed(UVError(errno: number)) }
         }
@@ -49,13 +49,13 @@ extension Descriptors {
 
     /// Puts `/dev/null` in place of a descriptor.
     public static func openNull(as descriptor: Int32) throws(UVError) {
-        let null = try checkErrno(uvkeeper_open_null())
+        let null = try checkErrno(uvloop_open_null())
         defer { if null != descriptor { close(null) } }
         try checkErrno(dup2(null, descriptor))
     }
 
     /// A second descriptor for the same open file, close-on-exec. Mirrors `fcntl(F_DUPFD_CLOEXEC)`.
     public static func duplicate(_ descriptor: Int32) throws(UVError) -> Int32 {
-        try checkErrno(uvkeeper_duplicate(descriptor, 3))
+        try checkErrno(uvloop_duplicate(descriptor, 3))
     }
 }

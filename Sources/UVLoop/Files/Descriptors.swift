@@ -32,7 +32,7 @@ public enum Descriptors {
     /// For the first lines of a program's main, before anything else opens descriptors. Mirrors `close_range(2)`.
     public static func closeAll(from first: Int32 = 3) {
         #if os(Linux)
-        if uvkeeper_close_range(UInt32(first), .max) == 0 { return }
+        if uvloop_close_range(UInt32(first), .max) == 0 { return }
         #endif
         // An old kernel: one by one, up to the limit, but not for minutes where the limit is a billion.
         for descriptor in first..<max(first, Int32(clamping: min(limit.soft, 65536))) { close(descriptor) }
@@ -42,7 +42,7 @@ public enum Descriptors {
     /// place and is mistaken for them. For the first lines of a program's main.
     public static func openMissingStandardDescriptors() {
         while true {
-            let descriptor = uvkeeper_open_null()
+            let descriptor = uvloop_open_null()
             guard (0...2).contains(descriptor) else {
                 if descriptor > 2 { close(descriptor) }
                 return
@@ -64,7 +64,7 @@ public enum Descriptors {
             guard isWritable(2, within: wait) else { return }
             // A pipe that is ready takes so much without making anybody wait, also if it is a blocking one.
             let count = left.prefix(512).withUnsafeBytes { CLibUV.write(2, $0.baseAddress, $0.count) }
-            guard count >= 0 || [EINTR, EAGAIN].contains(uvkeeper_errno()) else { return }
+            guard count >= 0 || [EINTR, EAGAIN].contains(uvloop_errno()) else { return }
             left = left.dropFirst(max(0, count))
         }
     }
@@ -82,7 +82,7 @@ public enum Descriptors {
                 left = left.dropFirst(count)
                 continue
             }
-            switch uvkeeper_errno() {
+            switch uvloop_errno() {
             case EINTR: continue
             // An error shows in the next write.
             case EAGAIN: _ = isWritable(descriptor, within: nil)
@@ -121,7 +121,7 @@ public enum Descriptors {
     /// How far the peer of a connected socket has closed it. Mirrors `poll(2)` with POLLRDHUP; where that is unknown,
     /// ``HangUp/sending`` is not told.
     public static func hangUp(of descriptor: Int32) -> HangUp {
-        let hasFinished = Int16(UVKEEPER_POLLRDHUP)
+        let hasFinished = Int16(UVLOOP_POLLRDHUP)
         var entry = pollfd(fd: descriptor, events: hasFinished, revents: 0)
         guard poll(&entry, 1, 0) == 1 else { return .nothing }
         if entry.revents & Int16(POLLERR | POLLHUP) != 0 { return .everything }
@@ -136,7 +136,7 @@ public enum Descriptors {
         while true {
             count = bytes.withUnsafeMutableBytes { CLibUV.read(descriptor, $0.baseAddress, $0.count) }
             guard count == -1 else { break }
-            switch uvkeeper_errno() {
+            switch uvloop_errno() {
             case EINTR: continue
             case EAGAIN:
                 // Non-blocking, as a parent that shares the open file may have made it. An error shows in the next read.

@@ -99,7 +99,7 @@ public enum Files {
     ///   would allocate and sort them.
     public static func names(inDirectory path: String, endingIn ends: [String] = []) throws(UVError) -> [String] {
         guard let directory = try RawText.withCString(path, { opendir($0) }) else {
-            throw UVError(errno: uvkeeper_errno())
+            throw UVError(errno: uvloop_errno())
         }
         // Fails only for what is no open directory.
         defer { _ = closedir(directory) }
@@ -107,7 +107,7 @@ public enum Files {
         // All in one block until they are sorted: strings compare by normal forms, which takes five times as long.
         var bytes: [UInt8] = []
         var names: [Range<Int>] = []
-        while let name = uvkeeper_next_name(directory) {
+        while let name = uvloop_next_name(directory) {
             let length = strlen(name)
             let isWanted = ends.contains { end in
                 length >= end.count && memcmp(name + (length - end.count), end, end.count) == 0
@@ -116,7 +116,7 @@ public enum Files {
             names.append(bytes.count..<bytes.count + length)
             bytes.append(contentsOf: UnsafeRawBufferPointer(start: name, count: length))
         }
-        let status = uvkeeper_errno()
+        let status = uvloop_errno()
         guard status == 0 else { throw UVError(errno: status) }
         return bytes.withUnsafeBytes { bytes in
             names.sort { one, other in

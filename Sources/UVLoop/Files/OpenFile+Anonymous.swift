@@ -8,13 +8,13 @@ extension OpenFile {
     public static func anonymous(holding bytes: [UInt8], in directory: String) throws(UVError) -> OpenFile {
         let file: OpenFile = if let memory = try inMemory() { memory } else { try inDirectory(directory) }
         try file.write(bytes)
-        guard lseek(file.descriptor, 0, SEEK_SET) == 0 else { throw UVError(errno: uvkeeper_errno()) }
+        guard lseek(file.descriptor, 0, SEEK_SET) == 0 else { throw UVError(errno: uvloop_errno()) }
         return file
     }
 
     private static func inMemory() throws(UVError) -> OpenFile? {
         #if os(Linux)
-        let descriptor = uvkeeper_memory_file("uvkeeper")
+        let descriptor = uvloop_memory_file("uvkeeper")
         if descriptor >= 0 { return try OpenFile(takingOwnershipOf: descriptor) }
         #endif
         return nil

@@ -13,13 +13,13 @@ extension OpenFile {
     /// - Parameter name: of the user's own kind, `user.…`.
     /// - Throws: ``UVError/notSupported`` on a file system that has no such thing.
     public func setAttribute(_ name: String, to value: [UInt8]) throws(UVError) {
-        try checkErrno(uvkeeper_set_attribute(descriptor, name, value, value.count))
+        try checkErrno(uvloop_set_attribute(descriptor, name, value, value.count))
     }
 
     /// A value that was kept with the file; nil if there is none, or one longer than `limit`. Mirrors `fgetxattr(2)`.
     public func attribute(_ name: String, limit: Int = 256) -> [UInt8]? {
         var value = [UInt8](repeating: 0, count: limit)
-        let count = value.withUnsafeMutableBytes { uvkeeper_attribute(descriptor, name, $0.baseAddress, $0.count) }
+        let count = value.withUnsafeMutableBytes { uvloop_attribute(descriptor, name, $0.baseAddress, $0.count) }
         return count < 0 ? nil : Array(value.prefix(count))
     }
 }

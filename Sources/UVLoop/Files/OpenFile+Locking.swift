@@ -16,7 +16,7 @@ extension OpenFile {
     ///
     /// - Returns: false when somebody else holds a lock.
     public func lockForProcess() throws(UVError) -> Bool {
-        try locked(uvkeeper_lock_for_process(descriptor))
+        try locked(uvloop_lock_for_process(descriptor))
     }
 
     /// Takes an exclusive advisory lock for this description, without waiting; it ends with ``close()``. It excludes locks
@@ -24,13 +24,13 @@ extension OpenFile {
     ///
     /// - Returns: false when somebody else holds a lock.
     public func lockForDescription() throws(UVError) -> Bool {
-        try locked(uvkeeper_lock_for_description(descriptor))
+        try locked(uvloop_lock_for_description(descriptor))
     }
 
     /// Who holds a lock on the file, nil when nobody does. Asking takes no lock. Mirrors `fcntl(F_OFD_GETLK)`.
     public func lockHolder() throws(UVError) -> LockHolder? {
         var holder: pid_t = -1
-        guard try checkErrno(uvkeeper_lock_holder(descriptor, &holder)) == 1 else { return nil }
+        guard try checkErrno(uvloop_lock_holder(descriptor, &holder)) == 1 else { return nil }
         return holder > 0 ? .process(holder) : .description
     }
 

@@ -81,7 +81,7 @@ public final class PrivateDirectory {
     }
 
     private func open(_ name: String, in directory: CInt) throws(UVError) {
-        let next = try checkErrno(RawText.withCString(name) { uvkeeper_open_directory_at(directory, $0) })
+        let next = try checkErrno(RawText.withCString(name) { uvloop_open_directory_at(directory, $0) })
         if descriptor >= 0 { Descriptors.close(descriptor) }
         descriptor = next
     }
@@ -92,7 +92,7 @@ public final class PrivateDirectory {
             try open(name, in: descriptor)
         } catch .noEntry where isMade {
             let made = try RawText.withCString(name) { mkdirat(descriptor, $0, 0o700) }
-            guard made == 0 || uvkeeper_errno() == EEXIST else { throw UVError(errno: uvkeeper_errno()) }
+            guard made == 0 || uvloop_errno() == EEXIST else { throw UVError(errno: uvloop_errno()) }
             // The umask may have taken the owner's own bits. Only trusted users can change the directory it was made in.
             if made == 0 { try checkErrno(RawText.withCString(name) { fchmodat(descriptor, $0, 0o700, 0) }) }
             let parent = try FileStatus(ofDescriptor: descriptor)
@@ -102,7 +102,7 @@ public final class PrivateDirectory {
             guard made == 0, isHome, Processes.currentUserID == 0 else { return }
             // By descriptor: the owner may have put something else in its place. Where nothing can be given away, on another
             // machine's disk for instance, it stays root's.
-            _ = uvkeeper_own_directory(descriptor, uid_t(parent.owner), gid_t(parent.group))
+            _ = uvloop_own_directory(descriptor, uid_t(parent.owner), gid_t(parent.group))
         }
     }
 
@@ -110,7 +110,7 @@ public final class PrivateDirectory {
     private func link(_ name: String) throws(UVError) -> String? {
         var status = stat()
         guard try RawText.withCString(name, { fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
-            let error = UVError(errno: uvkeeper_errno())
+            let error = UVError(errno: uvloop_errno())
             if error == .noEntry { return nil }
             throw error
         }
@@ -121,7 +121,7 @@ public final class PrivateDirectory {
         return try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer throws(UVError) in
             let target = buffer.bindMemory(to: CChar.self)
             let count = try RawText.withCString(name) { readlinkat(descriptor, $0, target.baseAddress!, target.count) }
-            guard count >= 0 else { throw UVError(errno: uvkeeper_errno()) }
+            guard count >= 0 else { throw UVError(errno: uvloop_errno()) }
             guard count < buffer.count else { throw .nameTooLong }
             return RawText.string(buffer[..<count])
         }
@@ -182,8 +182,8 @@ private struct AccessList {
         // As long as the kernel lets a list be. Nothing is filled with zeros: pages that no list has touched cost nothing, and
         // a keeper would keep them.
         let bytes = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
-            let length = uvkeeper_access_list(directory, buffer.baseAddress, buffer.count)
-            failure = length < 0 ? uvkeeper_errno() : 0
+            let length = uvloop_access_list(directory, buffer.baseAddress, buffer.count)
+            failure = length < 0 ? uvloop_errno() : 0
             count = max(0, length)
         }
         guard failure == 0 else {

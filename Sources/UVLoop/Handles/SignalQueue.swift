@@ -65,7 +65,7 @@ public final class SignalQueue: Handle {
         var entries = [descriptor, arrivals].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         // Interrupted when the process is stopped and goes on.
         while poll(&entries, 2, -1) == -1 {
-            guard uvkeeper_errno() == EINTR else { throw UVError(errno: uvkeeper_errno()) }
+            guard uvloop_errno() == EINTR else { throw UVError(errno: uvloop_errno()) }
         }
         guard entries[1].revents == 0 else { throw .interrupted }
     }

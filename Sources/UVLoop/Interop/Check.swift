@@ -12,7 +12,7 @@ func check(_ status: CInt) throws(UVError) -> CInt {
 @inline(__always)
 @discardableResult
 func checkErrno(_ result: CInt) throws(UVError) -> CInt {
-    if result == -1 { throw UVError(errno: uvkeeper_errno()) }
+    if result == -1 { throw UVError(errno: uvloop_errno()) }
     return result
 }
 

@@ -48,7 +48,7 @@ public final class Loop {
     public init(measuresIdleTime: Bool = false) throws(UVError) {
         let raw = try FirstLoop.make()
         // Fails only where the option is unknown, and it is known from libuv 1.39 on.
-        if measuresIdleTime { _ = uvkeeper_loop_measure_idle_time(raw) }
+        if measuresIdleTime { _ = uvloop_loop_measure_idle_time(raw) }
         self.raw = raw
         ticker = Ticker(on: raw)
         readBuffer = ReadBuffer()

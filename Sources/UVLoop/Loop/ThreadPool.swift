@@ -38,7 +38,7 @@ enum ThreadPool {
                     &thread,
                     { argument in
                         let started: Started = object(argument!)
-                        started.ids.withLock { $0.append(uvkeeper_thread_id()) }
+                        started.ids.withLock { $0.append(uvloop_thread_id()) }
                     },
                     Unmanaged.passUnretained(started).toOpaque(),
                 )
@@ -53,7 +53,7 @@ enum ThreadPool {
         // given to a new thread of the host's.
         let deadline = LibUV.monotonicTime + .seconds(1)
         for id in started.ids.withLock({ $0 }) {
-            while uvkeeper_thread_exists(id) != 0, LibUV.monotonicTime < deadline { sched_yield() }
+            while uvloop_thread_exists(id) != 0, LibUV.monotonicTime < deadline { sched_yield() }
         }
         return status
         #else

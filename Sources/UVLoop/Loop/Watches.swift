@@ -10,7 +10,7 @@ enum Watches {
     /// - Throws: ``UVError/noSpace`` at the user's limit of watches, ``UVError/outOfMemory``.
     static func reserve(_ descriptor: CInt, on loop: UnsafeMutablePointer<uv_loop_t>) throws(UVError) {
         #if os(Linux)
-        try checkErrno(uvkeeper_reserve_watch(uv_backend_fd(loop), descriptor))
+        try checkErrno(uvloop_reserve_watch(uv_backend_fd(loop), descriptor))
         #endif
     }
 
@@ -20,7 +20,7 @@ enum Watches {
     /// - Throws: as above; the caller stops reading.
     static func take(_ stream: UnsafeMutablePointer<uv_stream_t>) throws(UVError) {
         #if os(Linux)
-        try checkErrno(uvkeeper_take_watch(stream))
+        try checkErrno(uvloop_take_watch(stream))
         #endif
     }
 

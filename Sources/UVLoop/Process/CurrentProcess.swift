@@ -22,21 +22,21 @@ public enum CurrentProcess {
         // Real-time signals end a process too.
         for number: CInt in 34...64 { numbers.append(number) }
         // Cannot fail.
-        for number: CInt in 32...33 { _ = uvkeeper_ignore_reserved_signal(number) }
+        for number: CInt in 32...33 { _ = uvloop_ignore_reserved_signal(number) }
         #endif
         for number in numbers where !handled.contains(Signal(rawValue: number)) {
             // Fails only for one more that is the C library's own.
-            _ = uvkeeper_ignore_signal(number)
+            _ = uvloop_ignore_signal(number)
         }
     }
 
     /// Has large blocks of memory go back to the system when they are freed, from now on, where the C library would keep
     /// them for later ones. For a program that seldom needs much and lives long.
-    public static func giveBackLargeMemory() { uvkeeper_give_back_large_memory() }
+    public static func giveBackLargeMemory() { uvloop_give_back_large_memory() }
 
     /// Gives memory that is free back to the system now, which the C library would keep for later blocks of its size. Takes up to
     /// a few milliseconds. Mirrors `malloc_trim`; does nothing where there is no such call.
-    public static func giveBackFreeMemory() { uvkeeper_give_back_free_memory() }
+    public static func giveBackFreeMemory() { uvloop_give_back_free_memory() }
 
     /// Opens the working directory, to come back to it: the descriptor is the caller's. No permission is needed for it.
     public static func openWorkingDirectory() throws(UVError) -> Int32 {

@@ -40,7 +40,7 @@ final class LibuvWatcher: Handle, ChildWatcher {
     func collectIfEnded() {
         var status: CInt = 0
         let result = waitpid(pid, &status, WNOHANG)
-        guard result > 0 || (result < 0 && uvkeeper_errno() == ECHILD), let onExit else { return }
+        guard result > 0 || (result < 0 && uvloop_errno() == ECHILD), let onExit else { return }
         self.onExit = nil
         onExit(result > 0 ? ProcessExit(waitStatus: status) : .unknown)
     }

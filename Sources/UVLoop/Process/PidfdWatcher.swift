@@ -17,10 +17,10 @@ final class PidfdWatcher: Handle, ChildWatcher {
 
     /// Whether the kernel has pidfds (5.3 and later, and no seccomp filter in the way).
     static let isAvailable: Bool = {
-        let pidfd = uvkeeper_pidfd_open(getpid())
+        let pidfd = uvloop_pidfd_open(getpid())
         if pidfd >= 0 { Descriptors.close(pidfd) }
         // Out of descriptors is an answer too: the call exists.
-        return pidfd >= 0 || uvkeeper_errno() == EMFILE || uvkeeper_errno() == ENFILE
+        return pidfd >= 0 || uvloop_errno() == EMFILE || uvloop_errno() == ENFILE
     }()
 
     init(_ configuration: ChildProcess.Configuration, stdio: ChildStdio, on loop: Loop) throws(SpawnError) {
@@ -57,8 +57,8 @@ final class PidfdWatcher: Handle, ChildWatcher {
 
     func send(_ signal: Signal) throws(UVError) {
         guard !isCollected else { throw .noProcess }
-        guard uvkeeper_pidfd_send_signal(pidfd, signal.rawValue) != 0 else { return }
-        let error = UVError(errno: uvkeeper_errno())
+        guard uvloop_pidfd_send_signal(pidfd, signal.rawValue) != 0 else { return }
+        let error = UVError(errno: uvloop_errno())
         // A sandbox or another kernel may refuse this call although it has the other one. While the pidfd says that the
         // child runs, nobody has collected it, and its number is its own.
         guard error != .noProcess, !hasEnded else { throw .noProcess }
@@ -85,9 +85,9 @@ final class PidfdWatcher: Handle, ChildWatcher {
 
     private func collect() {
         var status: CInt = 0
-        var result = uvkeeper_pidfd_wait(pidfd, &status)
+        var result = uvloop_pidfd_wait(pidfd, &status)
         // By its pid where the kernel cannot wait for a descriptor (before 5.4).
-        if result < 0, uvkeeper_errno() == EINVAL { result = waitpid(pid, &status, WNOHANG) }
+        if result < 0, uvloop_errno() == EINVAL { result = waitpid(pid, &status, WNOHANG) }
         // Always returns 0.
         _ = uv_poll_stop(raw.poll)
         // Zero: it has ended, and a debugger that traces it has its status first; the pidfd stays readable meanwhile. An
@@ -107,7 +107,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
         stdio: ChildStdio,
     ) throws(UVError) -> Started {
         // Holds the place of the pidfd: once the child runs there must be a descriptor to watch it with.
-        let placeholder = try checkErrno(uvkeeper_socket())
+        let placeholder = try checkErrno(uvloop_socket())
         let pid: pid_t
         do throws(UVError) {
             pid = try PosixSpawn.start(configuration, childDescriptors: stdio.childDescriptors)
@@ -115,16 +115,16 @@ final class PidfdWatcher: Handle, ChildWatcher {
             Descriptors.close(placeholder)
             throw error
         }
-        var pidfd = uvkeeper_pidfd_open(pid)
-        if pidfd < 0, uvkeeper_errno() == ESRCH {
+        var pidfd = uvloop_pidfd_open(pid)
+        if pidfd < 0, uvloop_errno() == ESRCH {
             // The child has ended already, and a host that ignores SIGCHLD or waits for all children has collected it.
             // An unconnected socket counts as hung up, so the poll reports the end on the next tick.
             return (pid, placeholder, true)
         }
         Descriptors.close(placeholder)
-        if pidfd < 0 { pidfd = uvkeeper_pidfd_open(pid) }
+        if pidfd < 0 { pidfd = uvloop_pidfd_open(pid) }
         guard pidfd >= 0 else {
-            let error = UVError(errno: uvkeeper_errno())
+            let error = UVError(errno: uvloop_errno())
             if error != .noProcess { abandon(pid) }
             throw error
         }

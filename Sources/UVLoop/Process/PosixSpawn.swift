@@ -55,7 +55,7 @@ enum PosixSpawn {
         sigemptyset(&signals)
         try checkCode(posix_spawnattr_setsigmask(&attributes, &signals))
         var flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
-        if configuration.flags.contains(.detached) { flags |= CInt(UVKEEPER_SPAWN_SETSID) }
+        if configuration.flags.contains(.detached) { flags |= CInt(UVLOOP_SPAWN_SETSID) }
         try checkCode(posix_spawnattr_setflags(&attributes, Int16(flags)))
 
         var pid: pid_t = 0
@@ -90,7 +90,7 @@ enum PosixSpawn {
                 }
                 if descriptor < childDescriptors.count {
                     // An earlier action could have overwritten it; the copy is out of the actions' way.
-                    descriptor = try checkErrno(uvkeeper_duplicate(descriptor, CInt(childDescriptors.count)))
+                    descriptor = try checkErrno(uvloop_duplicate(descriptor, CInt(childDescriptors.count)))
                     duplicates.append(descriptor)
                 }
                 try checkCode(posix_spawn_file_actions_adddup2(&actions, descriptor, number))

@@ -22,13 +22,13 @@ public final class ProcessDescriptor {
         guard pid > 0 else { throw .invalidArgument }
         self.pid = pid
         #if os(Linux)
-        let pidfd = uvkeeper_pidfd_open(pid)
+        let pidfd = uvloop_pidfd_open(pid)
         guard pidfd < 0 else {
             descriptor = pidfd
             identity = nil
             return
         }
-        let error = UVError(errno: uvkeeper_errno())
+        let error = UVError(errno: uvloop_errno())
         guard error == .notImplemented || error == .notPermitted else { throw error }
         #endif
         descriptor = -1
@@ -68,7 +68,7 @@ public final class ProcessDescriptor {
     public func sendToGroup(_ signal: Signal) throws(UVError) {
         guard leadsGroup else { throw .noProcess }
         #if os(Linux)
-        if descriptor >= 0, uvkeeper_pidfd_signal_group(descriptor, signal.rawValue) == 0 { return }
+        if descriptor >= 0, uvloop_pidfd_signal_group(descriptor, signal.rawValue) == 0 { return }
         // Kernels before 6.9: by number, right after a look.
         guard !hasEnded else { throw .noProcess }
         #endif
@@ -83,16 +83,16 @@ public final class ProcessDescriptor {
         #if os(Linux)
         if descriptor >= 0 {
             let result =
-                value.map { uvkeeper_pidfd_queue_signal(descriptor, signal.rawValue, $0) }
-                ?? uvkeeper_pidfd_send_signal(descriptor, signal.rawValue)
+                value.map { uvloop_pidfd_queue_signal(descriptor, signal.rawValue, $0) }
+                ?? uvloop_pidfd_send_signal(descriptor, signal.rawValue)
             guard result != 0 else { return }
-            let error = UVError(errno: uvkeeper_errno())
+            let error = UVError(errno: uvloop_errno())
             // A filter of system calls may know the one call and not the other: then by number, right after a look.
             guard error == .notImplemented || (error == .notPermitted && !hasEnded) else { throw error }
         }
         guard pid > 1, !hasEnded else { throw pid > 1 ? .noProcess : .notPermitted }
         if let value {
-            try checkErrno(uvkeeper_queue_signal(pid, signal.rawValue, value))
+            try checkErrno(uvloop_queue_signal(pid, signal.rawValue, value))
             return
         }
         #endif

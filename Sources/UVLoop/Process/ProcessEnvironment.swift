@@ -19,7 +19,7 @@ public struct ProcessEnvironment: Hashable, Sendable {
     /// This process's own, as it is now. Setting variables on another thread meanwhile is a race, as in C.
     public static var current: ProcessEnvironment {
         var entries: [[UInt8]] = []
-        var next = uvkeeper_environ()
+        var next = uvloop_environ()
         while let entry = next?.pointee {
             entries.append(Array(UnsafeRawBufferPointer(start: entry, count: strlen(entry))))
             next = next! + 1

@@ -11,7 +11,7 @@ public enum ProcessTree {
     /// - Throws: ``UVError/notSupported`` where the system has no such thing.
     public static func becomeSubreaper() throws(UVError) {
         #if os(Linux)
-        try checkErrno(uvkeeper_become_subreaper())
+        try checkErrno(uvloop_become_subreaper())
         #else
         throw .notSupported
         #endif
@@ -19,14 +19,14 @@ public enum ProcessTree {
 
     /// True if this process has no child at all, none that has ended and is not collected either. For a subreaper that
     /// means that no descendant is left.
-    public static var isEmpty: Bool { uvkeeper_has_children() == 0 }
+    public static var isEmpty: Bool { uvloop_has_children() == 0 }
 
     /// Collects the status of every child that has ended but one, whose own watcher does that.
     public static func collectEnded(except watched: Int32?) {
         #if os(Linux)
         // The watched one stays the first that is found until its watcher has run; the others are collected by name then.
         while true {
-            let pid = uvkeeper_ended_child()
+            let pid = uvloop_ended_child()
             guard pid > 0 else { return }
             guard pid != watched else { break }
             collect(pid)
@@ -51,7 +51,7 @@ public enum ProcessTree {
             guard let children = ownChildren() else { return true }
             if children.contains(where: { isRunningChild($0) && !isCertainly(apart: $0, isApart) }) { return true }
             // Else one has ended during this look, and what it left behind may not have been in the list.
-            if uvkeeper_ended_child() == 0 { return false }
+            if uvloop_ended_child() == 0 { return false }
         }
         return true
     }
@@ -128,7 +128,7 @@ public enum ProcessTree {
         _ = waitpid(pid, &status, WNOHANG)
     }
 
-    static func isRunningChild(_ pid: Int32) -> Bool { uvkeeper_is_running_child(pid) != 0 }
+    static func isRunningChild(_ pid: Int32) -> Bool { uvloop_is_running_child(pid) != 0 }
 
     /// The children of this process, those that have ended included; nil if there is no descriptor to look.
     private static func ownChildren() -> [Int32]? {

@@ -71,7 +71,7 @@ public enum Processes {
     private static func isZombie(_ pid: Int32) -> Bool {
         #if os(Linux)
         // A pidfd is readable then, and takes a third of the time that the kernel needs to make up /proc/<pid>/stat.
-        let pidfd = uvkeeper_pidfd_open(pid)
+        let pidfd = uvloop_pidfd_open(pid)
         if pidfd >= 0 {
             defer { Descriptors.close(pidfd) }
             var entry = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)

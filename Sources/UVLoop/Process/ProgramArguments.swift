@@ -10,7 +10,7 @@ public enum ProgramArguments {
     public static let current: [String] = {
         if CommandLine.argc > 0 { return texts(CommandLine.unsafeArgv, Int(CommandLine.argc)) }
         var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
-        let count = uvkeeper_initial_arguments(&arguments)
+        let count = uvloop_initial_arguments(&arguments)
         return arguments.map { texts($0, Int(max(0, count))) } ?? []
     }()
 

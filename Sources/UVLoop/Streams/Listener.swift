@@ -55,14 +55,14 @@ public class Listener: Handle {
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) })
             return CInt(pointer.pointee.ss_family)
         }
-        let type = try checkErrno(uvkeeper_socket_type(descriptor))
-        guard type == uvkeeper_stream_socket_type, families.contains(family) else { throw .invalidArgument }
+        let type = try checkErrno(uvloop_socket_type(descriptor))
+        guard type == uvloop_stream_socket_type, families.contains(family) else { throw .invalidArgument }
         size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let isConnected = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &size) == 0 }
         }
         guard !isConnected else { throw .invalidArgument }
-        try checkErrno(uvkeeper_close_on_exec(descriptor))
+        try checkErrno(uvloop_close_on_exec(descriptor))
     }
 
     /// Starts listening and accepting; `onDescriptor` is given each client as a non-blocking descriptor that belongs to it,
@@ -124,11 +124,11 @@ public class Listener: Handle {
         guard isUsable("\(publicName).acceptAll: the listener is closed") else { throw .canceled }
         require(onClient != nil, "\(publicName).acceptAll: listen comes first")
         while !isClosing {
-            let client = uvkeeper_accept(descriptor)
+            let client = uvloop_accept(descriptor)
             guard client >= 0 else {
-                let error = UVError(errno: uvkeeper_errno())
+                let error = UVError(errno: uvloop_errno())
                 if error == .wouldBlock { return }
-                if error == .interrupted || uvkeeper_is_error_of_client(error.rawValue) != 0 { continue }
+                if error == .interrupted || uvloop_is_error_of_client(error.rawValue) != 0 { continue }
                 throw error
             }
             if let error = onClient?(.success(client)) { throw error }
@@ -156,11 +156,11 @@ public class Listener: Handle {
     private func acceptWaiting() {
         for _ in 0..<Listener.acceptsPerWakeUp {
             guard case .accepting = state, !isClosing else { return }
-            let client = uvkeeper_accept(descriptor)
+            let client = uvloop_accept(descriptor)
             guard client >= 0 else {
-                let error = UVError(errno: uvkeeper_errno())
+                let error = UVError(errno: uvloop_errno())
                 if error == .wouldBlock { return }
-                if error == .interrupted || uvkeeper_is_error_of_client(error.rawValue) != 0 { continue }
+                if error == .interrupted || uvloop_is_error_of_client(error.rawValue) != 0 { continue }
                 return backOff(after: error)
             }
             if let error = onClient?(.success(client)) { return backOff(after: error) }

@@ -18,7 +18,7 @@ public final class PipeListener: Listener {
     ///   accessDenied for a missing directory, H03).
     public init(bindingTo path: String, on loop: Loop) throws(UVError) {
         let address = try SocketPath.address(path)
-        let descriptor = try checkErrno(uvkeeper_socket())
+        let descriptor = try checkErrno(uvloop_socket())
         do throws(UVError) {
             // Linux gives the file the mode of the unbound socket; elsewhere the directory's mode is what protects it.
             try checkErrno(fchmod(descriptor, 0o600))

@@ -57,7 +57,7 @@ public final class PipeStream: Stream {
 
     private func connect(to address: sockaddr_un) -> UVError? {
         do throws(UVError) {
-            let descriptor = try checkErrno(uvkeeper_socket())
+            let descriptor = try checkErrno(uvloop_socket())
             do throws(UVError) {
                 try checkErrno(address.withSockaddr { CLibUV.connect(descriptor, $0, $1) })
                 try check(uv_pipe_open(raw.pipe, descriptor))
@@ -74,7 +74,7 @@ public final class PipeStream: Stream {
     /// The process that listens, or listened, at the other end of a connection, or made the socket pair, and its user; nil
     /// each if the system does not tell. Mirrors `SO_PEERCRED`.
     public var peer: (processID: Int32?, userID: UInt32?) {
-        guard let peer = descriptor.map(uvkeeper_peer) else { return (nil, nil) }
+        guard let peer = descriptor.map(uvloop_peer) else { return (nil, nil) }
         return (peer.pid > 0 ? peer.pid : nil, peer.uid == .max ? nil : peer.uid)
     }
 }

@@ -41,14 +41,14 @@ public enum SocketProbe: Hashable, Sendable {
             // `connect` follows links, and cannot be told not to.
             let file = try Files.status(of: path, followingLinks: false)
             guard file.kind == .socket else { return (.refused, nil) }
-            let descriptor = try checkErrno(uvkeeper_socket())
+            let descriptor = try checkErrno(uvloop_socket())
             defer { Descriptors.close(descriptor) }
             try checkErrno(address.withSockaddr { connect(descriptor, $0, $1) })
-            let peer = uvkeeper_peer(descriptor)
+            let peer = uvloop_peer(descriptor)
             let pid = peer.pid
             guard pid > 0 else { return (.accepting(pid: nil), nil) }
             #if os(Linux)
-            let pidfd = uvkeeper_peer_pidfd(descriptor)
+            let pidfd = uvloop_peer_pidfd(descriptor)
             if pidfd >= 0 {
                 let process = ProcessDescriptor(takingOwnershipOf: pidfd, pid: pid)
                 // If the file was exchanged for a link to another user's socket after the look, their owners differ.
@@ -56,7 +56,7 @@ public enum SocketProbe: Hashable, Sendable {
                 return (.accepting(pid: pid), Listener(process: process, userID: peer.uid))
             }
             // Newer kernels have no such hold on a process that is gone.
-            guard uvkeeper_errno() == ENOPROTOOPT else { return (.accepting(pid: nil), nil) }
+            guard uvloop_errno() == ENOPROTOOPT else { return (.accepting(pid: nil), nil) }
             #endif
             return (.accepting(pid: pid), nil)
         } catch {

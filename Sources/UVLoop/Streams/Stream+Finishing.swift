@@ -85,11 +85,11 @@ extension Stream {
     /// - Returns: whether only a close tells the reader of a pipe that no more comes.
     private static func finishSending(_ descriptor: Int32) -> (error: UVError?, closes: Bool) {
         guard CLibUV.shutdown(descriptor, CInt(SHUT_WR)) != 0 else { return (nil, false) }
-        let error = UVError(errno: uvkeeper_errno())
+        let error = UVError(errno: uvloop_errno())
         guard error == .notSocket else { return (error, false) }
         if isatty(descriptor) == 1 { return (nil, false) }
         // One that can be read too, or only be read, has no writing side of its own to end.
-        return uvkeeper_access_mode(descriptor) == O_WRONLY ? (nil, true) : (error, false)
+        return uvloop_access_mode(descriptor) == O_WRONLY ? (nil, true) : (error, false)
     }
 
     final func finishShutdown(_ error: UVError?) {

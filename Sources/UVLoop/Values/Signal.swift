@@ -42,7 +42,7 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
     ///
     /// - Throws: ``UVError/invalidArgument`` for a signal that cannot be ignored.
     public func ignore() throws(UVError) {
-        try checkErrno(uvkeeper_ignore_signal(rawValue))
+        try checkErrno(uvloop_ignore_signal(rawValue))
     }
 
     private static let names: [CInt: String] = [
