@@ -20,12 +20,10 @@ let package = Package(
         .library(name: "UVKeeper", targets: ["UVKeeper", "KeeperSidecar"]),
         .executable(name: "uvkeeper-sidecar", targets: ["uvkeeper-sidecar"]),
         .executable(name: "uvkeeper", targets: ["uvkeeper-cli"]),
-        .executable(name: "uvkeeper-stress", targets: ["uvkeeper-stress"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
-        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         .systemLibrary(
@@ -33,8 +31,6 @@ let package = Package(
             pkgConfig: libuv,
             providers: [.apt(["libuv1-dev"]), .brew(["libuv"])],
         ),
-        // A module map and a header, nothing to link.
-        .systemLibrary(name: "CPrlimit"),
         .target(name: "UVLoop", dependencies: ["CLibUV"], swiftSettings: settings),
         .target(name: "KeeperProtocol", dependencies: ["UVLoop"], swiftSettings: settings),
         .target(
@@ -49,15 +45,6 @@ let package = Package(
             dependencies: [
                 "UVKeeper", "KeeperProtocol", "KeeperSidecar",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: settings,
-        ),
-        .executableTarget(
-            name: "uvkeeper-stress",
-            dependencies: [
-                "CPrlimit", "UVKeeper", "KeeperSidecar",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings,
         ),
@@ -107,14 +94,6 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["UVKeeper", "TestSupport", "uvkeeper-sidecar", "uvkeeper-cli"],
-            swiftSettings: settings,
-        ),
-        .testTarget(
-            name: "StressTests",
-            dependencies: [
-                "UVKeeper", "KeeperSidecar", "TestSupport", "uvkeeper-stress",
-                .product(name: "Histogram", package: "hdrhistogram-swift"),
-            ],
             swiftSettings: settings,
         ),
     ]

@@ -7,8 +7,8 @@ public enum BuiltProducts {
         ProcessEnvironment.current["UVKEEPER_SIDECAR"] ?? executable("uvkeeper-sidecar")
     }
 
-    /// True if they were built for a sanitizer, which has a build directory of its own (scripts/test).
-    public static var areSanitized: Bool { sidecar.contains(".build-") }
+    /// True if the tests were built for a sanitizer, which has a build directory of its own (scripts/test).
+    public static var areSanitized: Bool { directories.contains { $0.contains(".build-") } }
 
     /// The executable `name` in the directory of the test bundle.
     public static func executable(_ name: String) -> String {

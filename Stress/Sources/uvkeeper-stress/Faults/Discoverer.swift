@@ -95,7 +95,7 @@ final class Discoverer {
         loop.run(.noWait)
         guard orders.order == .goOn else { return }
         let paths = manager.paths
-        for name in (try? Files.names(inDirectory: paths.directory, endingIn: [KeeperPaths.keeperPIDEnd])) ?? [] {
+        for name in (try? Files.names(inDirectory: paths.directory)) ?? [] {
             guard let session = paths.sessionID(ofKeeperPIDFileNamed: name),
                 let bytes = try? Files.read(paths.keeperPID(for: session), limit: 32),
                 let pid = Int32(String(decoding: bytes, as: UTF8.self)), Processes.liveness(of: pid) != .gone
