@@ -1,6 +1,9 @@
 # Written by scripts/check-cmake --update: do not edit.
 
 set(UVLoop_SOURCES
+    Sources/UVLoop/Addresses/SocketAddress+System.swift
+    Sources/UVLoop/Addresses/SocketAddress+Text.swift
+    Sources/UVLoop/Addresses/SocketAddress.swift
     Sources/UVLoop/Files/Descriptors+Receiving.swift
     Sources/UVLoop/Files/Descriptors.swift
     Sources/UVLoop/Files/FileStatus.swift

@@ -1,4 +1,5 @@
 import KeeperProtocol
+import TestSupport
 import Testing
 
 @Suite("Line framer")

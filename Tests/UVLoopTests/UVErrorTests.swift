@@ -16,7 +16,8 @@ import UVLoop
 
     @Test("differs from every other") func distinct() {
         let all: [UVError] = [
-            .accessDenied, .addressInUse, .wouldBlock, .badDescriptor, .busy, .canceled, .noChild, .connectionRefused,
+            .accessDenied, .addressInUse, .addressFamilyNotSupported, .noDevice, .wouldBlock, .badDescriptor, .busy,
+            .canceled, .noChild, .connectionRefused,
             .connectionReset, .exists, .invalidArgument, .isDirectory, .symbolicLink, .tooManyOpenFiles, .nameTooLong,
             .tooManyOpenFilesInSystem, .noBuffers, .noEntry, .outOfMemory, .noSpace, .notConnected, .notDirectory,
             .notEmpty, .notSocket, .notSupported, .notImplemented, .notPermitted, .brokenPipe, .readOnly, .noProcess,

@@ -18,6 +18,8 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let accessDenied = UVError(UV_EACCES)
     /// `UV_EADDRINUSE`: the name is already bound; for a unix socket, the file exists.
     public static let addressInUse = UVError(UV_EADDRINUSE)
+    /// `UV_EAFNOSUPPORT`: addresses of that family are not for this, or not for this system.
+    public static let addressFamilyNotSupported = UVError(UV_EAFNOSUPPORT)
     /// `UV_EAGAIN`: would block; from a connect, the listener's backlog is full.
     public static let wouldBlock = UVError(UV_EAGAIN)
     /// `UV_EBADF`: bad descriptor.
@@ -52,6 +54,8 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let tooManyOpenFilesInSystem = UVError(UV_ENFILE)
     /// `UV_ENOBUFS`: no buffer space.
     public static let noBuffers = UVError(UV_ENOBUFS)
+    /// `UV_ENODEV`: no such device, or no such network interface.
+    public static let noDevice = UVError(UV_ENODEV)
     /// `UV_ENOENT`: no such file or directory.
     public static let noEntry = UVError(UV_ENOENT)
     /// `ENOLCK`: files cannot be locked there, or not now.
