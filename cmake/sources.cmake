@@ -1,9 +1,15 @@
 # Written by scripts/check-cmake --update: do not edit.
 
 set(UVLoop_SOURCES
+    Sources/UVLoop/Addresses/HostText.swift
+    Sources/UVLoop/Addresses/Lookup.swift
+    Sources/UVLoop/Addresses/NameService.swift
+    Sources/UVLoop/Addresses/Resolver.swift
+    Sources/UVLoop/Addresses/ResolverThreads.swift
     Sources/UVLoop/Addresses/SocketAddress+System.swift
     Sources/UVLoop/Addresses/SocketAddress+Text.swift
     Sources/UVLoop/Addresses/SocketAddress.swift
+    Sources/UVLoop/Addresses/UVError+Names.swift
     Sources/UVLoop/Files/Descriptors+Receiving.swift
     Sources/UVLoop/Files/Descriptors.swift
     Sources/UVLoop/Files/FileStatus.swift

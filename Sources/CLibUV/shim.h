@@ -220,6 +220,78 @@ static inline struct uvloop_peer uvloop_peer(int descriptor) {
     return peer;
 }
 
+/// libuv's number for a result of `getaddrinfo` or `getnameinfo`, which the systems number each in its own way. To be called
+/// at once: one of them means "see errno". libuv's own table is not exported.
+static inline int uvloop_name_error(int status) {
+    switch (status) {
+    case 0: return 0;
+    case EAI_AGAIN: return UV_EAI_AGAIN;
+    case EAI_BADFLAGS: return UV_EAI_BADFLAGS;
+    case EAI_FAIL: return UV_EAI_FAIL;
+    case EAI_FAMILY: return UV_EAI_FAMILY;
+    case EAI_MEMORY: return UV_EAI_MEMORY;
+    case EAI_NONAME: return UV_EAI_NONAME;
+    case EAI_OVERFLOW: return UV_EAI_OVERFLOW;
+    case EAI_SERVICE: return UV_EAI_SERVICE;
+    case EAI_SOCKTYPE: return UV_EAI_SOCKTYPE;
+    case EAI_SYSTEM: return errno == 0 ? UV_EAI_FAIL : uv_translate_sys_error(errno);
+#if defined(__linux__)
+    // Their declarations need _GNU_SOURCE; musl has the same numbers.
+    case -5 /* EAI_NODATA */: return UV_EAI_NODATA;
+    case -9 /* EAI_ADDRFAMILY */: return UV_EAI_ADDRFAMILY;
+#else
+#ifdef EAI_NODATA
+    case EAI_NODATA: return UV_EAI_NODATA;
+#endif
+#ifdef EAI_ADDRFAMILY
+    case EAI_ADDRFAMILY: return UV_EAI_ADDRFAMILY;
+#endif
+#ifdef EAI_BADHINTS
+    case EAI_BADHINTS: return UV_EAI_BADHINTS;
+#endif
+#ifdef EAI_PROTOCOL
+    case EAI_PROTOCOL: return UV_EAI_PROTOCOL;
+#endif
+#endif
+    }
+    return UV_EAI_FAIL;
+}
+
+/// The addresses of a name, each once: for one kind of socket. 0, or an error of libuv's.
+static inline int uvloop_getaddrinfo(const char *host, int family, struct addrinfo **result) {
+    struct addrinfo hints;
+    memset(&hints, 0, sizeof(hints));
+    hints.ai_family = family;
+    hints.ai_socktype = SOCK_STREAM;
+    errno = 0;
+    return uvloop_name_error(getaddrinfo(host, NULL, &hints, result));
+}
+
+/// The name of an address. 0, or an error of libuv's.
+static inline int uvloop_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size,
+                                       char *service, socklen_t service_size) {
+    errno = 0;
+    return uvloop_name_error(getnameinfo(address, length, host, host_size, service, service_size, 0));
+}
+
+/// Starts a thread that nobody waits for and that no signal is delivered to, from its first moment on: it inherits the mask
+/// of the thread that makes it. 0, or an errno.
+static inline int uvloop_start_detached_thread(void *(*body)(void *), void *argument) {
+    pthread_attr_t attributes;
+    int status = pthread_attr_init(&attributes);
+    if (status != 0) return status;
+    // Cannot fail: the values are valid.
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    status = pthread_create(&thread, &attributes, body, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return status;
+}
+
 /// Record locks on a whole file. `fcntl` is variadic, and the OFD commands need `_GNU_SOURCE`.
 enum {
 #if defined(__linux__)

@@ -16,7 +16,9 @@ import UVLoop
 
     @Test("differs from every other") func distinct() {
         let all: [UVError] = [
-            .accessDenied, .addressInUse, .addressFamilyNotSupported, .noDevice, .wouldBlock, .badDescriptor, .busy,
+            .accessDenied, .addressInUse, .addressFamilyNotSupported, .noDevice, .networkUnreachable, .hostUnreachable,
+            .unknownName,
+            .noAddress, .noAddressOfFamily, .lookupTemporarilyFailed, .lookupFailed, .wouldBlock, .badDescriptor, .busy,
             .canceled, .noChild, .connectionRefused,
             .connectionReset, .exists, .invalidArgument, .isDirectory, .symbolicLink, .tooManyOpenFiles, .nameTooLong,
             .tooManyOpenFilesInSystem, .noBuffers, .noEntry, .outOfMemory, .noSpace, .notConnected, .notDirectory,

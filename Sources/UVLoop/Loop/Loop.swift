@@ -26,6 +26,8 @@ public final class Loop {
     let raw: UnsafeMutablePointer<uv_loop_t>
     let ticker: Ticker
     let readBuffer: ReadBuffer
+    /// What resolvers' threads work on for this loop.
+    let lookups = PendingLookups()
     /// Read at every door; a check of exclusive access at run time each time would cost more than the reading.
     @exclusivity(unchecked) private var owner = pthread_self()
     private var isRunning = false

@@ -77,7 +77,7 @@ public final class LoopThread: Sendable {
         /// The thread's whole life. What completions and late jobs open during the shutdown is closed too, tick by tick:
         /// a handle that nobody else closes would keep the thread for ever.
         func run() {
-            setName()
+            LoopThread.setName(name)
             loop.takeOver()
             // A `stop()` ends a run and not the thread.
             while loop.remote.keepsAlive { loop.run() }
@@ -91,15 +91,16 @@ public final class LoopThread: Sendable {
                 }
             }
         }
+    }
 
-        private func setName() {
-            #if os(Linux)
-            // A name longer than 15 bytes would be refused; the name is for debuggers, so a failure is harmless.
-            _ = pthread_setname_np(pthread_self(), String(decoding: name.utf8.prefix(15), as: UTF8.self))
-            #elseif canImport(Darwin)
-            _ = pthread_setname_np(name)
-            #endif
-        }
+    /// Names the calling thread, for debuggers: a failure is harmless.
+    static func setName(_ name: String) {
+        #if os(Linux)
+        // A name longer than 15 bytes would be refused.
+        _ = pthread_setname_np(pthread_self(), String(decoding: name.utf8.prefix(15), as: UTF8.self))
+        #elseif canImport(Darwin)
+        _ = pthread_setname_np(name)
+        #endif
     }
 
     private static func createThread(_ argument: UnsafeMutableRawPointer) -> (CInt, pthread_t) {

@@ -36,6 +36,8 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let connectionReset = UVError(UV_ECONNRESET)
     /// `UV_EEXIST`: the file exists.
     public static let exists = UVError(UV_EEXIST)
+    /// `UV_EHOSTUNREACH`: there is no way to that host.
+    public static let hostUnreachable = UVError(UV_EHOSTUNREACH)
     /// `UV_EINTR`: a signal came first.
     public static let interrupted = UVError(UV_EINTR)
     /// `UV_EINVAL`: invalid argument.
@@ -52,6 +54,8 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let nameTooLong = UVError(UV_ENAMETOOLONG)
     /// `UV_ENFILE`: the system has no descriptors left.
     public static let tooManyOpenFilesInSystem = UVError(UV_ENFILE)
+    /// `UV_ENETUNREACH`: there is no way to that network.
+    public static let networkUnreachable = UVError(UV_ENETUNREACH)
     /// `UV_ENOBUFS`: no buffer space.
     public static let noBuffers = UVError(UV_ENOBUFS)
     /// `UV_ENODEV`: no such device, or no such network interface.

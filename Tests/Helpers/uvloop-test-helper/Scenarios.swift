@@ -14,6 +14,8 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "first-loop": { try firstLoop(free: Int($0[0])!) },
     "without-watches": { _ in try withoutWatches() },
     "work-without-threads": { _ in try workWithoutThreads() },
+    "end-during-look-up": { _ in try endDuringLookup() },
+    "look-up-without-threads": { _ in try lookupWithoutThreads() },
     "write-without-memory": { _ in try writeWithoutMemory() },
     "refused-pidfd-signal": { _ in try refusedPidfdSignal() },
     "unfinished-files": { _ in try unfinishedFiles() },

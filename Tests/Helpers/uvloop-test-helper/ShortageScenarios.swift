@@ -85,13 +85,7 @@ func withoutWatches() throws {
 
 /// The pool's threads cannot be made: an error each time, until they can.
 func workWithoutThreads() throws {
-    var soft = 1
-    if geteuid() == 0 {
-        // A user without any other process. Root has no such limit.
-        let user = uid_t(100_000 + getpid())
-        require(setgid(gid_t(user)) == 0 && setuid(user) == 0, "setuid")
-        soft = 5
-    }
+    let soft = becomeUserWithoutProcesses() ? 5 : 1
     let loop = try Loop()
     for limit in 1...soft {
         setProcessLimit(limit)
@@ -113,8 +107,18 @@ func workWithoutThreads() throws {
     try end(loop)
 }
 
+/// Becomes a user that has no other process; root has no limit of them.
+///
+/// - Returns: false for a process that is not root's, and stays what it is.
+func becomeUserWithoutProcesses() -> Bool {
+    guard geteuid() == 0 else { return false }
+    let user = uid_t(100_000 + getpid())
+    require(setgid(gid_t(user)) == 0 && setuid(user) == 0, "setuid")
+    return true
+}
+
 /// Nil: as many as may be.
-private func setProcessLimit(_ soft: Int?) {
+func setProcessLimit(_ soft: Int?) {
     var limit = rlimit()
     let resource = __rlimit_resource_t(6)  // RLIMIT_NPROC, which Swift does not import
     require(getrlimit(resource, &limit) == 0, "getrlimit")
