@@ -1,6 +1,8 @@
 # Written by scripts/check-cmake --update: do not edit.
 
 set(UVLoop_SOURCES
+    Sources/UVLoop/Addresses/ConnectError.swift
+    Sources/UVLoop/Addresses/HappyEyeballs.swift
     Sources/UVLoop/Addresses/HostText.swift
     Sources/UVLoop/Addresses/Lookup.swift
     Sources/UVLoop/Addresses/NameService.swift
