@@ -41,6 +41,14 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Loop/ThreadPool.swift
     Sources/UVLoop/Loop/Ticker.swift
     Sources/UVLoop/Loop/Watches.swift
+    Sources/UVLoop/Network/DatagramBuffer.swift
+    Sources/UVLoop/Network/SendRequest.swift
+    Sources/UVLoop/Network/SocketOption.swift
+    Sources/UVLoop/Network/TCPConnect.swift
+    Sources/UVLoop/Network/TCPListener.swift
+    Sources/UVLoop/Network/TCPStream.swift
+    Sources/UVLoop/Network/UDPSocket+Options.swift
+    Sources/UVLoop/Network/UDPSocket.swift
     Sources/UVLoop/Process/CStringArray.swift
     Sources/UVLoop/Process/ChildProcess+Configuration.swift
     Sources/UVLoop/Process/ChildProcess.swift
@@ -76,6 +84,9 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Streams/Stream+Writing.swift
     Sources/UVLoop/Streams/Stream.swift
     Sources/UVLoop/Streams/WriteQueue.swift
+    Sources/UVLoop/Terminal/Terminal.swift
+    Sources/UVLoop/Terminal/TerminalGuard.swift
+    Sources/UVLoop/Terminal/TerminalState.swift
     Sources/UVLoop/Values/Deadline.swift
     Sources/UVLoop/Values/LibUV.swift
     Sources/UVLoop/Values/Milliseconds.swift

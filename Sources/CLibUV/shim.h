@@ -135,6 +135,14 @@ static inline int uvloop_socket(void) {
     return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
+static inline int uvloop_tcp_socket(int family) {
+    return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static inline int uvloop_udp_socket(int family) {
+    return socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
 static inline int uvloop_accept(int descriptor) {
     return (int)syscall(SYS_accept4, descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
@@ -153,6 +161,14 @@ static inline int uvloop_prepared(int descriptor) {
 
 static inline int uvloop_socket(void) {
     return uvloop_prepared(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+
+static inline int uvloop_tcp_socket(int family) {
+    return uvloop_prepared(socket(family, SOCK_STREAM, 0));
+}
+
+static inline int uvloop_udp_socket(int family) {
+    return uvloop_prepared(socket(family, SOCK_DGRAM, 0));
 }
 
 static inline int uvloop_accept(int descriptor) {

@@ -111,6 +111,21 @@ extension SocketAddress {
     private static let headerSize = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
     private static let nameCapacity = MemoryLayout<sockaddr_un>.size - headerSize
 
+    /// The address of an IP datagram's sender, in the form of its family.
+    init?(received address: UnsafePointer<sockaddr>) {
+        let size =
+            switch CInt(address.pointee.sa_family) {
+            case AF_INET: MemoryLayout<sockaddr_in>.size
+            case AF_INET6: MemoryLayout<sockaddr_in6>.size
+            default: 0
+            }
+        do throws(UVError) {
+            try self.init(sockaddr: UnsafeRawBufferPointer(start: address, count: size))
+        } catch {
+            return nil
+        }
+    }
+
     // MARK: Of a descriptor
 
     /// The address that a socket is bound to; of one bound to port 0, with the port that the system chose. Mirrors

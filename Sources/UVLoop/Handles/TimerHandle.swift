@@ -88,3 +88,17 @@ public final class TimerHandle: Handle {
 
     override func willClose() { body = nil }
 }
+
+extension Loop {
+    /// Calls `body` once after a delay, by a timer that closes itself then. For what is not to be stopped, or only with
+    /// everything else: ``Handle/close(_:)`` of the timer before that calls nothing.
+    @discardableResult
+    public func after(_ delay: Duration, _ body: @escaping () -> Void) -> TimerHandle {
+        let timer = TimerHandle(on: self)
+        timer.start(after: delay) { timer in
+            timer.close()
+            body()
+        }
+        return timer
+    }
+}

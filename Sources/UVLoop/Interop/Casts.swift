@@ -18,6 +18,9 @@ extension UnsafeMutablePointer<uv_handle_t> {
     var idle: UnsafeMutablePointer<uv_idle_t> { cast(to: uv_idle_t.self) }
     var poll: UnsafeMutablePointer<uv_poll_t> { cast(to: uv_poll_t.self) }
     var pipe: UnsafeMutablePointer<uv_pipe_t> { cast(to: uv_pipe_t.self) }
+    var tcp: UnsafeMutablePointer<uv_tcp_t> { cast(to: uv_tcp_t.self) }
+    var udp: UnsafeMutablePointer<uv_udp_t> { cast(to: uv_udp_t.self) }
+    var tty: UnsafeMutablePointer<uv_tty_t> { cast(to: uv_tty_t.self) }
     var stream: UnsafeMutablePointer<uv_stream_t> { cast(to: uv_stream_t.self) }
     var process: UnsafeMutablePointer<uv_process_t> { cast(to: uv_process_t.self) }
 }
@@ -42,4 +45,13 @@ func allocateZeroed<Raw>(_ type: Raw.Type) -> UnsafeMutablePointer<Raw> {
         byteCount: MemoryLayout<Raw>.size, alignment: MemoryLayout<Raw>.alignment)
     memory.initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<Raw>.size)
     return memory.assumingMemoryBound(to: type)
+}
+
+extension uv_buf_t {
+    /// libuv's buffers are mutable by type; writes do not change them. Not by `uv_buf_init`, which counts in 32 bits.
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.init()
+        base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
+        len = .init(bytes.count)
+    }
 }

@@ -28,6 +28,7 @@ public final class Loop {
     let readBuffer: ReadBuffer
     /// What resolvers' threads work on for this loop.
     let lookups = PendingLookups()
+    private(set) lazy var datagramBuffer = DatagramBuffer()
     /// Read at every door; a check of exclusive access at run time each time would cost more than the reading.
     @exclusivity(unchecked) private var owner = pthread_self()
     private var isRunning = false

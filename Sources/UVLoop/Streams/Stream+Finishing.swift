@@ -57,7 +57,7 @@ extension Stream {
         let finishing = Finishing(self, deadline, completion)
         self.finishing = finishing
         shutdown { [weak finishing] in finishing?.sent($0) }
-        if hasReadToEnd { return finishing.readToEnd(nil) }
+        if hasReadToEnd || !hasPeerThatFinishes { return finishing.readToEnd(nil) }
         do throws(UVError) {
             if onEnd == nil { try readStart(onBytes: { _, _ in }, onEnd: { _, _ in }) } else { try readResume() }
         } catch {

@@ -85,7 +85,7 @@ extension Stream {
             _ = uv_read_stop(raw.stream)
             hasReadToEnd = true
             onBytes = nil
-            let error = count == Int(UV_EOF.rawValue) ? nil : UVError(rawValue: CInt(count))
+            let error = count == Int(UV_EOF.rawValue) ? nil : readError(UVError(rawValue: CInt(count)))
             onEnd.take()?(self, error)
             finishing?.readToEnd(error)
         }

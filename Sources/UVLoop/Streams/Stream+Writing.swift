@@ -240,12 +240,3 @@ extension Stream {
         queue.dropDelivered()
     }
 }
-
-extension uv_buf_t {
-    /// libuv's buffers are mutable by type; writes do not change them. Not by `uv_buf_init`, which counts in 32 bits.
-    fileprivate init(_ bytes: UnsafeRawBufferPointer) {
-        self.init()
-        base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
-        len = .init(bytes.count)
-    }
-}

@@ -77,6 +77,12 @@ public class Stream: Handle {
         if !isClosing { scheduleDelivery() }
     }
 
+    /// For subclasses: what a read that failed means; nil: the end of the stream.
+    func readError(_ error: UVError) -> UVError? { error }
+
+    /// For subclasses: false if the other side never finishes while the stream is of use.
+    var hasPeerThatFinishes: Bool { true }
+
     override func willClose() {
         onBytes = nil
         onDrain = nil

@@ -37,6 +37,9 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
     /// `SIGXFSZ`: a file has grown beyond the process's limit; ignored, the write fails instead.
     public static let fileSizeExceeded = Signal(rawValue: SIGXFSZ)
 
+    /// `SIGWINCH`: the terminal's window has another size.
+    public static let windowChange = Signal(rawValue: SIGWINCH)
+
     /// Makes this whole process ignore the signal; its children start with the default action all the same.
     /// Mirrors `signal(number, SIG_IGN)`.
     ///

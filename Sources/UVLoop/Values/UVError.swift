@@ -20,6 +20,8 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let addressInUse = UVError(UV_EADDRINUSE)
     /// `UV_EAFNOSUPPORT`: addresses of that family are not for this, or not for this system.
     public static let addressFamilyNotSupported = UVError(UV_EAFNOSUPPORT)
+    /// `UV_EADDRNOTAVAIL`: this computer does not have the address, or has no port left.
+    public static let addressNotAvailable = UVError(UV_EADDRNOTAVAIL)
     /// `UV_EAGAIN`: would block; from a connect, the listener's backlog is full.
     public static let wouldBlock = UVError(UV_EAGAIN)
     /// `UV_EBADF`: bad descriptor.
@@ -36,12 +38,16 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let connectionReset = UVError(UV_ECONNRESET)
     /// `UV_EEXIST`: the file exists.
     public static let exists = UVError(UV_EEXIST)
-    /// `UV_EHOSTUNREACH`: there is no way to that host.
+    /// `UV_EHOSTUNREACH`: no way leads to the host.
     public static let hostUnreachable = UVError(UV_EHOSTUNREACH)
+    /// `UV_EISCONN`: connected already.
+    public static let alreadyConnected = UVError(UV_EISCONN)
     /// `UV_EINTR`: a signal came first.
     public static let interrupted = UVError(UV_EINTR)
     /// `UV_EINVAL`: invalid argument.
     public static let invalidArgument = UVError(UV_EINVAL)
+    /// `UV_EIO`: the device failed; of a terminal, its window has closed.
+    public static let ioError = UVError(UV_EIO)
     /// `UV_EISDIR`: is a directory.
     public static let isDirectory = UVError(UV_EISDIR)
     /// `UV_ELOOP`: a symbolic link where none may be, or too many of them.
@@ -52,10 +58,12 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let tooManyLinks = UVError(UV_EMLINK)
     /// `UV_ENAMETOOLONG`: the name is too long.
     public static let nameTooLong = UVError(UV_ENAMETOOLONG)
+    /// `UV_ENETUNREACH`: no way leads to the network.
+    public static let networkUnreachable = UVError(UV_ENETUNREACH)
+    /// `UV_EMSGSIZE`: the message is too long to be sent as one.
+    public static let messageTooLong = UVError(UV_EMSGSIZE)
     /// `UV_ENFILE`: the system has no descriptors left.
     public static let tooManyOpenFilesInSystem = UVError(UV_ENFILE)
-    /// `UV_ENETUNREACH`: there is no way to that network.
-    public static let networkUnreachable = UVError(UV_ENETUNREACH)
     /// `UV_ENOBUFS`: no buffer space.
     public static let noBuffers = UVError(UV_ENOBUFS)
     /// `UV_ENODEV`: no such device, or no such network interface.
@@ -80,6 +88,8 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let notSupported = UVError(UV_ENOTSUP)
     /// `UV_ENOSYS`: this system does not have the call.
     public static let notImplemented = UVError(UV_ENOSYS)
+    /// `ENOTTY`: not a terminal.
+    public static let notTerminal = UVError(errno: ENOTTY)
     /// `UV_EPERM`: not permitted.
     public static let notPermitted = UVError(UV_EPERM)
     /// `UV_EPIPE`: nobody reads the other end any more.

@@ -3,6 +3,8 @@ import UVLoop
 
 /// What the tests name as the first argument.
 let scenarios: [String: @Sendable ([String]) throws -> Void] = [
+    "terminal-ends": { try terminalEnds($0) },
+    "terminal-keeps-handlers": { _ in try terminalKeepsHandlers() },
     "broken-pipe-in-run": { _ in try brokenPipeInRun() },
     "broken-pipe-outside-run": { _ in try brokenPipeOutsideRun() },
     "broken-pipe-at-stop": { _ in try brokenPipeAtStop() },

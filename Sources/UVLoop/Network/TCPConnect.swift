@@ -1,0 +1,158 @@
+/// The making of a TCP connection to a host, which may have several addresses: the first that answers wins, by RFC 8305
+/// ("happy eyeballs").
+///
+/// IPv6 and IPv4 addresses are asked for at the same time and tried in turns, each 250 ms after the one before, or at once
+/// when one has failed; none is given up before one has won. Keeps itself alive until its completion has run, which it
+/// does exactly once.
+public final class TCPConnect {
+    /// What happens on the way, for a log.
+    public enum Event: Hashable, Sendable {
+        /// A look-up of addresses has ended.
+        case lookedUp(Resolver.Families, Result<[SocketAddress], UVError>)
+        /// An address is being tried.
+        case trying(SocketAddress)
+        /// An address was of no use.
+        case failed(SocketAddress, UVError)
+        /// The connection has come about.
+        case connected(SocketAddress)
+    }
+
+    private struct Attempt {
+        let address: SocketAddress
+        var stream: TCPStream?
+    }
+
+    private let loop: Loop
+    private var machine: HappyEyeballs
+    private var attempts: [Int: Attempt] = [:]
+    private var lookups: [Lookup] = []
+    private let pace: TimerHandle
+    private var deadline: TimerHandle?
+    private var onEvent: ((Event) -> Void)?
+    private var completion: ((Result<TCPStream, ConnectError>) -> Void)?
+
+    /// Begins to connect; `completion` runs once, on a later tick, with an open stream that belongs to it, or with the
+    /// error and every attempt in it.
+    ///
+    /// - Parameters:
+    ///   - host: a name, `localhost`, or an IP literal; see ``Resolver/addresses(of:port:families:deadline:on:completion:)``.
+    ///   - port: 1 to 65535.
+    ///   - families: which kinds of addresses to try.
+    ///   - resolver: who is asked for the addresses.
+    ///   - time: how long all of it may take; then it ends with ``UVError/timedOut``. Nil: as long as the system tries,
+    ///     which is minutes.
+    ///   - onEvent: told what happens on the way.
+    /// - Throws: and does not call `completion`: ``UVError/invalidArgument`` and its like for a host or port that can be
+    ///   none, as the resolver does.
+    @discardableResult
+    public init(
+        toHost host: String,
+        port: Int,
+        families: Resolver.Families = .all,
+        resolver: Resolver = .shared,
+        within time: Duration? = .seconds(60),
+        on loop: Loop,
+        onEvent: ((Event) -> Void)? = nil,
+        completion: @escaping (Result<TCPStream, ConnectError>) -> Void,
+    ) throws(UVError) {
+        loop.preconditionOnThread()
+        guard port != 0 else { throw .invalidArgument }
+        // A literal has one answer; a name has an answer for each family, and the slower one is not waited for.
+        let isName = if case .name = try HostText(host, port: SocketAddress.checkedPort(port)) { true } else { false }
+        let questions = isName ? [.ipv6, .ipv4].filter { families.contains($0) } : [families]
+        guard !questions.isEmpty else { throw .invalidArgument }
+        self.loop = loop
+        self.onEvent = onEvent
+        self.completion = completion
+        machine = HappyEyeballs(families: families, at: LibUV.monotonicTime)
+        pace = TimerHandle(on: loop)
+        do throws(UVError) {
+            for question in questions { try ask(question, host, port, resolver) }
+        } catch {
+            end()
+            throw error
+        }
+        guard let time else { return }
+        deadline = loop.after(time) { self.handle(.gaveUp(.timedOut)) }
+    }
+
+    /// Gives up: the completion runs with ``UVError/canceled`` on a later tick. Does nothing once it has run.
+    public func cancel() {
+        loop.preconditionOnThread()
+        loop.onNextTick { self.handle(.gaveUp(.canceled)) }
+    }
+
+    private func ask(
+        _ families: Resolver.Families, _ host: String, _ port: Int, _ resolver: Resolver,
+    ) throws(UVError) {
+        let lookup = try resolver.addresses(
+            of: host, port: port, families: families, deadline: nil, on: loop
+        ) { result in
+            // By nobody but the loop, or the resolver, which have ended everything.
+            if case .failure(.canceled) = result { return self.handle(.gaveUp(.canceled)) }
+            self.onEvent?(.lookedUp(families, result))
+            self.handle(.answered(families, result))
+        }
+        lookups.append(lookup)
+    }
+
+    private func handle(_ input: HappyEyeballs.Input) {
+        for action in machine.handle(input, at: LibUV.monotonicTime) {
+            switch action {
+            case .connect(let number, let address): connect(number, to: address)
+            case .arm(let delay): pace.start(after: delay) { _ in self.handle(.delayPassed) }
+            case .disarm: pace.stop()
+            case .win(let number, _):
+                guard let attempt = attempts.removeValue(forKey: number), let stream = attempt.stream else {
+                    trap("TCPConnect: the attempt that has won has no stream")
+                }
+                onEvent?(.connected(attempt.address))
+                end()?(.success(stream))
+            case .fail(let error, _): end()?(.failure(error))
+            }
+        }
+    }
+
+    private func connect(_ number: Int, to address: SocketAddress) {
+        onEvent?(.trying(address))
+        attempts[number] = Attempt(address: address)
+        do throws(UVError) {
+            attempts[number]?.stream = try TCPStream(connectingTo: address, on: loop) { _, error in
+                self.connected(number, error)
+            }
+        } catch {
+            // No memory for a stream, for instance.
+            loop.onNextTick { self.connected(number, error) }
+        }
+    }
+
+    private func connected(_ number: Int, _ error: UVError?) {
+        // At the end every attempt is forgotten, and then closed.
+        guard let attempt = attempts[number] else { return }
+        guard let error else { return handle(.connected(attempt: number)) }
+        attempts[number] = nil
+        // By nobody but the loop, which has closed everything.
+        if error == .canceled { return handle(.gaveUp(.canceled)) }
+        onEvent?(.failed(attempt.address, error))
+        handle(.failed(attempt: number, error))
+    }
+
+    /// Lets go of everything.
+    ///
+    /// - Returns: the completion, to be called last.
+    @discardableResult
+    private func end() -> ((Result<TCPStream, ConnectError>) -> Void)? {
+        pace.close()
+        deadline?.close()
+        let (streams, lookups) = (attempts.values.compactMap(\.stream), lookups)
+        attempts = [:]
+        self.lookups = []
+        for stream in streams { stream.close() }
+        for lookup in lookups { lookup.cancel() }
+        onEvent = nil
+        return completion.take()
+    }
+}
+
+@available(*, unavailable)
+extension TCPConnect: Sendable {}

@@ -1,0 +1,175 @@
+import Libc
+import TestSupport
+import Testing
+import UVLoop
+
+@Suite("A terminal") struct TerminalTests {
+    @Test("gives every key at once in raw mode, without echo, and lines otherwise") func keys() throws {
+        try withTerminal { loop, pair, terminal in
+            var got = ""
+            try terminal.readStart(
+                onBytes: { _, bytes in bytes.withUnsafeBytes { got += String(decoding: $0, as: UTF8.self) } },
+                onEnd: { _, _ in })
+            type("line", pair)
+            type("\n", pair)
+            try run(loop) { got == "line\n" }
+            #expect(try read(pair, until: "\n") == "line\r\n", "the echo")
+            try terminal.setMode(.raw)
+            #expect(terminal.mode == .raw)
+            type("k", pair)
+            try run(loop) { got == "line\nk" }
+            // The interrupt is a key like others.
+            type("\u{3}\r", pair)
+            try run(loop) { got == "line\nk\u{3}\r" }
+            terminal.write("a\nb")
+            #expect(try read(pair, until: "b") == "a\r\nb", "no echo, and a new line goes to the margin")
+            try terminal.setMode(.binary)
+            terminal.write("c\nd")
+            #expect(try read(pair, until: "d") == "c\nd")
+        }
+    }
+
+    @Test("is put back when the stream closes, and is blocking for others all the time") func putsBack() throws {
+        try withTerminal { loop, pair, terminal in
+            let before = settings(pair)
+            try terminal.setMode(.raw)
+            #expect(settings(pair) != before)
+            #expect(fcntl(pair.terminal, F_GETFL) & O_NONBLOCK == 0)
+            var isClosed = false
+            terminal.close { isClosed = true }
+            try run(loop) { isClosed }
+            #expect(settings(pair) == before)
+            #expect(fcntl(pair.terminal, F_GETFL) & O_NONBLOCK == 0)
+        }
+    }
+
+    @Test(
+        "is put back at every end of the process that can be caught",
+        arguments: [
+            "exit", "return", "close", "\(SIGHUP)", "\(SIGINT)", "\(SIGQUIT)", "\(SIGTERM)", "\(SIGSEGV)", "\(SIGABRT)",
+            "\(SIGILL)", "\(SIGUSR1)", "\(SIGXCPU)",
+        ], ["raw", "binary"])
+    func everyEnd(how: String, mode: String) throws {
+        try withTerminal { loop, pair, _ in
+            let before = settings(pair)
+            var status: ProcessExit?
+            var environment = ProcessEnvironment.current
+            // Swift's own handlers, where they are on, are somebody else's.
+            environment["SWIFT_BACKTRACE"] = "enable=no"
+            let child = try ChildProcess(
+                .init(
+                    executable: siblingExecutable("uvloop-test-helper"), arguments: ["terminal-ends", how, mode],
+                    environment: environment, stdio: [.descriptor(pair.terminal), .ignore, .descriptor(2)]), on: loop
+            ) { status = $1 }
+            child.killWhenCanceled()
+            try run(loop) { status != nil }
+            #expect(status == CInt(how).map { .signaled(Signal(rawValue: $0)) } ?? .exited(code: 0))
+            #expect(settings(pair) == before)
+        }
+    }
+
+    @Test("leaves the signal handlers of others alone") func handlers() throws {
+        try withTerminal { loop, pair, _ in
+            var status: ProcessExit?
+            let child = try ChildProcess(
+                .init(
+                    executable: siblingExecutable("uvloop-test-helper"), arguments: ["terminal-keeps-handlers"],
+                    stdio: [.descriptor(pair.terminal), .ignore, .descriptor(2)]), on: loop
+            ) { status = $1 }
+            child.killWhenCanceled()
+            try run(loop) { status != nil }
+            #expect(status == .exited(code: 0))
+        }
+    }
+
+    @Test("tells its size, and when that changes") func size() throws {
+        try withTerminal { loop, pair, terminal in
+            resize(pair, columns: 80, rows: 24)
+            #expect(try terminal.windowSize == .init(columns: 80, rows: 24))
+            var sizes: [Terminal.WindowSize] = []
+            try terminal.onResize { sizes.append($1) }
+            // As the system does for the terminal of a process.
+            kill(getpid(), SIGWINCH)
+            resize(pair, columns: 100, rows: 30)
+            kill(getpid(), SIGWINCH)
+            try run(loop) { !sizes.isEmpty }
+            #expect(sizes == [.init(columns: 100, rows: 30)])
+        }
+    }
+
+    @Test("ends when its window closes") func hangsUp() throws {
+        try withTerminal { loop, pair, terminal in
+            try terminal.setMode(.raw)
+            var ends: [UVError?] = []
+            try terminal.readStart(onBytes: { _, _ in }, onEnd: { ends.append($1) })
+            // Under another number, for the fixture to close.
+            let other = open("/dev/null", O_RDWR)
+            dup2(other, pair.controller)
+            close(other)
+            try run(loop) { !ends.isEmpty }
+            #expect(ends == [nil])
+        }
+    }
+
+    @Test("has nothing to finish but what is queued") func finishes() throws {
+        try withTerminal { loop, pair, terminal in
+            var told: [UVError?] = []
+            terminal.write("last words") { told.append($0) }
+            terminal.finish(deadline: hangTimeout) { told.append($0) }
+            try run(loop) { told.count == 2 }
+            #expect(told == [nil, nil])
+            #expect(try read(pair, until: "words") == "last words")
+        }
+    }
+
+    @Test("is made of nothing else") func refused() throws {
+        try withLoop { loop in
+            let (reading, writing) = pipePair()
+            #expect(throws: UVError.notTerminal) { try Terminal(reading, on: loop) }
+            #expect(throws: UVError.badDescriptor) { try Terminal(-1, on: loop) }
+            #expect(!Terminal.isTerminal(reading))
+            close(reading)
+            close(writing)
+        }
+    }
+
+    private func withTerminal(_ body: (Loop, PseudoTerminal, Terminal) throws -> Void) throws {
+        try withLoop { loop in
+            let pair = try #require(PseudoTerminal())
+            defer {
+                close(pair.controller)
+                close(pair.terminal)
+            }
+            let terminal = try Terminal(pair.terminal, on: loop)
+            defer { terminal.close() }
+            try body(loop, pair, terminal)
+        }
+    }
+
+    private func type(_ text: String, _ pair: PseudoTerminal) {
+        #expect(Libc.write(pair.controller, text, text.utf8.count) == text.utf8.count)
+    }
+
+    /// What the terminal shows, until it ends with a text.
+    private func read(_ pair: PseudoTerminal, until end: String) throws -> String {
+        var text = ""
+        // By bytes: to Swift "\r\n" is one character, which does not end with "\n".
+        while !text.utf8.reversed().starts(with: end.utf8.reversed()) {
+            let bytes = try Descriptors.read(from: pair.controller, limit: 4096)
+            guard !bytes.isEmpty else { break }
+            text += String(decoding: bytes, as: UTF8.self)
+        }
+        return text
+    }
+
+    private func settings(_ pair: PseudoTerminal) -> [tcflag_t] {
+        var state = termios()
+        #expect(tcgetattr(pair.terminal, &state) == 0)
+        return [state.c_iflag, state.c_oflag, state.c_cflag, state.c_lflag]
+    }
+
+    private func resize(_ pair: PseudoTerminal, columns: UInt16, rows: UInt16) {
+        var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        #expect(ioctl(pair.controller, UInt(TIOCSWINSZ), &size) == 0)
+    }
+}
