@@ -12,16 +12,30 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Addresses/SocketAddress+Text.swift
     Sources/UVLoop/Addresses/SocketAddress.swift
     Sources/UVLoop/Addresses/UVError+Names.swift
+    Sources/UVLoop/FileEvents/FileTail+Looking.swift
+    Sources/UVLoop/FileEvents/FileTail.swift
+    Sources/UVLoop/FileEvents/FileTailError.swift
+    Sources/UVLoop/FileEvents/FileWatchError.swift
+    Sources/UVLoop/FileEvents/FileWatcher.swift
+    Sources/UVLoop/FileEvents/Inotify.swift
+    Sources/UVLoop/FileEvents/PathTrace.swift
+    Sources/UVLoop/FileEvents/TailLook.swift
+    Sources/UVLoop/FileEvents/TailPlace.swift
+    Sources/UVLoop/FileEvents/TailWatches.swift
     Sources/UVLoop/Files/Descriptors+Receiving.swift
     Sources/UVLoop/Files/Descriptors.swift
+    Sources/UVLoop/Files/FileReader.swift
     Sources/UVLoop/Files/FileStatus.swift
+    Sources/UVLoop/Files/FileWriter.swift
     Sources/UVLoop/Files/Files.swift
     Sources/UVLoop/Files/OpenFile+Anonymous.swift
     Sources/UVLoop/Files/OpenFile+Attributes.swift
+    Sources/UVLoop/Files/OpenFile+Lines.swift
     Sources/UVLoop/Files/OpenFile+Locking.swift
     Sources/UVLoop/Files/OpenFile.swift
     Sources/UVLoop/Files/PathObstacle.swift
     Sources/UVLoop/Files/PrivateDirectory.swift
+    Sources/UVLoop/Files/SharedDescriptor.swift
     Sources/UVLoop/Handles/Backoff.swift
     Sources/UVLoop/Handles/Handle.swift
     Sources/UVLoop/Handles/LoopWatcher.swift

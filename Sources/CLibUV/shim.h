@@ -35,9 +35,11 @@
 
 #if defined(__linux__)
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #endif
 
 /// POLLRDHUP, which needs `_GNU_SOURCE`; 0 where the system has none.
@@ -452,6 +454,17 @@ static inline int uvloop_thread_exists(int thread) {
 }
 
 #if defined(__linux__)
+
+/// A queue of file events, non-blocking and close-on-exec; the flags are an enumeration's here and macros there.
+static inline int uvloop_event_queue(void) {
+    return inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+}
+
+/// The number of the kind of file system that a file is on, which has 32 bits whatever its C type; 0 if it cannot be told.
+static inline uint32_t uvloop_file_system(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) == 0 ? (uint32_t)status.f_type : 0;
+}
 
 /// Adds a descriptor to an epoll instance, to be told of nothing but errors; 0 too if it is there already.
 static inline int uvloop_reserve_watch(int epoll, int descriptor) {

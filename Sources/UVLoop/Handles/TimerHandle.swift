@@ -102,3 +102,12 @@ extension Loop {
         return timer
     }
 }
+
+extension Handle {
+    /// For handles of other kinds whose C struct is a timer: starts it with a time that never comes, so that the handle is
+    /// active and keeps the loop running.
+    func startTimerThatIsNeverDue() {
+        // Cannot fail: there is a callback, and the handle is not closing.
+        _ = uv_timer_start(raw.timer, { _ in }, .max, 0)
+    }
+}

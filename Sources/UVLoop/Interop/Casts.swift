@@ -22,6 +22,7 @@ extension UnsafeMutablePointer<uv_handle_t> {
     var udp: UnsafeMutablePointer<uv_udp_t> { cast(to: uv_udp_t.self) }
     var tty: UnsafeMutablePointer<uv_tty_t> { cast(to: uv_tty_t.self) }
     var stream: UnsafeMutablePointer<uv_stream_t> { cast(to: uv_stream_t.self) }
+    var fileEvent: UnsafeMutablePointer<uv_fs_event_t> { cast(to: uv_fs_event_t.self) }
     var process: UnsafeMutablePointer<uv_process_t> { cast(to: uv_process_t.self) }
 }
 

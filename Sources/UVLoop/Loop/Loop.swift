@@ -29,6 +29,10 @@ public final class Loop {
     /// What resolvers' threads work on for this loop.
     let lookups = PendingLookups()
     private(set) lazy var datagramBuffer = DatagramBuffer()
+    #if os(Linux)
+    /// The queue of file events; it exists while something of this loop is watched.
+    @exclusivity(unchecked) var inotify: Inotify?
+    #endif
     /// Read at every door; a check of exclusive access at run time each time would cost more than the reading.
     @exclusivity(unchecked) private var owner = pthread_self()
     private var isRunning = false

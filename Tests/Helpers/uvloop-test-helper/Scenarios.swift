@@ -55,6 +55,10 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "adopted-during-look": { try adoptedDuringLook(directory: $0[0]) },
     "adopted-while-looking-for-any": { try adoptedWhileLookingForAny(directory: $0[0]) },
     "hidden-child": { _ in try hiddenChild() },
+    "file-watch-limits": { try fileWatchLimits($0[0]) },
+    "file-watchers-leak-nothing": { _ in try fileWatchersLeakNothing() },
+    "tail-without-watches": { try tailWithoutWatches($0[0]) },
+    "tail-as-nobody": { try tailAsNobody(directory: $0[0]) },
     "sleep": { _ in sleepForever() },
 ]
 

@@ -5,9 +5,13 @@ enum SystemCallFilter {
     #if arch(x86_64)
     static let epollControl: UInt32 = 233
     static let extendedStatus: UInt32 = 332
+    static let addFileWatch: UInt32 = 254
+    static let openEventQueue: UInt32 = 294
     #else
     static let epollControl: UInt32 = 21
     static let extendedStatus: UInt32 = 291
+    static let addFileWatch: UInt32 = 27
+    static let openEventQueue: UInt32 = 26
     #endif
     static let signalByDescriptor: UInt32 = 424
     static let openProcess: UInt32 = 434

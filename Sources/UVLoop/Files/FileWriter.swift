@@ -1,0 +1,148 @@
+internal import CLibUV
+
+/// Writes to a file off the loop, in order, and tells of each write when the system has it.
+///
+/// One write at a time is under way on libuv's pool (``Loop/queueWork(_:completion:)``), and takes what waits, up to 1 MiB.
+/// A write that fails, on a full disk for instance, fails all that come after it, those that wait included: a file may lack
+/// its end, and never a part in the middle. Mirrors `uv_fs_write` with a callback.
+public final class FileWriter: Handle {
+    /// One write, or what is done when all writes before it are.
+    private struct Entry {
+        var bytes: [UInt8] = []
+        /// Whether the disk must have everything before it completes.
+        var isSynchronizing = false
+        var completion: ((UVError?) -> Void)?
+    }
+
+    private static let batch = 1 << 20
+
+    private let file: SharedDescriptor
+    private let isSynchronous: Bool
+    private var waiting: [Entry] = []
+    private var writing: [Entry] = []
+
+    /// How many bytes wait or are being written.
+    public private(set) var queuedBytes = 0
+    /// From how many queued bytes on ``write(_:completion:)`` asks the caller to wait for ``onDrain``.
+    public var highWaterMark = 1 << 20
+    /// Called when nothing waits any more, if a write has returned false since the last time.
+    public var onDrain: ((FileWriter) -> Void)?
+    /// Why nothing more is written; nil while all is well.
+    public private(set) var failure: UVError?
+    private var needsDrain = false
+
+    /// Opens a regular file to append to, or makes it.
+    ///
+    /// - Parameters:
+    ///   - mode: ``OpenFile/Mode/append`` or ``OpenFile/Mode/createNew``; symbolic links are not followed.
+    ///   - isSynchronous: whether each write completes only when the disk has it (`fdatasync(2)`), and not only the system.
+    /// - Throws: as ``OpenFile/init(_:_:)``, and ``UVError/wouldBlock`` when the pool's threads cannot be made.
+    public init(
+        _ path: String, _ mode: OpenFile.Mode = .append, isSynchronous: Bool = false, on loop: Loop
+    ) throws(UVError) {
+        try ThreadPool.prepare()
+        let open = try OpenFile(path, mode)
+        defer { open.close() }
+        file = SharedDescriptor(try Descriptors.duplicate(open.descriptor))
+        self.isSynchronous = isSynchronous
+        super.init(uv_timer_t.self, on: loop) { _ = uv_timer_init(loop.raw, $0) }
+    }
+
+    /// Writes after everything that was written before; `completion` is called once, on a later tick, in order.
+    ///
+    /// Its error is the system's, ``UVError/noSpace`` for instance, of this write or of one before it; part of the write that
+    /// failed may be in the file. ``UVError/canceled``: the writer was closed first, and the bytes may have been written.
+    ///
+    /// - Returns: false if so much is queued that the caller should wait for ``onDrain``; the bytes are taken all the same.
+    @discardableResult
+    public func write(_ bytes: [UInt8], completion: ((UVError?) -> Void)? = nil) -> Bool {
+        guard isUsable("FileWriter.write: the writer is closed") else {
+            if let completion { loop.onNextTick { completion(.canceled) } }
+            return false
+        }
+        add(Entry(bytes: bytes, isSynchronizing: isSynchronous, completion: completion))
+        if queuedBytes >= highWaterMark { needsDrain = true }
+        return !needsDrain
+    }
+
+    /// Calls `completion` when the disk has everything that was written before. Mirrors `uv_fs_fdatasync`.
+    public func synchronize(completion: @escaping (UVError?) -> Void) {
+        guard isUsable("FileWriter.synchronize: the writer is closed") else {
+            return loop.onNextTick { completion(.canceled) }
+        }
+        add(Entry(isSynchronizing: true, completion: completion))
+    }
+
+    private func add(_ entry: Entry) {
+        queuedBytes += entry.bytes.count
+        waiting.append(entry)
+        // On the next tick: what is written meanwhile goes along.
+        if writing.isEmpty, waiting.count == 1 { loop.onNextTick { [self] in writeNext() } }
+    }
+
+    private func writeNext() {
+        guard writing.isEmpty, !waiting.isEmpty, !isClosing else { return }
+        var size = 0
+        let count = waiting.prefix { entry in
+            defer { size += entry.bytes.count }
+            return size < FileWriter.batch
+        }.count
+        writing = Array(waiting.prefix(count))
+        waiting.removeFirst(count)
+        let parts = writing.map(\.bytes)
+        let isSynchronizing = writing.contains { $0.isSynchronizing }
+        do throws(UVError) {
+            try loop.queueWork({ [file, failure] in
+                failure.map { (0, $0) } ?? file.write(parts, isSynchronizing)
+            }) { [self] (count: Int, error: UVError?) in
+                wrote(count, error)
+            }
+        } catch {
+            trap("the pool's threads were made at the start, and cannot be made now: \(error)")
+        }
+    }
+
+    /// - Parameter count: how many of the entries are done; the error is of the one after them.
+    private func wrote(_ count: Int, _ error: UVError?) {
+        guard !isClosing else { return }
+        failure = failure ?? error
+        let done = writing
+        writing = []
+        for entry in done { queuedBytes -= entry.bytes.count }
+        for (index, entry) in done.enumerated() { entry.completion?(index < count ? nil : error) }
+        guard !isClosing else { return }
+        if needsDrain, waiting.isEmpty {
+            needsDrain = false
+            onDrain?(self)
+        }
+        writeNext()
+    }
+
+    override func willClose() { onDrain = nil }
+
+    override func didClose() {
+        let canceled = writing + waiting
+        writing = []
+        waiting = []
+        queuedBytes = 0
+        for entry in canceled { entry.completion?(.canceled) }
+    }
+}
+
+extension SharedDescriptor {
+    /// Writes all parts, one after another; how many are done, and the error of the one after them.
+    fileprivate func write(_ parts: [[UInt8]], _ isSynchronizing: Bool) -> (Int, UVError?) {
+        for (index, part) in parts.enumerated() {
+            var left = part[...]
+            while !left.isEmpty {
+                let count = left.withUnsafeBytes { CLibUV.write(number, $0.baseAddress, $0.count) }
+                if count < 0, uvloop_errno() == EINTR { continue }
+                guard count >= 0 else { return (index, UVError(errno: uvloop_errno())) }
+                left = left.dropFirst(count)
+            }
+        }
+        guard isSynchronizing else { return (parts.count, nil) }
+        // What the disk did not take may be any part of it.
+        return fsync(number) == 0 ? (parts.count, nil) : (0, UVError(errno: uvloop_errno()))
+    }
+}

@@ -1,0 +1,29 @@
+internal import CLibUV
+
+/// A descriptor that is closed when nobody on any thread has it any more: a job of the pool may outlive the handle that
+/// asked for it.
+final class SharedDescriptor: Sendable {
+    let number: Int32
+
+    init(_ number: Int32) { self.number = number }
+
+    deinit { Descriptors.close(number) }
+
+    /// At most so many bytes of a file, from an offset on; fewer only at the end of the file.
+    func bytes(from offset: UInt64, count: Int) throws(UVError) -> [UInt8] {
+        guard count > 0 else { return [] }
+        var error: UVError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            while filled < count {
+                let place = off_t(clamping: offset &+ UInt64(filled))
+                let read = pread(number, buffer.baseAddress! + filled, count - filled, place)
+                if read < 0, uvloop_errno() == EINTR { continue }
+                if read < 0 { error = UVError(errno: uvloop_errno()) }
+                guard read > 0 else { return }
+                filled += read
+            }
+        }
+        if let error { throw error }
+        return bytes
+    }
+}
