@@ -2,14 +2,12 @@ import UVKeeper
 
 /// Prints a log from its start or end, and what is added; a log that was cut begins anew.
 final class LogFollower {
-    private static let interval = Duration.milliseconds(200)
+    private static let readerInterval = Duration.milliseconds(200)
     private static let chunk = 65536
     private static let longestLine = 1 << 24
 
     private let path: String
     private let isJSON: Bool
-    private var offset = 0
-    private var identity: FileIdentity?
     /// Whether something could not be printed, on a full disk for instance.
     private(set) var hasFailed = false
     /// For JSON, which has a record for each line: the start of the line whose end has not been read.
@@ -17,6 +15,8 @@ final class LogFollower {
     /// More of that line was read than ``longestLine``, and not kept.
     private var isLineCut = false
     private var isWithinLine = false
+    /// True once the log that was there at first has been opened.
+    private var hasOpened = false
 
     init(path: String, isJSON: Bool) {
         self.path = path
@@ -27,45 +27,67 @@ final class LogFollower {
     func printExisting(last count: Int?) throws(UVError) {
         let file = try OpenFile(path, .readOnly)
         defer { file.close() }
-        if let count { offset = try start(ofLast: count, in: file) }
-        try printRest(of: file)
-    }
-
-    /// Ends a last line that has no newline yet.
-    func finish() {
-        endLine()
-        flush()
-    }
-
-    /// Goes on until the process ends, nobody reads its output any more, or it cannot be written: then `done` is
-    /// called. No SIGPIPE comes to end it, since the loop blocks that.
-    func follow(on loop: Loop, done: @escaping () -> Void) {
-        let timer = TimerHandle(on: loop)
-        timer.start(after: LogFollower.interval, repeating: LogFollower.interval) { [self] _ in
-            guard !hasFailed, !Descriptors.isBroken(1) else { return done() }
-            do throws(UVError) {
-                let file = try OpenFile(path, .readOnly)
-                defer { file.close() }
-                try printRest(of: file)
-            } catch {
-                // Gone for now. A session that is started again makes it anew, which its identity will tell.
-            }
-        }
-    }
-
-    private func printRest(of file: OpenFile) throws(UVError) {
-        let status = try file.status()
-        // Cut in place, or another file by now.
-        if status.size < UInt64(offset) || (identity != nil && identity != status.identity) {
-            beginAnew()
-            Output.error("the log was cut; what was added just before may be missing")
-        }
-        identity = status.identity
+        var offset = if let count { try file.offset(ofLastLines: count) } else { 0 }
         while true {
             let bytes = try file.read(from: offset, limit: LogFollower.chunk)
             guard !bytes.isEmpty else { break }
             offset += bytes.count
             show(bytes)
+        }
+        endLine()
+        flush()
+    }
+
+    /// Prints what is there, all of it or the last lines, and goes on until the process ends, nobody reads its output any
+    /// more, or it cannot be written: then `done` is called. No SIGPIPE comes to end it, since the loop blocks that.
+    ///
+    /// - Throws: ``FileTailError``, with ``UVError/noEntry`` for a log that is not there. One that goes later may come back.
+    func follow(last count: Int?, on loop: Loop, done: @escaping () -> Void) throws(FileTailError) {
+        do throws(UVError) {
+            // A tail would wait for it, and nobody would learn that the session does not exist.
+            _ = try Files.status(of: path, followingLinks: false)
+        } catch {
+            throw FileTailError(path: path, systemError: error)
+        }
+        let tail = FileTail(path, followsLinks: false, on: loop)
+        let readers = TimerHandle(on: loop)
+        let end = {
+            tail.close()
+            readers.close()
+            done()
+        }
+        do throws(FileTailError) {
+            try tail.start(
+                from: count.map { .lastLines($0) } ?? .start,
+                onBytes: { [self] _, bytes in
+                    show(bytes.withUnsafeBytes { Array($0) })
+                    flush()
+                    if hasFailed { end() }
+                },
+                onEvent: { [self] _, event in tell(event) },
+            )
+        } catch {
+            tail.close()
+            readers.close()
+            throw error
+        }
+        // Nothing tells of a reader that has gone before there is something to write.
+        readers.start(after: LogFollower.readerInterval, repeating: LogFollower.readerInterval) { [self] _ in
+            if hasFailed || Descriptors.isBroken(1) { end() }
+        }
+    }
+
+    private func tell(_ event: FileTail.Event) {
+        switch event {
+        case .opened:
+            // The first, or a session that was started again has made it anew.
+            if hasOpened { beginAnew("the log is another file now") }
+            hasOpened = true
+        case .cut: beginAnew("the log was cut; what was added just before may be missing")
+        // Gone for now.
+        case .missing: break
+        case .unusable(let error): Output.error("\(error)")
+        case .polling: break
         }
         flush()
     }
@@ -74,29 +96,11 @@ final class LogFollower {
         if !Output.flush() { hasFailed = true }
     }
 
-    /// What came before the cut is no part of the line that comes after it.
-    private func beginAnew() {
-        offset = 0
+    /// What came before is no part of the line that comes after it.
+    private func beginAnew(_ reason: String) {
         endLine()
-    }
-
-    private func start(ofLast count: Int, in file: OpenFile) throws(UVError) -> Int {
-        let size = Int(clamping: try file.status().size)
-        guard count > 0 else { return size }
-        var position = size
-        var newlines = 0
-        while position > 0 {
-            let length = min(LogFollower.chunk, position)
-            position -= length
-            let bytes = try file.read(from: position, limit: length)
-            for index in bytes.indices.reversed() where bytes[index] == UInt8(ascii: "\n") {
-                // The newline at the very end ends the last line and begins none.
-                if position + index == size - 1 { continue }
-                newlines += 1
-                if newlines == count { return position + index + 1 }
-            }
-        }
-        return 0
+        flush()
+        Output.error(reason)
     }
 
     private func show(_ bytes: [UInt8]) {

@@ -33,16 +33,28 @@ struct LogsCommand: ParsableCommand {
         try shared.run { manager, loop, done in
             let path = launch ? manager.paths.launchLog(for: session) : manager.paths.log(for: session)
             let follower = LogFollower(path: path, isJSON: shared.json)
-            do throws(UVError) {
-                try follower.printExisting(last: lines)
-                guard follow else {
-                    follower.finish()
-                    return end(follower, done)
+            if follow {
+                self.follow(follower, path, manager, loop, done)
+            } else {
+                do throws(UVError) {
+                    try follower.printExisting(last: lines)
+                    end(follower, done)
+                } catch {
+                    let reason = error.description(at: path)
+                    shared.fail(NoLog(description: text(error, reason, path, manager)), done)
                 }
-                follower.follow(on: loop) { end(follower, done) }
-            } catch {
-                shared.fail(NoLog(description: text(error, path, manager)), done)
             }
+        }
+    }
+
+    private func follow(
+        _ follower: LogFollower, _ path: String, _ manager: KeeperManager, _ loop: Loop,
+        _ done: @escaping (ExitCode) -> Void
+    ) {
+        do throws(FileTailError) {
+            try follower.follow(last: lines, on: loop) { end(follower, done) }
+        } catch {
+            shared.fail(NoLog(description: text(error.systemError, error.reason, path, manager)), done)
         }
     }
 
@@ -50,10 +62,10 @@ struct LogsCommand: ParsableCommand {
         let description: String
     }
 
-    private func text(_ error: UVError, _ path: String, _ manager: KeeperManager) -> String {
+    private func text(_ error: UVError, _ reason: String, _ path: String, _ manager: KeeperManager) -> String {
         let isLive = manager.status(of: session.rawValue).map { [.live, .childDead].contains($0.state) } ?? false
         guard error == .noEntry, isLive, !launch else {
-            return "cannot use the log of session \(session), \(path): \(error.description(at: path))"
+            return "cannot use the log of session \(session), \(path): \(reason)"
         }
         return "the log of session \(session) was moved or removed while the session runs; there is no file \(path)"
     }
