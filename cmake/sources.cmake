@@ -49,9 +49,12 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Loop/BrokenPipeMask.swift
     Sources/UVLoop/Loop/FirstLoop.swift
     Sources/UVLoop/Loop/Lock.swift
+    Sources/UVLoop/Loop/Loop+Embedding.swift
+    Sources/UVLoop/Loop/Loop+Health.swift
     Sources/UVLoop/Loop/Loop.swift
     Sources/UVLoop/Loop/LoopRemote.swift
     Sources/UVLoop/Loop/LoopThread.swift
+    Sources/UVLoop/Loop/LoopWatchdog.swift
     Sources/UVLoop/Loop/ThreadPool.swift
     Sources/UVLoop/Loop/Ticker.swift
     Sources/UVLoop/Loop/Watches.swift
@@ -90,11 +93,14 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Streams/Outbox.swift
     Sources/UVLoop/Streams/PipeListener.swift
     Sources/UVLoop/Streams/PipeStream.swift
+    Sources/UVLoop/Streams/Piping.swift
     Sources/UVLoop/Streams/ReadBuffer.swift
     Sources/UVLoop/Streams/SocketPath.swift
     Sources/UVLoop/Streams/SocketProbe.swift
     Sources/UVLoop/Streams/Stream+Finishing.swift
+    Sources/UVLoop/Streams/Stream+Idling.swift
     Sources/UVLoop/Streams/Stream+Reading.swift
+    Sources/UVLoop/Streams/Stream+SendFile.swift
     Sources/UVLoop/Streams/Stream+Writing.swift
     Sources/UVLoop/Streams/Stream.swift
     Sources/UVLoop/Streams/WriteQueue.swift

@@ -12,6 +12,9 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#if defined(__linux__)
+#include <sys/sendfile.h>
+#endif
 #include <sys/types.h>
 #include <unistd.h>
 #include <uv.h>
@@ -591,4 +594,15 @@ static inline int uvloop_pidfd_send_signal(int pidfd, int signal) {
 }
 
 #endif
+/// As `sendfile(2)` of Linux.
+static inline ssize_t uvloop_sendfile(int sink, int source, off_t *offset, size_t count) {
+#if defined(__linux__)
+    return sendfile(sink, source, offset, count);
+#else
+    (void)sink, (void)source, (void)offset, (void)count;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
 #endif

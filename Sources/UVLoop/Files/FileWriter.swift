@@ -27,6 +27,9 @@ public final class FileWriter: Handle {
     public var highWaterMark = 1 << 20
     /// Called when nothing waits any more, if a write has returned false since the last time.
     public var onDrain: ((FileWriter) -> Void)?
+    /// Called once, on a later tick, when a write has failed; everything after it fails too. For writers that pass no
+    /// completions. Not called after ``Handle/close(_:)``.
+    public var onFailure: ((FileWriter, UVError) -> Void)?
     /// Why nothing more is written; nil while all is well.
     public private(set) var failure: UVError?
     private var needsDrain = false
@@ -110,6 +113,7 @@ public final class FileWriter: Handle {
         writing = []
         for entry in done { queuedBytes -= entry.bytes.count }
         for (index, entry) in done.enumerated() { entry.completion?(index < count ? nil : error) }
+        if let error, !isClosing { onFailure.take()?(self, error) }
         guard !isClosing else { return }
         if needsDrain, waiting.isEmpty {
             needsDrain = false
@@ -118,7 +122,10 @@ public final class FileWriter: Handle {
         writeNext()
     }
 
-    override func willClose() { onDrain = nil }
+    override func willClose() {
+        onDrain = nil
+        onFailure = nil
+    }
 
     override func didClose() {
         let canceled = writing + waiting

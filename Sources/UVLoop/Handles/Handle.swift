@@ -79,6 +79,7 @@ public class Handle {
     /// Released in the close callback below, and nowhere else.
     private func retainUntilClosed() {
         raw.pointee.data = Unmanaged.passRetained(self).toOpaque()
+        loop.noteChange()
     }
 
     deinit {
@@ -129,6 +130,9 @@ public class Handle {
         beginClose()
     }
 
+    /// Calls `body` when the handle has closed, whoever has closed it.
+    final func whenClosed(_ body: @escaping () -> Void) { listening.closeCompletions.append(body) }
+
     /// Closes a handle on behalf of its loop; does nothing for one that is closing.
     final func cancel() { close(by: .loop) }
 
@@ -145,6 +149,7 @@ public class Handle {
         // A second close would be an assertion of libuv's (H33).
         guard uv_is_closing(raw) == 0 else { return }
         willClose()
+        loop.noteChange()
         uv_close(raw) { raw in
             let handle = Unmanaged<Handle>.fromOpaque(raw!.pointee.data).takeRetainedValue()
             handle.isClosed = true
@@ -165,6 +170,7 @@ public class Handle {
     final func isUsable(_ sentence: @autoclosure () -> String) -> Bool {
         guard isClosing else {
             loop.requireOwner()
+            loop.noteChange()
             return true
         }
         require(closer != .owner, sentence())

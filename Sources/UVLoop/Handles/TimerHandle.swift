@@ -43,6 +43,7 @@ public final class TimerHandle: Handle {
         guard !isClosing else { throw .canceled }
         loop.requireOwner()
         guard body != nil || repeatInterval == nil else { throw .invalidArgument }
+        loop.noteChange()
         uv_update_time(loop.raw)
         try check(uv_timer_again(raw.timer))
     }

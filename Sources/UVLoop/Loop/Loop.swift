@@ -35,7 +35,12 @@ public final class Loop {
     #endif
     /// Read at every door; a check of exclusive access at run time each time would cost more than the reading.
     @exclusivity(unchecked) private var owner = pthread_self()
-    private var isRunning = false
+    private(set) var isRunning = false
+    /// See `Loop+Embedding.swift`.
+    @exclusivity(unchecked) var onChange: (() -> Void)?
+    @exclusivity(unchecked) var hasToldChange = false
+    /// Nil unless the loop is observed, see `Loop+Health.swift`.
+    var meter: HealthMeter?
 
     /// True if ``close()`` has ended the loop.
     @exclusivity(unchecked) public private(set) var isClosed = false
@@ -98,15 +103,21 @@ public final class Loop {
         require(!isRunning, "Loop.run: the loop is running already")
         owner = pthread_self()
         isRunning = true
+        hasToldChange = false
         defer { isRunning = false }
         let mask = BrokenPipeMask()
         defer { mask.restore() }
-        // libuv does not even look for events when nothing is active, and the remote's handle does not count.
-        if !isAlive { remote.runJobs(on: self) }
-        return switch mode {
-        case .untilDone: uv_run(raw, UV_RUN_DEFAULT) != 0
-        case .once: uv_run(raw, UV_RUN_ONCE) != 0
-        case .noWait: uv_run(raw, UV_RUN_NOWAIT) != 0
+        meter?.runBegins()
+        defer { meter?.runEnds() }
+        switch mode {
+        case .untilDone, .once:
+            // libuv does not even look for events when nothing is active, and the remote's handle does not count.
+            if !isAlive { remote.runJobs(on: self) }
+            return uv_run(raw, mode == .once ? UV_RUN_ONCE : UV_RUN_DEFAULT) != 0
+        case .noWait:
+            // Here it must look: the descriptor would stay readable else, for an unreferenced handle or a job.
+            remote.whileReferenced { _ = uv_run(raw, UV_RUN_NOWAIT) }
+            return isAlive
         }
     }
 
@@ -130,6 +141,7 @@ public final class Loop {
     public func onNextTick(_ body: @escaping () -> Void) {
         requireOwner()
         ticker.add(body)
+        noteChange()
     }
 
     /// Whether ``run(_:)`` would have something to do. Mirrors `uv_loop_alive`.
@@ -147,18 +159,6 @@ public final class Loop {
     /// Time spent waiting for events; zero unless the loop measures it. Mirrors `uv_metrics_idle_time`.
     public var idleTime: Duration { .nanoseconds(Int64(clamping: uv_metrics_idle_time(openRaw))) }
 
-    // MARK: Embedding
-
-    /// A descriptor that is readable when the loop has events, for use in another poller: wait for it at most
-    /// ``backendTimeout``, then call ``run(_:)`` with ``RunMode/noWait``. Mirrors `uv_backend_fd`.
-    public var backendDescriptor: Int32 { uv_backend_fd(openRaw) }
-
-    /// How long to wait for ``backendDescriptor``: zero when work is due, nil for ever. Mirrors `uv_backend_timeout`.
-    public var backendTimeout: Duration? {
-        let milliseconds = uv_backend_timeout(openRaw)
-        return milliseconds < 0 ? nil : .milliseconds(Int64(milliseconds))
-    }
-
     // MARK: Ending
 
     /// The handles that exist and are not fully closed, in no particular order. Mirrors `uv_walk`.
@@ -174,7 +174,7 @@ public final class Loop {
             },
             Unmanaged.passUnretained(found).toOpaque(),
         )
-        return found.handles
+        return found.handles.filter { meter?.owns($0) != true }
     }
 
     /// Ends the loop and frees its descriptors. Every handle must have been closed and its close have completed; requests
@@ -201,6 +201,7 @@ public final class Loop {
             )
         }
         remote.shut(on: self)
+        stopObserving()
         // The last jobs may have opened something. More than one run is needed after a `stop()`, which makes the next
         // run return at once.
         repeat {
@@ -252,7 +253,7 @@ public final class Loop {
     }
 
     /// The C loop, for libuv.
-    private var openRaw: UnsafeMutablePointer<uv_loop_t> {
+    var openRaw: UnsafeMutablePointer<uv_loop_t> {
         requireOwner()
         return raw
     }

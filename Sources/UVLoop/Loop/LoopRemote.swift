@@ -74,6 +74,14 @@ public final class LoopRemote: Sendable {
     var keepsAlive: Bool { uv_has_ref(async.cast(to: uv_handle_t.self)) != 0 }
 
     /// On the loop's thread: runs what has been submitted so far.
+    /// Calls `body` while the loop has something that keeps it running.
+    func whileReferenced<Result>(_ body: () -> Result) -> Result {
+        guard !keepsAlive else { return body() }
+        keepAlive(true)
+        defer { keepAlive(false) }
+        return body()
+    }
+
     func runJobs(on loop: Loop) {
         var jobs: [Job] = []
         inbox.withLock { inbox in

@@ -78,6 +78,7 @@ extension Stream {
         let buffer = loop.readBuffer
         defer { buffer.giveBack() }
         if count > 0 {
+            idling?.noteActivity()
             guard let onBytes else { return }
             onBytes(self, UnsafeRawBufferPointer(start: buffer.base, count: count).bytes)
         } else if count < 0 {

@@ -145,6 +145,7 @@ extension Stream {
             return loop.withoutBrokenPipe { uv_try_write(raw.stream, buffers.baseAddress, UInt32(parts.count)) }
         }
         if status >= 0 {
+            idling?.noteActivity()
             queue.took(Int(status))
             return Int(status)
         }
@@ -196,6 +197,7 @@ extension Stream {
 
     private func wrote(_ failure: UVError?) {
         guard !isClosing else { return }
+        idling?.noteActivity()
         queue.wrote(failure)
         if let failure { tellWriteError(failure) }
         deliver()

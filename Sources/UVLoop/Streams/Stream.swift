@@ -37,6 +37,9 @@ public class Stream: Handle {
     /// Ending in order: Stream+Finishing.swift
     final var finishing: Finishing?
 
+    /// Nil unless somebody waits for it to be idle: Stream+Idling.swift
+    final var idling: Idling?
+
     /// - Parameter isConnected: false if ``connected(_:)`` comes later.
     init<Raw>(
         _ type: Raw.Type, on loop: Loop, isConnected: Bool, initialise: (UnsafeMutablePointer<Raw>) -> CInt,
@@ -88,6 +91,7 @@ public class Stream: Handle {
         onDrain = nil
         flushRetries?.close()
         flushRetries = nil
+        idling.take()?.close()
         if queue.isWriting { queue.close(unwritten: uv_stream_get_write_queue_size(raw.stream)) }
     }
 

@@ -1,0 +1,173 @@
+/// Why bytes are not passed on any more from one side to the other.
+public struct PipingError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// One of the two.
+    public enum Side: Hashable, Sendable {
+        /// What is read.
+        case source
+        /// What is written to.
+        case sink
+    }
+
+    /// Whose failure it is.
+    public let side: Side
+    /// ``UVError/canceled`` if it was closed, by its owner or the loop.
+    public let error: UVError
+
+    /// For instance `the sink failed: EPIPE: broken pipe`.
+    public var description: String { "the \(side) failed: \(error)" }
+}
+
+/// Bytes on their way from one side to the other, no faster than the slower of the two. Keeps itself alive until it has ended.
+final class Piping {
+    private enum State {
+        case passing
+        /// The source has ended, and the sink has not taken everything.
+        case finishing
+        case ended
+    }
+
+    private var state = State.passing
+    private var pause: () -> Void = {}
+    private var resume: () -> Void = {}
+    private var letGo: () -> Void = {}
+    private var completion: ((PipingError?) -> Void)?
+
+    private init(_ source: Handle, _ sink: Handle, _ completion: @escaping (PipingError?) -> Void) {
+        self.completion = completion
+        source.whenClosed { self.end(.source, .canceled) }
+        sink.whenClosed { self.end(.sink, .canceled) }
+    }
+
+    // MARK: The two sides
+
+    convenience init(
+        from source: Stream, to sink: some PipingSink, finishing: Bool, _ completion: @escaping (PipingError?) -> Void,
+    ) throws(UVError) {
+        self.init(source, sink, completion)
+        pause = { source.readStop() }
+        resume = { [unowned self] in
+            do throws(UVError) { try source.readResume() } catch { end(.source, error) }
+        }
+        watch(sink)
+        try source.readStart(
+            onBytes: { self.pass($1, to: sink) },
+            onEnd: { self.sourceEnded($1, sink, finishing) })
+    }
+
+    convenience init(
+        from source: FileReader, to sink: some PipingSink, finishing: Bool,
+        _ completion: @escaping (PipingError?) -> Void,
+    ) {
+        self.init(source, sink, completion)
+        pause = { source.pause() }
+        resume = { source.resume() }
+        watch(sink)
+        source.start(
+            onBytes: { self.pass($1, to: sink) },
+            onEnd: { self.sourceEnded($1, sink, finishing) })
+    }
+
+    private func watch(_ sink: some PipingSink) {
+        sink.watch(
+            onDrain: { [unowned self] in if case .passing = state { resume() } },
+            onFailure: { [unowned self] in end(.sink, $0) })
+        letGo = { sink.watch(onDrain: nil, onFailure: nil) }
+    }
+
+    private func pass(_ bytes: RawSpan, to sink: some PipingSink) {
+        guard case .passing = state else { return }
+        guard !sink.isClosing else { return pause() }
+        if !sink.pass(bytes) { pause() }
+    }
+
+    private func sourceEnded(_ error: UVError?, _ sink: some PipingSink, _ finishes: Bool) {
+        if let error { return end(.source, error) }
+        // The end of its close tells.
+        guard case .passing = state, !sink.isClosing else { return }
+        state = .finishing
+        sink.finish(finishes) { [self] error in
+            if let error { end(.sink, error) } else { end(nil) }
+        }
+    }
+
+    // MARK: The end
+
+    private func end(_ side: PipingError.Side, _ error: UVError) { end(PipingError(side: side, error: error)) }
+
+    private func end(_ error: PipingError?) {
+        if case .ended = state { return }
+        let isPassing = if case .passing = state { true } else { false }
+        state = .ended
+        if isPassing { pause() }
+        letGo()
+        (pause, resume, letGo) = ({}, {}, {})
+        completion.take()?(error)
+    }
+}
+
+/// What bytes can be passed on to.
+protocol PipingSink: Handle {
+    /// - Returns: false if no more should come until it has drained.
+    func pass(_ bytes: RawSpan) -> Bool
+    func watch(onDrain: (() -> Void)?, onFailure: ((UVError) -> Void)?)
+    /// - Parameter ends: whether nobody writes to it any more.
+    func finish(_ ends: Bool, _ completion: @escaping (UVError?) -> Void)
+}
+
+extension Stream: PipingSink {
+    final func pass(_ bytes: RawSpan) -> Bool { write(bytes) }
+
+    final func watch(onDrain: (() -> Void)?, onFailure: ((UVError) -> Void)?) {
+        self.onDrain = onDrain.map { body in { _ in body() } }
+        onWriteError = onFailure.map { body in { body($1) } }
+    }
+
+    final func finish(_ ends: Bool, _ completion: @escaping (UVError?) -> Void) {
+        if ends { shutdown(completion) } else { write([], completion: completion) }
+    }
+}
+
+extension FileWriter: PipingSink {
+    func pass(_ bytes: RawSpan) -> Bool { write(bytes.withUnsafeBytes { Array($0) }) }
+
+    func watch(onDrain: (() -> Void)?, onFailure: ((UVError) -> Void)?) {
+        self.onDrain = onDrain.map { body in { _ in body() } }
+        self.onFailure = onFailure.map { body in { body($1) } }
+    }
+
+    func finish(_ ends: Bool, _ completion: @escaping (UVError?) -> Void) { write([], completion: completion) }
+}
+
+extension Stream {
+    /// Passes on everything that arrives to another stream, no faster than that one takes it, until this one has ended.
+    ///
+    /// `completion` runs once, on a later tick, whoever fails or closes: with nil when the sink has taken everything. Neither
+    /// stream is closed. Meanwhile the reading of this stream, and ``onDrain`` and ``onWriteError`` of the sink, are the
+    /// piping's.
+    ///
+    /// - Parameter finishing: whether the sink is shut down when this stream has ended in order.
+    /// - Throws: as ``readStart(onBytes:onEnd:)`` does; `completion` does not run then.
+    public final func pipe(
+        to sink: Stream, finishing: Bool = true, _ completion: @escaping (PipingError?) -> Void,
+    ) throws(UVError) {
+        _ = try Piping(from: self, to: sink, finishing: finishing, completion)
+    }
+
+    /// Passes on everything that arrives to a file, as above; ``FileWriter/onDrain`` and ``FileWriter/onFailure`` are the
+    /// piping's.
+    public final func pipe(to file: FileWriter, _ completion: @escaping (PipingError?) -> Void) throws(UVError) {
+        _ = try Piping(from: self, to: file, finishing: false, completion)
+    }
+}
+
+extension FileReader {
+    /// Passes on the file to a stream, no faster than that one takes it; in place of ``start(onBytes:onEnd:)``.
+    ///
+    /// `completion` runs once, on a later tick, whoever fails or closes: with nil when the stream has taken everything. Neither
+    /// is closed. Meanwhile ``Stream/onDrain`` and ``Stream/onWriteError`` are the piping's.
+    ///
+    /// - Parameter finishing: whether the stream is shut down at the end of the file.
+    public func pipe(to sink: Stream, finishing: Bool = true, _ completion: @escaping (PipingError?) -> Void) {
+        _ = Piping(from: self, to: sink, finishing: finishing, completion)
+    }
+}
