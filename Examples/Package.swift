@@ -12,6 +12,13 @@ let settings: [SwiftSetting] = [
 // The product holds two modules: UVKeeper for servers, and KeeperSidecar for those that are their own sidecar.
 let keeper: Target.Dependency = .product(name: "UVKeeper", package: "uvkeeper")
 
+let loop: Target.Dependency = .product(name: "UVLoop", package: "uvkeeper")
+
+/// A program on UVLoop alone.
+func program(_ name: String) -> Target {
+    .executableTarget(name: name, dependencies: ["Program", loop], swiftSettings: settings)
+}
+
 let package = Package(
     name: "uvkeeper-examples",
     platforms: [.macOS(.v15)],
@@ -23,5 +30,21 @@ let package = Package(
         .executableTarget(name: "example-server", dependencies: [keeper], swiftSettings: settings),
         .executableTarget(name: "example-child", dependencies: [keeper], swiftSettings: settings),
         .executableTarget(name: "example-client", dependencies: [keeper], swiftSettings: settings),
+        // How each explains itself, and ends.
+        .target(name: "Program", dependencies: [loop], swiftSettings: settings),
+        program("tcp-echo"), program("tcp-chat"), program("udp-echo"), program("connect"), program("resolve"),
+        program("fetch"), program("follow"), program("line-editor"),
+        // Links to the folders of the tests of the package above.
+        .target(name: "Libc", path: "Tests/Libc", swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["Libc", loop], path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(
+            name: "ExamplesTests",
+            dependencies: [
+                loop, "Libc", "TestSupport", "tcp-echo", "tcp-chat", "udp-echo", "connect", "resolve", "fetch",
+                "follow",
+                "line-editor",
+            ],
+            swiftSettings: settings),
     ]
 )

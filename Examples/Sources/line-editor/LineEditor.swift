@@ -1,0 +1,78 @@
+import Program
+import UVLoop
+
+/// A line that is edited key by key, in a terminal in raw mode.
+@main struct LineEditor {
+    static let program = Program(
+        """
+        usage: line-editor
+
+        Reads lines from the terminal and prints each when Enter is pressed. Left, Right, Home, End, Backspace and
+        Ctrl-U edit it; Ctrl-D on an empty line, and Ctrl-C, end it. The terminal is put back whatever ends the program.
+
+        exit status: 0 ended by Ctrl-D or a closed window, 1 standard input is no terminal, 130 Ctrl-C, 64 wrong usage
+        """)
+
+    var (line, cursor) = ([Character](), 0)
+
+    static func main() throws {
+        guard program.arguments.isEmpty else { program.wrongUsage() }
+        let loop = try Loop()
+        var editor = LineEditor()
+        do {
+            let terminal = try Terminal(0, on: loop)
+            try terminal.setMode(.raw)
+            terminal.write("> ")
+            try terminal.onResize { terminal, size in editor.show(on: terminal, " \(size.columns)x\(size.rows)") }
+            try terminal.readStart(
+                onBytes: { stream, bytes in
+                    let keys = bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+                    guard let status = editor.take(keys, stream) else { return }
+                    stream.write("\n") { _ in Processes.exit(status) }
+                },
+                onEnd: { stream, _ in stream.close() })
+        } catch {
+            program.fail("standard input: \(error)")
+        }
+        loop.run()
+        try loop.close()
+    }
+
+    /// - Returns: the exit status if the keys end the program.
+    mutating func take(_ keys: String, _ stream: Stream) -> Int32? {
+        var rest = keys[...]
+        while let key = rest.popFirst() {
+            switch key {
+            case "\u{3}": return 130
+            case "\u{4}" where line.isEmpty: return 0
+            case "\r", "\n":
+                stream.write("\r\u{1B}[K\(String(line))\n")
+                (line, cursor) = ([], 0)
+            case "\u{7F}" where cursor > 0, "\u{8}" where cursor > 0:
+                cursor -= 1
+                line.remove(at: cursor)
+            case "\u{15}": (line, cursor) = (Array(line[cursor...]), 0)
+            case "\u{1B}":
+                switch rest.prefix(2) {
+                case "[D": cursor = max(0, cursor - 1)
+                case "[C": cursor = min(line.count, cursor + 1)
+                case "[H", "OH": cursor = 0
+                case "[F", "OF": cursor = line.count
+                default: break
+                }
+                rest = rest.dropFirst(2)
+            case let other where other.unicodeScalars.allSatisfy({ $0.value >= 32 }):
+                line.insert(other, at: cursor)
+                cursor += 1
+            default: break
+            }
+        }
+        show(on: stream, "")
+        return nil
+    }
+
+    func show(on stream: Stream, _ note: String) {
+        let back = line.count - cursor + note.count
+        stream.write("\r\u{1B}[K> \(String(line))\(note)" + (back > 0 ? "\u{1B}[\(back)D" : ""))
+    }
+}
