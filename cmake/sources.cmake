@@ -33,6 +33,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Files/OpenFile+Lines.swift
     Sources/UVLoop/Files/OpenFile+Locking.swift
     Sources/UVLoop/Files/OpenFile.swift
+    Sources/UVLoop/Files/OwnedDescriptor.swift
     Sources/UVLoop/Files/PathObstacle.swift
     Sources/UVLoop/Files/PrivateDirectory.swift
     Sources/UVLoop/Files/SharedDescriptor.swift

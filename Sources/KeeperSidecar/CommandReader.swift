@@ -13,12 +13,11 @@ enum CommandReader {
     static func read(_ path: String) throws(UVError) -> [UInt8] {
         guard path == CommandFile.standardInput else {
             #if os(Linux)
-            let descriptor = try Descriptors.open(path, waitsForWriter: false)
+            let file = try Descriptors.open(path, waitsForWriter: false)
             #else
-            let descriptor = try Descriptors.open(path)
+            let file = try Descriptors.open(path)
             #endif
-            defer { Descriptors.closeOwned(descriptor) }
-            return try readAll(descriptor)
+            return try file.whileOpen(readAll)
         }
         let bytes = try readAll(0)
         try Descriptors.openNull(as: 0)

@@ -62,7 +62,7 @@ struct KeeperLaunch {
         let own = CurrentProcess.setFileModeMask(fileModeMask)
         defer {
             CurrentProcess.setFileModeMask(own)
-            Descriptors.closeOwned(startDirectory)
+            OwnedDescriptor(startDirectory).close()
         }
         do throws(UVError) {
             try CurrentProcess.enterDirectory(startDirectory)

@@ -19,7 +19,8 @@ final class LineClient {
 
     /// Connections count from 1; one with a lower number came earlier.
     let number: UInt64
-    let descriptor: Int32
+    var descriptor: Int32 { connection?.number ?? -1 }
+    private var connection: OwnedDescriptor?
     var framer: LineFramer
     var state = State.reading
     /// True if it is to be read in this turn.
@@ -40,7 +41,7 @@ final class LineClient {
     /// Takes over the descriptor.
     init(_ descriptor: Int32, number: UInt64, maximumLineLength: Int, on loop: Loop) {
         self.number = number
-        self.descriptor = descriptor
+        connection = OwnedDescriptor(descriptor)
         self.loop = loop
         framer = LineFramer(maximumLineLength: maximumLineLength)
     }
@@ -107,6 +108,6 @@ final class LineClient {
         state = .closed
         poll?.close()
         // The loop has let go of it: closing a poll handle takes the descriptor out of epoll at once.
-        Descriptors.closeOwned(descriptor)
+        connection.take()?.close()
     }
 }

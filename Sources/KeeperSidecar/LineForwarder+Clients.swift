@@ -7,7 +7,7 @@ extension LineForwarder {
     func add(_ descriptor: Int32) {
         switch input {
         case .open, .broken: break
-        case .ending, .stopped: return Descriptors.closeOwned(descriptor)
+        case .ending, .stopped: return OwnedDescriptor(descriptor).close()
         }
         lastNumber += 1
         let client = LineClient(descriptor, number: lastNumber, maximumLineLength: maximumLineLength, on: loop)

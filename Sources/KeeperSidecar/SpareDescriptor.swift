@@ -7,13 +7,13 @@ final class SpareDescriptor {
     /// With a lower limit every descriptor is a client's, until the end of the session.
     private static let lowestLimit: UInt64 = 32
 
-    private let descriptor: Int32
+    private var descriptor: OwnedDescriptor?
 
     private init() throws(UVError) {
         descriptor = try Descriptors.duplicate(0)
     }
 
-    deinit { Descriptors.closeOwned(descriptor) }
+    deinit { descriptor.take()?.close() }
 
     /// As many as are needed, or as there are.
     static func some() -> [SpareDescriptor] {

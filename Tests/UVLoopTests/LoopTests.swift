@@ -232,6 +232,7 @@ import UVLoop
             ("start-after-own-close", "TimerHandle.start: the timer is closed"),
             ("write-after-own-close", "PipeStream.write: the stream is closed"),
             ("write-after-shutdown", "PipeStream.write: after shutdown"),
+            ("dropped-descriptor", "descriptor 0 was dropped open"),
         ])
     func misuse(_ scenario: String, _ sentence: String) throws {
         let helper = try siblingExecutable("uvloop-test-helper")

@@ -70,7 +70,7 @@ extension FileWatchError {
     private static var hasDescriptor: Bool {
         let descriptor = uvloop_open_null()
         guard descriptor >= 0 else { return false }
-        Descriptors.close(descriptor)
+        OwnedDescriptor(descriptor).close()
         return true
     }
 }

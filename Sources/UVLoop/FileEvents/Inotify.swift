@@ -80,7 +80,7 @@ final class Inotify {
         let status = uv_poll_init(loop.raw, poll, descriptor)
         guard status == 0 else {
             UnsafeMutableRawPointer(poll).deallocate()
-            Descriptors.close(descriptor)
+            OwnedDescriptor(descriptor).close()
             throw FileWatchError(polling: UVError(rawValue: status))
         }
         // Fails only for a handle that is closing.
@@ -107,7 +107,7 @@ final class Inotify {
     private func close() {
         uv_close(poll.cast(to: uv_handle_t.self)) { UnsafeMutableRawPointer($0!).deallocate() }
         // libuv has stopped polling it with the call above.
-        Descriptors.close(descriptor)
+        OwnedDescriptor(descriptor).close()
     }
 
     private func add(

@@ -32,30 +32,28 @@ extension Descriptors {
         }
     }
 
-    /// Closes a descriptor that nothing else of this program uses. Mirrors `close(2)`; not tried again on EINTR, since the
-    /// descriptor is gone even then.
-    public static func closeOwned(_ descriptor: Int32) { close(descriptor) }
-
-    /// Opens a file or named pipe for reading, close-on-exec; the descriptor is the caller's. Mirrors `open(2)`.
+    /// Opens a file or named pipe for reading, close-on-exec. Mirrors `open(2)`.
     ///
     /// - Parameter waitsForWriter: whether it waits until somebody has a named pipe open for writing. If not, the descriptor
     ///   does not block, and who reads it polls first: before the first writer a read gives the end at once.
-    public static func open(_ path: String, waitsForWriter: Bool = true) throws(UVError) -> Int32 {
+    public static func open(_ path: String, waitsForWriter: Bool = true) throws(UVError) -> OwnedDescriptor {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
         let flags = O_RDONLY | O_CLOEXEC | (waitsForWriter ? 0 : O_NONBLOCK)
-        return try check(try RawText.withCString(path) { uv_fs_open(nil, &request, $0, flags, 0, nil) })
+        return OwnedDescriptor(
+            try check(try RawText.withCString(path) { uv_fs_open(nil, &request, $0, flags, 0, nil) }))
     }
 
     /// Puts `/dev/null` in place of a descriptor.
     public static func openNull(as descriptor: Int32) throws(UVError) {
         let null = try checkErrno(uvloop_open_null())
-        defer { if null != descriptor { close(null) } }
-        try checkErrno(dup2(null, descriptor))
+        // The number may be the very one that was free.
+        guard null != descriptor else { return }
+        try OwnedDescriptor(null).whileOpen { null throws(UVError) in _ = try checkErrno(dup2(null, descriptor)) }
     }
 
     /// A second descriptor for the same open file, close-on-exec. Mirrors `fcntl(F_DUPFD_CLOEXEC)`.
-    public static func duplicate(_ descriptor: Int32) throws(UVError) -> Int32 {
-        try checkErrno(uvloop_duplicate(descriptor, 3))
+    public static func duplicate(_ descriptor: Int32) throws(UVError) -> OwnedDescriptor {
+        OwnedDescriptor(try checkErrno(uvloop_duplicate(descriptor, 3)))
     }
 }

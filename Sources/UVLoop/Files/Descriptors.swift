@@ -35,7 +35,7 @@ public enum Descriptors {
         if uvloop_close_range(UInt32(first), .max) == 0 { return }
         #endif
         // An old kernel: one by one, up to the limit, but not for minutes where the limit is a billion.
-        for descriptor in first..<max(first, Int32(clamping: min(limit.soft, 65536))) { close(descriptor) }
+        for descriptor in first..<max(first, Int32(clamping: min(limit.soft, 65536))) { _ = close(descriptor) }
     }
 
     /// Opens `/dev/null` on those of the descriptors 0, 1 and 2 that are closed, so that no file opened later takes their
@@ -44,7 +44,7 @@ public enum Descriptors {
         while true {
             let descriptor = uvloop_open_null()
             guard (0...2).contains(descriptor) else {
-                if descriptor > 2 { close(descriptor) }
+                if descriptor > 2 { _ = close(descriptor) }
                 return
             }
         }
@@ -147,11 +147,6 @@ public enum Descriptors {
         }
         bytes.removeLast(bytes.count - count)
         return bytes
-    }
-
-    /// Closes one descriptor. Not tried again on EINTR: the descriptor is gone even then.
-    static func close(_ descriptor: CInt) {
-        _ = CLibUV.close(descriptor)
     }
 
     #if os(Linux)

@@ -146,15 +146,15 @@ public enum Files {
     static func readOnce(_ path: String, into buffer: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer? {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
-        let descriptor: CInt
+        let file: OwnedDescriptor
         do throws(UVError) {
-            descriptor = try check(
-                try RawText.withCString(path) { uv_fs_open(nil, &request, $0, O_RDONLY | O_CLOEXEC, 0, nil) })
+            file = OwnedDescriptor(
+                try check(
+                    try RawText.withCString(path) { uv_fs_open(nil, &request, $0, O_RDONLY | O_CLOEXEC, 0, nil) }))
         } catch {
             return nil
         }
-        defer { Descriptors.close(descriptor) }
-        let count = CLibUV.read(descriptor, buffer.baseAddress, buffer.count)
+        let count = file.whileOpen { CLibUV.read($0, buffer.baseAddress, buffer.count) }
         return count < 0 ? nil : UnsafeRawBufferPointer(rebasing: buffer[..<count])
     }
 

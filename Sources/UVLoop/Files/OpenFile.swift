@@ -15,7 +15,8 @@ public final class OpenFile {
     }
 
     /// The descriptor; it stays this object's. -1 when closed.
-    public private(set) var descriptor: Int32
+    public var descriptor: Int32 { owned?.number ?? -1 }
+    private var owned: OwnedDescriptor?
     /// What the system knew of it when it was opened; costs no further call.
     public let statusAtOpening: FileStatus
 
@@ -34,6 +35,7 @@ public final class OpenFile {
             descriptor = try OpenFile.open(path, O_RDWR | O_CREAT | O_EXCL)
             isNew = true
         }
+        let owned = OwnedDescriptor(descriptor)
         do throws(UVError) {
             var status = try FileStatus(ofDescriptor: descriptor)
             switch status.kind {
@@ -45,14 +47,14 @@ public final class OpenFile {
                 try checkErrno(fchmod(descriptor, mode_t(OpenFile.permissions)))
                 status = try FileStatus(ofDescriptor: descriptor)
             }
-            self.descriptor = descriptor
             statusAtOpening = status
         } catch {
-            Descriptors.close(descriptor)
+            owned.close()
             // Made by this call, so nobody misses it; the error that is told is the first one.
             if mode == .createNew { _ = unlink(path) }
             throw error
         }
+        self.owned = consume owned
     }
 
     private static let permissions: UInt32 = 0o600
@@ -84,13 +86,14 @@ public final class OpenFile {
 
     /// Takes over a descriptor, which is closed if nothing can be told of it.
     init(takingOwnershipOf descriptor: CInt) throws(UVError) {
+        let owned = OwnedDescriptor(descriptor)
         do throws(UVError) {
             statusAtOpening = try FileStatus(ofDescriptor: descriptor)
         } catch {
-            Descriptors.close(descriptor)
+            owned.close()
             throw error
         }
-        self.descriptor = descriptor
+        self.owned = consume owned
     }
 
     deinit { close() }
@@ -98,9 +101,7 @@ public final class OpenFile {
     /// Closes the descriptor, which releases a lock of this description, and, POSIX being what it is, every lock of this
     /// process on the file. Idempotent.
     public func close() {
-        guard descriptor >= 0 else { return }
-        Descriptors.close(descriptor)
-        descriptor = -1
+        owned.take()?.close()
     }
 
     /// What the system knows of the file. Mirrors `uv_fs_fstat`.

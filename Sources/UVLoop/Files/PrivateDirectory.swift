@@ -34,7 +34,7 @@ public final class PrivateDirectory {
     }
 
     deinit {
-        if descriptor >= 0 { Descriptors.close(descriptor) }
+        if descriptor >= 0 { OwnedDescriptor(descriptor).close() }
     }
 
     /// Makes it the working directory of this process. Mirrors `fchdir(2)`.
@@ -71,7 +71,7 @@ public final class PrivateDirectory {
             judge(here, isLast: left.isEmpty)
         }
         guard exposure != nil, descriptor >= 0, !left.isEmpty else { return }
-        Descriptors.close(descriptor)
+        OwnedDescriptor(descriptor).close()
         descriptor = -1
     }
 
@@ -82,7 +82,7 @@ public final class PrivateDirectory {
 
     private func open(_ name: String, in directory: CInt) throws(UVError) {
         let next = try checkErrno(RawText.withCString(name) { uvloop_open_directory_at(directory, $0) })
-        if descriptor >= 0 { Descriptors.close(descriptor) }
+        if descriptor >= 0 { OwnedDescriptor(descriptor).close() }
         descriptor = next
     }
 

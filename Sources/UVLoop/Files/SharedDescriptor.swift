@@ -5,9 +5,9 @@ internal import CLibUV
 final class SharedDescriptor: Sendable {
     let number: Int32
 
-    init(_ number: Int32) { self.number = number }
+    init(_ descriptor: consuming OwnedDescriptor) { number = descriptor.release() }
 
-    deinit { Descriptors.close(number) }
+    deinit { OwnedDescriptor(number).close() }
 
     /// At most so many bytes of a file, from an offset on; fewer only at the end of the file.
     func bytes(from offset: UInt64, count: Int) throws(UVError) -> [UInt8] {

@@ -32,13 +32,15 @@ public final class SignalQueue: Handle {
     public init(_ signals: [Signal], on loop: Loop, _ body: @escaping (Arrival) -> Void) throws(UVError) {
         var set = SignalQueue.signalSet(signals)
         let descriptor = try checkErrno(signalfd(-1, &set, CInt(SFD_NONBLOCK | SFD_CLOEXEC)))
+        let owned = OwnedDescriptor(descriptor)
         self.descriptor = descriptor
         do throws(UVError) {
             try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, descriptor) }
         } catch {
-            Descriptors.close(descriptor)
+            owned.close()
             throw error
         }
+        _ = owned.release()
         self.body = body
         let status = uv_poll_start(raw.poll, CInt(UV_READABLE.rawValue)) { raw, _, _ in
             let queue: SignalQueue = object(raw!.pointee.data)
@@ -60,14 +62,15 @@ public final class SignalQueue: Handle {
     /// - Throws: ``UVError/interrupted`` if a signal has arrived, also before; ``UVError/tooManyOpenFiles`` and its like.
     public static func wait(toRead descriptor: Int32, unless signals: [Signal]) throws(UVError) {
         var set = signalSet(signals)
-        let arrivals = try checkErrno(signalfd(-1, &set, CInt(SFD_CLOEXEC)))
-        defer { Descriptors.close(arrivals) }
-        var entries = [descriptor, arrivals].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        // Interrupted when the process is stopped and goes on.
-        while poll(&entries, 2, -1) == -1 {
-            guard uvloop_errno() == EINTR else { throw UVError(errno: uvloop_errno()) }
+        let queue = OwnedDescriptor(try checkErrno(signalfd(-1, &set, CInt(SFD_CLOEXEC))))
+        try queue.whileOpen { arrivals throws(UVError) in
+            var entries = [descriptor, arrivals].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            // Interrupted when the process is stopped and goes on.
+            while poll(&entries, 2, -1) == -1 {
+                guard uvloop_errno() == EINTR else { throw UVError(errno: uvloop_errno()) }
+            }
+            guard entries[1].revents == 0 else { throw .interrupted }
         }
-        guard entries[1].revents == 0 else { throw .interrupted }
     }
 
     private func readAll() {
@@ -85,7 +88,7 @@ public final class SignalQueue: Handle {
         body = nil
         // libuv allows it when the poll has stopped.
         _ = uv_poll_stop(raw.poll)
-        Descriptors.close(descriptor)
+        OwnedDescriptor(descriptor).close()
     }
 
     private static func signalSet(_ signals: [Signal]) -> sigset_t {

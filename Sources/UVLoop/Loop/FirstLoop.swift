@@ -25,7 +25,7 @@ enum FirstLoop {
         guard status == 0 else {
             // libuv before 1.50 or so leaves its epoll descriptor open when a later one is refused; where it does not, the
             // number is -1. Zero: it failed before it had one.
-            if uv_backend_fd(raw) > 0 { Descriptors.close(uv_backend_fd(raw)) }
+            if uv_backend_fd(raw) > 0 { OwnedDescriptor(uv_backend_fd(raw)).close() }
             raw.deallocate()
             throw UVError(rawValue: status)
         }
@@ -52,7 +52,7 @@ enum FirstLoop {
             }
             if status == 0 { taken += [pair.0, pair.1] }
         }
-        for descriptor in taken { Descriptors.close(descriptor) }
+        for descriptor in taken { OwnedDescriptor(descriptor).close() }
         return status
     }
 }

@@ -32,6 +32,7 @@ public final class TCPListener: Listener {
     ) throws(UVError) {
         guard address.port != nil, !dualStack || address.family == .ipv6 else { throw .invalidArgument }
         let descriptor = try checkErrno(uvloop_tcp_socket(address.family == .ipv6 ? AF_INET6 : AF_INET))
+        let socket = OwnedDescriptor(descriptor)
         do throws(UVError) {
             try SocketOption.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
             if reusePort { try SocketOption.set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
@@ -44,9 +45,10 @@ public final class TCPListener: Listener {
             self.backlog = backlog
             try super.init(bound: descriptor, isShared: false, on: loop)
         } catch {
-            Descriptors.close(descriptor)
+            socket.close()
             throw error
         }
+        _ = socket.release()
     }
 
     /// Takes ownership of a bound or listening TCP socket from elsewhere: of a service manager that listens for its service,
@@ -78,9 +80,11 @@ public final class TCPListener: Listener {
             case .failure(let error): onConnection(self, .failure(error))
             case .success(let descriptor):
                 do throws(UVError) {
-                    onConnection(self, .success(try TCPStream(accepted: descriptor, on: loop)))
+                    let client = try OwnedDescriptor(descriptor).handOver { number throws(UVError) in
+                        try TCPStream(accepted: number, on: loop)
+                    }
+                    onConnection(self, .success(client))
                 } catch {
-                    Descriptors.close(descriptor)
                     return error
                 }
             }

@@ -61,13 +61,12 @@ public final class TCPStream: Stream {
     }
 
     private func connect(to address: SocketAddress, from local: SocketAddress?) throws(UVError) {
-        let descriptor = try checkErrno(uvloop_tcp_socket(address.family == .ipv6 ? AF_INET6 : AF_INET))
-        do throws(UVError) {
+        let socket = OwnedDescriptor(
+            try checkErrno(uvloop_tcp_socket(address.family == .ipv6 ? AF_INET6 : AF_INET)))
+        let descriptor = try socket.handOver { descriptor throws(UVError) in
             if let local { try checkErrno(local.withSockaddr { bind(descriptor, $0, $1) }) }
             try check(uv_tcp_open(raw.tcp, descriptor))
-        } catch {
-            Descriptors.close(descriptor)
-            throw error
+            return descriptor
         }
         // From here on the descriptor is the stream's. The watch is taken before libuv asks for it, and aborts (H70).
         try Watches.reserve(descriptor, on: loop.raw)

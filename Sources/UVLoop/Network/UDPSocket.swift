@@ -79,13 +79,11 @@ public final class UDPSocket: Handle {
     private func open(
         _ family: SocketAddress.Family, _ prepare: (CInt) throws(UVError) -> Void,
     ) throws(UVError) {
-        let descriptor = try checkErrno(uvloop_udp_socket(family == .ipv6 ? AF_INET6 : AF_INET))
-        do throws(UVError) {
+        let socket = OwnedDescriptor(
+            try checkErrno(uvloop_udp_socket(family == .ipv6 ? AF_INET6 : AF_INET)))
+        try socket.handOver { descriptor throws(UVError) in
             try prepare(descriptor)
             try check(uv_udp_open(raw.udp, descriptor))
-        } catch {
-            Descriptors.close(descriptor)
-            throw error
         }
     }
 

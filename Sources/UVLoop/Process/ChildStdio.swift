@@ -27,7 +27,7 @@ final class ChildStdio {
 
     /// After the spawn: the child has its copies.
     func closeChildEnds() {
-        for descriptor in ownedChildEnds { Descriptors.close(descriptor) }
+        for descriptor in ownedChildEnds { OwnedDescriptor(descriptor).close() }
         ownedChildEnds = []
     }
 
@@ -70,12 +70,10 @@ final class ChildStdio {
             (ours, theirs) = (pair.0, pair.1)
         }
         ownedChildEnds.append(theirs)
-        do throws(UVError) {
-            add(theirs, try PipeStream(takingOwnershipOf: ours, on: loop))
-        } catch {
-            Descriptors.close(ours)
-            throw error
+        let stream = try OwnedDescriptor(ours).handOver { number throws(UVError) in
+            try PipeStream(takingOwnershipOf: number, on: loop)
         }
+        add(theirs, stream)
     }
 
     private func withPair(

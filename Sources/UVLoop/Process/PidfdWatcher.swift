@@ -18,7 +18,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
     /// Whether the kernel has pidfds (5.3 and later, and no seccomp filter in the way).
     static let isAvailable: Bool = {
         let pidfd = uvloop_pidfd_open(getpid())
-        if pidfd >= 0 { Descriptors.close(pidfd) }
+        if pidfd >= 0 { OwnedDescriptor(pidfd).close() }
         // Out of descriptors is an answer too: the call exists.
         return pidfd >= 0 || uvloop_errno() == EMFILE || uvloop_errno() == ENFILE
     }()
@@ -37,7 +37,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
         } catch {
             // epoll refused, for want of memory: a child nobody watches is worse than none.
             PidfdWatcher.abandon(started.pid)
-            Descriptors.close(started.pidfd)
+            OwnedDescriptor(started.pidfd).close()
             throw .resources(error)
         }
         let status = uv_poll_start(raw.poll, CInt(UV_READABLE.rawValue)) { raw, _, _ in
@@ -81,7 +81,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
         retries.close()
     }
 
-    override func didClose() { Descriptors.close(pidfd) }
+    override func didClose() { OwnedDescriptor(pidfd).close() }
 
     private func collect() {
         var status: CInt = 0
@@ -107,21 +107,21 @@ final class PidfdWatcher: Handle, ChildWatcher {
         stdio: ChildStdio,
     ) throws(UVError) -> Started {
         // Holds the place of the pidfd: once the child runs there must be a descriptor to watch it with.
-        let placeholder = try checkErrno(uvloop_socket())
+        let placeholder = OwnedDescriptor(try checkErrno(uvloop_socket()))
         let pid: pid_t
         do throws(UVError) {
             pid = try PosixSpawn.start(configuration, childDescriptors: stdio.childDescriptors)
         } catch {
-            Descriptors.close(placeholder)
+            placeholder.close()
             throw error
         }
         var pidfd = uvloop_pidfd_open(pid)
         if pidfd < 0, uvloop_errno() == ESRCH {
             // The child has ended already, and a host that ignores SIGCHLD or waits for all children has collected it.
             // An unconnected socket counts as hung up, so the poll reports the end on the next tick.
-            return (pid, placeholder, true)
+            return (pid, placeholder.release(), true)
         }
-        Descriptors.close(placeholder)
+        placeholder.close()
         if pidfd < 0 { pidfd = uvloop_pidfd_open(pid) }
         guard pidfd >= 0 else {
             let error = UVError(errno: uvloop_errno())

@@ -36,7 +36,7 @@ enum PosixSpawn {
         try checkCode(posix_spawn_file_actions_init(&actions))
         defer { posix_spawn_file_actions_destroy(&actions) }
         let duplicates = try addDescriptors(childDescriptors, to: &actions)
-        defer { for descriptor in duplicates { Descriptors.close(descriptor) } }
+        defer { for descriptor in duplicates { OwnedDescriptor(descriptor).close() } }
         // Nothing of ours but what was named (H41).
         try checkCode(posix_spawn_file_actions_addclosefrom_np(&actions, CInt(childDescriptors.count)))
         if let directory = configuration.workingDirectory {
@@ -96,7 +96,7 @@ enum PosixSpawn {
                 try checkCode(posix_spawn_file_actions_adddup2(&actions, descriptor, number))
             }
         } catch {
-            for descriptor in duplicates { Descriptors.close(descriptor) }
+            for descriptor in duplicates { OwnedDescriptor(descriptor).close() }
             throw error
         }
         return duplicates

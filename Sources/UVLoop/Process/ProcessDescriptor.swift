@@ -9,7 +9,8 @@ public final class ProcessDescriptor {
     /// The process's id.
     public let pid: Int32
     /// The pidfd, readable once the process has ended; it stays this object's. -1 where the system has none.
-    public let descriptor: Int32
+    public var descriptor: Int32 { pidfd?.number ?? -1 }
+    private var pidfd: OwnedDescriptor?
     /// In place of a pidfd.
     private let identity: ProcessIdentity?
 
@@ -22,16 +23,16 @@ public final class ProcessDescriptor {
         guard pid > 0 else { throw .invalidArgument }
         self.pid = pid
         #if os(Linux)
-        let pidfd = uvloop_pidfd_open(pid)
-        guard pidfd < 0 else {
-            descriptor = pidfd
+        let number = uvloop_pidfd_open(pid)
+        guard number < 0 else {
+            pidfd = OwnedDescriptor(number)
             identity = nil
             return
         }
         let error = UVError(errno: uvloop_errno())
         guard error == .notImplemented || error == .notPermitted else { throw error }
         #endif
-        descriptor = -1
+        pidfd = nil
         identity = ProcessIdentity(of: pid)
         #if os(Linux)
         if identity == nil { throw Processes.liveness(of: pid) == .gone ? .noProcess : .notSupported }
@@ -44,13 +45,11 @@ public final class ProcessDescriptor {
     /// Takes over a pidfd of the process with this id.
     init(takingOwnershipOf descriptor: CInt, pid: Int32) {
         self.pid = pid
-        self.descriptor = descriptor
+        pidfd = OwnedDescriptor(descriptor)
         identity = nil
     }
 
-    deinit {
-        if descriptor >= 0 { Descriptors.close(descriptor) }
-    }
+    deinit { pidfd.take()?.close() }
 
     /// True if the process has ended, also if its parent has not noticed.
     public var hasEnded: Bool {

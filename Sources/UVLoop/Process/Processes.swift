@@ -71,11 +71,12 @@ public enum Processes {
     private static func isZombie(_ pid: Int32) -> Bool {
         #if os(Linux)
         // A pidfd is readable then, and takes a third of the time that the kernel needs to make up /proc/<pid>/stat.
-        let pidfd = uvloop_pidfd_open(pid)
-        if pidfd >= 0 {
-            defer { Descriptors.close(pidfd) }
-            var entry = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
-            return poll(&entry, 1, 0) == 1
+        let number = uvloop_pidfd_open(pid)
+        if number >= 0 {
+            return OwnedDescriptor(number).whileOpen { pidfd in
+                var entry = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+                return poll(&entry, 1, 0) == 1
+            }
         }
         #endif
         return ProcessDetails(of: pid)?.isZombie == true

@@ -196,6 +196,6 @@ public class Listener: Handle {
         // A process that was forked a moment ago, and has not called exec yet, holds a copy: the shutdown holds for it too.
         // It fails where it cannot be done for a listener.
         if !isShared { _ = shutdown(descriptor, CInt(SHUT_RDWR)) }
-        Descriptors.close(descriptor)
+        OwnedDescriptor(descriptor).close()
     }
 }

@@ -19,6 +19,7 @@ public final class PipeListener: Listener {
     public init(bindingTo path: String, on loop: Loop) throws(UVError) {
         let address = try SocketPath.address(path)
         let descriptor = try checkErrno(uvloop_socket())
+        let socket = OwnedDescriptor(descriptor)
         do throws(UVError) {
             // Linux gives the file the mode of the unbound socket; elsewhere the directory's mode is what protects it.
             try checkErrno(fchmod(descriptor, 0o600))
@@ -36,9 +37,10 @@ public final class PipeListener: Listener {
                 throw error
             }
         } catch {
-            Descriptors.close(descriptor)
+            socket.close()
             throw error
         }
+        _ = socket.release()
     }
 
     /// Takes ownership of a bound or listening unix socket from elsewhere: of a service manager that listens for its service,
@@ -73,9 +75,11 @@ public final class PipeListener: Listener {
             case .failure(let error): onConnection(self, .failure(error))
             case .success(let descriptor):
                 do throws(UVError) {
-                    onConnection(self, .success(try PipeStream(pollable: descriptor, on: loop)))
+                    let client = try OwnedDescriptor(descriptor).handOver { number throws(UVError) in
+                        try PipeStream(pollable: number, on: loop)
+                    }
+                    onConnection(self, .success(client))
                 } catch {
-                    Descriptors.close(descriptor)
                     return error
                 }
             }

@@ -57,13 +57,10 @@ public final class PipeStream: Stream {
 
     private func connect(to address: sockaddr_un) -> UVError? {
         do throws(UVError) {
-            let descriptor = try checkErrno(uvloop_socket())
-            do throws(UVError) {
+            let socket = OwnedDescriptor(try checkErrno(uvloop_socket()))
+            try socket.handOver { descriptor throws(UVError) in
                 try checkErrno(address.withSockaddr { CLibUV.connect(descriptor, $0, $1) })
                 try check(uv_pipe_open(raw.pipe, descriptor))
-            } catch {
-                Descriptors.close(descriptor)
-                throw error
             }
             return nil
         } catch {

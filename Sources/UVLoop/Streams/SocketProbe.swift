@@ -41,24 +41,10 @@ public enum SocketProbe: Hashable, Sendable {
             // `connect` follows links, and cannot be told not to.
             let file = try Files.status(of: path, followingLinks: false)
             guard file.kind == .socket else { return (.refused, nil) }
-            let descriptor = try checkErrno(uvloop_socket())
-            defer { Descriptors.close(descriptor) }
-            try checkErrno(address.withSockaddr { connect(descriptor, $0, $1) })
-            let peer = uvloop_peer(descriptor)
-            let pid = peer.pid
-            guard pid > 0 else { return (.accepting(pid: nil), nil) }
-            #if os(Linux)
-            let pidfd = uvloop_peer_pidfd(descriptor)
-            if pidfd >= 0 {
-                let process = ProcessDescriptor(takingOwnershipOf: pidfd, pid: pid)
-                // If the file was exchanged for a link to another user's socket after the look, their owners differ.
-                guard !process.hasEnded, peer.uid == file.owner else { return (.accepting(pid: nil), nil) }
-                return (.accepting(pid: pid), Listener(process: process, userID: peer.uid))
+            return try OwnedDescriptor(try checkErrno(uvloop_socket())).whileOpen { descriptor throws(UVError) in
+                try checkErrno(address.withSockaddr { connect(descriptor, $0, $1) })
+                return accepting(descriptor, file)
             }
-            // Newer kernels have no such hold on a process that is gone.
-            guard uvloop_errno() == ENOPROTOOPT else { return (.accepting(pid: nil), nil) }
-            #endif
-            return (.accepting(pid: pid), nil)
         } catch {
             switch error {
             // A full backlog: the listener lives and is busy, or frozen.
@@ -68,5 +54,24 @@ public enum SocketProbe: Hashable, Sendable {
             default: return (.failed(error), nil)
             }
         }
+    }
+
+    /// What is known of whoever listens at the other end of a connection.
+    private static func accepting(_ descriptor: CInt, _ file: FileStatus) -> (SocketProbe, Listener?) {
+        let peer = uvloop_peer(descriptor)
+        let pid = peer.pid
+        guard pid > 0 else { return (.accepting(pid: nil), nil) }
+        #if os(Linux)
+        let pidfd = uvloop_peer_pidfd(descriptor)
+        if pidfd >= 0 {
+            let process = ProcessDescriptor(takingOwnershipOf: pidfd, pid: pid)
+            // If the file was exchanged for a link to another user's socket after the look, their owners differ.
+            guard !process.hasEnded, peer.uid == file.owner else { return (.accepting(pid: nil), nil) }
+            return (.accepting(pid: pid), Listener(process: process, userID: peer.uid))
+        }
+        // Newer kernels have no such hold on a process that is gone.
+        guard uvloop_errno() == ENOPROTOOPT else { return (.accepting(pid: nil), nil) }
+        #endif
+        return (.accepting(pid: pid), nil)
     }
 }

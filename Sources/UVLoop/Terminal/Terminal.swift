@@ -49,15 +49,17 @@ public final class Terminal: Stream {
     /// - Throws: ``UVError/notTerminal``, ``UVError/badDescriptor``, ``UVError/tooManyOpenFiles``.
     public init(_ descriptor: Int32, on loop: Loop) throws(UVError) {
         original = try TerminalState(of: descriptor)
-        let copy = try checkErrno(uvloop_duplicate(descriptor, 3))
+        let copy = try Descriptors.duplicate(descriptor)
+        let number = copy.number
         do throws(UVError) {
             // libuv opens the terminal anew, so that making it non-blocking concerns nobody else, and puts that in the
             // place of the descriptor it is given (H94): of the copy.
-            try super.init(uv_tty_t.self, on: loop, isConnected: true) { uv_tty_init(loop.raw, $0, copy, 0) }
+            try super.init(uv_tty_t.self, on: loop, isConnected: true) { uv_tty_init(loop.raw, $0, number, 0) }
         } catch {
-            Descriptors.close(copy)
+            copy.close()
             throw error
         }
+        _ = copy.release()
     }
 
     /// Sets the mode, for everybody who uses the terminal.

@@ -23,6 +23,7 @@ func misuse(_ name: String) throws {
         let stream = try PipeStream(takingOwnershipOf: one, on: loop)
         if name == "write-after-shutdown" { stream.shutdown() } else { stream.close() }
         stream.write([1])
+    case "dropped-descriptor": _ = OwnedDescriptor(0).number
     default: try misuseAfterClose(name, loop)
     }
     write("\(name) was not noticed")
