@@ -58,7 +58,7 @@ let package = Package(
         // What must run in a process of its own: limits, signals, descriptors, children.
         .executableTarget(
             name: "uvloop-test-helper",
-            dependencies: ["Libc", "UVLoop"],
+            dependencies: ["KeeperProtocol", "Libc", "UVLoop"],
             path: "Tests/Helpers/uvloop-test-helper",
             swiftSettings: settings,
         ),
@@ -69,7 +69,7 @@ let package = Package(
         ),
         .testTarget(
             name: "KeeperProtocolTests",
-            dependencies: ["KeeperProtocol", "TestSupport", "UVLoop"],
+            dependencies: ["KeeperProtocol", "TestSupport", "UVLoop", "uvloop-test-helper"],
             swiftSettings: settings,
         ),
         .executableTarget(

@@ -22,12 +22,14 @@ set(UVLoop_SOURCES
     Sources/UVLoop/FileEvents/TailLook.swift
     Sources/UVLoop/FileEvents/TailPlace.swift
     Sources/UVLoop/FileEvents/TailWatches.swift
+    Sources/UVLoop/Files/AccessList.swift
     Sources/UVLoop/Files/Descriptors+Receiving.swift
     Sources/UVLoop/Files/Descriptors.swift
     Sources/UVLoop/Files/FileReader.swift
     Sources/UVLoop/Files/FileStatus.swift
     Sources/UVLoop/Files/FileWriter.swift
     Sources/UVLoop/Files/Files.swift
+    Sources/UVLoop/Files/OpenDirectory.swift
     Sources/UVLoop/Files/OpenFile+Anonymous.swift
     Sources/UVLoop/Files/OpenFile+Attributes.swift
     Sources/UVLoop/Files/OpenFile+Lines.swift
@@ -35,7 +37,6 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Files/OpenFile.swift
     Sources/UVLoop/Files/OwnedDescriptor.swift
     Sources/UVLoop/Files/PathObstacle.swift
-    Sources/UVLoop/Files/PrivateDirectory.swift
     Sources/UVLoop/Files/SharedDescriptor.swift
     Sources/UVLoop/Handles/Backoff.swift
     Sources/UVLoop/Handles/Handle.swift
@@ -47,6 +48,8 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Interop/Casts.swift
     Sources/UVLoop/Interop/Check.swift
     Sources/UVLoop/Interop/Trap.swift
+    Sources/UVLoop/Lines/LineFramer.swift
+    Sources/UVLoop/Lines/NewlineScan.swift
     Sources/UVLoop/Loop/BrokenPipeMask.swift
     Sources/UVLoop/Loop/FirstLoop.swift
     Sources/UVLoop/Loop/Lock.swift
@@ -117,29 +120,31 @@ set(UVLoop_SOURCES
 )
 
 set(KeeperProtocol_SOURCES
-    Sources/KeeperProtocol/ChildIdentity.swift
-    Sources/KeeperProtocol/CommandFile.swift
-    Sources/KeeperProtocol/ControlEscaping.swift
-    Sources/KeeperProtocol/JSONStringArray.swift
-    Sources/KeeperProtocol/JSONStringArrayReader.swift
-    Sources/KeeperProtocol/KeeperConstants.swift
-    Sources/KeeperProtocol/KeeperExitStatus.swift
-    Sources/KeeperProtocol/KeeperPaths.swift
-    Sources/KeeperProtocol/KeeperPlatform.swift
-    Sources/KeeperProtocol/KeeperProcesses.swift
-    Sources/KeeperProtocol/KeeperSettings.swift
-    Sources/KeeperProtocol/KeeperVariable.swift
-    Sources/KeeperProtocol/LineFramer.swift
-    Sources/KeeperProtocol/LogFile.swift
-    Sources/KeeperProtocol/LogLine.swift
-    Sources/KeeperProtocol/LogTimestamp.swift
-    Sources/KeeperProtocol/NewlineScan.swift
-    Sources/KeeperProtocol/RandomTag.swift
-    Sources/KeeperProtocol/SessionID.swift
-    Sources/KeeperProtocol/SessionIDError.swift
-    Sources/KeeperProtocol/SessionsDirectory.swift
-    Sources/KeeperProtocol/SidecarHost.swift
-    Sources/KeeperProtocol/StopLadder.swift
+    Sources/KeeperProtocol/Launch/CommandFile.swift
+    Sources/KeeperProtocol/Launch/JSONStringArray.swift
+    Sources/KeeperProtocol/Launch/JSONStringArrayReader.swift
+    Sources/KeeperProtocol/Launch/KeeperConstants.swift
+    Sources/KeeperProtocol/Launch/KeeperExitStatus.swift
+    Sources/KeeperProtocol/Launch/KeeperSettings.swift
+    Sources/KeeperProtocol/Launch/SidecarHost.swift
+    Sources/KeeperProtocol/Launch/StopLadder.swift
+    Sources/KeeperProtocol/Log/ControlEscaping.swift
+    Sources/KeeperProtocol/Log/LogFile.swift
+    Sources/KeeperProtocol/Log/LogLine.swift
+    Sources/KeeperProtocol/Log/LogTimestamp.swift
+    Sources/KeeperProtocol/Names/KeeperPaths.swift
+    Sources/KeeperProtocol/Names/KeeperPlatform.swift
+    Sources/KeeperProtocol/Names/KeeperVariable.swift
+    Sources/KeeperProtocol/Names/RandomTag.swift
+    Sources/KeeperProtocol/Names/SessionID.swift
+    Sources/KeeperProtocol/Names/SessionIDError.swift
+    Sources/KeeperProtocol/Names/SessionsDirectory.swift
+    Sources/KeeperProtocol/PIDFile/ChildIdentity.swift
+    Sources/KeeperProtocol/PIDFile/KeeperProcesses.swift
+    Sources/KeeperProtocol/PIDFile/PIDFile.swift
+    Sources/KeeperProtocol/Trust/DirectoryExposure.swift
+    Sources/KeeperProtocol/Trust/OwnerTrust.swift
+    Sources/KeeperProtocol/Trust/PrivateDirectory.swift
 )
 
 set(UVKeeper_SOURCES
@@ -165,7 +170,6 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperOrder.swift
     Sources/UVKeeper/KeeperStop.swift
     Sources/UVKeeper/KeeperWitness.swift
-    Sources/UVKeeper/PIDFile.swift
     Sources/UVKeeper/ProcessTools.swift
     Sources/UVKeeper/ProcessWait.swift
     Sources/UVKeeper/SessionQueue.swift

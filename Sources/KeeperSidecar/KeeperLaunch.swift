@@ -11,7 +11,7 @@ struct KeeperLaunch {
     let shownPaths: KeeperPaths
     private let sessionsDirectory: PrivateDirectory
     /// The directory that this process was started in, which is the child's; open until the child has started.
-    private let startDirectory: Int32
+    private let startDirectory: OpenDirectory
     let settings: KeeperSettings
     /// The child's executable and its arguments.
     let command: [String]
@@ -42,7 +42,7 @@ struct KeeperLaunch {
         command = try KeeperLaunch.command(variables) ?? settings.command + settings.arguments
         childEnvironment = ProcessEnvironment(entries: KeeperSettings.childEnvironment(from: environment.entries))
         do throws(UVError) {
-            startDirectory = try CurrentProcess.openWorkingDirectory()
+            startDirectory = try OpenDirectory.working()
         } catch {
             throw .badConfiguration("cannot open the working directory: \(error)")
         }
@@ -62,10 +62,10 @@ struct KeeperLaunch {
         let own = CurrentProcess.setFileModeMask(fileModeMask)
         defer {
             CurrentProcess.setFileModeMask(own)
-            OwnedDescriptor(startDirectory).close()
+            startDirectory.close()
         }
         do throws(UVError) {
-            try CurrentProcess.enterDirectory(startDirectory)
+            try startDirectory.enter()
         } catch {
             throw .workingDirectory(".", error)
         }
@@ -132,7 +132,7 @@ struct KeeperLaunch {
             throw .badConfiguration("cannot make the sessions directory \(path): \(error.description(at: path))")
         }
         guard let exposure = directory.exposure else { return directory }
-        throw .badConfiguration("the sessions directory \(SessionsDirectory.notPrivate(path, exposure))")
+        throw .badConfiguration("the sessions directory \(SessionsDirectory.notPrivate(path, "\(exposure)"))")
     }
 
     private static func directory(_ variables: [String: String]) throws(KeeperFailure) -> String {

@@ -32,16 +32,13 @@ final class SessionClaim {
     ) throws(KeeperFailure) -> Result {
         let path = paths.keeperPID(for: session)
         do throws(UVError) {
-            let temporary = paths.temporaryFile(for: path, random: .random(in: .min ... .max))
-            let file: OpenFile
+            let (file, temporary): (OpenFile, String)
             do throws(UVError) {
-                file = try OpenFile(temporary, .createNew)
+                (file, temporary) = try PIDFile.make(Processes.currentID, for: path, paths: paths)
             } catch .exists {
-                // Another process came to the same random name; the next attempt has another.
                 return .contended
             }
-            defer { removeTemporary(temporary) }
-            try file.write(Array(String(Processes.currentID).utf8))
+            defer { PIDFile.removeTemporary(temporary) }
             // Nobody else knows the file, so nobody can hold its lock.
             _ = try file.lockForProcess()
             let claim = SessionClaim(path: path, file: file, identity: try file.status().identity)
@@ -74,7 +71,7 @@ final class SessionClaim {
     ///   that a clean close confirms to the last.
     func release(isComplete: Bool = false) throws(UVError) {
         defer { file.close() }
-        guard try file.read(limit: 32) == Array(String(Processes.currentID).utf8) else { return }
+        guard try PIDFile.number(in: file) == Processes.currentID else { return }
         try Files.unlink(path, ifStill: identity)
         if isComplete { markComplete() }
     }
@@ -97,8 +94,9 @@ final class SessionClaim {
         defer { stale.close() }
         guard try stale.lockForProcess() else {
             // A keeper's lock is held by the process whose pid is in the file; anybody else's is about to be gone.
-            let owner = Int32(String(decoding: try stale.read(limit: 32), as: UTF8.self))
-            guard let owner, try stale.lockHolder() == .process(owner) else { return .contended }
+            guard let owner = try PIDFile.number(in: stale), try stale.lockHolder() == .process(owner) else {
+                return .contended
+            }
             return .taken("its pid file is locked by process \(owner)")
         }
         // While this lock was being taken, its holder may have replaced the file by a live one.
@@ -111,14 +109,6 @@ final class SessionClaim {
         }
         try Files.rename(temporary, to: path)
         return .claimed(self)
-    }
-
-    private static func removeTemporary(_ path: String) {
-        do throws(UVError) {
-            try Files.unlinkIfPresent(path)
-        } catch {
-            // Left to the next discovery, which removes temporary files.
-        }
     }
 
     private static func advice(_ error: UVError) -> String {

@@ -66,7 +66,7 @@ struct KeeperLogTail {
         do throws(UVError) {
             let file = try OpenFile(log.path, .readOnly)
             defer { file.close() }
-            guard Processes.trusts(userID: file.statusAtOpening.owner) else { return [] }
+            guard OwnerTrust.trusts(file.statusAtOpening.owner) else { return [] }
             let size = try file.status().size
             // A log that has become smaller was cut to nothing meanwhile.
             let start = Int(clamping: size < log.start ? 0 : log.start)

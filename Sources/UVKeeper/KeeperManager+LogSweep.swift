@@ -50,7 +50,7 @@ extension KeeperManager {
                 }
                 let file = try OpenFile(path, .readWrite)
                 defer { file.close() }
-                guard Processes.trusts(userID: file.statusAtOpening.owner) else { throw .notPermitted }
+                guard OwnerTrust.trusts(file.statusAtOpening.owner) else { throw .notPermitted }
                 try file.truncate()
                 sweep.truncated += 1
                 sweep.bytesFreed += size

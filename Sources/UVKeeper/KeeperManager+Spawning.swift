@@ -175,13 +175,13 @@ extension KeeperManager {
     }
 
     private func makeSessionsDirectory() throws(KeeperError) {
-        let exposure: String?
+        let exposure: DirectoryExposure?
         do throws(UVError) {
             exposure = try PrivateDirectory(making: sessionsDirectory).exposure
         } catch {
             throw .using(sessionsDirectory, error)
         }
-        if let exposure { throw .directoryNotPrivate(sessionsDirectory, exposure) }
+        if let exposure { throw .directoryNotPrivate(sessionsDirectory, "\(exposure)") }
     }
 
     private func openLaunchLog(_ session: SessionID) throws(KeeperError) -> OpenFile? {
@@ -195,7 +195,7 @@ extension KeeperManager {
             return nil
         }
         let owner = file.statusAtOpening.owner
-        guard Processes.trusts(userID: owner) else { throw .fileOfStranger(path, user: owner) }
+        guard OwnerTrust.trusts(owner) else { throw .fileOfStranger(path, user: owner) }
         return file
     }
 

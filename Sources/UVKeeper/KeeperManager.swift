@@ -145,7 +145,7 @@ public final class KeeperManager {
     }
 
     static func check(_ paths: KeeperPaths) throws(KeeperError) {
-        let exposure: String?
+        let exposure: DirectoryExposure?
         do throws(UVError) {
             exposure = try PrivateDirectory(paths.directory).exposure
         } catch .noEntry {
@@ -153,7 +153,7 @@ public final class KeeperManager {
         } catch {
             throw .using(paths.directory, error)
         }
-        if let exposure { throw .directoryNotPrivate(paths.directory, exposure) }
+        if let exposure { throw .directoryNotPrivate(paths.directory, "\(exposure)") }
     }
 
     /// A session id for what cannot say otherwise that it is none.

@@ -40,7 +40,7 @@ struct DirectoryTrial {
         }
         do throws(UVError) {
             if let exposure = try PrivateDirectory(making: path).exposure {
-                return Doctor.Finding("directory", .failed, SessionsDirectory.notPrivate(path, exposure))
+                return Doctor.Finding("directory", .failed, SessionsDirectory.notPrivate(path, "\(exposure)"))
             }
             let status = try Files.status(of: path)
             guard status.permissions & 0o077 == 0 else {

@@ -54,15 +54,13 @@ final class Exchange {
 
     private func received(_ bytes: RawSpan) {
         restartTimer()
-        let isAccepted = framer.append(bytes) { replies in
-            for reply in replies.withUnsafeBytes({ Array($0) }).split(separator: UInt8(ascii: "\n")) {
-                let reply = String(decoding: reply, as: UTF8.self)
-                if reply.hasSuffix(#","outcome":"written"}"#) {
-                    writtenCount += 1
-                } else {
-                    otherCount += 1
-                    if otherCount <= Exchange.shownReplies { print(reply) }
-                }
+        let isAccepted = framer.appendByLine(bytes) { line in
+            let reply = line.withUnsafeBytes { String(decoding: $0.dropLast(), as: UTF8.self) }
+            if reply.hasSuffix(#","outcome":"written"}"#) {
+                writtenCount += 1
+            } else if !reply.isEmpty {
+                otherCount += 1
+                if otherCount <= Exchange.shownReplies { print(reply) }
             }
         }
         if !isAccepted { ExampleClient.fail("the answer is too long") }

@@ -64,7 +64,7 @@ final class ServerClient {
     }
 
     private func received(_ bytes: RawSpan) {
-        guard framer.append(bytes, emit: { write($0) }) else {
+        guard framer.appendByLine(bytes, emit: { write($0) }) else {
             reply(lineCount + 1, "refused", "the line has more than \(ServerClient.maximumLineLength) bytes")
             return finish()
         }
@@ -77,14 +77,8 @@ final class ServerClient {
         finish()
     }
 
-    /// Writes whole lines, of which the framer lends as many as it has.
-    private func write(_ lines: RawSpan) {
-        lines.withUnsafeBytes { lines in
-            for line in lines.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
-                write(Array(line))
-            }
-        }
-    }
+    /// Writes one line; the keeper's connection adds the newline.
+    private func write(_ line: RawSpan) { write(line.withUnsafeBytes { Array($0.dropLast()) }) }
 
     private func write(_ line: [UInt8]) {
         lineCount += 1

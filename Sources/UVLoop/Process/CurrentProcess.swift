@@ -38,21 +38,6 @@ public enum CurrentProcess {
     /// a few milliseconds. Mirrors `malloc_trim`; does nothing where there is no such call.
     public static func giveBackFreeMemory() { uvloop_give_back_free_memory() }
 
-    /// Opens the working directory, to come back to it: the descriptor is the caller's. No permission is needed for it.
-    public static func openWorkingDirectory() throws(UVError) -> Int32 {
-        #if os(Linux)
-        let flags = O_DIRECTORY | O_CLOEXEC | 0o10000000  // O_PATH, which needs _GNU_SOURCE
-        #else
-        let flags = O_DIRECTORY | O_CLOEXEC
-        #endif
-        var request = uv_fs_t()
-        defer { uv_fs_req_cleanup(&request) }
-        return try check(uv_fs_open(nil, &request, ".", flags, 0, nil))
-    }
-
-    /// Makes an open directory the working directory. Mirrors `fchdir(2)`.
-    public static func enterDirectory(_ descriptor: Int32) throws(UVError) { try checkErrno(fchdir(descriptor)) }
-
     /// Waits until so much time has passed on the monotonic clock, whatever signals come. For the end of a program.
     public static func sleep(until time: Duration) {
         while true {

@@ -21,14 +21,6 @@ public enum Processes {
     /// The user this process acts as. Mirrors `geteuid`.
     public static var currentUserID: UInt32 { geteuid() }
 
-    /// Whether what belongs to a user may be relied on: this process's own user, root, and, for root, everybody, since
-    /// containers have root use the directories of others.
-    public static func trusts(userID: UInt32) -> Bool {
-        if userID == 0 { return true }
-        let own = currentUserID
-        return userID == own || own == 0
-    }
-
     /// The user that a process belongs to: its real user id, which a set-user-id program does not change. Nil if the process is
     /// gone, or the system does not tell: on Linux `/proc/<pid>/status` does.
     public static func userID(of pid: Int32) -> UInt32? {

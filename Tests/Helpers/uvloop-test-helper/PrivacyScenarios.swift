@@ -1,3 +1,4 @@
+import KeeperProtocol
 import Libc
 import UVLoop
 
@@ -14,7 +15,7 @@ func enterPrivate(_ base: String) throws {
 func makePrivate(_ path: String, mask: String) throws {
     umask(mode_t(mask, radix: 8)!)
     let directory = try PrivateDirectory(making: "\(path)/x")
-    require(directory.exposure == nil, "\(directory.exposure ?? "")")
+    require(directory.exposure == nil, directory.exposure?.description ?? "")
     for path in [path, "\(path)/x"] {
         let mode = try Files.status(of: path).permissions & 0o777
         require(mode == 0o700, "\(path) has mode \(String(mode, radix: 8))")
@@ -54,7 +55,7 @@ func ownedPrivate(_ base: String, hidesProc: Bool) throws {
     // More than some file systems keep.
     let hasLongList = setAccessList(of: "\(base)/crowded", users: Array(other - 600...other), mask: 7)
     func expect(_ name: String, _ words: String?) throws {
-        let exposure = try PrivateDirectory("\(base)/\(name)").exposure
+        let exposure = try PrivateDirectory("\(base)/\(name)").exposure?.description
         let isRight = words.map { exposure?.contains($0) == true } ?? (exposure == nil)
         require(isRight, "\(name): \(exposure ?? "private")")
     }

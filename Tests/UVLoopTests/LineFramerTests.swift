@@ -1,6 +1,6 @@
-import KeeperProtocol
 import TestSupport
 import Testing
+import UVLoop
 
 @Suite("Line framer")
 struct LineFramerTests {
@@ -117,6 +117,29 @@ struct LineFramerTests {
     }
 
     // MARK: - The end of the stream
+
+    @Test("Line by line it gives what the runs give, however the bytes come")
+    func byLine() {
+        let text = Array("a\n\nbc\n{\"x\":\"\r\"}\nlast".utf8)
+        for size in 1...text.count {
+            var framer = LineFramer(maximumLineLength: 100)
+            var lines: [String] = []
+            for start in stride(from: 0, to: text.count, by: size) {
+                let piece = Array(text[start..<min(start + size, text.count)])
+                let isAccepted = framer.appendByLine(piece.span.bytes) { line in
+                    lines.append(line.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+                }
+                #expect(isAccepted)
+            }
+            #expect(lines == ["a\n", "\n", "bc\n", "{\"x\":\"\r\"}\n"])
+            #expect(framer.pendingByteCount == 4)
+        }
+        var framer = LineFramer(maximumLineLength: 3)
+        var count = 0
+        let bytes = Array("ab\n1234\n".utf8)
+        let isAccepted = framer.appendByLine(bytes.span.bytes) { _ in count += 1 }
+        #expect(!isAccepted && count == 1 && framer.refusal == .tooLong)
+    }
 
     @Test("At the end the tail gets its newline, and there is none without a tail")
     func finishes() {

@@ -20,7 +20,7 @@ package enum LogFile {
             try Files.rename(path, to: "\(path).\(status.owner)")
             file = try OpenFile(path, .append)
         }
-        guard Processes.trusts(userID: file.statusAtOpening.owner) else { throw .notPermitted }
+        guard OwnerTrust.trusts(file.statusAtOpening.owner) else { throw .notPermitted }
         return file
     }
 }

@@ -1,20 +1,22 @@
-internal import KeeperProtocol
-internal import UVLoop
+package import UVLoop
 
-/// A keeper's or a child's pid file, as one look finds it.
-struct PIDFile {
-    private(set) var exists = false
+/// A keeper's or a child's pid file: a decimal number, the whole process id, and what one look finds beside it.
+package struct PIDFile {
+    /// True if something has the file's name.
+    package private(set) var exists = false
     /// The file could not be read for want of permission or resources, or belongs to somebody who is not trusted.
-    private(set) var isUndecided = false
-    private(set) var pid: Int32?
+    package private(set) var isUndecided = false
+    /// The number in it; nil if there is none.
+    package private(set) var pid: Int32?
     /// The process that holds the lock of a keeper's file.
-    private(set) var lockedBy: Int32?
+    package private(set) var lockedBy: Int32?
     /// The process that had this pid when a child's file was written.
-    private(set) var identity: ProcessIdentity?
-    private(set) var since: Duration?
+    package private(set) var identity: ProcessIdentity?
+    /// When it was written.
+    package private(set) var since: Duration?
 
     /// A keeper's, which that may hold locked.
-    init(lockable path: String) {
+    package init(lockable path: String) {
         read(path) { (found, file) throws(UVError) in
             guard case .process(let owner) = try file.lockHolder() else { return }
             found.lockedBy = owner
@@ -22,14 +24,14 @@ struct PIDFile {
     }
 
     /// A child's, beside whose number its keeper keeps its identity.
-    init(child path: String) {
+    package init(child path: String) {
         read(path) { (found, file) throws(UVError) in
             found.identity = found.pid.flatMap { ChildIdentity.of($0, in: file) }
         }
     }
 
     /// The number in either, and no more.
-    init(number path: String) {
+    package init(number path: String) {
         read(path) { (_, _) throws(UVError) in }
     }
 
@@ -39,13 +41,11 @@ struct PIDFile {
             defer { file.close() }
             exists = true
             since = file.statusAtOpening.modifiedAt
-            guard Processes.trusts(userID: file.statusAtOpening.owner) else {
+            guard OwnerTrust.trusts(file.statusAtOpening.owner) else {
                 isUndecided = true
                 return
             }
-            pid = try withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer throws(UVError) in
-                PIDFile.pid(from: try file.readOnce(into: buffer))
-            }
+            pid = try PIDFile.number(in: file)
             try more(&self, file)
         } catch {
             switch error {
@@ -57,6 +57,33 @@ struct PIDFile {
                 isUndecided = true
             }
         }
+    }
+
+    /// The process id in an open pid file; nil if it has none.
+    package static func number(in file: OpenFile) throws(UVError) -> Int32? {
+        try withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer throws(UVError) in
+            pid(from: try file.readOnce(into: buffer))
+        }
+    }
+
+    /// Makes a pid file under a temporary name, complete: when it is given its final name, nobody finds it empty.
+    ///
+    /// - Throws: ``UVError/exists`` if another process came to the same random name; then try again.
+    package static func make(
+        _ pid: Int32, for path: String, paths: KeeperPaths,
+    ) throws(UVError) -> (file: OpenFile, temporary: String) {
+        let temporary = paths.temporaryFile(for: path, random: .random(in: .min ... .max))
+        let file = try OpenFile(temporary, .createNew)
+        do throws(UVError) { try file.write(Array(String(pid).utf8)) } catch {
+            removeTemporary(temporary)
+            throw error
+        }
+        return (file, temporary)
+    }
+
+    /// Removes a temporary name; one that cannot be removed is left to the next discovery.
+    package static func removeTemporary(_ path: String) {
+        do throws(UVError) { try Files.unlinkIfPresent(path) } catch {}
     }
 
     /// A positive decimal number, white space around it ignored.

@@ -1,5 +1,5 @@
-import KeeperProtocol
 import Testing
+import UVLoop
 
 @Suite("Newline scan")
 struct NewlineScanTests {

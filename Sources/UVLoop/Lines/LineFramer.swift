@@ -16,7 +16,8 @@ import ucrt
 /// the longest line allowed. Bytes are bytes: nothing is decoded, and `\r` has no meaning. Not `Sendable`: it belongs
 /// to the loop of its connection.
 ///
-/// Mirrors the original's `buf` and `indexOf("\n")`, with a bound, and without decoding UTF-8.
+/// Lines come in runs, the cheapest way to pass them on, or one by one: ``append(_:emit:)``,
+/// ``appendByLine(_:emit:)``. Mirrors the original's `buf` and `indexOf("\n")`, with a bound, and without decoding UTF-8.
 public struct LineFramer: ~Copyable {
     /// The longest line accepted, in bytes, newline included.
     public let maximumLineLength: Int
@@ -84,6 +85,20 @@ public struct LineFramer: ~Copyable {
         }
         guard !cut.isTooLong else { return refuse(.tooLong) }
         return keep(bytes.extracting(cut.wholeEnd..<bytes.byteCount)) || refuse(.outOfMemory)
+    }
+
+    /// The same, line by line: lends each line by itself, with the newline as its last byte.
+    public mutating func appendByLine(_ bytes: RawSpan, emit: (RawSpan) -> Void) -> Bool {
+        append(bytes) { run in
+            var start = 0
+            while start < run.byteCount {
+                let rest = run.extracting(start...)
+                // Every run ends with a newline.
+                let count = rest.withUnsafeBytes { NewlineScan.first(in: $0) }! + 1
+                emit(rest.extracting(..<count))
+                start += count
+            }
+        }
     }
 
     /// Ends the stream: an unterminated tail, if there is one, is lent to `emit` with a newline added.
