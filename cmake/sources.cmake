@@ -194,6 +194,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/LineForwarder+Reading.swift
     Sources/KeeperSidecar/LineForwarder+Room.swift
     Sources/KeeperSidecar/LineForwarder.swift
+    Sources/KeeperSidecar/LineLimits.swift
     Sources/KeeperSidecar/LineQueue.swift
     Sources/KeeperSidecar/NoteLimiter.swift
     Sources/KeeperSidecar/SessionClaim.swift

@@ -6,29 +6,37 @@ extension Keeper {
     /// The child has closed its stdin, or has ended, which its exit will tell. It may work on without, so the session does.
     func stdinClosed(_ error: UVError) {
         afterNextPoll { [unowned self] in
-            guard case .running(let session) = state, session.child.isRunning else { return }
+            guard let session = current, session.child.isRunning else { return }
             launch.log.write("pi does not read its stdin any more: \(error); lines to it are dropped")
         }
     }
 
     func childEnded(_ exit: ProcessExit) {
         switch state {
-        case .running(let session):
+        case .settling(let session, _), .ready(let session):
             noteExit(exit, session)
-            // Until the timer says "keeper ready", the crash window lasts; it must not say so of a child that has ended.
-            let isEarly = timer.isActive
-            timer.stop()
+            let isEarly = closeWindow()
             // SIGTERM for the process group ends the child too. Its news may show only in the next poll, so only if nothing
             // has come after that has the child ended by itself.
             afterNextPoll { [unowned self] in
-                guard case .running = state else { return }
+                guard let session = current else { return }
                 endedByItself(session, exit, isEarly: isEarly)
             }
         case .stopping(let session, let ladder, _):
             noteExit(exit, session)
             ladder.processEnded()
-        case .claiming, .ended: break
+        case .claiming, .starting, .ended: break
         }
+    }
+
+    /// Ends the crash window before its time: "keeper ready" is not said of a child that has ended.
+    ///
+    /// - Returns: false if it was over.
+    private func closeWindow() -> Bool {
+        guard case .settling(let session, let window) = state else { return false }
+        window.close()
+        state = .ready(session)
+        return true
     }
 
     private func noteExit(_ exit: ProcessExit, _ session: Session) {
@@ -75,10 +83,10 @@ extension Keeper {
 
     /// Takes the session down in order: no new clients, then its processes, step by step.
     func end(_ session: Session, _ ending: Ending, _ times: StopLadder) {
-        timer.stop()
+        _ = closeWindow()
         freeDescriptors(session)
         session.socket.remove(log: launch.log)
-        let ladder = Ladder(times, forwarder: session.forwarder, child: session.child, timer: timer, log: launch.log)
+        let ladder = Ladder(times, forwarder: session.forwarder, child: session.child, log: launch.log)
         state = .stopping(session, ladder, ending)
         ladder.start { [unowned self] survivors in
             for process in survivors {
@@ -133,8 +141,8 @@ extension Keeper {
         if ending.status != .sessionTaken {
             launch.log.write("shutdown: code=\(ending.status.rawValue) reason=\(ending.reason)")
         }
+        if case .claiming(_, let retry?) = state { retry.close() }
         state = .ended(ending.status)
-        timer.close()
         rotation?.close()
         for signal in signals { signal.close() }
     }

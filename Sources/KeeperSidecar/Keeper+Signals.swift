@@ -40,8 +40,8 @@ extension Keeper {
     /// A process of the session has ended, or stopped.
     private func processChanged() {
         switch state {
-        case .claiming, .ended: ProcessTree.collectEnded(except: nil)
-        case .running(let session):
+        case .claiming, .starting, .ended: ProcessTree.collectEnded(except: nil)
+        case .settling(let session, _), .ready(let session):
             session.child.collectIfEnded()
             ProcessTree.collectEnded(except: session.child.isRunning ? session.child.pid : nil)
         case .stopping(let session, let ladder, _):
@@ -58,7 +58,7 @@ extension Keeper {
         case .claiming:
             launch.log.write("\(signal) before the session was claimed")
             finish(Ending(status: .ended, reason: "\(signal)"))
-        case .running(let session):
+        case .settling(let session, _), .ready(let session):
             launch.log.write("\(signal) received")
             let own = launch.settings.stopLadder.completed(by: .now)
             end(session, Ending(status: .ended, reason: "\(signal)"), times ?? own)
@@ -66,13 +66,14 @@ extension Keeper {
         case .stopping(_, let ladder, _):
             launch.log.write("\(signal) received again")
             ladder.hasten(times ?? .now)
-        case .ended: break
+        // A signal comes between two ticks, and a start takes one.
+        case .starting, .ended: break
         }
     }
 
     /// Makes the session's socket anew if its file is gone, as tmux does.
     private func renewSocket() {
-        guard case .running(var session) = state else { return }
+        guard var session = current else { return }
         let path = launch.shownPaths.socket(for: launch.session)
         guard !session.socket.isInPlace else {
             launch.log.write("SIGUSR1: the socket is in its place: \(path)")
@@ -93,7 +94,7 @@ extension Keeper {
             do throws(UVError) { try session.socket.listener.acceptAll() } catch { session.forwarder.refused(error) }
             session.socket.remove(log: launch.log)
             session.socket = socket
-            state = .running(session)
+            replaceCurrent(with: session)
             launch.log.write("socket bound: \(path), anew after SIGUSR1")
         } catch {
             launch.log.write("SIGUSR1: cannot make the socket anew: \(error.reason)")

@@ -6,9 +6,13 @@ internal import UVLoop
 final class Keeper {
     /// Every state carries what must be undone when it ends.
     enum State {
-        /// Waiting for the session's lock; nothing exists yet.
-        case claiming(attemptsLeft: Int)
-        case running(Session)
+        /// Waiting for the session's lock, between two attempts if there is a timer; nothing exists yet.
+        case claiming(attemptsLeft: Int, retry: TimerHandle?)
+        /// Socket and child are being made, within one tick.
+        case starting
+        /// The crash window: if the child ends before the timer fires, the start has failed.
+        case settling(Session, window: TimerHandle)
+        case ready(Session)
         /// The session's processes are being ended.
         case stopping(Session, Ladder, Ending)
         case ended(KeeperExitStatus)
@@ -38,15 +42,29 @@ final class Keeper {
     /// A keeper needs one descriptor for each client; more than this many clients at once are not served anyway.
     private static let descriptorCeiling: UInt64 = 8192
 
+    /// The session from the publishing of its socket until its end begins.
+    var current: Session? {
+        switch state {
+        case .settling(let session, _), .ready(let session): session
+        case .claiming, .starting, .stopping, .ended: nil
+        }
+    }
+
+    func replaceCurrent(with session: Session) {
+        switch state {
+        case .settling(_, let window): state = .settling(session, window: window)
+        case .ready: state = .ready(session)
+        case .claiming, .starting, .stopping, .ended: break
+        }
+    }
+
     let launch: KeeperLaunch
     let loop: Loop
-    /// Until the session is claimed, between two attempts; then for the crash window; then for the steps of its end.
-    let timer: TimerHandle
     var rotation: TimerHandle?
     var signals: [Handle] = []
     /// Kept back from clients, and closed when the session ends: its processes are found and held by descriptors.
     var spareDescriptors: [SpareDescriptor] = []
-    var state = State.claiming(attemptsLeft: Keeper.claimAttempts)
+    var state = State.claiming(attemptsLeft: Keeper.claimAttempts, retry: nil)
 
     /// Keeps the session until it ends.
     ///
@@ -84,7 +102,6 @@ final class Keeper {
     private init(_ launch: KeeperLaunch, on loop: Loop) throws(UVError) {
         self.launch = launch
         self.loop = loop
-        timer = TimerHandle(on: loop)
         try watchSignals()
         adoptOrphans()
     }
@@ -92,7 +109,7 @@ final class Keeper {
     // MARK: Starting
 
     private func claim() {
-        guard case .claiming(let attemptsLeft) = state else { return }
+        guard case .claiming(let attemptsLeft, _) = state else { return }
         do throws(KeeperFailure) {
             try SessionSocket.checkLength(launch.session, launch.shownPaths)
             try SessionSocket.checkFree(launch.session, launch.paths, shown: launch.shownPaths)
@@ -103,8 +120,8 @@ final class Keeper {
                 guard attemptsLeft > 1 else {
                     throw .sessionTaken("the lock of session \(launch.session) is held, and not by a keeper")
                 }
-                state = .claiming(attemptsLeft: attemptsLeft - 1)
-                timer.start(after: Keeper.claimInterval) { [unowned self] _ in claim() }
+                let retry = loop.after(Keeper.claimInterval) { [unowned self] in claim() }
+                state = .claiming(attemptsLeft: attemptsLeft - 1, retry: retry)
             }
         } catch {
             fail(error)
@@ -112,6 +129,7 @@ final class Keeper {
     }
 
     private func start(_ claim: SessionClaim) throws(KeeperFailure) {
+        state = .starting
         do throws(KeeperFailure) {
             // Again, now that no other keeper of ours can come in between: an original one has no lock.
             try SessionSocket.checkFree(launch.session, launch.paths, shown: launch.shownPaths)
@@ -134,8 +152,8 @@ final class Keeper {
         let child = try startChild()
         guard let stdin = child.streams[0] else { preconditionFailure("the child was given a pipe") }
         let forwarder = LineForwarder(
-            child: stdin, listener: socket.listener, maximumLineLength: launch.settings.maximumLineLength,
-            log: launch.log)
+            child: stdin, listener: socket.listener,
+            limits: LineLimits(lineLength: launch.settings.maximumLineLength), log: launch.log)
         forwarder.onStdinClosed = { [unowned self] error in stdinClosed(error) }
         // Before the socket: whoever can connect can also see who reads.
         let childPIDFile = writeChildPID(child.pid)
@@ -151,10 +169,20 @@ final class Keeper {
             return end(session, Ending(status: error.status, reason: "its socket cannot be published"), .now)
         }
         launch.log.takeOver()
-        state = .running(session)
+        settle(session)
         raiseDescriptorLimit()
         spareDescriptors = SpareDescriptor.some()
-        startTimers()
+        startRotation()
+    }
+
+    private func settle(_ session: Session) {
+        let window = loop.after(KeeperConstants.crashWindow) { [unowned self] in
+            // As it is by then: its socket may have been made anew.
+            guard case .settling(let session, _) = state else { return }
+            launch.log.write("keeper ready: \(launch.session)")
+            state = .ready(session)
+        }
+        state = .settling(session, window: window)
     }
 
     private func startChild() throws(KeeperFailure) -> ChildProcess {
@@ -215,10 +243,7 @@ final class Keeper {
         }
     }
 
-    private func startTimers() {
-        timer.start(after: KeeperConstants.crashWindow) { [unowned self] _ in
-            launch.log.write("keeper ready: \(launch.session)")
-        }
+    private func startRotation() {
         // Without capture only this process writes to the log, and checks as it writes; idle, it does nothing at all.
         guard launch.settings.capturesOutput else { return }
         let rotation = TimerHandle(on: loop)

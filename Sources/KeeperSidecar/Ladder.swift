@@ -35,13 +35,13 @@ final class Ladder {
     /// - Parameter times: complete.
     init(
         _ times: StopLadder, from step: Step = .endOfInput, forwarder: LineForwarder, child: ChildProcess,
-        timer: TimerHandle, log: KeeperLog,
+        log: KeeperLog,
     ) {
         self.times = times
         self.step = step
         self.forwarder = forwarder
         self.child = child
-        self.timer = timer
+        timer = TimerHandle(on: forwarder.loop)
         self.log = log
     }
 
@@ -111,7 +111,7 @@ final class Ladder {
     private func end(_ survivors: [Int32]) {
         guard let onEnd else { return }
         self.onEnd = nil
-        timer.stop()
+        timer.close()
         onEnd(survivors)
     }
 

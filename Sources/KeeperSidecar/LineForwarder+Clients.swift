@@ -10,7 +10,7 @@ extension LineForwarder {
         case .ending, .stopped: return OwnedDescriptor(descriptor).close()
         }
         lastNumber += 1
-        let client = LineClient(descriptor, number: lastNumber, maximumLineLength: maximumLineLength, on: loop)
+        let client = LineClient(descriptor, number: lastNumber, maximumLineLength: limits.lineLength, on: loop)
         clients[client.number] = client
         if case .wouldBlock = Descriptors.receive(from: descriptor, into: slice(1), peeking: true) {
             watch(client)
@@ -82,7 +82,7 @@ extension LineForwarder {
             client.isReady = false
             read(client)
         }
-        spare.removeAll(keepingCapacity: spare.capacity <= LineForwarder.maximumClients)
+        spare.removeAll(keepingCapacity: spare.capacity <= limits.clients)
     }
 
     func forget(_ client: LineClient) {
@@ -94,7 +94,7 @@ extension LineForwarder {
 
     /// Those that have finished count too: they hold a descriptor until the child has taken their lines.
     private func limitClients() {
-        let isFull = clients.count >= LineForwarder.maximumClients
+        let isFull = clients.count >= limits.clients
         guard isFull != isPaused, !listener.isClosing else { return }
         isPaused = isFull
         guard !isFull else { return listener.pause() }

@@ -16,7 +16,7 @@ extension LineForwarder {
     func loseLine(of client: LineClient) {
         drops.note("the \(client.framer.pendingByteCount) bytes of an unfinished line are lost; it is not confirmed")
         pendingByteCount -= client.framer.pendingByteCount
-        client.framer = LineFramer(maximumLineLength: maximumLineLength)
+        client.framer = LineFramer(maximumLineLength: limits.lineLength)
         lose(client)
         letGo(client)
     }

@@ -7,7 +7,7 @@ extension LineForwarder {
     /// One client's part of a turn.
     func read(_ client: LineClient) {
         guard client.state == .reading else { return }
-        var left = LineForwarder.turnByteCount
+        var left = limits.turnByteCount
         // A client that has finished is read to its end, however much its socket holds: later ones come after it.
         while left > 0 || client.isAtEnd {
             switch input {
@@ -53,7 +53,7 @@ extension LineForwarder {
 
     /// How many bytes may be read now; nil if none, and then the client has been dealt with.
     private func readableLength(of client: LineClient) -> Int? {
-        let room = maximumLineLength - client.framer.pendingByteCount
+        let room = limits.lineLength - client.framer.pendingByteCount
         // The last byte of the longest line, or whatever comes while there is no room, must be looked at first.
         let mustLook = room == 1 || !hasRoom(for: client)
         // The rest of a line is hardly longer than what has come of it.
@@ -65,7 +65,7 @@ extension LineForwarder {
         case .bytes(let count):
             let newline = buffer[..<count].firstIndex(of: UInt8(ascii: "\n"))
             guard newline == nil, room == 1 else { return newline.map { $0 + 1 } ?? count }
-            drops.note("a line is longer than \(maximumLineLength) bytes; its connection is closed")
+            drops.note("a line is longer than \(limits.lineLength) bytes; its connection is closed")
             drop(client)
             return nil
         // The read tells the same.
@@ -130,8 +130,8 @@ extension LineForwarder {
     ///
     /// - Returns: false if that was this client.
     private func makeRoom(_ length: Int, for client: LineClient) -> Bool {
-        let excess = max(0, waitingByteCount - maximumWaitingByteCount)
-        while pendingByteCount + excess + length > maximumPendingByteCount {
+        let excess = max(0, waitingByteCount - limits.waitingByteCount)
+        while pendingByteCount + excess + length > limits.pendingByteCount {
             let largest = clients.values.max { $0.framer.pendingByteCount < $1.framer.pendingByteCount }
             guard let largest, largest.framer.pendingByteCount > 0 else { return true }
             if case .end = Descriptors.receive(from: largest.descriptor, into: slice(1), peeking: true) {

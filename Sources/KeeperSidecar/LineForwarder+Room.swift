@@ -10,13 +10,13 @@ extension LineForwarder {
     /// True if more of a client may be read than the end of a line.
     func hasRoom(for client: LineClient) -> Bool {
         if client.end <= taken { client.share = 0 }
-        return waitingByteCount < maximumWaitingByteCount && client.number <= earliestWaiting
+        return waitingByteCount < limits.waitingByteCount && client.number <= earliestWaiting
             && !mustWaitForShare(client)
     }
 
     /// A client that has finished has no more than what its socket holds, and goes before later ones.
     private func mustWaitForShare(_ client: LineClient) -> Bool {
-        hasShares && client.share >= LineForwarder.turnByteCount && !client.isAtEnd
+        hasShares && client.share >= limits.turnByteCount && !client.isAtEnd
     }
 
     /// Reads nothing more of a client for now.
@@ -57,7 +57,7 @@ extension LineForwarder {
     /// Reads on those that have room again.
     func resumePaused() {
         // Not at the first free byte: each one that waits is asked then.
-        guard !paused.isEmpty, waitingByteCount <= maximumWaitingByteCount / 2 else { return }
+        guard !paused.isEmpty, waitingByteCount <= limits.waitingByteCount / 2 else { return }
         var waiting: [LineClient] = []
         swap(&waiting, &paused)
         earliestWaiting = .max

@@ -8,7 +8,7 @@ internal import UVLoop
 /// child's pipe has taken its lines by the close of its connection, which comes only then.
 ///
 /// Reading goes in turns (``LineForwarder/turn()``): after each wait of the loop the clients that have sent something are
-/// read in the order in which they came, each until nothing is left, but at most ``turnByteCount``, which is more than a
+/// read in the order in which they came, each until nothing is left, but at most ``LineLimits/turnByteCount``, which is more than a
 /// socket's buffer holds. So a client that has closed is read to its end before one that connected later, and a greedy one
 /// starves nobody. A fresh client is first read after the next wait, which has told of everything that was sent before it
 /// connected.
@@ -17,16 +17,6 @@ internal import UVLoop
 /// since what it sent before that goes first, and when the child is slow. So a stream of lines goes through memory that the
 /// processor has at hand.
 final class LineForwarder {
-    /// More clients than this wait in the listener's backlog.
-    static let maximumClients = 4096
-    /// The unterminated lines of all clients together may have this many times the size of one line, and this many bytes
-    /// whatever that is: with a small limit, many clients in the middle of a line are nothing unusual.
-    static let pendingLinesLimit = 4
-    static let pendingBytesAllowance = 64 << 20
-    /// The lines that wait for the child may take this much memory, or two of the longest ones if that is more.
-    static let waitingBytesAllowance = 32 << 20
-    /// How much of one client is read in a turn.
-    static let turnByteCount = 262_144
     /// How many bytes are looked at, at least, for the end of a line.
     static let shortestLook = 4096
     /// How many blocks the child's pipe is given in a row, as long as it takes them.
@@ -55,9 +45,7 @@ final class LineForwarder {
     var listener: PipeListener {
         didSet { if isPaused { listener.pause() } }
     }
-    let maximumLineLength: Int
-    let maximumPendingByteCount: Int
-    let maximumWaitingByteCount: Int
+    let limits: LineLimits
     let drops: NoteLimiter
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
     let refusals: NoteLimiter
@@ -97,16 +85,13 @@ final class LineForwarder {
     /// Called once when nobody reads the child's stdin any more.
     var onStdinClosed: ((UVError) -> Void)?
 
-    init(child: PipeStream, listener: PipeListener, maximumLineLength: Int, log: KeeperLog) {
+    init(child: PipeStream, listener: PipeListener, limits: LineLimits, log: KeeperLog) {
         loop = child.loop
         restTimer = TimerHandle(on: loop)
         shareTimer = TimerHandle(on: loop)
         self.child = child
         self.listener = listener
-        self.maximumLineLength = maximumLineLength
-        maximumPendingByteCount = LineForwarder.bound(
-            maximumLineLength, LineForwarder.pendingLinesLimit, LineForwarder.pendingBytesAllowance)
-        maximumWaitingByteCount = LineForwarder.bound(maximumLineLength, 2, LineForwarder.waitingBytesAllowance)
+        self.limits = limits
         drops = NoteLimiter(log, subject: "drop line")
         refusals = NoteLimiter(log, subject: "cannot accept clients for now")
         child.onDrain = { [weak self] _ in self?.pump() }
@@ -114,11 +99,6 @@ final class LineForwarder {
     }
 
     deinit { buffer.deallocate() }
-
-    private static func bound(_ line: Int, _ times: Int, _ allowance: Int) -> Int {
-        let (several, isHuge) = line.multipliedReportingOverflow(by: times)
-        return isHuge ? .max : max(several, allowance)
-    }
 
     // MARK: Lines
 

@@ -1,0 +1,172 @@
+import KeeperProtocol
+import Libc
+import TestSupport
+import Testing
+import UVLoop
+
+@testable import KeeperSidecar
+
+/// The forwarder's states, within the test process; see ``LineForwarderTests`` for whole keepers.
+@Suite("Line forwarder, from inside") struct LineForwarderInsideTests {
+    @Test("A client's connection ends when the child's pipe has its lines") func confirms() throws {
+        try withForwarder { world in
+            let clients = (0..<3).map { _ in world.connect() }
+            for (number, client) in clients.enumerated() {
+                client.send("\(number)\n")
+                client.finish()
+            }
+            try world.runReading { clients.allSatisfy { $0.end == .end } }
+            #expect(world.text == "0\n1\n2\n")
+            #expect(world.forwarder.clients.isEmpty)
+        }
+    }
+
+    @Test("A client whose lines wait in the keeper is not confirmed, and finished") func waits() throws {
+        try withForwarder { world in
+            let client = world.connect()
+            let line = [UInt8](repeating: UInt8(ascii: "x"), count: 150_000) + [0x0A]
+            try #require(client.send(line) == line.count)
+            client.finish()
+            try run(world.loop) { world.forwarder.clients.values.first?.state == .finished }
+            #expect(world.forwarder.waitingByteCount > 0)
+            #expect(client.end == .wouldBlock)
+            try world.runReading { client.end == .end }
+            #expect(world.received == line)
+        }
+    }
+
+    @Test("While the child is slow clients are paused at the limit, and none is forgotten") func pauses() throws {
+        var limits = LineLimits(lineLength: 1000)
+        limits.waitingByteCount = 100_000
+        limits.turnByteCount = 10_000
+        try withForwarder(limits) { world in
+            let line = String(repeating: "y", count: 99) + "\n"
+            let block = Array(String(repeating: line, count: 100).utf8)
+            let clients = (0..<4).map { _ in world.connect() }
+            var sent = [Int](repeating: 0, count: clients.count)
+            try run(world.loop) {
+                for (index, client) in clients.enumerated() where sent[index] < 2_000_000 {
+                    // From where it stopped, so that its lines stay whole.
+                    sent[index] += client.send(Array(block[(sent[index] % 100)...]))
+                }
+                return world.forwarder.clients.values.allSatisfy { $0.state == .paused }
+            }
+            // The pipe's own, one turn of each client, and the end of a line.
+            let most = limits.waitingByteCount + clients.count * (limits.turnByteCount + 65536)
+            #expect(world.forwarder.waitingByteCount <= most)
+            try world.runReading {
+                for (index, client) in clients.enumerated() {
+                    let rest = sent[index] % 100
+                    if rest != 0 { sent[index] += client.send(Array(block[rest..<100])) }
+                    if sent[index] % 100 == 0 { client.finish() }
+                }
+                return clients.allSatisfy { $0.end == .end }
+            }
+            #expect(world.received.count == sent.reduce(0, +))
+            #expect(world.received.split(separator: 0x0A).allSatisfy { $0.count == 99 })
+        }
+    }
+
+    @Test("More clients than the limit wait in the backlog until one has gone") func limitsClients() throws {
+        var limits = LineLimits(lineLength: 1000)
+        limits.clients = 2
+        try withForwarder(limits) { world in
+            let first = world.connect()
+            let second = world.connect()
+            #expect(world.forwarder.isPaused)
+            var isConnected = false
+            let third = try PipeStream(connectingTo: world.listener.path, on: world.loop) { stream, error in
+                #expect(error == nil)
+                isConnected = true
+                stream.write(Array("third\n".utf8))
+            }
+            try run(world.loop) { isConnected && third.queuedByteCount == 0 }
+            #expect(world.forwarder.clients.count == 2)
+            first.finish()
+            try world.runReading { world.text == "third\n" }
+            #expect(world.forwarder.isPaused && world.forwarder.clients.count == 2)
+            second.finish()
+            try world.runReading { !world.forwarder.isPaused }
+            third.close()
+        }
+    }
+
+    @Test("At the end of the input what was read is written, and nothing more is read") func endsInput() throws {
+        try withForwarder { world in
+            let client = world.connect()
+            let line = [UInt8](repeating: UInt8(ascii: "z"), count: 150_000) + [0x0A]
+            try #require(client.send(line) == line.count)
+            try run(world.loop) { world.forwarder.enqueued == line.count }
+            world.forwarder.endInput()
+            guard case .ending = world.forwarder.input else {
+                Issue.record("\(world.forwarder.input)")
+                return
+            }
+            client.send("late\n")
+            try world.runReading { world.childHasEnded }
+            #expect(world.received == line)
+            guard case .stopped = world.forwarder.input else {
+                Issue.record("\(world.forwarder.input)")
+                return
+            }
+        }
+    }
+
+    @Test("When nobody reads the child's stdin, that is told once, and what comes is reset") func breaks() throws {
+        try withForwarder { world in
+            var told: [UVError] = []
+            world.forwarder.onStdinClosed = { told.append($0) }
+            let quiet = world.connect()
+            let sender = world.connect()
+            world.closeChild()
+            sender.send("a\nb\n")
+            // The kernel tells of a reset once.
+            var end = Descriptors.Received.wouldBlock
+            try run(world.loop) {
+                end = sender.end
+                return end != .wouldBlock
+            }
+            #expect(end == .failed(.connectionReset))
+            #expect(told.count == 1)
+            quiet.finish()
+            try run(world.loop) { quiet.end == .end }
+            #expect(told.count == 1)
+        }
+    }
+
+    @Test("A line that is too long is reset, the lines before it and other clients are not") func tooLong() throws {
+        try withForwarder(LineLimits(lineLength: 100)) { world in
+            let good = world.connect()
+            let bad = world.connect()
+            bad.send("before\n" + String(repeating: "b", count: 100) + "\n")
+            good.send(String(repeating: "g", count: 99) + "\n")
+            try world.runReading { bad.end == .failed(.connectionReset) }
+            good.finish()
+            try world.runReading { good.end == .end }
+            #expect(world.received.split(separator: 0x0A).map(\.count).sorted() == [6, 99])
+        }
+    }
+
+    @Test("Of the unfinished lines of all clients the longest is lost when they take too much") func longestGoes()
+        throws
+    {
+        var limits = LineLimits(lineLength: 100_000)
+        limits.pendingByteCount = 100_000
+        try withForwarder(limits) { world in
+            let long = world.connect()
+            long.send([UInt8](repeating: UInt8(ascii: "l"), count: 60_000))
+            try run(world.loop) { world.forwarder.pendingByteCount == 60_000 }
+            let short = world.connect()
+            short.send([UInt8](repeating: UInt8(ascii: "s"), count: 50_000))
+            try run(world.loop) { world.forwarder.pendingByteCount == 50_000 }
+            short.send("\n")
+            short.finish()
+            try world.runReading { short.end == .end }
+            #expect(world.received.count == 50_001)
+            // It is kept, since a clean close would confirm it, and reset with its next byte.
+            #expect(long.end == .wouldBlock)
+            long.send("l\n")
+            try run(world.loop) { long.end == .failed(.connectionReset) }
+        }
+    }
+}
