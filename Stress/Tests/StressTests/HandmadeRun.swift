@@ -70,7 +70,7 @@ final class HandmadeRun {
 
     func verdict() -> [Violations.Kind: Int] {
         var judge = Judge(faults: faults)
-        let lives = receipts.map { Session.Life($0, keeper: nil, keeperPID: 0) }
+        let lives = receipts.map { Life($0, keeper: nil, keeperPID: 0) }
         for life in lives { life.wasToldToEnd = wereToldToEnd }
         judge.judge(
             Judge.Case(

@@ -14,7 +14,6 @@ import Darwin
 /// Nothing here allocates per line or uses Foundation: it must not be what a run measures.
 final class VerifyingChild {
     static let argument = "--verify"
-    static let readByteCount = 65536
 
     private let receipts: Receipts
     private var mischief: Mischief
@@ -42,21 +41,21 @@ final class VerifyingChild {
 
     /// Checks what `read` gives, which is `read(2)` of a descriptor, until its end.
     func run(_ read: (UnsafeMutableRawPointer, Int) -> Int) {
-        var capacity = 4 * VerifyingChild.readByteCount
+        var capacity = 4 * Receipts.readByteCount
         var buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
         defer { buffer.deallocate() }
         var held = 0
         while true {
             let pause = receipts[.pause]
             if pause > 0 { usleep(useconds_t(truncatingIfNeeded: min(pause, 1_000_000))) }
-            if capacity - held < VerifyingChild.readByteCount {
+            if capacity - held < Receipts.readByteCount {
                 let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity * 2, alignment: 16)
                 larger.copyMemory(from: buffer, byteCount: held)
                 buffer.deallocate()
                 buffer = larger
                 capacity *= 2
             }
-            let count = read(buffer + held, VerifyingChild.readByteCount)
+            let count = read(buffer + held, Receipts.readByteCount)
             if count < 0 {
                 if errno == EINTR { continue }
                 break

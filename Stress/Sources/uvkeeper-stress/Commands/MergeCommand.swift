@@ -42,7 +42,7 @@ struct MergeCommand: ParsableCommand {
             }
         }
         print("\(count) histograms, \(Texts.count(Int(sum.totalCount))) values")
-        print(Texts.percentiles(RunResult.Percentiles(sum)))
+        print(RunResult.Percentiles(sum))
         if let target { try Data((HistogramFile.encode(sum) + "\n").utf8).write(to: URL(filePath: target)) }
     }
 }

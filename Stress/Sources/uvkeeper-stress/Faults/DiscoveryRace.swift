@@ -125,7 +125,7 @@ final class DiscoveryRace {
         steps.wait("processes end", every: .milliseconds(1), { lives.allSatisfy(\.life.isGone) }, then: next)
     }
 
-    private var current: [(session: Session, life: Session.Life)] {
+    private var current: [(session: Session, life: Life)] {
         sessions.compactMap { session in session.current.map { (session, $0) } }
     }
 

@@ -3,7 +3,7 @@ import UVKeeper
 /// Faults by clients and by this process.
 extension FaultInjector {
     /// More clients at once than a frozen keeper's backlog holds; each has one line, and all must get through after it.
-    func overflowBacklog(_ planned: Planned, _ session: Session, _ life: Session.Life) {
+    func overflowBacklog(_ planned: Planned, _ session: Session, _ life: Life) {
         let count = KeeperConstants.backlog + 50 + Int(planned.number % 150)
         let record = begin(.backlogOverflow, session, note: "\(count) clients")
         inject(.stop, life.keeperPID, record)
@@ -38,7 +38,7 @@ extension FaultInjector {
 
     /// A client that goes away in the middle of a line. What arrived of it is passed on with a newline, by contract; that is
     /// all of it if its connection has taken all.
-    func disconnect(_ planned: Planned, _ session: Session, _ life: Session.Life) {
+    func disconnect(_ planned: Planned, _ session: Session, _ life: Life) {
         let record = begin(.clientDisconnected, session)
         let number = session.lives.count - 1
         var bytes = LineFormat(kind: LineFormat.Kind.faulty, writer: 0, sequence: 0, byteCount: 65536).bytes()
@@ -78,7 +78,7 @@ extension FaultInjector {
 
     /// Takes every descriptor a keeper may have. It must drop none of the clients that wait for it then; each of some has
     /// one line and all the time there is, and must get through.
-    func exhaustKeeper(_ planned: Planned, _ session: Session, _ life: Session.Life) {
+    func exhaustKeeper(_ planned: Planned, _ session: Session, _ life: Life) {
         let count = 4 + Int(planned.number % 12)
         let record = begin(.keeperExhausted, session, note: "\(count) clients of \(life.keeperPID)")
         hoard(life.keeperPID, record, for: planned.duration)

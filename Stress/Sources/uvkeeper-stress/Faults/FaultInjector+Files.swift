@@ -3,7 +3,7 @@ import UVKeeper
 /// Faults in the sessions directory.
 extension FaultInjector {
     /// Moves the socket away, perhaps with something else in its place, and back later.
-    func hideSocket(_ planned: Planned, _ session: Session, _ life: Session.Life, replacing: Bool) {
+    func hideSocket(_ planned: Planned, _ session: Session, _ life: Life, replacing: Bool) {
         let path = engine.manager.paths.socket(for: session.name)
         let hidden = "\(engine.run.directory)/hidden-\(session.index)"
         let record = begin(replacing ? .socketReplaced : .socketRemoved, session)

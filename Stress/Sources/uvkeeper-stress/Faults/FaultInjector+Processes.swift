@@ -4,7 +4,7 @@ import UVKeeper
 extension FaultInjector {
     /// Every other time its child is stopped before. A killed keeper dies then with lines that the child's full pipe has not
     /// taken; one that is told to end must not confirm them. Half of those that are told may open nothing more.
-    func endKeeper(_ planned: Planned, _ session: Session, _ life: Session.Life, by signal: Signal) {
+    func endKeeper(_ planned: Planned, _ session: Session, _ life: Life, by signal: Signal) {
         let isKilled = signal == .kill
         let record = begin(
             isKilled ? .keeperKilled : .keeperToldToEnd, session, life: session.lives.count - 1,
@@ -38,7 +38,7 @@ extension FaultInjector {
         }
     }
 
-    func killChild(_ session: Session, _ life: Session.Life) {
+    func killChild(_ session: Session, _ life: Life) {
         let record = begin(.childKilled, session, life: session.lives.count - 1, note: "SIGKILL to \(life.childPID)")
         inject(.kill, life.childPID, record)
         awaitRestart(record, session)
@@ -50,7 +50,7 @@ extension FaultInjector {
         end(record, after: planned.duration) { [unowned self] in undo(.continue, pid, record) }
     }
 
-    func slowDown(_ planned: Planned, _ session: Session, _ life: Session.Life) {
+    func slowDown(_ planned: Planned, _ session: Session, _ life: Life) {
         let pause = 1000 + planned.number % 30_000
         let record = begin(.slowReader, session, note: "\(pause) us before each read")
         life.receipts[.pause] = pause

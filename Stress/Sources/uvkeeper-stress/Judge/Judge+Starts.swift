@@ -30,7 +30,7 @@ extension Judge {
 
     /// No signal ends a keeper but the one that a fault sent, and one that is told to end says that it did.
     mutating func judgeEnd(
-        of life: Session.Life, _ number: Int, _ one: Case, _ faults: [FaultRecord],
+        of life: Life, _ number: Int, _ one: Case, _ faults: [FaultRecord],
     ) {
         guard number < one.exits.count, let exit = one.exits[number] else { return }
         let isKilled = faults.contains {

@@ -28,7 +28,7 @@ struct Judge {
 
     struct Case {
         let index: Int
-        let lives: [Session.Life]
+        let lives: [Life]
         /// By writer number; the last one is the burst's.
         let ledgers: [Ledger]
         /// The writers of a server in another process.
@@ -44,7 +44,7 @@ struct Judge {
 
     let faults: [FaultRecord]
     /// The most that a killed child can take with it, besides one line cut by that: its pipe, what it has read and not looked at.
-    private static let pipeByteCount = 65536 + VerifyingChild.readByteCount
+    private static let pipeByteCount = 65536 + Receipts.readByteCount
     var counts = Counts()
     var violations = Violations()
     var failedStarts: [JudgedStart] = []
@@ -141,7 +141,7 @@ struct Judge {
         }
     }
 
-    private mutating func judge(_ life: Session.Life, _ number: Int, _ one: Case, _ faults: [FaultRecord]) {
+    private mutating func judge(_ life: Life, _ number: Int, _ one: Case, _ faults: [FaultRecord]) {
         let receipts = life.receipts
         let place = "session \(one.index), life \(number)"
         violations.add(.duplicated, count: Int(receipts[.duplicates]), "\(place): a line arrived again")

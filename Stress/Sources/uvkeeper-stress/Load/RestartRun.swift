@@ -80,7 +80,7 @@ final class RestartRun {
         result.notes =
             notes + [
                 "\(kills) servers killed; from start to first line: "
-                    + Texts.percentiles(RunResult.Percentiles(recovery))
+                    + "\(RunResult.Percentiles(recovery))"
             ]
         result.incomplete = result.incomplete ?? endedEarly
         result.take(violations)
@@ -95,7 +95,7 @@ final class RestartRun {
             let lives = try run.lives(session: index).map { number in
                 let receipts = try Receipts(run.receipts(session: index, life: number), writers: settings.allWriters)
                 // A start that failed before there was a child leaves an empty file.
-                return Session.Life(
+                return Life(
                     receipts, keeper: nil, keeperPID: 0,
                     hasFailed: receipts[.pid] == 0 || failed.contains { $0.life == number })
             }

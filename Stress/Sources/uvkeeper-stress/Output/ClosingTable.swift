@@ -30,9 +30,9 @@ enum ClosingTable {
                 "\(Texts.count(Int(Double(lines.written) / seconds))) lines/s, "
                     + "\(Texts.bytes(Double(lines.bytes) / seconds))/s"
             ))
-        if lines.written > 0 { rows.append(("latency", Texts.percentiles(result.latency))) }
-        rows.append(("loop lag", "\(Texts.percentiles(result.lag)); bound \(Texts.time(result.lagBound))"))
-        if result.start.max > 0 { rows.append(("keeper start", Texts.percentiles(result.start))) }
+        if lines.written > 0 { rows.append(("latency", "\(result.latency)")) }
+        rows.append(("loop lag", "\(result.lag); bound \(Texts.time(result.lagBound))"))
+        if result.start.max > 0 { rows.append(("keeper start", "\(result.start)")) }
         if let most = result.memoryPerKeeper.max() {
             let mean = result.memoryPerKeeper.reduce(0, +) / UInt64(result.memoryPerKeeper.count)
             rows.append(("keeper memory", "mean \(Texts.bytes(Double(mean))), most \(Texts.bytes(Double(most)))"))

@@ -38,12 +38,17 @@ struct RunResult: Codable {
     }
 
     /// In milliseconds.
-    struct Percentiles: Codable {
+    struct Percentiles: Codable, CustomStringConvertible {
         var p50 = 0.0
         var p90 = 0.0
         var p99 = 0.0
         var p999 = 0.0
         var max = 0.0
+
+        var description: String {
+            "p50 \(Texts.time(p50)), p90 \(Texts.time(p90)), p99 \(Texts.time(p99)), p99.9 \(Texts.time(p999)), "
+                + "max \(Texts.time(max))"
+        }
     }
 
     let scenario: String

@@ -30,9 +30,4 @@ enum Texts {
         let rounded = (value * places).rounded() / places
         return rounded == rounded.rounded() ? "\(Int(rounded))" : "\(rounded)"
     }
-
-    static func percentiles(_ value: RunResult.Percentiles) -> String {
-        "p50 \(time(value.p50)), p90 \(time(value.p90)), p99 \(time(value.p99)), p99.9 \(time(value.p999)), "
-            + "max \(time(value.max))"
-    }
 }

@@ -9,6 +9,8 @@ final class Receipts {
     /// Sequence numbers a writer may use.
     static let capacity = 1 << 26
     static let fragmentLimit = 1024
+    /// How much the child reads at once.
+    static let readByteCount = 65536
 
     enum Counter: Int {
         case lines, duplicates, reordered, torn
