@@ -19,6 +19,11 @@ func program(_ name: String) -> Target {
     .executableTarget(name: name, dependencies: ["Program", loop], swiftSettings: settings)
 }
 
+/// One on a loop below another poller.
+func host(_ name: String) -> Target {
+    .executableTarget(name: name, dependencies: ["HostedEcho", "Program", loop], swiftSettings: settings)
+}
+
 let package = Package(
     name: "uvkeeper-examples",
     platforms: [.macOS(.v15)],
@@ -34,6 +39,9 @@ let package = Package(
         .target(name: "Program", dependencies: [loop], swiftSettings: settings),
         program("tcp-echo"), program("tcp-chat"), program("udp-echo"), program("connect"), program("resolve"),
         program("fetch"), program("follow"), program("line-editor"),
+        // Loops below other pollers; the one below SwiftNIO is a package of its own, NIOHost.
+        .target(name: "HostedEcho", dependencies: ["Program", loop], swiftSettings: settings),
+        host("host-poll"), host("host-dispatch"),
         // Links to the folders of the tests of the package above.
         .target(name: "Libc", path: "Tests/Libc", swiftSettings: settings),
         .target(
@@ -42,8 +50,7 @@ let package = Package(
             name: "ExamplesTests",
             dependencies: [
                 loop, "Libc", "TestSupport", "tcp-echo", "tcp-chat", "udp-echo", "connect", "resolve", "fetch",
-                "follow",
-                "line-editor",
+                "follow", "line-editor", "host-poll", "host-dispatch",
             ],
             swiftSettings: settings),
     ]

@@ -4,7 +4,10 @@ import Testing
 import UVLoop
 
 @Suite("Examples") struct ExamplesTests {
-    static let all = ["tcp-echo", "tcp-chat", "udp-echo", "connect", "resolve", "fetch", "follow", "line-editor"]
+    static let all = [
+        "tcp-echo", "tcp-chat", "udp-echo", "connect", "resolve", "fetch", "follow", "line-editor",
+        "host-poll", "host-dispatch",
+    ]
 
     @Test("explain themselves, and what they do not understand is status 64", arguments: all)
     func help(name: String) throws {
@@ -35,6 +38,13 @@ import UVLoop
             #expect(nowhere.errors.contains("bogus is no IP address"))
             #expect(try first.end() == .exited(code: 0))
         }
+    }
+
+    @Test(
+        "that are hosts run rounds for what comes, and none while nothing does",
+        arguments: ["host-poll", "host-dispatch"])
+    func hosts(name: String) throws {
+        try expectFewRounds(name)
     }
 
     @Test("tcp-echo gives everything back, also after a half-close, and ends in order") func echo() throws {

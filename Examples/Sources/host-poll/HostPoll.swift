@@ -1,0 +1,44 @@
+import HostedEcho
+import Program
+import UVLoop
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// A loop below `poll(2)`, for a program that has such a loop already.
+@main struct HostPoll {
+    static let program = Program(
+        """
+        usage: host-poll [--host HOST] PORT
+
+        A TCP echo server on a loop that a loop of poll(2) waits for. Says "listening on ADDRESS PORT", and at its end, which
+        SIGTERM brings, how many rounds its loop has run: few for each message, none while nothing happens.
+
+        exit status: 0 ended by SIGTERM, 1 it cannot listen, 64 wrong usage
+        """)
+
+    static func main() throws {
+        let loop = try Loop()
+        var isDone = false
+        let echo: HostedEcho
+        do { echo = try HostedEcho(program, on: loop) } catch { program.fail("cannot listen: \(error)") }
+        echo.onEnd = { isDone = true }
+        // What the loop watches is known to the system from its first round on.
+        echo.round()
+        while !isDone {
+            // The host's own descriptors would stand beside it.
+            var entry = pollfd(fd: loop.backendDescriptor, events: Int16(POLLIN), revents: 0)
+            let timeout = loop.backendTimeout.map { Int32(clamping: Int64(($0 / .milliseconds(1)).rounded(.up))) } ?? -1
+            // Interrupted: the round after it looks what has come.
+            _ = poll(&entry, 1, timeout)
+            echo.round()
+        }
+        loop.run()
+        try loop.close()
+    }
+}
