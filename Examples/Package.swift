@@ -35,6 +35,7 @@ let package = Package(
         .executableTarget(name: "example-server", dependencies: [keeper], swiftSettings: settings),
         .executableTarget(name: "example-child", dependencies: [keeper], swiftSettings: settings),
         .executableTarget(name: "example-client", dependencies: [keeper], swiftSettings: settings),
+        .executableTarget(name: "tour", dependencies: [loop], swiftSettings: settings),
         // How each explains itself, and ends.
         .target(name: "Program", dependencies: [loop], swiftSettings: settings),
         program("tcp-echo"), program("tcp-chat"), program("udp-echo"), program("connect"), program("resolve"),
@@ -50,7 +51,7 @@ let package = Package(
             name: "ExamplesTests",
             dependencies: [
                 loop, "Libc", "TestSupport", "tcp-echo", "tcp-chat", "udp-echo", "connect", "resolve", "fetch",
-                "follow", "line-editor", "host-poll", "host-dispatch",
+                "follow", "line-editor", "host-poll", "host-dispatch", "tour",
             ],
             swiftSettings: settings),
     ]

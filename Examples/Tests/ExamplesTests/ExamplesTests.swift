@@ -47,6 +47,16 @@ import UVLoop
         try expectFewRounds(name)
     }
 
+    @Test("the tour does what it says, and ends") func tour() throws {
+        let tour = try runProgram(BuiltProducts.executable("tour"), [])
+        #expect(tour.status == .exited(code: 0))
+        let lines = [
+            "timer: 200 ms have passed", "client: got HELLO", "client: got WORLD", "child: says QUIETLY",
+            "child: exited with code 0", "work: the sum is 500500",
+        ]
+        #expect(tour.output.split(separator: "\n").map(String.init).sorted() == lines.sorted(), "\(tour.output)")
+    }
+
     @Test("tcp-echo gives everything back, also after a half-close, and ends in order") func echo() throws {
         let content = (0..<2_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 8) }
         try withLoop { loop in
