@@ -5,7 +5,9 @@ import Testing
 @testable import UVLoop
 
 @Suite("Passing on") struct PipingTests {
-    private let content = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 131 ^ $0 >> 7) }
+    /// Made once: each test is an instance of its own.
+    private static let content = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 131 ^ $0 >> 7) }
+    private var content: [UInt8] { Self.content }
 
     @Test("takes everything to a slow reader, and no more into memory than its mark") func slowReader() throws {
         try withLoop { loop in
@@ -79,6 +81,83 @@ import Testing
         }
     }
 
+    @Test("that cannot begin is thrown, and leaves nothing behind") func refused() throws {
+        try withLoop { loop in
+            let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
+            let source = try TCPStream(connectingTo: listener.localAddress, on: loop) { _, _ in }
+            let (sink, reader) = try makeStreamPair(on: loop)
+            #expect(throws: UVError.notConnected) {
+                try source.pipe(to: sink) { _ in Issue.record("it was thrown") }
+            }
+            #expect(sink.onDrain == nil && sink.onWriteError == nil)
+            for handle in [listener, source, sink, reader] as [Handle] { handle.close() }
+        }
+    }
+
+    @Test("to what takes nothing any more ends by itself", arguments: ["closed", "failed", "shut down"])
+    func deadSink(how: String) throws {
+        try withLoop { loop in
+            let (sink, reader) = try makeStreamPair(on: loop)
+            switch how {
+            case "closed":
+                loop.closeHandles()
+                loop.run()
+            case "failed":
+                reader.close()
+                sink.write([1])
+                try run(loop) { sink.writeError != nil }
+                loop.run(.noWait)
+            default: sink.shutdown()
+            }
+            let (writer, source) = try makeStreamPair(on: loop)
+            var ends: [PipingError?] = []
+            try source.pipe(to: sink) { ends.append($0) }
+            #expect(ends.isEmpty, "on a later tick")
+            try run(loop) { !ends.isEmpty }
+            let error = try #require(ends.first ?? nil)
+            #expect(error.side == .sink)
+            #expect((how == "closed" ? [.canceled] : [.brokenPipe, .connectionReset]).contains(error.error))
+            for stream in [writer, source, reader] { stream.close() }
+            if !sink.isClosing { sink.close() }
+            loop.run()
+            #expect(ends.count == 1)
+        }
+    }
+
+    @Test("ends when its sink is told to finish meanwhile") func finishedSink() throws {
+        try withLoop { loop in
+            let (writer, source) = try makeStreamPair(on: loop)
+            let (sink, reader) = try makeStreamPair(on: loop)
+            var ends: [PipingError?] = []
+            try source.pipe(to: sink) { ends.append($0) }
+            writer.write([1])
+            try run(loop) { sink.acceptedByteCount == 1 }
+            sink.shutdown()
+            writer.write([2])
+            try run(loop) { !ends.isEmpty }
+            #expect(ends == [PipingError(side: .sink, error: .brokenPipe)])
+            for stream in [writer, source, sink, reader] { stream.close() }
+        }
+    }
+
+    @Test("from a file whose reader the loop has closed ends by itself") func deadReader() throws {
+        try withTemporaryDirectory { directory in
+            try Posix.write(content, to: "\(directory)/a")
+            try withLoop { loop in
+                let reader = try FileReader("\(directory)/a", on: loop)
+                loop.closeHandles()
+                loop.run()
+                let (sink, other) = try makeStreamPair(on: loop)
+                var ends: [PipingError?] = []
+                reader.pipe(to: sink) { ends.append($0) }
+                try run(loop) { !ends.isEmpty }
+                #expect(ends == [PipingError(side: .source, error: .canceled)])
+                sink.close()
+                other.close()
+            }
+        }
+    }
+
     @Test("takes a file to a stream, and a stream to a file") func files() throws {
         try withTemporaryDirectory { directory in
             try Posix.write(content, to: "\(directory)/a")
@@ -94,124 +173,6 @@ import Testing
                 #expect(try Files.read("\(directory)/b", limit: .max) == content)
                 for handle in [sink, source, reader, writer] as [Handle] { handle.close() }
             }
-        }
-    }
-}
-
-@Suite("Sending a file") struct SendFileTests {
-    private let content = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 17 ^ $0 >> 9) }
-
-    @Test("gives the peer all of it, or a part, after what was written before", arguments: [true, false])
-    func sends(isTCP: Bool) throws {
-        try withTemporaryDirectory { directory in
-            try Posix.write(content, to: "\(directory)/f")
-            for (offset, limit) in [(0, nil), (1000, nil), (5, 10), (2_999_990, 100), (4_000_000, nil)]
-                as [(UInt64, UInt64?)]
-            {
-                try withLoop { loop in
-                    let (stream, reader): (Stream, Stream) =
-                        try isTCP ? makeTCPPair(on: loop) : makeStreamPair(on: loop)
-                    var got: [UInt8] = []
-                    var isEnded = false
-                    try reader.readStart(
-                        onBytes: { _, bytes in bytes.withUnsafeBytes { got += $0 } }, onEnd: { _, _ in isEnded = true })
-                    var results: [Result<UInt64, UVError>] = []
-                    stream.write([1, 2, 3])
-                    try stream.sendFile("\(directory)/f", from: offset, limit: limit) { result in
-                        results.append(result)
-                        stream.write([4])
-                        stream.shutdown()
-                    }
-                    try run(loop) { isEnded }
-                    let part = content.dropFirst(Int(offset)).prefix(limit.map { Int($0) } ?? .max)
-                    #expect(got.elementsEqual([1, 2, 3] + part + [4]))
-                    #expect(results == [.success(UInt64(part.count))])
-                    stream.close()
-                    reader.close()
-                }
-            }
-        }
-    }
-
-    @Test("ends once when the stream closes, or the peer does", arguments: ["owner", "loop", "peer"])
-    func ends(by whom: String) throws {
-        try withTemporaryDirectory { directory in
-            // More than both sockets hold.
-            try Posix.write([], to: "\(directory)/f")
-            try #require(truncate("\(directory)/f", 64 << 20) == 0)
-            try withLoop { loop in
-                let (stream, reader) = try makeTCPPair(on: loop)
-                var results: [Result<UInt64, UVError>] = []
-                try stream.sendFile("\(directory)/f") { results.append($0) }
-                try run(loop) { stream.queuedByteCount > 0 }
-                switch whom {
-                case "owner": stream.close()
-                case "loop": loop.closeHandles()
-                default: reader.reset()
-                }
-                try run(loop) { !results.isEmpty }
-                guard case .failure(let error)? = results.first else {
-                    Issue.record("it was sent to nobody")
-                    return
-                }
-                #expect(whom == "peer" ? [.brokenPipe, .connectionReset].contains(error) : error == .canceled)
-                stream.close()
-                reader.close()
-                loop.run()
-                #expect(results.count == 1)
-            }
-        }
-    }
-
-    @Test("says at once what can be no file") func refused() throws {
-        try withLoop { loop in
-            let (stream, reader) = try makeStreamPair(on: loop)
-            #expect(throws: UVError.noEntry) { try stream.sendFile("/nonexistent") { _ in } }
-            #expect(throws: UVError.isDirectory) { try stream.sendFile("/") { _ in } }
-            stream.close()
-            reader.close()
-        }
-    }
-}
-
-@Suite("An idle stream") struct IdlingTests {
-    @Test("is told once it has been idle, and again, but not while bytes come or go") func idle() throws {
-        try withLoop { loop in
-            let (one, other) = try makeStreamPair(on: loop)
-            var idle = 0
-            try one.readStart(onBytes: { _, _ in }, onEnd: { _, _ in })
-            let began = LibUV.monotonicTime
-            var lastWrite = began
-            one.onIdle(after: .milliseconds(60)) { _ in
-                idle += 1
-                // The loop's clock counts whole milliseconds.
-                #expect(LibUV.monotonicTime - lastWrite >= .milliseconds(58))
-            }
-            // Something comes all the time, for longer than that.
-            let timer = TimerHandle(on: loop)
-            var rounds = 0
-            timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
-                rounds += 1
-                lastWrite = LibUV.monotonicTime
-                other.write([1])
-                if rounds == 100 { timer.close() }
-            }
-            try run(loop) { idle == 2 }
-            #expect(LibUV.monotonicTime - began >= .milliseconds(120))
-            one.onIdle(after: nil)
-            one.close()
-            other.close()
-        }
-    }
-
-    @Test("closes by itself, and keeps no loop running") func closes() throws {
-        try withLoop { loop in
-            let (one, other) = try makeStreamPair(on: loop)
-            one.onIdle(after: .milliseconds(1))
-            try run(loop) { one.isClosing }
-            other.onIdle(after: .seconds(3600)) { _ in Issue.record("nobody waited so long") }
-            loop.run()
-            other.close()
         }
     }
 }

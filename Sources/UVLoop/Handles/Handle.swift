@@ -19,6 +19,8 @@ public class Handle {
     @exclusivity(unchecked) private var closer = Closer.nobody
 
     private final class Listeners {
+        /// Others than the owner, who need not know of each other.
+        var watchers: [(who: AnyObject, body: () -> Void)] = []
         var closeCompletions: [() -> Void] = []
         var onCanceled: (() -> Void)?
     }
@@ -130,8 +132,15 @@ public class Handle {
         beginClose()
     }
 
-    /// Calls `body` when the handle has closed, whoever has closed it.
-    final func whenClosed(_ body: @escaping () -> Void) { listening.closeCompletions.append(body) }
+    /// Calls `body` when the handle has closed, whoever has closed it, before its owner is told; on the next tick if it has
+    /// closed already. Keeps `watcher` until then, or until ``forget(_:)``.
+    final func whenClosed(_ watcher: AnyObject, _ body: @escaping () -> Void) {
+        guard !isClosed else { return loop.onNextTick(body) }
+        listening.watchers.append((watcher, body))
+    }
+
+    /// Has what was asked for by ``whenClosed(_:_:)`` not called any more.
+    final func forget(_ watcher: AnyObject) { listeners?.watchers.removeAll { $0.who === watcher } }
 
     /// Closes a handle on behalf of its loop; does nothing for one that is closing.
     final func cancel() { close(by: .loop) }
@@ -155,6 +164,8 @@ public class Handle {
             handle.isClosed = true
             handle.didClose()
             guard let listeners = handle.listeners else { return }
+            // One may have another forgotten.
+            while !listeners.watchers.isEmpty { listeners.watchers.removeFirst().body() }
             if let onCanceled = listeners.onCanceled.take(), handle.isCanceled { onCanceled() }
             handle.listeners = nil
             for completion in listeners.closeCompletions { completion() }

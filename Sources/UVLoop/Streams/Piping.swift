@@ -10,7 +10,8 @@ public struct PipingError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// Whose failure it is.
     public let side: Side
-    /// ``UVError/canceled`` if it was closed, by its owner or the loop.
+    /// ``UVError/canceled`` if it was closed, by its owner or the loop; ``UVError/brokenPipe`` also for a sink that its owner has
+    /// shut down.
     public let error: UVError
 
     /// For instance `the sink failed: EPIPE: broken pipe`.
@@ -32,10 +33,20 @@ final class Piping {
     private var letGo: () -> Void = {}
     private var completion: ((PipingError?) -> Void)?
 
-    private init(_ source: Handle, _ sink: Handle, _ completion: @escaping (PipingError?) -> Void) {
+    private init(_ source: Handle, _ sink: some PipingSink, _ completion: @escaping (PipingError?) -> Void) {
         self.completion = completion
-        source.whenClosed { self.end(.source, .canceled) }
-        sink.whenClosed { self.end(.sink, .canceled) }
+        source.whenClosed(self) { self.end(.source, .canceled) }
+        sink.whenClosed(self) { self.end(.sink, .canceled) }
+        sink.watch(
+            onDrain: { [unowned self] in if case .passing = state { resume() } },
+            onFailure: { [unowned self] in end(.sink, $0) })
+        letGo = { [unowned self] in
+            source.forget(self)
+            sink.forget(self)
+            sink.watch(onDrain: nil, onFailure: nil)
+        }
+        // A failure that was told before the piping began is not told again.
+        if let error = sink.refusal { source.loop.onNextTick { self.end(.sink, error) } }
     }
 
     // MARK: The two sides
@@ -48,10 +59,16 @@ final class Piping {
         resume = { [unowned self] in
             do throws(UVError) { try source.readResume() } catch { end(.source, error) }
         }
-        watch(sink)
-        try source.readStart(
-            onBytes: { self.pass($1, to: sink) },
-            onEnd: { self.sourceEnded($1, sink, finishing) })
+        do throws(UVError) {
+            try source.readStart(
+                onBytes: { self.pass($1, to: sink) },
+                onEnd: { self.sourceEnded($1, sink, finishing) })
+        } catch {
+            // Nobody is told of the end of what has not begun.
+            self.completion = nil
+            end(.source, error)
+            throw error
+        }
     }
 
     convenience init(
@@ -61,22 +78,15 @@ final class Piping {
         self.init(source, sink, completion)
         pause = { source.pause() }
         resume = { source.resume() }
-        watch(sink)
         source.start(
             onBytes: { self.pass($1, to: sink) },
             onEnd: { self.sourceEnded($1, sink, finishing) })
     }
 
-    private func watch(_ sink: some PipingSink) {
-        sink.watch(
-            onDrain: { [unowned self] in if case .passing = state { resume() } },
-            onFailure: { [unowned self] in end(.sink, $0) })
-        letGo = { sink.watch(onDrain: nil, onFailure: nil) }
-    }
-
     private func pass(_ bytes: RawSpan, to sink: some PipingSink) {
         guard case .passing = state else { return }
         guard !sink.isClosing else { return pause() }
+        if let error = sink.refusal { return end(.sink, error) }
         if !sink.pass(bytes) { pause() }
     }
 
@@ -107,6 +117,8 @@ final class Piping {
 
 /// What bytes can be passed on to.
 protocol PipingSink: Handle {
+    /// Why it takes nothing more; nil if it does.
+    var refusal: UVError? { get }
     /// - Returns: false if no more should come until it has drained.
     func pass(_ bytes: RawSpan) -> Bool
     func watch(onDrain: (() -> Void)?, onFailure: ((UVError) -> Void)?)
@@ -115,6 +127,9 @@ protocol PipingSink: Handle {
 }
 
 extension Stream: PipingSink {
+    /// One that its owner has shut down meanwhile is as one whose peer has gone.
+    final var refusal: UVError? { queue.error ?? (isFinishing ? .brokenPipe : nil) }
+
     final func pass(_ bytes: RawSpan) -> Bool { write(bytes) }
 
     final func watch(onDrain: (() -> Void)?, onFailure: ((UVError) -> Void)?) {
@@ -123,11 +138,13 @@ extension Stream: PipingSink {
     }
 
     final func finish(_ ends: Bool, _ completion: @escaping (UVError?) -> Void) {
-        if ends { shutdown(completion) } else { write([], completion: completion) }
+        if ends || isFinishing { shutdown(completion) } else { write([], completion: completion) }
     }
 }
 
 extension FileWriter: PipingSink {
+    var refusal: UVError? { failure }
+
     func pass(_ bytes: RawSpan) -> Bool { write(bytes.withUnsafeBytes { Array($0) }) }
 
     func watch(onDrain: (() -> Void)?, onFailure: ((UVError) -> Void)?) {

@@ -34,6 +34,9 @@ extension Stream {
         }
     }
 
+    /// True if nothing more may be written: the stream was told to finish sending.
+    final var isFinishing: Bool { if case .open = queue.finish { false } else { true } }
+
     /// True if a shutdown has succeeded.
     private var hasFinished: Bool { if case .done(nil) = queue.finish { true } else { false } }
 

@@ -63,7 +63,7 @@ private final class FileSending {
     }
 
     func start() {
-        stream.whenClosed { self.end(.failure(.canceled)) }
+        stream.whenClosed(self) { self.end(.failure(.canceled)) }
         // What was written before comes first.
         stream.write([]) { self.taken(0, $0) }
     }
@@ -93,7 +93,12 @@ private final class FileSending {
         }
     }
 
-    private func end(_ result: Result<UInt64, UVError>) { completion.take()?(result) }
+    private func end(_ result: Result<UInt64, UVError>) {
+        guard let completion = completion.take() else { return }
+        // Of a stream that lives on, so that the descriptors do not stay open as long.
+        stream.forget(self)
+        completion(result)
+    }
 
     /// On the pool's thread.
     private static func step(

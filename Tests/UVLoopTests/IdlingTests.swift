@@ -1,0 +1,45 @@
+import TestSupport
+import Testing
+import UVLoop
+
+@Suite("An idle stream") struct IdlingTests {
+    @Test("is told once it has been idle, and again, but not while bytes come or go") func idle() throws {
+        try withLoop { loop in
+            let (one, other) = try makeStreamPair(on: loop)
+            var idle = 0
+            try one.readStart(onBytes: { _, _ in }, onEnd: { _, _ in })
+            let began = LibUV.monotonicTime
+            var lastWrite = began
+            one.onIdle(after: .milliseconds(60)) { _ in
+                idle += 1
+                // The loop's clock counts whole milliseconds.
+                #expect(LibUV.monotonicTime - lastWrite >= .milliseconds(58))
+            }
+            // Something comes all the time, for longer than that.
+            let timer = TimerHandle(on: loop)
+            var rounds = 0
+            timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
+                rounds += 1
+                lastWrite = LibUV.monotonicTime
+                other.write([1])
+                if rounds == 100 { timer.close() }
+            }
+            try run(loop) { idle == 2 }
+            #expect(LibUV.monotonicTime - began >= .milliseconds(120))
+            one.onIdle(after: nil)
+            one.close()
+            other.close()
+        }
+    }
+
+    @Test("closes by itself, and keeps no loop running") func closes() throws {
+        try withLoop { loop in
+            let (one, other) = try makeStreamPair(on: loop)
+            one.onIdle(after: .milliseconds(1))
+            try run(loop) { one.isClosing }
+            other.onIdle(after: .seconds(3600)) { _ in Issue.record("nobody waited so long") }
+            loop.run()
+            other.close()
+        }
+    }
+}
