@@ -70,6 +70,23 @@ import Testing
         }
     }
 
+    @Test("is whole when the stream is told to finish meanwhile") func finishing() throws {
+        try withTemporaryDirectory { directory in
+            try Posix.write(content, to: "\(directory)/f")
+            try withLoop { loop in
+                let (stream, reader) = try makeTCPPair(on: loop)
+                var got: [UInt8] = []
+                var told: [String] = []
+                try stream.sendFile("\(directory)/f") { told.append((try? $0.get()) == 3_000_000 ? "file" : "cut") }
+                stream.finish(deadline: hangTimeout) { told.append("finish \($0?.name ?? "ok")") }
+                try reader.collect { got = $0 }
+                loop.run()
+                #expect(got == content)
+                #expect(told == ["file", "finish ok"])
+            }
+        }
+    }
+
     @Test("leaves no descriptor open while the stream lives on") func descriptors() throws {
         try withTemporaryDirectory { directory in
             try Posix.write([1, 2, 3], to: "\(directory)/f")

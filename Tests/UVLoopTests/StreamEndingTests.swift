@@ -88,6 +88,31 @@ import UVLoop
         }
     }
 
+    @Test("finish of a stream that still connects waits for both sides too") func finishesEarly() throws {
+        try withLoop { loop in
+            let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
+            let answer = [UInt8](repeating: 3, count: 2_000_000)
+            var ends: [UVError?] = []
+            try listener.listen { listener, client in
+                listener.close()
+                expectNoError {
+                    try client.get().readStart(
+                        onBytes: { _, _ in },
+                        onEnd: { stream, error in
+                            ends.append(error)
+                            stream.write(answer) { ends.append($0) }
+                            stream.shutdown { _ in stream.close() }
+                        })
+                }
+            }
+            let client = try TCPStream(connectingTo: listener.localAddress, on: loop) { _, error in ends.append(error) }
+            client.write("question")
+            client.finish(deadline: hangTimeout) { ends.append($0) }
+            loop.run()
+            #expect(ends == [nil, nil, nil, nil])
+        }
+    }
+
     @Test("finish drops what nobody reads, so that the peer sees no reset") func drops() throws {
         try withLoop { loop in
             let (one, other) = try makeStreamPair(on: loop)

@@ -61,6 +61,11 @@ extension Stream {
         self.finishing = finishing
         shutdown { [weak finishing] in finishing?.sent($0) }
         if hasReadToEnd || !hasPeerThatFinishes { return finishing.readToEnd(nil) }
+        if !queue.isConnecting { readUntilFinished(finishing) }
+    }
+
+    /// Reads what still comes from a peer that has not finished. For one that connects: once it has.
+    final func readUntilFinished(_ finishing: Finishing) {
         do throws(UVError) {
             if onEnd == nil { try readStart(onBytes: { _, _ in }, onEnd: { _, _ in }) } else { try readResume() }
         } catch {
@@ -69,9 +74,19 @@ extension Stream {
         }
     }
 
+    /// Has a shutdown wait, once more than before, for bytes that are sent past the queue.
+    final func holdShutdown() { shutdownHolds += 1 }
+
+    /// The opposite; a shutdown that nobody else holds goes on.
+    final func releaseShutdown() {
+        shutdownHolds -= 1
+        guard !isClosing else { return }
+        if let error = queue.error { loop.onNextTick { self.finishShutdown(error) } } else { flush() }
+    }
+
     /// By our own system call: nothing is queued any more, which is all that `uv_shutdown` would wait for.
     final func shutdownNow() {
-        guard case .requested(let completions) = queue.finish, let descriptor else { return }
+        guard shutdownHolds == 0, case .requested(let completions) = queue.finish, let descriptor else { return }
         let (error, closes) = Stream.finishSending(descriptor)
         guard closes || !completions.isEmpty else { return queue.finish = .done(error) }
         queue.finish = .passedOn(completions)

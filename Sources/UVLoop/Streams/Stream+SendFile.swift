@@ -6,7 +6,7 @@ extension Stream {
     ///
     /// `completion` runs once, on a later tick: with the number of bytes that the kernel has taken, fewer than asked for only at the
     /// end of the file, or with the error of the stream or the file; ``UVError/canceled`` if the stream was closed first. Write
-    /// nothing meanwhile, it would come in between. Mirrors `uv_fs_sendfile`.
+    /// nothing meanwhile, it would come in between; a ``shutdown(_:)`` waits for the file. Mirrors `uv_fs_sendfile`.
     ///
     /// - Parameters:
     ///   - offset: where in the file to begin; past its end there is nothing to send.
@@ -64,6 +64,7 @@ private final class FileSending {
 
     func start() {
         stream.whenClosed(self) { self.end(.failure(.canceled)) }
+        stream.holdShutdown()
         // What was written before comes first.
         stream.write([]) { self.taken(0, $0) }
     }
@@ -87,7 +88,7 @@ private final class FileSending {
         guard completion != nil, !stream.isClosing else { return }
         switch step {
         case .sent(let count): taken(count, nil)
-        case .read(let bytes): stream.write(bytes) { self.taken(UInt64(bytes.count), $0) }
+        case .read(let bytes): stream.writeBeforeShutdown(bytes) { self.taken(UInt64(bytes.count), $0) }
         case .end: end(.success(sent))
         case .failed(let error): end(.failure(error))
         }
@@ -98,6 +99,7 @@ private final class FileSending {
         // Of a stream that lives on, so that the descriptors do not stay open as long.
         stream.forget(self)
         completion(result)
+        stream.releaseShutdown()
     }
 
     /// On the pool's thread.

@@ -52,6 +52,15 @@ extension Stream {
         return write(rest, completion: completion)
     }
 
+    /// Writes `bytes`, as above, also when a shutdown waits for them.
+    final func writeBeforeShutdown(_ bytes: [UInt8], completion: @escaping (UVError?) -> Void) {
+        bytes.withUnsafeBytes { bytes in
+            withUnsafePointer(to: bytes) {
+                _ = write(UnsafeBufferPointer(start: $0, count: 1), isBeforeShutdown: true, completion: completion)
+            }
+        }
+    }
+
     private static let partsPerCall = 64
 
     @discardableResult
@@ -100,9 +109,9 @@ extension Stream {
     }
 
     /// False for a stream that was closed by another than its owner.
-    private func mayWrite() -> Bool {
+    private func mayWrite(isBeforeShutdown: Bool = false) -> Bool {
         guard isUsable("\(publicName).write: the stream is closed") else { return false }
-        guard case .open = queue.finish else { trap("\(publicName).write: after shutdown") }
+        require(isBeforeShutdown || !isFinishing, "\(publicName).write: after shutdown")
         return true
     }
 
@@ -113,9 +122,10 @@ extension Stream {
     }
 
     private func write(
-        _ parts: UnsafeBufferPointer<UnsafeRawBufferPointer>, completion: ((UVError?) -> Void)?,
+        _ parts: UnsafeBufferPointer<UnsafeRawBufferPointer>, isBeforeShutdown: Bool = false,
+        completion: ((UVError?) -> Void)?,
     ) -> Bool {
-        guard mayWrite() else {
+        guard mayWrite(isBeforeShutdown: isBeforeShutdown) else {
             let error = queue.error ?? .canceled
             if let completion { loop.onNextTick { completion(error) } }
             return false

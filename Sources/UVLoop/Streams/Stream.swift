@@ -35,6 +35,7 @@ public class Stream: Handle {
     final var flushRetries: Backoff?
 
     /// Ending in order: Stream+Finishing.swift
+    final var shutdownHolds = 0
     final var finishing: Finishing?
 
     /// Nil unless somebody waits for it to be idle: Stream+Idling.swift
@@ -76,8 +77,10 @@ public class Stream: Handle {
             flush()
         }
         completion(error)
+        guard !isClosing else { return }
+        if let finishing { readUntilFinished(finishing) }
         // Writes of no bytes have nothing to wait for but the connect.
-        if !isClosing { scheduleDelivery() }
+        scheduleDelivery()
     }
 
     /// For subclasses: what a read that failed means; nil: the end of the stream.
