@@ -41,6 +41,23 @@ import UVLoop
         #expect(released == nil)
     }
 
+    @Test("that has ended keeps nothing, although somebody keeps its request") func keepsNothing() throws {
+        final class Token: Sendable {}
+        try withLoop { loop in
+            weak var released: Token?
+            var request: WorkRequest?
+            do {
+                let token = Token()
+                released = token
+                request = try loop.queueWork({ _ = token }) { _ = token }
+                request?.onCanceled = { _ = token }
+            }
+            loop.run()
+            #expect(released == nil)
+            #expect(request?.cancel() == false)
+        }
+    }
+
     @Test("that has not begun can be canceled, once, and is told so in place of its completion") func canceled() throws
     {
         try withLoop { loop in

@@ -1,6 +1,7 @@
 import Libc
 import TestSupport
 import Testing
+
 @testable import UVLoop
 
 @Suite("Sending a file") struct SendFileTests {

@@ -9,7 +9,8 @@ public class Request {
     /// The loop this request belongs to.
     public let loop: Loop
 
-    /// Called once, on a later tick, in place of the completion, if ``cancel()`` has succeeded.
+    /// Called once, on a later tick, in place of the completion, if ``cancel()`` has succeeded. Dropped when the request has
+    /// ended, whichever way.
     public final var onCanceled: (() -> Void)?
 
     /// The C struct in a heap block of its own, whose address libuv keeps.

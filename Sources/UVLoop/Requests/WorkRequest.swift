@@ -6,6 +6,8 @@ public class WorkRequest: Request {
 
     fileprivate func run() {}
     fileprivate func complete() {}
+    /// Lets go of what was given to it: the request may be kept for longer.
+    fileprivate func drop() {}
 }
 
 extension Loop {
@@ -31,8 +33,14 @@ extension Loop {
             { object($0!.pointee.data, as: WorkRequest.self).run() },
             { raw, status in
                 let request = Request.ended(raw!.pointee.data, as: WorkRequest.self)
+                let onCanceled = request.onCanceled.take()
                 // Of no other status libuv tells.
-                if status == UV_ECANCELED.rawValue { request.onCanceled?() } else { request.complete() }
+                if status == UV_ECANCELED.rawValue {
+                    request.drop()
+                    onCanceled?()
+                } else {
+                    request.complete()
+                }
             },
         )
         require(status == 0, "uv_queue_work fails only without a work callback")
@@ -42,8 +50,8 @@ extension Loop {
 
 /// The value's type is known here only; libuv's callbacks name the class above.
 private final class Work<Value: Sendable>: WorkRequest {
-    private let work: @Sendable () -> Value
-    private let completion: (Value) -> Void
+    private var work: (@Sendable () -> Value)?
+    private var completion: ((Value) -> Void)?
     private var value: Value?
 
     init(_ work: @escaping @Sendable () -> Value, _ completion: @escaping (Value) -> Void, on loop: Loop) {
@@ -53,7 +61,16 @@ private final class Work<Value: Sendable>: WorkRequest {
     }
 
     /// On the pool's thread. libuv orders this before `complete`, so the value needs no lock.
-    override func run() { value = work() }
+    override func run() { value = work!() }
 
-    override func complete() { completion(value!) }
+    override func complete() {
+        guard let completion = completion.take(), let value = value.take() else { return }
+        drop()
+        completion(value)
+    }
+
+    override func drop() {
+        work = nil
+        completion = nil
+    }
 }
