@@ -115,6 +115,18 @@ import UVLoop
         }
     }
 
+    @Test("keeps its port to itself, also from who would share it") func reusing() throws {
+        try withLoop { loop in
+            let socket = try UDPSocket(bindingTo: .loopback(.ipv4, port: 0), on: loop)
+            for reusePort in [false, true] {
+                #expect(throws: UVError.addressInUse) {
+                    try UDPSocket(bindingTo: socket.localAddress, reusePort: reusePort, on: loop)
+                }
+            }
+            socket.close()
+        }
+    }
+
     @Test("reaches the members of a group") func multicast() throws {
         try withLoop { loop in
             let group = try SocketAddress(ip: "239.255.77.1", port: 1)

@@ -48,7 +48,7 @@ public final class UDPSocket: Handle {
             uv_udp_init_ex(loop.raw, $0, UInt32(AF_UNSPEC) | UInt32(UV_UDP_RECVMMSG.rawValue))
         }
         do throws(UVError) {
-            try open(address.family) { (descriptor) throws(UVError) in
+            try open(address.family, reusePort: reusePort) { (descriptor) throws(UVError) in
                 if reusePort {
                     try SocketOption.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
                     try SocketOption.set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1)
@@ -77,7 +77,7 @@ public final class UDPSocket: Handle {
     }
 
     private func open(
-        _ family: SocketAddress.Family, _ prepare: (CInt) throws(UVError) -> Void,
+        _ family: SocketAddress.Family, reusePort: Bool, _ prepare: (CInt) throws(UVError) -> Void,
     ) throws(UVError) {
         let socket = OwnedDescriptor(
             try checkErrno(uvloop_udp_socket(family == .ipv6 ? AF_INET6 : AF_INET)))
@@ -85,6 +85,9 @@ public final class UDPSocket: Handle {
             try prepare(descriptor)
             try check(uv_udp_open(raw.udp, descriptor))
         }
+        guard let descriptor else { throw .canceled }
+        // libuv has switched it on, and anybody could take the port from now on (H95).
+        if !reusePort { try SocketOption.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 0) }
     }
 
     /// The socket's descriptor, for options that have no name here; nil once it has closed. It stays the socket's.
