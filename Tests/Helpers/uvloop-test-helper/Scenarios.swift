@@ -59,6 +59,10 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "file-watchers-leak-nothing": { _ in try fileWatchersLeakNothing() },
     "tail-without-watches": { try tailWithoutWatches($0[0]) },
     "tail-as-nobody": { try tailAsNobody(directory: $0[0]) },
+    "serve-with-few-descriptors": { _ in try serveWithFewDescriptors() },
+    "network-without-interfaces": { _ in try networkWithoutInterfaces() },
+    "network-without-answers": { _ in try networkWithoutAnswers() },
+    "low-port": { _ in try lowPort() },
     "sleep": { _ in sleepForever() },
 ]
 

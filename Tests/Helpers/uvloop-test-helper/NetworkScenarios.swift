@@ -1,0 +1,140 @@
+import Libc
+import UVLoop
+
+/// Gives every client back what it sends, with room for few clients at a time; ends at the end of standard input.
+func serveWithFewDescriptors() throws {
+    setDescriptorLimit(256)
+    let loop = try Loop()
+    let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
+    try listener.listen { _, client in
+        switch client {
+        case .success(let client): echo(client)
+        case .failure(let error):
+            require(error == .tooManyOpenFiles, "\(error)")
+            write("full")
+        }
+    }
+    // A copy, which is made non-blocking.
+    let input = try PipeStream(takingOwnershipOf: dup(0), on: loop)
+    try input.readStart(onBytes: { _, _ in }, onEnd: { _, _ in loop.closeHandles() })
+    write("\(listener.localAddress.port!)")
+    loop.run()
+    try end(loop)
+}
+
+private func echo(_ client: TCPStream) {
+    do throws(UVError) {
+        try client.readStart(
+            onBytes: { $0.write($1) },
+            onEnd: { stream, error in
+                require(error == nil, "\(String(describing: error))")
+                stream.shutdown { _ in stream.close() }
+            })
+    } catch {
+        fail("\(error)")
+    }
+}
+
+/// In a network namespace in which not even the loopback interface is up: everything says so, and leaves nothing open.
+func networkWithoutInterfaces() throws {
+    let loop = try Loop()
+    let here = try SocketAddress.loopback(.ipv4, port: 80)
+    require(try outcome(of: here, on: loop) == .networkUnreachable, "TCP")
+    let failure = try failure(toReach: [here], on: loop)
+    require(failure?.error == .networkUnreachable && failure?.attempts.count == 1, "\(String(describing: failure))")
+    let socket = try UDPSocket(bindingTo: .any(.ipv4, port: 0), on: loop)
+    var errors: [UVError?] = []
+    socket.send([1], to: here) { errors.append($0) }
+    try run(loop) { errors.count == 1 }
+    require(errors == [.networkUnreachable], "\(errors)")
+    socket.close()
+    loop.run(.noWait)
+    require(loop.openHandles.isEmpty, "\(loop.openHandles)")
+    try end(loop)
+}
+
+/// In a network namespace whose routes swallow packets (192.0.2.0/24), or say why they cannot go on.
+func networkWithoutAnswers() throws {
+    let loop = try Loop()
+    let hole = try SocketAddress(ip: "192.0.2.1", port: 80)
+    let refusals: [(String, UVError)] = [
+        ("198.51.100.1", .hostUnreachable), ("203.0.113.1", .accessDenied), ("8.8.8.8", .networkUnreachable),
+    ]
+    for (host, error) in refusals {
+        let outcome = try outcome(of: SocketAddress(ip: host, port: 80), on: loop)
+        require(outcome == error, "\(host): \(String(describing: outcome))")
+    }
+    // Nothing comes at all, until the deadline.
+    let silent = try failure(toReach: [hole], within: .milliseconds(50), on: loop)
+    require(silent?.error == .timedOut && silent?.attempts.first?.error == .timedOut, "\(String(describing: silent))")
+    // One that is given up by its owner.
+    var told: [String] = []
+    let stream = try TCPStream(connectingTo: hole, on: loop) { told.append("connect \($1?.name ?? "ok")") }
+    stream.write([1]) { told.append("write \($0?.name ?? "ok")") }
+    stream.finish(deadline: .milliseconds(20)) { told.append("finish \($0?.name ?? "ok")") }
+    try run(loop) { told.count == 3 }
+    require(told == ["connect ECANCELED", "write ECANCELED", "finish ETIMEDOUT"], "\(told)")
+    // Behind the others there is one that answers.
+    let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 80), on: loop)
+    try listener.listen { _, client in
+        if case .success(let client) = client { client.close() }
+    }
+    let addresses = try [hole, .init(ip: "198.51.100.1", port: 80), listener.localAddress]
+    let success = try failure(toReach: addresses, on: loop)
+    require(success == nil, "\(String(describing: success))")
+    listener.close()
+    try end(loop)
+}
+
+/// A port below 1024 without the right to it.
+func lowPort() throws {
+    if geteuid() == 0 { require(setgid(65534) == 0 && setuid(65534) == 0, "setuid") }
+    let loop = try Loop()
+    for family in [SocketAddress.Family.ipv4, .ipv6] {
+        let address = try SocketAddress.any(family, port: 80)
+        for isTCP in [true, false] {
+            do throws(UVError) {
+                if isTCP {
+                    _ = try TCPListener(bindingTo: address, on: loop)
+                } else {
+                    _ = try UDPSocket(bindingTo: address, on: loop)
+                }
+                fail("\(address) was given to nobody")
+            } catch {
+                require(error == .accessDenied || error == .addressFamilyNotSupported, "\(error)")
+            }
+        }
+    }
+    loop.run()
+    require(loop.openHandles.isEmpty, "\(loop.openHandles)")
+    try end(loop)
+}
+
+private func outcome(of address: SocketAddress, on loop: Loop) throws -> UVError? {
+    var outcome: UVError??
+    _ = try TCPStream(connectingTo: address, on: loop) { stream, error in
+        outcome = .some(error)
+        stream.close()
+    }
+    try run(loop) { outcome != nil }
+    return outcome!
+}
+
+/// Connects to a host with these addresses.
+private func failure(
+    toReach addresses: [SocketAddress], within time: Duration = .seconds(60), on loop: Loop,
+) throws -> ConnectError? {
+    let service = NameService(
+        addresses: { _, _ in addresses }, name: { _ throws(UVError) in throw .unknownName })
+    var result: Result<TCPStream, ConnectError>?
+    try TCPConnect(
+        toHost: "host.test", port: 80, families: .ipv4, resolver: Resolver(service: service), within: time, on: loop
+    ) { result = $0 }
+    try run(loop) { result != nil }
+    switch result! {
+    case .success(let stream):
+        stream.close()
+        return nil
+    case .failure(let error): return error
+    }
+}
