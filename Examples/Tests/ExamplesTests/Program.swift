@@ -57,10 +57,3 @@ final class RunningExample {
         return try #require(Int(words[3]))
     }
 }
-
-/// True if a program is there; says so if not.
-func hasTool(_ name: String) throws -> Bool {
-    let isThere = try runProgram("/bin/sh", ["-c", "command -v \(name)"]).status == .exited(code: 0)
-    if !isThere { print("skipped: \(name) is not installed") }
-    return isThere
-}
