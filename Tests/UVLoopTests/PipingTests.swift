@@ -158,6 +158,54 @@ import Testing
         }
     }
 
+    @Test("ends at once if a side has closed before", arguments: [true, false]) func closedBefore(byLoop: Bool) throws {
+        try withTemporaryDirectory { directory in
+            try Posix.write(content, to: "\(directory)/f")
+            try withLoop { loop in
+                let (sink, _) = try makeStreamPair(on: loop)
+                let file = try FileReader("\(directory)/f", on: loop)
+                byLoop ? loop.closeHandles() : sink.close()
+                loop.run()
+                let (source, writer) = try makeStreamPair(on: loop)
+                var ends: [PipingError?] = []
+                try source.pipe(to: sink) { ends.append($0) }
+                #expect(ends.isEmpty)
+                try run(loop) { !ends.isEmpty }
+                #expect(ends == [PipingError(side: .sink, error: .canceled)])
+                if byLoop {
+                    file.pipe(to: source) { ends.append($0) }
+                    try run(loop) { ends.count == 2 }
+                    #expect(ends.last == PipingError(side: .source, error: .canceled))
+                }
+                loop.closeHandles()
+                _ = writer
+            }
+        }
+    }
+
+    @Test("back to its source is no mistake when that is ended in order") func echo() throws {
+        try withLoop { loop in
+            let (one, other) = try makeStreamPair(on: loop)
+            var ends: [PipingError?] = []
+            var told: [UVError?] = []
+            try one.pipe(to: one) { ends.append($0) }
+            var got: [UInt8] = []
+            try other.readStart(
+                onBytes: { _, bytes in bytes.withUnsafeBytes { got += $0 } },
+                onEnd: { stream, _ in
+                    // It has not heard of the end yet.
+                    stream.write([2])
+                    stream.shutdown { _ in stream.close() }
+                })
+            other.write([1])
+            try run(loop) { got == [1] }
+            one.finish(deadline: hangTimeout) { told.append($0) }
+            loop.run()
+            #expect(got == [1] && told == [nil])
+            #expect(ends == [PipingError(side: .sink, error: .brokenPipe)])
+        }
+    }
+
     @Test("takes a file to a stream, and a stream to a file") func files() throws {
         try withTemporaryDirectory { directory in
             try Posix.write(content, to: "\(directory)/a")

@@ -42,7 +42,7 @@ import UVLoop
             guests[ObjectIdentifier(guest)] = guest
             stream.onWriteError = { _, _ in leave() }
             stream.onDrain = { stream in
-                if guest.missed > 0 { stream.write("* \(guest.missed) lines were missed\n") }
+                if guest.missed > 0, !stream.isShutDown { stream.write("* \(guest.missed) lines were missed\n") }
                 guest.missed = 0
             }
             try? stream.readStart(
@@ -66,7 +66,7 @@ import UVLoop
     }
 
     static func pass(_ line: [UInt8], to guest: Guest) {
-        guard guest.stream.isOpen else { return }
+        guard guest.stream.isOpen, !guest.stream.isShutDown else { return }
         if guest.stream.queuedByteCount < guest.stream.highWaterMark {
             guest.stream.write(line)
         } else {

@@ -51,7 +51,8 @@ import UVLoop
         do {
             try client.readStart(
                 onBytes: { client, bytes in
-                    if !client.write(bytes) { client.readStop() }
+                    // What comes after SIGTERM is not sent back.
+                    if !client.isShutDown, !client.write(bytes) { client.readStop() }
                 },
                 onEnd: { client, error in
                     if error == nil, client.writeError == nil { client.shutdown { _ in end() } } else { end() }

@@ -56,7 +56,9 @@ public final class FileReader: Handle {
     public func start(
         onBytes: @escaping (FileReader, RawSpan) -> Void, onEnd: @escaping (FileReader, UVError?) -> Void
     ) {
-        guard isUsable("FileReader.start: the reader is closed") else { return }
+        guard isUsable("FileReader.start: the reader is closed") else {
+            return loop.onNextTick { onEnd(self, .canceled) }
+        }
         guard case .new = state else { trap("FileReader.start: the reader was started already") }
         self.onBytes = onBytes
         self.onEnd = onEnd

@@ -30,6 +30,7 @@ final class Piping {
     private var state = State.passing
     private var pause: () -> Void = {}
     private var resume: () -> Void = {}
+    private var leave: () -> Void = {}
     private var letGo: () -> Void = {}
     private var completion: ((PipingError?) -> Void)?
 
@@ -56,6 +57,7 @@ final class Piping {
     ) throws(UVError) {
         self.init(source, sink, completion)
         pause = { source.readStop() }
+        leave = { Piping.leave(source) }
         resume = { [unowned self] in
             do throws(UVError) { try source.readResume() } catch { end(.source, error) }
         }
@@ -77,6 +79,7 @@ final class Piping {
     ) {
         self.init(source, sink, completion)
         pause = { source.pause() }
+        leave = pause
         resume = { source.resume() }
         source.start(
             onBytes: { self.pass($1, to: sink) },
@@ -102,15 +105,23 @@ final class Piping {
 
     // MARK: The end
 
+    /// A stream that is ending in order is read to its end, which is dropped.
+    private static func leave(_ source: Stream) {
+        guard source.finishing != nil, !source.isClosing, !source.hasReadToEnd else { return source.readStop() }
+        do throws(UVError) { try source.readResume() } catch {
+            // Its deadline ends it.
+        }
+    }
+
     private func end(_ side: PipingError.Side, _ error: UVError) { end(PipingError(side: side, error: error)) }
 
     private func end(_ error: PipingError?) {
         if case .ended = state { return }
         let isPassing = if case .passing = state { true } else { false }
         state = .ended
-        if isPassing { pause() }
+        if isPassing { leave() }
         letGo()
-        (pause, resume, letGo) = ({}, {}, {})
+        (pause, resume, leave, letGo) = ({}, {}, {}, {})
         completion.take()?(error)
     }
 }
@@ -128,7 +139,7 @@ protocol PipingSink: Handle {
 
 extension Stream: PipingSink {
     /// One that its owner has shut down meanwhile is as one whose peer has gone.
-    final var refusal: UVError? { queue.error ?? (isFinishing ? .brokenPipe : nil) }
+    final var refusal: UVError? { queue.error ?? (isShutDown ? .brokenPipe : nil) }
 
     final func pass(_ bytes: RawSpan) -> Bool { write(bytes) }
 
@@ -138,7 +149,7 @@ extension Stream: PipingSink {
     }
 
     final func finish(_ ends: Bool, _ completion: @escaping (UVError?) -> Void) {
-        if ends || isFinishing { shutdown(completion) } else { write([], completion: completion) }
+        if ends || isShutDown { shutdown(completion) } else { write([], completion: completion) }
     }
 }
 
@@ -159,8 +170,8 @@ extension Stream {
     /// Passes on everything that arrives to another stream, no faster than that one takes it, until this one has ended.
     ///
     /// `completion` runs once, on a later tick, whoever fails or closes: with nil when the sink has taken everything. Neither
-    /// stream is closed. Meanwhile the reading of this stream, and ``onDrain`` and ``onWriteError`` of the sink, are the
-    /// piping's.
+    /// stream is closed. A sink that its owner shuts down has failed with ``UVError/brokenPipe``. Meanwhile the
+    /// reading of this stream, and ``onDrain`` and ``onWriteError`` of the sink, are the piping's.
     ///
     /// - Parameter finishing: whether the sink is shut down when this stream has ended in order.
     /// - Throws: as ``readStart(onBytes:onEnd:)`` does; `completion` does not run then.

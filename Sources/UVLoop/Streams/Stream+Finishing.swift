@@ -34,15 +34,16 @@ extension Stream {
         }
     }
 
-    /// True if nothing more may be written: the stream was told to finish sending.
-    final var isFinishing: Bool { if case .open = queue.finish { false } else { true } }
+    /// True if ``shutdown(_:)`` or ``finish(deadline:_:)`` was called: writing is a programming error from then on.
+    public final var isShutDown: Bool { if case .open = queue.finish { false } else { true } }
 
     /// True if a shutdown has succeeded.
     private var hasFinished: Bool { if case .done(nil) = queue.finish { true } else { false } }
 
     /// Ends the conversation in order: sends what is queued, finishes sending, reads on until the peer has finished too, and
     /// closes. Reading goes on, also if it was paused, since a close with bytes unread would be a reset for the peer (H29):
-    /// what comes is given to the callbacks of ``readStart(onBytes:onEnd:)``, and dropped if there are none.
+    /// what comes is given to the callbacks of ``readStart(onBytes:onEnd:)``, which must not answer it any more
+    /// (``isShutDown``), and dropped if there are none.
     ///
     /// - Parameters:
     ///   - deadline: how long that may take from now; then the stream is closed as it is.

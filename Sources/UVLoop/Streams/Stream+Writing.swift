@@ -111,7 +111,7 @@ extension Stream {
     /// False for a stream that was closed by another than its owner.
     private func mayWrite(isBeforeShutdown: Bool = false) -> Bool {
         guard isUsable("\(publicName).write: the stream is closed") else { return false }
-        require(isBeforeShutdown || !isFinishing, "\(publicName).write: after shutdown")
+        require(isBeforeShutdown || !isShutDown, "\(publicName).write: after shutdown")
         return true
     }
 
