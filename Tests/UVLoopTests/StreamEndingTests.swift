@@ -113,6 +113,34 @@ import UVLoop
         }
     }
 
+    @Test("a reader that answers can tell that its stream is ending, and must not then", arguments: [true, false])
+    func answers(finishes: Bool) throws {
+        try withLoop { loop in
+            let (one, other) = try makeStreamPair(on: loop)
+            var count = 0
+            try one.readStart(
+                onBytes: { stream, bytes in
+                    count += 1
+                    if !stream.isShutDown { stream.write(bytes) }
+                },
+                onEnd: { stream, _ in stream.shutdown { _ in stream.close() } })
+            var got: [UInt8] = []
+            try other.readStart(
+                onBytes: { _, bytes in bytes.withUnsafeBytes { got += $0 } },
+                onEnd: { stream, _ in
+                    stream.write([2])
+                    stream.shutdown { _ in stream.close() }
+                })
+            other.write([1])
+            try run(loop) { got == [1] }
+            #expect(!one.isShutDown)
+            if finishes { one.finish(deadline: hangTimeout) } else { one.shutdown() }
+            #expect(one.isShutDown)
+            loop.run()
+            #expect(got == [1] && count == 2)
+        }
+    }
+
     @Test("finish drops what nobody reads, so that the peer sees no reset") func drops() throws {
         try withLoop { loop in
             let (one, other) = try makeStreamPair(on: loop)
