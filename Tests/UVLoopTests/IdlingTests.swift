@@ -32,6 +32,27 @@ import UVLoop
         }
     }
 
+    @Test("is not one that writes to a reader who takes its time") func slowReader() throws {
+        try withLoop { loop in
+            let (one, other) = try makeStreamPair(on: loop)
+            var isWritten = false
+            one.write([UInt8](repeating: 1, count: 8_000_000)) { _ in isWritten = true }
+            var lastRead = loop.now
+            one.onIdle(after: .milliseconds(60)) { _ in
+                // On the loop's own clock: a computer that stands still is no reader's doing.
+                #expect(loop.now - lastRead >= .milliseconds(30))
+            }
+            try other.readStart(onBytes: { _, _ in other.readStop() }, onEnd: { _, _ in })
+            let timer = TimerHandle(on: loop)
+            timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { _ in
+                lastRead = loop.now
+                expectNoError { () throws(UVError) in try other.readResume() }
+            }
+            try run(loop) { isWritten }
+            for handle in [one, other, timer] as [Handle] { handle.close() }
+        }
+    }
+
     @Test("closes by itself, and keeps no loop running") func closes() throws {
         try withLoop { loop in
             let (one, other) = try makeStreamPair(on: loop)

@@ -17,6 +17,8 @@ extension Stream {
         private let timer: TimerHandle
         /// On the loop's clock.
         private var lastActivity: Duration
+        /// How many bytes had been taken by then.
+        private var taken: UInt64 = 0
 
         fileprivate init(_ stream: Stream, _ time: Duration, _ body: @escaping (Stream) -> Void) {
             self.stream = stream
@@ -26,15 +28,20 @@ extension Stream {
             timer.unref()
             lastActivity = .zero
             wait(for: time)
-            lastActivity = stream.loop.now
+            noteActivity()
         }
 
-        func noteActivity() { lastActivity = stream.loop.now }
+        func noteActivity() {
+            lastActivity = stream.loop.now
+            taken = stream.acceptedByteCount
+        }
 
         func close() { timer.close() }
 
         private func wait(for left: Duration) {
-            timer.start(after: left) { [unowned self] _ in
+            // Of a long write libuv tells nothing before its end: it is asked four times as often.
+            timer.start(after: stream.queue.isWriting ? min(left, time / 4) : left) { [unowned self] _ in
+                if stream.acceptedByteCount != taken { noteActivity() }
                 let left = lastActivity + time - stream.loop.now
                 guard left <= .zero else { return wait(for: left) }
                 wait(for: time)

@@ -155,8 +155,8 @@ extension Stream {
             return loop.withoutBrokenPipe { uv_try_write(raw.stream, buffers.baseAddress, UInt32(parts.count)) }
         }
         if status >= 0 {
-            idling?.noteActivity()
             queue.took(Int(status))
+            idling?.noteActivity()
             return Int(status)
         }
         if status != UV_EAGAIN.rawValue { fail(UVError(rawValue: status)) }
@@ -207,8 +207,8 @@ extension Stream {
 
     private func wrote(_ failure: UVError?) {
         guard !isClosing else { return }
-        idling?.noteActivity()
         queue.wrote(failure)
+        idling?.noteActivity()
         if let failure { tellWriteError(failure) }
         deliver()
         guard !isClosing else { return }
