@@ -99,6 +99,24 @@ import Testing
         #expect(fixture.queue.error == .brokenPipe)
     }
 
+    @Test("the completions of many failed writes come in order, with those that fail meanwhile") func manyFailures() {
+        let fixture = Fixture()
+        let names = (0..<1000).map { "\($0)" }
+        for name in names { fixture.write([1], as: name) }
+        fixture.queue.fail(.brokenPipe)
+        for count in 1...200 {
+            let (run, error) = fixture.queue.takeCompletion()!
+            run(error)
+            fixture.queue.dropDelivered()
+            #expect(fixture.queue.completionCount == 1000 - count)
+        }
+        fixture.write([1], as: "late")
+        fixture.queue.fail(.canceled)
+        fixture.deliver()
+        #expect(fixture.told == (names + ["late"]).map { "\($0) EPIPE" })
+        #expect(fixture.queue.completionCount == 0)
+    }
+
     @Test("want of memory fails what comes, and what libuv is writing goes on", arguments: [nil, UVError.brokenPipe])
     func memory(end: UVError?) {
         let fixture = Fixture()

@@ -62,7 +62,8 @@ struct WriteQueue: ~Copyable {
     private var waiters: [Waiter] = []
     private var firstWaiter = 0
     /// Those of failed writes, which all come after the waiters.
-    private var failures: [(completion: Completion, error: UVError)] = []
+    private var failures: [(completion: Completion?, error: UVError)] = []
+    private var firstFailure = 0
     private var isDeliveryScheduled = false
 
     /// Tests lower it to see what happens when memory runs out.
@@ -163,7 +164,7 @@ struct WriteQueue: ~Copyable {
         // All of them, those of writes of no bytes too, if there was no connection.
         let wasConnecting = isConnecting
         let failed = waiters[firstWaiter...].firstIndex { wasConnecting || $0.end > end } ?? waiters.endIndex
-        failures.insert(contentsOf: waiters[failed...].map { ($0.completion!, error) }, at: 0)
+        failures.insert(contentsOf: waiters[failed...].map { ($0.completion, error) }, at: firstFailure)
         waiters.removeSubrange(failed...)
         state = .failed(error)
     }
@@ -171,7 +172,7 @@ struct WriteQueue: ~Copyable {
     // MARK: Completions
 
     /// How many completions have not been called.
-    var completionCount: Int { waiters.count - firstWaiter + failures.count }
+    var completionCount: Int { waiters.count - firstWaiter + failures.count - firstFailure }
 
     /// Takes the next completion if its write has ended.
     mutating func takeCompletion() -> (run: Completion, error: UVError?)? {
@@ -180,16 +181,21 @@ struct WriteQueue: ~Copyable {
             defer { firstWaiter += 1 }
             return (waiters[firstWaiter].completion.take()!, nil)
         }
-        guard !failures.isEmpty else { return nil }
-        let first = failures.removeFirst()
-        return (first.completion, first.error)
+        guard firstFailure < failures.count else { return nil }
+        defer { firstFailure += 1 }
+        return (failures[firstFailure].completion.take()!, failures[firstFailure].error)
     }
 
     /// Gives back the places of completions that were called; not for each one alone, which would move the others.
     mutating func dropDelivered() {
-        guard firstWaiter == waiters.count || firstWaiter > max(64, waiters.count / 2) else { return }
-        waiters.removeFirst(firstWaiter)
-        firstWaiter = 0
+        WriteQueue.drop(&firstWaiter, of: &waiters)
+        WriteQueue.drop(&firstFailure, of: &failures)
+    }
+
+    private static func drop<Place>(_ count: inout Int, of places: inout [Place]) {
+        guard count == places.count || count > max(64, places.count / 2) else { return }
+        places.removeFirst(count)
+        count = 0
     }
 
     /// True if a delivery of completions is to be scheduled now.
