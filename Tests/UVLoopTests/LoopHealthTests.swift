@@ -103,6 +103,21 @@ import Testing
         watchdog.stop()
     }
 
+    @Test("does not take a closed loop for a blocked one") func closed() throws {
+        let loop = try Loop()
+        let told = Told()
+        let watchdog = try LoopWatchdog(loop, blockedFor: .milliseconds(4)) { told.add($0.blockedFor) }
+        try loop.close()
+        let before = told.all.count
+        // Whoever watches looks every millisecond.
+        let other = try Loop()
+        other.after(.milliseconds(100)) {}
+        other.run()
+        try other.close()
+        watchdog.stop()
+        #expect(told.all.count == before)
+    }
+
     private final class Told: Sendable {
         private let times = Lock<[Duration]>([])
         func add(_ time: Duration) { times.withLock { $0.append(time) } }

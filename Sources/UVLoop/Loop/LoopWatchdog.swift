@@ -55,7 +55,8 @@ public final class LoopWatchdog: Sendable {
             state.isTold = true
             return (false, Report(blockedFor: now - askedAt))
         }
-        if asks { remote.submit { [state] _ in state.withLock { $0 = State() } } }
+        // A closed loop is asked in vain, and not blocked.
+        if asks, !remote.submit({ [state] _ in state.withLock { $0 = State() } }) { state.withLock { $0 = State() } }
         if let report { onBlocked(report) }
     }
 }
