@@ -56,8 +56,6 @@ private func withHost(_ body: (PollHost, Loop) throws -> Void) throws {
 @Suite("A loop below another poller") struct EmbeddingTests {
     @Test("wakes nobody while nothing is active") func rests() throws {
         try withHost { host, loop in
-            // What a loop watches is known to the system from its first round on.
-            host.round()
             #expect(host.isAtRest)
             let timer = TimerHandle(on: loop)
             #expect(host.isAtRest)

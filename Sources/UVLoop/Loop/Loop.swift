@@ -75,6 +75,8 @@ public final class Loop {
             throw error
         }
         raw.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+        // Has the system told what the remote waits for, or a host would be asked for a round that finds nothing.
+        remote.whileReferenced { _ = uv_run(raw, UV_RUN_NOWAIT) }
     }
 
     deinit {
