@@ -12,6 +12,7 @@ import Testing
             "[::]:0", "[::1]:80", "[2001:db8::1]:65535", "[fe80::1%7]:80", "[fe80::1%4294967295]:80",
             "[1:2:3:4:5:6:7:8]:9", "[::ffff:1.2.3.4]:80", "[1::8]:1", "[2001:db8:0:1:1:1:1:1]:1",
             "unix:/run/server.sock", "unix:relative", "unix:unix:x", "unix:1.2.3.4:80", "abstract:a name",
+            "unix:\u{301}accent", "abstract:\u{301}",
         ]
     )
     func roundTrip(text: String) throws {

@@ -23,10 +23,10 @@ extension SocketAddress {
     /// - Throws: ``UVError/invalidArgument`` for any other text, and what ``init(ip:port:)``, ``init(unixPath:)`` and
     ///   ``init(abstractName:)`` throw.
     public init(_ text: String) throws(UVError) {
-        if text.hasPrefix(SocketAddress.pathPrefix) {
-            try self.init(unixPath: String(text.dropFirst(SocketAddress.pathPrefix.count)))
-        } else if text.hasPrefix(SocketAddress.abstractPrefix) {
-            try self.init(abstractName: String(text.dropFirst(SocketAddress.abstractPrefix.count)))
+        if let path = SocketAddress.rest(of: text, after: SocketAddress.pathPrefix) {
+            try self.init(unixPath: path)
+        } else if let name = SocketAddress.rest(of: text, after: SocketAddress.abstractPrefix) {
+            try self.init(abstractName: name)
         } else {
             guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { throw .invalidArgument }
             let port = try SocketAddress.parse(port: text[text.utf8.index(after: colon)...])
@@ -36,6 +36,11 @@ extension SocketAddress {
             guard isBracketed == host.utf8.contains(UInt8(ascii: ":")) else { throw .invalidArgument }
             self = try SocketAddress.parse(ip: isBracketed ? host.dropFirst().dropLast() : host, port: port)
         }
+    }
+
+    /// By bytes: a name may begin with an accent, which belongs to the character before it.
+    private static func rest(of text: String, after prefix: String) -> String? {
+        text.utf8.starts(with: prefix.utf8) ? String(Substring(text.utf8.dropFirst(prefix.utf8.count))) : nil
     }
 
     private static let pathPrefix = "unix:"
