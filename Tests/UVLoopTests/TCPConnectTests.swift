@@ -112,6 +112,22 @@ import Testing
         }
     }
 
+    @Test("ends when the loop closes everything while it is told of something") func closedWithin() throws {
+        try withLoop { loop in
+            let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
+            let resolver = Resolver(service: try answering(["127.0.0.1", "127.0.0.2"]).service)
+            var errors: [UVError] = []
+            try TCPConnect(
+                toHost: "host.test", port: listener.localAddress.port!, families: .ipv4, resolver: resolver, on: loop,
+                onEvent: { if case .failed = $0 { loop.closeHandles() } }
+            ) { result in
+                if case .failure(let error) = result { errors.append(error.error) }
+            }
+            loop.run()
+            #expect(errors == [.canceled])
+        }
+    }
+
     @Test(
         "what can be no host or port is thrown",
         arguments: [("", 1), ("a\0b", 1), ("host.test", 0), ("host.test", 65536)])

@@ -72,6 +72,8 @@ public final class TCPConnect {
             end()
             throw error
         }
+        // In a callback of ours perhaps, while nothing else would tell.
+        pace.onCanceled = { self.handle(.gaveUp(.canceled)) }
         guard let time else { return }
         deadline = loop.after(time) { self.handle(.gaveUp(.timedOut)) }
     }
