@@ -107,6 +107,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Streams/Stream+SendFile.swift
     Sources/UVLoop/Streams/Stream+Writing.swift
     Sources/UVLoop/Streams/Stream.swift
+    Sources/UVLoop/Streams/Waiters.swift
     Sources/UVLoop/Streams/WriteQueue.swift
     Sources/UVLoop/Terminal/Terminal.swift
     Sources/UVLoop/Terminal/TerminalGuard.swift

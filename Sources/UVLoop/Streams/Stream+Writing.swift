@@ -249,6 +249,5 @@ extension Stream {
             left -= 1
             completion.run(completion.error)
         }
-        queue.dropDelivered()
     }
 }

@@ -3,7 +3,7 @@
 /// A value that makes no system call: the stream makes them and tells the queue how they went. Bytes are counted from the
 /// first one that was ever submitted, so a completion waits until the kernel has taken as many as its write ended with.
 struct WriteQueue: ~Copyable {
-    typealias Completion = (UVError?) -> Void
+    typealias Completion = Waiters.Completion
 
     enum State {
         /// Nothing is handed to libuv yet (H18, H19: a write before the connect fails, or never ends).
@@ -43,13 +43,6 @@ struct WriteQueue: ~Copyable {
         case outOfMemory
     }
 
-    /// A completion whose write has not failed.
-    private struct Waiter {
-        let end: UInt64
-        /// Nil once it was called.
-        var completion: Completion?
-    }
-
     private(set) var state: State
     var finish = Finish.open
     /// Bytes ever passed to `write`.
@@ -59,10 +52,11 @@ struct WriteQueue: ~Copyable {
     /// What libuv is writing now; empty when it is not.
     private var inFlight = Outbox()
     private var waiting = Outbox()
-    private var waiters: [Waiter] = []
-    private var firstWaiter = 0
+    /// The completions of writes that have not failed.
+    private var waiters = Waiters()
     /// Those of failed writes, which all come after the waiters.
-    private var failures: [(completion: Completion?, error: UVError)] = []
+    private var failures: [(completion: Completion, error: UVError)] = []
+    /// Those before it were called.
     private var firstFailure = 0
     private var isDeliveryScheduled = false
 
@@ -111,7 +105,7 @@ struct WriteQueue: ~Copyable {
             if let completion { failures.append((completion, error)) }
             return .failed
         }
-        if let completion { waiters.append(Waiter(end: submitted, completion: completion)) }
+        if let completion { waiters.append(completion, end: submitted) }
         var (taken, isQueued) = (taken, false)
         for part in parts {
             guard taken < part.count else {
@@ -162,40 +156,28 @@ struct WriteQueue: ~Copyable {
     private mutating func drop(after end: UInt64, _ error: UVError) {
         waiting.removeAll()
         // All of them, those of writes of no bytes too, if there was no connection.
-        let wasConnecting = isConnecting
-        let failed = waiters[firstWaiter...].firstIndex { wasConnecting || $0.end > end } ?? waiters.endIndex
-        failures.insert(contentsOf: waiters[failed...].map { ($0.completion, error) }, at: firstFailure)
-        waiters.removeSubrange(failed...)
+        let failed = isConnecting ? waiters.takeAll() : waiters.takeAll(after: end)
+        failures.insert(contentsOf: failed.map { ($0, error) }, at: firstFailure)
         state = .failed(error)
     }
 
     // MARK: Completions
 
     /// How many completions have not been called.
-    var completionCount: Int { waiters.count - firstWaiter + failures.count - firstFailure }
+    var completionCount: Int { waiters.count + failures.count - firstFailure }
 
     /// Takes the next completion if its write has ended.
     mutating func takeCompletion() -> (run: Completion, error: UVError?)? {
-        if firstWaiter < waiters.count {
-            guard !isConnecting, waiters[firstWaiter].end <= finished else { return nil }
-            defer { firstWaiter += 1 }
-            return (waiters[firstWaiter].completion.take()!, nil)
+        if waiters.count > 0 {
+            guard !isConnecting, let completion = waiters.takeFirst(upTo: finished) else { return nil }
+            return (completion, nil)
         }
         guard firstFailure < failures.count else { return nil }
-        defer { firstFailure += 1 }
-        return (failures[firstFailure].completion.take()!, failures[firstFailure].error)
-    }
-
-    /// Gives back the places of completions that were called; not for each one alone, which would move the others.
-    mutating func dropDelivered() {
-        WriteQueue.drop(&firstWaiter, of: &waiters)
-        WriteQueue.drop(&firstFailure, of: &failures)
-    }
-
-    private static func drop<Place>(_ count: inout Int, of places: inout [Place]) {
-        guard count == places.count || count > max(64, places.count / 2) else { return }
-        places.removeFirst(count)
-        count = 0
+        let failure = failures[firstFailure]
+        firstFailure += 1
+        // Not one by one, which would move the others each time.
+        if firstFailure == failures.count { (failures, firstFailure) = ([], 0) }
+        return (failure.completion, failure.error)
     }
 
     /// True if a delivery of completions is to be scheduled now.
