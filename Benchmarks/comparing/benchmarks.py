@@ -65,18 +65,23 @@ def only_c(limit):
 
 
 def micro(name, title, count, unit, limit, operations, rounds=7, figures=None, variants=()):
-    """The same in Swift and in C; `variants`: how else C does it, each a benchmark of its own, `name-variant`."""
+    """The same in Swift and in C; `variants`: how else one of them does it, "peer:variant", each a benchmark of its own,
+    `name-variant`. One of UVLoop's has the same target."""
 
     @contextlib.contextmanager
     def prepare(peers, place):
         programs = {"uvkeeper": (peers.swift, name), "c": (peers.c, name)}
-        programs |= {f"c:{variant}": (peers.c, f"{name}-{variant}") for variant in variants}
+        for variant in variants:
+            peer, _, way = variant.partition(":")
+            programs[variant] = (programs[peer][0], f"{name}-{way}")
         yield {
             key: lambda count, executable=executable, program=program: ([executable, program, count], None)
             for key, (executable, program) in programs.items()
         }
 
-    figures = figures or [Figure(title, unit=unit, targets=only_c(limit) if limit else [])]
+    judged = ["uvkeeper", *(variant for variant in variants if variant.startswith("uvkeeper:"))]
+    targets = [Target("c", "at most", limit, one) for one in judged] if limit else []
+    figures = figures or [Figure(title, unit=unit, targets=targets)]
     return Benchmark(name, "micro", count, figures, prepare, rounds, operations)
 
 
@@ -282,7 +287,8 @@ def all_benchmarks():
         micro("submit", "job from another thread", 1_000_000, "ns", 2.5, (1000, 101000)),
         micro("pipe-roundtrip", "pipe round trip, 64 B", 100_000, "µs", 1.15, (1000, 3000)),
         micro("pipe-bulk", "bulk pipe, per 64 KiB", 10_000, "µs", 1.15, (1000, 5000)),
-        micro("small-writes", "small writes queued, 64 B", 200_000, "ns", 2.5, (1000, 11000), variants=("each",)),
+        micro("small-writes", "small writes queued, 64 B", 200_000, "ns", 2, (1000, 11000),
+              variants=("uvkeeper:capturing", "c:each")),
         micro("connect-cycle", "connect cycle within one loop", 10_000, "µs", 2.5, (200, 1200)),
         scan(1000),
         scan(10000),
