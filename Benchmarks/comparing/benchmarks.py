@@ -16,7 +16,8 @@ NANOSECONDS = {"ns": 1, "µs": 1e3, "ms": 1e6}
 @dataclass
 class Target:
     """What `of` has to reach. "at most": its figure is at most `limit` times that of `against`; "at least": that of
-    `against` is at least `limit` times its; "absolute": its figure is at most `limit`, in the figure's unit."""
+    `against` is at least `limit` times its; "absolute": its figure is at most `limit`, in the figure's unit; "allocations": an operation
+    takes at most so many, within a hundredth."""
 
     against: str
     kind: str
@@ -136,7 +137,7 @@ def connect(in_flight):
         child = [str(peers.c), "sink"]
         with contextlib.ExitStack() as stack:
             sockets = {}
-            for key in peers.titles:
+            for key in peers.keeper_keys():
                 keeper = Keeper(peers, key, place, child)
                 stack.callback(keeper.end)
                 sockets[key] = keeper.socket
@@ -189,7 +190,7 @@ def forward(size, connections):
             return start
 
         runs = {}
-        for key in peers.titles:
+        for key in peers.keeper_keys():
             fifo = place.path / f"fifo-{key}"
             if not fifo.exists():
                 os.mkfifo(fifo)
@@ -215,7 +216,7 @@ def start(keepers):
 
             return start
 
-        yield {key: command(key) for key in peers.titles}
+        yield {key: command(key) for key in peers.keeper_keys()}
 
     many = f", of {keepers} at once" if keepers > 1 else ""
     largest = [Target("", "absolute", 512)] if keepers == 100 else []
@@ -227,7 +228,7 @@ def start(keepers):
         figures.insert(1, Figure(f"start of {keepers} at once: last socket", unit="ms"))
 
     def count_all(peers, place):
-        return {key: {"system_calls": calls_of_life(peers, key, place)} for key in peers.titles}
+        return {key: {"system_calls": calls_of_life(peers, key, place)} for key in peers.keeper_keys()}
 
     rounds, count_all = (5, count_all) if keepers == 1 else (3, None)
     return Benchmark(f"start:{keepers}", "start", keepers, figures, prepare, rounds, count_all=count_all)

@@ -86,11 +86,15 @@ def ratio(ones, others):
 
 def system_calls(command, environment=None):
     """How many system calls a run makes, in all its threads and children; None without strace."""
-    if not shutil.which("strace"):
+    if not has_strace():
         return None
     with tempfile.NamedTemporaryFile("r", prefix="uvb-strace-") as table:
         run([*counting_calls(table.name), *command], environment)
         return calls_counted(table.read())
+
+
+def has_strace():
+    return shutil.which("strace") is not None
 
 
 def counting_calls(table):
@@ -111,9 +115,14 @@ def allocations(command, counter, environment=None):
         environment["MALLOC_COUNTER_FD"] = str(file.fileno())
         null = subprocess.DEVNULL
         status, _, _ = ended(command, environment, stdout=null, stderr=null, pass_fds=[file.fileno()])
-        file.seek(0)
-        numbers = file.read().split()
-        return int(numbers[-1]) if status == 0 and numbers else None
+        return allocations_told(status, file)
+
+
+def allocations_told(status, file):
+    """What the preloaded counter of a command that ended with `status` has written; None if it did not get to it."""
+    file.seek(0)
+    numbers = file.read().split()
+    return int(numbers[-1]) if status == 0 and numbers else None
 
 
 def tried_twice(measure, command):

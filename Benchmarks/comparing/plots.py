@@ -6,12 +6,12 @@ STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #1f2328; }
   .title { font-weight: 600; font-size: 14px; }
   .small { fill: #59636e; font-size: 11px; }
-  .uvkeeper { fill: #d9480f; } .c { fill: #6e7781; } .node { fill: #2f9e44; } .nio { fill: #1971c2; }
+  .uvkeeper { fill: #d9480f; } .c { fill: #6e7781; } .node { fill: #2f9e44; } .nio { fill: #1971c2; } .uvloop { fill: #7048e8; }
   .line { stroke: #59636e; stroke-dasharray: 3 3; }
   .page { fill: #ffffff; }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117; } text { fill: #e6edf3; } .small { fill: #9198a1; } .line { stroke: #9198a1; }
-    .uvkeeper { fill: #ff8a4c; } .c { fill: #9198a1; } .node { fill: #51cf66; } .nio { fill: #4dabf7; }
+    .uvkeeper { fill: #ff8a4c; } .c { fill: #9198a1; } .node { fill: #51cf66; } .nio { fill: #4dabf7; } .uvloop { fill: #9775fa; }
   }
 """
 WIDTH, LABELS, VALUES, ROW = 760, 270, 120, 19
@@ -106,6 +106,8 @@ def write_plots(everything, directory):
         lambda title: title.partition(" keeper of ")[2].partition(":")[0] + " running")
     add("discovery", "discovery.svg", "Finding 1,000 keepers again", "ms", lambda title: True,
         lambda title: title.partition(" of ")[2])
+    add("network", "network.svg", "A server over the network: its processor time for one operation", "µs",
+        lambda title: title.endswith("processor time"), lambda title: title.partition(": ")[0])
     if not charts:
         return {}
     directory.mkdir(parents=True, exist_ok=True)

@@ -45,3 +45,12 @@ class ReportTests(unittest.TestCase):
         figure = Figure("lines", targets=[Target("c", "at most", 9, "uvkeeper:manager")])
         shown = everything(figure, {"uvkeeper": [1], "uvkeeper:manager": [1], "c": [1]})
         self.assertIn("lines, `writeRPC`; lines that wait share a connection", list(targets_table(shown))[-1])
+
+    def test_allocations_are_judged_as_counted_and_not_at_all_when_they_were_not(self):
+        figure = Figure("echo", targets=[Target("", "allocations", 0)])
+        for counted, expected in ((0.002, "met"), (1.0, "missed")):
+            result = figure_result(figure, {"uvkeeper": [1, 2]}, {"uvkeeper": {"allocations": counted}})
+            self.assertEqual(result["targets"][0]["verdict"], expected)
+        shown = {"titles": {"uvkeeper": "UVKeeper"}, "benchmarks": [{"group": "network", "figures": [result]}]}
+        self.assertIn("| at most 0 allocations | 1 |  | **missed** |", list(targets_table(shown))[-1])
+        self.assertEqual(figure_result(figure, {"uvkeeper": [1]}, {})["targets"], [])

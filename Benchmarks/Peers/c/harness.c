@@ -26,8 +26,7 @@ static int connect_to(const char *path) {
     return -1;
 }
 
-/// Time all threads of a process have run, in nanoseconds.
-static uint64_t cpu_time(const char *pid) {
+uint64_t cpu_time(const char *pid) {
     char path[600];
     snprintf(path, sizeof path, "/proc/%s/task", pid);
     DIR *tasks = opendir(path);

@@ -1,8 +1,9 @@
-// The benchmarks in plain C on libuv, and the tools that load and watch the keepers of every peer.
+// The benchmarks in plain C on libuv, and the tools that load and watch the keepers and servers of every peer.
 //
 // usage: peer NAME COUNT [ARGUMENTS]     one benchmark; prints one line of JSON
 //        peer keeper SOCKET COMMAND...   a keeper: copies what clients send to the command's stdin
 //        peer sink [FIFO BYTES]          a child: reads stdin; after each BYTES writes a byte to FIFO
+//        peer serve KIND                 a server on a port; see servers.c
 //        peer nothp COMMAND...           runs a command without transparent huge pages
 #include "peer.h"
 
@@ -33,6 +34,11 @@ static const struct {
     {"feed", feed},
     {"start", start},
     {"fleet", fleet},
+    {"load-echo", load_echo},
+    {"load-upload", load_upload},
+    {"load-download", load_download},
+    {"load-accept", load_accept},
+    {"load-udp", load_udp},
 };
 
 int main(int argc, char **argv) {
@@ -43,6 +49,10 @@ int main(int argc, char **argv) {
     }
     if (argc >= 4 && strcmp(argv[1], "keeper") == 0) {
         run_keeper(argc - 2, argv + 2);
+        return 0;
+    }
+    if (argc >= 3 && strcmp(argv[1], "serve") == 0) {
+        run_server(argv[2]);
         return 0;
     }
     if (argc >= 3 && strcmp(argv[1], "nothp") == 0) {

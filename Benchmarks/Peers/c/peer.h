@@ -33,6 +33,9 @@ void report(const char *name, long count, uint64_t nanoseconds, const char *more
 int compare_numbers(const void *a, const void *b);
 uint64_t median(uint64_t *numbers, long count);
 
+/// Time all threads of a process have run, in nanoseconds.
+uint64_t cpu_time(const char *pid);
+
 /// Two connected unix sockets as streams of the loop.
 void make_pair(uv_loop_t *loop, uv_pipe_t *a, uv_pipe_t *b);
 /// Runs the loop until nothing is left, and closes it.
@@ -45,7 +48,9 @@ benchmark idle_tick, timers, wakeup, submit;
 benchmark pipe_roundtrip, pipe_bulk, small_writes, small_writes_each, connect_cycle;
 benchmark spawn, scan, discovery, discovery_children, connect_keeper;
 benchmark feed, start, fleet;
+benchmark load_echo, load_upload, load_download, load_accept, load_udp;
 void run_keeper(int argc, char **argv);
 void run_sink(int argc, char **argv);
+void run_server(const char *kind);
 
 #endif

@@ -4,6 +4,7 @@ import NIOPosix
 
 /// usage: nio-peer connect COUNT SOCKET IN_FLIGHT; prints one line of JSON.
 ///        nio-peer keeper SOCKET COMMAND...
+///        nio-peer serve KIND
 ///
 /// One event loop on one thread, as every other peer has.
 @main
@@ -13,10 +14,11 @@ enum Main {
         if arguments.count >= 4, arguments[1] == "keeper" {
             return try Keeper.run(socketPath: arguments[2], command: Array(arguments[3...]))
         }
+        if arguments.count >= 3, arguments[1] == "serve" { return try Servers.run(arguments[2]) }
         guard arguments.count >= 5, arguments[1] == "connect", let count = Int(arguments[2]),
             let inFlight = Int(arguments[4])
         else {
-            print("usage: nio-peer connect COUNT SOCKET IN_FLIGHT | keeper SOCKET COMMAND...")
+            print("usage: nio-peer connect COUNT SOCKET IN_FLIGHT | keeper SOCKET COMMAND... | serve KIND")
             exit(64)
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
