@@ -7,7 +7,12 @@ import Testing
     /// A queue, and what was told to its completions.
     private final class Fixture {
         var queue: WriteQueue
-        var told: [String] = []
+        /// An object of its own: the completions that are never called would keep the fixture.
+        private let log = Log()
+
+        private final class Log { var told: [String] = [] }
+
+        var told: [String] { log.told }
 
         init(isConnected: Bool = true) { queue = WriteQueue(isConnected: isConnected) }
 
@@ -21,7 +26,9 @@ import Testing
             }
             defer { for part in memory { part.deallocate() } }
             return memory.map { UnsafeRawBufferPointer($0) }.withUnsafeBufferPointer { parts in
-                queue.submit(parts, taken: taken) { self.told.append("\(name) \($0.map { "\($0.name)" } ?? "ok")") }
+                queue.submit(parts, taken: taken) { [log] in
+                    log.told.append("\(name) \($0.map { "\($0.name)" } ?? "ok")")
+                }
             }
         }
 
