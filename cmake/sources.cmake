@@ -150,32 +150,32 @@ set(KeeperProtocol_SOURCES
 
 set(UVKeeper_SOURCES
     Sources/UVKeeper/AbsolutePath.swift
-    Sources/UVKeeper/ChildFinding.swift
-    Sources/UVKeeper/DetachedProcess.swift
+    Sources/UVKeeper/Delivery/KeeperConnection.swift
+    Sources/UVKeeper/Delivery/KeeperEndpoint.swift
+    Sources/UVKeeper/Delivery/KeeperManager+Writing.swift
+    Sources/UVKeeper/Delivery/KeeperWitness.swift
+    Sources/UVKeeper/Delivery/SessionQueue.swift
+    Sources/UVKeeper/Delivery/WriteOutcome.swift
     Sources/UVKeeper/Exports.swift
-    Sources/UVKeeper/KeeperCleanup.swift
-    Sources/UVKeeper/KeeperConnection.swift
-    Sources/UVKeeper/KeeperEndpoint.swift
+    Sources/UVKeeper/Finding/ChildFinding.swift
+    Sources/UVKeeper/Finding/KeeperCleanup.swift
+    Sources/UVKeeper/Finding/KeeperInspection.swift
+    Sources/UVKeeper/Finding/KeeperManager+Discovery.swift
+    Sources/UVKeeper/Finding/KeeperManager+Listing.swift
+    Sources/UVKeeper/Finding/KeeperManager+LogSweep.swift
     Sources/UVKeeper/KeeperError.swift
-    Sources/UVKeeper/KeeperHold.swift
-    Sources/UVKeeper/KeeperInspection.swift
-    Sources/UVKeeper/KeeperLogTail.swift
-    Sources/UVKeeper/KeeperManager+Discovery.swift
-    Sources/UVKeeper/KeeperManager+Listing.swift
-    Sources/UVKeeper/KeeperManager+LogSweep.swift
-    Sources/UVKeeper/KeeperManager+Spawning.swift
-    Sources/UVKeeper/KeeperManager+Stopping.swift
     Sources/UVKeeper/KeeperManager+Work.swift
-    Sources/UVKeeper/KeeperManager+Writing.swift
     Sources/UVKeeper/KeeperManager.swift
-    Sources/UVKeeper/KeeperOrder.swift
-    Sources/UVKeeper/KeeperStop.swift
-    Sources/UVKeeper/KeeperWitness.swift
-    Sources/UVKeeper/ProcessTools.swift
-    Sources/UVKeeper/ProcessWait.swift
-    Sources/UVKeeper/SessionQueue.swift
-    Sources/UVKeeper/SidecarCommand.swift
-    Sources/UVKeeper/WriteOutcome.swift
+    Sources/UVKeeper/Starting/DetachedProcess.swift
+    Sources/UVKeeper/Starting/KeeperLogTail.swift
+    Sources/UVKeeper/Starting/KeeperManager+Spawning.swift
+    Sources/UVKeeper/Starting/KeeperOrder.swift
+    Sources/UVKeeper/Starting/SidecarCommand.swift
+    Sources/UVKeeper/Stopping/KeeperHold.swift
+    Sources/UVKeeper/Stopping/KeeperManager+Stopping.swift
+    Sources/UVKeeper/Stopping/KeeperStop.swift
+    Sources/UVKeeper/Stopping/ProcessTools.swift
+    Sources/UVKeeper/Stopping/ProcessWait.swift
 )
 
 set(KeeperSidecar_SOURCES
