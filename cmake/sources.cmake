@@ -164,6 +164,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Finding/KeeperManager+Listing.swift
     Sources/UVKeeper/Finding/KeeperManager+LogSweep.swift
     Sources/UVKeeper/KeeperError.swift
+    Sources/UVKeeper/KeeperManager+Text.swift
     Sources/UVKeeper/KeeperManager+Work.swift
     Sources/UVKeeper/KeeperManager.swift
     Sources/UVKeeper/Starting/DetachedProcess.swift

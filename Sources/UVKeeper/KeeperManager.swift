@@ -6,6 +6,9 @@ public import UVLoop
 ///
 /// Everything happens on one loop, in callbacks on later ticks; nothing throws once the manager exists. Used on the loop's
 /// thread only. Mirrors the original's `KeeperManager`.
+///
+/// A session is named by a ``SessionID``, which may be a literal. Every operation takes text in its place: one with a
+/// completion reports text that is no id as it reports its other failures, one without throws the ``SessionIDError``.
 public final class KeeperManager {
     /// How a manager behaves.
     public struct Options {
@@ -100,10 +103,8 @@ public final class KeeperManager {
     }
 
     /// Whether a keeper serves the session, found out without changing anything: by the lock on its pid file, its process,
-    /// its socket. False for one whose child is shown to have ended, as in the original: it is about to end, or frozen. False
-    /// for an invalid id, which is noted in the log.
-    public func isKeeperAlive(for id: String) -> Bool {
-        guard let session = valid(id) else { return false }
+    /// its socket. False for one whose child is shown to have ended, as in the original: it is about to end, or frozen.
+    public func isKeeperAlive(for session: SessionID) -> Bool {
         let inspection = KeeperInspection(session, paths: paths, child: .end)
         return inspection.finding.mayLive && !inspection.child.isDead
     }
@@ -115,9 +116,9 @@ public final class KeeperManager {
     ///   change the sessions directory: then nothing was signalled. A process that merely has the keeper's former pid is
     ///   never signalled.
     @discardableResult
-    public func killKeeper(for id: String) -> Bool {
+    public func killKeeper(for session: SessionID) -> Bool {
         if !loop.isClosed { loop.preconditionOnThread() }
-        guard let session = valid(id), let keeper = tracked[session] else { return false }
+        guard let keeper = tracked[session] else { return false }
         do throws(KeeperError) { try checkSessionsDirectory() } catch {
             logger.warning("cannot end keeper", metadata: ["session": "\(session)", "error": "\(error)"])
             return false
@@ -154,16 +155,6 @@ public final class KeeperManager {
             throw .using(paths.directory, error)
         }
         if let exposure { throw .directoryNotPrivate(paths.directory, "\(exposure)") }
-    }
-
-    /// A session id for what cannot say otherwise that it is none.
-    func valid(_ id: String) -> SessionID? {
-        do throws(SessionIDError) {
-            return try SessionID(id)
-        } catch {
-            logger.warning("not a session", metadata: ["error": "\(error.message(for: id))"])
-            return nil
-        }
     }
 
     /// The process that was tracked, held fast; nil if it has ended, whatever has its pid now.

@@ -70,7 +70,7 @@ struct KillCommand: ParsableCommand {
     private func kill(_ sessions: [SessionID], _ manager: KeeperManager, _ done: @escaping (ExitCode) -> Void) {
         let ancestors = KillCommand.ancestors()
         let (others, own) = sessions.reduce(into: ([SessionID](), [SessionID]())) { result, session in
-            let keeper = manager.status(of: session.rawValue)?.keeperPID
+            let keeper = manager.status(of: session)?.keeperPID
             if let keeper, ancestors.contains(keeper) { result.1.append(session) } else { result.0.append(session) }
         }
         end(others, manager) { code in
@@ -85,7 +85,7 @@ struct KillCommand: ParsableCommand {
         var left = sessions.count
         guard left > 0 else { return done(.success) }
         var code = ExitCode.success
-        for session in sessions.map(\.rawValue) {
+        for session in sessions {
             // The file that names the child goes with the others.
             let status = manager.status(of: session)
             let wasStale = status?.state == .stale
@@ -118,7 +118,7 @@ struct KillCommand: ParsableCommand {
     }
 
     private func isDone(
-        _ result: KeeperManager.StopResult, _ session: String, wasStale: Bool, _ manager: KeeperManager,
+        _ result: KeeperManager.StopResult, _ session: SessionID, wasStale: Bool, _ manager: KeeperManager,
     ) -> Bool {
         // The files of a dead keeper were the session; gone, if they could be removed. With --all, also what has ended since.
         let status = manager.status(of: session)
@@ -144,7 +144,7 @@ struct KillCommand: ParsableCommand {
             case .closed: ("closed", false, "given up before it had ended")
             }
         if shared.json {
-            Output.json(KillRecord(session: session, result: name, reason: isDone ? nil : text, result))
+            Output.json(KillRecord(session: session.rawValue, result: name, reason: isDone ? nil : text, result))
         } else if isDone {
             Output.line("session \(session): \(text)")
         } else {

@@ -67,7 +67,7 @@ struct SendCommand: ParsableCommand {
             if let bytes, timeout == nil {
                 let count = bytes.count + (bytes.last == UInt8(ascii: "\n") ? 0 : 1)
                 let lines = bytes.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
-                manager.writeRPC(bytes, to: session.rawValue) { outcome in
+                manager.writeRPC(bytes, to: session) { outcome in
                     report(SendOutcome(outcome), lines: lines, bytes: UInt64(count), manager, done)
                 }
                 return

@@ -58,7 +58,7 @@ struct SendExplanation {
     private func text(_ error: KeeperError) -> String {
         switch error {
         case .connection(_, .noEntry), .connection(_, .connectionRefused):
-            guard let keeper = manager.status(of: session.rawValue), keeper.state == .live else { return "\(error)" }
+            guard let keeper = manager.status(of: session), keeper.state == .live else { return "\(error)" }
             let process = keeper.keeperPID.map { ", process \($0)," } ?? ""
             guard keeper.age ?? .zero > SendExplanation.longestStart else {
                 return "\(error); its keeper\(process) is starting"

@@ -75,7 +75,7 @@ struct SpawnCommand: ParsableCommand {
         }
         try shared.run(unreported: .unknownOutcome) { manager, loop, done in
             manager.spawnKeeper(
-                for: session.rawValue,
+                for: session,
                 in: cwd ?? ".",
                 environment: environment,
                 command: [command[0]],
@@ -93,7 +93,7 @@ struct SpawnCommand: ParsableCommand {
                     let runsOn = if case .notReady = error { true } else { false }
                     shared.fail(error, as: runsOn ? .unknownOutcome : .failure, done)
                 case .success(let keeper):
-                    report(keeper, childPID: manager.status(of: session.rawValue)?.childPID)
+                    report(keeper, childPID: manager.status(of: session)?.childPID)
                     done(.success)
                 }
             }

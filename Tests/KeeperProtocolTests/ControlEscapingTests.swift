@@ -13,7 +13,7 @@ import UVLoop
     }
 
     @Test("a socket's path is counted in the bytes that its text stands for") func length() throws {
-        let session = try SessionID("a")
+        let session: SessionID = "a"
         let plain = KeeperPaths(directory: "/x", platform: .posix).socketPathBytesLeft(for: session)
         let raw = KeeperPaths(directory: "/" + RawText.string([0xE9]), platform: .posix)
         #expect(raw.socketPathBytesLeft(for: session) == plain)

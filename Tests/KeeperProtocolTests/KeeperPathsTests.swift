@@ -10,7 +10,7 @@ struct KeeperPathsTests {
 
     @Test("On POSIX every path is the one of the contract")
     func posixPaths() throws {
-        let id = try SessionID("a.b-1")
+        let id: SessionID = "a.b-1"
         #expect(posix.socket(for: id) == "/s/a.b-1.rpc.sock")
         #expect(posix.keeperPID(for: id) == "/s/a.b-1.rpc.sock.pid")
         #expect(posix.childPID(for: id) == "/s/a.b-1.rpc.sock.pi-pid")
@@ -20,7 +20,7 @@ struct KeeperPathsTests {
 
     @Test("On Windows every path is the one of the contract")
     func windowsPaths() throws {
-        let id = try SessionID("a.b-1")
+        let id: SessionID = "a.b-1"
         #expect(windows.socket(for: id) == #"\\.\pipe\pi-rpc-a.b-1"#)
         #expect(windows.keeperPID(for: id) == #"C:\s\pi-rpc-a.b-1.pid"#)
         #expect(windows.childPID(for: id) == #"C:\s\pi-rpc-a.b-1.pi-pid"#)
@@ -49,7 +49,7 @@ struct KeeperPathsTests {
     func normalises(directory: String, platform: KeeperPlatform, kept: String, log: String) throws {
         let paths = KeeperPaths(directory: directory, platform: platform)
         #expect(paths.directory == kept)
-        #expect(paths.log(for: try SessionID("x")) == log)
+        #expect(paths.log(for: "x") == log)
         #expect(paths == KeeperPaths(directory: kept, platform: platform))
     }
 
@@ -115,7 +115,7 @@ struct KeeperPathsTests {
 
     @Test("The bytes left count the whole path, in bytes")
     func countsBytesLeft() throws {
-        let id = try SessionID("x")
+        let id: SessionID = "x"
         #if os(Linux)
         #expect(KeeperPaths.maximumSocketPathLength == 107)
         #endif
@@ -131,7 +131,7 @@ struct KeeperPathsTests {
 
     @Test("A temporary socket's path is never longer than the shortest final one")
     func temporarySocketFits() throws {
-        let shortest = posix.socket(for: try SessionID("a")).utf8.count
+        let shortest = posix.socket(for: "a").utf8.count
         for random in [0, 1, 35, 36, 60_466_175, 60_466_176, .max] as [UInt64] {
             let path = posix.temporarySocketName(random: random)
             #expect(path.utf8.count <= shortest)

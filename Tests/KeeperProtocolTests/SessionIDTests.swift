@@ -56,6 +56,13 @@ struct SessionIDTests {
 
     @Test("Ids that differ only in case are different ids")
     func comparesBytes() throws {
-        #expect(try SessionID("a") != SessionID("A"))
+        #expect(SessionID("a") != SessionID("A"))
+    }
+
+    @Test("A literal is an id")
+    func literal() {
+        let id: SessionID = "a.b-1"
+        #expect(id.rawValue == "a.b-1")
+        #expect(SessionID("x").rawValue == "x")
     }
 }

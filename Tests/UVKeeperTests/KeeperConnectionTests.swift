@@ -23,7 +23,7 @@ import Testing
             }
             let end: KeeperConnection.End = try world.result { done in
                 let connection = try KeeperConnection(
-                    to: world.paths.socket(for: SessionID("s1")), on: world.loop,
+                    to: world.paths.socket(for: "s1"), on: world.loop,
                     onOpen: { connection in
                         connection.onDrain = { connection in if left > 0 { fill(connection) } }
                         fill(connection)

@@ -90,7 +90,7 @@ import UVKeeper
                 connection.finish()
                 try Processes.send(.continue, to: keeper.pid)
                 try world.eventually {
-                    let log = try Files.read(world.manager.paths.log(for: SessionID("s1")), limit: .max)
+                    let log = try Files.read(world.manager.paths.log(for: "s1"), limit: .max)
                     return String(decoding: log, as: UTF8.self).contains("does not read its stdin any more")
                 }
                 try Processes.send(.terminate, to: keeper.pid)

@@ -41,7 +41,7 @@ import UVKeeper
 
     @Test("a taken session names the process, if that is known")
     func taken() throws {
-        let session = try SessionID("s1")
+        let session: SessionID = "s1"
         #expect("\(KeeperError.sessionTaken(session, pid: 5))".contains("session s1 has a keeper already, process 5"))
         #expect(!"\(KeeperError.sessionTaken(session, pid: nil))".contains("process"))
     }

@@ -10,7 +10,7 @@ import Testing
     func listening(_ content: String) throws {
         try withTimelyWorld { world throws in
             try Files.makeDirectory(at: world.paths.directory)
-            let session = try SessionID("s1")
+            let session: SessionID = "s1"
             let listener = try Listener(.confirm, at: world.paths.socket(for: session), in: world)
             try world.write(content, to: world.paths.keeperPID(for: session))
             let found = try world.discover()
@@ -36,7 +36,7 @@ import Testing
             #expect(found.terminated.isEmpty)
             let removed = found.removed.map(\.rawValue)
             #expect(removed == ["s1"])
-            for id in ["s1", "100"] { #expect(!other.killKeeper(for: id)) }
+            for id: SessionID in ["s1", "100"] { #expect(!other.killKeeper(for: id)) }
             try world.run(for: .milliseconds(20))
             #expect(stranger.isRunning)
         }
@@ -49,7 +49,7 @@ import Testing
         try withWorld { world throws in
             let keeper = try world.spawn("s1")
             let child = try world.childPID("s1")
-            let file = try OpenFile(world.paths.keeperPID(for: try SessionID("s1")), .readWrite)
+            let file = try OpenFile(world.paths.keeperPID(for: "s1"), .readWrite)
             try file.truncate()
             try file.write(Array(content.utf8))
             file.close()
@@ -97,7 +97,7 @@ import Testing
     func link() throws {
         try withWorld { world throws in
             try Files.makeDirectory(at: world.paths.directory)
-            let socket = world.paths.socket(for: try SessionID("s1"))
+            let socket = world.paths.socket(for: "s1")
             let host = try HostProcess(["listen", world.path("agent")], in: world)
             #expect(try host.lines(1) == ["listening"])
             try Posix.makeSymbolicLink(at: socket, to: world.path("agent"))
@@ -121,7 +121,7 @@ import Testing
             try Posix.setPermissions(0o755, of: world.root)
             try Files.makeDirectory(at: world.paths.directory)
             try Posix.setPermissions(0o777, of: world.paths.directory)
-            let host = try HostProcess(["stranger", world.paths.socket(for: SessionID("s1"))], in: world)
+            let host = try HostProcess(["stranger", world.paths.socket(for: "s1")], in: world)
             #expect(try host.lines(1) == ["listening"])
             try Posix.setPermissions(0o700, of: world.paths.directory)
             try Posix.setOwner(owner, of: world.paths.directory)
@@ -135,7 +135,7 @@ import Testing
     func strangersLock() throws {
         try withWorld { world throws in
             try Files.makeDirectory(at: world.paths.directory)
-            let path = world.paths.keeperPID(for: try SessionID("s1"))
+            let path = world.paths.keeperPID(for: "s1")
             try world.write("999999999", to: path)
             let host = try HostProcess(["lock", path], in: world)
             #expect(try host.lines(1) == ["locked"])
@@ -145,7 +145,7 @@ import Testing
             #expect(!world.manager.killKeeper(for: "s1"))
             #expect(host.child.isRunning)
             _ = try host.end()
-            #expect(try world.discover().removed == [try SessionID("s1")])
+            #expect(try world.discover().removed == [SessionID("s1")])
         }
     }
 
@@ -153,7 +153,7 @@ import Testing
     func oldChildFile() throws {
         try withWorld { world throws in
             try Files.makeDirectory(at: world.paths.directory)
-            let session = try SessionID("s1")
+            let session: SessionID = "s1"
             try world.write("999999999", to: world.paths.childPID(for: session))
             try Posix.setModificationTime(1, of: world.paths.childPID(for: session))
             try world.write("", to: world.paths.keeperPID(for: session))

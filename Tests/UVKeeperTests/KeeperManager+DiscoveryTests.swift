@@ -65,7 +65,7 @@ import Testing
     func staleContents(_ content: String) throws {
         try withWorld { world throws in
             try Files.makeDirectory(at: world.paths.directory)
-            let session = try SessionID("s1")
+            let session: SessionID = "s1"
             try world.write(content, to: world.paths.keeperPID(for: session))
             try world.write("", to: world.paths.socket(for: session))
             #expect(try world.discover() == KeeperDiscovery(removed: [session]))
@@ -113,7 +113,7 @@ import Testing
         try withWorld { world throws in
             let keepers = try (1...3).map { try world.spawn("s\($0)") }
             for keeper in keepers { try Processes.send(.stop, to: keeper.pid) }
-            let session = try SessionID("full")
+            let session: SessionID = "full"
             let listener = try Listener(.hold, at: world.paths.socket(for: session), backlog: 0, in: world)
             listener.pause()
             while case .accepting(.some) = SocketProbe(listener.path) {}
@@ -185,7 +185,7 @@ import Testing
             for (number, result) in results.enumerated() {
                 #expect(throws: Never.self) { _ = try result.get() }
                 #expect(try world.outcome("x", "s\(number)") == .written)
-                #expect(world.manager.killKeeper(for: "s\(number)"))
+                #expect(try world.manager.killKeeper(for: "s\(number)"))
             }
         }
     }
@@ -194,7 +194,7 @@ import Testing
     func startedMeanwhile() throws {
         try withWorld { world throws in
             try Files.makeDirectory(at: world.paths.directory)
-            let session = try SessionID("s1")
+            let session: SessionID = "s1"
             try world.write("999999999", to: world.paths.keeperPID(for: session))
             var discovered = false
             var isStarted = false

@@ -22,7 +22,7 @@ import Testing
     @Test("an id whose socket path is too long is refused, the longest that fits is not")
     func pathTooLong() throws {
         try withWorld { world throws in
-            let room = world.paths.socketPathBytesLeft(for: try SessionID("x"))
+            let room = world.paths.socketPathBytesLeft(for: "x")
             let longest = String(repeating: "x", count: room + 1)
             #expect(
                 try world.spawnError(longest + "x")
@@ -84,7 +84,7 @@ import Testing
     @Test("a launch log that cannot be opened keeps nobody from starting")
     func launchLogUnusable() throws {
         try withWorld { world throws in
-            try Files.makeDirectory(at: world.paths.launchLog(for: try SessionID("s1")))
+            try Files.makeDirectory(at: world.paths.launchLog(for: "s1"))
             _ = try world.spawn("s1")
         }
     }
@@ -121,7 +121,7 @@ import Testing
             other.spawnKeeper(
                 for: "s1", in: world.root, command: ["cat"], readiness: .accepting, deadline: .milliseconds(30)
             ) { result = $0 }
-            let pid = try #require(other.tracked[SessionID("s1")]?.pid)
+            let pid = try #require(other.tracked["s1"]?.pid)
             world.own(pid)
             try world.eventually { result != nil }
             guard case .failure(.notReady(.milliseconds(30))) = result else {
@@ -264,7 +264,7 @@ import Testing
             try world.eventually { results.count == 2 }
             let keepers = results.compactMap { try? $0.get() }
             #expect(keepers.count == 1)
-            #expect(world.manager.tracked[try SessionID("s1")]?.pid == keepers.first?.pid)
+            #expect(world.manager.tracked["s1"]?.pid == keepers.first?.pid)
             #expect(world.manager.killKeeper(for: "s1"))
         }
     }

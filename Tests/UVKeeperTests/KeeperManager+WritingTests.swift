@@ -58,7 +58,7 @@ import UVKeeper
     func threeAttempts() throws {
         try withWorld { world throws in
             let start = LibUV.monotonicTime
-            let path = world.paths.socket(for: try SessionID("s1"))
+            let path = world.paths.socket(for: "s1")
             #expect(try world.outcome("x", "s1") == .refused(.connection(path, .noEntry)))
             #expect(LibUV.monotonicTime - start >= .milliseconds(195))
         }

@@ -42,7 +42,7 @@ import Testing
                 return withKnownIssue("skipped: mounting a file system is not permitted here") { Issue.record() }
             }
             defer { Posix.unmount(world.paths.directory) }
-            let path = world.paths.keeperPID(for: try SessionID("s1"))
+            let path = world.paths.keeperPID(for: "s1")
             try world.write("4194999", to: path)
             try Posix.setModificationTime(seconds, of: path)
             let status = try #require(world.manager.status(of: "s1"))
@@ -51,14 +51,13 @@ import Testing
         }
     }
 
-    @Test("what is not tracked is not killed, discovered or not valid")
+    @Test("what is not tracked is not killed")
     func notTracked() throws {
         try withWorld { world throws in
             let keeper = try world.spawn("s1")
             let other = try world.otherManager()
             #expect(!other.killKeeper(for: "s1"))
             #expect(!other.killKeeper(for: "nobody"))
-            #expect(!other.killKeeper(for: "../x"))
             #expect(keeper.process.isRunning)
             _ = try world.discover(other)
             #expect(other.killKeeper(for: "s1"))
@@ -84,7 +83,7 @@ import Testing
     func recycledPID() throws {
         try withWorld { world throws in
             let stranger = try world.start(["sleep", "100"], detached: true)
-            let session = try SessionID("s1")
+            let session: SessionID = "s1"
             world.manager.tracked[session] = .init(pid: stranger.pid, process: nil)
             #expect(!world.manager.killKeeper(for: "s1"))
             #expect(world.manager.tracked.isEmpty)
@@ -105,15 +104,14 @@ import Testing
                 try world.text("s/keeper-live.log").contains("keeper ready")
                     && !world.sessionFiles().contains { $0.hasSuffix(".s") || $0.hasSuffix(".tmp") }
             }
-            let dead = try SessionID("dead")
+            let dead: SessionID = "dead"
             try world.write("999999999", to: world.paths.keeperPID(for: dead))
             try world.write("", to: world.paths.socket(for: dead))
-            try world.write("", to: world.paths.keeperPID(for: SessionID("empty")))
+            try world.write("", to: world.paths.keeperPID(for: "empty"))
             let files = try snapshot(world)
             #expect(world.manager.isKeeperAlive(for: "live"))
             #expect(!world.manager.isKeeperAlive(for: "dead"))
             #expect(!world.manager.isKeeperAlive(for: "empty"))
-            #expect(!world.manager.isKeeperAlive(for: "../live"))
             #expect(try snapshot(world) == files)
         }
     }
@@ -210,7 +208,7 @@ import Testing
             options.platform = .windows
             options.sessionsDirectory = #"C:\sessions\"#
             let windows = try KeeperManager(on: loop, options: options)
-            let session = try SessionID("s1")
+            let session: SessionID = "s1"
             #expect(windows.sessionsDirectory == #"C:\sessions"#)
             #expect(windows.paths.socket(for: session) == #"\\.\pipe\pi-rpc-s1"#)
             #expect(windows.paths.keeperPID(for: session) == #"C:\sessions\pi-rpc-s1.pid"#)
@@ -224,7 +222,7 @@ import Testing
     func ownPID() throws {
         try withWorld { world throws in
             try Files.makeDirectory(at: world.paths.directory)
-            let session = try SessionID("s1")
+            let session: SessionID = "s1"
             let listener = try Listener(.confirm, at: world.paths.socket(for: session), in: world)
             try world.write("\(Processes.currentID)", to: world.paths.keeperPID(for: session))
             let found = try world.discover(world.otherManager { $0.isChildAlive = { _, _ in false } })

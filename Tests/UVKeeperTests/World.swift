@@ -183,7 +183,7 @@ final class World {
 
     /// A session's keeper lives and is not stopped.
     private func isRunning(_ id: String) throws -> Bool {
-        guard let pid = manager.status(of: id)?.keeperPID else { return false }
+        guard let pid = try manager.status(of: id)?.keeperPID else { return false }
         return ProcessFigures(of: pid).isStopped == false && Processes.liveness(of: pid) == .alive
     }
 

@@ -120,16 +120,17 @@ enum KeeperBenchmarks {
         let manager = try KeeperManager(on: loop, options: options)
         var total = Duration.zero
         for number in 0..<count {
+            let session = try SessionID("start-\(number)")
             total += timed {
                 manager.spawnKeeper(
-                    for: "start-\(number)", in: "/", command: Array(arguments[2...]), readiness: .accepting
+                    for: session, in: "/", command: Array(arguments[2...]), readiness: .accepting
                 ) { result in
                     if case .failure(let error) = result { fail("\(error)") }
                     loop.stop()
                 }
                 loop.run()
             }
-            manager.killKeeper(for: "start-\(number)")
+            manager.killKeeper(for: session)
         }
         manager.close()
         loop.run()

@@ -56,7 +56,7 @@ enum ExampleServer {
         return Server.Configuration(
             socketPath: rest[0],
             sessionsDirectory: rest[1],
-            session: rest[2],
+            session: try SessionID(rest[2]),
             command: Array(rest[4...]),
             // Without one of its own, this very program is the sidecar.
             sidecar: hasSidecar ? [arguments[1]] : try .currentExecutable(),

@@ -5,7 +5,7 @@ final class Server {
     struct Configuration {
         let socketPath: String
         let sessionsDirectory: String
-        let session: String
+        let session: SessionID
         let command: [String]
         let sidecar: SidecarCommand
     }
@@ -56,7 +56,7 @@ final class Server {
     private func discovered(_ discovery: KeeperDiscovery) {
         guard case .starting = state else { return }
         let (session, command) = (configuration.session, configuration.command)
-        if let keeper = discovery.keepers.first(where: { $0.session.rawValue == session }) {
+        if let keeper = discovery.keepers.first(where: { $0.session == session }) {
             return ready("adopted", keeper.session, keeperPID: keeper.keeperPID)
         }
         // The child's output goes to the keeper's log, and its working directory is the server's.
@@ -72,7 +72,7 @@ final class Server {
     private func ready(_ how: String, _ session: SessionID, keeperPID: Int32?) {
         guard case .starting = state else { return }
         do {
-            let childPID = keepers.status(of: session.rawValue)?.childPID
+            let childPID = keepers.status(of: session)?.childPID
             let listener = try bind()
             try listener.listen { _, result in self.accepted(result) }
             state = .serving(listener)

@@ -12,7 +12,7 @@ final class ServerClient {
     private static let maximumLineLength = 1_048_576
 
     private let stream: PipeStream
-    private let session: String
+    private let session: SessionID
     private let keepers: KeeperManager
     private let onEnd: (ServerClient) -> Void
     private var framer = LineFramer(maximumLineLength: ServerClient.maximumLineLength)
@@ -24,7 +24,7 @@ final class ServerClient {
 
     init(
         _ stream: PipeStream,
-        of session: String,
+        of session: SessionID,
         _ keepers: KeeperManager,
         onEnd: @escaping (ServerClient) -> Void,
     ) {

@@ -1,3 +1,5 @@
+internal import UVLoop
+
 /// The name of one session: the only key from which keeper and server derive every path they share.
 ///
 /// 1 to 128 bytes of `A-Z a-z 0-9 . _ -`, of which the first is a letter or a digit. So an id is always a plain file
@@ -5,8 +7,11 @@
 /// longer than file systems allow. Ids are compared byte by byte; `a` and `A` are two sessions, and a caller that makes
 /// ids must not rely on that where file names ignore case (macOS, Windows).
 ///
+/// A literal is an id itself, `"demo"`, and one that breaks a rule is a mistake of the program's: it traps. Text that comes
+/// from elsewhere goes through ``init(_:)``, which throws.
+///
 /// The original takes any text and joins it to a directory.
-public struct SessionID: Hashable, Sendable, CustomStringConvertible {
+public struct SessionID: Hashable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
     /// The most bytes an id may have.
     public static let maximumLength = 128
 
@@ -26,6 +31,16 @@ public struct SessionID: Hashable, Sendable, CustomStringConvertible {
             throw .badCharacter(at: offset)
         }
         self.rawValue = text
+    }
+
+    /// An id that stands in the source; Swift takes `SessionID("demo")` for one too.
+    public init(stringLiteral literal: StaticString) {
+        let text = literal.description
+        do throws(SessionIDError) {
+            self = try SessionID(text)
+        } catch {
+            trap("a literal is no session id: \(error.message(for: text))")
+        }
     }
 
     /// The id as text.

@@ -1,4 +1,4 @@
-internal import KeeperProtocol
+public import KeeperProtocol
 internal import UVLoop
 
 extension KeeperManager {
@@ -13,25 +13,22 @@ extension KeeperManager {
     /// - Parameters:
     ///   - line: any bytes; a newline is added if the last is none. Newlines within make several lines of it.
     ///   - completion: the original's Boolean is `outcome == .written`.
-    public func writeRPC(_ line: [UInt8], to id: String, completion: @escaping (WriteOutcome) -> Void) {
+    public func writeRPC(_ line: [UInt8], to session: SessionID, completion: @escaping (WriteOutcome) -> Void) {
         loop.preconditionOnThread()
+        let path = paths.socket(for: session)
         do throws(KeeperError) {
-            let path: String
-            do throws(SessionIDError) { path = paths.socket(for: try SessionID(id)) } catch {
-                throw .invalidSession(id, error)
-            }
             // Once for each queue: from then on the lines of a session go to the process that its socket led to, whose user
             // is looked at each time.
             if queues[path] == nil, !isClosed { try checkSessionsDirectory() }
-            writeRPC(line, toSocketAt: path, completion: completion)
         } catch {
-            refuse(error, completion)
+            return refuse(error, completion)
         }
+        writeRPC(line, toSocketAt: path, completion: completion)
     }
 
     /// Writes one line, as above.
-    public func writeRPC(_ line: String, to id: String, completion: @escaping (WriteOutcome) -> Void) {
-        writeRPC(Array(line.utf8), to: id, completion: completion)
+    public func writeRPC(_ line: String, to session: SessionID, completion: @escaping (WriteOutcome) -> Void) {
+        writeRPC(Array(line.utf8), to: session, completion: completion)
     }
 
     /// Writes one line to the keeper that listens at a path, as above. Mirrors `writeRpcToSockPath`.
@@ -66,7 +63,7 @@ extension KeeperManager {
         }
     }
 
-    private func refuse(_ error: KeeperError, _ completion: @escaping (WriteOutcome) -> Void) {
+    func refuse(_ error: KeeperError, _ completion: @escaping (WriteOutcome) -> Void) {
         loop.onNextTick { completion(.refused(error)) }
     }
 }

@@ -59,11 +59,9 @@ public struct KeeperStatus: Hashable, Sendable {
 }
 
 extension KeeperManager {
-    /// The state of one session, found out without changing anything; nil if there is neither keeper nor file, or the id
-    /// is not valid, which is noted in the log.
-    public func status(of id: String) -> KeeperStatus? {
-        guard let session = valid(id) else { return nil }
-        return KeeperStatus(KeeperInspection(session, paths: paths), paths: paths)
+    /// The state of one session, found out without changing anything; nil if there is neither keeper nor file.
+    public func status(of session: SessionID) -> KeeperStatus? {
+        KeeperStatus(KeeperInspection(session, paths: paths), paths: paths)
     }
 
     /// The state of every session in the directory, by session id, found out without changing anything. `completion` runs

@@ -33,7 +33,7 @@ extension KeeperManager {
     /// by its name. Mirrors `spawnKeeperFor`.
     ///
     /// - Parameters:
-    ///   - id: the session id.
+    ///   - session: the session; it has no keeper yet.
     ///   - workingDirectory: the child's, and the keeper's.
     ///   - environment: what the keeper and the child get; its `PI_KEEPER_*` variables are the keeper's settings.
     ///   - command: the child's executable and first arguments; nil: what the environment says, else `pi`.
@@ -43,7 +43,7 @@ extension KeeperManager {
     ///   - readiness: what to wait for. If the keeper ends before, the error has its status and the end of its log.
     ///   - deadline: how long to wait; the keeper runs on when it passes.
     public func spawnKeeper(
-        for id: String,
+        for session: SessionID,
         in workingDirectory: String,
         environment: ProcessEnvironment = .current,
         command: [String]? = nil,
@@ -59,7 +59,7 @@ extension KeeperManager {
         do throws(KeeperError) {
             guard !isClosed else { throw .closed }
             try SidecarCommand.checkIsNoSidecar()
-            let session = try checkedSession(id)
+            try checkCanStart(session)
             try checkSessionsDirectory()
             order = try KeeperOrder(
                 session, by: try sidecar(environment), in: workingDirectory, environment: environment,
@@ -67,7 +67,7 @@ extension KeeperManager {
                 sessionsDirectory: sessionsDirectory)
             formerChild = runningFormerChild(of: session)
         } catch {
-            logger.warning("cannot start keeper", metadata: ["session": "\(id)", "error": "\(error)"])
+            logger.warning("cannot start keeper", metadata: ["session": "\(session)", "error": "\(error)"])
             return loop.onNextTick { completion(.failure(error)) }
         }
         guard let formerChild else { return start(order, readiness, deadline, completion) }
@@ -87,13 +87,10 @@ extension KeeperManager {
     /// How long a start waits for the child of a dead keeper: the end of its input may just be ending it.
     private static let formerChildPatience = Duration.milliseconds(500)
 
-    private func checkedSession(_ id: String) throws(KeeperError) -> SessionID {
-        let session: SessionID
-        do throws(SessionIDError) { session = try SessionID(id) } catch { throw .invalidSession(id, error) }
+    private func checkCanStart(_ session: SessionID) throws(KeeperError) {
         let bytesLeft = paths.socketPathBytesLeft(for: session)
         guard bytesLeft >= 0 else { throw .socketPathTooLong(paths.socket(for: session), by: -bytesLeft) }
         try checkIsFree(session)
-        return session
     }
 
     private func checkIsFree(_ session: SessionID) throws(KeeperError) {

@@ -34,7 +34,7 @@ extension KeeperManager {
         case notPermitted
         /// The manager, or every handle of its loop, was closed first. The keeper may have been signalled and may run on.
         case closed
-        /// The id is no session id, or the sessions directory cannot be used; nothing was signalled.
+        /// The text is no session id, or the sessions directory cannot be used; nothing was signalled.
         case failed(KeeperError)
     }
 
@@ -49,17 +49,13 @@ extension KeeperManager {
     ///
     /// This program is left out if it belongs to the session.
     public func stopKeeper(
-        for id: String,
+        for session: SessionID,
         ladder: StopLadder = .keepers,
         completion: @escaping (StopResult) -> Void,
     ) {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.closed) } }
-        let session: SessionID
-        do throws(KeeperError) {
-            do throws(SessionIDError) { session = try SessionID(id) } catch { throw .invalidSession(id, error) }
-            try checkSessionsDirectory()
-        } catch {
+        do throws(KeeperError) { try checkSessionsDirectory() } catch {
             return loop.onNextTick { completion(.failed(error)) }
         }
         let inspection = KeeperInspection(session, paths: paths)
@@ -91,8 +87,8 @@ extension KeeperManager {
     }
 
     /// The same, with so much time for each of the two steps.
-    public func stopKeeper(for id: String, grace: Duration, completion: @escaping (StopResult) -> Void) {
-        stopKeeper(for: id, ladder: StopLadder(endOfInput: grace, terminate: grace), completion: completion)
+    public func stopKeeper(for session: SessionID, grace: Duration, completion: @escaping (StopResult) -> Void) {
+        stopKeeper(for: session, ladder: StopLadder(endOfInput: grace, terminate: grace), completion: completion)
     }
 
     /// The session's keeper, held fast: as its files prove it, or, if they prove nothing, as it was tracked. One that was

@@ -35,7 +35,7 @@ import UVKeeper
     private func withFiles(_ body: (KeeperPaths, SessionID, PipeListener) throws -> Void) throws {
         try withTemporaryDirectory { directory in
             try withLoop { loop in
-                let (paths, session) = (KeeperPaths(directory: directory), try SessionID("s0"))
+                let (paths, session) = (KeeperPaths(directory: directory), SessionID("s0"))
                 let listener = try PipeListener(bindingTo: paths.socket(for: session), on: loop)
                 try listener.listen { _, accepted in
                     if case .success(let stream) = accepted { stream.close() }

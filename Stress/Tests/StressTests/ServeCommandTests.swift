@@ -14,7 +14,7 @@ import UVKeeper
             var output: [UInt8] = []
             try withLoop { loop in
                 let listener = try PipeListener(
-                    bindingTo: KeeperPaths(directory: run.sessions).socket(for: try SessionID("s0")), on: loop)
+                    bindingTo: KeeperPaths(directory: run.sessions).socket(for: "s0"), on: loop)
                 var clients: [PipeStream] = []
                 let server = try ChildProcess(
                     .init(

@@ -17,10 +17,11 @@ enum Host {
     /// Arguments: sessions directory, id, readiness, `self` or a sidecar, descriptors to open first.
     static func spawn(_ arguments: [String]) throws {
         for _ in 0..<(Int(arguments[4]) ?? 0) { _ = openDescriptor("/dev/null", O_RDONLY) }
+        let session = try SessionID(arguments[1])
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[3])
         manager.spawnKeeper(
-            for: arguments[1], in: arguments[0], command: ["sh", "-c", "exec cat > out"],
+            for: session, in: arguments[0], command: ["sh", "-c", "exec cat > out"],
             readiness: arguments[2] == "started" ? .started : .accepting, deadline: hangTimeout
         ) { result in
             switch result {
@@ -39,6 +40,7 @@ enum Host {
 
     /// A host that collects the status of every child: starts a keeper, kills it, prints what it is told.
     static func reap(_ arguments: [String]) throws {
+        let session = try SessionID(arguments[1])
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
         let reaper = TimerHandle(on: loop)
@@ -46,13 +48,13 @@ enum Host {
             while waitpid(-1, nil, WNOHANG) > 0 {}
         }
         manager.spawnKeeper(
-            for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
+            for: session, in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
         ) { result in
             guard case .success(let keeper) = result else { return say(result) }
-            say("killed \(manager.killKeeper(for: arguments[1]))")
+            say("killed \(manager.killKeeper(for: session))")
             keeper.process.waitForNoCrash(window: hangTimeout) { result in
                 if case .ended = result { say("ended") } else { say(result) }
-                say("killed \(manager.killKeeper(for: arguments[1]))")
+                say("killed \(manager.killKeeper(for: session))")
                 reaper.close()
                 manager.close()
             }
@@ -86,20 +88,21 @@ enum Host {
 
     /// Tries to end a keeper without a free descriptor, when the system tells nothing of any process; then with one.
     static func blind(_ arguments: [String]) throws {
+        let session = try SessionID(arguments[1])
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
         var taken: [Int32] = []
         var limit = rlimit(rlim_cur: 64, rlim_max: 64)
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         manager.spawnKeeper(
-            for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
+            for: session, in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
         ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             // It begins to look while it can, and cannot any more when it would signal.
             Processes.killProcess(keeper.pid, grace: .milliseconds(10), on: loop) { result in
                 say("process \(result), running \(keeper.process.isRunning)")
                 for descriptor in taken { closeDescriptor(descriptor) }
-                say("kill \(manager.killKeeper(for: arguments[1]))")
+                say("kill \(manager.killKeeper(for: session))")
                 keeper.process.waitForNoCrash(window: hangTimeout) { result in
                     say(result)
                     manager.close()
@@ -108,8 +111,8 @@ enum Host {
             while case let descriptor = openDescriptor("/dev/null", O_RDONLY), descriptor >= 0 {
                 taken.append(descriptor)
             }
-            say("kill \(manager.killKeeper(for: arguments[1]))")
-            manager.stopKeeper(for: arguments[1]) { say("stop \($0)") }
+            say("kill \(manager.killKeeper(for: session))")
+            manager.stopKeeper(for: session) { say("stop \($0)") }
         }
         loop.run()
         try loop.close()
@@ -118,6 +121,7 @@ enum Host {
     /// Fills a session's pipe, then writes a line that only the keeper can take, with one descriptor to spare: for the
     /// connection, and none to see that the keeper holds its lock. When the keeper has read it, it is told to end.
     static func unseen(_ arguments: [String]) throws {
+        let session = try SessionID(arguments[1])
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
         let timer = TimerHandle(on: loop)
@@ -125,23 +129,23 @@ enum Host {
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         let before = limit
         manager.spawnKeeper(
-            for: arguments[1], in: arguments[0], command: ["sleep", "1000"], readiness: .accepting,
+            for: session, in: arguments[0], command: ["sleep", "1000"], readiness: .accepting,
             deadline: hangTimeout
         ) { result in
             guard case .success(let keeper) = result else { return say(result) }
-            manager.writeRPC([UInt8](repeating: 97, count: 65535), to: arguments[1]) { _ in
+            manager.writeRPC([UInt8](repeating: 97, count: 65535), to: session) { _ in
                 // Later there is none for it.
                 let stat = openDescriptor("/proc/\(keeper.pid)/stat", O_RDONLY)
                 let lowest = openDescriptor("/dev/null", O_RDONLY)
                 closeDescriptor(lowest)
                 limit.rlim_cur = rlim_t(lowest + 1)
                 setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-                manager.writeRPC("last", to: arguments[1]) { outcome in
+                manager.writeRPC("last", to: session) { outcome in
                     say(outcome)
                     limit = before
                     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
                     timer.close()
-                    manager.stopKeeper(for: arguments[1]) { _ in manager.close() }
+                    manager.stopKeeper(for: session) { _ in manager.close() }
                 }
                 timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
                     // Sending has woken it up; it sleeps again when it has read the line.
@@ -164,9 +168,10 @@ enum Host {
         let loop = try Loop()
         Processes.killProcess(pid, grace: .milliseconds(10), on: loop) { say("kill \($0)") }
         if arguments.count > 1 {
+            let session = try SessionID(arguments[2])
             let manager = try manager(arguments[1], on: loop, sidecar: "none")
-            say("keeper \(manager.isKeeperAlive(for: arguments[2]))")
-            manager.writeRPC("x", to: arguments[2]) { outcome in
+            say("keeper \(manager.isKeeperAlive(for: session))")
+            manager.writeRPC("x", to: session) { outcome in
                 say(outcome)
                 manager.close()
             }
@@ -267,9 +272,10 @@ enum Host {
 
     /// Stops a session: sessions directory, id.
     static func stop(_ arguments: [String]) throws {
+        let session = try SessionID(arguments[1])
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: "none")
-        manager.stopKeeper(for: arguments[1], ladder: .now) { result in
+        manager.stopKeeper(for: session, ladder: .now) { result in
             say(result)
             manager.close()
         }
@@ -298,20 +304,28 @@ enum Host {
 
     /// How many descriptors starting a keeper costs: its pidfd, and nothing else.
     static func descriptors(_ arguments: [String]) throws {
+        let session = try SessionID(arguments[1])
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
         let before = try count()
         manager.spawnKeeper(
-            for: arguments[1], in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
+            for: session, in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
         ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             say("more \((try? count()).map { $0 - before } ?? -1)")
-            manager.killKeeper(for: arguments[1])
+            manager.killKeeper(for: session)
             keeper.process.waitForNoCrash(window: hangTimeout) { _ in manager.close() }
         }
         loop.run()
         say("left \(try count() - before)")
         try loop.close()
+    }
+
+    /// Does what must end the process, with a sentence.
+    static func misnameSession() throws {
+        let manager = try manager("/", on: try Loop(), sidecar: "none")
+        manager.writeRPC("x", to: "a/b") { say($0) }
+        say("the literal was not noticed")
     }
 
     private static func count() throws(UVError) -> Int { try Files.names(inDirectory: "/proc/self/fd").count }

@@ -22,6 +22,7 @@ case "survivor": try Host.survivor(Array(arguments.dropFirst()))
 case "stop": try Host.stop(Array(arguments.dropFirst()))
 case "send": try Host.send(Array(arguments.dropFirst()))
 case "replaced": Host.replaced()
+case "bad-literal": try Host.misnameSession()
 case "descriptors": try Host.descriptors(Array(arguments.dropFirst()))
 default: Descriptors.writeToStandardError("keeper-host: see main.swift\n")
 }

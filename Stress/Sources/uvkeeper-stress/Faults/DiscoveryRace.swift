@@ -200,7 +200,7 @@ final class DiscoveryRace {
         let lives = current
         for (session, life) in lives {
             life.wasToldToEnd = true
-            if !manager.killKeeper(for: session.id) {
+            if !manager.killKeeper(for: session.name) {
                 onViolation(.recovery, "keeper \(life.keeperPID) of a discovery race could not be told to end")
             }
         }

@@ -199,7 +199,7 @@ final class Engine {
         } else if settings.isPipelined(session: session.index) {
             channel = PipelinedChannel(to: path, on: loop, linesPerConnection: settings.linesPerConnection)
         } else {
-            channel = ManagerChannel(manager, session: session.id)
+            channel = ManagerChannel(manager, session: session.name)
         }
         let ledger = try Ledger(run.ledger(session: session.index, writer: number))
         let seed = settings.seed &+ UInt64(session.index * 1000 + number)
@@ -266,7 +266,7 @@ final class Engine {
         var left = sessions.count
         for session in sessions {
             session.end()
-            manager.stopKeeper(for: session.id) { [self] result in
+            manager.stopKeeper(for: session.name) { [self] result in
                 if result != .stopped {
                     early.add(.recovery, "at the end the keeper of session \(session.index) was \(result)")
                 }

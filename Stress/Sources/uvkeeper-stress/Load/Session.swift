@@ -102,7 +102,7 @@ final class Session {
             return failed(error, nil)
         }
         manager.spawnKeeper(
-            for: id, in: run.directory, environment: run.environment,
+            for: name, in: run.directory, environment: run.environment,
             command: [
                 program, VerifyingChild.argument, path, "\(settings.allWriters)", settings.childFault.rawValue,
             ],

@@ -68,7 +68,7 @@ final class Wave {
                 }
             } else {
                 life.wasToldToEnd = true
-                if !discoveries.manager.killKeeper(for: session.id) {
+                if !discoveries.manager.killKeeper(for: session.name) {
                     onViolation(.recovery, "keeper \(life.keeperPID) of a wave could not be told to end")
                 }
             }

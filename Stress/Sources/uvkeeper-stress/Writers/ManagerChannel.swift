@@ -3,9 +3,9 @@ import UVKeeper
 /// Lines through `KeeperManager.writeRPC`.
 final class ManagerChannel: LineChannel {
     private let manager: KeeperManager
-    private let session: String
+    private let session: SessionID
 
-    init(_ manager: KeeperManager, session: String) {
+    init(_ manager: KeeperManager, session: SessionID) {
         self.manager = manager
         self.session = session
     }

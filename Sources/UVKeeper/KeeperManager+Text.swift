@@ -1,0 +1,99 @@
+public import KeeperProtocol
+internal import Logging
+public import UVLoop
+
+// Ids as text. `@_disfavoredOverload` has the compiler prefer the operation itself for a literal, which is a SessionID then.
+extension KeeperManager {
+    /// Writes one line; text that is no session id refuses it with ``KeeperError/invalidSession(_:_:)``.
+    @_disfavoredOverload
+    public func writeRPC(_ line: [UInt8], to id: some StringProtocol, completion: @escaping (WriteOutcome) -> Void) {
+        guard let session = session(id, else: { completion(.refused($0)) }) else { return }
+        writeRPC(line, to: session, completion: completion)
+    }
+
+    /// Writes one line, as above.
+    @_disfavoredOverload
+    public func writeRPC(_ line: String, to id: some StringProtocol, completion: @escaping (WriteOutcome) -> Void) {
+        writeRPC(Array(line.utf8), to: id, completion: completion)
+    }
+
+    /// Starts a keeper; text that is no session id fails with ``KeeperError/invalidSession(_:_:)``.
+    @_disfavoredOverload
+    public func spawnKeeper(
+        for id: some StringProtocol,
+        in workingDirectory: String,
+        environment: ProcessEnvironment = .current,
+        command: [String]? = nil,
+        arguments: [String]? = nil,
+        capturesOutput: Bool? = nil,
+        readiness: Readiness = .started,
+        deadline: Duration = .seconds(10),
+        completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
+    ) {
+        let fail = { [logger] (error: KeeperError) in
+            logger.warning("cannot start keeper", metadata: ["error": "\(error)"])
+            completion(.failure(error))
+        }
+        guard let session = session(id, else: fail) else { return }
+        spawnKeeper(
+            for: session, in: workingDirectory, environment: environment, command: command, arguments: arguments,
+            capturesOutput: capturesOutput, readiness: readiness, deadline: deadline, completion: completion)
+    }
+
+    /// Ends a session for good; text that is no session id fails with ``KeeperError/invalidSession(_:_:)``.
+    @_disfavoredOverload
+    public func stopKeeper(
+        for id: some StringProtocol,
+        ladder: StopLadder = .keepers,
+        completion: @escaping (StopResult) -> Void,
+    ) {
+        guard let session = session(id, else: { completion(.failed($0)) }) else { return }
+        stopKeeper(for: session, ladder: ladder, completion: completion)
+    }
+
+    /// Ends a session for good, as above, with so much time for each of the two steps.
+    @_disfavoredOverload
+    public func stopKeeper(
+        for id: some StringProtocol, grace: Duration, completion: @escaping (StopResult) -> Void,
+    ) {
+        stopKeeper(for: id, ladder: StopLadder(endOfInput: grace, terminate: grace), completion: completion)
+    }
+
+    /// Sends SIGTERM to the session's keeper.
+    ///
+    /// - Throws: if the text is no session id.
+    @_disfavoredOverload
+    @discardableResult
+    public func killKeeper(for id: some StringProtocol) throws(SessionIDError) -> Bool {
+        killKeeper(for: try SessionID(String(id)))
+    }
+
+    /// Whether a keeper serves the session, or may.
+    ///
+    /// - Throws: if the text is no session id.
+    @_disfavoredOverload
+    public func isKeeperAlive(for id: some StringProtocol) throws(SessionIDError) -> Bool {
+        isKeeperAlive(for: try SessionID(String(id)))
+    }
+
+    /// The state of one session; nil if there is neither keeper nor file.
+    ///
+    /// - Throws: if the text is no session id.
+    @_disfavoredOverload
+    public func status(of id: some StringProtocol) throws(SessionIDError) -> KeeperStatus? {
+        status(of: try SessionID(String(id)))
+    }
+
+    /// The text as a session; nil if it is none, which `fail` is told on the next tick.
+    private func session(_ id: some StringProtocol, else fail: @escaping (KeeperError) -> Void) -> SessionID? {
+        loop.preconditionOnThread()
+        let text = String(id)
+        do throws(SessionIDError) {
+            return try SessionID(text)
+        } catch {
+            let error = error
+            loop.onNextTick { fail(.invalidSession(text, error)) }
+            return nil
+        }
+    }
+}
