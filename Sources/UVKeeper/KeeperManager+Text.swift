@@ -42,21 +42,21 @@ extension KeeperManager {
 
     /// Ends a session for good; text that is no session id fails with ``KeeperError/invalidSession(_:_:)``.
     @_disfavoredOverload
-    public func stopKeeper(
-        for id: some StringProtocol,
+    public func stop(
+        _ id: some StringProtocol,
         ladder: StopLadder = .keepers,
         completion: @escaping (StopResult) -> Void,
     ) {
         guard let session = session(id, else: { completion(.failed($0)) }) else { return }
-        stopKeeper(for: session, ladder: ladder, completion: completion)
+        stop(session, ladder: ladder, completion: completion)
     }
 
     /// Ends a session for good, as above, with so much time for each of the two steps.
     @_disfavoredOverload
-    public func stopKeeper(
-        for id: some StringProtocol, grace: Duration, completion: @escaping (StopResult) -> Void,
+    public func stop(
+        _ id: some StringProtocol, grace: Duration, completion: @escaping (StopResult) -> Void,
     ) {
-        stopKeeper(for: id, ladder: StopLadder(endOfInput: grace, terminate: grace), completion: completion)
+        stop(id, ladder: StopLadder(endOfInput: grace, terminate: grace), completion: completion)
     }
 
     /// Sends SIGTERM to the session's keeper.
@@ -72,8 +72,8 @@ extension KeeperManager {
     ///
     /// - Throws: if the text is no session id.
     @_disfavoredOverload
-    public func isKeeperAlive(for id: some StringProtocol) throws(SessionIDError) -> Bool {
-        isKeeperAlive(for: try SessionID(String(id)))
+    public func mayBeAlive(_ id: some StringProtocol) throws(SessionIDError) -> Bool {
+        mayBeAlive(try SessionID(String(id)))
     }
 
     /// The state of one session; nil if there is neither keeper nor file.

@@ -102,15 +102,17 @@ public final class KeeperManager {
         tracked = [:]
     }
 
-    /// Whether a keeper serves the session, found out without changing anything: by the lock on its pid file, its process,
-    /// its socket. False for one whose child is shown to have ended, as in the original: it is about to end, or frozen.
-    public func isKeeperAlive(for session: SessionID) -> Bool {
+    /// True if a keeper serves the session, or if that cannot be told, for want of permission for instance. False for a
+    /// keeper whose child is shown to have ended, as in the original: it is about to end, or frozen. Nothing is changed: the
+    /// lock on the pid file, the process and the socket tell.
+    public func mayBeAlive(_ session: SessionID) -> Bool {
         let inspection = KeeperInspection(session, paths: paths, child: .end)
         return inspection.finding.mayLive && !inspection.child.isDead
     }
 
-    /// Sends SIGTERM to the session's keeper, which then ends its child, and what that has started, as its own settings
-    /// say, and removes its files. An original keeper gets it with its process group.
+    /// Sends SIGTERM to the session's keeper and returns at once; ``stop(_:ladder:completion:)`` waits for the end. The keeper
+    /// ends its child, and what that has started, as its own settings say, and removes its files. An original keeper gets the
+    /// signal with its process group. Mirrors `killKeeper`.
     ///
     /// - Returns: false when the keeper is not tracked (started or discovered by this manager), or gone, or others can
     ///   change the sessions directory: then nothing was signalled. A process that merely has the keeper's former pid is

@@ -89,7 +89,7 @@ struct KillCommand: ParsableCommand {
             // The file that names the child goes with the others.
             let status = manager.status(of: session)
             let wasStale = status?.state == .stale
-            manager.stopKeeper(for: session, ladder: ladder) { result in
+            manager.stop(session, ladder: ladder) { result in
                 if !isDone(result, session, wasStale: wasStale, manager) { code = .failure }
                 left -= 1
                 if left == 0 { done(code) }

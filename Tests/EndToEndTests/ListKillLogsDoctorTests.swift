@@ -9,7 +9,7 @@ import UVKeeper
             let stale = try home.run("spawn", "stale", "--json", "--", "cat")
             let keeper = try #require(home.number("keeperPID", in: stale.output))
             try Processes.send(.kill, to: keeper)
-            try home.eventually("the keeper is gone") { !Processes.isProcessAlive(keeper) }
+            try home.eventually("the keeper is gone") { Processes.liveness(of: keeper) == .gone }
             let before = try Files.names(inDirectory: home.sessions)
             let run = try home.run("list")
             #expect(run.code == 0)
@@ -66,7 +66,7 @@ import UVKeeper
             let child = try #require(home.number("childPID", in: spawned.output))
             let run = try home.run("kill", "s", "--json")
             #expect(run.code == 0 && run.lines == [#"{"result":"stopped","session":"s"}"#], "\(run)")
-            #expect(!Processes.isProcessAlive(child))
+            #expect(Processes.liveness(of: child) == .gone)
             #expect(
                 try Files.names(inDirectory: home.sessions) == ["keeper-launch-s.log", "keeper-s.log"])
             #expect(try home.run("kill", "s").code == 1)
@@ -80,7 +80,7 @@ import UVKeeper
             try Processes.send(.stop, to: keeper)
             let run = try home.run("kill", "s", "--grace", "0.1", "--json")
             #expect(run.code == 0 && run.lines == [#"{"result":"killed","session":"s"}"#], "\(run)")
-            try home.eventually("the keeper is gone") { !Processes.isProcessAlive(keeper) }
+            try home.eventually("the keeper is gone") { Processes.liveness(of: keeper) == .gone }
             #expect(try Files.names(inDirectory: home.sessions) == ["keeper-launch-s.log", "keeper-s.log"])
         }
     }
@@ -91,7 +91,7 @@ import UVKeeper
             let keeper = try #require(home.number("keeperPID", in: spawned.output))
             let child = try #require(home.number("childPID", in: spawned.output))
             try Processes.send(.kill, to: keeper)
-            try home.eventually("the keeper is gone") { !Processes.isProcessAlive(keeper) }
+            try home.eventually("the keeper is gone") { Processes.liveness(of: keeper) == .gone }
             #expect(try home.run("list").output.contains("\(child)"))
             let again = try home.run("spawn", "s", "--", "cat")
             #expect(again.code == 1 && again.errors.contains("its former child \(child) still runs"), "\(again)")
@@ -129,7 +129,7 @@ import UVKeeper
             #expect(try home.run("kill", "s").code == 0)
             #expect(Processes.liveness(of: child) == .alive)
             try Processes.send(.kill, to: child)
-            try home.eventually("it is gone") { !Processes.isProcessAlive(child) }
+            try home.eventually("it is gone") { Processes.liveness(of: child) == .gone }
         }
     }
 
@@ -153,7 +153,7 @@ import UVKeeper
             let list = try home.run("list", "--json")
             #expect(home.number("keeperPID", in: list.output) == keeper && list.output.contains(#""state":"live""#))
             #expect(try home.run("kill", "--all").code == 0)
-            #expect(!Processes.isProcessAlive(keeper))
+            #expect(Processes.liveness(of: keeper) == .gone)
             #expect(try Files.names(inDirectory: home.sessions) == ["keeper-launch-s.log", "keeper-s.log"])
         }
     }

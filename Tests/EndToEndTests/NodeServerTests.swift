@@ -58,7 +58,7 @@ import UVKeeper
                 let keeper = try #require(Int32(output.text.dropLast()))
                 try server.kill(.kill)
                 try run(loop) { output.status != nil }
-                #expect(Processes.isProcessAlive(keeper))
+                #expect(Processes.liveness(of: keeper) != .gone)
                 guard let (_, next) = try start(["go-on", "s"], home: home, on: loop) else { return }
                 loop.run()
                 #expect(next.status == .exited(code: 0))

@@ -9,8 +9,8 @@ import UVKeeper
             #expect(run.code == 0 && run.errors.isEmpty, "\(run)")
             let keeper = try #require(home.number("keeperPID", in: run.output))
             let child = try #require(home.number("childPID", in: run.output))
-            #expect(Processes.isProcessAlive(keeper))
-            #expect(Processes.isProcessAlive(child))
+            #expect(Processes.liveness(of: keeper) != .gone)
+            #expect(Processes.liveness(of: child) != .gone)
             #expect(run.output.contains("\"socket\":\"\(home.sessions)/work.rpc.sock\""))
         }
     }

@@ -194,7 +194,7 @@ final class CompletionDriver {
             manager.sweepLogs { _ in done() }
         default:
             let done = begin("stop of nobody")
-            manager.stopKeeper(for: "nobody") { _ in done() }
+            manager.stop("nobody") { _ in done() }
         }
     }
 
@@ -243,7 +243,7 @@ final class CompletionDriver {
 
     private func stop() {
         let done = begin("stop")
-        manager.stopKeeper(for: "\(1000 + number(below: 3))", grace: .milliseconds(number(below: 20))) { _ in done() }
+        manager.stop("\(1000 + number(below: 3))", grace: .milliseconds(number(below: 20))) { _ in done() }
     }
 
     private func work() {

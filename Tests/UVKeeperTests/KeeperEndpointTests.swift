@@ -14,7 +14,7 @@ import UVKeeper
                 #expect(world.openPIDFiles == [try Files.realPath(of: world.paths.keeperPID(for: keeper.session))])
                 #endif
                 world.manager.killKeeper(for: "s1")
-                try world.eventually { !Processes.isProcessAlive(keeper.pid) }
+                try world.eventually { Processes.liveness(of: keeper.pid) == .gone }
             }
             endpoint.forget()
             #expect(world.openPIDFiles.isEmpty)

@@ -57,7 +57,7 @@ import Testing
             // The child is shown to be its child by its parent.
             #expect(status.keeperPID == keeper.pid && status.childPID == child && status.state == .live)
             var result: KeeperManager.StopResult?
-            world.manager.stopKeeper(for: "s1") { result = $0 }
+            world.manager.stop("s1") { result = $0 }
             try world.eventually { result != nil }
             #expect(result == .stopped)
             #expect(try world.sessionFiles().filter { !$0.hasSuffix(".log") } == [])
@@ -88,7 +88,7 @@ import Testing
                 try Files.unlink(keeper.socketPath)
             }
             #expect(other.killKeeper(for: "s1"))
-            try world.eventually { !keeper.process.isRunning }
+            try world.eventually { !keeper.isRunning }
             #expect(!other.killKeeper(for: "s1"))
         }
     }

@@ -40,7 +40,7 @@ import Testing
         try withWorld { world throws in
             let keeper = try world.spawn("s1")
             world.manager.killKeeper(for: "s1")
-            try world.eventually { !keeper.process.isRunning }
+            try world.eventually { !keeper.isRunning }
             try writeExecutable("#!/bin/sh\necho broken sidecar >&2\nexit 7\n", to: world.path("broken"))
             let other = try world.otherManager { $0.sidecar = [world.path("broken")] }
             guard case .failure(let error) = try world.trySpawn("s1", by: other) else {

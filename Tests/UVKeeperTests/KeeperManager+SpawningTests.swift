@@ -101,15 +101,15 @@ import Testing
     func readiness() throws {
         try withWorld { world throws in
             let started = try world.trySpawn("s1", readiness: .started).get()
-            #expect(started.process.isRunning)
+            #expect(started.isRunning)
             let accepting = try world.trySpawn("s2", readiness: .accepting).get()
             #expect(SocketProbe(accepting.socketPath) == .accepting(pid: accepting.pid))
             let start = LibUV.monotonicTime
             let settled = try world.trySpawn("s3", readiness: .settled).get()
             #expect(LibUV.monotonicTime - start >= KeeperConstants.crashWindow)
-            #expect(settled.process.isRunning)
+            #expect(settled.isRunning)
             #expect(settled.socketPath == world.paths.socket(for: settled.session))
-            try world.eventually { world.manager.isKeeperAlive(for: "s1") }
+            try world.eventually { world.manager.mayBeAlive("s1") }
         }
     }
 
@@ -128,7 +128,7 @@ import Testing
                 Issue.record("\(String(describing: result))")
                 return
             }
-            #expect(Processes.isProcessAlive(pid))
+            #expect(Processes.liveness(of: pid) != .gone)
             #expect(other.killKeeper(for: "s1"))
         }
     }
@@ -243,7 +243,7 @@ import Testing
                 Issue.record("\(String(describing: result))")
                 return
             }
-            try world.eventually { world.manager.isKeeperAlive(for: "s1") }
+            try world.eventually { world.manager.mayBeAlive("s1") }
             let found = try world.discover()
             world.own(try #require(found.keepers.first?.keeperPID))
         }

@@ -88,12 +88,12 @@ import Testing
             try Processes.send(.stop, to: keeper.pid)
             let manager = try world.unownedManager()
             let result: KeeperManager.StopResult = try world.result { done in
-                manager.stopKeeper(for: "s1", completion: done)
+                manager.stop("s1", completion: done)
                 if isManager { manager.close() } else { world.loop.closeHandles() }
             }
             #expect(result == .closed)
             manager.close()
-            #expect(try world.result { manager.stopKeeper(for: "s1", completion: $0) } == .closed)
+            #expect(try world.result { manager.stop("s1", completion: $0) } == .closed)
             try Processes.send(.continue, to: keeper.pid)
         }
     }
@@ -113,7 +113,7 @@ import Testing
             #expect(try world.result { world.manager.listKeepers(completion: $0) } == .failure(error))
             #expect(try world.result { world.manager.discoverExistingKeepers(completion: $0) } == .failure(error))
             #expect(try world.result { world.manager.sweepLogs(completion: $0) } == .failure(error))
-            #expect(keeper.process.isRunning)
+            #expect(keeper.isRunning)
             try Posix.setPermissions(0o700, of: world.root)
             #expect(try world.stop("s1", .now) == .stopped)
         }
@@ -171,6 +171,6 @@ extension World {
     func stop(
         _ id: String, _ ladder: StopLadder, by manager: KeeperManager? = nil
     ) throws -> KeeperManager.StopResult {
-        try result { (manager ?? self.manager).stopKeeper(for: id, ladder: ladder, completion: $0) }
+        try result { (manager ?? self.manager).stop(id, ladder: ladder, completion: $0) }
     }
 }

@@ -13,14 +13,14 @@ import UVKeeper
             #expect(try world.result { manager.writeRPC([0x33], to: "s1", completion: $0) } == .written)
             #expect(try world.result { manager.writeRPC([0x34], to: text.prefix(2), completion: $0) } == .written)
             try world.eventually { world.text("s1.out") == "one\ntwo\n3\n4\n" }
-            let isAlive = manager.isKeeperAlive(for: "s1")
-            #expect(try isAlive && manager.isKeeperAlive(for: text))
+            let isAlive = manager.mayBeAlive("s1")
+            #expect(try isAlive && manager.mayBeAlive(text))
             let pid = manager.status(of: "s1")?.keeperPID
             #expect(try pid != nil && manager.status(of: text)?.keeperPID == pid)
             #expect(try manager.killKeeper(for: text))
             try world.eventually { manager.status(of: "s1") == nil }
-            #expect(try world.result { manager.stopKeeper(for: "s1", completion: $0) } == .notFound)
-            #expect(try world.result { manager.stopKeeper(for: text, grace: .zero, completion: $0) } == .notFound)
+            #expect(try world.result { manager.stop("s1", completion: $0) } == .notFound)
+            #expect(try world.result { manager.stop(text, grace: .zero, completion: $0) } == .notFound)
         }
     }
 
@@ -32,12 +32,12 @@ import UVKeeper
             let failure = KeeperError.invalidSession(text, error)
             #expect(try world.result { manager.writeRPC("x", to: text, completion: $0) } == .refused(failure))
             #expect(try world.result { manager.writeRPC([], to: text, completion: $0) } == .refused(failure))
-            #expect(try world.result { manager.stopKeeper(for: text, completion: $0) } == .failed(failure))
+            #expect(try world.result { manager.stop(text, completion: $0) } == .failed(failure))
             #expect(
-                try world.result { manager.stopKeeper(for: text, grace: .zero, completion: $0) } == .failed(failure))
+                try world.result { manager.stop(text, grace: .zero, completion: $0) } == .failed(failure))
             #expect(try world.spawnError(text) == failure)
             #expect(throws: error) { try manager.killKeeper(for: text) }
-            #expect(throws: error) { try manager.isKeeperAlive(for: text) }
+            #expect(throws: error) { try manager.mayBeAlive(text) }
             #expect(throws: error) { try manager.status(of: text) }
             #expect(try world.sessionFiles().isEmpty)
         }

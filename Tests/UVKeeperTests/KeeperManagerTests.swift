@@ -10,12 +10,12 @@ import Testing
             let keeper = try world.spawn("s1")
             let child = try world.childPID("s1")
             #expect(world.manager.killKeeper(for: "s1"))
-            try world.eventually { !keeper.process.isRunning }
-            #expect(keeper.process.exitStatus == .exited(code: 0))
-            #expect(!Processes.isProcessAlive(child))
+            try world.eventually { !keeper.isRunning }
+            #expect(keeper.exitStatus == .exited(code: 0))
+            #expect(Processes.liveness(of: child) == .gone)
             #expect(try world.sessionFiles() == ["keeper-launch-s1.log", "keeper-s1.log"])
             #expect(!world.manager.killKeeper(for: "s1"))
-            #expect(!world.manager.isKeeperAlive(for: "s1"))
+            #expect(!world.manager.mayBeAlive("s1"))
         }
     }
 
@@ -25,10 +25,10 @@ import Testing
             for _ in 0..<5 {
                 let keeper = try world.trySpawn("s1", readiness: .started).get()
                 let stopped: KeeperManager.StopResult = try world.result { done in
-                    world.manager.stopKeeper(for: "s1", completion: done)
+                    world.manager.stop("s1", completion: done)
                 }
                 #expect(stopped == .stopped)
-                try world.eventually { !keeper.process.isRunning }
+                try world.eventually { !keeper.isRunning }
                 #expect(try world.sessionFiles().filter { !$0.hasSuffix(".log") } == [])
             }
         }
@@ -58,10 +58,10 @@ import Testing
             let other = try world.otherManager()
             #expect(!other.killKeeper(for: "s1"))
             #expect(!other.killKeeper(for: "nobody"))
-            #expect(keeper.process.isRunning)
+            #expect(keeper.isRunning)
             _ = try world.discover(other)
             #expect(other.killKeeper(for: "s1"))
-            try world.eventually { !keeper.process.isRunning }
+            try world.eventually { !keeper.isRunning }
             #expect(!other.killKeeper(for: "s1"))
         }
     }
@@ -95,7 +95,7 @@ import Testing
     @Test("asking whether a keeper lives changes nothing")
     func isAlive() throws {
         try withWorld { world throws in
-            #expect(!world.manager.isKeeperAlive(for: "s1"))
+            #expect(!world.manager.mayBeAlive("s1"))
             #expect(!world.exists(world.paths.directory))
             _ = try world.spawn("live")
             _ = try world.childPID("live")
@@ -109,9 +109,9 @@ import Testing
             try world.write("", to: world.paths.socket(for: dead))
             try world.write("", to: world.paths.keeperPID(for: "empty"))
             let files = try snapshot(world)
-            #expect(world.manager.isKeeperAlive(for: "live"))
-            #expect(!world.manager.isKeeperAlive(for: "dead"))
-            #expect(!world.manager.isKeeperAlive(for: "empty"))
+            #expect(world.manager.mayBeAlive("live"))
+            #expect(!world.manager.mayBeAlive("dead"))
+            #expect(!world.manager.mayBeAlive("empty"))
             #expect(try snapshot(world) == files)
         }
     }
@@ -123,9 +123,9 @@ import Testing
             let child = try world.childPID("s1")
             // Frozen, so that it does not notice.
             try Processes.send(.stop, to: keeper.pid)
-            #expect(world.manager.isKeeperAlive(for: "s1"))
+            #expect(world.manager.mayBeAlive("s1"))
             try Processes.send(.kill, to: child)
-            try world.eventually { !world.manager.isKeeperAlive(for: "s1") }
+            try world.eventually { !world.manager.mayBeAlive("s1") }
             try Processes.send(.continue, to: keeper.pid)
         }
     }
@@ -161,7 +161,7 @@ import Testing
             #expect(try world.outcome("still here", "s1") == .written)
             try world.eventually { world.text("s/out") == "still here\n" }
             #expect(world.manager.killKeeper(for: "s1"))
-            try world.eventually { !Processes.isProcessAlive(pid) }
+            try world.eventually { Processes.liveness(of: pid) == .gone }
         }
     }
 
@@ -184,7 +184,7 @@ import Testing
             _ = try host.end()
             _ = try world.discover()
             #expect(world.manager.killKeeper(for: "s1"))
-            try world.eventually { !Processes.isProcessAlive(pid) }
+            try world.eventually { Processes.liveness(of: pid) == .gone }
         }
     }
 
@@ -238,7 +238,7 @@ import Testing
         try withWorld { world throws in
             let keeper = try world.spawn("s1")
             keeper.process.close()
-            #expect(keeper.process.isRunning)
+            #expect(keeper.isRunning)
             #expect(world.manager.killKeeper(for: "s1"))
             try world.eventually { Processes.liveness(of: keeper.pid) == .gone }
         }
@@ -283,7 +283,7 @@ import Testing
             let child = try world.childPID("s1")
             try Processes.send(.stop, to: keeper.pid)
             try Processes.send(.kill, to: child)
-            try world.eventually { !Processes.isProcessAlive(child) }
+            try world.eventually { Processes.liveness(of: child) == .gone }
             #expect(try world.discover().terminated == [keeper.session])
             world.manager.close()
             world.loop.run()
@@ -298,7 +298,7 @@ import Testing
             let other = try world.otherManager()
             #expect(try world.discover(other).keepers.count == 1)
             #expect(world.manager.killKeeper(for: "s1"))
-            try world.eventually { !keeper.process.isRunning }
+            try world.eventually { !keeper.isRunning }
             #expect(!other.killKeeper(for: "s1"))
             #expect(try world.discover(other).keepers.isEmpty)
             #expect(other.tracked.isEmpty)
@@ -314,7 +314,7 @@ import Testing
             // It does not end on SIGTERM.
             try Processes.send(.stop, to: keeper.pid)
             var results: [KeeperManager.StopResult] = []
-            world.manager.stopKeeper(for: "s1", grace: .seconds(Int64.max)) { results.append($0) }
+            world.manager.stop("s1", grace: .seconds(Int64.max)) { results.append($0) }
             try world.run(for: .milliseconds(30))
             if byManager { world.manager.close() } else { world.loop.closeHandles() }
             #expect(results.isEmpty)
@@ -326,7 +326,7 @@ import Testing
                     world.loop.openHandles.allSatisfy { "\(type(of: $0))" == "TimerHandle" }, "but for the watchdog")
             }
             world.manager.close()
-            world.manager.stopKeeper(for: "s1") { results.append($0) }
+            world.manager.stop("s1") { results.append($0) }
             try world.eventually { results == [.closed, .closed] }
         }
     }

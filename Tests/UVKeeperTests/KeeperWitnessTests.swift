@@ -98,9 +98,11 @@ import UVKeeper
                         try write([UInt8](repeating: 97, count: 65535), to: keeper, on: loop) {
                             do {
                                 try body(loop, manager, keeper.pid, child) {
-                                    manager.stopKeeper(for: "s", grace: .zero) { _ in
+                                    manager.stop("s", grace: .zero) { _ in
                                         // A killed keeper leaves a child that does not read its stdin.
-                                        if Processes.isProcessAlive(child) { try? Processes.send(.kill, to: child) }
+                                        if Processes.liveness(of: child) != .gone {
+                                            try? Processes.send(.kill, to: child)
+                                        }
                                         manager.close()
                                     }
                                 }

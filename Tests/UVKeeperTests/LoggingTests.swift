@@ -12,7 +12,7 @@ import UVKeeper
             let keeper = try world.spawn("s1")
             _ = try world.discover()
             #expect(world.manager.killKeeper(for: "s1"))
-            try world.eventually { !keeper.process.isRunning }
+            try world.eventually { !keeper.isRunning }
             _ = try world.spawnError("../x")
             let about = ["pid": "\(keeper.pid)", "session": "s1"]
             #expect(log.entries.contains { $0.message == "keeper started" && $0.metadata == about })

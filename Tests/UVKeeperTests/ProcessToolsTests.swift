@@ -43,7 +43,7 @@ import UVKeeper
             let member = try #require(Int32(world.text("pid").dropLast()))
             world.own(member)
             #expect(try kill(leader.pid, group: true, in: world) == .ended)
-            try world.eventually { !Processes.isProcessAlive(member) }
+            try world.eventually { Processes.liveness(of: member) == .gone }
         }
     }
 
@@ -79,10 +79,10 @@ import UVKeeper
 
     @Test("a zombie, and a pid nobody has, are not alive")
     func notAlive() {
-        #expect(!Processes.isProcessAlive(Int32.max))
-        #expect(!Processes.isProcessAlive(0))
-        #expect(!Processes.isProcessAlive(-1))
-        #expect(Processes.isProcessAlive(Processes.currentID))
+        #expect(Processes.liveness(of: Int32.max) == .gone)
+        #expect(Processes.liveness(of: 0) == .gone)
+        #expect(Processes.liveness(of: -1) == .gone)
+        #expect(Processes.liveness(of: Processes.currentID) != .gone)
     }
 
     @Test("killing is given up when the loop closes everything, and told once", arguments: [false, true])

@@ -175,15 +175,15 @@ import UVKeeper
             #expect(try world.outcome("one", "s1") == .written)
             try world.eventually { world.text("s1.out") == "one\n" }
             try world.eventually { world.exists(world.paths.keeperPID(for: keeper.session)) }
-            #expect(world.manager.isKeeperAlive(for: "s1"))
+            #expect(world.manager.mayBeAlive("s1"))
             #expect(try world.discover().keepers.map(\.keeperPID) == [keeper.pid])
             guard case .failure(.sessionTaken) = try world.trySpawn("s1", by: manager) else {
                 Issue.record("it started again")
                 return
             }
             #expect(world.manager.killKeeper(for: "s1"))
-            try world.eventually { !keeper.process.isRunning }
-            #expect(!world.manager.isKeeperAlive(for: "s1"))
+            try world.eventually { !keeper.isRunning }
+            #expect(!world.manager.mayBeAlive("s1"))
         }
     }
 

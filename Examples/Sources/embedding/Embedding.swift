@@ -13,7 +13,7 @@ enum Embedding {
         }
         keepers.discoverExistingKeepers { discovery in
             if case .failure(let error) = discovery { fatalError("\(error)") }
-            if keepers.isKeeperAlive(for: "demo") { return write() }
+            if keepers.mayBeAlive("demo") { return write() }
             keepers.spawnKeeper(for: "demo", in: "/tmp", command: ["cat"], readiness: .accepting) { start in
                 if case .failure(let error) = start { fatalError("\(error)") }
                 write()

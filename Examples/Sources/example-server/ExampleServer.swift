@@ -42,7 +42,7 @@ enum ExampleServer {
         var options = KeeperManager.Options()
         options.sessionsDirectory = sessionsDirectory
         let keepers = try KeeperManager(on: loop, options: options)
-        keepers.stopKeeper(for: session) { result in
+        keepers.stop(session) { result in
             guard result == .stopped || result == .killed else { fail(Failure("session \(session): \(result)")) }
             say("session \(session) has ended")
             keepers.close()

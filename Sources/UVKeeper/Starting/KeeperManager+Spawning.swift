@@ -10,8 +10,12 @@ public struct SpawnedKeeper {
     public let pid: Int32
     /// Where it listens, or will.
     public let socketPath: String
-    /// The keeper's process: whether it runs, how it ended.
-    public let process: DetachedProcess
+    package let process: DetachedProcess
+
+    /// True while the keeper has not been seen to end.
+    public var isRunning: Bool { process.isRunning }
+    /// How the keeper ended; nil while it runs.
+    public var exitStatus: ProcessExit? { process.exitStatus }
 }
 
 extension KeeperManager {

@@ -48,8 +48,8 @@ extension KeeperManager {
     /// its child at once.
     ///
     /// This program is left out if it belongs to the session.
-    public func stopKeeper(
-        for session: SessionID,
+    public func stop(
+        _ session: SessionID,
         ladder: StopLadder = .keepers,
         completion: @escaping (StopResult) -> Void,
     ) {
@@ -87,8 +87,8 @@ extension KeeperManager {
     }
 
     /// The same, with so much time for each of the two steps.
-    public func stopKeeper(for session: SessionID, grace: Duration, completion: @escaping (StopResult) -> Void) {
-        stopKeeper(for: session, ladder: StopLadder(endOfInput: grace, terminate: grace), completion: completion)
+    public func stop(_ session: SessionID, grace: Duration, completion: @escaping (StopResult) -> Void) {
+        stop(session, ladder: StopLadder(endOfInput: grace, terminate: grace), completion: completion)
     }
 
     /// The session's keeper, held fast: as its files prove it, or, if they prove nothing, as it was tracked. One that was

@@ -15,11 +15,6 @@ public enum KillResult: Hashable, Sendable {
 }
 
 extension Processes {
-    /// Whether the process exists, somebody else's included. To tell the two apart: ``liveness(of:)``.
-    public static func isProcessAlive(_ pid: Int32) -> Bool {
-        liveness(of: pid) != .gone
-    }
-
     /// Ends a process: SIGTERM, then, if it is still there after `grace`, SIGKILL. `completion` runs once, on a later tick.
     ///
     /// The pid is tied to the process that has it now by its start time, where the system tells that; if it ends and the

@@ -100,7 +100,7 @@ enum Host {
             guard case .success(let keeper) = result else { return say(result) }
             // It begins to look while it can, and cannot any more when it would signal.
             Processes.killProcess(keeper.pid, grace: .milliseconds(10), on: loop) { result in
-                say("process \(result), running \(keeper.process.isRunning)")
+                say("process \(result), running \(keeper.isRunning)")
                 for descriptor in taken { closeDescriptor(descriptor) }
                 say("kill \(manager.killKeeper(for: session))")
                 keeper.process.waitForNoCrash(window: hangTimeout) { result in
@@ -112,7 +112,7 @@ enum Host {
                 taken.append(descriptor)
             }
             say("kill \(manager.killKeeper(for: session))")
-            manager.stopKeeper(for: session) { say("stop \($0)") }
+            manager.stop(session) { say("stop \($0)") }
         }
         loop.run()
         try loop.close()
@@ -145,7 +145,7 @@ enum Host {
                     limit = before
                     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
                     timer.close()
-                    manager.stopKeeper(for: session) { _ in manager.close() }
+                    manager.stop(session) { _ in manager.close() }
                 }
                 timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
                     // Sending has woken it up; it sleeps again when it has read the line.
@@ -164,13 +164,13 @@ enum Host {
     /// As a user without privileges: what is said about a process of root, and what comes of killing it.
     static func unprivileged(_ arguments: [String]) throws {
         guard setgid(65534) == 0, setuid(65534) == 0, let pid = Int32(arguments[0]) else { return say("cannot") }
-        say("alive \(Processes.isProcessAlive(pid)) \(Processes.liveness(of: pid))")
+        say("alive \(Processes.liveness(of: pid) != .gone) \(Processes.liveness(of: pid))")
         let loop = try Loop()
         Processes.killProcess(pid, grace: .milliseconds(10), on: loop) { say("kill \($0)") }
         if arguments.count > 1 {
             let session = try SessionID(arguments[2])
             let manager = try manager(arguments[1], on: loop, sidecar: "none")
-            say("keeper \(manager.isKeeperAlive(for: session))")
+            say("keeper \(manager.mayBeAlive(session))")
             manager.writeRPC("x", to: session) { outcome in
                 say(outcome)
                 manager.close()
@@ -260,7 +260,7 @@ enum Host {
                 if arguments.count > 3, kill(keeper, SIGKILL) == 0, Processes.liveness(of: keeper) != .gone { return }
                 timer.close()
                 say(String(decoding: pid.dropLast(), as: UTF8.self))
-                manager.stopKeeper(for: "s1", ladder: .now) { result in
+                manager.stop("s1", ladder: .now) { result in
                     say(result)
                     manager.close()
                 }
@@ -275,7 +275,7 @@ enum Host {
         let session = try SessionID(arguments[1])
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: "none")
-        manager.stopKeeper(for: session, ladder: .now) { result in
+        manager.stop(session, ladder: .now) { result in
             say(result)
             manager.close()
         }

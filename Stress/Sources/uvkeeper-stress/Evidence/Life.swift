@@ -25,7 +25,7 @@ final class Life {
     }
 
     /// How its keeper has ended; nil if it has not, or was started by another process.
-    var keeperExit: ProcessExit? { keeper?.process.exitStatus }
+    var keeperExit: ProcessExit? { keeper?.exitStatus }
 
     var childPID: Int32 { Int32(truncatingIfNeeded: receipts[.pid]) }
 
@@ -38,7 +38,7 @@ final class Life {
 
     /// True if neither keeper nor child is left, and the keeper's end has been seen.
     var isGone: Bool {
-        if keeper?.process.isRunning == true { return false }
+        if keeper?.isRunning == true { return false }
         let isKeeperGone = keeperIdentity.map { !$0.isRunning } ?? (Processes.liveness(of: keeperPID) == .gone)
         return isKeeperGone && isChildGone
     }

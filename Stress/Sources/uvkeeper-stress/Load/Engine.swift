@@ -266,7 +266,7 @@ final class Engine {
         var left = sessions.count
         for session in sessions {
             session.end()
-            manager.stopKeeper(for: session.name) { [self] result in
+            manager.stop(session.name) { [self] result in
                 if result != .stopped {
                     early.add(.recovery, "at the end the keeper of session \(session.index) was \(result)")
                 }

@@ -211,7 +211,7 @@ final class RestartRun {
         options.sessionsDirectory = run.sessions
         let manager = try KeeperManager(on: loop, options: options)
         for index in 0..<settings.sessions {
-            manager.stopKeeper(for: "s\(index)") { [self] result in
+            manager.stop("s\(index)") { [self] result in
                 if result != .stopped {
                     violations.add(.recovery, "at the end the keeper of session \(index) was \(result)")
                 }

@@ -54,7 +54,7 @@ final class Session {
 
     /// The life that takes lines now; nil while there is none.
     var current: Life? {
-        guard !isStarting, let life = lives.last, !life.hasFailed, life.keeper?.process.isRunning ?? true else {
+        guard !isStarting, let life = lives.last, !life.hasFailed, life.keeper?.isRunning ?? true else {
             return nil
         }
         return life

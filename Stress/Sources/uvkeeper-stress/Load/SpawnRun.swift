@@ -113,7 +113,7 @@ final class SpawnRun {
     private func end() {
         var left = sessions.count
         for session in sessions {
-            manager.stopKeeper(for: session.name) { [self] result in
+            manager.stop(session.name) { [self] result in
                 // The last wave is over, unless it was given up: then this says what was left of it.
                 if result != .notFound {
                     violations.add(.recovery, "after the last wave the keeper of \(session.id) was \(result)")
