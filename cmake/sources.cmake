@@ -169,9 +169,11 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperManager.swift
     Sources/UVKeeper/Starting/DetachedProcess.swift
     Sources/UVKeeper/Starting/KeeperLogTail.swift
+    Sources/UVKeeper/Starting/KeeperManager+Opening.swift
     Sources/UVKeeper/Starting/KeeperManager+Spawning.swift
     Sources/UVKeeper/Starting/KeeperOrder.swift
     Sources/UVKeeper/Starting/SidecarCommand.swift
+    Sources/UVKeeper/Starting/SpawnOptions.swift
     Sources/UVKeeper/Stopping/KeeperHold.swift
     Sources/UVKeeper/Stopping/KeeperManager+Stopping.swift
     Sources/UVKeeper/Stopping/KeeperStop.swift

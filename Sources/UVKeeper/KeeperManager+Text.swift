@@ -1,6 +1,6 @@
 public import KeeperProtocol
 internal import Logging
-public import UVLoop
+internal import UVLoop
 
 // Ids as text. `@_disfavoredOverload` has the compiler prefer the operation itself for a literal, which is a SessionID then.
 extension KeeperManager {
@@ -22,12 +22,7 @@ extension KeeperManager {
     public func spawnKeeper(
         for id: some StringProtocol,
         in workingDirectory: String,
-        environment: ProcessEnvironment = .current,
-        command: [String]? = nil,
-        arguments: [String]? = nil,
-        capturesOutput: Bool? = nil,
-        readiness: Readiness = .started,
-        deadline: Duration = .seconds(10),
+        _ options: SpawnOptions = SpawnOptions(),
         completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
     ) {
         let fail = { [logger] (error: KeeperError) in
@@ -35,9 +30,19 @@ extension KeeperManager {
             completion(.failure(error))
         }
         guard let session = session(id, else: fail) else { return }
-        spawnKeeper(
-            for: session, in: workingDirectory, environment: environment, command: command, arguments: arguments,
-            capturesOutput: capturesOutput, readiness: readiness, deadline: deadline, completion: completion)
+        spawnKeeper(for: session, in: workingDirectory, options, completion: completion)
+    }
+
+    /// Adopts or starts a session; text that is no session id fails with ``KeeperError/invalidSession(_:_:)``.
+    @_disfavoredOverload
+    public func open(
+        _ id: some StringProtocol,
+        in workingDirectory: String,
+        _ options: SpawnOptions = SpawnOptions(),
+        completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
+    ) {
+        guard let session = session(id, else: { completion(.failure($0)) }) else { return }
+        open(session, in: workingDirectory, options, completion: completion)
     }
 
     /// Ends a session for good; text that is no session id fails with ``KeeperError/invalidSession(_:_:)``.

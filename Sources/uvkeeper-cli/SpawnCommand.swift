@@ -73,17 +73,16 @@ struct SpawnCommand: ParsableCommand {
         for variable in variables {
             if let (name, value) = SpawnCommand.parts(of: variable) { environment[name] = value }
         }
+        let options = SpawnOptions(
+            environment: environment,
+            command: [command[0]],
+            arguments: command.dropFirst() + Invocation.current.commandArguments,
+            capturesOutput: captureOutput ? true : nil,
+            readiness: noWait ? .started : .settled,
+            deadline: .seconds(timeout),
+        )
         try shared.run(unreported: .unknownOutcome) { manager, loop, done in
-            manager.spawnKeeper(
-                for: session,
-                in: cwd ?? ".",
-                environment: environment,
-                command: [command[0]],
-                arguments: command.dropFirst() + Invocation.current.commandArguments,
-                capturesOutput: captureOutput ? true : nil,
-                readiness: noWait ? .started : .settled,
-                deadline: .seconds(timeout),
-            ) { result in
+            manager.spawnKeeper(for: session, in: cwd ?? ".", options) { result in
                 switch result {
                 case .failure(.keeperEnded(let status, let log)):
                     let error = KeeperError.keeperEnded(status, log: log)

@@ -119,7 +119,7 @@ import Testing
                 with: try OpenFile(world.paths.childPID(for: world.session("s2")), .readWrite))
             let manager = try world.unownedManager()
             let result: Result<SpawnedKeeper, KeeperError> = try world.result { done in
-                manager.spawnKeeper(for: "s2", in: world.root, command: ["cat"], completion: done)
+                manager.spawnKeeper(for: "s2", in: world.root, .init(command: ["cat"]), completion: done)
                 manager.close()
             }
             guard case .failure(.closed) = result else {

@@ -203,7 +203,7 @@ final class CompletionDriver {
         let done = begin("spawn \(readiness)")
         let deadline = chance(20) ? Duration.seconds(Int64.max) : .milliseconds(number(below: 30))
         manager.spawnKeeper(
-            for: "\(1000 + number(below: 3))", in: directory, readiness: readiness, deadline: deadline
+            for: "\(1000 + number(below: 3))", in: directory, .init(readiness: readiness, deadline: deadline)
         ) { _ in done() }
         for process in manager.processes.values { started[ObjectIdentifier(process)] = process }
     }

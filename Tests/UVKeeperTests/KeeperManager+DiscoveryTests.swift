@@ -172,7 +172,8 @@ import Testing
             var results: [Result<SpawnedKeeper, KeeperError>] = []
             for number in 0..<count {
                 world.manager.spawnKeeper(
-                    for: "s\(number)", in: world.root, command: ["cat"], readiness: .accepting, deadline: hangTimeout
+                    for: "s\(number)", in: world.root,
+                    .init(command: ["cat"], deadline: hangTimeout)
                 ) { result in
                     if case .success(let keeper) = result { world.own(keeper.pid, keeper.process.startTime) }
                     results.append(result)
@@ -200,7 +201,7 @@ import Testing
             var isStarted = false
             world.manager.discoverExistingKeepers { _ in discovered = true }
             world.manager.spawnKeeper(
-                for: "s1", in: world.root, command: ["cat"], readiness: .accepting, deadline: hangTimeout
+                for: "s1", in: world.root, .init(command: ["cat"], deadline: hangTimeout)
             ) { result in
                 if case .success(let keeper) = result { world.own(keeper.pid, keeper.process.startTime) }
                 isStarted = true

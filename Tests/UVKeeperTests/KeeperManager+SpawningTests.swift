@@ -119,7 +119,7 @@ import Testing
             let other = try world.otherManager { $0.sidecar = ["sh", "-c", "exec sleep 100"] }
             var result: Result<SpawnedKeeper, KeeperError>?
             other.spawnKeeper(
-                for: "s1", in: world.root, command: ["cat"], readiness: .accepting, deadline: .milliseconds(30)
+                for: "s1", in: world.root, .init(command: ["cat"], deadline: .milliseconds(30))
             ) { result = $0 }
             let pid = try #require(other.tracked["s1"]?.pid)
             world.own(pid)
@@ -235,7 +235,7 @@ import Testing
         try withWorld { world throws in
             let manager = try world.unownedManager()
             var result: Result<SpawnedKeeper, KeeperError>?
-            manager.spawnKeeper(for: "s1", in: world.root, command: ["cat"], readiness: .settled) { result = $0 }
+            manager.spawnKeeper(for: "s1", in: world.root, .init(command: ["cat"], readiness: .settled)) { result = $0 }
             manager.close()
             #expect(result == nil, "completed inside close()")
             try world.eventually { result != nil }
@@ -255,7 +255,7 @@ import Testing
             var results: [Result<SpawnedKeeper, KeeperError>] = []
             for _ in 0..<2 {
                 world.manager.spawnKeeper(
-                    for: "s1", in: world.root, command: ["cat"], readiness: .settled, deadline: hangTimeout
+                    for: "s1", in: world.root, .init(command: ["cat"], readiness: .settled, deadline: hangTimeout)
                 ) { result in
                     if case .success(let keeper) = result { world.own(keeper.pid, keeper.process.startTime) }
                     results.append(result)

@@ -13,8 +13,9 @@ import Testing
         var variables = environment
         variables["PATH"] = ProcessEnvironment.current["PATH"]
         return try KeeperOrder(
-            SessionID("s1"), by: sidecar, in: directory, environment: ProcessEnvironment(variables), command: command,
-            arguments: arguments, capturesOutput: nil, sessionsDirectory: "/base/.pi/dashboard/sessions")
+            "s1", by: sidecar, in: directory,
+            SpawnOptions(environment: ProcessEnvironment(variables), command: command, arguments: arguments),
+            sessionsDirectory: "/base/.pi/dashboard/sessions")
     }
 
     @Test("a command goes into the environment as long as a variable can have it")

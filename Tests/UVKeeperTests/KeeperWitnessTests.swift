@@ -89,7 +89,7 @@ import UVKeeper
                 options.sidecar = [BuiltProducts.sidecar]
                 let manager = try KeeperManager(on: loop, options: options)
                 manager.spawnKeeper(
-                    for: "s", in: "/", command: ["sleep", "1000"], readiness: .accepting, deadline: hangTimeout
+                    for: "s", in: "/", .init(command: ["sleep", "1000"], deadline: hangTimeout)
                 ) { result in
                     do {
                         let keeper = try result.get()

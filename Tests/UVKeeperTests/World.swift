@@ -120,12 +120,12 @@ final class World {
     ) throws -> Result<SpawnedKeeper, KeeperError> {
         var variables = ProcessEnvironment.current
         for (name, value) in environment { variables[name] = value }
+        let options = SpawnOptions(
+            environment: variables,
+            command: command ?? (arguments == nil ? ["sh", "-c", "exec cat > \(id).out"] : nil),
+            arguments: arguments, capturesOutput: captures, readiness: readiness, deadline: deadline)
         let result = try result { done in
-            (manager ?? self.manager).spawnKeeper(
-                for: id, in: directory ?? root, environment: variables,
-                command: command ?? (arguments == nil ? ["sh", "-c", "exec cat > \(id).out"] : nil),
-                arguments: arguments, capturesOutput: captures, readiness: readiness, deadline: deadline,
-                completion: done)
+            (manager ?? self.manager).spawnKeeper(for: id, in: directory ?? root, options, completion: done)
         }
         if case .success(let keeper) = result { own(keeper.pid, keeper.process.startTime) }
         return result

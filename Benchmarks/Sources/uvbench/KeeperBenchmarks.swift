@@ -123,7 +123,7 @@ enum KeeperBenchmarks {
             let session = try SessionID("start-\(number)")
             total += timed {
                 manager.spawnKeeper(
-                    for: session, in: "/", command: Array(arguments[2...]), readiness: .accepting
+                    for: session, in: "/", .init(command: Array(arguments[2...]))
                 ) { result in
                     if case .failure(let error) = result { fail("\(error)") }
                     loop.stop()

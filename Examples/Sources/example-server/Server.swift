@@ -43,9 +43,12 @@ final class Server {
     // The handles' closures hold the server until the handles are closed.
     func start() throws {
         try signal.start(.terminate) { _, _ in self.end() }
-        keepers.discoverExistingKeepers { result in
+        // The child's output goes to the keeper's log, and its working directory is the server's.
+        let options = SpawnOptions(command: configuration.command, capturesOutput: true, readiness: .settled)
+        keepers.open(configuration.session, in: ".", options) { result in
             switch result {
-            case .success(let discovery): self.discovered(discovery)
+            case .success(let session): self.ready(session)
+            case .failure(.closed): break
             case .failure(let error): ExampleServer.fail(error)
             }
         }
@@ -53,30 +56,16 @@ final class Server {
 
     // MARK: The session
 
-    private func discovered(_ discovery: KeeperDiscovery) {
+    private func ready(_ opened: OpenSession) {
         guard case .starting = state else { return }
-        let (session, command) = (configuration.session, configuration.command)
-        if let keeper = discovery.keepers.first(where: { $0.session == session }) {
-            return ready("adopted", keeper.session, keeperPID: keeper.keeperPID)
-        }
-        // The child's output goes to the keeper's log, and its working directory is the server's.
-        keepers.spawnKeeper(for: session, in: ".", command: command, capturesOutput: true, readiness: .settled) {
-            switch $0 {
-            case .success(let keeper): self.ready("started", keeper.session, keeperPID: keeper.pid)
-            case .failure(.closed): break
-            case .failure(let error): ExampleServer.fail(error)
-            }
-        }
-    }
-
-    private func ready(_ how: String, _ session: SessionID, keeperPID: Int32?) {
-        guard case .starting = state else { return }
+        let how = if case .adopted = opened { "adopted" } else { "started" }
         do {
+            let session = opened.session
             let childPID = keepers.status(of: session)?.childPID
             let listener = try bind()
             try listener.listen { _, result in self.accepted(result) }
             state = .serving(listener)
-            let keeper = keeperPID.map { "\($0)" } ?? "unknown"
+            let keeper = opened.keeperPID.map { "\($0)" } ?? "unknown"
             let child = childPID.map { "\($0)" } ?? "unknown"
             ExampleServer.say("\(how) session \(session), keeper \(keeper), child \(child)")
             ExampleServer.say("listening on \(listener.path)")

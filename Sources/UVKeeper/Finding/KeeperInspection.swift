@@ -18,6 +18,14 @@ struct KeeperInspection: Sendable {
         /// There is neither pid file nor socket, nor a child's pid file.
         case absent
 
+        /// The keeper's pid, or, if that is undecided, the one that its file names.
+        var pid: Int32? {
+            switch self {
+            case .live(let pid), .undecided(let pid): pid
+            case .dead, .absent: nil
+            }
+        }
+
         /// Whether a keeper lives, or may.
         var mayLive: Bool {
             switch self {

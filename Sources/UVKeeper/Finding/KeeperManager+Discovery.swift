@@ -138,21 +138,11 @@ extension KeeperManager {
         for inspection in slices.lazy.flatMap(\.inspections) {
             let session = inspection.session
             switch inspection.finding {
-            case .live(let pid):
-                let isChildAlive = options.isChildAlive?(session, pid) ?? !inspection.child.isDead
-                if !isChildAlive, end(inspection) {
-                    discovery.terminated.append(session)
-                    if tracked[session]?.pid == pid { tracked[session] = nil }
-                    dead.append((session, pid))
-                    continue
-                }
-                if let pid {
-                    adopt(
-                        session,
-                        Tracked(pid: pid, process: nil, foundAt: foundAt, isOurs: inspection.proof == .lock))
-                }
-                discovery.keepers.append(entry(session, pid))
-            case .undecided(let pid): discovery.keepers.append(entry(session, pid))
+            case .live(let pid) where !hasLiveChild(inspection) && end(inspection):
+                discovery.terminated.append(session)
+                if tracked[session]?.pid == pid { tracked[session] = nil }
+                dead.append((session, pid))
+            case .live, .undecided: discovery.keepers.append(adopt(inspection, foundAt: foundAt))
             case .dead: dead.append((session, nil))
             case .absent: break
             }
@@ -213,13 +203,22 @@ extension KeeperManager {
         completion(.success(discovery))
     }
 
-    private func entry(_ session: SessionID, _ pid: Int32?) -> KeeperEntry {
-        KeeperEntry(session: session, keeperPID: pid, paths: paths)
+    /// False if a live keeper's child is dead, as the host says, or as its pid file shows. True if there is no telling.
+    func hasLiveChild(_ inspection: KeeperInspection) -> Bool {
+        guard case .live(let pid) = inspection.finding else { return true }
+        return options.isChildAlive?(inspection.session, pid) ?? !inspection.child.isDead
     }
 
-    private func adopt(_ session: SessionID, _ keeper: Tracked) {
+    /// The keeper that was found, tracked from now on if it is shown to be the keeper.
+    ///
+    /// - Parameter foundAt: a time, since the system booted, at which it had, or was about to get, its pid.
+    func adopt(_ inspection: KeeperInspection, foundAt: Duration) -> KeeperEntry {
+        let (session, pid) = (inspection.session, inspection.finding.pid)
         // One that was started here stays tracked with its process, also if it was started since the other was found.
-        if tracked[session]?.process?.isRunning == true { return }
-        tracked[session] = keeper
+        if case .live(let pid?) = inspection.finding, tracked[session]?.process?.isRunning != true {
+            tracked[session] = Tracked(
+                pid: pid, process: nil, foundAt: foundAt, isOurs: inspection.proof == .lock)
+        }
+        return KeeperEntry(session: session, keeperPID: pid, paths: paths)
     }
 }

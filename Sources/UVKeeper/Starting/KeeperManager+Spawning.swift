@@ -39,22 +39,11 @@ extension KeeperManager {
     /// - Parameters:
     ///   - session: the session; it has no keeper yet.
     ///   - workingDirectory: the child's, and the keeper's.
-    ///   - environment: what the keeper and the child get; its `PI_KEEPER_*` variables are the keeper's settings.
-    ///   - command: the child's executable and first arguments; nil: what the environment says, else `pi`.
-    ///   - arguments: its remaining arguments; nil: none if there is a command, else what the environment says, else
-    ///     `--mode rpc`.
-    ///   - capturesOutput: whether the child's output goes to the keeper's log; nil: what the environment says.
-    ///   - readiness: what to wait for. If the keeper ends before, the error has its status and the end of its log.
-    ///   - deadline: how long to wait; the keeper runs on when it passes.
+    ///   - options: the child's command, its environment, and what the start waits for.
     public func spawnKeeper(
         for session: SessionID,
         in workingDirectory: String,
-        environment: ProcessEnvironment = .current,
-        command: [String]? = nil,
-        arguments: [String]? = nil,
-        capturesOutput: Bool? = nil,
-        readiness: Readiness = .started,
-        deadline: Duration = .seconds(10),
+        _ options: SpawnOptions = SpawnOptions(),
         completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
     ) {
         loop.preconditionOnThread()
@@ -66,20 +55,19 @@ extension KeeperManager {
             try checkCanStart(session)
             try checkSessionsDirectory()
             order = try KeeperOrder(
-                session, by: try sidecar(environment), in: workingDirectory, environment: environment,
-                command: command, arguments: arguments, capturesOutput: capturesOutput,
+                session, by: try sidecar(options.environment), in: workingDirectory, options,
                 sessionsDirectory: sessionsDirectory)
             formerChild = runningFormerChild(of: session)
         } catch {
             logger.warning("cannot start keeper", metadata: ["session": "\(session)", "error": "\(error)"])
             return loop.onNextTick { completion(.failure(error)) }
         }
-        guard let formerChild else { return start(order, readiness, deadline, completion) }
+        guard let formerChild else { return start(order, options, completion) }
         var id: ObjectIdentifier?
         let wait = ProcessWait(for: [formerChild], atMost: KeeperManager.formerChildPatience, on: loop) { result in
             if let id { self.starts[id] = nil }
             switch result {
-            case .allHaveEnded: self.start(order, readiness, deadline, completion)
+            case .allHaveEnded: self.start(order, options, completion)
             case .timedOut: completion(.failure(.formerChildRuns(order.session, pid: formerChild.pid)))
             case .canceled: completion(.failure(.closed))
             }
@@ -122,7 +110,7 @@ extension KeeperManager {
     }
 
     private func start(
-        _ order: KeeperOrder, _ readiness: Readiness, _ deadline: Duration,
+        _ order: KeeperOrder, _ options: SpawnOptions,
         _ completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
     ) {
         let log = KeeperLogTail(of: order.session, in: paths)
@@ -135,8 +123,8 @@ extension KeeperManager {
             logger.warning("cannot start keeper", metadata: ["session": "\(order.session)", "error": "\(error)"])
             return loop.onNextTick { completion(.failure(error)) }
         }
-        guard readiness != .started else { return loop.onNextTick { completion(.success(keeper)) } }
-        wait(for: keeper, log, order.sidecar, readiness, deadline, completion)
+        guard options.readiness != .started else { return loop.onNextTick { completion(.success(keeper)) } }
+        wait(for: keeper, log, order.sidecar, options, completion)
     }
 
     private func start(_ order: KeeperOrder) throws(KeeperError) -> SpawnedKeeper {
@@ -212,22 +200,21 @@ extension KeeperManager {
         for keeper: SpawnedKeeper,
         _ log: KeeperLogTail,
         _ sidecar: SidecarCommand,
-        _ readiness: Readiness,
-        _ deadline: Duration,
+        _ options: SpawnOptions,
         _ completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
     ) {
         let failure = { (result: DetachedProcess.WaitResult) -> KeeperError in
             switch result {
             case .ended(let status): KeeperManager.failure(status, log.lines, sidecar)
-            case .timedOut: .notReady(deadline)
+            case .timedOut: .notReady(options.deadline)
             case .canceled, .running: .closed
             }
         }
         keeper.process.waitForReady(
-            probe: { KeeperManager.accepts(keeper.socketPath, from: keeper.pid) }, deadline: deadline
+            probe: { KeeperManager.accepts(keeper.socketPath, from: keeper.pid) }, deadline: options.deadline
         ) { result in
             guard result == .running else { return completion(.failure(failure(result))) }
-            guard readiness == .settled else { return completion(.success(keeper)) }
+            guard options.readiness == .settled else { return completion(.success(keeper)) }
             // A little longer than the keeper's own window, whose end it learns of with a delay.
             keeper.process.waitForNoCrash(window: KeeperConstants.crashWindow + .milliseconds(50)) { result in
                 completion(result == .running ? .success(keeper) : .failure(failure(result)))

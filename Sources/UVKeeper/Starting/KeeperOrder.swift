@@ -16,25 +16,22 @@ struct KeeperOrder {
     /// its name included.
     private static let longestVariable = 98_304
 
-    /// - Parameters:
-    ///   - command: the child's executable and first arguments; nil: as the environment says.
-    ///   - arguments: its remaining arguments; nil: none if there is a command, else as the environment says.
     init(
         _ session: SessionID,
         by sidecar: SidecarCommand,
         in workingDirectory: String,
-        environment: ProcessEnvironment,
-        command: [String]?,
-        arguments: [String]?,
-        capturesOutput: Bool?,
+        _ options: SpawnOptions,
         sessionsDirectory: String,
     ) throws(KeeperError) {
         self.session = session
         self.sidecar = sidecar
         self.workingDirectory = workingDirectory
-        self.environment = environment
-        try setCommand(command, arguments ?? (command == nil ? nil : []))
-        if let capturesOutput { self.environment[KeeperVariable.captureOutput] = capturesOutput ? "1" : nil }
+        environment = options.environment
+        let command = options.command
+        try setCommand(command, options.arguments ?? (command == nil ? nil : []))
+        if let capturesOutput = options.capturesOutput {
+            self.environment[KeeperVariable.captureOutput] = capturesOutput ? "1" : nil
+        }
         setDirectory(sessionsDirectory)
         // The one says that this is to be a keeper, the other that it is a keeper's child, as this program may be.
         self.environment[KeeperVariable.started] = "1"

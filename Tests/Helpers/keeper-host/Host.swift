@@ -21,8 +21,10 @@ enum Host {
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[3])
         manager.spawnKeeper(
-            for: session, in: arguments[0], command: ["sh", "-c", "exec cat > out"],
-            readiness: arguments[2] == "started" ? .started : .accepting, deadline: hangTimeout
+            for: session, in: arguments[0],
+            .init(
+                command: ["sh", "-c", "exec cat > out"], readiness: arguments[2] == "started" ? .started : .accepting,
+                deadline: hangTimeout)
         ) { result in
             switch result {
             case .success(let keeper): say("pid \(keeper.pid)")
@@ -48,7 +50,7 @@ enum Host {
             while waitpid(-1, nil, WNOHANG) > 0 {}
         }
         manager.spawnKeeper(
-            for: session, in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
+            for: session, in: arguments[0], .init(command: ["cat"], deadline: hangTimeout)
         ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             say("killed \(manager.killKeeper(for: session))")
@@ -95,7 +97,7 @@ enum Host {
         var limit = rlimit(rlim_cur: 64, rlim_max: 64)
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         manager.spawnKeeper(
-            for: session, in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
+            for: session, in: arguments[0], .init(command: ["cat"], deadline: hangTimeout)
         ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             // It begins to look while it can, and cannot any more when it would signal.
@@ -129,8 +131,8 @@ enum Host {
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         let before = limit
         manager.spawnKeeper(
-            for: session, in: arguments[0], command: ["sleep", "1000"], readiness: .accepting,
-            deadline: hangTimeout
+            for: session, in: arguments[0],
+            .init(command: ["sleep", "1000"], deadline: hangTimeout)
         ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             manager.writeRPC([UInt8](repeating: 97, count: 65535), to: session) { _ in
@@ -245,8 +247,8 @@ enum Host {
         let timer = TimerHandle(on: loop)
         var keeper: Int32 = 0
         manager.spawnKeeper(
-            for: "s1", in: arguments[0], command: ["sh", "-c", script], readiness: .accepting,
-            deadline: hangTimeout
+            for: "s1", in: arguments[0],
+            .init(command: ["sh", "-c", script], deadline: hangTimeout)
         ) { result in
             switch result {
             case .failure(let error): say(error)
@@ -309,7 +311,7 @@ enum Host {
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
         let before = try count()
         manager.spawnKeeper(
-            for: session, in: arguments[0], command: ["cat"], readiness: .accepting, deadline: hangTimeout
+            for: session, in: arguments[0], .init(command: ["cat"], deadline: hangTimeout)
         ) { result in
             guard case .success(let keeper) = result else { return say(result) }
             say("more \((try? count()).map { $0 - before } ?? -1)")

@@ -101,14 +101,15 @@ final class Session {
             wantedAt = begun + 200_000
             return failed(error, nil)
         }
-        manager.spawnKeeper(
-            for: name, in: run.directory, environment: run.environment,
+        let options = SpawnOptions(
+            environment: run.environment,
             command: [
                 program, VerifyingChild.argument, path, "\(settings.allWriters)", settings.childFault.rawValue,
             ],
             // However slow the machine is: a keeper that never accepts is noticed by whoever waits for it.
-            readiness: .accepting, deadline: .seconds(120)
-        ) { [self] result in
+            deadline: .seconds(120),
+        )
+        manager.spawnKeeper(for: name, in: run.directory, options) { [self] result in
             isStarting = false
             switch result {
             case .success(let keeper):

@@ -1,0 +1,74 @@
+public import KeeperProtocol
+internal import UVLoop
+
+/// A session that takes lines.
+public enum OpenSession {
+    /// The session had a keeper already.
+    case adopted(KeeperEntry)
+    /// The session was started.
+    case started(SpawnedKeeper)
+
+    /// The session's name.
+    public var session: SessionID {
+        switch self {
+        case .adopted(let keeper): keeper.session
+        case .started(let keeper): keeper.session
+        }
+    }
+
+    /// The keeper's pid; nil if a keeper was adopted and the system does not tell which process it is.
+    public var keeperPID: Int32? {
+        switch self {
+        case .adopted(let keeper): keeper.keeperPID
+        case .started(let keeper): keeper.pid
+        }
+    }
+}
+
+extension KeeperManager {
+    /// Adopts the session if it lives, else starts it: what a server does with each of its sessions. `completion` runs once,
+    /// on a later tick.
+    ///
+    /// A keeper that lives, or may, is adopted: ``killKeeper(for:)`` works on it if it is shown to be the keeper. A keeper
+    /// whose child is dead, but which has not noticed, is ended first. Then, and if there is no keeper, the session is started
+    /// as by ``spawnKeeper(for:in:_:completion:)``. Other sessions are not looked at; ``discoverExistingKeepers(completion:)``
+    /// finds and cleans up all of them.
+    ///
+    /// - Parameters:
+    ///   - workingDirectory: for a start; a session that is adopted keeps its own.
+    ///   - options: for a start. A start of this session that is under way fails this one with
+    ///     ``KeeperError/sessionTaken(_:pid:)``.
+    public func open(
+        _ session: SessionID,
+        in workingDirectory: String,
+        _ options: SpawnOptions = SpawnOptions(),
+        completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
+    ) {
+        loop.preconditionOnThread()
+        let now = ProcessDetails.uptime
+        do throws(KeeperError) {
+            guard !isClosed else { throw .closed }
+            try checkSessionsDirectory()
+        } catch {
+            return loop.onNextTick { completion(.failure(error)) }
+        }
+        let start = {
+            self.spawnKeeper(for: session, in: workingDirectory, options) { completion($0.map { .started($0) }) }
+        }
+        let inspection = KeeperInspection(session, paths: paths)
+        guard inspection.finding.mayLive else { return start() }
+        if hasLiveChild(inspection) {
+            let keeper = adopt(inspection, foundAt: now)
+            return loop.onNextTick { completion(.success(.adopted(keeper))) }
+        }
+        stop(session, ladder: .now) { result in
+            switch result {
+            case .notFound, .stopped, .killed: start()
+            case .survived, .stillServed, .notPermitted:
+                completion(.failure(.sessionTaken(session, pid: inspection.finding.pid)))
+            case .closed: completion(.failure(.closed))
+            case .failed(let error): completion(.failure(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+public import UVLoop
+
+/// The command of a session's child, and how its start is done.
+public struct SpawnOptions {
+    /// The variables that the keeper and the child get; the `PI_KEEPER_*` among them are the keeper's settings.
+    public var environment: ProcessEnvironment
+    /// The child's executable and first arguments; nil: what the environment says, else `pi`.
+    public var command: [String]?
+    /// The child's remaining arguments; nil: none if there is a command, else what the environment says, else `--mode rpc`.
+    public var arguments: [String]?
+    /// True if the child's output goes to the keeper's log; nil: what the environment says.
+    public var capturesOutput: Bool?
+    /// The event that completes the start. If the keeper ends before, the error has its status and the end of its log.
+    public var readiness: KeeperManager.Readiness
+    /// The longest wait for that event; the keeper runs on when it passes.
+    public var deadline: Duration
+
+    /// A start that is complete when the session takes lines.
+    public init(
+        environment: ProcessEnvironment = .current,
+        command: [String]? = nil,
+        arguments: [String]? = nil,
+        capturesOutput: Bool? = nil,
+        readiness: KeeperManager.Readiness = .accepting,
+        deadline: Duration = .seconds(10),
+    ) {
+        self.environment = environment
+        self.command = command
+        self.arguments = arguments
+        self.capturesOutput = capturesOutput
+        self.readiness = readiness
+        self.deadline = deadline
+    }
+}

@@ -1,0 +1,81 @@
+import TestSupport
+import Testing
+
+@testable import UVKeeper
+
+@Suite struct KeeperManagerOpeningTests {
+    @Test("a session that is not there is started, and takes lines")
+    func starts() throws {
+        try withWorld { world throws in
+            guard case .started(let keeper) = try world.open("s1").get() else { throw Adopted() }
+            #expect(keeper.session == "s1" && keeper.isRunning)
+            #expect(try world.outcome("x", "s1") == .written)
+        }
+    }
+
+    @Test("a session that lives is adopted, and can be told to end")
+    func adopts() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            _ = try world.spawn("s2")
+            let other = try world.otherManager()
+            let opened = try world.open("s1", by: other).get()
+            guard case .adopted(let entry) = opened else { throw Adopted() }
+            #expect(entry.childPID == (try world.childPID("s1")))
+            #expect(opened.session == "s1" && opened.keeperPID == keeper.pid)
+            #expect(other.tracked.keys.elementsEqual(["s1"]))
+            #expect(other.killKeeper(for: "s1"))
+            try world.eventually { !keeper.isRunning }
+        }
+    }
+
+    @Test("what a dead keeper has left is replaced")
+    func replaces() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            try world.write("999999999", to: world.paths.keeperPID(for: "s1"))
+            try world.write("", to: world.paths.socket(for: "s1"))
+            guard case .started = try world.open("s1").get() else { throw Adopted() }
+            #expect(try world.outcome("x", "s1") == .written)
+        }
+    }
+
+    @Test("a keeper that has not noticed the end of its child is ended, and the session started anew")
+    func deadChild() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let child = try world.childPID("s1")
+            try Processes.send(.stop, to: keeper.pid)
+            try Processes.send(.kill, to: child)
+            try world.eventually { Processes.liveness(of: child) == .gone }
+            let other = try world.otherManager()
+            guard case .started(let next) = try world.open("s1", by: other).get() else { throw Adopted() }
+            #expect(!keeper.isRunning && next.pid != keeper.pid)
+        }
+    }
+
+    @Test("a session that cannot be opened has the words of its start, and a closed manager opens none")
+    func failures() throws {
+        try withWorld { world throws in
+            guard case .failure(.unusable) = try world.open("s1", command: ["/nowhere"]) else { throw Adopted() }
+            guard case .failure(.invalidSession("a/b", _)) = try world.open("a/b") else { throw Adopted() }
+            let other = try world.otherManager()
+            other.close()
+            guard case .failure(.closed) = try world.open("s1", by: other) else { throw Adopted() }
+            #expect(try world.sessionFiles().isEmpty)
+        }
+    }
+
+    private struct Adopted: Error {}
+}
+
+extension World {
+    fileprivate func open(
+        _ id: String, by manager: KeeperManager? = nil, command: [String] = ["cat"],
+    ) throws -> Result<OpenSession, KeeperError> {
+        let options = SpawnOptions(command: command, deadline: hangTimeout)
+        let result = try result { (manager ?? self.manager).open(id, in: root, options, completion: $0) }
+        if case .success(.started(let keeper)) = result { own(keeper.pid, keeper.process.startTime) }
+        return result
+    }
+}
