@@ -155,6 +155,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Delivery/KeeperManager+Writing.swift
     Sources/UVKeeper/Delivery/KeeperWitness.swift
     Sources/UVKeeper/Delivery/SessionQueue.swift
+    Sources/UVKeeper/Delivery/WaitingLine.swift
     Sources/UVKeeper/Delivery/WriteOutcome.swift
     Sources/UVKeeper/Exports.swift
     Sources/UVKeeper/Finding/ChildFinding.swift

@@ -16,8 +16,8 @@ public final class KeeperManager {
         public var sessionsDirectory: String?
         /// The sidecar; nil: ``SidecarCommand/find(in:)`` at each start.
         public var sidecar: SidecarCommand?
-        /// Whose shape the paths have.
-        public var platform: KeeperPlatform = .current
+        /// The shape of the paths; another one than this system's is for tests.
+        package var platform: KeeperPlatform = .current
         /// Lines that may wait for one session; more are refused.
         public var maximumWaitingLines = 10_000
         /// Bytes that may wait for one session; more are refused.

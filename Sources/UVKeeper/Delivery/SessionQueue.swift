@@ -11,12 +11,6 @@ internal import UVLoop
 ///
 /// While lines are under way, the timer or the connection holds it: a manager that is released by then still completes them.
 final class SessionQueue {
-    struct Line {
-        let bytes: [UInt8]
-        var failedAttempts = 0
-        let completion: (WriteOutcome) -> Void
-    }
-
     struct Limits {
         var lines: Int
         var bytes: Int
@@ -29,7 +23,9 @@ final class SessionQueue {
         /// An attempt that waits for the connection before it to end.
         case blocked
         case connecting(KeeperConnection)
-        case delivering(KeeperConnection, [Line])
+        case delivering(KeeperConnection, [WaitingLine])
+        /// Nothing is sent any more, and lines are refused.
+        case closed
     }
 
     /// Below the kernel's default socket buffer (212,992 bytes), so that a batch is taken whole or not at all.
@@ -40,13 +36,14 @@ final class SessionQueue {
     private let limits: Limits
     private let timer: TimerHandle
     private var state = State.idle
-    private var waiting: [Line] = []
+    private var waiting: [WaitingLine] = []
     private var byteCount = 0
     private var lineCount = 0
     /// A connection whose lines are unknown, and that has not ended.
     private var unconfirmed: KeeperConnection?
-    /// Such connections to keepers whose place another has taken; they end by themselves, and nobody waits for them.
-    private var left: [KeeperConnection] = []
+    /// Unconfirmed connections to keepers that have since been replaced. They stay open, since closing one could leave a
+    /// fragment of a line; how they end is ignored.
+    private var abandoned: [KeeperConnection] = []
 
     init(path: String, on loop: Loop, limits: Limits) {
         endpoint = KeeperEndpoint(path)
@@ -57,21 +54,30 @@ final class SessionQueue {
         timer.onCanceled = { [self] in canceled() }
     }
 
-    /// Whether it could be forgotten.
+    /// True if the queue could be forgotten.
     var isIdle: Bool {
+        switch state {
         // A queue that runs completions is idle while more lines wait.
-        if case .idle = state, unconfirmed == nil, left.isEmpty, waiting.isEmpty { true } else { false }
+        case .idle: unconfirmed == nil && abandoned.isEmpty && waiting.isEmpty
+        case .closed: true
+        case .pausing, .blocked, .connecting, .delivering: false
+        }
+    }
+
+    /// True once the queue is closed, or the host has closed all handles of the loop, which the timer tells on a later tick.
+    private var isClosed: Bool {
+        if case .closed = state { true } else { timer.isClosing }
     }
 
     func add(_ bytes: [UInt8], _ completion: @escaping (WriteOutcome) -> Void) {
-        guard !timer.isClosing else { return loop.onNextTick { completion(.refused(.closed)) } }
+        guard !isClosed else { return loop.onNextTick { completion(.refused(.closed)) } }
         guard lineCount < limits.lines, byteCount + bytes.count <= limits.bytes else {
             let error = KeeperError.queueFull(lines: lineCount, bytes: byteCount)
             return loop.onNextTick { completion(.refused(error)) }
         }
         lineCount += 1
         byteCount += bytes.count
-        waiting.append(Line(bytes: bytes, completion: completion))
+        waiting.append(WaitingLine(bytes: bytes, completion: completion))
         if case .idle = state { attempt() }
     }
 
@@ -86,27 +92,28 @@ final class SessionQueue {
     /// The host has closed all handles of the loop.
     private func canceled() { completeClosed(end()) }
 
-    private func end() -> (sent: [Line], unsent: [Line]) {
+    private func end() -> (sent: [WaitingLine], unsent: [WaitingLine]) {
         timer.close()
-        var sent: [Line] = []
+        var sent: [WaitingLine] = []
         switch state {
         case .delivering(let connection, let lines):
             sent = lines
             connection.close()
         case .connecting(let connection): connection.close()
-        case .idle, .pausing, .blocked: break
+        case .idle, .pausing, .blocked, .closed: break
         }
         unconfirmed?.close()
         unconfirmed = nil
-        for connection in left { connection.close() }
-        left = []
-        state = .idle
+        for connection in abandoned { connection.close() }
+        abandoned = []
+        endpoint.forget()
+        state = .closed
         let unsent = waiting
         waiting = []
         return (sent, unsent)
     }
 
-    private func completeClosed(_ lines: (sent: [Line], unsent: [Line])) {
+    private func completeClosed(_ lines: (sent: [WaitingLine], unsent: [WaitingLine])) {
         complete(lines.sent, .unknown(.closed))
         complete(lines.unsent, .refused(.closed))
     }
@@ -125,7 +132,7 @@ final class SessionQueue {
                 state = .blocked
                 return
             }
-            left.append(unconfirmed)
+            abandoned.append(unconfirmed)
             self.unconfirmed = nil
         }
         connect()
@@ -147,29 +154,17 @@ final class SessionQueue {
     }
 
     private func opened(_ connection: KeeperConnection) {
-        var size = 0
-        var count = 0
-        while count < waiting.count, count == 0 || size + waiting[count].bytes.count <= SessionQueue.batchByteCount {
-            size += waiting[count].bytes.count
-            count += 1
-        }
+        let count = waiting.batchCount(limit: SessionQueue.batchByteCount)
         let batch = Array(waiting[..<count])
         waiting.removeFirst(count)
         state = .delivering(connection, batch)
-        if batch.count == 1 {
-            connection.write(batch[0].bytes)
-        } else {
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(size)
-            for line in batch { bytes += line.bytes }
-            connection.write(bytes)
-        }
+        connection.write(batch.bytes)
         connection.finish()
     }
 
     private func ended(_ connection: KeeperConnection, _ end: KeeperConnection.End) {
-        if let index = left.firstIndex(where: { $0 === connection }) {
-            left.remove(at: index)
+        if let index = abandoned.firstIndex(where: { $0 === connection }) {
+            abandoned.remove(at: index)
             return
         }
         if connection === unconfirmed {
@@ -184,11 +179,11 @@ final class SessionQueue {
             complete(lines, .written)
             next()
         case (.delivering(_, let lines), .failed(let error, let accepted)):
-            let untouched = untouchedStart(of: lines, accepted: accepted)
+            let untouched = lines.untouchedStart(accepted: accepted)
             waiting.insert(contentsOf: lines[untouched...], at: 0)
             attemptFailed(.connection(error), unknown: Array(lines[..<untouched]))
         case (.connecting, .failed(let error, _)): attemptFailed(.connection(error))
-        case (.connecting, .confirmed), (.idle, _), (.pausing, _), (.blocked, _):
+        case (.connecting, .confirmed), (.idle, _), (.pausing, _), (.blocked, _), (.closed, _):
             trap("a connection ended that was not open")
         }
     }
@@ -211,7 +206,7 @@ final class SessionQueue {
                 complete(lines, .unknown(.timedOut(KeeperConstants.writeAttemptTimeout)))
                 next()
             }
-        case .idle, .pausing: trap("no attempt is under way")
+        case .idle, .pausing, .closed: trap("no attempt is under way")
         }
     }
 
@@ -225,7 +220,7 @@ final class SessionQueue {
     /// The new state is complete before the first completion runs: completions may add lines or close the queue.
     ///
     /// - Parameter unknown: lines of the attempt that are not tried again.
-    private func attemptFailed(_ failure: Failure, unknown: [Line] = []) {
+    private func attemptFailed(_ failure: Failure, unknown: [WaitingLine] = []) {
         // The host has closed all handles of the loop: nothing can be tried again.
         guard !timer.isClosing else {
             state = .idle
@@ -265,22 +260,12 @@ final class SessionQueue {
         if waiting.isEmpty { endpoint.forget() } else { attempt() }
     }
 
-    private func complete(_ lines: [Line], _ outcome: WriteOutcome) {
+    private func complete(_ lines: [WaitingLine], _ outcome: WriteOutcome) {
         for line in lines {
             lineCount -= 1
             byteCount -= line.bytes.count
         }
         for line in lines { line.completion(outcome) }
-    }
-
-    /// The index of the first line of which no byte was accepted.
-    private func untouchedStart(of lines: [Line], accepted: UInt64) -> Int {
-        var offset: UInt64 = 0
-        for (index, line) in lines.enumerated() {
-            guard offset < accepted else { return index }
-            offset += UInt64(line.bytes.count)
-        }
-        return lines.count
     }
 
     /// Errors that no second attempt can mend. A missing or refusing socket is none of them: a keeper may be starting.
