@@ -15,7 +15,7 @@ struct DoctorCommand: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func run() throws {
-        try shared.run(refusesExposed: false) { manager, loop, done in
+        try shared.withManager(refusesExposed: false) { manager, loop, done in
             manager.listKeepers { result in
                 SidecarTrial.run(on: loop) { sidecar in
                     let doctor = Doctor(manager: manager, loop: loop, sessions: result, sidecar: sidecar)

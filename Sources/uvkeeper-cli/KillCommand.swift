@@ -53,7 +53,7 @@ struct KillCommand: ParsableCommand {
     }
 
     func run() throws {
-        try shared.run(unreported: .unknownOutcome) { manager, loop, done in
+        try shared.withManager(unreported: .unknownOutcome) { manager, loop, done in
             guard all else { return kill(sessions, manager, done) }
             manager.listKeepers { result in
                 switch result {

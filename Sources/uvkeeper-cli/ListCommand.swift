@@ -14,7 +14,7 @@ struct ListCommand: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func run() throws {
-        try shared.run { manager, loop, done in
+        try shared.withManager { manager, loop, done in
             manager.listKeepers { result in
                 switch result {
                 case .failure(let error): shared.fail(error, done)

@@ -30,7 +30,7 @@ struct LogsCommand: ParsableCommand {
     }
 
     func run() throws {
-        try shared.run { manager, loop, done in
+        try shared.withManager { manager, loop, done in
             let path = launch ? manager.paths.launchLog(for: session) : manager.paths.log(for: session)
             let follower = LogFollower(path: path, isJSON: shared.json)
             if follow {

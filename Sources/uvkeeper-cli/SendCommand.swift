@@ -62,7 +62,10 @@ struct SendCommand: ParsableCommand {
     }
 
     func run() throws {
-        try shared.run(unreported: .unknownOutcome, maximumLineLength: maxLine) { manager, loop, done in
+        var sender: StreamSender?
+        try shared.withManager(
+            unreported: .unknownOutcome, maximumLineLength: maxLine, isReading: { sender?.isReading ?? false }
+        ) { manager, loop, done in
             let bytes = line.map { RawText.bytes(of: $0) }
             if let bytes, timeout == nil {
                 let count = bytes.count + (bytes.last == UInt8(ascii: "\n") ? 0 : 1)
@@ -72,13 +75,14 @@ struct SendCommand: ParsableCommand {
                 }
                 return
             }
-            let sender = StreamSender(
+            let stream = StreamSender(
                 bytes, to: manager.paths.socket(for: session), on: loop, timeout: .seconds(timeout ?? 30),
                 maximumLineLength: maxLine
             ) { outcome, lines, bytes in
                 report(outcome, lines: lines, bytes: bytes, manager, done)
             }
-            sender.start()
+            sender = stream
+            stream.start()
         }
     }
 

@@ -81,7 +81,7 @@ struct SpawnCommand: ParsableCommand {
             readiness: noWait ? .started : .settled,
             deadline: .seconds(timeout),
         )
-        try shared.run(unreported: .unknownOutcome) { manager, loop, done in
+        try shared.withManager(unreported: .unknownOutcome) { manager, loop, done in
             manager.spawnKeeper(for: session, in: cwd ?? ".", options) { result in
                 switch result {
                 case .failure(.keeperEnded(let status, let log)):

@@ -6,6 +6,27 @@ import UVKeeper
 final class StreamSender {
     typealias Completion = (SendOutcome, _ lines: Int, _ bytes: UInt64) -> Void
 
+    private enum State {
+        /// The connection is being made, or tried again after a pause.
+        case connecting(KeeperConnection?, failedAttempts: Int)
+        /// Lines are sent as fast as the input and the keeper allow.
+        case sending(KeeperConnection)
+        /// The last line is sent and not confirmed yet. It is not the input's last if the one after it is too long.
+        case finishing(KeeperConnection, isTooLong: Bool)
+        /// The keeper has confirmed everything and closed, in the middle of the input. Is that at its end too?
+        case sessionEnded
+        /// The completion has run.
+        case ended
+
+        var connection: KeeperConnection? {
+            switch self {
+            case .connecting(let connection, _): connection
+            case .sending(let connection), .finishing(let connection, _): connection
+            case .sessionEnded, .ended: nil
+            }
+        }
+    }
+
     private static let chunk = 131_072
     private static let tick = Duration.milliseconds(200)
     /// How long the input of a session that has ended may take to end too.
@@ -19,21 +40,16 @@ final class StreamSender {
     private let maximumLineLength: Int
     /// Nil: standard input.
     private let given: [UInt8]?
-    private var completion: Completion?
-    private var connection: KeeperConnection?
+    private let completion: Completion
+    private var state = State.connecting(nil, failedAttempts: 0)
     private var timer: TimerHandle?
-    private var failedAttempts = 0
     private var lines = 0
     private var bytes: UInt64 = 0
     /// The start of a line whose end has not been read. Only whole lines are written: were the command interrupted after a
     /// part of one, the keeper would take that for a line.
     private var tail: [UInt8] = []
-    private var isReading = false
-    private var isFinished = false
-    /// The next line was too long: what came before it is to be confirmed.
-    private var isTooLong = false
-    /// The keeper has confirmed all that was sent, and closed; is the input at its end too?
-    private var hasSessionEnded = false
+    /// True while a thread reads standard input, which nothing can interrupt.
+    private(set) var isReading = false
     private let startedAt = LibUV.monotonicTime
     private var lastMove = LibUV.monotonicTime
     private var lastAccepted: UInt64 = 0
@@ -57,22 +73,26 @@ final class StreamSender {
         self.timer = timer
         timer.onCanceled = { [self] in end(bytes == 0 ? .refused(.keeper(.closed)) : .unknown(.keeper(.closed))) }
         timer.start(after: StreamSender.tick, repeating: StreamSender.tick) { [self] _ in look() }
-        connect()
+        connect(failedAttempts: 0)
     }
 
-    private func connect() {
+    private func connect(failedAttempts: Int) {
         lastMove = LibUV.monotonicTime
         do throws(UVError) {
-            connection = try KeeperConnection(
-                to: path, on: loop,
-                onOpen: { [self] connection in
-                    connection.onDrain = { [self] _ in readMore() }
-                    if let given { sendGiven(given, connection) } else { readMore() }
-                },
-                onEnd: { [self] _, end in ended(end) })
+            let connection = try KeeperConnection(
+                to: path, on: loop, onOpen: { [self] in opened($0) }, onEnd: { [self] in ended($1) })
+            state = .connecting(connection, failedAttempts: failedAttempts)
         } catch {
             end(.refused(.keeper(.connection(path, error))))
         }
+    }
+
+    private func opened(_ connection: KeeperConnection) {
+        guard case .connecting = state else { return connection.close() }
+        if let given { return sendGiven(given, connection) }
+        state = .sending(connection)
+        connection.onDrain = { [self] _ in readMore() }
+        readMore()
     }
 
     private func sendGiven(_ line: [UInt8], _ connection: KeeperConnection) {
@@ -81,14 +101,18 @@ final class StreamSender {
             connection.close()
             return self.end(.refused(.tooLong(maximum: maximumLineLength, written: 0)))
         }
-        isFinished = true
+        state = .finishing(connection, isTooLong: false)
         write(line + end, connection)
         connection.finish()
     }
 
     /// Reads the next chunk on a thread: stdin may be a file or a terminal, which a loop cannot watch.
     private func readMore() {
-        guard !isReading, !isFinished, completion != nil else { return }
+        switch state {
+        case .sending, .sessionEnded: break
+        case .connecting, .finishing, .ended: return
+        }
+        guard !isReading else { return }
         isReading = true
         do throws(UVError) {
             try loop.queueWork { () -> Result<[UInt8], UVError> in
@@ -110,8 +134,14 @@ final class StreamSender {
 
     private func received(_ result: Result<[UInt8], UVError>) {
         lastMove = LibUV.monotonicTime
-        guard completion != nil, let connection else { return }
-        if hasSessionEnded { return endedBeforeInput(result) }
+        switch state {
+        case .sending(let connection): received(result, connection)
+        case .sessionEnded: endedBeforeInput(result)
+        case .connecting, .finishing, .ended: break
+        }
+    }
+
+    private func received(_ result: Result<[UInt8], UVError>, _ connection: KeeperConnection) {
         switch result {
         case .failure(let error):
             connection.close()
@@ -144,18 +174,17 @@ final class StreamSender {
 
     /// Nothing of a line that is too long leaves; the lines before it are confirmed first.
     private func refuseLine(_ connection: KeeperConnection) {
-        isFinished = true
-        isTooLong = true
         tail = []
         guard bytes > 0 else {
             connection.close()
             return end(.refused(.tooLong(maximum: maximumLineLength, written: 0)))
         }
+        state = .finishing(connection, isTooLong: true)
         connection.finish()
     }
 
     private func finish(_ connection: KeeperConnection) {
-        isFinished = true
+        state = .finishing(connection, isTooLong: false)
         if !tail.isEmpty { write(tail + [UInt8(ascii: "\n")], connection) }
         connection.finish()
     }
@@ -174,36 +203,49 @@ final class StreamSender {
     }
 
     private func ended(_ end: KeeperConnection.End) {
-        switch end {
-        case .confirmed where isTooLong: self.end(.refused(.tooLong(maximum: maximumLineLength, written: lines)))
-        case .confirmed where isFinished: self.end(.written)
-        case .confirmed:
-            // Everything that was handed over is written; is there more?
-            guard tail.isEmpty else { return self.end(.refused(.sessionEnded(written: lines))) }
-            hasSessionEnded = true
-            timer?.start(after: StreamSender.patience) { [self] _ in
-                self.end(.refused(.sessionEnded(written: lines)))
-            }
-            readMore()
-        case .failed(let error, accepted: 0):
-            let canRetry = bytes == 0 && (error == .noEntry || error == .connectionRefused)
-            guard canRetry, failedAttempts < KeeperConstants.writeBackoffs.count else {
+        switch (state, end) {
+        case (.finishing(_, isTooLong: true), .confirmed):
+            self.end(.refused(.tooLong(maximum: maximumLineLength, written: lines)))
+        case (.finishing, .confirmed): self.end(.written)
+        case (.sending, .confirmed): sessionEnded()
+        case (.connecting(_, let failedAttempts), .failed(let error, accepted: 0))
+        where error == .noEntry || error == .connectionRefused:
+            guard failedAttempts < KeeperConstants.writeBackoffs.count else {
                 return self.end(.refused(.keeper(.connection(path, error))))
             }
             // As for a single line: a keeper may just be starting.
-            let pause = KeeperConstants.writeBackoffs[failedAttempts]
-            failedAttempts += 1
-            timer?.start(after: pause) { [self] timer in
-                timer.start(after: StreamSender.tick, repeating: StreamSender.tick) { [self] _ in look() }
-                connect()
-            }
-        case .failed(let error, _): self.end(.unknown(.keeper(.connection(path, error))))
+            retry(after: KeeperConstants.writeBackoffs[failedAttempts], failedAttempts: failedAttempts + 1)
+        case (.connecting, .failed(let error, accepted: 0)), (.sending, .failed(let error, accepted: 0)),
+            (.finishing, .failed(let error, accepted: 0)):
+            self.end(.refused(.keeper(.connection(path, error))))
+        case (.connecting, .failed(let error, _)), (.sending, .failed(let error, _)),
+            (.finishing, .failed(let error, _)):
+            self.end(.unknown(.keeper(.connection(path, error))))
+        case (.connecting, .confirmed), (.sessionEnded, _), (.ended, _): break
         }
+    }
+
+    private func retry(after pause: Duration, failedAttempts: Int) {
+        state = .connecting(nil, failedAttempts: failedAttempts)
+        timer?.start(after: pause) { [self] timer in
+            timer.start(after: StreamSender.tick, repeating: StreamSender.tick) { [self] _ in look() }
+            connect(failedAttempts: failedAttempts)
+        }
+    }
+
+    /// Everything that was handed over is written; is there more?
+    private func sessionEnded() {
+        guard tail.isEmpty else { return end(.refused(.sessionEnded(written: lines))) }
+        state = .sessionEnded
+        timer?.start(after: StreamSender.patience) { [self] _ in
+            end(.refused(.sessionEnded(written: lines)))
+        }
+        readMore()
     }
 
     /// Five times a second: progress, and whether anything moves. Waiting for stdin is no standstill.
     private func look() {
-        guard let connection else { return }
+        guard let connection = state.connection else { return }
         let accepted = connection.acceptedByteCount
         let isWaitingForInput = isReading && accepted == bytes
         if accepted != lastAccepted || isWaitingForInput { lastMove = LibUV.monotonicTime }
@@ -225,15 +267,10 @@ final class StreamSender {
     }
 
     private func end(_ outcome: SendOutcome) {
-        guard let completion else { return }
-        self.completion = nil
+        if case .ended = state { return }
+        state = .ended
         timer?.close()
         if hasShown { Descriptors.writeToStandardError("\r\u{1B}[K") }
         completion(outcome, lines, bytes)
-        // A read of stdin that goes on in a thread would keep the loop, and the user waiting, for ever.
-        if isReading {
-            Output.flush()
-            Processes.exitAtOnce(outcome.exitCode.rawValue)
-        }
     }
 }
