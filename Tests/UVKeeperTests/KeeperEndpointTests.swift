@@ -1,6 +1,6 @@
 import TestSupport
 import Testing
-import UVKeeper
+@_spi(Benchmarks) import UVKeeper
 
 @Suite("An endpoint") struct KeeperEndpointTests {
     @Test("keeps one pid file open between connections, and follows one keeper after another")

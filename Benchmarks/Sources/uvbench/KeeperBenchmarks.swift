@@ -1,4 +1,4 @@
-import UVKeeper
+@_spi(Benchmarks) import UVKeeper
 
 /// The server's side of a keeper.
 enum KeeperBenchmarks {

@@ -59,6 +59,7 @@ public final class KeeperConnection {
     }
 
     /// The same, for one connection after another: what they find out about the keeper is kept in `endpoint`.
+    @_spi(Benchmarks)
     public init(
         to endpoint: KeeperEndpoint,
         on loop: Loop,

@@ -2,7 +2,9 @@ internal import UVLoop
 
 /// The socket that one keeper after another listens at, and what is known of the one that did last.
 ///
-/// Connections that share an endpoint ask about a keeper once, and keep its pid file open between them.
+/// Connections that share an endpoint ask about a keeper once, and keep its pid file open between them. Hosts have no use for
+/// one; the benchmarks measure connections that share it.
+@_spi(Benchmarks)
 public final class KeeperEndpoint {
     /// The socket's path.
     public let path: String
