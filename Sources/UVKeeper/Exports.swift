@@ -1,3 +1,9 @@
-// `import UVKeeper` alone gives an embedder the loop, the session ids and the paths.
-@_exported public import KeeperProtocol
+// `import UVKeeper` alone gives a host the loop, and of what keeper and server agree on the names that are in its own
+// interface.
 @_exported public import UVLoop
+
+@_exported public import enum KeeperProtocol.KeeperConstants
+@_exported public import struct KeeperProtocol.KeeperPaths
+@_exported public import struct KeeperProtocol.SessionID
+@_exported public import enum KeeperProtocol.SessionIDError
+@_exported public import struct KeeperProtocol.StopLadder

@@ -1,3 +1,4 @@
+import KeeperProtocol
 import TestSupport
 import Testing
 

@@ -98,9 +98,22 @@ final class ServerClient {
 
     private func reply(_ line: Int, _ outcome: String, _ reason: String?) {
         guard !stream.isClosing else { return }
-        // A JSON array of one string, without its brackets, is a JSON string.
-        let reason = reason.map { ",\"reason\":\(JSONStringArray.encode([$0]).dropFirst().dropLast())" } ?? ""
+        let reason = reason.map { ",\"reason\":\(ServerClient.quoted($0))" } ?? ""
         stream.write(Array("{\"line\":\(line),\"outcome\":\"\(outcome)\"\(reason)}\n".utf8))
+    }
+
+    /// The text as a JSON string.
+    private static func quoted(_ text: String) -> String {
+        let escaped = text.unicodeScalars.map { scalar in
+            switch scalar {
+            case "\"", "\\": return "\\\(scalar)"
+            case "\u{0}"..."\u{1F}":
+                let hex = String(scalar.value, radix: 16)
+                return "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+            default: return "\(scalar)"
+            }
+        }
+        return "\"\(escaped.joined())\""
     }
 
     private func regulate() {

@@ -81,8 +81,14 @@ final class FaultyKeeper {
         mischief = Mischief(kind.mischief)
     }
 
+    /// The child's command. It is a run's own, and JSON escapes no character of it.
+    private var command: [String] {
+        let json = ProcessEnvironment.current["PI_KEEPER_PI_CMD"] ?? ""
+        return json.dropFirst().dropLast().split(separator: ",").map { String($0.dropFirst().dropLast()) }
+    }
+
     private func run() throws -> Never {
-        let words = JSONStringArray.decode(ProcessEnvironment.current["PI_KEEPER_PI_CMD"] ?? "") ?? []
+        let words = self.command
         guard let program = words.first else { throw StressError("no command") }
         let configuration = ChildProcess.Configuration(
             executable: program, arguments: Array(words.dropFirst()), stdio: [.pipe])
