@@ -91,14 +91,15 @@ enum PipeBenchmarks {
         }
     }
 
-    /// The same with completions that capture two things, for which Swift allocates memory each time.
+    /// The same with completions that capture a variable and the stream, as one writes them: Swift allocates memory for
+    /// each, and checks each access to the variable.
     private static func smallWritesCapturing(_ count: Int, _: [String]) throws -> Measurement {
         try smallWrites(count) { stream in
-            let countdown = Countdown(count)
+            var left = count
             for _ in 0..<count {
                 stream.write(message) { _ in
-                    countdown.left -= 1
-                    if countdown.left == 0 { stream.close() }
+                    left -= 1
+                    if left == 0 { stream.close() }
                 }
             }
         }
