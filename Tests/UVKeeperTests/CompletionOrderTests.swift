@@ -202,9 +202,12 @@ final class CompletionDriver {
         let readiness = [KeeperManager.Readiness.started, .accepting, .settled][number(below: 3)]
         let done = begin("spawn \(readiness)")
         let deadline = chance(20) ? Duration.seconds(Int64.max) : .milliseconds(number(below: 30))
-        manager.spawnKeeper(
-            for: "\(1000 + number(below: 3))", in: directory, .init(readiness: readiness, deadline: deadline)
-        ) { _ in done() }
+        let (id, options) = ("\(1000 + number(below: 3))", SpawnOptions(readiness: readiness, deadline: deadline))
+        if chance(30) {
+            manager.open(id, in: directory, options) { _ in done() }
+        } else {
+            manager.spawnKeeper(for: id, in: directory, options) { _ in done() }
+        }
         for process in manager.processes.values { started[ObjectIdentifier(process)] = process }
     }
 
