@@ -27,8 +27,8 @@ public final class KeeperManager {
         /// Whether the child of a live keeper lives, by session and keeper's pid; called on the loop, must not block.
         /// Nil: by the child-pid file, where absent means alive.
         public var isChildAlive: ((SessionID, Int32?) -> Bool)?
-        /// Where to note what was started, found, signalled and removed; silent without.
-        public var logger: Logger?
+        /// The log of what was started, found, signalled and removed; silent unless it is set.
+        public var logger = Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
 
         /// The defaults.
         public init() {}
@@ -50,7 +50,6 @@ public final class KeeperManager {
     /// The paths of every session.
     public let paths: KeeperPaths
     let options: Options
-    let logger: Logger
     var tracked: [SessionID: Tracked] = [:]
     /// Started here and not seen to end, tracked or not: their handles are the manager's.
     var processes: [ObjectIdentifier: DetachedProcess] = [:]
@@ -60,6 +59,8 @@ public final class KeeperManager {
     /// Starts that wait for the end of a former child.
     var starts: [ObjectIdentifier: ProcessWait] = [:]
     private(set) var isClosed = false
+
+    var logger: Logger { options.logger }
 
     /// The sessions directory.
     public var sessionsDirectory: String { paths.directory }
@@ -72,7 +73,6 @@ public final class KeeperManager {
     public init(on loop: Loop, options: Options = Options()) throws(KeeperError) {
         self.loop = loop
         self.options = options
-        logger = options.logger ?? Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
         let directory = options.sessionsDirectory ?? KeeperManager.defaultDirectory(options.platform)
         guard let directory, !directory.isEmpty else { throw .noSessionsDirectory }
         do throws(UVError) {
