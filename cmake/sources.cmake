@@ -160,10 +160,12 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Exports.swift
     Sources/UVKeeper/Finding/ChildFinding.swift
     Sources/UVKeeper/Finding/KeeperCleanup.swift
+    Sources/UVKeeper/Finding/KeeperDiscovery.swift
     Sources/UVKeeper/Finding/KeeperInspection.swift
     Sources/UVKeeper/Finding/KeeperManager+Discovery.swift
     Sources/UVKeeper/Finding/KeeperManager+Listing.swift
     Sources/UVKeeper/Finding/KeeperManager+LogSweep.swift
+    Sources/UVKeeper/Finding/KeeperStatus.swift
     Sources/UVKeeper/KeeperError.swift
     Sources/UVKeeper/KeeperManager+Text.swift
     Sources/UVKeeper/KeeperManager+Work.swift
@@ -173,12 +175,15 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Starting/KeeperManager+Opening.swift
     Sources/UVKeeper/Starting/KeeperManager+Spawning.swift
     Sources/UVKeeper/Starting/KeeperOrder.swift
+    Sources/UVKeeper/Starting/OpenSession.swift
     Sources/UVKeeper/Starting/SidecarCommand.swift
     Sources/UVKeeper/Starting/SpawnOptions.swift
+    Sources/UVKeeper/Starting/SpawnedKeeper.swift
     Sources/UVKeeper/Stopping/KeeperHold.swift
     Sources/UVKeeper/Stopping/KeeperManager+Stopping.swift
     Sources/UVKeeper/Stopping/KeeperStop.swift
-    Sources/UVKeeper/Stopping/ProcessTools.swift
+    Sources/UVKeeper/Stopping/ProcessSurvivor.swift
+    Sources/UVKeeper/Stopping/ProcessTermination.swift
     Sources/UVKeeper/Stopping/ProcessWait.swift
 )
 

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import UVKeeper
 
-@Suite struct ProcessToolsTests {
+@Suite struct ProcessTerminationTests {
     private func kill(
         _ pid: Int32, group: Bool = false, grace: Duration = .seconds(60), in world: World
     ) throws -> KillResult {

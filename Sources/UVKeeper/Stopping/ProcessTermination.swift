@@ -30,24 +30,11 @@ extension Processes {
         on loop: Loop,
         completion: @escaping (KillResult) -> Void,
     ) {
-        _ = startKilling(pid, group: group, grace: grace, on: loop, completion: completion)
-    }
-
-    /// The same, for a caller that may have to give it up.
-    static func startKilling(
-        _ pid: Int32,
-        group: Bool,
-        grace: Duration,
-        on loop: Loop,
-        completion: @escaping (KillResult) -> Void,
-    ) -> Kill {
-        let kill = Kill(pid, group: group, grace: grace, on: loop, completion: completion)
-        kill.start()
-        return kill
+        Kill(pid, group: group, grace: grace, on: loop, completion: completion).start()
     }
 
     /// The two steps; kept alive by its timer until it ends.
-    final class Kill {
+    private final class Kill {
         private static let interval = Duration.milliseconds(10)
         private static let killDeadline = Duration.seconds(2)
 
@@ -76,13 +63,6 @@ extension Processes {
         }
 
         func start() { step { self.send(.terminate) } }
-
-        /// Gives it up: its end is ``KillResult/canceled``, on a later tick.
-        func cancel() {
-            guard let completion = completion.take() else { return }
-            timer.close()
-            timer.loop.onNextTick { completion(.canceled) }
-        }
 
         private var isGone: Bool {
             if liveness(of: pid) == .gone { return true }
