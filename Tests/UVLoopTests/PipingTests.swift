@@ -124,6 +124,21 @@ import Testing
         }
     }
 
+    @Test("to a stream that cannot connect ends with the reason") func refusedSink() throws {
+        try withLoop { loop in
+            let (writer, source) = try makeStreamPair(on: loop)
+            // Bound and not listening.
+            let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
+            let sink = try TCPStream(connectingTo: listener.localAddress, on: loop) { _, _ in }
+            var ends: [PipingError?] = []
+            try source.pipe(to: sink) { ends.append($0) }
+            writer.write([1])
+            try run(loop) { !ends.isEmpty }
+            #expect(ends == [PipingError(side: .sink, error: .connectionRefused)])
+            for handle in [writer, source, listener] as [Handle] { handle.close() }
+        }
+    }
+
     @Test("ends when its sink is told to finish meanwhile") func finishedSink() throws {
         try withLoop { loop in
             let (writer, source) = try makeStreamPair(on: loop)

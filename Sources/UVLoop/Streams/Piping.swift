@@ -37,7 +37,8 @@ final class Piping {
     private init(_ source: Handle, _ sink: some PipingSink, _ completion: @escaping (PipingError?) -> Void) {
         self.completion = completion
         source.whenClosed(self) { self.end(.source, .canceled) }
-        sink.whenClosed(self) { self.end(.sink, .canceled) }
+        // One that could not connect has closed by itself, for a reason.
+        sink.whenClosed(self) { self.end(.sink, sink.refusal ?? .canceled) }
         sink.watch(
             onDrain: { [unowned self] in if case .passing = state { resume() } },
             onFailure: { [unowned self] in end(.sink, $0) })
