@@ -178,7 +178,7 @@ import Testing
     }
 
     @Test(
-        "networks that are down, unreachable or silent say so, or are given up",
+        "networks that are down, unreachable, silent or without a port say so, or are given up",
         .enabled(if: mayHaveNetworks, "network namespaces are not permitted here, or there is no ip"))
     func namespaces() throws {
         let helper = try siblingExecutable("uvloop-test-helper")
@@ -186,7 +186,12 @@ import Testing
             "ip link set lo up", "ip route add 192.0.2.0/24 dev lo", "ip route add unreachable 198.51.100.0/24",
             "ip route add prohibit 203.0.113.0/24",
         ].joined(separator: " && ")
-        for script in ["'\(helper)' network-without-interfaces", "\(routes) && '\(helper)' network-without-answers"] {
+        let ports = "ip link set lo up && echo 40000 40001 >/proc/sys/net/ipv4/ip_local_port_range"
+        let scripts = [
+            "'\(helper)' network-without-interfaces", "\(routes) && '\(helper)' network-without-answers",
+            "\(ports) && '\(helper)' network-without-ports",
+        ]
+        for script in scripts {
             let result = try runProgram("unshare", ["-rn", "sh", "-c", script])
             #expect(result.status == .exited(code: 0), "\(result.output)")
         }

@@ -86,6 +86,31 @@ func networkWithoutAnswers() throws {
     try end(loop)
 }
 
+/// In a network namespace that has two ports to connect from: a third connection is an error of its own.
+func networkWithoutPorts() throws {
+    let loop = try Loop()
+    let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 80), on: loop)
+    var accepted: [TCPStream] = []
+    try listener.listen { _, client in
+        if case .success(let client) = client { accepted.append(client) }
+    }
+    var outcomes: [UVError?] = []
+    let clients = try (0..<3).map { _ in
+        try TCPStream(connectingTo: listener.localAddress, on: loop) { outcomes.append($1) }
+    }
+    try run(loop) { outcomes.count == 3 && accepted.count == 2 }
+    require(outcomes.filter { $0 == nil }.count == 2, "\(outcomes)")
+    require(outcomes.contains(.addressNotAvailable), "\(outcomes)")
+    // A reset leaves no port behind that waits for late packets.
+    for client in clients where client.isOpen { client.reset() }
+    loop.run(.noWait)
+    var again: UVError??
+    _ = try TCPStream(connectingTo: listener.localAddress, on: loop) { again = .some($1) }
+    try run(loop) { again != nil }
+    require(again! == nil, "\(String(describing: again))")
+    try end(loop)
+}
+
 /// A port below 1024 without the right to it.
 func lowPort() throws {
     if geteuid() == 0 { require(setgid(65534) == 0 && setuid(65534) == 0, "setuid") }

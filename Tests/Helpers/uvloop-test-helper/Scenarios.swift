@@ -62,6 +62,7 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "serve-with-few-descriptors": { _ in try serveWithFewDescriptors() },
     "network-without-interfaces": { _ in try networkWithoutInterfaces() },
     "network-without-answers": { _ in try networkWithoutAnswers() },
+    "network-without-ports": { _ in try networkWithoutPorts() },
     "low-port": { _ in try lowPort() },
     "sleep": { _ in sleepForever() },
 ]
