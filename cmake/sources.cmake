@@ -1,8 +1,6 @@
 # Written by scripts/check-cmake --update: do not edit.
 
 set(UVLoop_SOURCES
-    Sources/UVLoop/Addresses/ConnectError.swift
-    Sources/UVLoop/Addresses/HappyEyeballs.swift
     Sources/UVLoop/Addresses/HostText.swift
     Sources/UVLoop/Addresses/Lookup.swift
     Sources/UVLoop/Addresses/NameService.swift
@@ -11,7 +9,19 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Addresses/SocketAddress+System.swift
     Sources/UVLoop/Addresses/SocketAddress+Text.swift
     Sources/UVLoop/Addresses/SocketAddress.swift
+    Sources/UVLoop/Addresses/SocketPath.swift
+    Sources/UVLoop/Addresses/SocketProbe.swift
     Sources/UVLoop/Addresses/UVError+Names.swift
+    Sources/UVLoop/Children/ChildProcess+Configuration.swift
+    Sources/UVLoop/Children/ChildProcess.swift
+    Sources/UVLoop/Children/ChildStdio.swift
+    Sources/UVLoop/Children/ExecutableSearch.swift
+    Sources/UVLoop/Children/LibuvWatcher.swift
+    Sources/UVLoop/Children/PidfdWatcher.swift
+    Sources/UVLoop/Children/PosixSpawn.swift
+    Sources/UVLoop/Children/ProcessEnvironment.swift
+    Sources/UVLoop/Children/ProcessExit.swift
+    Sources/UVLoop/Children/SpawnError.swift
     Sources/UVLoop/FileEvents/FileTail+Looking.swift
     Sources/UVLoop/FileEvents/FileTail.swift
     Sources/UVLoop/FileEvents/FileTailError.swift
@@ -23,8 +33,6 @@ set(UVLoop_SOURCES
     Sources/UVLoop/FileEvents/TailPlace.swift
     Sources/UVLoop/FileEvents/TailWatches.swift
     Sources/UVLoop/Files/AccessList.swift
-    Sources/UVLoop/Files/Descriptors+Receiving.swift
-    Sources/UVLoop/Files/Descriptors.swift
     Sources/UVLoop/Files/FileReader.swift
     Sources/UVLoop/Files/FileStatus.swift
     Sources/UVLoop/Files/FileWriter.swift
@@ -35,9 +43,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Files/OpenFile+Lines.swift
     Sources/UVLoop/Files/OpenFile+Locking.swift
     Sources/UVLoop/Files/OpenFile.swift
-    Sources/UVLoop/Files/OwnedDescriptor.swift
     Sources/UVLoop/Files/PathObstacle.swift
-    Sources/UVLoop/Files/SharedDescriptor.swift
     Sources/UVLoop/Handles/Backoff.swift
     Sources/UVLoop/Handles/Handle.swift
     Sources/UVLoop/Handles/LoopWatcher.swift
@@ -45,79 +51,75 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Handles/SignalHandle.swift
     Sources/UVLoop/Handles/SignalQueue.swift
     Sources/UVLoop/Handles/TimerHandle.swift
+    Sources/UVLoop/Interop/CStringArray.swift
     Sources/UVLoop/Interop/Casts.swift
     Sources/UVLoop/Interop/Check.swift
+    Sources/UVLoop/Interop/Lock.swift
+    Sources/UVLoop/Interop/Milliseconds.swift
+    Sources/UVLoop/Interop/OwnedDescriptor.swift
+    Sources/UVLoop/Interop/RawText.swift
     Sources/UVLoop/Interop/Trap.swift
     Sources/UVLoop/Lines/LineFramer.swift
     Sources/UVLoop/Lines/NewlineScan.swift
+    Sources/UVLoop/Listeners/Listener.swift
+    Sources/UVLoop/Listeners/PipeListener.swift
+    Sources/UVLoop/Listeners/TCPListener.swift
     Sources/UVLoop/Loop/BrokenPipeMask.swift
     Sources/UVLoop/Loop/FirstLoop.swift
-    Sources/UVLoop/Loop/Lock.swift
     Sources/UVLoop/Loop/Loop+Embedding.swift
     Sources/UVLoop/Loop/Loop+Health.swift
     Sources/UVLoop/Loop/Loop.swift
     Sources/UVLoop/Loop/LoopRemote.swift
     Sources/UVLoop/Loop/LoopThread.swift
     Sources/UVLoop/Loop/LoopWatchdog.swift
+    Sources/UVLoop/Loop/ReadBuffer.swift
     Sources/UVLoop/Loop/ThreadPool.swift
     Sources/UVLoop/Loop/Ticker.swift
     Sources/UVLoop/Loop/Watches.swift
+    Sources/UVLoop/Network/ConnectError.swift
     Sources/UVLoop/Network/DatagramBuffer.swift
+    Sources/UVLoop/Network/HappyEyeballs.swift
     Sources/UVLoop/Network/SendRequest.swift
     Sources/UVLoop/Network/SocketOption.swift
     Sources/UVLoop/Network/TCPConnect.swift
-    Sources/UVLoop/Network/TCPListener.swift
-    Sources/UVLoop/Network/TCPStream.swift
     Sources/UVLoop/Network/UDPSocket+Options.swift
     Sources/UVLoop/Network/UDPSocket.swift
-    Sources/UVLoop/Process/CStringArray.swift
-    Sources/UVLoop/Process/ChildProcess+Configuration.swift
-    Sources/UVLoop/Process/ChildProcess.swift
-    Sources/UVLoop/Process/ChildStdio.swift
-    Sources/UVLoop/Process/CurrentProcess.swift
-    Sources/UVLoop/Process/ExecutableSearch.swift
-    Sources/UVLoop/Process/LibuvWatcher.swift
-    Sources/UVLoop/Process/PidfdWatcher.swift
-    Sources/UVLoop/Process/PosixSpawn.swift
-    Sources/UVLoop/Process/ProcessDescriptor.swift
-    Sources/UVLoop/Process/ProcessDetails.swift
-    Sources/UVLoop/Process/ProcessDirectory.swift
-    Sources/UVLoop/Process/ProcessEnvironment.swift
-    Sources/UVLoop/Process/ProcessExit.swift
-    Sources/UVLoop/Process/ProcessFiles.swift
-    Sources/UVLoop/Process/ProcessIdentity.swift
-    Sources/UVLoop/Process/ProcessTree.swift
-    Sources/UVLoop/Process/ProcessWalk.swift
-    Sources/UVLoop/Process/Processes.swift
-    Sources/UVLoop/Process/ProgramArguments.swift
-    Sources/UVLoop/Process/SpawnError.swift
+    Sources/UVLoop/Processes/ProcessDescriptor.swift
+    Sources/UVLoop/Processes/ProcessDetails.swift
+    Sources/UVLoop/Processes/ProcessDirectory.swift
+    Sources/UVLoop/Processes/ProcessFiles.swift
+    Sources/UVLoop/Processes/ProcessIdentity.swift
+    Sources/UVLoop/Processes/ProcessTree.swift
+    Sources/UVLoop/Processes/ProcessWalk.swift
+    Sources/UVLoop/Processes/Processes.swift
+    Sources/UVLoop/Processes/ProgramArguments.swift
     Sources/UVLoop/Requests/Request.swift
     Sources/UVLoop/Requests/WorkRequest.swift
-    Sources/UVLoop/Streams/Listener.swift
     Sources/UVLoop/Streams/Outbox.swift
-    Sources/UVLoop/Streams/PipeListener.swift
     Sources/UVLoop/Streams/PipeStream.swift
     Sources/UVLoop/Streams/Piping.swift
-    Sources/UVLoop/Streams/ReadBuffer.swift
-    Sources/UVLoop/Streams/SocketPath.swift
-    Sources/UVLoop/Streams/SocketProbe.swift
     Sources/UVLoop/Streams/Stream+Finishing.swift
     Sources/UVLoop/Streams/Stream+Idling.swift
     Sources/UVLoop/Streams/Stream+Reading.swift
     Sources/UVLoop/Streams/Stream+SendFile.swift
     Sources/UVLoop/Streams/Stream+Writing.swift
     Sources/UVLoop/Streams/Stream.swift
+    Sources/UVLoop/Streams/TCPStream.swift
     Sources/UVLoop/Streams/Waiters.swift
     Sources/UVLoop/Streams/WriteQueue.swift
+    Sources/UVLoop/System/CurrentProcess.swift
+    Sources/UVLoop/System/DescriptorLimit.swift
+    Sources/UVLoop/System/Descriptors+Receiving.swift
+    Sources/UVLoop/System/Descriptors.swift
+    Sources/UVLoop/System/LibUV.swift
+    Sources/UVLoop/System/SharedDescriptor.swift
+    Sources/UVLoop/System/Signal.swift
+    Sources/UVLoop/System/StandardStreams.swift
+    Sources/UVLoop/System/SystemClock.swift
+    Sources/UVLoop/System/UVError.swift
     Sources/UVLoop/Terminal/Terminal.swift
     Sources/UVLoop/Terminal/TerminalGuard.swift
     Sources/UVLoop/Terminal/TerminalState.swift
-    Sources/UVLoop/Values/Deadline.swift
-    Sources/UVLoop/Values/LibUV.swift
-    Sources/UVLoop/Values/Milliseconds.swift
-    Sources/UVLoop/Values/RawText.swift
-    Sources/UVLoop/Values/Signal.swift
-    Sources/UVLoop/Values/UVError.swift
 )
 
 set(KeeperProtocol_SOURCES

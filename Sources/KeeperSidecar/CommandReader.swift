@@ -20,7 +20,7 @@ enum CommandReader {
             return try file.whileOpen(readAll)
         }
         let bytes = try readAll(0)
-        try Descriptors.openNull(as: 0)
+        try StandardStreams.openNull(as: 0)
         return bytes
     }
 

@@ -46,7 +46,7 @@ extension Keeper {
             case .signaled(let signal): ("null", "\(signal)")
             case .unknown: ("null", "null")
             }
-        let elapsed = Int64((LibUV.monotonicTime - session.startedAt) / .milliseconds(1))
+        let elapsed = Int64((SystemClock.monotonicTime - session.startedAt) / .milliseconds(1))
         launch.log.write("pi exited code=\(code) signal=\(signal) elapsed=\(elapsed)ms")
     }
 

@@ -159,7 +159,7 @@ final class Keeper {
         let childPIDFile = writeChildPID(child.pid)
         let session = Session(
             claim: claim, socket: socket, child: child, childPIDFile: childPIDFile, forwarder: forwarder,
-            startedAt: LibUV.monotonicTime)
+            startedAt: SystemClock.monotonicTime)
         do throws(KeeperFailure) {
             try listen(socket, forwarder)
             try socket.publish()
@@ -237,7 +237,7 @@ final class Keeper {
     /// Only now that the child has started: it keeps the limit it would have had without a keeper.
     private func raiseDescriptorLimit() {
         do throws(UVError) {
-            try Descriptors.raiseLimit(upTo: Keeper.descriptorCeiling)
+            try DescriptorLimit.raise(upTo: Keeper.descriptorCeiling)
         } catch {
             launch.log.write("cannot raise the descriptor limit, fewer clients fit: \(error)")
         }

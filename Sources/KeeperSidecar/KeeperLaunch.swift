@@ -23,7 +23,7 @@ struct KeeperLaunch {
     init(
         arguments: [String], environment: ProcessEnvironment, fileModeMask: UInt32 = 0o022,
     ) throws(KeeperFailure) {
-        let descriptors = Descriptors.limit.soft
+        let descriptors = DescriptorLimit.current.soft
         guard descriptors >= KeeperConstants.fewestDescriptors else {
             throw .badConfiguration(
                 "a keeper needs \(KeeperConstants.fewestDescriptors) descriptors and may have \(descriptors); "
@@ -81,7 +81,7 @@ struct KeeperLaunch {
 
     /// Runs the keeper to its end. From here on, whatever goes wrong is in the log.
     func run() -> KeeperExitStatus {
-        log.write("keeper starting: session=\(session) pid=\(Processes.currentID) version=\(KeeperSidecar.version)")
+        log.write("keeper starting: session=\(session) pid=\(CurrentProcess.id) version=\(KeeperSidecar.version)")
         for warning in settings.warnings { log.write(warning) }
         do throws(KeeperFailure) {
             return try Keeper.run(self)
@@ -142,7 +142,7 @@ struct KeeperLaunch {
             return directory
         }
         var home = ""
-        do throws(UVError) { home = try LibUV.homeDirectory() } catch { home = "" }
+        do throws(UVError) { home = try CurrentProcess.homeDirectory() } catch { home = "" }
         guard let directory = SessionsDirectory.path(environment: variables, home: home) else {
             throw .badConfiguration("there is no home directory; set HOME or \(KeeperVariable.dashboardHome)")
         }

@@ -34,7 +34,7 @@ final class KeeperLog {
     /// - Returns: false if there was no room; the next line may find some.
     @discardableResult
     func write(_ message: String) -> Bool {
-        let now = LibUV.wallClockTime / .milliseconds(1)
+        let now = SystemClock.wallClockTime / .milliseconds(1)
         defer { rotate() }
         do throws(UVError) {
             try file.write(Array(LogLine.text(KeeperLog.cut(message), millisecondsSinceEpoch: Int64(now)).utf8))
@@ -47,7 +47,7 @@ final class KeeperLog {
     /// Why the keeper does not start: on stderr if the log has no room for it.
     func writeLast(_ failure: KeeperFailure) {
         let message = "\(failure.reason); exiting with status \(failure.status.rawValue)"
-        if !write(message) { Descriptors.writeToStandardError("uvkeeper-sidecar: \(message)\n") }
+        if !write(message) { StandardStreams.writeError("uvkeeper-sidecar: \(message)\n") }
     }
 
     /// Cuts the log if it has reached its limit.
@@ -62,7 +62,7 @@ final class KeeperLog {
     }
 
     private func complain(_ message: String) {
-        let now = LibUV.monotonicTime
+        let now = SystemClock.monotonicTime
         if let lastComplaint, now - lastComplaint < KeeperLog.complaintInterval { return }
         lastComplaint = now
         write(message)

@@ -29,10 +29,10 @@ public enum KeeperSidecar {
         switch arguments.first {
         case "--help", "-h":
             print(help)
-            Processes.exit(0)
+            CurrentProcess.exit(0)
         case "--version":
             print("uvkeeper-sidecar \(version) (libuv \(LibUV.version))")
-            Processes.exit(0)
+            CurrentProcess.exit(0)
         default:
             exit(run(arguments: Array(arguments)))
         }
@@ -42,10 +42,10 @@ public enum KeeperSidecar {
     ///
     /// - Parameter arguments: the session id and nothing else.
     static func run(arguments: [String]) -> KeeperExitStatus {
-        let startedAt = LibUV.monotonicTime
+        let startedAt = SystemClock.monotonicTime
         // First of all: nothing of the server's must be held open by a process that outlives it (H41).
         Descriptors.closeAll(from: 3)
-        Descriptors.openMissingStandardDescriptors()
+        StandardStreams.openMissing()
         takeSignals()
         // One long line would cost as much memory for the rest of the session.
         CurrentProcess.giveBackLargeMemory()
@@ -57,11 +57,11 @@ public enum KeeperSidecar {
                 arguments: arguments, environment: .current, fileModeMask: fileModeMask)
             status = launch.run()
         } catch {
-            Descriptors.writeToStandardError("uvkeeper-sidecar: \(error.reason)\n")
+            StandardStreams.writeError("uvkeeper-sidecar: \(error.reason)\n")
             status = error.status
         }
         // Everything has been said and undone by now.
-        if status != .ended { CurrentProcess.sleep(until: startedAt + KeeperConstants.shortestFailure) }
+        if status != .ended { SystemClock.sleep(until: startedAt + KeeperConstants.shortestFailure) }
         return status
     }
 
@@ -76,7 +76,7 @@ public enum KeeperSidecar {
     }
 
     private static func exit(_ status: KeeperExitStatus) -> Never {
-        Processes.exit(status.rawValue)
+        CurrentProcess.exit(status.rawValue)
     }
 
     private static let help = """

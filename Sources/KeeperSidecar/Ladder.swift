@@ -58,7 +58,7 @@ final class Ladder {
             terminate: min(times.terminate ?? .zero, other.terminate ?? .zero))
         let time = step == .endOfInput ? times.endOfInput : times.terminate
         guard step < .kill, let time else { return }
-        deadline = min(deadline, LibUV.deadline(in: time))
+        deadline = min(deadline, SystemClock.deadline(in: time))
         wait()
     }
 
@@ -75,15 +75,15 @@ final class Ladder {
         switch step {
         case .endOfInput:
             guard let time = times.endOfInput, time > .zero else { return enter(.terminate) }
-            deadline = LibUV.deadline(in: time)
+            deadline = SystemClock.deadline(in: time)
             forwarder.endInput()
         case .terminate:
             guard let time = times.terminate, time > .zero else { return enter(.kill) }
             forwarder.endInput()
-            deadline = LibUV.deadline(in: time)
+            deadline = SystemClock.deadline(in: time)
             signal([.terminate, .continue])
         case .kill:
-            deadline = LibUV.deadline(in: Ladder.killTime)
+            deadline = SystemClock.deadline(in: Ladder.killTime)
             // Before its stdin closes, or the log would say at random how it ended.
             signal([.kill])
             forwarder.closeStdin()
@@ -95,7 +95,7 @@ final class Ladder {
         guard step < .kill else {
             return timer.start(after: Ladder.killInterval) { [unowned self] _ in killAgain() }
         }
-        timer.start(after: max(.zero, deadline - LibUV.monotonicTime)) { [unowned self] _ in
+        timer.start(after: max(.zero, deadline - SystemClock.monotonicTime)) { [unowned self] _ in
             enter(step == .endOfInput ? .terminate : .kill)
         }
     }
@@ -103,7 +103,7 @@ final class Ladder {
     /// Those that were started meanwhile, too.
     private func killAgain() {
         if Ladder.isNobodyLeft(child) { return end([]) }
-        guard LibUV.monotonicTime < deadline else { return end(Ladder.processes(child).pids) }
+        guard SystemClock.monotonicTime < deadline else { return end(Ladder.processes(child).pids) }
         signal([.kill])
         wait()
     }

@@ -16,7 +16,7 @@ final class NoteLimiter {
     }
 
     func note(_ reason: String) {
-        let now = LibUV.monotonicTime
+        let now = SystemClock.monotonicTime
         if let last, now - last < NoteLimiter.interval {
             suppressed += 1
             return

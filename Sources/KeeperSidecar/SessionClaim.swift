@@ -34,7 +34,7 @@ final class SessionClaim {
         do throws(UVError) {
             let (file, temporary): (OpenFile, String)
             do throws(UVError) {
-                (file, temporary) = try PIDFile.make(Processes.currentID, for: path, paths: paths)
+                (file, temporary) = try PIDFile.make(CurrentProcess.id, for: path, paths: paths)
             } catch .exists {
                 return .contended
             }
@@ -71,7 +71,7 @@ final class SessionClaim {
     ///   that a clean close confirms to the last.
     func release(isComplete: Bool = false) throws(UVError) {
         defer { file.close() }
-        guard try PIDFile.number(in: file) == Processes.currentID else { return }
+        guard try PIDFile.number(in: file) == CurrentProcess.id else { return }
         try Files.unlink(path, ifStill: identity)
         if isComplete { markComplete() }
     }

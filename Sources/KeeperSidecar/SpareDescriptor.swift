@@ -17,7 +17,7 @@ final class SpareDescriptor {
 
     /// As many as are needed, or as there are.
     static func some() -> [SpareDescriptor] {
-        guard Descriptors.limit.soft >= lowestLimit else { return [] }
+        guard DescriptorLimit.current.soft >= lowestLimit else { return [] }
         var spares: [SpareDescriptor] = []
         while spares.count < count {
             do throws(UVError) { spares.append(try SpareDescriptor()) } catch { break }

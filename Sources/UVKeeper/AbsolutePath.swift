@@ -6,7 +6,7 @@ enum AbsolutePath {
     static func of(_ path: String) throws(UVError) -> String {
         // Bytes are compared: a slash followed by a combining accent is no slash to Character, and one to the system.
         guard path.utf8.first != UInt8(ascii: "/") else { return path }
-        let here = try LibUV.currentDirectory()
+        let here = try CurrentProcess.workingDirectory()
         return here == "/" ? "/\(path)" : "\(here)/\(path)"
     }
 }

@@ -197,7 +197,7 @@ public final class KeeperManager {
     /// SIGTERM to a process that is known to be a keeper.
     func terminate(_ keeper: KeeperHold, _ session: SessionID) -> Bool {
         // A program may serve a session itself, and must not end itself for it.
-        guard keeper.pid != Processes.currentID else { return false }
+        guard keeper.pid != CurrentProcess.id else { return false }
         do throws(UVError) {
             try keeper.terminate()
             logger.info("keeper told to end", metadata: ["session": "\(session)", "pid": "\(keeper.pid)"])
@@ -212,7 +212,7 @@ public final class KeeperManager {
     private static func defaultDirectory(_ platform: KeeperPlatform) -> String? {
         var home = ""
         // Without a home directory the variable may still say where the sessions are.
-        do throws(UVError) { home = try LibUV.homeDirectory() } catch { home = "" }
+        do throws(UVError) { home = try CurrentProcess.homeDirectory() } catch { home = "" }
         return SessionsDirectory.path(
             environment: ProcessEnvironment.current.variables, home: home, platform: platform)
     }

@@ -86,7 +86,7 @@ struct DirectoryTrial {
 
     /// Its room counts as well; a file system without attributes is one for sessions all the same.
     private func keepIdentity(with file: OpenFile) {
-        guard let identity = ProcessIdentity(of: Processes.currentID) else { return }
+        guard let identity = ProcessIdentity(of: CurrentProcess.id) else { return }
         do throws(UVError) { try ChildIdentity.keep(identity, with: file) } catch {
             // A keeper goes on without.
         }

@@ -46,7 +46,7 @@ struct Doctor {
     }
 
     private var descriptors: Finding {
-        let limit = Descriptors.limit
+        let limit = DescriptorLimit.current
         let fewest = KeeperConstants.fewestDescriptors
         return Finding(
             "descriptors", limit.soft < fewest ? .failed : limit.hard < 256 ? .warning : .ok,

@@ -110,7 +110,7 @@ struct KillCommand: ParsableCommand {
     /// The processes above this one.
     private static func ancestors() -> Set<Int32> {
         var ancestors: Set<Int32> = []
-        var pid = Processes.currentID
+        var pid = CurrentProcess.id
         while let parent = ProcessDetails(of: pid)?.parent, parent > 0, ancestors.insert(parent).inserted {
             pid = parent
         }

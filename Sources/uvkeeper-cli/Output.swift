@@ -45,7 +45,7 @@ enum Output {
 
     /// Says it on stderr. Further lines are indented: words that it quotes, a path's for instance, are no line of their own.
     static func error(_ text: String) {
-        Descriptors.writeToStandardError("uvkeeper: \(printable(text, indent: "  "))\n")
+        StandardStreams.writeError("uvkeeper: \(printable(text, indent: "  "))\n")
     }
 
     /// With everything escaped that drives a terminal, but for the ends of lines.

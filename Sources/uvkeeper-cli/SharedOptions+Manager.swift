@@ -36,7 +36,7 @@ extension SharedOptions {
                 code = result
                 manager.close()
                 loop.closeHandles()
-                if isReading() { Processes.exitAtOnce(Self.flushed(result, unreported).rawValue) }
+                if isReading() { CurrentProcess.exitAtOnce(Self.flushed(result, unreported).rawValue) }
             }
         } catch {
             fail(error) { code = $0 }

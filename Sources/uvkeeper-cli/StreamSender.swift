@@ -50,10 +50,10 @@ final class StreamSender {
     private var tail: [UInt8] = []
     /// True while a thread reads standard input, which nothing can interrupt.
     private(set) var isReading = false
-    private let startedAt = LibUV.monotonicTime
-    private var lastMove = LibUV.monotonicTime
+    private let startedAt = SystemClock.monotonicTime
+    private var lastMove = SystemClock.monotonicTime
     private var lastAccepted: UInt64 = 0
-    private let showsProgress = Descriptors.isTerminal(2)
+    private let showsProgress = Terminal.isTerminal(2)
     private var hasShown = false
 
     init(
@@ -77,7 +77,7 @@ final class StreamSender {
     }
 
     private func connect(failedAttempts: Int) {
-        lastMove = LibUV.monotonicTime
+        lastMove = SystemClock.monotonicTime
         do throws(UVError) {
             let connection = try KeeperConnection(
                 to: path, on: loop, onOpen: { [self] in opened($0) }, onEnd: { [self] in ended($1) })
@@ -133,7 +133,7 @@ final class StreamSender {
     }
 
     private func received(_ result: Result<[UInt8], UVError>) {
-        lastMove = LibUV.monotonicTime
+        lastMove = SystemClock.monotonicTime
         switch state {
         case .sending(let connection): received(result, connection)
         case .sessionEnded: endedBeforeInput(result)
@@ -248,21 +248,21 @@ final class StreamSender {
         guard let connection = state.connection else { return }
         let accepted = connection.acceptedByteCount
         let isWaitingForInput = isReading && accepted == bytes
-        if accepted != lastAccepted || isWaitingForInput { lastMove = LibUV.monotonicTime }
+        if accepted != lastAccepted || isWaitingForInput { lastMove = SystemClock.monotonicTime }
         lastAccepted = accepted
         showProgress()
-        guard LibUV.monotonicTime - lastMove > timeout else { return }
+        guard SystemClock.monotonicTime - lastMove > timeout else { return }
         connection.close()
         let failure = SendFailure.keeper(.timedOut(timeout))
         end(accepted == 0 ? .refused(failure) : .unknown(failure))
     }
 
     private func showProgress() {
-        let elapsed = LibUV.monotonicTime - startedAt
+        let elapsed = SystemClock.monotonicTime - startedAt
         guard showsProgress, elapsed > StreamSender.quiet else { return }
         hasShown = true
         let rate = UInt64(Double(lastAccepted) / (elapsed / .seconds(1)))
-        Descriptors.writeToStandardError(
+        StandardStreams.writeError(
             "\r\u{1B}[K\(lines) lines, \(Output.bytes(lastAccepted)) sent, \(Output.bytes(rate))/s")
     }
 
@@ -270,7 +270,7 @@ final class StreamSender {
         if case .ended = state { return }
         state = .ended
         timer?.close()
-        if hasShown { Descriptors.writeToStandardError("\r\u{1B}[K") }
+        if hasShown { StandardStreams.writeError("\r\u{1B}[K") }
         completion(outcome, lines, bytes)
     }
 }

@@ -32,7 +32,7 @@ struct UVKeeperCommand: ParsableCommand {
 
     static func main() {
         // A loop's descriptors in place of missing standard ones would be taken for them, and libuv aborts over it.
-        Descriptors.openMissingStandardDescriptors()
+        StandardStreams.openMissing()
         do throws(UVError) {
             // A reader that has gone is an error of the write; what was done is told by the status all the same.
             try Signal.brokenPipe.ignore()
@@ -70,7 +70,7 @@ struct UVKeeperCommand: ParsableCommand {
     /// Reports an error that no subcommand has reported itself, wrong usage above all, and ends.
     private static func end(_ invocation: Invocation, _ error: any Error, _ text: String) -> Never {
         // The message quotes what was given.
-        Descriptors.writeToStandardError(Output.printable(text))
+        StandardStreams.writeError(Output.printable(text))
         if invocation.isJSON { Output.json(["error": message(for: error)]) }
         let code = exitCode(for: error)
         finish(code == .success ? .failure : code)
@@ -78,6 +78,6 @@ struct UVKeeperCommand: ParsableCommand {
 
     private static func finish(_ code: ExitCode) -> Never {
         let isWritten = Output.flush()
-        Processes.exit(code == .success && !isWritten ? ExitCode.failure.rawValue : code.rawValue)
+        CurrentProcess.exit(code == .success && !isWritten ? ExitCode.failure.rawValue : code.rawValue)
     }
 }

@@ -107,9 +107,9 @@ struct CommandHome {
     ) throws {
         let loop = try Loop()
         let timer = TimerHandle(on: loop)
-        let deadline = LibUV.monotonicTime + hangTimeout
+        let deadline = SystemClock.monotonicTime + hangTimeout
         var holds = try condition()
-        while !holds, LibUV.monotonicTime < deadline {
+        while !holds, SystemClock.monotonicTime < deadline {
             timer.start(after: .milliseconds(10)) { _ in }
             loop.run()
             holds = try condition()

@@ -8,7 +8,7 @@ import UVLoop
     func kept() throws {
         try withTemporaryDirectory { directory in
             let file = try OpenFile(directory + "/f", .createNew)
-            let own = try #require(ProcessIdentity(of: Processes.currentID))
+            let own = try #require(ProcessIdentity(of: CurrentProcess.id))
             #expect(ChildIdentity.of(own.pid, in: file) == nil)
             do throws(UVError) {
                 try ChildIdentity.keep(own, with: file)

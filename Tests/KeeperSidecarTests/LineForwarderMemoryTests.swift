@@ -63,9 +63,9 @@ import UVLoop
             #expect(last < 36 << 20)
             #expect(clients.allSatisfy { !$0.isEnded })
             let time = keeper.figures.processorTime
-            let start = LibUV.monotonicTime
+            let start = SystemClock.monotonicTime
             try home.run(for: .milliseconds(500))
-            if let time { #expect(keeper.figures.processorTime! - time <= (LibUV.monotonicTime - start) / 5) }
+            if let time { #expect(keeper.figures.processorTime! - time <= (SystemClock.monotonicTime - start) / 5) }
             try home.thawChild(of: keeper)
             try home.until("all are closed") { clients.allSatisfy { $0.isEnded && $0.error == nil } }
             try home.until("all arrive") { home.outputSize == expected }
@@ -239,8 +239,8 @@ import UVLoop
 
     @Test("Thousands of clients at once are all served; beyond the bound they wait in the backlog")
     func servesThousands() throws {
-        try Descriptors.raiseLimit()
-        guard Descriptors.limit.soft >= 10_000 else { return }
+        try DescriptorLimit.raise()
+        guard DescriptorLimit.current.soft >= 10_000 else { return }
         try withKeeperHome { home in
             let keeper = try home.startReady()
             var clients: [KeeperClient] = []

@@ -129,10 +129,10 @@ import UVLoop
     func limitsDropNotes() throws {
         try withKeeperHome { home in
             let keeper = try home.startReady(settings: ["PI_KEEPER_MAX_LINE_BYTES": "10"])
-            let start = LibUV.monotonicTime
+            let start = SystemClock.monotonicTime
             for _ in 0..<50 { try home.send("0123456789", to: keeper) }
             // One a second, and what is left at the end.
-            let bound = Int((LibUV.monotonicTime - start) / .seconds(1)) + 2
+            let bound = Int((SystemClock.monotonicTime - start) / .seconds(1)) + 2
             try keeper.send(.terminate)
             _ = try home.runToEnd(keeper)
             let notes = keeper.log.split(separator: "\n").filter { $0.contains("drop line") }

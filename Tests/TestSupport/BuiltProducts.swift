@@ -23,7 +23,9 @@ public enum BuiltProducts {
             guard let bundle = argument.firstRange(of: ".xctest") else { return nil }
             return Files.parent(of: String(argument[..<bundle.lowerBound]))
         }
-        guard let program = try? LibUV.executablePath(), let own = Files.parent(of: program) else { return named }
+        guard let program = try? CurrentProcess.executablePath(), let own = Files.parent(of: program) else {
+            return named
+        }
         return named + [own]
     }()
 }

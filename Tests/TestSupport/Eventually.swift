@@ -8,12 +8,12 @@ public func run(
     sourceLocation: SourceLocation = #_sourceLocation,
     until condition: () throws -> Bool,
 ) throws {
-    let deadline = LibUV.monotonicTime + timeout
+    let deadline = SystemClock.monotonicTime + timeout
     let ticks = TimerHandle(on: loop)
     ticks.start(after: .milliseconds(5), repeating: .milliseconds(5)) { _ in }
     defer { ticks.close() }
     while try !condition() {
-        guard LibUV.monotonicTime < deadline else {
+        guard SystemClock.monotonicTime < deadline else {
             Issue.record("the condition did not come to hold within \(timeout)", sourceLocation: sourceLocation)
             return
         }

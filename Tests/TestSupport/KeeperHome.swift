@@ -61,12 +61,12 @@ public final class KeeperHome {
     public func until(
         _ what: String, timeout: Duration = hangTimeout, _ condition: () throws -> Bool
     ) throws {
-        let deadline = LibUV.monotonicTime + timeout
+        let deadline = SystemClock.monotonicTime + timeout
         let timer = TimerHandle(on: loop)
         defer { timer.close() }
         timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { _ in }
         while try !condition() {
-            guard LibUV.monotonicTime < deadline else {
+            guard SystemClock.monotonicTime < deadline else {
                 let logs = keepers.prefix(3).map { "\($0.log)\($0.standardError)" }
                 throw ConditionNotMet(description: "not within \(timeout): \(what); logs: \(logs)")
             }
@@ -76,8 +76,8 @@ public final class KeeperHome {
 
     /// Lets the loop run for a time, in which something is to be seen not to happen.
     public func run(for time: Duration) throws {
-        let end = LibUV.monotonicTime + time
-        try until("\(time) pass") { LibUV.monotonicTime >= end }
+        let end = SystemClock.monotonicTime + time
+        try until("\(time) pass") { SystemClock.monotonicTime >= end }
     }
 
     /// Lets the loop run until a keeper has nothing to do: it sleeps, and has not woken up between two looks.
@@ -152,9 +152,9 @@ public final class KeeperHome {
                 Issue.record("keeper: \(keeper.standardError)", sourceLocation: sourceLocation)
             }
         }
-        let deadline = LibUV.monotonicTime + hangTimeout
+        let deadline = SystemClock.monotonicTime + hangTimeout
         while case let left = ProcessFigures.processes(withEnvironmentContaining: base), !left.isEmpty {
-            if LibUV.monotonicTime > deadline {
+            if SystemClock.monotonicTime > deadline {
                 let commands = left.map { "\($0) \(ProcessDetails.arguments(of: $0) ?? [])" }
                 Issue.record("processes are left: \(commands)", sourceLocation: sourceLocation)
                 for pid in left { try? Processes.send(.kill, to: pid) }

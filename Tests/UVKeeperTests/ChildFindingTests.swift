@@ -102,11 +102,11 @@ import Testing
             // In the loop that also waits for it.
             let timer = world.owned(TimerHandle(on: world.loop))
             timer.start(after: .milliseconds(20)) { _ in expectNoError { try child.kill(.kill) } }
-            let start = LibUV.monotonicTime
+            let start = SystemClock.monotonicTime
             if let error = try world.spawnError("s1") {
                 // On a slow machine it may end after that moment.
                 #expect(try error == .formerChildRuns(world.session("s1"), pid: child.pid))
-                #expect(LibUV.monotonicTime - start >= .milliseconds(500), "it did not wait")
+                #expect(SystemClock.monotonicTime - start >= .milliseconds(500), "it did not wait")
                 try world.eventually { !child.isRunning }
                 _ = try world.spawn("s1")
             }
@@ -173,7 +173,7 @@ import Testing
             try world.write("\(host.child.pid)", over: path)
             #expect(try host.lines(1) == ["locked"])
             try Posix.setModificationTime(1 << 33, of: world.paths.childPID(for: session))
-            let own = try #require(ProcessIdentity(of: Processes.currentID))
+            let own = try #require(ProcessIdentity(of: CurrentProcess.id))
             for identity in [nil, ProcessIdentity(pid: 999_999_999, text: own.text)] {
                 if let identity {
                     try ChildIdentity.keep(

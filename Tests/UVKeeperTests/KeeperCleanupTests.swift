@@ -52,7 +52,7 @@ import Testing
             try world.eventually { !touch.isRunning }
             _ = try world.discover()
             #expect(try world.sessionFiles() == [".fghij.s", "x.tmp", "young.rpc.sock.pid.klmno.tmp"])
-            #expect(SocketProbe(live.path) == .accepting(pid: Processes.currentID))
+            #expect(SocketProbe(live.path) == .accepting(pid: CurrentProcess.id))
         }
     }
 }

@@ -201,7 +201,7 @@ import Testing
     func defaults() throws {
         try withLoop { loop throws in
             let manager = try KeeperManager(on: loop)
-            let home = try LibUV.homeDirectory()
+            let home = try CurrentProcess.homeDirectory()
             let expected = SessionsDirectory.path(environment: ProcessEnvironment.current.variables, home: home)
             #expect(manager.sessionsDirectory == expected)
             manager.close()
@@ -225,12 +225,12 @@ import Testing
             try Files.makeDirectory(at: world.paths.directory)
             let session: SessionID = "s1"
             let listener = try Listener(.confirm, at: world.paths.socket(for: session), in: world)
-            try world.write("\(Processes.currentID)", to: world.paths.keeperPID(for: session))
+            try world.write("\(CurrentProcess.id)", to: world.paths.keeperPID(for: session))
             let found = try world.discover(world.otherManager { $0.isChildAlive = { _, _ in false } })
             #expect(found.terminated.isEmpty)
             #expect(try world.discover().keepers.map(\.session) == [session])
             #expect(!world.manager.killKeeper(for: "s1"))
-            #expect(SocketProbe(listener.path) == .accepting(pid: Processes.currentID))
+            #expect(SocketProbe(listener.path) == .accepting(pid: CurrentProcess.id))
         }
     }
 

@@ -27,9 +27,9 @@ import UVKeeper
         try withWorld { world throws in
             let host = try HostProcess(["stubborn"], in: world)
             #expect(try host.lines(1) == ["ready"])
-            let start = LibUV.monotonicTime
+            let start = SystemClock.monotonicTime
             #expect(try kill(host.child.pid, grace: .milliseconds(50), in: world) == .killed)
-            #expect(LibUV.monotonicTime - start >= .milliseconds(50))
+            #expect(SystemClock.monotonicTime - start >= .milliseconds(50))
             _ = try host.end()
             #expect(host.child.exitStatus == .signaled(.kill))
         }
@@ -82,7 +82,7 @@ import UVKeeper
         #expect(Processes.liveness(of: Int32.max) == .gone)
         #expect(Processes.liveness(of: 0) == .gone)
         #expect(Processes.liveness(of: -1) == .gone)
-        #expect(Processes.liveness(of: Processes.currentID) != .gone)
+        #expect(Processes.liveness(of: CurrentProcess.id) != .gone)
     }
 
     @Test("killing is given up when the loop closes everything, and told once", arguments: [false, true])

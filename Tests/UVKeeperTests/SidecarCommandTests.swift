@@ -80,7 +80,7 @@ import UVKeeper
             do { _ = try SidecarCommand.currentExecutable() } catch {
                 #expect("\(error)".contains("test bundle") && "\(error)".contains("uvkeeper-sidecar"), "\(error)")
             }
-            let own = try LibUV.executablePath()
+            let own = try CurrentProcess.executablePath()
             let other = try world.otherManager { $0.sidecar = [own, "--uvkeeper-sidecar"] }
             guard case .hostNotPrepared? = try world.trySpawn("s1", by: other).error else {
                 Issue.record("it was started")

@@ -19,7 +19,7 @@ final class World {
     private var others: [Handle] = []
     /// The longest time between two turns of the loop, which is due every few milliseconds while the test waits.
     private(set) var longestPause = Duration.zero
-    private var lastTurn = LibUV.monotonicTime
+    private var lastTurn = SystemClock.monotonicTime
 
     /// Only root can become another user.
     static var isRoot: Bool { geteuid() == 0 }
@@ -72,14 +72,14 @@ final class World {
         sourceLocation: SourceLocation = #_sourceLocation,
         _ condition: () throws -> Bool,
     ) throws {
-        let deadline = LibUV.monotonicTime + hangTimeout
+        let deadline = SystemClock.monotonicTime + hangTimeout
         let timer = TimerHandle(on: loop)
         timer.start(after: .milliseconds(2), repeating: .milliseconds(2)) { _ in }
         defer { timer.close() }
         while try !condition() {
-            guard LibUV.monotonicTime < deadline else { throw TooLate(sourceLocation: sourceLocation) }
+            guard SystemClock.monotonicTime < deadline else { throw TooLate(sourceLocation: sourceLocation) }
             loop.run(.once)
-            let turn = LibUV.monotonicTime
+            let turn = SystemClock.monotonicTime
             longestPause = max(longestPause, turn - lastTurn)
             lastTurn = turn
         }
@@ -98,8 +98,8 @@ final class World {
 
     /// Runs the loop for a while: for what must not happen.
     func run(for time: Duration) throws {
-        let end = LibUV.monotonicTime + time
-        try eventually { LibUV.monotonicTime >= end }
+        let end = SystemClock.monotonicTime + time
+        try eventually { SystemClock.monotonicTime >= end }
     }
 
     struct TooLate: Error { let sourceLocation: SourceLocation }
@@ -265,7 +265,7 @@ final class World {
     func end() throws {
         for name in try sessionFiles() {
             guard name.hasSuffix(".pi-pid"), let file = try? Files.read(paths.directory + "/" + name, limit: 20),
-                let pid = Int32(String(decoding: file, as: UTF8.self)), pid > 1, pid != Processes.currentID,
+                let pid = Int32(String(decoding: file, as: UTF8.self)), pid > 1, pid != CurrentProcess.id,
                 let parent = ProcessDetails(of: pid)?.parent,
                 parent == 1 || processes.contains(where: { $0.pid == parent })
             else { continue }

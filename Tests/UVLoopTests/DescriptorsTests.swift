@@ -5,8 +5,8 @@ import UVLoop
 
 @Suite("Descriptors") struct DescriptorsTests {
     @Test("have a limit that is raised and never lowered") func raise() throws {
-        #expect(Descriptors.limit.soft > 0)
-        #expect(Descriptors.limit.soft <= Descriptors.limit.hard)
+        #expect(DescriptorLimit.current.soft > 0)
+        #expect(DescriptorLimit.current.soft <= DescriptorLimit.current.hard)
         try expectScenario("raise-limit")
     }
 

@@ -17,9 +17,9 @@ private final class PollHost {
 
     /// Waits as the loop says, and no longer than a test may hang.
     func run(until isDone: () -> Bool) throws {
-        let deadline = LibUV.monotonicTime + hangTimeout
+        let deadline = SystemClock.monotonicTime + hangTimeout
         while !isDone() {
-            try #require(LibUV.monotonicTime < deadline, "the host has waited too long, after \(rounds) rounds")
+            try #require(SystemClock.monotonicTime < deadline, "the host has waited too long, after \(rounds) rounds")
             wait(atMost: loop.backendTimeout ?? .seconds(1))
             round()
         }

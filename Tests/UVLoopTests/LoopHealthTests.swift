@@ -84,8 +84,8 @@ import Testing
                 }
                 // Blocked until it is told.
                 let count = told.all.count
-                let deadline = LibUV.monotonicTime + hangTimeout
-                while told.all.count == count, LibUV.monotonicTime < deadline { usleep(1000) }
+                let deadline = SystemClock.monotonicTime + hangTimeout
+                while told.all.count == count, SystemClock.monotonicTime < deadline { usleep(1000) }
                 #expect(told.all.count > count)
             }
             loop.run()

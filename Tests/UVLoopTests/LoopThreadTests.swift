@@ -72,8 +72,8 @@ import UVLoop
                 timer.start(after: .milliseconds(20)) { _ in counter.value.add(1, ordering: .releasing) }
             }
         }
-        let deadline = LibUV.monotonicTime + hangTimeout
-        while counter.value.load(ordering: .acquiring) == 0, LibUV.monotonicTime < deadline { usleep(1000) }
+        let deadline = SystemClock.monotonicTime + hangTimeout
+        while counter.value.load(ordering: .acquiring) == 0, SystemClock.monotonicTime < deadline { usleep(1000) }
         #expect(counter.value.load(ordering: .acquiring) == 1)
         #expect(thread.submit { _ in })
         thread.shutdown()

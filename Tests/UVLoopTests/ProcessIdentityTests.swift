@@ -4,7 +4,7 @@ import UVLoop
 
 @Suite("The identity of a process") struct ProcessIdentityTests {
     @Test("is kept as text and found again in it") func text() throws {
-        let own = try #require(ProcessIdentity(of: Processes.currentID))
+        let own = try #require(ProcessIdentity(of: CurrentProcess.id))
         #expect(own.isRunning)
         #expect(ProcessIdentity(pid: own.pid, text: own.text) == own)
         // Whatever the time, in the system's hundredths of a second.
@@ -16,7 +16,7 @@ import UVLoop
     }
 
     @Test("is another's with another start or boot, and nobody's without a number") func others() throws {
-        let own = try #require(ProcessIdentity(of: Processes.currentID))
+        let own = try #require(ProcessIdentity(of: CurrentProcess.id))
         let start = try #require(own.text.split(separator: " ").last.flatMap { Int64($0) })
         let later = try #require(ProcessIdentity(pid: own.pid, text: "\(own.bootID) \(start + 10)"))
         let rebooted = try #require(ProcessIdentity(pid: own.pid, text: "another-boot \(start)"))

@@ -5,14 +5,14 @@ import UVLoop
 
 @Suite("Processes") struct ProcessesTests {
     @Test("are alive, or gone; a zombie is gone") func liveness() throws {
-        #expect(Processes.liveness(of: Processes.currentID) == .alive)
-        #expect(Processes.currentID == getpid())
+        #expect(Processes.liveness(of: CurrentProcess.id) == .alive)
+        #expect(CurrentProcess.id == getpid())
         for pid: Int32 in [0, -1, .min, .max] { #expect(Processes.liveness(of: pid) == .gone) }
         try withLoop { loop in
             let child = try ChildProcess(.init(executable: "true"), on: loop) { _, _ in }
             // Nobody collects it before the loop runs.
-            let deadline = LibUV.monotonicTime + hangTimeout
-            while Processes.liveness(of: child.pid) == .alive, LibUV.monotonicTime < deadline { usleep(500) }
+            let deadline = SystemClock.monotonicTime + hangTimeout
+            while Processes.liveness(of: child.pid) == .alive, SystemClock.monotonicTime < deadline { usleep(500) }
             #expect(kill(child.pid, 0) == 0)
             #expect(Processes.liveness(of: child.pid) == .gone)
             #expect(ProcessDetails(of: child.pid)?.isZombie == true)

@@ -73,7 +73,7 @@ import UVLoop
             try withLoop { loop in
                 let listener = try PipeListener(bindingTo: home + "/s", on: loop)
                 try listener.listen { _, _ in }
-                #expect(SocketProbe(home + "/s") == .accepting(pid: Processes.currentID))
+                #expect(SocketProbe(home + "/s") == .accepting(pid: CurrentProcess.id))
                 listener.close()
             }
             for name in try Files.names(inDirectory: home) { try Files.unlink("\(home)/\(name)") }

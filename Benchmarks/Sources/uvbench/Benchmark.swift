@@ -50,7 +50,7 @@ private func now(_ clock: clockid_t) -> Duration {
 
 /// A benchmark that went wrong: its figures would mean nothing.
 func fail(_ message: String) -> Never {
-    Descriptors.writeToStandardError("uvbench: \(message)\n")
+    StandardStreams.writeError("uvbench: \(message)\n")
     exit(1)
 }
 

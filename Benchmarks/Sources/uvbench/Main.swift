@@ -13,7 +13,7 @@ enum Main {
             let benchmark = benchmarks.first(where: { $0.name == arguments[1] })
         else {
             let names = benchmarks.map(\.name).joined(separator: " ")
-            Descriptors.writeToStandardError("usage: uvbench NAME COUNT [ARGUMENTS]; names: \(names)\n")
+            StandardStreams.writeError("usage: uvbench NAME COUNT [ARGUMENTS]; names: \(names)\n")
             exit(64)
         }
         try benchmark.run(count, Array(arguments[3...])).report(benchmark.name, count)

@@ -20,7 +20,7 @@ enum ProcessBenchmarks {
         var left = 0
         func next() {
             left -= 1
-            let begin = LibUV.monotonicTime
+            let begin = SystemClock.monotonicTime
             do {
                 _ = try ChildProcess(configuration, on: loop) { _, status in
                     guard status == .exited(code: 0) else { fail("the child \(status)") }
@@ -29,7 +29,7 @@ enum ProcessBenchmarks {
             } catch {
                 fail("\(error)")
             }
-            blocked.append((LibUV.monotonicTime - begin).nanoseconds)
+            blocked.append((SystemClock.monotonicTime - begin).nanoseconds)
         }
         func run(_ count: Int) {
             (blocked, left) = ([], count)

@@ -17,7 +17,7 @@ public struct Program: Sendable {
         let arguments = Array(ProgramArguments.current.dropFirst())
         guard arguments == ["--help"] || arguments == ["-h"] else { return arguments }
         say(usage)
-        Processes.exit(0)
+        CurrentProcess.exit(0)
     }
 
     /// The address that `[--host HOST] PORT` means: 127.0.0.1 unless said.
@@ -42,17 +42,17 @@ public struct Program: Sendable {
     }
 
     /// Prints a line on standard error.
-    public func note(_ text: String) { Descriptors.writeToStandardError("\(name): \(text)\n") }
+    public func note(_ text: String) { StandardStreams.writeError("\(name): \(text)\n") }
 
     /// Ends the program with status 1. At once: a thread may still wait for standard input, or for a name service.
     public func fail(_ reason: String) -> Never {
         note(reason)
-        Processes.exitAtOnce(1)
+        CurrentProcess.exitAtOnce(1)
     }
 
     /// Ends the program with status 64.
     public func wrongUsage() -> Never {
-        Descriptors.writeToStandardError("\(usage)\n")
-        Processes.exit(64)
+        StandardStreams.writeError("\(usage)\n")
+        CurrentProcess.exit(64)
     }
 }

@@ -47,7 +47,7 @@ import UVLoop
                 // At once: a thread may still wait for standard input.
                 onEnd: { _, error in
                     if let error { program.fail("the connection broke: \(error)") }
-                    Processes.exitAtOnce(0)
+                    CurrentProcess.exitAtOnce(0)
                 })
         } catch {
             program.fail("\(error)")

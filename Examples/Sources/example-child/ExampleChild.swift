@@ -50,7 +50,7 @@ enum ExampleChild {
     }
 
     private static func fail(_ message: String) -> Never {
-        Descriptors.writeToStandardError("example-child: \(message)\n")
-        Processes.exit(1)
+        StandardStreams.writeError("example-child: \(message)\n")
+        CurrentProcess.exit(1)
     }
 }

@@ -24,14 +24,14 @@ enum ExampleClient {
             loop.run()
             try loop.close()
             print("\(exchange.lineCount) lines sent, \(exchange.writtenCount) written")
-            if exchange.writtenCount != exchange.lineCount { Processes.exit(1) }
+            if exchange.writtenCount != exchange.lineCount { CurrentProcess.exit(1) }
         } catch {
             fail("\(error)")
         }
     }
 
     static func fail(_ message: String) -> Never {
-        Descriptors.writeToStandardError("example-client: \(message)\n")
-        Processes.exit(1)
+        StandardStreams.writeError("example-client: \(message)\n")
+        CurrentProcess.exit(1)
     }
 }

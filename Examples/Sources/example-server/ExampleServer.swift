@@ -65,12 +65,12 @@ enum ExampleServer {
 
     /// Says what happens; not buffered, so that nothing is missing when the server is killed.
     static func say(_ text: String) {
-        Descriptors.writeToStandardError("example-server: \(text)\n")
+        StandardStreams.writeError("example-server: \(text)\n")
     }
 
     static func fail(_ error: any Error) -> Never {
         say("\(error)")
-        Processes.exit(1)
+        CurrentProcess.exit(1)
     }
 }
 

@@ -72,7 +72,7 @@ import UVLoop
     }
 
     func end(isWhole: Bool) -> Never {
-        if isWhole, status / 100 == 2 { Processes.exit(0) }
+        if isWhole, status / 100 == 2 { CurrentProcess.exit(0) }
         Fetch.program.fail(isWhole ? "the answer is \(status)" : "the answer was cut, or is none of HTTP/1.1")
     }
 }

@@ -61,6 +61,6 @@ import UVLoop
         loop.onBackendChange = nil
         loop.run()
         do { try loop.close() } catch { HostDispatch.program.fail("\(error)") }
-        Processes.exit(0)
+        CurrentProcess.exit(0)
     }
 }

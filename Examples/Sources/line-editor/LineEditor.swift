@@ -28,7 +28,7 @@ import UVLoop
                 onBytes: { stream, bytes in
                     let keys = bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
                     guard let status = editor.take(keys, stream) else { return }
-                    stream.write("\n") { _ in Processes.exit(status) }
+                    stream.write("\n") { _ in CurrentProcess.exit(status) }
                 },
                 onEnd: { stream, _ in stream.close() })
         } catch {

@@ -11,7 +11,7 @@ package enum SidecarHost {
     package static func prepare() {
         let path: String
         // If the system does not tell, it is asked again when it is needed.
-        do throws(UVError) { path = try LibUV.executablePath() } catch { path = "" }
+        do throws(UVError) { path = try CurrentProcess.executablePath() } catch { path = "" }
         preparation.withLock { $0 = path }
     }
 

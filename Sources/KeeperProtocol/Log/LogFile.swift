@@ -16,7 +16,7 @@ package enum LogFile {
         } catch {
             guard error == .accessDenied else { throw error }
             let status = try Files.status(of: path, followingLinks: false)
-            guard status.kind == .regular, status.owner != Processes.currentUserID else { throw error }
+            guard status.kind == .regular, status.owner != CurrentProcess.userID else { throw error }
             try Files.rename(path, to: "\(path).\(status.owner)")
             file = try OpenFile(path, .append)
         }

@@ -22,7 +22,7 @@ package enum ChildIdentity {
     /// the file's owner may not name that process.
     package static func of(_ pid: Int32, in file: OpenFile) -> ProcessIdentity? {
         let owner = file.statusAtOpening.owner
-        guard owner == 0 || owner == Processes.currentUserID || owner == Processes.userID(of: pid) else { return nil }
+        guard owner == 0 || owner == CurrentProcess.userID || owner == Processes.userID(of: pid) else { return nil }
         guard let text = file.attribute(attribute).map({ String(decoding: $0, as: UTF8.self) }) else { return nil }
         // One without a file's number is some other tool's.
         guard let end = text.lastIndex(of: " "), text[..<end].contains(" ") else {

@@ -6,7 +6,7 @@ package enum OwnerTrust {
     /// use the directories of others.
     package static func trusts(_ userID: UInt32) -> Bool {
         if userID == 0 { return true }
-        let own = Processes.currentUserID
+        let own = CurrentProcess.userID
         return userID == own || own == 0
     }
 }

@@ -46,7 +46,7 @@ package final class PrivateDirectory {
         guard !path.utf8.contains(0) else { throw .invalidArgument }
         let isAbsolute = path.utf8.first == UInt8(ascii: "/")
         // Those above the working directory count as well.
-        var left = isAbsolute ? [] : PrivateDirectory.components(try LibUV.currentDirectory())
+        var left = isAbsolute ? [] : PrivateDirectory.components(try CurrentProcess.workingDirectory())
         left = PrivateDirectory.components(path) + left
         var links = 0
         var place = try OpenDirectory.root()
@@ -96,7 +96,7 @@ package final class PrivateDirectory {
         let directory = try parent.directory(name)
         // In a sticky directory everybody's own are beside each other.
         let isHome = status.owner != 0 && status.permissions & 0o1000 == 0
-        guard isNew, isHome, Processes.currentUserID == 0 else { return directory }
+        guard isNew, isHome, CurrentProcess.userID == 0 else { return directory }
         do throws(UVError) {
             // By descriptor: the owner may have put something else in its place.
             try directory.setOwner(status.owner, group: status.group)
@@ -129,7 +129,7 @@ package final class PrivateDirectory {
         list.entries.first { entry in
             guard entry.mayWrite else { return false }
             return switch entry.holder {
-            case .user(let id): ![0, owner, Processes.currentUserID].contains(id)
+            case .user(let id): ![0, owner, CurrentProcess.userID].contains(id)
             case .group: true
             }
         }?.holder

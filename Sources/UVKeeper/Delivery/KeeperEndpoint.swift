@@ -27,7 +27,7 @@ public final class KeeperEndpoint {
     ///   whoever's directory root may use. ``UVError/notSocket`` if the socket's name is a symbolic link's: no keeper's is.
     func witness(of stream: PipeStream) throws(UVError) -> KeeperWitness {
         let (pid, peerUser) = stream.peer
-        guard peerUser.map({ $0 == 0 || $0 == Processes.currentUserID }) ?? true else { throw .notPermitted }
+        guard peerUser.map({ $0 == 0 || $0 == CurrentProcess.userID }) ?? true else { throw .notPermitted }
         if let last, last.pid == pid { return last }
         let file = currentFile
         guard file?.kind != .symbolicLink else { throw .notSocket }

@@ -42,7 +42,7 @@ enum ChildFinding: Hashable, Sendable {
         guard let details = ProcessDetails(of: pid) else {
             // Root takes no such word: whoever owns the directory could have written it.
             let isOriginals = proof == .listener && keeper == named && file.identity == nil
-            if isOriginals, Processes.currentUserID != 0, Processes.liveness(of: pid) == .gone { self = .gone }
+            if isOriginals, CurrentProcess.userID != 0, Processes.liveness(of: pid) == .gone { self = .gone }
             return
         }
         let isKeepers = keeper.map { $0 == details.parent } ?? false

@@ -57,7 +57,7 @@ enum KeeperCleanup {
         let path = "\(paths.directory)/\(name)"
         do throws(UVError) {
             let status = try Files.status(of: path, followingLinks: false)
-            guard LibUV.wallClockTime - status.modifiedAt > .seconds(60) else { return }
+            guard SystemClock.wallClockTime - status.modifiedAt > .seconds(60) else { return }
             switch status.kind {
             case .socket: if case .refused = SocketProbe(path) { try Files.unlink(path, ifStill: status.identity) }
             case .regular: try Files.unlink(path, ifStill: status.identity)

@@ -102,7 +102,7 @@ struct KeeperInspection: Sendable {
         let (probe, listener) = SocketProbe.withListener(paths.socket(for: session))
         guard let listener else { return (probe, nil) }
         // Whoever can write to a directory can lead to a socket of any other process in it.
-        guard Processes.currentUserID != 0 || isOwner(listener.userID, of: paths.directory) else {
+        guard CurrentProcess.userID != 0 || isOwner(listener.userID, of: paths.directory) else {
             return (.accepting(pid: nil), nil)
         }
         return (probe, listener.process)

@@ -142,7 +142,7 @@ extension KeeperManager {
     /// Tells a keeper whose child is dead to end; false if it is not proven that this is the keeper.
     private func end(_ inspection: KeeperInspection) -> Bool {
         // Whoever owns the directory of an original keeper could have prepared it for root to find.
-        guard inspection.proof == .lock || Processes.currentUserID != 0 else { return false }
+        guard inspection.proof == .lock || CurrentProcess.userID != 0 else { return false }
         do throws(UVError) {
             guard case .live(let pid?) = inspection.finding,
                 let keeper = try KeeperHold(inspection.session, paths: paths), keeper.pid == pid

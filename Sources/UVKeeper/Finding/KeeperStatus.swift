@@ -52,7 +52,7 @@ public struct KeeperStatus: Hashable, Sendable {
         let details = keeperPID.flatMap { ProcessDetails(of: $0) }
         age =
             details.map { ProcessDetails.uptime - $0.startTime }
-            ?? inspection.since.map { LibUV.wallClockTime - $0 }
+            ?? inspection.since.map { SystemClock.wallClockTime - $0 }
         keeperMemory = details?.residentMemory
         childMemory = state == .live ? childPID.flatMap { ProcessDetails(of: $0)?.residentMemory } : nil
     }

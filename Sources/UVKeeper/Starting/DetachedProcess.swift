@@ -111,7 +111,7 @@ public final class DetachedProcess {
         init(on loop: Loop, probe: (() -> Bool)?, deadline: Duration) {
             timer = TimerHandle(on: loop)
             self.probe = probe
-            end = LibUV.deadline(in: deadline)
+            end = SystemClock.deadline(in: deadline)
             timer.onCanceled = { [weak self] in self?.end(.canceled) }
         }
 
@@ -135,7 +135,7 @@ public final class DetachedProcess {
         }
 
         private func next() {
-            let left = end - LibUV.monotonicTime
+            let left = end - SystemClock.monotonicTime
             let delay = probe == nil ? left : min(left, pause)
             pause = min(pause * 2, .milliseconds(25))
             timer.start(after: max(.zero, delay)) { [weak self] _ in self?.fired() }
@@ -145,7 +145,7 @@ public final class DetachedProcess {
             if let probe, probe() { return end(.running) }
             // The probe may have closed the process.
             guard completion != nil else { return }
-            if LibUV.monotonicTime >= end { return end(.timedOut) }
+            if SystemClock.monotonicTime >= end { return end(.timedOut) }
             next()
         }
     }

@@ -31,7 +31,8 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
         let prepared = try preparedHost()
         do throws(UVError) {
             return SidecarCommand([
-                withoutMark(prepared.isEmpty ? try LibUV.executablePath() : prepared), KeeperConstants.hostArgument,
+                withoutMark(prepared.isEmpty ? try CurrentProcess.executablePath() : prepared),
+                KeeperConstants.hostArgument,
             ])
         } catch {
             throw .file("/proc/self/exe", error)
@@ -44,7 +45,7 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
         let advice = "call KeeperSidecar.runIfRequested() first thing in main, before anything else"
         if let executable = SidecarHost.executable { return executable }
         var name = ""
-        do throws(UVError) { name = try LibUV.executablePath() } catch { name = "" }
+        do throws(UVError) { name = try CurrentProcess.executablePath() } catch { name = "" }
         guard !name.utf8.reversed().starts(with: ".xctest".utf8.reversed()) else {
             throw .hostNotPrepared(
                 "it is a test bundle, \(name); name the built \(executableName) as the sidecar in tests")
@@ -117,7 +118,7 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
     /// Refuses this program's own executable, named by hand, if it would start itself without end.
     private func checkHost() throws(KeeperError) {
         do throws(UVError) {
-            let own = try Files.status(of: LibUV.executablePath()).identity
+            let own = try Files.status(of: CurrentProcess.executablePath()).identity
             guard try Files.status(of: argv[0]).identity == own else { return }
         } catch {
             // Replaced since, or somebody else's.
@@ -137,7 +138,7 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
 
     private static func besideExecutable() -> [String] {
         do throws(UVError) {
-            guard let directory = Files.parent(of: try LibUV.executablePath()) else { return [] }
+            guard let directory = Files.parent(of: try CurrentProcess.executablePath()) else { return [] }
             return ["\(directory)/\(executableName)", "\(directory)/../libexec/\(executableName)"]
         } catch {
             // The system does not tell where the executable is; PATH remains.

@@ -48,7 +48,7 @@ struct KeeperHold {
     /// - Parameter ladder: for a keeper of ours; nil: its own settings hold.
     func terminate(_ ladder: StopLadder? = nil) throws(UVError) {
         // A group that this process is in is no group to signal.
-        guard !isOurs, process.leadsGroup, Processes.currentGroupID != pid else {
+        guard !isOurs, process.leadsGroup, CurrentProcess.groupID != pid else {
             return try process.send(.terminate, value: ladder?.signalValue)
         }
         try process.sendToGroup(.terminate)

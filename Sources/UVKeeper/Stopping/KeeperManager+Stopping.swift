@@ -48,7 +48,7 @@ extension KeeperManager {
         do throws(UVError) {
             if let keeper = try keeper(of: session, inspection.finding) {
                 // A program that serves the session itself must not end itself for it.
-                guard keeper.pid != Processes.currentID else { throw .notPermitted }
+                guard keeper.pid != CurrentProcess.id else { throw .notPermitted }
                 return run(ladder, session, completion) { ladder, done in
                     KeeperStop(keeper, of: session, in: paths, ladder: ladder, on: loop, completion: done)
                 }
@@ -56,7 +56,7 @@ extension KeeperManager {
             // The keeper may have ended since the first look.
             guard !KeeperInspection.finding(session, paths: paths).mayLive else { throw .notPermitted }
             if case .running(let pid) = inspection.child, let child = try formerChild(pid, of: session) {
-                guard pid != Processes.currentID else { throw .notPermitted }
+                guard pid != CurrentProcess.id else { throw .notPermitted }
                 return run(ladder, session, completion) { ladder, done in
                     KeeperStop(orphan: child, of: session, in: paths, ladder: ladder, on: loop, completion: done)
                 }

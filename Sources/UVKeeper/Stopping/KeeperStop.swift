@@ -178,7 +178,7 @@ final class KeeperStop {
         // Found by a number that may be another process's by now: then they are not this session's.
         guard !target.hasEnded else { return }
         for process in found where members[process.pid]?.hasEnded ?? true {
-            if process.pid != Processes.currentID { members[process.pid] = process }
+            if process.pid != CurrentProcess.id { members[process.pid] = process }
         }
     }
 

@@ -57,7 +57,7 @@ extension Processes {
             self.group = group
             self.completion = completion
             startTime = ProcessDetails(of: pid)?.startTime
-            deadline = LibUV.deadline(in: grace)
+            deadline = SystemClock.deadline(in: grace)
             timer = TimerHandle(on: loop)
             timer.onCanceled = { self.end(.canceled) }
         }
@@ -84,10 +84,10 @@ extension Processes {
 
         private func look() {
             if isGone { return end(isKilling ? .killed : .ended) }
-            guard LibUV.monotonicTime >= deadline else { return }
+            guard SystemClock.monotonicTime >= deadline else { return }
             guard !isKilling else { return end(.survived) }
             isKilling = true
-            deadline = LibUV.deadline(in: Kill.killDeadline)
+            deadline = SystemClock.deadline(in: Kill.killDeadline)
             step { self.send(.kill) }
         }
 

@@ -195,7 +195,7 @@ public final class FileTail: Handle {
         guard !path.isEmpty else { throw error(.noEntry) }
         guard path.utf8.first != UInt8(ascii: "/") else { return path }
         do throws(UVError) {
-            return "\(try LibUV.currentDirectory())/\(path)"
+            return "\(try CurrentProcess.workingDirectory())/\(path)"
         } catch {
             throw self.error(error)
         }

@@ -46,7 +46,7 @@ public struct PathObstacle: Hashable, Sendable, CustomStringConvertible {
     /// For instance `/home/me/.pi belongs to root and has mode 700`.
     public var description: String {
         let mode = String(status.permissions, radix: 8)
-        guard status.owner != Processes.currentUserID else { return "\(path) has mode \(mode)" }
+        guard status.owner != CurrentProcess.userID else { return "\(path) has mode \(mode)" }
         return "\(path) belongs to \(status.owner == 0 ? "root" : "user \(status.owner)") and has mode \(mode)"
     }
 

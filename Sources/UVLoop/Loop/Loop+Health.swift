@@ -110,9 +110,9 @@ final class HealthMeter {
     }
 
     private func startTimer() {
-        due = LibUV.monotonicTime + interval
+        due = SystemClock.monotonicTime + interval
         timer.start(after: interval) { [unowned self] _ in
-            lags.record(max(.zero, LibUV.monotonicTime - due))
+            lags.record(max(.zero, SystemClock.monotonicTime - due))
             startTimer()
         }
     }

@@ -52,7 +52,7 @@ public final class Loop {
     /// (H62).
     ///
     /// The descriptors 0, 1 and 2 must be open, or libuv's own would take their place, and it refuses to close those: a
-    /// program that may be started without them calls ``Descriptors/openMissingStandardDescriptors()`` first.
+    /// program that may be started without them calls ``StandardStreams/openMissing()`` first.
     ///
     /// - Parameter measuresIdleTime: whether ``idleTime`` counts; costs an extra poll per tick that waits (H64).
     /// - Throws: ``UVError/tooManyOpenFiles`` and its like: a loop needs four descriptors, the first of a process two more
@@ -86,7 +86,7 @@ public final class Loop {
     }
 
     private static func noteLeak() -> Bool {
-        Descriptors.writeToStandardError("UVLoop: a Loop was released before close(); its descriptors leak\n")
+        StandardStreams.writeError("UVLoop: a Loop was released before close(); its descriptors leak\n")
         return true
     }
 

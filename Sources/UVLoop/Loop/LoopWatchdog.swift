@@ -45,7 +45,7 @@ public final class LoopWatchdog: Sendable {
     public func stop() { thread.shutdown() }
 
     private func look() {
-        let now = LibUV.monotonicTime
+        let now = SystemClock.monotonicTime
         let (asks, report) = state.withLock { state -> (Bool, Report?) in
             guard let askedAt = state.askedAt else {
                 state.askedAt = now

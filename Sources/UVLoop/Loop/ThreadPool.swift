@@ -51,9 +51,9 @@ enum ThreadPool {
         for index in threads.indices { _ = uv_thread_join(&threads[index]) }
         // The kernel counts a thread a little longer than the join waits for it. Not without end: the number may have been
         // given to a new thread of the host's.
-        let deadline = LibUV.monotonicTime + .seconds(1)
+        let deadline = SystemClock.monotonicTime + .seconds(1)
         for id in started.ids.withLock({ $0 }) {
-            while uvloop_thread_exists(id) != 0, LibUV.monotonicTime < deadline { sched_yield() }
+            while uvloop_thread_exists(id) != 0, SystemClock.monotonicTime < deadline { sched_yield() }
         }
         return status
         #else

@@ -64,7 +64,7 @@ public final class TCPConnect {
         self.loop = loop
         self.onEvent = onEvent
         self.completion = completion
-        machine = HappyEyeballs(families: families, at: LibUV.monotonicTime)
+        machine = HappyEyeballs(families: families, at: SystemClock.monotonicTime)
         pace = TimerHandle(on: loop)
         do throws(UVError) {
             for question in questions { try ask(question, host, port, resolver) }
@@ -99,7 +99,7 @@ public final class TCPConnect {
     }
 
     private func handle(_ input: HappyEyeballs.Input) {
-        for action in machine.handle(input, at: LibUV.monotonicTime) {
+        for action in machine.handle(input, at: SystemClock.monotonicTime) {
             switch action {
             case .connect(let number, let address): connect(number, to: address)
             case .arm(let delay): pace.start(after: delay) { _ in self.handle(.delayPassed) }

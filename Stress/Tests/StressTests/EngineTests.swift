@@ -11,9 +11,9 @@ import UVKeeper
         // Clients of a loop that does not run wait in its backlog.
         let frozen = try Loop()
         try withEngine(drainLimit: .milliseconds(200), listeningOn: frozen) { engine, listener in
-            let begun = LibUV.monotonicTime
+            let begun = SystemClock.monotonicTime
             try engine.execute()
-            #expect(LibUV.monotonicTime - begun > .milliseconds(200))
+            #expect(SystemClock.monotonicTime - begun > .milliseconds(200))
             #expect(engine.early.counts == [.missingCompletion: 5])
             #expect(engine.early.told == ["missing-completion: 5 were awaited for 0.2 seconds"])
             #expect(outcomes(engine) == .init(repeating: .unknown, count: 5), "their channel was closed")
@@ -75,7 +75,8 @@ import UVKeeper
             settings.drainLimit = drainLimit
             let run = RunDirectory(directory: directory)
             let engine = try Engine(
-                settings, run: run, clock: RunClock(start: LibUV.monotonicTime), role: .guest(try Vitals(run.vitals)),
+                settings, run: run, clock: RunClock(start: SystemClock.monotonicTime),
+                role: .guest(try Vitals(run.vitals)),
                 // None of these starts one.
                 sidecar: ["uvkeeper-sidecar"])
             let listener = try PipeListener(

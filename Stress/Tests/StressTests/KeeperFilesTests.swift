@@ -8,7 +8,7 @@ import UVKeeper
     @Test("a live keeper has its socket and both numbers; each that is missing or another's is told") func lost() throws
     {
         try withFiles { paths, session, listener in
-            let own = Processes.currentID
+            let own = CurrentProcess.id
             let lost = { KeeperFiles.lost(of: session, keeper: own, child: 7, in: paths) }
             #expect(lost().count == 2, "\(lost())")
             try Posix.write("\(own)", to: paths.keeperPID(for: session))

@@ -21,7 +21,7 @@ import UVKeeper
                         executable: BuiltProducts.executable("uvkeeper-stress"),
                         arguments: [
                             "serve", "--guest", "--directory", directory, "--start",
-                            "\(RunClock.microseconds(LibUV.monotonicTime))", "--sessions", "1", "--writers", "1",
+                            "\(RunClock.microseconds(SystemClock.monotonicTime))", "--sessions", "1", "--writers", "1",
                             "--connect", "pipelined", "--lines", "3", "--drain-limit", "0.2",
                         ], environment: run.environment, stdio: [.ignore, .ignore, .pipe]), on: loop
                 ) {

@@ -18,7 +18,7 @@ struct StarvationWatchTests {
             // Nice ones would hardly ever end a wait beside others, and the kernel counts it at its end.
             let busy = try BusyProcesses(on: loop, niceness: 0)
             defer { busy.end() }
-            let clock = RunClock(start: LibUV.monotonicTime)
+            let clock = RunClock(start: SystemClock.monotonicTime)
             let log = Log()
             let watch = try log.watch(on: loop, clock) { [.init(part: part, pid: busy.pids[0])] }
             // While it goes on, the same record lasts longer. The kernel counts a wait at its end, so there may be several.
@@ -42,7 +42,7 @@ struct StarvationWatchTests {
             let log = Log()
             var looks = 0
             var isEnding = false
-            let watch = try log.watch(on: loop, RunClock(start: LibUV.monotonicTime)) {
+            let watch = try log.watch(on: loop, RunClock(start: SystemClock.monotonicTime)) {
                 looks += 1
                 // To end, a process has to run once more, too.
                 return isEnding && !busy.haveEnded ? [] : busy.pids.map { .init(part: .session(0), pid: $0) }
@@ -78,7 +78,7 @@ struct StarvationWatchTests {
 /// Four processes that never rest, on one processor.
 private final class BusyProcesses {
     static let arePossible =
-        delay(of: Processes.currentID) != nil && processor != nil && Files.isExecutable("/usr/bin/taskset")
+        delay(of: CurrentProcess.id) != nil && processor != nil && Files.isExecutable("/usr/bin/taskset")
 
     /// The first that this process may use.
     private static let processor: Int? = {

@@ -24,5 +24,5 @@ case "send": try Host.send(Array(arguments.dropFirst()))
 case "replaced": Host.replaced()
 case "bad-literal": try Host.misnameSession()
 case "descriptors": try Host.descriptors(Array(arguments.dropFirst()))
-default: Descriptors.writeToStandardError("keeper-host: see main.swift\n")
+default: StandardStreams.writeError("keeper-host: see main.swift\n")
 }

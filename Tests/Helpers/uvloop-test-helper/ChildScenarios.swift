@@ -174,8 +174,8 @@ func killAfterCollected() throws {
     signal(SIGCHLD, SIG_IGN)
     let loop = try Loop()
     let child = try ChildProcess(configuration("/bin/true"), on: loop) { _, _ in }
-    let deadline = LibUV.monotonicTime + .seconds(60)
-    while Processes.liveness(of: child.pid) == .alive, LibUV.monotonicTime < deadline { usleep(1000) }
+    let deadline = SystemClock.monotonicTime + .seconds(60)
+    while Processes.liveness(of: child.pid) == .alive, SystemClock.monotonicTime < deadline { usleep(1000) }
     var failure: UVError?
     do throws(UVError) { try child.kill() } catch { failure = error }
     require(failure == .noProcess, "signalled a child that is gone")

@@ -43,14 +43,14 @@ func acceptWithoutDescriptors() throws {
     let watch = TimerHandle(on: loop)
     var isOver = false
     let before = processorTime()
-    let start = LibUV.monotonicTime
+    let start = SystemClock.monotonicTime
     watch.start(after: .seconds(1)) { watch in
         watch.close()
         isOver = true
     }
     try run(loop) { isOver }
     let used = processorTime() - before
-    let waited = (LibUV.monotonicTime - start) / .seconds(1)
+    let waited = (SystemClock.monotonicTime - start) / .seconds(1)
     require(used < waited / 5, "\(used) s of processor time in \(waited) s of waiting")
     require(errors == [.tooManyOpenFiles], "\(errors)")
     require(accepted.isEmpty, "accepted without a descriptor")
@@ -100,12 +100,12 @@ func loopsLeakNothing() throws {
 
 func raiseLimit() throws {
     setDescriptorLimit(64)
-    try Descriptors.raiseLimit(upTo: 32)
-    require(Descriptors.limit.soft == 64, "lowered")
-    try Descriptors.raiseLimit(upTo: 100)
-    require(Descriptors.limit.soft == 100, "\(Descriptors.limit)")
-    try Descriptors.raiseLimit()
-    require(Descriptors.limit.soft == Descriptors.limit.hard, "\(Descriptors.limit)")
+    try DescriptorLimit.raise(upTo: 32)
+    require(DescriptorLimit.current.soft == 64, "lowered")
+    try DescriptorLimit.raise(upTo: 100)
+    require(DescriptorLimit.current.soft == 100, "\(DescriptorLimit.current)")
+    try DescriptorLimit.raise()
+    require(DescriptorLimit.current.soft == DescriptorLimit.current.hard, "\(DescriptorLimit.current)")
 }
 
 func closeAll() {

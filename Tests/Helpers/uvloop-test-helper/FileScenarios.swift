@@ -83,11 +83,11 @@ func fullStandardError() {
         while Glibc.write(ends[1], block, block.count) > 0 {}
         if isBlocking { _ = fcntl(ends[1], F_SETFL, 0) }
         dup2(ends[1], 2)
-        Descriptors.writeToStandardError("lost")
+        StandardStreams.writeError("lost")
         // Room for a part of it.
         var room = [UInt8](repeating: 0, count: 8192)
         require(read(ends[0], &room, room.count) == room.count, "cannot read")
-        Descriptors.writeToStandardError(String(repeating: "x", count: 100_000))
+        StandardStreams.writeError(String(repeating: "x", count: 100_000))
         dup2(kept, 2)
         for descriptor in [kept, ends[0], ends[1]] { close(descriptor) }
     }

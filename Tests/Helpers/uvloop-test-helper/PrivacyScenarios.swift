@@ -8,7 +8,9 @@ func enterPrivate(_ base: String) throws {
     try Files.rename("\(base)/a", to: "\(base)/moved")
     try Files.makeDirectory(at: "\(base)/a/b")
     try directory.enter()
-    require(try LibUV.currentDirectory() == "\(base)/moved/b", "entered \((try? LibUV.currentDirectory()) ?? "?")")
+    require(
+        try CurrentProcess.workingDirectory() == "\(base)/moved/b",
+        "entered \((try? CurrentProcess.workingDirectory()) ?? "?")")
 }
 
 /// Makes a directory and its parent with a umask, given in octal digits.

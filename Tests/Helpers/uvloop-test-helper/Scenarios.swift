@@ -93,11 +93,11 @@ func descriptorCount() -> Int {
 
 /// Runs the loop until `condition` holds; fails after a minute.
 func run(_ loop: Loop, until condition: () -> Bool) throws {
-    let deadline = LibUV.monotonicTime + .seconds(60)
+    let deadline = SystemClock.monotonicTime + .seconds(60)
     let ticks = TimerHandle(on: loop)
     ticks.start(after: .milliseconds(5), repeating: .milliseconds(5)) { _ in }
     while !condition() {
-        require(LibUV.monotonicTime < deadline, "the condition did not come to hold")
+        require(SystemClock.monotonicTime < deadline, "the condition did not come to hold")
         loop.run(.once)
     }
     ticks.close()
@@ -120,7 +120,7 @@ func socketPair() -> (Int32, Int32) {
 
 /// Lowers or raises the soft limit of descriptors.
 func setDescriptorLimit(_ soft: Int) {
-    var limit = rlimit(rlim_cur: rlim_t(soft), rlim_max: rlim_t(Descriptors.limit.hard))
+    var limit = rlimit(rlim_cur: rlim_t(soft), rlim_max: rlim_t(DescriptorLimit.current.hard))
     require(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, "setrlimit")
 }
 

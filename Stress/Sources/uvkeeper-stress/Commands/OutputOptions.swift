@@ -46,7 +46,7 @@ struct OutputOptions: ParsableArguments {
             if let histogram { try write(result.latencyHistogram + "\n", to: histogram) }
         } catch  where !result.holds {
             // A broken invariant is the worse news.
-            Descriptors.writeToStandardError("Error: \(error)\n")
+            StandardStreams.writeError("Error: \(error)\n")
         }
         if !result.holds { throw ExitCode(1) }
         if result.incomplete != nil { throw ExitCode(2) }

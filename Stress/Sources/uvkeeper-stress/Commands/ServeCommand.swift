@@ -30,7 +30,7 @@ struct ServeCommand: ParsableCommand {
         var violations = engine.early
         Remains.checkDescriptors(before: descriptors, into: &violations)
         guard violations.total > 0 else { return }
-        Descriptors.writeToStandardError(violations.told.map { "driven server: \($0)\n" }.joined())
+        StandardStreams.writeError(violations.told.map { "driven server: \($0)\n" }.joined())
         throw ExitCode(1)
     }
 

@@ -43,8 +43,8 @@ struct StressCommand: ParsableCommand {
             var command = try parseAsRoot()
             try command.run()
         } catch let error as StressError {
-            Descriptors.writeToStandardError("Error: \(error)\n")
-            Processes.exit(70)
+            StandardStreams.writeError("Error: \(error)\n")
+            CurrentProcess.exit(70)
         } catch {
             exit(withError: error)
         }

@@ -72,7 +72,7 @@ final class Ledger {
 struct RunClock: Sendable {
     let start: Duration
 
-    var microseconds: UInt64 { RunClock.microseconds(LibUV.monotonicTime - start) }
+    var microseconds: UInt64 { RunClock.microseconds(SystemClock.monotonicTime - start) }
 
     static func microseconds(_ duration: Duration) -> UInt64 {
         let parts = duration.components

@@ -25,7 +25,7 @@ struct Sample: Codable, Sendable {
 /// Memory as the kernel counts it.
 enum Memory {
     /// Of this process, without the files it has mapped; 0 where the system does not tell.
-    static var own: UInt64 { withoutFiles(of: Processes.currentID) ?? 0 }
+    static var own: UInt64 { withoutFiles(of: CurrentProcess.id) ?? 0 }
 
     /// Without the files that the process has mapped; nil if it is gone, or the system does not tell.
     static func withoutFiles(of pid: Int32) -> UInt64? { figure("RssAnon:", in: "/proc/\(pid)/status") }

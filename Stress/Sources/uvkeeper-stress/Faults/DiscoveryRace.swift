@@ -52,7 +52,7 @@ final class DiscoveryRace {
         orders[.failed] = 0
         process = try ChildProcess(
             .init(
-                executable: try LibUV.executablePath(),
+                executable: try CurrentProcess.executablePath(),
                 arguments: ["discover", "--directory", run.directory, "--kind", kind.rawValue],
                 environment: run.environment, stdio: [.pipe, .ignore, .descriptor(2)]),
             on: loop

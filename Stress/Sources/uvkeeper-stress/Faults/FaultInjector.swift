@@ -61,9 +61,9 @@ final class FaultInjector {
 
     func start() {
         startServer()
-        let begun = LibUV.monotonicTime
+        let begun = SystemClock.monotonicTime
         timer.start(after: .milliseconds(5), repeating: .milliseconds(5)) { [unowned self] _ in
-            while next < plan.count, begun + plan[next].time <= LibUV.monotonicTime {
+            while next < plan.count, begun + plan[next].time <= SystemClock.monotonicTime {
                 next += 1
                 deferred.append(plan[next - 1])
             }

@@ -67,7 +67,7 @@ final class StarvationWatch {
         let now = clock.microseconds
         var delays: [Int32: UInt64] = [:]
         var waits: [Watched.Part: Wait] = [:]
-        for watched in processes() + [Watched(part: .harness, pid: Processes.currentID)] {
+        for watched in processes() + [Watched(part: .harness, pid: CurrentProcess.id)] {
             guard let delay = StarvationWatch.delay(of: watched.pid) else { continue }
             delays[watched.pid] = delay
             guard let before = self.delays[watched.pid], delay > before else { continue }

@@ -54,8 +54,8 @@ final class FaultyKeeper {
             }
             try FaultyKeeper(kind, try SessionID(arguments[3])).run()
         } catch {
-            Descriptors.writeToStandardError("faulty keeper: \(error)\n")
-            Processes.exit(2)
+            StandardStreams.writeError("faulty keeper: \(error)\n")
+            CurrentProcess.exit(2)
         }
     }
 
@@ -94,7 +94,7 @@ final class FaultyKeeper {
             executable: program, arguments: Array(words.dropFirst()), stdio: [.pipe])
         child = try ChildProcess(configuration, on: loop) { [unowned self] _, _ in end() }
         let pidFile = try OpenFile(paths.keeperPID(for: session), .append)
-        try pidFile.write(Array("\(Processes.currentID)".utf8))
+        try pidFile.write(Array("\(CurrentProcess.id)".utf8))
         pidFile.close()
         listener = try PipeListener(bindingTo: paths.socket(for: session), on: loop)
         try listener?.listen { [unowned self] _, accepted in
@@ -107,7 +107,7 @@ final class FaultyKeeper {
         }
         self.signal = signal
         loop.run()
-        Processes.exit(0)
+        CurrentProcess.exit(0)
     }
 
     private func serve(_ stream: PipeStream) {
@@ -155,6 +155,6 @@ final class FaultyKeeper {
             ? (try? FaultyKeeper.isTurn(of: "ends", every: FaultyKeeper.endInterval)) ?? false : false
         if !leaves { try? Files.unlinkIfPresent(paths.socket(for: session)) }
         try? Files.unlinkIfPresent(paths.keeperPID(for: session))
-        Processes.exit(0)
+        CurrentProcess.exit(0)
     }
 }

@@ -65,9 +65,9 @@ enum Remains {
     private static func checkProcesses(
         _ run: RunDirectory, _ grace: Duration, into violations: inout Violations,
     ) throws(UVError) {
-        let deadline = LibUV.monotonicTime + grace
+        let deadline = SystemClock.monotonicTime + grace
         var processes = try run.processes()
-        while !processes.isEmpty, LibUV.monotonicTime < deadline {
+        while !processes.isEmpty, SystemClock.monotonicTime < deadline {
             pause()
             processes = try run.processes()
         }

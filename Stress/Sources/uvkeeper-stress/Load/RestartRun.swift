@@ -29,7 +29,7 @@ final class RestartRun {
         let descriptors = OpenDescriptors.count
         let run = try RunDirectory.make()
         defer { run.remove() }
-        let clock = RunClock(start: LibUV.monotonicTime)
+        let clock = RunClock(start: SystemClock.monotonicTime)
         try Files.makeDirectory(at: run.sessions)
         let loop = try Loop()
         let server = try DrivenServer(
@@ -196,12 +196,12 @@ final class RestartRun {
     private func settle(_ cases: [Judge.Case], _ loop: Loop) throws {
         let timer = TimerHandle(on: loop)
         var last = Int.max
-        var lastProgress = LibUV.monotonicTime
+        var lastProgress = SystemClock.monotonicTime
         timer.start(after: .milliseconds(50), repeating: .milliseconds(100)) { timer in
             let missing = Judge.missing(cases)
-            if missing < last { lastProgress = LibUV.monotonicTime }
+            if missing < last { lastProgress = SystemClock.monotonicTime }
             last = missing
-            if missing == 0 || LibUV.monotonicTime - lastProgress > .seconds(2) { timer.close() }
+            if missing == 0 || SystemClock.monotonicTime - lastProgress > .seconds(2) { timer.close() }
         }
         loop.run()
     }

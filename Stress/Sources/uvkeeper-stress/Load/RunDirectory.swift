@@ -83,7 +83,7 @@ struct RunDirectory {
             return []
         }
         return names.compactMap { Int32($0) }.filter { pid in
-            guard pid != Processes.currentID, let bytes = try? Files.read("/proc/\(pid)/environ", limit: 1 << 20),
+            guard pid != CurrentProcess.id, let bytes = try? Files.read("/proc/\(pid)/environ", limit: 1 << 20),
                 bytes.firstRange(of: needle) != nil
             else { return false }
             return Processes.liveness(of: pid) != .gone

@@ -24,13 +24,13 @@ final class Runner {
     }
 
     func run() throws -> RunResult {
-        try? Descriptors.raiseLimit(upTo: 8192)
+        try? DescriptorLimit.raise(upTo: 8192)
         let run = try RunDirectory.make()
         defer { run.remove() }
         // The first loop of a process opens two descriptors for signals that libuv never closes.
         try Loop().close()
         let descriptors = OpenDescriptors.count
-        let engine = try Engine(settings, run: run, clock: RunClock(start: LibUV.monotonicTime))
+        let engine = try Engine(settings, run: run, clock: RunClock(start: SystemClock.monotonicTime))
         show(engine)
         try prepare(engine)
         try engine.execute()

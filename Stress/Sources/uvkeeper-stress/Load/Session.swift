@@ -95,7 +95,7 @@ final class Session {
         let program: String
         do {
             receipts = try Receipts(path, writers: settings.allWriters)
-            program = try LibUV.executablePath()
+            program = try CurrentProcess.executablePath()
         } catch {
             isStarting = false
             wantedAt = begun + 200_000

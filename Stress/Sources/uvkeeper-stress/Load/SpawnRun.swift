@@ -6,7 +6,7 @@ final class SpawnRun {
     private let settings: LoadSettings
     private let progress: Progress
     private let place: RunDirectory
-    private let clock = RunClock(start: LibUV.monotonicTime)
+    private let clock = RunClock(start: SystemClock.monotonicTime)
     private let loop: Loop
     private let manager: KeeperManager
     private let sampler: LagSampler
@@ -27,7 +27,7 @@ final class SpawnRun {
         self.settings = settings
         progress = Progress(isQuiet: quiet)
         generator = SeededGenerator(seed: settings.seed)
-        try? Descriptors.raiseLimit(upTo: 8192)
+        try? DescriptorLimit.raise(upTo: 8192)
         try Loop().close()
         descriptors = OpenDescriptors.count
         place = try RunDirectory.make()
@@ -84,7 +84,7 @@ final class SpawnRun {
         return Sample(
             time: Double(clock.microseconds) / 1e6, lines: written, bytes: written * LineFormat.minimumByteCount,
             lag: Double(sampler.takeRecent()) / 1000, descriptors: OpenDescriptors.count,
-            handles: loop.openHandles.count, memory: ProcessDetails(of: Processes.currentID)?.residentMemory ?? 0,
+            handles: loop.openHandles.count, memory: ProcessDetails(of: CurrentProcess.id)?.residentMemory ?? 0,
             keepers: measuresKeepers ? sessions.compactMap { $0.current.flatMap { Memory.of($0.keeperPID) } } : [])
     }
 

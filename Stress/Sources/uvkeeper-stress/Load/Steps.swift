@@ -20,12 +20,12 @@ final class Steps {
         _ what: String, every interval: Duration = .milliseconds(5), _ condition: @escaping () -> Bool,
         then next: @escaping () -> Void,
     ) {
-        let deadline = LibUV.monotonicTime + limit
+        let deadline = SystemClock.monotonicTime + limit
         timer.start(after: .zero, repeating: interval) { [self] timer in
             if condition() {
                 timer.stop()
                 next()
-            } else if LibUV.monotonicTime > deadline {
+            } else if SystemClock.monotonicTime > deadline {
                 timer.stop()
                 onTimeout("\(name), not within \(limit): \(what)")
             }

@@ -12,12 +12,12 @@ final class LagSampler {
 
     init(on loop: Loop) {
         timer = TimerHandle(on: loop)
-        last = LibUV.monotonicTime
+        last = SystemClock.monotonicTime
         timer.start(after: LagSampler.interval, repeating: LagSampler.interval) { [unowned self] _ in tick() }
     }
 
     private func tick() {
-        let now = LibUV.monotonicTime
+        let now = SystemClock.monotonicTime
         let late = RunClock.microseconds(max(.zero, now - last - LagSampler.interval))
         last = now
         lag.note(late)

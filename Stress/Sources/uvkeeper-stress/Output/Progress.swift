@@ -10,7 +10,7 @@ import Darwin
 
 /// The live display on stderr: a bar that is redrawn on a terminal, else a plain line now and then.
 final class Progress {
-    private let isTerminal = Descriptors.isTerminal(2)
+    private let isTerminal = Terminal.isTerminal(2)
     private let isQuiet: Bool
     private var lastPlain = -1.0
 
@@ -23,20 +23,20 @@ final class Progress {
             let part = total.map { min(1, seconds / $0) } ?? 0
             let filled = Int(part * 20)
             let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled)
-            Descriptors.writeToStandardError("\r\u{1B}[K[\(bar)] \(Texts.decimal(seconds)) s  \(facts)")
+            StandardStreams.writeError("\r\u{1B}[K[\(bar)] \(Texts.decimal(seconds)) s  \(facts)")
         } else if seconds >= lastPlain + 5 {
             lastPlain = seconds
-            Descriptors.writeToStandardError("\(Texts.decimal(seconds)) s: \(facts)\n")
+            StandardStreams.writeError("\(Texts.decimal(seconds)) s: \(facts)\n")
         }
     }
 
     /// Something that happened, on a line of its own.
     func say(_ text: String) {
         guard !isQuiet else { return }
-        Descriptors.writeToStandardError((isTerminal ? "\r\u{1B}[K" : "") + text + "\n")
+        StandardStreams.writeError((isTerminal ? "\r\u{1B}[K" : "") + text + "\n")
     }
 
     func end() {
-        if isTerminal, !isQuiet { Descriptors.writeToStandardError("\r\u{1B}[K") }
+        if isTerminal, !isQuiet { StandardStreams.writeError("\r\u{1B}[K") }
     }
 }

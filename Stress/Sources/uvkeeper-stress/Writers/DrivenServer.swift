@@ -39,7 +39,7 @@ final class DrivenServer {
         self.loop = loop
         vitals = try Vitals(run.vitals)
         configuration = ChildProcess.Configuration(
-            executable: try LibUV.executablePath(),
+            executable: try CurrentProcess.executablePath(),
             arguments: [
                 "serve", "--lifeline", "--directory", run.directory, "--start", "\(RunClock.microseconds(clock.start))",
             ] + options,

@@ -92,7 +92,7 @@ public enum ProcessTree {
         leavingOut isApart: (Int32) throws(UVError) -> Bool = { _ in false },
         _ body: (ProcessDescriptor) -> Void,
     ) -> Visit {
-        var walk = ProcessWalk(root: root ?? Processes.currentID)
+        var walk = ProcessWalk(root: root ?? CurrentProcess.id)
         return walk.run(leavingOut: isApart, body)
     }
 
@@ -132,7 +132,7 @@ public enum ProcessTree {
 
     /// The children of this process, those that have ended included; nil if there is no descriptor to look.
     private static func ownChildren() -> [Int32]? {
-        let own = Processes.currentID
+        let own = CurrentProcess.id
         do throws(UVError) { return try children(of: own) } catch {
             return error == .noEntry ? everyChild()?[own] : nil
         }

@@ -12,15 +12,6 @@ public enum Processes {
         case gone
     }
 
-    /// This process's own id. Mirrors `uv_os_getpid`.
-    public static var currentID: Int32 { uv_os_getpid() }
-
-    /// The id of the process group that this process is in. Mirrors `getpgrp`.
-    public static var currentGroupID: Int32 { getpgrp() }
-
-    /// The user this process acts as. Mirrors `geteuid`.
-    public static var currentUserID: UInt32 { geteuid() }
-
     /// The user that a process belongs to: its real user id, which a set-user-id program does not change. Nil if the process is
     /// gone, or the system does not tell: on Linux `/proc/<pid>/status` does.
     public static func userID(of pid: Int32) -> UInt32? {
@@ -37,17 +28,6 @@ public enum Processes {
         #else
         return nil
         #endif
-    }
-
-    /// Ends this process at once with a status from 0 to 255. Mirrors `exit(3)`.
-    public static func exit(_ status: Int32) -> Never {
-        CLibUV.exit(status)
-    }
-
-    /// Ends this process at once and runs no exit handlers: libuv's own waits for every job in its thread pool, one that
-    /// reads from a terminal included. Output buffered by the C library is lost. Mirrors `_exit(2)`.
-    public static func exitAtOnce(_ status: Int32) -> Never {
-        _exit(status)
     }
 
     /// Asks by signal zero whether the process exists, without affecting it. A zombie counts as gone where the system

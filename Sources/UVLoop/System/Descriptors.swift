@@ -1,32 +1,7 @@
 internal import CLibUV
 
-/// The descriptors of this process as a whole.
+/// System calls on descriptors, for what no loop watches.
 public enum Descriptors {
-    /// How many descriptors a process may have.
-    public struct Limit: Hashable, Sendable {
-        /// What holds now.
-        public var soft: UInt64
-        /// How far the process may raise it.
-        public var hard: UInt64
-    }
-
-    /// The current limit. Mirrors `getrlimit(RLIMIT_NOFILE)`.
-    public static var limit: Limit {
-        var limit = rlimit()
-        // Cannot fail: the resource exists and the pointer is valid.
-        _ = getrlimit(noFile, &limit)
-        return Limit(soft: UInt64(limit.rlim_cur), hard: UInt64(limit.rlim_max))
-    }
-
-    /// Raises the soft limit to the hard one, or to `ceiling` if that is less; never lowers it.
-    public static func raiseLimit(upTo ceiling: UInt64 = .max) throws(UVError) {
-        let current = limit
-        let wanted = min(current.hard, ceiling)
-        guard wanted > current.soft else { return }
-        var raised = rlimit(rlim_cur: rlim_t(wanted), rlim_max: rlim_t(current.hard))
-        try checkErrno(setrlimit(noFile, &raised))
-    }
-
     /// Closes every descriptor from `first` on, those nobody in this program knows of included.
     ///
     /// For the first lines of a program's main, before anything else opens descriptors. Mirrors `close_range(2)`.
@@ -35,37 +10,8 @@ public enum Descriptors {
         if uvloop_close_range(UInt32(first), .max) == 0 { return }
         #endif
         // An old kernel: one by one, up to the limit, but not for minutes where the limit is a billion.
-        for descriptor in first..<max(first, Int32(clamping: min(limit.soft, 65536))) { _ = close(descriptor) }
-    }
-
-    /// Opens `/dev/null` on those of the descriptors 0, 1 and 2 that are closed, so that no file opened later takes their
-    /// place and is mistaken for them. For the first lines of a program's main.
-    public static func openMissingStandardDescriptors() {
-        while true {
-            let descriptor = uvloop_open_null()
-            guard (0...2).contains(descriptor) else {
-                if descriptor > 2 { _ = close(descriptor) }
-                return
-            }
-        }
-    }
-
-    /// The longest that ``writeToStandardError(_:)`` waits for a reader.
-    private static let longestWait = Duration.seconds(1)
-
-    /// Writes a text to standard error, blocking or not. A full pipe is waited for, for at most a second in all; what it
-    /// does not take by then is lost, and so is what a closed one does not take.
-    public static func writeToStandardError(_ text: String) {
-        var left = ArraySlice(RawText.bytes(of: text))
-        let deadline = LibUV.monotonicTime + longestWait
-        while !left.isEmpty {
-            let wait = (deadline - LibUV.monotonicTime).milliseconds
-            // A diagnostic has nowhere to report its own failure to.
-            guard isWritable(2, within: wait) else { return }
-            // A pipe that is ready takes so much without making anybody wait, also if it is a blocking one.
-            let count = left.prefix(512).withUnsafeBytes { CLibUV.write(2, $0.baseAddress, $0.count) }
-            guard count >= 0 || [EINTR, EAGAIN].contains(uvloop_errno()) else { return }
-            left = left.dropFirst(max(0, count))
+        for descriptor in first..<max(first, Int32(clamping: min(DescriptorLimit.current.soft, 65536))) {
+            _ = close(descriptor)
         }
     }
 
@@ -92,14 +38,9 @@ public enum Descriptors {
     }
 
     /// Waits until a write would not wait, or would fail; false if the time passes first.
-    private static func isWritable(_ descriptor: Int32, within milliseconds: UInt64?) -> Bool {
+    static func isWritable(_ descriptor: Int32, within milliseconds: UInt64?) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         return poll(&entry, 1, milliseconds.map { CInt(clamping: $0) } ?? -1) != 0
-    }
-
-    /// Whether a descriptor is a terminal. Mirrors `uv_guess_handle`.
-    public static func isTerminal(_ descriptor: Int32) -> Bool {
-        uv_guess_handle(descriptor) == UV_TTY
     }
 
     /// Whether a write would fail because nobody has the other end open, found out without writing. False is no promise:
@@ -148,10 +89,4 @@ public enum Descriptors {
         bytes.removeLast(bytes.count - count)
         return bytes
     }
-
-    #if os(Linux)
-    private static let noFile = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    #else
-    private static let noFile = RLIMIT_NOFILE
-    #endif
 }

@@ -44,14 +44,6 @@ extension Descriptors {
             try check(try RawText.withCString(path) { uv_fs_open(nil, &request, $0, flags, 0, nil) }))
     }
 
-    /// Puts `/dev/null` in place of a descriptor.
-    public static func openNull(as descriptor: Int32) throws(UVError) {
-        let null = try checkErrno(uvloop_open_null())
-        // The number may be the very one that was free.
-        guard null != descriptor else { return }
-        try OwnedDescriptor(null).whileOpen { null throws(UVError) in _ = try checkErrno(dup2(null, descriptor)) }
-    }
-
     /// A second descriptor for the same open file, close-on-exec. Mirrors `fcntl(F_DUPFD_CLOEXEC)`.
     public static func duplicate(_ descriptor: Int32) throws(UVError) -> OwnedDescriptor {
         OwnedDescriptor(try checkErrno(uvloop_duplicate(descriptor, 3)))

@@ -1,0 +1,43 @@
+internal import CLibUV
+
+/// Standard input, output and error of this process: the descriptors 0, 1 and 2.
+public enum StandardStreams {
+    /// Opens `/dev/null` on those of the descriptors 0, 1 and 2 that are closed, so that no file opened later takes their
+    /// place and is mistaken for them. For the first lines of a program's main.
+    public static func openMissing() {
+        while true {
+            let descriptor = uvloop_open_null()
+            guard (0...2).contains(descriptor) else {
+                if descriptor > 2 { _ = close(descriptor) }
+                return
+            }
+        }
+    }
+
+    /// Puts `/dev/null` in place of a descriptor.
+    public static func openNull(as descriptor: Int32) throws(UVError) {
+        let null = try checkErrno(uvloop_open_null())
+        // The number may be the very one that was free.
+        guard null != descriptor else { return }
+        try OwnedDescriptor(null).whileOpen { null throws(UVError) in _ = try checkErrno(dup2(null, descriptor)) }
+    }
+
+    /// The longest that ``writeToStandardError(_:)`` waits for a reader.
+    private static let longestWait = Duration.seconds(1)
+
+    /// Writes a text to standard error, blocking or not. A full pipe is waited for, for at most a second in all; what it
+    /// does not take by then is lost, and so is what a closed one does not take.
+    public static func writeError(_ text: String) {
+        var left = ArraySlice(RawText.bytes(of: text))
+        let deadline = SystemClock.monotonicTime + longestWait
+        while !left.isEmpty {
+            let wait = (deadline - SystemClock.monotonicTime).milliseconds
+            // A diagnostic has nowhere to report its own failure to.
+            guard Descriptors.isWritable(2, within: wait) else { return }
+            // A pipe that is ready takes so much without making anybody wait, also if it is a blocking one.
+            let count = left.prefix(512).withUnsafeBytes { CLibUV.write(2, $0.baseAddress, $0.count) }
+            guard count >= 0 || [EINTR, EAGAIN].contains(uvloop_errno()) else { return }
+            left = left.dropFirst(max(0, count))
+        }
+    }
+}
