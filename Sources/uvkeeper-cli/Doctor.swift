@@ -38,7 +38,7 @@ struct Doctor {
     }
 
     private var pathLength: Finding {
-        let suffix = RawText.byteCount(of: manager.paths.directory) + "/.rpc.sock".utf8.count
+        let suffix = RawText.byteCount(of: manager.paths.directory) + 1 + KeeperPaths.socketEnd.utf8.count
         let left = KeeperPaths.maximumSocketPathLength - suffix
         let found = "session ids may have \(max(0, min(left, SessionID.maximumLength))) characters here"
         // A UUID has 36.

@@ -3,7 +3,7 @@ import UVKeeper
 
 /// Sessions of another program, the original for instance, whose names are no session ids here: no command can name them.
 enum ForeignSessions {
-    private static let ends = [".rpc.sock.pid", ".rpc.sock"]
+    private static let ends = [KeeperPaths.socketPIDEnd, KeeperPaths.socketEnd]
     private static let shown = 5
 
     /// Says that there are some, and what they are called.

@@ -64,7 +64,7 @@ struct LineFramerTests {
                 let result = append(prefix + line + "\n", to: &framer, chunk: chunk)
                 #expect(result.isAccepted == isAllowed)
                 #expect(result.runs.joined() == (isAllowed ? prefix + line + "\n" : prefix))
-                #expect(framer.hasOverflowed == !isAllowed)
+                #expect((framer.refusal == .tooLong) == !isAllowed)
             }
         }
     }
@@ -87,7 +87,7 @@ struct LineFramerTests {
     func staysClosed() {
         var framer = LineFramer(maximumLineLength: 4)
         #expect(append("ab\ncd\n12345\nef\n", to: &framer) == Appended(["ab\ncd\n"], false))
-        #expect(framer.hasOverflowed == true)
+        #expect(framer.refusal == .tooLong)
         #expect(framer.capacity == 0)
         #expect(append("x\n", to: &framer) == Appended([], false))
         #expect(append("", to: &framer) == Appended([], false))
@@ -209,7 +209,7 @@ struct LineFramerTests {
                 }
                 guard
                     isAccepted == naive.append(bytes), output == naive.output, runs <= 2, endsInNewline,
-                    framer.pendingByteCount == naive.pending.count, framer.hasOverflowed == naive.hasOverflowed,
+                    framer.pendingByteCount == naive.pending.count, (framer.refusal == .tooLong) == naive.hasOverflowed,
                     framer.capacity <= maximum
                 else {
                     Issue.record("seed \(seed), round \(round): maximum \(maximum), \(count) bytes in \(runs) runs")
@@ -235,7 +235,7 @@ struct LineFramerTests {
     }
 
     private func append(_ text: String, to framer: inout LineFramer, chunk: Int = .max) -> Appended {
-        var result = Appended([], !framer.hasOverflowed)
+        var result = Appended([], framer.refusal != .tooLong)
         var rest = Array(text.utf8)[...]
         repeat {
             let bytes = Array(rest.prefix(chunk))
@@ -271,7 +271,7 @@ struct LineFramerTests {
         let result = append("y", to: &framer)
         #expect(!result.isAccepted && result.runs.isEmpty)
         #expect(framer.refusal == .outOfMemory)
-        let hasOverflowed = framer.hasOverflowed
+        let hasOverflowed = (framer.refusal == .tooLong)
         #expect(!hasOverflowed)
         #expect(framer.capacity == 0 && framer.pendingByteCount == 0)
         #expect(!append("z\n", to: &framer).isAccepted)

@@ -1,3 +1,5 @@
+internal import UVLoop
+
 /// What keeper and server agree on.
 ///
 /// All but ``defaultMaximumLineLength``, ``fewestDescriptors``, ``shortestFailure`` and ``hostArgument`` is the original's.
@@ -45,5 +47,5 @@ public enum KeeperConstants {
     package static let completePermissions: UInt32 = 0o400
 
     /// How many connections may wait to be accepted; Node's default.
-    public static let backlog = 511
+    public static let backlog = Listener.defaultBacklog
 }

@@ -123,15 +123,7 @@ public struct KeeperPaths: Hashable, Sendable {
     // MARK: - How long a socket's path may be
 
     /// The most bytes that a socket's path may have: 107 on Linux, 103 on macOS and the BSDs.
-    ///
-    /// `sun_path` is one byte larger; that byte is the terminating NUL.
-    public static var maximumSocketPathLength: Int {
-        #if os(Linux) || os(Android) || os(Windows)
-        107
-        #else
-        103
-        #endif
-    }
+    public static var maximumSocketPathLength: Int { SocketPath.maximumLength }
 
     /// How many bytes the socket's path could still grow; negative by as many as it is too long.
     ///
@@ -199,7 +191,7 @@ public struct KeeperPaths: Hashable, Sendable {
     private static let pipeStart = "pi-rpc-"
     /// What the names of keepers' pid files end in; others may too.
     package static let keeperPIDEnd = ".pid"
-    private static let socketPIDEnd = socketEnd + keeperPIDEnd
+    package static let socketPIDEnd = socketEnd + keeperPIDEnd
     package static let childPIDEnd = ".pi-pid"
     private static let socketChildPIDEnd = socketEnd + childPIDEnd
     private static let logStart = "keeper-"

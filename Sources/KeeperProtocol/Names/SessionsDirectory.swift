@@ -18,10 +18,13 @@ public enum SessionsDirectory {
         let chosen = environment[KeeperVariable.dashboardHome].map(trimmed) ?? ""
         let base = chosen.isEmpty ? home : chosen
         guard !chosen.isEmpty || platform.isAbsolute(home), !isUnexpanded(base) else { return nil }
-        return [".pi", "dashboard", "sessions"].reduce(platform.removingTrailingSeparators(base)) {
+        return components.reduce(platform.removingTrailingSeparators(base)) {
             platform.join($0, $1)
         }
     }
+
+    /// What comes below the base.
+    package static let components = [".pi", "dashboard", "sessions"]
 
     /// True if a path begins with `~`: a directory of that name would be made in the working directory, and `rm -r ~` is
     /// what follows. One that really has such a name can be given as `./~`.

@@ -8,9 +8,6 @@ internal import UVLoop
 /// locks before it closes its sockets. So a clean close confirms only while the keeper still holds its lock, or if it has
 /// said, before it let go of it, that every line it had read was taken: by the mode 0400 of its pid file.
 final class KeeperWitness {
-    /// The permissions of the pid file of a keeper that ended in order and whose child's pipe took every line it had read.
-    private static let allTaken: UInt32 = 0o400
-
     /// The process that listens; nil if the system does not tell.
     let pid: Int32?
     /// The socket file it was found at; nil if that is gone already.
@@ -29,7 +26,7 @@ final class KeeperWitness {
     init(pid: Int32?, socket: FileIdentity?, at socketPath: String) throws(UVError) {
         self.pid = pid
         self.socket = socket
-        let path = socketPath + ".pid"
+        let path = socketPath + KeeperPaths.keeperPIDEnd
         do throws(UVError) {
             let file = try OpenFile(path, .readOnly)
             // A listener in a namespace that the system does not show has a lock whose holder it does not name.
@@ -58,7 +55,7 @@ final class KeeperWitness {
             switch evidence {
             case .lock(let file, let holder):
                 if try file.lockHolder() == holder { return true }
-                return try file.status().permissions == KeeperWitness.allTaken
+                return try file.status().permissions == KeeperConstants.completePermissions
             case .none: return true
             case .missing(let path): return try OpenFile(path, .readOnly).lockHolder() == nil
             }

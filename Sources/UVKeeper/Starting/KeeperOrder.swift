@@ -76,7 +76,7 @@ struct KeeperOrder {
     private mutating func setDirectory(_ directory: String) {
         environment[KeeperVariable.sessionsDirectory] = directory
         guard !sidecar.isOurs else { return }
-        let suffix = "/.pi/dashboard/sessions"
+        let suffix = SessionsDirectory.components.map { "/\($0)" }.joined()
         let derived = SessionsDirectory.path(environment: environment.variables, home: environment["HOME"] ?? "")
         // Paths are compared by bytes, as the system does.
         guard derived.map({ !$0.utf8.elementsEqual(directory.utf8) }) ?? true,

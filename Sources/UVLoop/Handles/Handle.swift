@@ -5,6 +5,8 @@ internal import CLibUV
 /// A handle keeps itself alive from its creation until its close has completed, because libuv may call back until then;
 /// dropping the last reference without closing therefore leaks it, and ``Loop/close()`` reports it. Handles are used on
 /// their loop's thread only and are not `Sendable`. Mirrors `uv_handle_t`.
+///
+/// Numbers such as H33, here and in other comments, name hazards of libuv: `docs/libuv-hazards.md` explains each.
 public class Handle {
     /// The loop this handle belongs to.
     public let loop: Loop
@@ -123,7 +125,7 @@ public class Handle {
         closer = .owner
         listeners?.onCanceled = nil
         guard !isClosed else {
-            // Harmless even when the loop has closed since.
+            // Without a completion harmless even when the loop has closed since.
             if let completion { loop.onNextTick(completion) }
             return
         }

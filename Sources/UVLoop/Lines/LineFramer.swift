@@ -36,9 +36,6 @@ public struct LineFramer: ~Copyable {
     /// Why every further byte is refused; nil while all is well.
     public private(set) var refusal: Refusal?
 
-    /// True if a line was too long.
-    public var hasOverflowed: Bool { refusal == .tooLong }
-
     /// How many bytes are allocated for the unterminated line.
     package private(set) var capacity = 0
 

@@ -23,7 +23,7 @@ enum FirstLoop {
             return result
         }
         guard status == 0 else {
-            // libuv before 1.50 or so leaves its epoll descriptor open when a later one is refused; where it does not, the
+            // libuv 1.44 leaves its epoll descriptor open when a later one is refused; where it does not, the
             // number is -1. Zero: it failed before it had one.
             if uv_backend_fd(raw) > 0 { OwnedDescriptor(uv_backend_fd(raw)).close() }
             raw.deallocate()
