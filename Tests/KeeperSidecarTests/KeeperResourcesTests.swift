@@ -73,10 +73,10 @@ import UVLoop
             try home.send("a\n", to: keeper)
             try home.until("it is ready") { keeper.log.contains("keeper ready") }
             try home.untilAtRest(keeper)
-            guard let waits = keeper.figures.waits, let memory = keeper.figures.memory else { return }
+            let waits = try #require(keeper.figures.waits)
+            let memory = try #require(keeper.figures.memory)
             try home.run(for: .seconds(2))
             #expect(keeper.figures.waits == waits)
-            print("idle keeper: resident \(memory.resident) KiB, its own \(memory.own) KiB")
             #expect(memory.resident < KeeperMemory.slack(20 << 10))
         }
     }
@@ -89,7 +89,7 @@ import UVLoop
                 settings: ["PI_KEEPER_CAPTURE_PI_OUTPUT": "1", "PI_KEEPER_LOG_CHECK_INTERVAL_MS": "250"])
             try home.until("it is ready") { keeper.log.contains("keeper ready") }
             try home.untilAtRest(keeper)
-            guard let waits = keeper.figures.waits else { return }
+            let waits = try #require(keeper.figures.waits)
             let start = SystemClock.monotonicTime
             try home.run(for: .seconds(1))
             try home.until("it looks") { keeper.figures.waits! > waits }

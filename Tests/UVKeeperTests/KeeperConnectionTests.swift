@@ -112,7 +112,8 @@ import Testing
         try withWorld { world throws in
             let listener = try Listener(.confirm, at: world.path("x"), backlog: 0, in: world)
             listener.pause()
-            while case .accepting(.some) = SocketProbe(listener.path) {}
+            var probes = 0
+            while case .accepting(.some) = SocketProbe(listener.path) { probes += 1 }
             let connection = try KeeperConnection(
                 to: listener.path, on: world.loop, onOpen: { _ in Issue.record("open") },
                 onEnd: { _, _ in Issue.record("ended") })
@@ -120,6 +121,7 @@ import Testing
             connection.close()
             try listener.resume()
             try world.run(for: .milliseconds(50))
+            #expect(listener.connections == probes)
         }
     }
 

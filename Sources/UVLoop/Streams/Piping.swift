@@ -108,7 +108,8 @@ final class Piping {
 
     /// A stream that is ending in order is read to its end, which is dropped.
     private static func leave(_ source: Stream) {
-        guard source.finishing != nil, !source.isClosing, !source.hasReadToEnd else { return source.readStop() }
+        let isEnding = source.finishing != nil && source.onEnd != nil && !source.isClosing && !source.hasReadToEnd
+        guard isEnding else { return source.readStop() }
         do throws(UVError) { try source.readResume() } catch {
             // Its deadline ends it.
         }
