@@ -34,6 +34,19 @@ import Testing
         }
     }
 
+    @Test("whose answer is on its way when the loop closes its handles is canceled") func canceledLate() throws {
+        try withLoop { loop in
+            let fixture = HungResolver(threads: 1, on: loop)
+            for host in ["a", "b"] { try fixture.ask(host) }
+            fixture.names.answer(1)
+            // The thread has told the loop of the first by then.
+            fixture.awaitCalls(2)
+            loop.closeHandles()
+            loop.run()
+            #expect(fixture.outcomes == ["a ECANCELED", "b ECANCELED"])
+        }
+    }
+
     @Test("is begun in the order of the questions") func order() throws {
         try withLoop { loop in
             let fixture = HungResolver(threads: 1, waiting: 50, on: loop)

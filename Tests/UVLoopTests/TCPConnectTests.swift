@@ -128,6 +128,21 @@ import Testing
         }
     }
 
+    @Test("does not begin once the loop has closed everything, although it knows where to go") func begun() throws {
+        try withLoop { loop in
+            let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
+            try listener.listen { _, _ in }
+            listener.pause()
+            var failures: [UVError] = []
+            try TCPConnect(toHost: "127.0.0.1", port: listener.localAddress.port!, on: loop) { result in
+                if case .failure(let error) = result { failures.append(error.error) }
+            }
+            loop.closeHandles()
+            loop.run()
+            #expect(failures == [.canceled])
+        }
+    }
+
     @Test(
         "what can be no host or port is thrown",
         arguments: [("", 1), ("a\0b", 1), ("host.test", 0), ("host.test", 65536)])

@@ -77,9 +77,11 @@ public final class Lookup {
     /// In a callback of the loop: the look-up's end, by its answer, its deadline or the loop's.
     fileprivate func end(_ outcome: Outcome) {
         guard case .asked(let threads, let ticket, let timer, let completion) = state else { return }
+        // An answer may be on its way when the loop closes its handles; whoever got it would begin something new.
+        let isCanceled = timer.isClosing
         leave(threads, ticket, timer)
         state = .ended
-        completion(outcome)
+        completion(isCanceled ? .failure(.canceled) : outcome)
     }
 
     private func leave(_ threads: ResolverThreads, _ ticket: ResolverThreads.Ticket, _ timer: TimerHandle) {

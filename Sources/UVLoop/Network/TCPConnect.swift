@@ -66,6 +66,8 @@ public final class TCPConnect {
         self.completion = completion
         machine = HappyEyeballs(families: families, at: SystemClock.monotonicTime)
         pace = TimerHandle(on: loop)
+        // A look-up that has its answer already is none of the loop's handles.
+        pace.onCanceled = { self.handle(.gaveUp(.canceled)) }
         do throws(UVError) {
             for question in questions { try ask(question, host, port, resolver) }
         } catch {
