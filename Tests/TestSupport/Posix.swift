@@ -22,6 +22,9 @@ public enum Posix {
     /// Mirrors `mkfifo`.
     public static func makeNamedPipe(at path: String) throws { try check(mkfifo(path, 0o600)) }
 
+    /// Removes an empty directory.
+    public static func removeDirectory(_ path: String) throws { try check(rmdir(path)) }
+
     /// Mirrors `chmod`.
     public static func setPermissions(_ permissions: UInt32, of path: String) throws {
         try check(chmod(path, mode_t(permissions)))

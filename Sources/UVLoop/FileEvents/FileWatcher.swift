@@ -18,7 +18,8 @@ public final class FileWatcher: Handle {
         /// More happened than the system keeps events for: everything that is watched must be looked at again.
         case overflow
         /// The path does not lead to the watched file any more, which was removed, renamed, replaced, or is on a disk that
-        /// was taken away. The watch has ended, and can be started again.
+        /// was taken away. The watch has ended, and can be started again. For a directory that was removed it comes only when
+        /// nobody has a file open any more that was in it (H96).
         case gone
 
         /// In words.

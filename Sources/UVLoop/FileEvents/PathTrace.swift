@@ -9,8 +9,9 @@ struct PathTrace: Sendable, Equatable {
     struct Directory: Sendable, Hashable {
         let path: String
         let identity: FileIdentity
-        /// The entry whose exchange would change the way: the last component, a symbolic link, or one that is missing; nil
-        /// for a directory that matters only in that it could itself be moved.
+        /// The entry whose exchange would change the way: the last component, a symbolic link, one that is missing or no
+        /// directory, or the last directory that there is; nil for a directory that matters only in that it could itself be
+        /// moved.
         let name: String?
     }
 
@@ -50,6 +51,8 @@ struct PathTrace: Sendable, Equatable {
         var links = 0
         var here = "/"
         var status = try Files.status(of: here)
+        // The entry by which `here` was come to.
+        var entry: Directory?
         while let name = left.popLast() {
             let next = here == "/" ? "/\(name)" : "\(here)/\(name)"
             let found: FileStatus
@@ -57,10 +60,14 @@ struct PathTrace: Sendable, Equatable {
                 found = try Files.status(of: next, followingLinks: false)
             } catch {
                 directories.append(Directory(path: here, identity: status.identity, name: name))
+                // It may be removed now that it lacks the entry, and tells of that itself only when nobody has a file open
+                // that was in it, as this tail perhaps has (H96).
+                if let entry { directories.append(entry) }
                 throw error
             }
             let target = found.kind == .symbolicLink ? Files.linkTarget(next) : nil
-            let isWatchedByName = target != nil || left.isEmpty
+            let isObstacle = target == nil && found.kind != .directory
+            let isWatchedByName = target != nil || left.isEmpty || isObstacle
             // The root is not moved.
             if isWatchedByName || here != "/" {
                 directories.append(
@@ -73,10 +80,12 @@ struct PathTrace: Sendable, Equatable {
                 guard target.utf8.first == UInt8(ascii: "/") else { continue }
                 here = "/"
                 status = try Files.status(of: here)
+                entry = nil
             } else if left.isEmpty {
                 return .file(found.identity, found.kind)
             } else {
-                guard found.kind == .directory else { throw .notDirectory }
+                guard !isObstacle else { throw .notDirectory }
+                entry = Directory(path: here, identity: status.identity, name: name)
                 here = next
                 status = found
             }
