@@ -11,18 +11,15 @@ import UVLoop
 
         exit status: 0 an answer of 2xx, whole, 1 another, a cut one, or no connection, 64 wrong usage
         """)
-    /// The status is 0 until the head of the answer has come.
-    var (held, status, isChunked) = ([UInt8](), 0, false)
-    /// What is still to come of the body, or of a chunk; `max`: all that comes. Nil: a line comes next.
+    var (held, status, isChunked) = (ArraySlice<UInt8>(), 0, false)
+    /// What is still to come of the body, or of a chunk; `max`: all that comes. Nil: a line, or with status 0 the head.
     var left: Int?
 
     static func main() throws {
         let url = /(?i:http):\/\/((\[[^\]]+\]|[^\/:?#@\[\s]+)(?::(\d+))?)([\/?][!-"$-~]*)?(?:#.*)?/
-        guard program.arguments.count == 1, let match = program.arguments[0].wholeMatch(of: url),
-            let port = Int(match.3 ?? "80")
-        else { program.wrongUsage() }
+        guard let match = program.arguments.joined(separator: "\n").wholeMatch(of: url) else { program.wrongUsage() }
+        let (loop, port) = (try Loop(), Int(match.3 ?? "80") ?? -1)
         let target = match.4.map { $0.hasPrefix("/") ? $0 : "/\($0)" } ?? "/"
-        let loop = try Loop()
         var answer = Fetch()
         do {
             try TCPConnect(toHost: match.2.filter { !"[]".contains($0) }, port: port, on: loop) { result in
@@ -40,13 +37,15 @@ import UVLoop
 
     mutating func take(_ bytes: [UInt8]) {
         held += bytes
-        guard held.count < 1 << 20 else { end(isWhole: false) }
+        // At once, if it is something else: who sent it may wait.
+        guard held.count < 1 << 20, status > 0 || held.starts(with: "HTTP/1.".utf8.prefix(held.count))
+        else { end(isWhole: false) }
         while true {
             if let count = left {
                 guard count >= 0 else { end(isWhole: false) }
                 let now = min(count, held.count)
                 Fetch.program.write(held.prefix(now))
-                held.removeFirst(now)
+                held = held.dropFirst(now)
                 left = count == .max ? count : count - now
                 guard left == 0 else { return }
                 guard isChunked, count > 0 else { end(isWhole: true) }
@@ -54,21 +53,23 @@ import UVLoop
             }
             guard let end = held.firstRange(of: Array((status == 0 ? "\r\n\r\n" : "\r\n").utf8)) else { return }
             let text = String(decoding: held[..<end.lowerBound], as: UTF8.self)
-            held.removeFirst(end.upperBound)
+            held = held[end.upperBound...]
             // An empty line ends the chunk before.
-            left = status == 0 ? begin(text) : text.isEmpty ? nil : Int(text.prefix { $0.isHexDigit }, radix: 16) ?? -1
+            left = status == 0 ? begin(text) : text.isEmpty ? nil : size(text.prefix { $0.isHexDigit }, radix: 16)
         }
     }
 
+    func size(_ digits: Substring, radix: Int) -> Int { min(Int(digits, radix: radix) ?? -1, .max - 1) }
+
     /// - Returns: the length of the body; nil: chunks follow, or another head.
     mutating func begin(_ head: String) -> Int? {
-        let lines = head.split(separator: "\r\n").map { $0.lowercased().filter { $0 != " " && $0 != "\t" } }
+        let lines = head.split(separator: "\r\n").map { $0.lowercased().filter { !" \t".contains($0) } }
+        guard let match = head.prefixMatch(of: /HTTP\/1\.[01] ([1-9]\d\d)\b/) else { end(isWhole: false) }
         // "100 Continue" and its like come before the answer.
-        guard let match = lines.first?.prefixMatch(of: /http\/1\.[01]([2-9]\d\d)/) else { return nil }
-        status = Int(match.1)!
+        status = match.1.hasPrefix("1") ? 0 : Int(match.1)!
         isChunked = lines.contains { $0.hasPrefix("transfer-encoding:") && $0.hasSuffix("chunked") }
-        let length = lines.first { $0.hasPrefix("content-length:") }.map { Int($0.dropFirst(15)) ?? -1 }
-        return isChunked ? nil : status == 204 || status == 304 ? 0 : length ?? .max
+        let length = lines.first { $0.hasPrefix("content-length:") }.map { size($0.dropFirst(15), radix: 10) }
+        return isChunked || status == 0 ? nil : status == 204 || status == 304 ? 0 : length ?? .max
     }
 
     func end(isWhole: Bool) -> Never {

@@ -23,6 +23,9 @@ import UVLoop
             ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nhello", "", 1),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "hello", 1),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\nhello\r\n", "", 1),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\nhello", "hello", 1),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\nhello", "hello", 1),
+            ("HTTP/1.1 2000 OK\r\nContent-Length: 5\r\n\r\nhello", "", 1),
             ("SSH-2.0-OpenSSH\r\n\r\n", "", 1),
             ("", "", 1),
         ], [1, 65536])
