@@ -13,7 +13,7 @@ import UVLoop
         exit status: 0 ended by Ctrl-D or a closed window, 1 standard input is no terminal, 130 Ctrl-C, 64 wrong usage
         """)
 
-    var (line, cursor) = ([Character](), 0)
+    var (line, cursor, held) = ([Character](), 0, [UInt8]())
 
     static func main() throws {
         guard program.arguments.isEmpty else { program.wrongUsage() }
@@ -26,9 +26,8 @@ import UVLoop
             try terminal.onResize { terminal, size in editor.show(on: terminal, " \(size.columns)x\(size.rows)") }
             try terminal.readStart(
                 onBytes: { stream, bytes in
-                    let keys = bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-                    guard let status = editor.take(keys, stream) else { return }
-                    stream.write("\n") { _ in CurrentProcess.exit(status) }
+                    bytes.withUnsafeBytes { editor.held += $0 }
+                    if let status = editor.take(stream) { stream.write("\n") { _ in CurrentProcess.exit(status) } }
                 },
                 onEnd: { stream, _ in stream.close() })
         } catch {
@@ -38,32 +37,34 @@ import UVLoop
         try loop.close()
     }
 
-    /// - Returns: the exit status if the keys end the program.
-    mutating func take(_ keys: String, _ stream: Stream) -> Int32? {
-        var rest = keys[...]
+    /// Takes the keys that are whole. Returns the exit status if one ends the program.
+    mutating func take(_ stream: Stream) -> Int32? {
+        let isCut = (1...3).contains { held.suffix($0).first ?? 0 >= [0xC0, 0xE0, 0xF0][$0 - 1] }
+        var rest = String(decoding: isCut ? [] : held, as: UTF8.self)[...]
+        if rest.contains(/\u{1B}[\[O]?[0-9;]*$/) || isCut { return nil }
+        held = []
         while let key = rest.popFirst() {
             switch key {
             case "\u{3}": return 130
             case "\u{4}" where line.isEmpty: return 0
-            case "\r", "\n":
+            case "\r", "\n", "\r\n":
                 stream.write("\r\u{1B}[K\(String(line))\n")
                 (line, cursor) = ([], 0)
             case "\u{7F}" where cursor > 0, "\u{8}" where cursor > 0:
-                cursor -= 1
-                line.remove(at: cursor)
+                (line, cursor) = (Array(line[..<(cursor - 1)] + line[cursor...]), cursor - 1)
             case "\u{15}": (line, cursor) = (Array(line[cursor...]), 0)
             case "\u{1B}":
-                switch rest.prefix(2) {
-                case "[D": cursor = max(0, cursor - 1)
-                case "[C": cursor = min(line.count, cursor + 1)
-                case "[H", "OH": cursor = 0
-                case "[F", "OF": cursor = line.count
+                let code = rest.prefixMatch(of: /[\[O][0-9;]*[@-~]|[ -~]/)?.output ?? ""
+                switch code.dropFirst() {
+                case "D": cursor = max(0, cursor - 1)
+                case "C": cursor = min(line.count, cursor + 1)
+                case "H", "1~", "7~": cursor = 0
+                case "F", "4~", "8~": cursor = line.count
                 default: break
                 }
-                rest = rest.dropFirst(2)
-            case let other where other.unicodeScalars.allSatisfy({ $0.value >= 32 }):
-                line.insert(other, at: cursor)
-                cursor += 1
+                rest = rest.dropFirst(code.count)
+            case _ where key.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 }):
+                (line, cursor) = (line[..<cursor] + [key] + line[cursor...], cursor + 1)
             default: break
             }
         }

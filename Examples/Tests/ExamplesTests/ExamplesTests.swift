@@ -239,6 +239,16 @@ import UVLoop
             // "ac", back, "b", Enter.
             screen.write("ac\u{1B}[Db\r")
             try run(loop) { shown.contains("abc\r\n") }
+            // Backspace where nothing is before it, keys of several bytes that come apart, keys that are unknown here.
+            for keys in ["\u{7F}eg", "\u{1B}", "[1", "~d", "\u{1B}[3~\u{1B}[F"] {
+                let count = shown.count
+                screen.write(keys)
+                if keys.hasSuffix("g") || keys.hasSuffix("d") { try run(loop) { shown.count > count } }
+            }
+            screen.write([0xC3])
+            screen.write([0xA4])
+            screen.write("\r\n")
+            try run(loop) { shown.contains("degä\r\n") }
             screen.write(end)
             #expect(try example.runToEnd() == .exited(code: end == "\u{4}" ? 0 : 130))
             var after = termios()
