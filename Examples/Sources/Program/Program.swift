@@ -9,6 +9,10 @@ public struct Program: Sendable {
     /// - Parameter usage: begins with `usage: NAME`.
     public init(_ usage: String) {
         self.usage = usage
+        // What is opened later must not take their place.
+        StandardStreams.openMissing()
+        // Nobody who reads the output is an error of the write instead.
+        do { try Signal.brokenPipe.ignore() } catch { StandardStreams.writeError("SIGPIPE: \(error)\n") }
         name = usage.split(whereSeparator: \.isWhitespace).dropFirst().first.map(String.init) ?? ""
     }
 

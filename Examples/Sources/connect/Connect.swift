@@ -39,40 +39,40 @@ import UVLoop
     }
 
     static func exchange(with stream: TCPStream) {
-        stream.onWriteError = { _, error in program.fail("the connection broke: \(error)") }
-        do {
-            try stream.readStart(
-                // Whoever reads the output may take its time: nothing more is read meanwhile.
-                onBytes: { _, bytes in program.write(bytes.withUnsafeBytes(Array.init)) },
-                // At once: a thread may still wait for standard input.
-                onEnd: { _, error in
-                    if let error { program.fail("the connection broke: \(error)") }
-                    CurrentProcess.exitAtOnce(0)
-                })
-        } catch {
-            program.fail("\(error)")
+        var (isFull, hasEnded, leaving) = (false, false, nil as TimerHandle?)
+        // A host that has finished still gets what is at hand of the input. Then at once: a thread may wait for more.
+        func leave() {
+            leaving?.close()
+            guard hasEnded, !isFull else { return }
+            if stream.isShutDown { return stream.shutdown { _ in CurrentProcess.exitAtOnce(0) } }
+            leaving = stream.loop.after(.milliseconds(100)) {
+                if stream.queuedByteCount == 0 { CurrentProcess.exitAtOnce(0) }
+            }
         }
-        var isFull = false
+        stream.onWriteError = { _, error in program.fail("the connection broke: \(error)") }
+        let end = { (error: UVError?) in
+            if let error { program.fail("the connection broke: \(error)") }
+            hasEnded = true
+            leave()
+        }
+        // Whoever reads the output may take its time: nothing more is read meanwhile.
+        let show = { (bytes: RawSpan) in program.write(bytes.withUnsafeBytes(Array.init)) }
+        do { try stream.readStart(onBytes: { show($1) }, onEnd: { end($1) }) } catch { end(.notConnected) }
         // Reads on a thread: standard input may be a file, which a loop cannot watch, or a terminal that others use.
         func sendMore() {
             do throws(UVError) {
-                try stream.loop.queueWork({ () -> Result<[UInt8], UVError> in
-                    Result { () throws(UVError) in try Descriptors.read(from: 0) }
-                }) { result in
-                    guard !stream.isClosing else { return }
-                    guard let bytes = try? result.get() else { program.fail("cannot read standard input") }
-                    if bytes.isEmpty { return stream.shutdown() }
-                    isFull = !stream.write(bytes)
-                    if !isFull { sendMore() }
+                try stream.loop.queueWork({ try? Descriptors.read(from: 0) }) { bytes in
+                    guard let bytes else { program.fail("cannot read standard input") }
+                    if bytes.isEmpty { stream.shutdown() } else { isFull = !stream.write(bytes) }
+                    if !bytes.isEmpty, !isFull { sendMore() }
+                    leave()
                 }
-            } catch {
-                program.fail("cannot read standard input: \(error)")
-            }
+            } catch { program.fail("cannot read standard input: \(error)") }
         }
         stream.onDrain = { _ in
-            guard isFull else { return }
+            if isFull { sendMore() }
             isFull = false
-            sendMore()
+            leave()
         }
         sendMore()
     }

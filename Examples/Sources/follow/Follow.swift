@@ -16,28 +16,45 @@ import UVLoop
     static func main() throws {
         let arguments = program.arguments
         guard arguments.count == 1, let path = arguments.first, !path.isEmpty else { program.wrongUsage() }
-        // A reader of the output that ends is an error of the write instead.
-        try Signal.brokenPipe.ignore()
         let loop = try Loop()
         do {
             let tail = FileTail(path, on: loop)
             try tail.start(
                 from: .end,
-                onBytes: { _, bytes in
-                    // Whoever reads the output may take its time: nothing more is read meanwhile.
-                    do { try Descriptors.write(bytes.withUnsafeBytes(Array.init), to: 1) } catch { loop.closeHandles() }
+                onBytes: { tail, bytes in
+                    tail.pause()
+                    write(bytes.withUnsafeBytes(Array.init), on: loop) { tail.resume() }
                 },
                 onEvent: { _, event in
                     if let text = text(of: event) { program.note("\(path) \(text)") }
                 })
             for signal in [Signal.interrupt, .terminate] {
-                try SignalHandle(on: loop).start(signal) { _, _ in loop.closeHandles() }
+                // At once: a thread may still wait for whoever reads the output.
+                try SignalHandle(on: loop).start(signal) { _, _ in CurrentProcess.exitAtOnce(0) }
             }
         } catch {
             program.fail("\(path): \(error)")
         }
         loop.run()
         try loop.close()
+    }
+
+    /// Whoever reads the output may take its time: nothing more is read meanwhile, and signals are heard.
+    static func write(_ bytes: [UInt8], on loop: Loop, _ completion: @escaping () -> Void) {
+        do throws(UVError) {
+            try loop.queueWork({ () -> UVError? in
+                do throws(UVError) { try Descriptors.write(bytes, to: 1) } catch { return error }
+                return nil
+            }) { error in
+                switch error {
+                case nil: completion()
+                case .brokenPipe?: CurrentProcess.exitAtOnce(0)
+                case let error?: program.fail("standard output: \(error)")
+                }
+            }
+        } catch {
+            program.fail("standard output: \(error)")
+        }
     }
 
     static func text(of event: FileTail.Event) -> String? {

@@ -22,11 +22,13 @@ import UVLoop
         do {
             if isReverse {
                 try Resolver.shared.name(of: SocketAddress(ip: name, port: 0), on: loop) { result in
-                    do { program.say(try result.get().host) } catch { fail(error) }
+                    do { program.write("\(try result.get().host)\n".utf8) } catch { fail(error) }
                 }
             } else {
                 try Resolver.shared.addresses(of: name, port: 0, on: loop) { result in
-                    do { for address in try result.get() { program.say(address.host!) } } catch { fail(error) }
+                    do {
+                        for address in try result.get() { program.write("\(address.host!)\n".utf8) }
+                    } catch { fail(error) }
                 }
             }
         } catch {

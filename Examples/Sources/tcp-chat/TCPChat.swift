@@ -19,7 +19,7 @@ import UVLoop
 
     final class Guest {
         let stream: TCPStream
-        var line: [UInt8] = []
+        var line: ArraySlice<UInt8> = []
         var missed = 0
         init(_ stream: TCPStream) { self.stream = stream }
     }
@@ -48,9 +48,9 @@ import UVLoop
             try? stream.readStart(
                 onBytes: { _, bytes in
                     bytes.withUnsafeBytes { guest.line += $0 }
-                    while let end = guest.line.firstIndex(of: 10) {
+                    while let end = guest.line.prefix(4097).firstIndex(of: 10) {
                         let line = Array(guest.line[...end])
-                        guest.line.removeFirst(end + 1)
+                        guest.line = guest.line[(end + 1)...]
                         for other in guests.values where other !== guest { pass(line, to: other) }
                     }
                     if guest.line.count > 4096 { leave() }

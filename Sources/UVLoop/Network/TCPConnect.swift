@@ -66,7 +66,7 @@ public final class TCPConnect {
         self.completion = completion
         machine = HappyEyeballs(families: families, at: SystemClock.monotonicTime)
         pace = TimerHandle(on: loop)
-        // A look-up that has its answer already is none of the loop's handles.
+        // In a callback of ours perhaps, or while a look-up has its answer, which is none of the loop's handles.
         pace.onCanceled = { self.handle(.gaveUp(.canceled)) }
         do throws(UVError) {
             for question in questions { try ask(question, host, port, resolver) }
@@ -74,8 +74,6 @@ public final class TCPConnect {
             end()
             throw error
         }
-        // In a callback of ours perhaps, while nothing else would tell.
-        pace.onCanceled = { self.handle(.gaveUp(.canceled)) }
         guard let time else { return }
         deadline = loop.after(time) { self.handle(.gaveUp(.timedOut)) }
     }
