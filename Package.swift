@@ -12,6 +12,12 @@ let settings: [SwiftSetting] = [
 // `scripts/install` links libuv's archive into the executables; everybody else gets the shared library.
 let libuv = Context.environment["UVKEEPER_STATIC_LIBUV"] == "1" ? "libuv-static" : "libuv"
 
+// Without its trait a dependency is not even resolved: who uses UVLoop alone fetches nothing.
+let logging = Target.Dependency.product(
+    name: "Logging", package: "swift-log", condition: .when(traits: ["Keeper"]))
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Command"]))
+
 let package = Package(
     name: "uvkeeper",
     platforms: [.macOS(.v15)],
@@ -20,6 +26,11 @@ let package = Package(
         .library(name: "UVKeeper", targets: ["UVKeeper", "KeeperSidecar"]),
         .executable(name: "uvkeeper-sidecar", targets: ["uvkeeper-sidecar"]),
         .executable(name: "uvkeeper", targets: ["uvkeeper-cli"]),
+    ],
+    traits: [
+        .default(enabledTraits: ["Keeper", "Command"]),
+        .trait(name: "Keeper", description: "The product UVKeeper, which needs swift-log."),
+        .trait(name: "Command", description: "The command uvkeeper, which needs swift-argument-parser."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -35,7 +46,7 @@ let package = Package(
         .target(name: "KeeperProtocol", dependencies: ["UVLoop"], swiftSettings: settings),
         .target(
             name: "UVKeeper",
-            dependencies: ["UVLoop", "KeeperProtocol", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["UVLoop", "KeeperProtocol", logging],
             swiftSettings: settings,
         ),
         .target(name: "KeeperSidecar", dependencies: ["UVLoop", "KeeperProtocol"], swiftSettings: settings),
@@ -44,7 +55,7 @@ let package = Package(
             name: "uvkeeper-cli",
             dependencies: [
                 "UVKeeper", "KeeperProtocol", "KeeperSidecar",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                argumentParser,
             ],
             swiftSettings: settings,
         ),
@@ -82,7 +93,7 @@ let package = Package(
             name: "UVKeeperTests",
             dependencies: [
                 "UVKeeper", "Libc", "TestSupport", "uvkeeper-sidecar", "keeper-host",
-                .product(name: "Logging", package: "swift-log"),
+                logging,
             ],
             swiftSettings: settings,
         ),
