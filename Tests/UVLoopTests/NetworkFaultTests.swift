@@ -85,7 +85,10 @@ import Testing
                 if case .failure(let error) = result { failure = error }
             }
             try run(loop) { failure != nil }
-            #expect(failure?.error == .timedOut && failure?.attempts.map(\.error) == [.timedOut])
+            #expect(failure?.error == .timedOut)
+            // On a busy machine the look-up alone may take so long.
+            let errors = failure?.attempts.map(\.error) ?? []
+            #expect(Set(errors).isSubset(of: [.timedOut]))
             var told: [String] = []
             let client = try TCPStream(connectingTo: hole.address, on: loop) { _, error in
                 told.append("connect \(error?.name ?? "ok")")

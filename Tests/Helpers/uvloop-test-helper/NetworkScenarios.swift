@@ -66,7 +66,9 @@ func networkWithoutAnswers() throws {
     }
     // Nothing comes at all, until the deadline.
     let silent = try failure(toReach: [hole], within: .milliseconds(50), on: loop)
-    require(silent?.error == .timedOut && silent?.attempts.first?.error == .timedOut, "\(String(describing: silent))")
+    // The look-up alone may take so long.
+    let errors = Set(silent?.attempts.map(\.error) ?? [])
+    require(silent?.error == .timedOut && errors.isSubset(of: [.timedOut]), "\(String(describing: silent))")
     // One that is given up by its owner.
     var told: [String] = []
     let stream = try TCPStream(connectingTo: hole, on: loop) { told.append("connect \($1?.name ?? "ok")") }
