@@ -54,7 +54,6 @@ import UVLoop
             let before = settings(pair)
             var status: ProcessExit?
             var environment = ProcessEnvironment.current
-            // Swift's own handlers, where they are on, are somebody else's.
             environment["SWIFT_BACKTRACE"] = "enable=no"
             let child = try ChildProcess(
                 .init(
@@ -64,6 +63,27 @@ import UVLoop
             child.killWhenCanceled()
             try run(loop) { status != nil }
             #expect(status == CInt(how).map { .signaled(Signal(rawValue: $0)) } ?? .exited(code: 0))
+            #expect(settings(pair) == before)
+        }
+    }
+
+    @Test("is put back before Swift's own handlers tell of a fault", arguments: [SIGQUIT, SIGABRT, SIGSEGV])
+    func faults(signal: CInt) throws {
+        try withTerminal { loop, pair, _ in
+            let before = settings(pair)
+            var status: ProcessExit?
+            var environment = ProcessEnvironment.current
+            // No program to tell of it, which takes seconds: the handlers are there all the same.
+            environment["SWIFT_BACKTRACE"] = "enable=yes,interactive=no,swift-backtrace=/bin/true"
+            let child = try ChildProcess(
+                .init(
+                    executable: siblingExecutable("uvloop-test-helper"),
+                    arguments: ["terminal-ends", "\(signal)", "raw"],
+                    environment: environment, stdio: [.descriptor(pair.terminal), .ignore, .ignore]), on: loop
+            ) { status = $1 }
+            child.killWhenCanceled()
+            try run(loop) { status != nil }
+            #expect(status == .exited(code: 0))
             #expect(settings(pair) == before)
         }
     }

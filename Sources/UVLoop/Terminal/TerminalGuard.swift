@@ -25,7 +25,7 @@ enum TerminalGuard {
         var signals: [CInt] = []
     }
 
-    /// Signals whose default is to end the process. SIGPIPE is the loop's affair, and those that only stop it are not ends.
+    /// Signals whose default is to end the process; SIGQUIT before SIGSEGV, see ``isOfFaults(_:_:)``. SIGPIPE is the loop's affair, and those that only stop it are not ends.
     private static let endings = [
         SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGUSR1, SIGSEGV, SIGUSR2, SIGALRM, SIGTERM,
         SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGSYS,
@@ -67,16 +67,32 @@ enum TerminalGuard {
         }
     }
 
-    /// - Returns: false where somebody handles the signal, or ignores it.
+    /// What a signal did before, by its number: a handler may look at nothing that moves.
+    nonisolated(unsafe) private static let former = {
+        let former = UnsafeMutableBufferPointer<sigaction>.allocate(capacity: 65)
+        former.initialize(repeating: sigaction())
+        return former
+    }()
+
+    /// Signals of a program's own faults. Whoever handles them, Swift's backtracer for instance, does it to end the process, so
+    /// terminals are put back before that.
+    private static let faults = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
+
+    /// - Returns: false where somebody handles the signal for other ends, or ignores it.
     private static func install(_ signal: CInt) -> Bool {
         var current = sigaction()
-        guard sigaction(signal, nil, &current) == 0, isDefault(current) else { return false }
+        guard sigaction(signal, nil, &current) == 0, isDefault(current) || isOfFaults(signal, current) else {
+            return false
+        }
+        former[Int(signal)] = current
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { signal in
             TerminalGuard.restoreAll()
-            // The default is back by SA_RESETHAND; the signal is blocked until this returns, and then ends the process.
+            // The signal is blocked until this returns, and then does what it did before.
+            _ = sigaction(signal, &TerminalGuard.former[Int(signal)], nil)
             raise(signal)
         }
+        // The first is a mark: libuv's handlers and the backtracer's have it not.
         action.sa_flags = CInt(bitPattern: UInt32(SA_RESETHAND)) | SA_ONSTACK
         sigfillset(&action.sa_mask)
         return sigaction(signal, &action, nil) == 0
@@ -87,13 +103,23 @@ enum TerminalGuard {
         // Somebody has taken its place since: libuv's, for instance, whose last watcher sets the default itself.
         guard sigaction(signal, nil, &current) == 0, current.sa_flags & CInt(bitPattern: UInt32(SA_RESETHAND)) != 0
         else { return }
-        var action = sigaction()
-        // SIG_DFL, which is a cast in C.
-        action.__sigaction_handler.sa_handler = nil
-        _ = sigaction(signal, &action, nil)
+        _ = sigaction(signal, &former[Int(signal)], nil)
     }
 
     private static func isDefault(_ action: sigaction) -> Bool {
         action.sa_flags & SA_SIGINFO == 0 && action.__sigaction_handler.sa_handler == nil
+    }
+
+    /// True for a handler of faults. One of SIGQUIT is if it is the same as that of SIGSEGV: the backtracer's is for both.
+    private static func isOfFaults(_ signal: CInt, _ action: sigaction) -> Bool {
+        guard action.sa_flags & SA_SIGINFO != 0 else { return false }
+        guard signal == SIGQUIT else { return faults.contains(signal) }
+        var other = sigaction()
+        return sigaction(SIGSEGV, nil, &other) == 0 && other.sa_flags & SA_SIGINFO != 0
+            && address(of: other) == address(of: action)
+    }
+
+    private static func address(of action: sigaction) -> Int {
+        withUnsafeBytes(of: action.__sigaction_handler) { $0.loadUnaligned(as: Int.self) }
     }
 }
