@@ -89,6 +89,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Processes/ProcessDirectory.swift
     Sources/UVLoop/Processes/ProcessFiles.swift
     Sources/UVLoop/Processes/ProcessIdentity.swift
+    Sources/UVLoop/Processes/ProcessTermination.swift
     Sources/UVLoop/Processes/ProcessTree.swift
     Sources/UVLoop/Processes/ProcessWalk.swift
     Sources/UVLoop/Processes/Processes.swift
@@ -185,7 +186,6 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Stopping/KeeperManager+Stopping.swift
     Sources/UVKeeper/Stopping/KeeperStop.swift
     Sources/UVKeeper/Stopping/ProcessSurvivor.swift
-    Sources/UVKeeper/Stopping/ProcessTermination.swift
     Sources/UVKeeper/Stopping/ProcessWait.swift
 )
 

@@ -42,7 +42,8 @@ extension Loop {
         if isRunning { meter?.runBegins() }
     }
 
-    /// Measures nothing any more. Also done by ``close()``.
+    /// Measures nothing any more. Also done by ``close()``. libuv itself, which cannot be told to stop, goes on looking at the
+    /// clock around the waits of this loop.
     public func stopObserving() {
         requireOwner()
         meter?.close()

@@ -4,15 +4,15 @@ public struct ProcessIdentity: Hashable, Sendable {
     public let pid: Int32
     /// When it started, since the system booted, in whole clock ticks of the system.
     public let startTime: Duration
-    /// The boot that ``startTime`` counts from.
+    /// The boot that ``startTime`` counts from; empty where the system does not tell, and then ``text`` is of no use.
     public let bootID: String
 
     /// The process that has this id now; nil if there is none, or if the system does not tell when it started.
     public init?(of pid: Int32) {
-        guard let bootID = ProcessIdentity.currentBootID, let details = ProcessDetails(of: pid) else { return nil }
+        guard let details = ProcessDetails(of: pid) else { return nil }
         self.pid = pid
         startTime = details.startTime
-        self.bootID = bootID
+        bootID = ProcessIdentity.currentBootID
     }
 
     /// True if that process runs. False for one that has ended and whose parent has not noticed.
@@ -44,18 +44,17 @@ public struct ProcessIdentity: Hashable, Sendable {
         startTime = .milliseconds(milliseconds)
     }
 
-    /// Another one for each boot, and for each container where that has a boot id of its own; nil without `/proc`.
-    private static let currentBootID: String? = {
+    /// Another one for each boot, and for each container where that has a boot id of its own; empty without `/proc`.
+    private static let currentBootID: String = {
         #if os(Linux)
         do throws(UVError) {
             let bytes = try Files.read("/proc/sys/kernel/random/boot_id", limit: 64)
-            let text = String(decoding: bytes.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
-            return text.isEmpty ? nil : text
+            return String(decoding: bytes.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
         } catch {
-            return nil
+            return ""
         }
         #else
-        return nil
+        return ""
         #endif
     }()
 }

@@ -1,5 +1,3 @@
-public import UVLoop
-
 /// What became of a process that was told to end.
 public enum KillResult: Hashable, Sendable {
     /// It was gone already, or has ended on SIGTERM.
@@ -40,7 +38,8 @@ extension Processes {
 
         private let pid: Int32
         private let group: Bool
-        private let startTime: Duration?
+        /// Nil where the system does not tell when a process has started.
+        private let identity: ProcessIdentity?
         private let timer: TimerHandle
         private var completion: ((KillResult) -> Void)?
         private var deadline: Duration
@@ -56,7 +55,7 @@ extension Processes {
             self.pid = pid
             self.group = group
             self.completion = completion
-            startTime = ProcessDetails(of: pid)?.startTime
+            identity = ProcessIdentity(of: pid)
             deadline = SystemClock.deadline(in: grace)
             timer = TimerHandle(on: loop)
             timer.onCanceled = { self.end(.canceled) }
@@ -65,14 +64,14 @@ extension Processes {
         func start() { step { self.send(.terminate) } }
 
         private var isGone: Bool {
-            if liveness(of: pid) == .gone { return true }
+            if Processes.liveness(of: pid) == .gone { return true }
             // Without a descriptor it cannot be told; only another start time is another process.
-            guard let startTime, let now = ProcessDetails(of: pid)?.startTime else { return false }
-            return now != startTime
+            guard let identity, let now = ProcessDetails(of: pid) else { return false }
+            return !identity.isOf(now)
         }
 
         /// Whether it is, for all the system tells, still the process it was.
-        private var isItself: Bool { startTime == nil || ProcessDetails(of: pid)?.startTime == startTime }
+        private var isItself: Bool { identity.map { ProcessDetails(of: pid).map($0.isOf) ?? false } ?? true }
 
         /// Does `action` on the next tick, then looks again and again until the process is gone.
         private func step(_ action: @escaping () -> KillResult?) {
