@@ -40,7 +40,8 @@ final class StreamSender {
     private let maximumLineLength: Int
     /// Nil: standard input.
     private let given: [UInt8]?
-    private let completion: Completion
+    /// Nil once it has run: it holds what holds this.
+    private var completion: Completion?
     private var state = State.connecting(nil, failedAttempts: 0)
     private var timer: TimerHandle?
     private var lines = 0
@@ -271,6 +272,6 @@ final class StreamSender {
         state = .ended
         timer?.close()
         if hasShown { StandardStreams.writeError("\r\u{1B}[K") }
-        completion(outcome, lines, bytes)
+        completion.take()?(outcome, lines, bytes)
     }
 }

@@ -7,7 +7,7 @@ import UVKeeper
     func bothForms() throws {
         try withWorld { world throws in
             let (manager, text) = (world.manager, "s1")
-            _ = try world.spawn(text)
+            let keeper = try world.spawn(text)
             #expect(try world.result { manager.writeRPC("one", to: "s1", completion: $0) } == .written)
             #expect(try world.result { manager.writeRPC("two", to: text, completion: $0) } == .written)
             #expect(try world.result { manager.writeRPC([0x33], to: "s1", completion: $0) } == .written)
@@ -18,7 +18,8 @@ import UVKeeper
             let pid = manager.status(of: "s1")?.keeperPID
             #expect(try pid != nil && manager.status(of: text)?.keeperPID == pid)
             #expect(try manager.killKeeper(for: text))
-            try world.eventually { manager.status(of: "s1") == nil }
+            // Its files go first, and the process a moment later.
+            try world.eventually { !keeper.isRunning && manager.status(of: "s1") == nil }
             #expect(try world.result { manager.stop("s1", completion: $0) } == .notFound)
             #expect(try world.result { manager.stop(text, grace: .zero, completion: $0) } == .notFound)
         }

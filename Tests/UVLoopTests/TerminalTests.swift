@@ -43,6 +43,10 @@ import UVLoop
         }
     }
 
+    /// AddressSanitizer handles signals too, and takes what ends with the process for leaks.
+    private static let withoutSanitizer =
+        "detect_leaks=0:handle_segv=0:handle_abort=0:handle_sigill=0:handle_sigbus=0:handle_sigfpe=0:handle_sigtrap=0"
+
     @Test(
         "is put back at every end of the process that can be caught",
         arguments: [
@@ -55,6 +59,7 @@ import UVLoop
             var status: ProcessExit?
             var environment = ProcessEnvironment.current
             environment["SWIFT_BACKTRACE"] = "enable=no"
+            environment["ASAN_OPTIONS"] = TerminalTests.withoutSanitizer
             let child = try ChildProcess(
                 .init(
                     executable: siblingExecutable("uvloop-test-helper"), arguments: ["terminal-ends", how, mode],
@@ -75,6 +80,7 @@ import UVLoop
             var environment = ProcessEnvironment.current
             // No program to tell of it, which takes seconds: the handlers are there all the same.
             environment["SWIFT_BACKTRACE"] = "enable=yes,interactive=no,swift-backtrace=/bin/true"
+            environment["ASAN_OPTIONS"] = TerminalTests.withoutSanitizer
             let child = try ChildProcess(
                 .init(
                     executable: siblingExecutable("uvloop-test-helper"),
@@ -91,10 +97,12 @@ import UVLoop
     @Test("leaves the signal handlers of others alone") func handlers() throws {
         try withTerminal { loop, pair, _ in
             var status: ProcessExit?
+            var environment = ProcessEnvironment.current
+            environment["ASAN_OPTIONS"] = TerminalTests.withoutSanitizer
             let child = try ChildProcess(
                 .init(
                     executable: siblingExecutable("uvloop-test-helper"), arguments: ["terminal-keeps-handlers"],
-                    stdio: [.descriptor(pair.terminal), .ignore, .descriptor(2)]), on: loop
+                    environment: environment, stdio: [.descriptor(pair.terminal), .ignore, .descriptor(2)]), on: loop
             ) { status = $1 }
             child.killWhenCanceled()
             try run(loop) { status != nil }
