@@ -83,6 +83,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Network/SocketOption.swift
     Sources/UVLoop/Network/TCPConnect.swift
     Sources/UVLoop/Network/UDPSocket+Options.swift
+    Sources/UVLoop/Network/UDPSocket+Sending.swift
     Sources/UVLoop/Network/UDPSocket.swift
     Sources/UVLoop/Processes/ProcessDescriptor.swift
     Sources/UVLoop/Processes/ProcessDetails.swift

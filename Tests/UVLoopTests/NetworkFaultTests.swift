@@ -190,9 +190,13 @@ import Testing
             "ip route add prohibit 203.0.113.0/24",
         ].joined(separator: " && ")
         let ports = "ip link set lo up && echo 40000 40001 >/proc/sys/net/ipv4/ip_local_port_range"
+        let neighbour = [
+            "ip link add v0 type veth peer name v1", "ip address add 10.9.0.1/24 dev v0", "ip link set v0 up",
+            "ip link set v1 up", "ip route add prohibit 203.0.113.0/24",
+        ].joined(separator: " && ")
         let scripts = [
             "'\(helper)' network-without-interfaces", "\(routes) && '\(helper)' network-without-answers",
-            "\(ports) && '\(helper)' network-without-ports",
+            "\(ports) && '\(helper)' network-without-ports", "\(neighbour) && '\(helper)' network-with-slow-neighbour",
         ]
         for script in scripts {
             let result = try runProgram("unshare", ["-rn", "sh", "-c", script])

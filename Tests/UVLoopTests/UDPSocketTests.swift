@@ -50,6 +50,32 @@ import UVLoop
         }
     }
 
+    @Test("stopped in the middle of what came together, begins with the rest when it is started again")
+    func stopped() throws {
+        try withLoop { loop in
+            let one = try UDPSocket(bindingTo: .loopback(.ipv4, port: 0), on: loop)
+            let other = try UDPSocket(bindingTo: .loopback(.ipv4, port: 0), on: loop)
+            for number in 0..<40 { #expect(try one.trySend([UInt8(number)].span.bytes, to: other.localAddress)) }
+            var (got, isWithin) = ([UInt8](), false)
+            func start() throws(UVError) {
+                isWithin = true
+                try other.receiveStart { socket, bytes, _ in
+                    #expect(!isWithin, "a callback within the call")
+                    bytes.withUnsafeBytes { got += $0 }
+                    guard got.count % 3 == 0 else { return }
+                    socket.receiveStop()
+                    loop.onNextTick { expectNoError(start) }
+                }
+                isWithin = false
+            }
+            try start()
+            try run(loop) { got.count == 40 }
+            #expect(got == (0..<40).map { UInt8($0) })
+            one.close()
+            other.close()
+        }
+    }
+
     @Test("connected, hears of nobody else, and learns that nobody listens") func connected() throws {
         try withLoop { loop in
             let server = try UDPSocket(bindingTo: .loopback(.ipv4, port: 0), on: loop)
@@ -83,6 +109,33 @@ import UVLoop
             #expect(throws: UVError.notConnected) { try client.remoteAddress }
             client.close()
             stranger.close()
+        }
+    }
+
+    @Test("keeps its port when it is connected anew, and when it is disconnected", arguments: Loopback.allCases)
+    func reconnected(address: Loopback) throws {
+        try withLoop { loop in
+            let one = try UDPSocket(bindingTo: address.address, on: loop)
+            let other = try UDPSocket(bindingTo: address.address, on: loop)
+            for isAny in [false, true] {
+                let here = try isAny ? SocketAddress.any(address.address.family, port: 0) : address.address
+                let socket = try UDPSocket(bindingTo: here, on: loop)
+                let port = try socket.localAddress.port!
+                try socket.connect(to: one.localAddress)
+                try socket.connect(to: other.localAddress)
+                #expect(try socket.localAddress.port == port)
+                try socket.disconnect()
+                #expect(try socket.localAddress == here.withPort(port))
+                var senders: [SocketAddress?] = []
+                try socket.receiveStart { senders.append($2.sender) }
+                one.send([1], to: try address.address.withPort(port))
+                other.send([1], to: try address.address.withPort(port))
+                try run(loop) { senders.count == 2 }
+                #expect(try Set(senders) == [one.localAddress, other.localAddress])
+                socket.close()
+            }
+            one.close()
+            other.close()
         }
     }
 

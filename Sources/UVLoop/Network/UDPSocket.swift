@@ -18,7 +18,15 @@ public final class UDPSocket: Handle {
 
     private var onMessage: ((UDPSocket, RawSpan, Message) -> Void)?
     private var onError: ((UDPSocket, UVError) -> Void)?
-    private var isConnected = false
+    /// True within the callbacks for messages that one system call has read.
+    private var isInBatch = false
+    /// What was read together with the message in whose callback the receiving was stopped; libuv would drop it (H99).
+    private var held: [(bytes: [UInt8], message: Message)] = []
+    private(set) var isConnected = false
+    /// The address that it was bound to at first, with the port that the system chose.
+    private var boundAddress: SocketAddress?
+    /// True if a message that had waited has failed in this tick: see ``sent(_:_:)``.
+    var hasFailedMessage = false
 
     /// What is told of a message beside its bytes.
     public struct Message: Sendable {
@@ -88,6 +96,7 @@ public final class UDPSocket: Handle {
         guard let descriptor else { throw .canceled }
         // libuv has switched it on, and anybody could take the port from now on (H95).
         if !reusePort { try SocketOption.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 0) }
+        boundAddress = try SocketAddress.local(of: descriptor)
     }
 
     /// The socket's descriptor, for options that have no name here; nil once it has closed. It stays the socket's.
@@ -130,12 +139,18 @@ public final class UDPSocket: Handle {
         isConnected = true
     }
 
-    /// Has the socket receive from everybody again. Does nothing for one that is not connected.
+    /// Has the socket receive from everybody again, at the port that it had. Does nothing for one that is not connected.
+    ///
+    /// - Throws: ``UVError/addressInUse`` if another socket has taken a port that the system had chosen, in this moment.
     public func disconnect() throws(UVError) {
         guard isUsable("UDPSocket.disconnect: the socket is closed") else { throw .canceled }
         guard isConnected else { return }
         try check(uv_udp_connect(raw.udp, nil))
         isConnected = false
+        // Linux forgets a port that it has chosen itself (H97).
+        guard let boundAddress, try localAddress.port != boundAddress.port else { return }
+        let descriptor = try requiredDescriptor()
+        try checkErrno(boundAddress.withSockaddr { bind(descriptor, $0, $1) })
     }
 
     // MARK: Receiving
@@ -154,6 +169,12 @@ public final class UDPSocket: Handle {
         onError: @escaping (UDPSocket, UVError) -> Void = { _, _ in },
     ) throws(UVError) {
         guard isUsable("UDPSocket.receiveStart: the socket is closed") else { throw .canceled }
+        if held.isEmpty { try beginReceiving() } else { loop.onNextTick { [self] in deliverHeld() } }
+        self.onMessage = onMessage
+        self.onError = onError
+    }
+
+    private func beginReceiving() throws(UVError) {
         try Watches.reserve(requiredDescriptor(), on: loop.raw)
         let status = uv_udp_recv_start(
             raw.udp,
@@ -170,123 +191,53 @@ public final class UDPSocket: Handle {
             },
         )
         if status != UV_EALREADY.rawValue { try check(status) }
-        self.onMessage = onMessage
-        self.onError = onError
     }
 
-    /// Receives nothing more until ``receiveStart(onMessage:onError:)``. Mirrors `uv_udp_recv_stop`.
+    /// Receives nothing more until ``receiveStart(onMessage:onError:)``, which begins with what had come by now. Mirrors
+    /// `uv_udp_recv_stop`.
     public func receiveStop() {
         guard !isClosing else { return }
         loop.requireOwner()
         onMessage = nil
         onError = nil
+        if !isInBatch { endReceiving() }
+    }
+
+    private func endReceiving() {
         // Always returns 0.
         _ = uv_udp_recv_stop(raw.udp)
+    }
+
+    /// Nothing more is read before these have been handed over: they are never more than a batch.
+    private func deliverHeld() {
+        while !held.isEmpty, let onMessage {
+            let (bytes, message) = held.removeFirst()
+            onMessage(self, bytes.span.bytes, message)
+        }
+        guard held.isEmpty, onMessage != nil, !isClosing else { return }
+        do throws(UVError) { try beginReceiving() } catch { onError?(self, error) }
     }
 
     private func received(
         _ count: Int, _ bytes: UnsafePointer<CChar>?, _ address: UnsafePointer<sockaddr>?, _ flags: UInt32,
     ) {
         guard count >= 0 else { return onError?(self, UVError(rawValue: CInt(count))) ?? () }
+        isInBatch = flags & UInt32(UV_UDP_MMSG_CHUNK.rawValue) != 0
         // Without an address: nothing to receive after all, which an empty message is not (H93); or the end of a batch.
-        guard let address, let onMessage else { return }
+        guard let address else { return onMessage == nil && !isClosing ? endReceiving() : () }
+        guard !isClosing else { return }
         let message = Message(
             sender: SocketAddress(received: address),
             isTruncated: flags & UInt32(UV_UDP_PARTIAL.rawValue) != 0)
-        onMessage(self, UnsafeRawBufferPointer(start: bytes, count: count).bytes, message)
-    }
-
-    // MARK: Sending
-
-    /// Bytes of messages that wait to be sent. Mirrors `uv_udp_get_send_queue_size`.
-    public var queuedByteCount: Int { isClosing ? 0 : uv_udp_get_send_queue_size(raw.udp) }
-
-    /// How many messages wait to be sent. Mirrors `uv_udp_get_send_queue_count`.
-    public var queuedMessageCount: Int { isClosing ? 0 : uv_udp_get_send_queue_count(raw.udp) }
-
-    /// Sends a message, or queues it if the kernel does not take it at once; the bytes need not outlive the call.
-    ///
-    /// `completion` runs once, on a later tick: with nil when the kernel has taken the message, which is not to say that it
-    /// arrives. Each message has an outcome of its own. ``UVError/messageTooLong``: it does not fit into a datagram.
-    /// ``UVError/connectionRefused``: an earlier one was refused; this one was not sent. Mirrors `uv_udp_try_send` and
-    /// `uv_udp_send`.
-    ///
-    /// - Parameter address: nil for a connected socket, and only for one: else the send fails with
-    ///   ``UVError/notConnected``, or ``UVError/alreadyConnected``.
-    /// - Returns: whether the queue is below ``highWaterMark``. When false, wait for ``onDrain``.
-    @discardableResult
-    public func send(
-        _ bytes: RawSpan, to address: SocketAddress? = nil, completion: ((UVError?) -> Void)? = nil,
-    ) -> Bool {
-        let outcome: UVError?
-        do throws(UVError) {
-            if try trySend(bytes, to: address) {
-                outcome = nil
-            } else {
-                try bytes.withUnsafeBytes { (bytes) throws(UVError) in try queue(bytes, address, completion) }
-                return queuedByteCount < highWaterMark
-            }
-        } catch {
-            outcome = error
-        }
-        if let completion { loop.onNextTick { completion(outcome) } }
-        return queuedByteCount < highWaterMark
-    }
-
-    /// Sends a message, as above.
-    @discardableResult
-    public func send(
-        _ bytes: [UInt8], to address: SocketAddress? = nil, completion: ((UVError?) -> Void)? = nil,
-    ) -> Bool {
-        send(bytes.span.bytes, to: address, completion: completion)
-    }
-
-    /// Sends a message if the kernel takes it at once, and queues nothing. Mirrors `uv_udp_try_send`.
-    ///
-    /// - Returns: false if it was not sent: there is no room, or messages before it wait.
-    /// - Throws: what ``send(_:to:completion:)-(RawSpan,_,_)`` completes with.
-    public func trySend(_ bytes: RawSpan, to address: SocketAddress? = nil) throws(UVError) -> Bool {
-        guard isUsable("UDPSocket.send: the socket is closed") else { throw .canceled }
-        guard address == nil || address?.port != nil else { throw .invalidArgument }
-        guard isConnected == (address == nil) else { throw isConnected ? .alreadyConnected : .notConnected }
-        let status = bytes.withUnsafeBytes { bytes in
-            var buffer = uv_buf_t(bytes)
-            guard let address else { return uv_udp_try_send(raw.udp, &buffer, 1, nil) }
-            return address.withSockaddr { address, _ in uv_udp_try_send(raw.udp, &buffer, 1, address) }
-        }
-        if status == UV_EAGAIN.rawValue { return false }
-        try check(status)
-        return true
-    }
-
-    private func queue(
-        _ bytes: UnsafeRawBufferPointer, _ address: SocketAddress?, _ completion: ((UVError?) -> Void)?,
-    ) throws(UVError) {
-        let descriptor = try requiredDescriptor()
-        if !isActive { try Watches.reserve(descriptor, on: loop.raw) }
-        let request = try SendRequest(bytes, completion, of: self)
-        var buffer = request.buffer
-        let send = { (address: UnsafePointer<sockaddr>?) in
-            uv_udp_send(request.raw.cast(to: uv_udp_send_t.self), self.raw.udp, &buffer, 1, address) { raw, status in
-                let request = Request.ended(raw!.pointee.data, as: SendRequest.self)
-                request.socket.sent(failure(status), request.completion)
-            }
-        }
-        let status = if let address { address.withSockaddr { address, _ in send(address) } } else { send(nil) }
-        guard status == 0 else {
-            request.withdraw()
-            throw UVError(rawValue: status)
-        }
-    }
-
-    private func sent(_ error: UVError?, _ completion: ((UVError?) -> Void)?) {
-        completion?(error)
-        if !isClosing, queuedMessageCount == 0 { onDrain?(self) }
+        let bytes = UnsafeRawBufferPointer(start: bytes, count: count)
+        guard let onMessage else { return held.append((Array(bytes), message)) }
+        onMessage(self, bytes.bytes, message)
     }
 
     override func willClose() {
         onMessage = nil
         onError = nil
         onDrain = nil
+        held = []
     }
 }

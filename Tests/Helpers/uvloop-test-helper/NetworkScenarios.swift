@@ -113,6 +113,55 @@ func networkWithoutPorts() throws {
     try end(loop)
 }
 
+/// In a network namespace with a neighbour whose place is not known at first: messages to it wait, and fill the socket's own
+/// buffer. Each that waits has an outcome of its own.
+func networkWithSlowNeighbour() throws {
+    let loop = try Loop()
+    let neighbour = try SocketAddress(ip: "10.9.0.2", port: 9)
+    let socket = try UDPSocket(bindingTo: .any(.ipv4, port: 0), on: loop)
+    var size: CInt = 1
+    require(setsockopt(socket.descriptor!, SOL_SOCKET, SO_SNDBUF, &size, 4) == 0, "SO_SNDBUF")
+    socket.highWaterMark = 10_000
+    var drains = 0
+    socket.onDrain = { _ in drains += 1 }
+    var outcomes: [Int: UVError?] = [:]
+    var count = 0
+    func send(_ length: Int, to address: SocketAddress) -> Bool {
+        let number = count
+        count += 1
+        return socket.send([UInt8](repeating: 1, count: length), to: address) { error in
+            require(outcomes.updateValue(error, forKey: number) == nil, "\(number) twice")
+        }
+    }
+    while send(1000, to: neighbour) { require(count < 100, "no mark") }
+    require(socket.queuedByteCount >= 10_000 && socket.queuedMessageCount >= 10, "\(socket.queuedByteCount)")
+    require(try !socket.trySend([1].span.bytes, to: neighbour), "it overtook")
+    let failures: [Int: UVError] = [count: .messageTooLong, count + 2: .accessDenied]
+    let prohibited = try SocketAddress(ip: "203.0.113.1", port: 9)
+    for (length, address) in [
+        (UDPSocket.maximumMessageLength + 1, neighbour), (10, neighbour), (10, prohibited), (10, neighbour),
+        (10, neighbour),
+    ] {
+        require(!send(length, to: address), "above the mark")
+    }
+    require(outcomes.isEmpty && drains == 0, "a callback within the call")
+    require(system("ip neighbour replace 10.9.0.2 lladdr 02:00:00:00:00:01 dev v0") == 0, "ip")
+    try run(loop) { outcomes.count == count }
+    for (number, error) in outcomes { require(error == failures[number], "\(number): \(String(describing: error))") }
+    try run(loop) { drains > 0 }
+    require(drains == 1 && socket.queuedByteCount == 0, "\(drains)")
+    require(try socket.trySend([1].span.bytes, to: neighbour), "there is room")
+    // What waits when it closes is canceled, once.
+    require(system("ip neighbour delete 10.9.0.2 dev v0") == 0, "ip")
+    while send(1000, to: neighbour) { require(count < 200, "no mark") }
+    let waiting = socket.queuedMessageCount
+    socket.close()
+    loop.run()
+    require(outcomes.count == count, "\(outcomes.count) of \(count)")
+    require(outcomes.values.filter { $0 == .canceled }.count == waiting, "\(outcomes)")
+    try end(loop)
+}
+
 /// A port below 1024 without the right to it.
 func lowPort() throws {
     if geteuid() == 0 { require(setgid(65534) == 0 && setuid(65534) == 0, "setuid") }

@@ -63,6 +63,7 @@ let scenarios: [String: @Sendable ([String]) throws -> Void] = [
     "network-without-interfaces": { _ in try networkWithoutInterfaces() },
     "network-without-answers": { _ in try networkWithoutAnswers() },
     "network-without-ports": { _ in try networkWithoutPorts() },
+    "network-with-slow-neighbour": { _ in try networkWithSlowNeighbour() },
     "low-port": { _ in try lowPort() },
     "sleep": { _ in sleepForever() },
 ]
