@@ -53,6 +53,34 @@ import UVLoop
         }
     }
 
+    @Test("is not one that a file is sent by") func sendsFile() throws {
+        try withTemporaryDirectory { directory in
+            try Posix.write([UInt8](repeating: 1, count: 10_000), to: "\(directory)/f")
+            try withLoop { loop in
+                let (one, other) = try makeStreamPair(on: loop)
+                try other.readStart(onBytes: { _, _ in }, onEnd: { _, _ in })
+                let began = loop.now
+                var (lastSent, isDone) = (began, false)
+                one.onIdle(after: .milliseconds(60)) { _ in
+                    #expect(loop.now - lastSent >= .milliseconds(30))
+                }
+                func send() {
+                    expectNoError { () throws(UVError) in
+                        try one.sendFile("\(directory)/f") { result in
+                            #expect(result == .success(10_000))
+                            lastSent = loop.now
+                            if lastSent - began < .milliseconds(200) { send() } else { isDone = true }
+                        }
+                    }
+                }
+                send()
+                try run(loop) { isDone }
+                one.close()
+                other.close()
+            }
+        }
+    }
+
     @Test("closes by itself, and keeps no loop running") func closes() throws {
         try withLoop { loop in
             let (one, other) = try makeStreamPair(on: loop)

@@ -71,6 +71,8 @@ private final class FileSending {
 
     private func taken(_ count: UInt64, _ error: UVError?) {
         if let error { return end(.failure(error)) }
+        // The stream's queue knows nothing of it.
+        if count > 0 { stream.idling?.noteActivity() }
         sent += count
         offset += count
         left -= count
