@@ -45,6 +45,9 @@ import Testing
         loop.closeHandles()
         loop.run()
         #expect(loop.health != nil)
+        loop.observe()
+        loop.stopObserving()
+        #expect(loop.openHandles.isEmpty)
         try loop.close()
     }
 

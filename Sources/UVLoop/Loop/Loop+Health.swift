@@ -46,8 +46,9 @@ extension Loop {
     /// clock around the waits of this loop.
     public func stopObserving() {
         requireOwner()
-        meter?.close()
-        meter = nil
+        guard let former = meter.take() else { return }
+        formerMeters.append(former)
+        former.close { [self] in formerMeters.removeAll { $0 === former } }
     }
 
     /// What has been measured since ``observe(every:)``; nil if nothing is.
@@ -86,9 +87,11 @@ final class HealthMeter {
 
     func owns(_ handle: Handle) -> Bool { handle === prepare || handle === timer }
 
-    func close() {
+    /// `completion` runs when both handles have closed.
+    func close(_ completion: @escaping () -> Void) {
+        // In this order: libuv ends first what was closed last.
+        timer.close(completion)
         prepare.close()
-        timer.close()
     }
 
     func runBegins() { tickBegan = (uv_hrtime(), uv_metrics_idle_time(loop.raw)) }

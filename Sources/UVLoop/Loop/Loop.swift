@@ -41,6 +41,8 @@ public final class Loop {
     @exclusivity(unchecked) var hasToldChange = false
     /// Nil unless the loop is observed, see `Loop+Health.swift`.
     var meter: HealthMeter?
+    /// Those that have not closed yet.
+    var formerMeters: [HealthMeter] = []
 
     /// True if ``close()`` has ended the loop.
     @exclusivity(unchecked) public private(set) var isClosed = false
@@ -176,7 +178,9 @@ public final class Loop {
             },
             Unmanaged.passUnretained(found).toOpaque(),
         )
-        return found.handles.filter { meter?.owns($0) != true }
+        return found.handles.filter { handle in
+            meter?.owns(handle) != true && !formerMeters.contains { $0.owns(handle) }
+        }
     }
 
     /// Ends the loop and frees its descriptors. Every handle must have been closed and its close have completed; requests
