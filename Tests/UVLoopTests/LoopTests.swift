@@ -221,6 +221,7 @@ import UVLoop
         arguments: [
             ("timer-on-wrong-thread", "used on the loop's thread only"),
             ("timer-on-wrong-thread-while-idle", "used on the loop's thread only"),
+            ("option-on-wrong-thread", "used on the loop's thread only"),
             ("tick-on-wrong-thread", "used on the loop's thread only"),
             ("nested-run", "Loop.run: the loop is running already"),
             ("run-after-close", "Loop.run: the loop is closed"),

@@ -171,6 +171,7 @@ public final class TCPStream: Stream {
 
     private func requiredDescriptor() throws(UVError) -> CInt {
         guard let descriptor else { throw .notConnected }
+        loop.requireOwner()
         return descriptor
     }
 

@@ -23,6 +23,12 @@ func misuse(_ name: String) throws {
         let stream = try PipeStream(takingOwnershipOf: one, on: loop)
         if name == "write-after-shutdown" { stream.shutdown() } else { stream.close() }
         stream.write([1])
+    case "option-on-wrong-thread":
+        let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
+        try listener.listen { _, _ in }
+        let stream = try TCPStream(connectingTo: listener.localAddress, on: loop) { _, _ in loop.stop() }
+        loop.run()
+        onOtherThread { do throws(UVError) { try stream.setNoDelay(true) } catch { write("\(error)") } }
     case "dropped-descriptor": _ = OwnedDescriptor(0).number
     default: try misuseAfterClose(name, loop)
     }
