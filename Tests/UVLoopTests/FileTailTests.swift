@@ -153,6 +153,32 @@ import UVLoop
         }
     }
 
+    @Test("knows in its callbacks where the next byte comes from, paused or not") func place() throws {
+        try withTemporaryDirectory { directory in
+            try Posix.write("0123456789", to: "\(directory)/f")
+            try withLoop { loop in
+                let tail = FileTail("\(directory)/f", on: loop)
+                var places: [UInt64] = []
+                try tail.start(
+                    from: .offset(4),
+                    onBytes: { tail, _ in
+                        places.append(tail.offset)
+                        tail.close()
+                    },
+                    onEvent: { tail, _ in
+                        places.append(tail.offset)
+                        tail.pause()
+                        loop.onNextTick {
+                            places.append(tail.offset)
+                            tail.resume()
+                        }
+                    })
+                loop.run()
+                #expect(places == [4, 4, 10])
+            }
+        }
+    }
+
     @Test("may be closed in any callback, and is not called after that") func closing() throws {
         for place in ["event", "bytes", "paused", "at once", "loop"] {
             try withTemporaryDirectory { directory in

@@ -37,6 +37,7 @@ extension FileTail {
         guard let following else { return }
         following.activity = .telling(again: again)
         following.place = look.place
+        if case .bytes(let bytes) = look.found { following.untold = bytes.count }
         if let trace = look.trace, watch(trace, following) { following.activity = .telling(again: true) }
         following.note(look.found)
         while !following.events.isEmpty {
@@ -48,6 +49,7 @@ extension FileTail {
                 following.activity = .holding(look)
                 return
             }
+            following.untold = 0
             following.onBytes(self, bytes.span.bytes)
             guard self.following === following else { return }
         }

@@ -76,7 +76,10 @@ public final class FileTail: Handle {
         let onBytes: (FileTail, RawSpan) -> Void
         let onEvent: (FileTail, Event) -> Void
         let watches: TailWatches
+        /// How far the file was read.
         var place: TailPlace?
+        /// How many bytes before the place were not handed over.
+        var untold = 0
         var activity = Activity.waiting
         var situation = Situation.unknown
         var silence: String?
@@ -112,7 +115,7 @@ public final class FileTail: Handle {
     public var pollingReason: String? { following?.silence }
 
     /// Where in the open file the next byte comes from; 0 if no file was opened yet.
-    public var offset: UInt64 { UInt64(following?.place?.offset ?? 0) }
+    public var offset: UInt64 { UInt64((following?.place?.offset ?? 0) - (following?.untold ?? 0)) }
 
     /// Creates a tail that follows nothing yet.
     ///
