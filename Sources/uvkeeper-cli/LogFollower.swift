@@ -15,8 +15,8 @@ final class LogFollower {
     /// More of that line was read than ``longestLine``, and not kept.
     private var isLineCut = false
     private var isWithinLine = false
-    /// True once the log that was there at first has been opened.
-    private var hasOpened = false
+    /// The log that was opened last; nil before the first.
+    private var opened: FileIdentity?
 
     init(path: String, isJSON: Bool) {
         self.path = path
@@ -79,10 +79,10 @@ final class LogFollower {
 
     private func tell(_ event: FileTail.Event) {
         switch event {
-        case .opened:
-            // The first, or a session that was started again has made it anew.
-            if hasOpened { beginAnew("the log is another file now") }
-            hasOpened = true
+        case .opened(let log):
+            // The first, the same one under its name again, or one that a session which was started again has made anew.
+            if let opened, opened != log { beginAnew("the log is another file now") }
+            opened = log
         case .cut: beginAnew("the log was cut; what was added just before may be missing")
         // Gone for now.
         case .missing: break

@@ -48,6 +48,41 @@ import UVKeeper
         }
     }
 
+    @Test("goes on in the middle of a line when the log has its name again") func comesBack() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("doctor").code == 0)
+            try Files.makeDirectory(at: home.sessions)
+            let path = home.sessions + "/keeper-t.log"
+            try Posix.write("begun", to: path)
+            var steps: [(end: String, act: () throws -> Void)] = [
+                (
+                    "begun",
+                    {
+                        try Files.rename(path, to: path + ".old")
+                        let log = try OpenFile(path + ".old", .append)
+                        try log.write(Array(", moved".utf8))
+                    }
+                ),
+                (
+                    ", moved",
+                    {
+                        try Files.rename(path + ".old", to: path)
+                        try OpenFile(path, .append).write(Array(", ended\n".utf8))
+                    }
+                ),
+            ]
+            let output = try follow(home, []) { output, child in
+                if let step = steps.first, output.hasSuffix(step.end) {
+                    steps.removeFirst()
+                    try step.act()
+                } else if steps.isEmpty, output.hasSuffix("\n") {
+                    try child.kill(.interrupt)
+                }
+            }
+            #expect(output == "begun, moved, ended\n")
+        }
+    }
+
     @Test("is refused for a session without a log, and for what is no log") func refused() throws {
         try CommandHome.with { home in
             let missing = try home.run("logs", "t", "--follow")
