@@ -54,6 +54,28 @@ import Testing
         }
     }
 
+    @Test("a session that two open at once is started by one, and adopted by the other")
+    func race() throws {
+        try withWorld { world throws in
+            let other = try world.otherManager()
+            let options = SpawnOptions(command: ["cat"], deadline: hangTimeout)
+            var results: [Result<OpenSession, KeeperError>] = []
+            for manager in [world.manager, other] {
+                manager.open("s1", in: world.root, options) { results.append($0) }
+            }
+            try world.eventually { results.count == 2 }
+            let opened = try results.map { try $0.get() }
+            var started = 0
+            for case .started(let keeper) in opened {
+                world.own(keeper.pid, keeper.process.startTime)
+                started += 1
+            }
+            #expect(started == 1)
+            #expect(opened[0].keeperPID == opened[1].keeperPID)
+            #expect(try world.outcome("x", "s1") == .written)
+        }
+    }
+
     @Test("a session that cannot be opened has the words of its start, and a closed manager opens none")
     func failures() throws {
         try withWorld { world throws in

@@ -8,7 +8,8 @@ extension KeeperManager {
     /// A keeper that lives, or may, is adopted: ``killKeeper(for:)`` works on it if it is shown to be the keeper. A keeper
     /// whose child is dead, but which has not noticed, is ended first. Then, and if there is no keeper, the session is started
     /// as by ``spawnKeeper(for:in:_:completion:)``. Other sessions are not looked at; ``discoverExistingKeepers(completion:)``
-    /// finds and cleans up all of them.
+    /// finds and cleans up all of them. If another program starts the session at the same time, the keeper that has come first is
+    /// adopted.
     ///
     /// - Parameters:
     ///   - workingDirectory: for a start; a session that is adopted keeps its own.
@@ -29,7 +30,7 @@ extension KeeperManager {
             return loop.onNextTick { completion(.failure(error)) }
         }
         let start = {
-            self.spawnKeeper(for: session, in: workingDirectory, options) { completion($0.map { .started($0) }) }
+            self.spawnKeeper(for: session, in: workingDirectory, options) { completion(self.opened(session, $0)) }
         }
         let inspection = KeeperInspection(session, paths: paths)
         guard inspection.finding.mayLive else { return start() }
@@ -47,4 +48,24 @@ extension KeeperManager {
             }
         }
     }
+
+    /// The outcome of a start, or the keeper of another program's start, which came first.
+    private func opened(
+        _ session: SessionID, _ result: Result<SpawnedKeeper, KeeperError>,
+    ) -> Result<OpenSession, KeeperError> {
+        let now = ProcessDetails.uptime
+        switch result {
+        case .success(let keeper): return .success(.started(keeper))
+        case .failure(.sessionTaken), .failure(.keeperEnded(KeeperManager.lostStart, log: _)):
+            let inspection = KeeperInspection(session, paths: paths)
+            // A start of this manager's own is under way until its own completion.
+            let isOwn = tracked[session]?.process?.isRunning == true
+            guard !isClosed, !isOwn, case .live = inspection.finding, hasLiveChild(inspection) else { break }
+            return .success(.adopted(adopt(inspection, foundAt: now)))
+        case .failure: break
+        }
+        return result.map { .started($0) }
+    }
+
+    private static let lostStart = ProcessExit.exited(code: KeeperExitStatus.sessionTaken.rawValue)
 }
