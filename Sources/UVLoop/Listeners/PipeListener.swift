@@ -33,7 +33,7 @@ public final class PipeListener: Listener {
                 try super.init(bound: descriptor, isShared: false, on: loop)
             } catch {
                 // Made a moment ago, by the bind. The error that is told is the first one.
-                do throws(UVError) { try Files.unlinkIfPresent(path) } catch { throw error }
+                do throws(UVError) { try Files.unlinkIfPresent(path) } catch {}
                 throw error
             }
         } catch {
