@@ -1,7 +1,8 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What a keeper is started with, checked before any file exists: session, paths, settings, and its log.
+/// What a keeper is started with: session, paths, settings, and its log. The session and the limits are checked first; then
+/// the initialiser makes the sessions directory, enters it, and opens the log.
 struct KeeperLaunch {
     let session: SessionID
     /// For what is done with files: names in the sessions directory, which is the working directory, so that they mean the

@@ -7,7 +7,7 @@ internal import UVLoop
 /// linked, or, where a dead keeper left one, renamed over it while holding the lock of that one too. So of any number of
 /// keepers started at once one wins, and no reader ever sees an empty file.
 final class SessionClaim {
-    enum Result {
+    enum Answer {
         case claimed(SessionClaim)
         /// A keeper holds the session.
         case taken(String)
@@ -29,7 +29,7 @@ final class SessionClaim {
     /// - Parameter shown: the paths for what is said.
     static func attempt(
         _ session: SessionID, paths: KeeperPaths, shown: KeeperPaths,
-    ) throws(KeeperFailure) -> Result {
+    ) throws(KeeperFailure) -> Answer {
         let path = paths.keeperPID(for: session)
         do throws(UVError) {
             let (file, temporary): (OpenFile, String)
@@ -84,7 +84,7 @@ final class SessionClaim {
         }
     }
 
-    private func replaceStale(from temporary: String) throws(UVError) -> Result {
+    private func replaceStale(from temporary: String) throws(UVError) -> Answer {
         let stale: OpenFile
         do throws(UVError) {
             stale = try OpenFile(path, .readWrite)

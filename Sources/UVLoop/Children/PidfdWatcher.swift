@@ -10,7 +10,8 @@ final class PidfdWatcher: Handle, ChildWatcher {
     let pid: Int32
     var onExit: ((ProcessExit) -> Void)?
     private let pidfd: CInt
-    /// The child was gone before it could be watched; `pidfd` is a descriptor that says so.
+    /// True if the child had already been collected when its pidfd was to be opened. `pidfd` is then an unconnected socket, which
+    /// polls as hung up, so that the exit is reported on the next tick.
     private let isCollected: Bool
     /// Runs while the status is not to be had yet.
     private let retries: Backoff

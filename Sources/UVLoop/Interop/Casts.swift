@@ -1,7 +1,8 @@
 internal import CLibUV
 
-// Casts between libuv's structs, of handles and requests, all in this file. libuv lays every handle out with the fields of `uv_handle_t` first
-// and every request with those of `uv_req_t`, and its own manual casts between them; each cast compiles to nothing.
+// Casts between libuv's structs, of handles and requests, all in this file. libuv lays every handle out with the fields of
+// `uv_handle_t` first and every request with those of `uv_req_t`, and its own manual casts between them; each cast compiles
+// to nothing.
 
 extension UnsafeMutablePointer {
     @inline(__always)

@@ -12,7 +12,7 @@ public final class LoopRemote: Sendable {
 
     private struct Inbox {
         var jobs: [Job] = []
-        /// Empty, with room: takes turns with `jobs`, so that a wake-up allocates nothing.
+        /// An empty array whose storage is reused: it is swapped with `jobs` at each wake-up.
         var spare: [Job] = []
         var isClosed = false
     }
@@ -73,8 +73,7 @@ public final class LoopRemote: Sendable {
     /// On the loop's thread: whether `keepAlive` holds.
     var keepsAlive: Bool { uv_has_ref(async.cast(to: uv_handle_t.self)) != 0 }
 
-    /// On the loop's thread: runs what has been submitted so far.
-    /// Calls `body` while the loop has something that keeps it running.
+    /// On the loop's thread: calls `body` while the loop has something that keeps it running.
     func whileReferenced<Result>(_ body: () -> Result) -> Result {
         guard !keepsAlive else { return body() }
         keepAlive(true)
@@ -82,6 +81,7 @@ public final class LoopRemote: Sendable {
         return body()
     }
 
+    /// On the loop's thread: runs what has been submitted so far.
     func runJobs(on loop: Loop) {
         var jobs: [Job] = []
         inbox.withLock { inbox in

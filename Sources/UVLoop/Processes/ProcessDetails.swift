@@ -44,8 +44,8 @@ public struct ProcessDetails: Hashable, Sendable {
         residentMemory = UInt64(clamping: pages) * UInt64(max(1, sysconf(CInt(_SC_PAGESIZE))))
     }
 
-    /// The number after so many spaces; nil if there is none. Without arrays and strings: a discovery asks thousands of
-    /// times.
+    /// The `field`-th number, counted from 0, of those that spaces separate; nil if there is none. No array or string is made:
+    /// a discovery asks thousands of times.
     private static func number(_ field: Int, in fields: UnsafeRawBufferPointer) -> Int64? {
         var index = 0
         for _ in 0..<field {
