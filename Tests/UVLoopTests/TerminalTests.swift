@@ -47,6 +47,19 @@ import UVLoop
     private static let withoutSanitizer =
         "detect_leaks=0:handle_segv=0:handle_abort=0:handle_sigill=0:handle_sigbus=0:handle_sigfpe=0:handle_sigtrap=0"
 
+    @Test("is put back although two streams had it in another mode, whichever closes first", arguments: [true, false])
+    func twice(closesFirstFirst: Bool) throws {
+        try withTerminal { loop, pair, terminal in
+            let before = settings(pair)
+            try terminal.setMode(.raw)
+            let other = try Terminal(pair.terminal, on: loop)
+            try other.setMode(.binary)
+            for stream in closesFirstFirst ? [terminal, other] : [other, terminal] { stream.close() }
+            loop.run(.noWait)
+            #expect(settings(pair) == before)
+        }
+    }
+
     @Test(
         "is put back at every end of the process that can be caught",
         arguments: [

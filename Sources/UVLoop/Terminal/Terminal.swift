@@ -48,7 +48,9 @@ public final class Terminal: Stream {
     ///
     /// - Throws: ``UVError/notTerminal``, ``UVError/badDescriptor``, ``UVError/tooManyOpenFiles``.
     public init(_ descriptor: Int32, on loop: Loop) throws(UVError) {
-        original = try TerminalState(of: descriptor)
+        let present = try TerminalState(of: descriptor)
+        // Another one, by the descriptor 0 perhaps, may have it in raw mode, and would not be what it is put back to.
+        original = TerminalGuard.original(of: descriptor) ?? present
         let copy = try Descriptors.duplicate(descriptor)
         let number = copy.number
         do throws(UVError) {

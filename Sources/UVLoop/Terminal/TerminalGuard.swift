@@ -9,6 +9,8 @@ enum TerminalGuard {
         /// -1: empty.
         var descriptor: Int32 = -1
         var state = termios()
+        /// The number of the terminal, which several descriptors may lead to.
+        var device: dev_t = 0
     }
 
     private static let capacity = 16
@@ -31,11 +33,25 @@ enum TerminalGuard {
         SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGSYS,
     ]
 
+    /// The settings that a terminal is put back to which is in another mode now, by whatever descriptor; nil for one that is not.
+    static func original(of descriptor: Int32) -> TerminalState? {
+        lock.withLock { _ in
+            guard let device = device(of: descriptor) else { return nil }
+            return entries.first { $0.descriptor >= 0 && $0.device == device }.map { TerminalState($0.state) }
+        }
+    }
+
+    private static func device(of descriptor: Int32) -> dev_t? {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 ? status.st_rdev : nil
+    }
+
     /// - Throws: ``UVError/noBuffers`` if so many terminals are in another mode already.
     static func add(_ descriptor: Int32, _ state: TerminalState) throws(UVError) {
         let isAdded = lock.withLock { installed in
             guard let index = entries.firstIndex(where: { $0.descriptor < 0 }) else { return false }
             entries[index].state = state.raw
+            entries[index].device = device(of: descriptor) ?? 0
             entries[index].descriptor = descriptor
             if !installed.hasExitHandler {
                 installed.hasExitHandler = true

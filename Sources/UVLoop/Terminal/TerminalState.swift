@@ -4,6 +4,8 @@ internal import CLibUV
 struct TerminalState: @unchecked Sendable {
     fileprivate(set) var raw = termios()
 
+    init(_ raw: termios) { self.raw = raw }
+
     /// - Throws: ``UVError/notTerminal``, ``UVError/badDescriptor``.
     init(of descriptor: Int32) throws(UVError) {
         try checkErrno(tcgetattr(descriptor, &raw))
