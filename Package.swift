@@ -30,7 +30,9 @@ let package = Package(
     traits: [
         .default(enabledTraits: ["Keeper", "Command"]),
         .trait(name: "Keeper", description: "The product UVKeeper, which needs swift-log."),
-        .trait(name: "Command", description: "The command uvkeeper, which needs swift-argument-parser."),
+        .trait(
+            name: "Command", description: "The command uvkeeper, which needs swift-argument-parser.",
+            enabledTraits: ["Keeper"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
