@@ -1,6 +1,6 @@
 public import KeeperProtocol
 
-/// A session that takes lines.
+/// A session that takes lines; one that another program is just starting is about to.
 public enum OpenSession {
     /// The session had a keeper already.
     case adopted(KeeperEntry)
