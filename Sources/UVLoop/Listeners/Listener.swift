@@ -82,8 +82,26 @@ public class Listener: Handle {
         }
     }
 
-    /// For subclasses, which make a stream of each descriptor.
-    final func listen(
+    /// For subclasses: makes a stream of each client's descriptor, which is closed if that fails.
+    final func listen<Client: Stream>(
+        _ backlog: Int, making client: @escaping (CInt) throws(UVError) -> Client,
+        _ onConnection: @escaping (Result<Client, UVError>) -> Void,
+    ) throws(UVError) {
+        try listen(backlog) { result in
+            switch result {
+            case .failure(let error): onConnection(.failure(error))
+            case .success(let descriptor):
+                do throws(UVError) {
+                    onConnection(.success(try OwnedDescriptor(descriptor).handOver(to: client)))
+                } catch {
+                    return error
+                }
+            }
+            return nil
+        }
+    }
+
+    private func listen(
         _ backlog: Int, _ onClient: @escaping (Result<CInt, UVError>) -> UVError?,
     ) throws(UVError) {
         guard isUsable("\(publicName).listen: the listener is closed") else { throw .canceled }

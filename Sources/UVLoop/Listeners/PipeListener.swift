@@ -70,20 +70,8 @@ public final class PipeListener: Listener {
         backlog: Int = defaultBacklog,
         _ onConnection: @escaping (PipeListener, Result<PipeStream, UVError>) -> Void,
     ) throws(UVError) {
-        try listen(backlog) { [unowned self] client in
-            switch client {
-            case .failure(let error): onConnection(self, .failure(error))
-            case .success(let descriptor):
-                do throws(UVError) {
-                    let client = try OwnedDescriptor(descriptor).handOver { number throws(UVError) in
-                        try PipeStream(pollable: number, on: loop)
-                    }
-                    onConnection(self, .success(client))
-                } catch {
-                    return error
-                }
-            }
-            return nil
+        let make = { [unowned self] (descriptor: CInt) throws(UVError) in try PipeStream(pollable: descriptor, on: loop)
         }
+        try listen(backlog, making: make) { [unowned self] in onConnection(self, $0) }
     }
 }

@@ -75,20 +75,8 @@ public final class TCPListener: Listener {
     ///
     /// - Throws: ``UVError/addressInUse`` if another socket has begun to listen on the port since.
     public func listen(_ onConnection: @escaping (TCPListener, Result<TCPStream, UVError>) -> Void) throws(UVError) {
-        try listen(backlog) { [unowned self] client in
-            switch client {
-            case .failure(let error): onConnection(self, .failure(error))
-            case .success(let descriptor):
-                do throws(UVError) {
-                    let client = try OwnedDescriptor(descriptor).handOver { number throws(UVError) in
-                        try TCPStream(accepted: number, on: loop)
-                    }
-                    onConnection(self, .success(client))
-                } catch {
-                    return error
-                }
-            }
-            return nil
+        let make = { [unowned self] (descriptor: CInt) throws(UVError) in try TCPStream(accepted: descriptor, on: loop)
         }
+        try listen(backlog, making: make) { [unowned self] in onConnection(self, $0) }
     }
 }
