@@ -134,6 +134,16 @@ public final class OpenFile {
         return bytes
     }
 
+    /// The file to its end, whatever size it is said to have: for files of /proc.
+    func readToEnd() throws(UVError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while true {
+            let more = try read(from: bytes.count, limit: 65536)
+            guard !more.isEmpty else { return bytes }
+            bytes += more
+        }
+    }
+
     /// What one read from the start of the file gives, in memory of the caller's: for small files, without an array.
     public func readOnce(into buffer: UnsafeMutableRawBufferPointer) throws(UVError) -> UnsafeRawBufferPointer {
         let count = try check(

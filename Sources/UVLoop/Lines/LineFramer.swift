@@ -1,14 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Android)
-import Android
-#elseif os(Windows)
-import ucrt
-#endif
+internal import CLibUV
 
 /// Cuts a stream of bytes into whole lines, without copying those that arrive whole.
 ///

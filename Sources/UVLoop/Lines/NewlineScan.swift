@@ -1,14 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Android)
-import Android
-#elseif os(Windows)
-import ucrt
-#endif
+internal import CLibUV
 
 /// Finds newlines in bytes, from either end.
 package enum NewlineScan {

@@ -83,13 +83,7 @@ public struct ProcessDetails: Hashable, Sendable {
         do throws(UVError) {
             let file = try OpenFile("/proc/\(pid)/environ", .readOnly)
             defer { file.close() }
-            var bytes: [UInt8] = []
-            while true {
-                let more = try file.read(from: bytes.count, limit: 65536)
-                guard !more.isEmpty else { break }
-                bytes += more
-            }
-            return ProcessEnvironment(entries: bytes.split(separator: 0).map { Array($0) })
+            return ProcessEnvironment(entries: try file.readToEnd().split(separator: 0).map { Array($0) })
         } catch {
             return nil
         }

@@ -168,13 +168,7 @@ public enum ProcessTree {
     private static func children(ofThread directory: String) throws(UVError) -> [Int32] {
         let file = try OpenFile(directory + "/children", .readOnly)
         defer { file.close() }
-        var bytes: [UInt8] = []
-        while true {
-            let more = try file.read(from: bytes.count, limit: 65536)
-            guard !more.isEmpty else { break }
-            bytes += more
-        }
-        return bytes.split(separator: UInt8(ascii: " ")).compactMap {
+        return try file.readToEnd().split(separator: UInt8(ascii: " ")).compactMap {
             Int32(Substring(decoding: $0, as: UTF8.self))
         }
     }
