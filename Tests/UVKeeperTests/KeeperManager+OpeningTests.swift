@@ -44,10 +44,7 @@ import Testing
     func deadChild() throws {
         try withWorld { world throws in
             let keeper = try world.spawn("s1")
-            let child = try world.childPID("s1")
-            try Processes.send(.stop, to: keeper.pid)
-            try Processes.send(.kill, to: child)
-            try world.eventually { Processes.liveness(of: child) == .gone }
+            try world.killChildUnnoticed(by: keeper)
             let other = try world.otherManager()
             guard case .started(let next) = try world.open("s1", by: other).get() else { throw Adopted() }
             #expect(!keeper.isRunning && next.pid != keeper.pid)

@@ -281,10 +281,7 @@ import Testing
     func terminatedAndClosed() throws {
         try withWorld { world throws in
             let keeper = try world.spawn("s1")
-            let child = try world.childPID("s1")
-            try Processes.send(.stop, to: keeper.pid)
-            try Processes.send(.kill, to: child)
-            try world.eventually { Processes.liveness(of: child) == .gone }
+            try world.killChildUnnoticed(by: keeper)
             #expect(try world.discover().terminated == [keeper.session])
             world.manager.close()
             world.loop.run()

@@ -256,6 +256,14 @@ final class World {
         return handle
     }
 
+    /// Ends the child of a keeper that is stopped, and so does not notice.
+    func killChildUnnoticed(by keeper: SpawnedKeeper) throws {
+        let child = try childPID(keeper.session.rawValue)
+        try Processes.send(.stop, to: keeper.pid)
+        try Processes.send(.kill, to: child)
+        try eventually { Processes.liveness(of: child) == .gone }
+    }
+
     func childPID(_ id: String) throws -> Int32 {
         let path = paths.childPID(for: try session(id))
         try eventually { exists(path) }

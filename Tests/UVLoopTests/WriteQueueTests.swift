@@ -152,7 +152,7 @@ import Testing
 
     @Test("whatever happens, every completion comes once and in order, and bytes go out in order", arguments: 0..<50)
     func random(seed: UInt64) {
-        var random = SplitMix(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let fixture = Fixture(isConnected: seed % 3 != 0)
         var names: [String] = []
         var (next, sent) = (UInt8(0), [UInt8]())
@@ -185,18 +185,5 @@ import Testing
         #expect(fixture.told.map { String($0.prefix { $0 != " " }) } == names)
         let firstFailed = fixture.told.firstIndex { !$0.hasSuffix("ok") } ?? fixture.told.endIndex
         #expect(fixture.told[firstFailed...].allSatisfy { $0.hasSuffix("ECANCELED") })
-    }
-}
-
-private struct SplitMix {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
