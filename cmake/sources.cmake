@@ -40,6 +40,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Files/OpenDirectory.swift
     Sources/UVLoop/Files/OpenFile+Anonymous.swift
     Sources/UVLoop/Files/OpenFile+Attributes.swift
+    Sources/UVLoop/Files/OpenFile+Bytes.swift
     Sources/UVLoop/Files/OpenFile+Lines.swift
     Sources/UVLoop/Files/OpenFile+Locking.swift
     Sources/UVLoop/Files/OpenFile.swift
@@ -112,6 +113,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/System/CurrentProcess.swift
     Sources/UVLoop/System/DescriptorLimit.swift
     Sources/UVLoop/System/Descriptors+Receiving.swift
+    Sources/UVLoop/System/Descriptors+Sending.swift
     Sources/UVLoop/System/Descriptors.swift
     Sources/UVLoop/System/LibUV.swift
     Sources/UVLoop/System/SharedDescriptor.swift
@@ -125,9 +127,22 @@ set(UVLoop_SOURCES
 )
 
 set(KeeperProtocol_SOURCES
+    Sources/KeeperProtocol/Channel/ChannelConstants.swift
+    Sources/KeeperProtocol/Channel/ChannelError.swift
+    Sources/KeeperProtocol/Channel/ChannelHello.swift
+    Sources/KeeperProtocol/Channel/ChannelMessage.swift
+    Sources/KeeperProtocol/Channel/ChannelRequest.swift
+    Sources/KeeperProtocol/Channel/ChannelVerb.swift
+    Sources/KeeperProtocol/Channel/HeaderFields.swift
+    Sources/KeeperProtocol/Channel/HeaderFramer.swift
+    Sources/KeeperProtocol/Channel/ReadRequest.swift
+    Sources/KeeperProtocol/Channel/SessionStatus.swift
+    Sources/KeeperProtocol/Channel/SignalName.swift
+    Sources/KeeperProtocol/Channel/WriterName.swift
+    Sources/KeeperProtocol/JSON/JSONReader.swift
+    Sources/KeeperProtocol/JSON/JSONValue.swift
     Sources/KeeperProtocol/Launch/CommandFile.swift
     Sources/KeeperProtocol/Launch/JSONStringArray.swift
-    Sources/KeeperProtocol/Launch/JSONStringArrayReader.swift
     Sources/KeeperProtocol/Launch/KeeperConstants.swift
     Sources/KeeperProtocol/Launch/KeeperExitStatus.swift
     Sources/KeeperProtocol/Launch/KeeperSettings.swift
@@ -144,9 +159,18 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/Names/SessionID.swift
     Sources/KeeperProtocol/Names/SessionIDError.swift
     Sources/KeeperProtocol/Names/SessionsDirectory.swift
+    Sources/KeeperProtocol/Output/ChildStream.swift
+    Sources/KeeperProtocol/Output/KeptRange.swift
+    Sources/KeeperProtocol/Output/SegmentName.swift
     Sources/KeeperProtocol/PIDFile/ChildIdentity.swift
     Sources/KeeperProtocol/PIDFile/KeeperProcesses.swift
     Sources/KeeperProtocol/PIDFile/PIDFile.swift
+    Sources/KeeperProtocol/Record/SessionExit.swift
+    Sources/KeeperProtocol/Record/SessionLabels.swift
+    Sources/KeeperProtocol/Record/SessionRecord+File.swift
+    Sources/KeeperProtocol/Record/SessionRecord.swift
+    Sources/KeeperProtocol/Record/SignalNumbers.swift
+    Sources/KeeperProtocol/Record/WriterState.swift
     Sources/KeeperProtocol/Trust/DirectoryExposure.swift
     Sources/KeeperProtocol/Trust/OwnerTrust.swift
     Sources/KeeperProtocol/Trust/PrivateDirectory.swift
@@ -191,28 +215,48 @@ set(UVKeeper_SOURCES
 )
 
 set(KeeperSidecar_SOURCES
-    Sources/KeeperSidecar/ChildPIDFile.swift
-    Sources/KeeperSidecar/CommandReader.swift
+    Sources/KeeperSidecar/Child/ChildInput.swift
+    Sources/KeeperSidecar/Child/ChildPIDFile.swift
+    Sources/KeeperSidecar/Child/KeeperChild.swift
+    Sources/KeeperSidecar/Child/LineQueue.swift
+    Sources/KeeperSidecar/Doors/ChannelClient+Requests.swift
+    Sources/KeeperSidecar/Doors/ChannelClient+Sending.swift
+    Sources/KeeperSidecar/Doors/ChannelClient.swift
+    Sources/KeeperSidecar/Doors/ChannelDoor.swift
+    Sources/KeeperSidecar/Doors/ClientBudget.swift
+    Sources/KeeperSidecar/Doors/Door.swift
+    Sources/KeeperSidecar/Doors/LineClient.swift
+    Sources/KeeperSidecar/Doors/LineForwarder+Clients.swift
+    Sources/KeeperSidecar/Doors/LineForwarder+Ending.swift
+    Sources/KeeperSidecar/Doors/LineForwarder+Reading.swift
+    Sources/KeeperSidecar/Doors/LineForwarder+Room.swift
+    Sources/KeeperSidecar/Doors/LineForwarder.swift
+    Sources/KeeperSidecar/Doors/LineLimits.swift
+    Sources/KeeperSidecar/Doors/LinePayload.swift
+    Sources/KeeperSidecar/Doors/Writers.swift
+    Sources/KeeperSidecar/Keeper+Channel.swift
     Sources/KeeperSidecar/Keeper+Ending.swift
+    Sources/KeeperSidecar/Keeper+Record.swift
     Sources/KeeperSidecar/Keeper+Signals.swift
+    Sources/KeeperSidecar/Keeper+Starting.swift
     Sources/KeeperSidecar/Keeper.swift
-    Sources/KeeperSidecar/KeeperFailure.swift
-    Sources/KeeperSidecar/KeeperLaunch.swift
-    Sources/KeeperSidecar/KeeperLog.swift
     Sources/KeeperSidecar/KeeperSidecar.swift
     Sources/KeeperSidecar/Ladder.swift
-    Sources/KeeperSidecar/LineClient.swift
-    Sources/KeeperSidecar/LineForwarder+Clients.swift
-    Sources/KeeperSidecar/LineForwarder+Ending.swift
-    Sources/KeeperSidecar/LineForwarder+Reading.swift
-    Sources/KeeperSidecar/LineForwarder+Room.swift
-    Sources/KeeperSidecar/LineForwarder.swift
-    Sources/KeeperSidecar/LineLimits.swift
-    Sources/KeeperSidecar/LineQueue.swift
-    Sources/KeeperSidecar/NoteLimiter.swift
-    Sources/KeeperSidecar/SessionClaim.swift
-    Sources/KeeperSidecar/SessionSocket.swift
-    Sources/KeeperSidecar/SpareDescriptor.swift
+    Sources/KeeperSidecar/Log/KeeperLog.swift
+    Sources/KeeperSidecar/Log/NoteLimiter.swift
+    Sources/KeeperSidecar/Output/CapturedOutput.swift
+    Sources/KeeperSidecar/Output/ChildOutput.swift
+    Sources/KeeperSidecar/Output/ChunkBuffer.swift
+    Sources/KeeperSidecar/Output/KeptOutput.swift
+    Sources/KeeperSidecar/Output/KeptStream.swift
+    Sources/KeeperSidecar/Output/OutputPipe.swift
+    Sources/KeeperSidecar/Output/OutputReader.swift
+    Sources/KeeperSidecar/Output/OutputSink.swift
+    Sources/KeeperSidecar/Record/RecordFile.swift
+    Sources/KeeperSidecar/Starting/CommandReader.swift
+    Sources/KeeperSidecar/Starting/KeeperFailure.swift
+    Sources/KeeperSidecar/Starting/KeeperLaunch.swift
+    Sources/KeeperSidecar/Starting/SessionClaim.swift
 )
 
 set(uvkeeper-sidecar_SOURCES

@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -349,6 +350,22 @@ static inline int uvloop_lock_holder(int descriptor, pid_t *holder) {
 static inline int uvloop_access_mode(int descriptor) {
     int flags = fcntl(descriptor, F_GETFL);
     return flags < 0 ? flags : flags & O_ACCMODE;
+}
+
+/// How many bytes wait to be read; -1 if that cannot be told. `ioctl` is variadic.
+static inline int uvloop_unread_byte_count(int descriptor) {
+    int count = 0;
+    return ioctl(descriptor, FIONREAD, &count) == 0 ? count : -1;
+}
+
+/// How many bytes a pipe can hold; -1 where that cannot be told.
+static inline int uvloop_pipe_capacity(int descriptor) {
+#ifdef F_GETPIPE_SZ
+    return fcntl(descriptor, F_GETPIPE_SZ);
+#else
+    (void)descriptor;
+    return -1;
+#endif
 }
 
 /// A duplicate of the descriptor, close-on-exec, numbered `lowest` or higher. `fcntl` is variadic.

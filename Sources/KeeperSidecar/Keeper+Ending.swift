@@ -6,7 +6,7 @@ extension Keeper {
     /// The child has closed its stdin, or has ended, which its exit will tell. It may work on without, so the session does.
     func stdinClosed(_ error: UVError) {
         afterNextPoll { [unowned self] in
-            guard let session = current, session.child.isRunning else { return }
+            guard let session = current, session.child.process.isRunning else { return }
             launch.log.write("pi does not read its stdin any more: \(error); lines to it are dropped")
         }
     }
@@ -25,7 +25,7 @@ extension Keeper {
         case .stopping(let session, let ladder, _):
             noteExit(exit, session)
             ladder.processEnded()
-        case .claiming, .starting, .ended: break
+        case .claiming, .starting, .parting, .ended: break
         }
     }
 
@@ -46,7 +46,7 @@ extension Keeper {
             case .signaled(let signal): ("null", "\(signal)")
             case .unknown: ("null", "null")
             }
-        let elapsed = Int64((SystemClock.monotonicTime - session.startedAt) / .milliseconds(1))
+        let elapsed = Int64((SystemClock.monotonicTime - session.child.startedAt.monotonic) / .milliseconds(1))
         launch.log.write("pi exited code=\(code) signal=\(signal) elapsed=\(elapsed)ms")
     }
 
@@ -59,16 +59,16 @@ extension Keeper {
         if isEarly {
             launch.log.write("pi ended within its crash window\(hint(exit))")
         }
-        freeDescriptors(session)
-        session.socket.remove(log: launch.log)
-        let rest = Ladder.rest(session.child)
-        if let rest { launch.log.write("pi left \(rest)") }
-        let ending =
+        session.rawDoor.remove(log: launch.log)
+        let rest = Ladder.rest(session.child.process)
+        if let rest { launch.log.write("pi left \(rest.text)") }
+        var ending =
             isEarly
-            ? Ending(status: .childFailed, reason: "pi ended within its crash window")
-            : Ending(status: .ended, reason: "pi exited")
+            ? Ending(status: .childFailed, reason: "pi ended within its crash window", exit: .crashedAtStart)
+            : Ending(status: .ended, reason: "pi exited", exit: .exited)
+        ending.leftBehind = rest?.pids ?? []
         // A start that failed leaves nothing.
-        guard isEarly || launch.settings.sweeps, rest != nil else { return complete(session, ending) }
+        guard isEarly || launch.settings.sweeps, rest != nil else { return part(session, ending) }
         let own = launch.settings.stopLadder.completed(by: .now)
         end(session, ending, isEarly ? .now : StopLadder(endOfInput: .zero, terminate: own.terminate))
     }
@@ -76,49 +76,73 @@ extension Keeper {
     /// A hint at the next thing to look for, for people.
     private func hint(_ exit: ProcessExit) -> String {
         if exit == .exited(code: 0) { return "; it ended with 0: does it put itself into the background?" }
-        guard !launch.settings.capturesOutput else { return "" }
+        guard !launch.settings.capturesOutput, launch.settings.outputMaximumBytes == 0 else { return "" }
         return
             "; its output was discarded: \(KeeperVariable.captureOutput)=1 (uvkeeper spawn --capture-output) shows it"
     }
 
-    /// Takes the session down in order: no new clients, then its processes, step by step.
+    /// Takes the session down in order: no new lines, then its processes, step by step.
     func end(_ session: Session, _ ending: Ending, _ times: StopLadder) {
         _ = closeWindow()
-        freeDescriptors(session)
-        session.socket.remove(log: launch.log)
-        let ladder = Ladder(times, forwarder: session.forwarder, child: session.child, log: launch.log)
+        session.rawDoor.remove(log: launch.log)
+        let ladder = Ladder(times, lines: session.lines, child: session.child.process, log: launch.log)
         state = .stopping(session, ladder, ending)
         ladder.start { [unowned self] survivors in
             for process in survivors {
                 launch.log.write("process \(Ladder.name(of: process)) does not end although killed")
             }
-            // Nobody is left in silence: those that could not be held, too.
-            if survivors.isEmpty, let rest = Ladder.rest(session.child) { launch.log.write("pi left \(rest)") }
-            complete(session, ending)
+            var ending = ending
+            if survivors.isEmpty {
+                if ending.exit == .stopped || ending.exit == .keeperSignalled { ending.by = ladder.lastStep }
+                // Nobody is left in silence: those that could not be held, too.
+                if let rest = Ladder.rest(session.child.process) {
+                    launch.log.write("pi left \(rest.text)")
+                    ending.leftBehind = rest.pids
+                }
+            } else {
+                ending.leftBehind = survivors
+            }
+            part(session, ending)
         }
         // All may have ended already.
         loop.onNextTick { ladder.processEnded() }
     }
 
-    /// To look for processes takes descriptors, which clients may have.
-    private func freeDescriptors(_ session: Session) {
-        let missing = SpareDescriptor.count - spareDescriptors.count
-        spareDescriptors = []
-        if missing > 0 { session.forwarder.letGoConfirmed(atMost: missing) }
+    /// Nobody is left: reads the rest of the output, writes the record, and tells the clients.
+    private func part(_ session: Session, _ ending: Ending) {
+        state = .parting(session, ending)
+        session.rawDoor.remove(log: launch.log)
+        session.child.input.close(childHasEnded: !session.child.process.isRunning)
+        guard let output = session.child.output else { return tell(session, ending, isHeld: false) }
+        output.finish { [unowned self] isHeld in tell(session, ending, isHeld: isHeld) }
+    }
+
+    /// How long clients may take for what they have not read.
+    private static let partingTime = Duration.seconds(1)
+
+    private func tell(_ session: Session, _ ending: Ending, isHeld: Bool) {
+        let exit = exit(of: session, ending, isHeld: isHeld)
+        end(session.record, exit) { session.child.kept?.removeOldest() ?? false }
+        session.channelDoor.remove(log: launch.log)
+        let timer = loop.after(Keeper.partingTime) { session.channel.close() }
+        session.channel.end(exit) { [unowned self] in
+            timer.close()
+            complete(session, ending)
+        }
     }
 
     private func complete(_ session: Session, _ ending: Ending) {
-        session.socket.remove(log: launch.log)
-        let forwarder = session.forwarder
-        let isComplete = forwarder.confirmTaken()
-        forwarder.stop()
-        forwarder.closeStdin()
+        let lines = session.lines
+        let isComplete = lines.confirmTaken()
+        lines.stop()
+        session.channel.close()
+        session.child.kept?.close()
         // A child that cannot be ended stays named, and keeps others from starting beside it.
-        if session.claim.holds, !session.child.isRunning { remove(session.childPIDFile) }
-        session.child.close()
+        if session.claim.holds, !session.child.process.isRunning { remove(session.child.pidFile) }
+        session.child.process.close()
         release(session.claim, isComplete: isComplete)
         // After the lock: that is how a client tells this close from a confirmation.
-        forwarder.close()
+        lines.close()
         finish(ending)
     }
 
@@ -132,7 +156,7 @@ extension Keeper {
 
     func fail(_ failure: KeeperFailure) {
         launch.log.writeLast(failure)
-        finish(Ending(status: failure.status, reason: failure.summary))
+        finish(Ending(status: failure.status, reason: failure.summary, exit: .cannotStart))
     }
 
     func finish(_ ending: Ending) {
@@ -143,7 +167,6 @@ extension Keeper {
         }
         if case .claiming(_, let retry?) = state { retry.close() }
         state = .ended(ending.status)
-        rotation?.close()
         for signal in signals { signal.close() }
     }
 

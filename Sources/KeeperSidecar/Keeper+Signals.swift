@@ -32,7 +32,7 @@ extension Keeper {
     private func received(_ signal: Signal, _ value: UInt64?) {
         switch signal {
         case .childChanged: processChanged()
-        case .user1: renewSocket()
+        case .user1: renewSockets()
         default: stop(signal, value.flatMap { StopLadder(signalValue: $0) })
         }
     }
@@ -42,13 +42,17 @@ extension Keeper {
         switch state {
         case .claiming, .starting, .ended: ProcessTree.collectEnded(except: nil)
         case .settling(let session, _), .ready(let session):
-            session.child.collectIfEnded()
-            ProcessTree.collectEnded(except: session.child.isRunning ? session.child.pid : nil)
+            collect(session.child.process)
+        case .parting(let session, _): collect(session.child.process)
         case .stopping(let session, let ladder, _):
-            session.child.collectIfEnded()
-            ProcessTree.collectEnded(except: session.child.isRunning ? session.child.pid : nil)
+            collect(session.child.process)
             ladder.processEnded()
         }
+    }
+
+    private func collect(_ child: ChildProcess) {
+        child.collectIfEnded()
+        ProcessTree.collectEnded(except: child.isRunning ? child.pid : nil)
     }
 
     /// A plain signal means the steps that the keeper was started with; one from a manager has its own.
@@ -57,45 +61,57 @@ extension Keeper {
         switch state {
         case .claiming:
             launch.log.write("\(signal) before the session was claimed")
-            finish(Ending(status: .ended, reason: "\(signal)"))
+            finish(Ending(status: .ended, reason: "\(signal)", exit: .keeperSignalled))
         case .settling(let session, _), .ready(let session):
             launch.log.write("\(signal) received")
             let own = launch.settings.stopLadder.completed(by: .now)
-            end(session, Ending(status: .ended, reason: "\(signal)"), times ?? own)
+            // With a ladder of its own it is a manager's.
+            let reason: SessionExit.Reason = times == nil ? .keeperSignalled : .stopped
+            end(session, Ending(status: .ended, reason: "\(signal)", exit: reason), times ?? own)
         // Once more, plainly: now.
         case .stopping(_, let ladder, _):
             launch.log.write("\(signal) received again")
             ladder.hasten(times ?? .now)
         // A signal comes between two ticks, and a start takes one.
-        case .starting, .ended: break
+        case .starting, .parting, .ended: break
         }
     }
 
-    /// Makes the session's socket anew if its file is gone, as tmux does.
-    private func renewSocket() {
+    /// Makes the session's sockets anew, those whose files are gone, as tmux does.
+    private func renewSockets() {
+        for kind in [Door.Kind.channel, .raw] { renew(kind) }
+    }
+
+    private func renew(_ kind: Door.Kind) {
         guard var session = current else { return }
-        let path = launch.shownPaths.socket(for: launch.session)
-        guard !session.socket.isInPlace else {
-            launch.log.write("SIGUSR1: the socket is in its place: \(path)")
+        let door = kind == .raw ? session.rawDoor : session.channelDoor
+        guard !door.isInPlace else {
+            launch.log.write("SIGUSR1: the socket is in its place: \(door.shownPath)")
             return
         }
         do throws(KeeperFailure) {
-            try SessionSocket.checkFree(launch.session, launch.paths, shown: launch.shownPaths)
-            let socket = try SessionSocket(launch.session, paths: launch.paths, shown: launch.shownPaths, on: loop)
+            try Door.checkFree(kind, of: launch.session, launch.paths, shown: launch.shownPaths)
+            let new = try makeDoor(kind)
             do throws(KeeperFailure) {
-                try listen(socket, session.forwarder)
-                try socket.publish()
+                try listen(new, session)
+                try new.publish()
             } catch {
-                socket.remove(log: launch.log)
+                new.remove(log: launch.log)
                 throw error
             }
-            session.forwarder.listener = socket.listener
+            switch kind {
+            case .raw:
+                session.lines.listener = new.listener
+                session.rawDoor = new
+            case .channel:
+                session.channel.listener = new.listener
+                session.channelDoor = new
+            }
             // Whoever has connected to the old one comes along.
-            do throws(UVError) { try session.socket.listener.acceptAll() } catch { session.forwarder.refused(error) }
-            session.socket.remove(log: launch.log)
-            session.socket = socket
+            do throws(UVError) { try door.listener.acceptAll() } catch { session.lines.refused(error) }
+            door.remove(log: launch.log)
             replaceCurrent(with: session)
-            launch.log.write("socket bound: \(path), anew after SIGUSR1")
+            launch.log.write("socket bound: \(door.shownPath), anew after SIGUSR1")
         } catch {
             launch.log.write("SIGUSR1: cannot make the socket anew: \(error.reason)")
         }

@@ -8,7 +8,7 @@ internal import UVLoop
 /// ``runIfRequested(arguments:)`` first thing in its main can be its own sidecar.
 public enum KeeperSidecar {
     /// The version that `--version` prints and the log names.
-    public static let version = "0.1.0"
+    public static let version = "0.2.0"
 
     /// For a host program's main, before anything else: becomes a keeper and never returns if this process was started
     /// as one; else returns at once.
@@ -95,6 +95,10 @@ public enum KeeperSidecar {
           PI_KEEPER_STOP_TERM_MS            and then after SIGTERM (default 0 and 0: all are killed at once)
           PI_KEEPER_SWEEP                   1: what a child leaves behind when it ends by itself is ended too
           PI_KEEPER_CAPTURE_PI_OUTPUT       1: the child's output goes to the keeper's log; else it is discarded
+          PI_KEEPER_OUTPUT_MAX_BYTES        how many bytes of each of the child's streams are kept in files beside the
+                                            log, for readers of the channel (default 0: none; 65536 at least)
+          PI_KEEPER_LABELS                  JSON object of strings, stored in the session's record
+          PI_KEEPER_RECORD_COMMAND          0: the record has no command
           PI_KEEPER_LOG_MAX_BYTES           size at which the log is cut to nothing (default 134217728)
           PI_KEEPER_LOG_CHECK_INTERVAL_MS   how often the size is checked (default 5000)
           PI_KEEPER_MAX_LINE_BYTES          longest line accepted, newline included (default 16777216)

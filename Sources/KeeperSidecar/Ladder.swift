@@ -20,11 +20,19 @@ final class Ladder {
     private static let killTime = Duration.seconds(2)
     private static let killInterval = Duration.milliseconds(25)
 
-    private let forwarder: LineForwarder
+    private let lines: LineForwarder
     private let child: ChildProcess
     private let timer: TimerHandle
     private let log: KeeperLog
     private(set) var step: Step
+    /// The step after which nobody was left, as records have it.
+    var lastStep: SessionExit.Step {
+        switch step {
+        case .endOfInput: .eof
+        case .terminate: .term
+        case .kill: .kill
+        }
+    }
     private var times: StopLadder
     /// When the present step is over.
     private var deadline = Duration.zero
@@ -34,14 +42,14 @@ final class Ladder {
 
     /// - Parameter times: complete.
     init(
-        _ times: StopLadder, from step: Step = .endOfInput, forwarder: LineForwarder, child: ChildProcess,
+        _ times: StopLadder, from step: Step = .endOfInput, lines: LineForwarder, child: ChildProcess,
         log: KeeperLog,
     ) {
         self.times = times
         self.step = step
-        self.forwarder = forwarder
+        self.lines = lines
         self.child = child
-        timer = TimerHandle(on: forwarder.loop)
+        timer = TimerHandle(on: lines.loop)
         self.log = log
     }
 
@@ -76,17 +84,17 @@ final class Ladder {
         case .endOfInput:
             guard let time = times.endOfInput, time > .zero else { return enter(.terminate) }
             deadline = SystemClock.deadline(in: time)
-            forwarder.endInput()
+            lines.endInput()
         case .terminate:
             guard let time = times.terminate, time > .zero else { return enter(.kill) }
-            forwarder.endInput()
+            lines.endInput()
             deadline = SystemClock.deadline(in: time)
             signal([.terminate, .continue])
         case .kill:
             deadline = SystemClock.deadline(in: Ladder.killTime)
             // Before its stdin closes, or the log would say at random how it ended.
             signal([.kill])
-            forwarder.closeStdin()
+            lines.closeStdin()
         }
         wait()
     }
@@ -160,21 +168,23 @@ final class Ladder {
         !child.isRunning && !ProcessTree.hasDescendants(leavingOut: KeeperProcesses.contain)
     }
 
-    /// Who is left, for people: what follows "pi left"; nil if nobody is.
-    static func rest(_ child: ChildProcess) -> String? {
+    /// Who is left: the processes, and, for people, what follows "pi left"; nil if nobody is.
+    static func rest(_ child: ChildProcess) -> (pids: [Int32], text: String)? {
         guard ProcessTree.isVisible else {
-            return ProcessTree.isEmpty
-                ? nil : "processes behind that live on; there is no /proc of this pid namespace to find them by"
+            let text = "processes behind that live on; there is no /proc of this pid namespace to find them by"
+            return ProcessTree.isEmpty ? nil : ([], text)
         }
         guard !isNobodyLeft(child) else { return nil }
         let (pids, visit) = processes(child)
         let more = pids.count > 16 ? " and \(pids.count - 16) more" : ""
         let names = pids.isEmpty ? "" : ": " + pids.prefix(16).map { name(of: $0) }.joined(separator: ", ") + more
-        return switch visit {
-        case .complete: pids.isEmpty ? nil : "\(pids.count) process\(pids.count == 1 ? "" : "es") behind\(names)"
-        case .unsettled: "processes behind that start others and end before they can be named\(names)"
-        case .failed(let error): "processes behind that cannot all be named, \(error)\(names)"
-        }
+        let text: String? =
+            switch visit {
+            case .complete: pids.isEmpty ? nil : "\(pids.count) process\(pids.count == 1 ? "" : "es") behind\(names)"
+            case .unsettled: "processes behind that start others and end before they can be named\(names)"
+            case .failed(let error): "processes behind that cannot all be named, \(error)\(names)"
+            }
+        return text.map { (pids, $0) }
     }
 
     /// For instance `7170 (sleep)`.

@@ -8,7 +8,8 @@ struct DirectoryTrial {
     private let paths: KeeperPaths
     private let loop: Loop
     private let file: String
-    /// As many as a session has beside it: the child's pid file and two logs.
+    /// As many as a session has beside it: the child's pid file, two logs, the record, the room for its last one, and the
+    /// second socket.
     private let others: [String]
     private let link: String
     private let socket: String
@@ -21,7 +22,7 @@ struct DirectoryTrial {
         self.loop = loop
         func random() -> UInt64 { .random(in: .min ... .max) }
         file = paths.temporaryFile(for: paths.directory + "/doctor", random: random())
-        others = (0..<3).map { _ in paths.temporaryFile(for: paths.directory + "/doctor", random: random()) }
+        others = (0..<6).map { _ in paths.temporaryFile(for: paths.directory + "/doctor", random: random()) }
         link = paths.temporaryFile(for: paths.directory + "/doctor", random: random())
         socket = paths.temporarySocketName(random: random())
     }

@@ -68,7 +68,9 @@ import UVKeeper
             #expect(run.code == 0 && run.lines == [#"{"result":"stopped","session":"s"}"#], "\(run)")
             #expect(Processes.liveness(of: child) == .gone)
             #expect(
-                try Files.names(inDirectory: home.sessions) == ["keeper-launch-s.log", "keeper-s.log"])
+                try Files.names(inDirectory: home.sessions) == [
+                    "keeper-launch-s.log", "keeper-s.log", "s.session.json",
+                ])
             #expect(try home.run("kill", "s").code == 1)
         }
     }
@@ -81,7 +83,10 @@ import UVKeeper
             let run = try home.run("kill", "s", "--grace", "0.1", "--json")
             #expect(run.code == 0 && run.lines == [#"{"result":"killed","session":"s"}"#], "\(run)")
             try home.eventually("the keeper is gone") { Processes.liveness(of: keeper) == .gone }
-            #expect(try Files.names(inDirectory: home.sessions) == ["keeper-launch-s.log", "keeper-s.log"])
+            #expect(
+                try Files.names(inDirectory: home.sessions) == [
+                    "keeper-launch-s.log", "keeper-s.log", "s.session.json",
+                ])
         }
     }
 
@@ -99,7 +104,10 @@ import UVKeeper
             #expect(run.code == 0 && run.output.contains("session s: ended") && run.errors.isEmpty, "\(run)")
             #expect(Processes.liveness(of: child) == .gone)
             #expect(try home.run("kill", "s").code == 1)
-            #expect(try Files.names(inDirectory: home.sessions) == ["keeper-launch-s.log", "keeper-s.log"])
+            #expect(
+                try Files.names(inDirectory: home.sessions) == [
+                    "keeper-launch-s.log", "keeper-s.log", "s.session.json",
+                ])
         }
     }
 
@@ -154,7 +162,10 @@ import UVKeeper
             #expect(home.number("keeperPID", in: list.output) == keeper && list.output.contains(#""state":"live""#))
             #expect(try home.run("kill", "--all").code == 0)
             #expect(Processes.liveness(of: keeper) == .gone)
-            #expect(try Files.names(inDirectory: home.sessions) == ["keeper-launch-s.log", "keeper-s.log"])
+            #expect(
+                try Files.names(inDirectory: home.sessions) == [
+                    "keeper-launch-s.log", "keeper-s.log", "s.session.json",
+                ])
         }
     }
 
@@ -311,7 +322,7 @@ import UVKeeper
     }
 
     @Test("doctor and spawn need as many inodes") func doctorInodes() throws {
-        for inodes in 4...9 {
+        for inodes in 4...13 {
             try CommandHome.with { home in
                 let disk = home.home + "/disk"
                 try Files.makeDirectory(at: disk)
@@ -321,7 +332,7 @@ import UVKeeper
                 #expect(try Files.names(inDirectory: disk).isEmpty)
                 let spawn = try home.run("spawn", "s", "--sessions-dir", disk, "--", "cat")
                 #expect(doctor.code == spawn.code, "\(inodes): \(doctor) \(spawn)")
-                if inodes == 9 { #expect(doctor.code == 0, "\(doctor)") }
+                if inodes == 13 { #expect(doctor.code == 0, "\(doctor)") }
                 _ = try home.run("kill", "--all", "--sessions-dir", disk)
             }
         }
@@ -409,7 +420,7 @@ import UVKeeper
                 let run = try CommandRun(command + ["--help"], home: home.home)
                 #expect(run.code == 0 && run.output.contains("USAGE:"), "\(command): \(run)")
             }
-            #expect(try home.run("--version").output == "0.1.0\n")
+            #expect(try home.run("--version").output == "0.2.0\n")
             #expect(try home.run("--generate-completion-script", "bash").code == 0)
         }
     }

@@ -13,6 +13,7 @@ final class ForwarderWorld {
     let listener: PipeListener
     private let child: Int32
     private(set) var childHasEnded = false
+    var onStdinClosed: ((UVError) -> Void)?
     private(set) var received: [UInt8] = []
     private var buffer = [UInt8](repeating: 0, count: 65536)
 
@@ -24,9 +25,17 @@ final class ForwarderWorld {
         child = ends[0]
         ForwarderWorld.setNonBlocking(child)
         listener = try PipeListener(bindingTo: "\(directory)/s", on: loop)
+        ForwarderWorld.setNonBlocking(ends[1])
+        let input = try ChildInput(OwnedDescriptor(ends[1]), on: loop)
         forwarder = LineForwarder(
-            child: try PipeStream(takingOwnershipOf: ends[1], on: loop), listener: listener, limits: limits,
+            input: input, listener: listener, limits: limits,
+            budget: ClientBudget(pendingLimit: limits.pendingByteCount),
             log: try KeeperLog(path: "\(directory)/log", maximumBytes: 1 << 20))
+        input.onProgress = { [forwarder] in forwarder.progressed() }
+        input.onClosed = { [weak self, forwarder] error in
+            forwarder.breakDown()
+            if let error { self?.onStdinClosed?(error) }
+        }
         try listener.listenForDescriptors { [forwarder] _, result in
             switch result {
             case .success(let client): forwarder.add(client)

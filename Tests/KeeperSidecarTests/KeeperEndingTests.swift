@@ -198,7 +198,9 @@ import UVLoop
         try withKeeperHome { home in
             let first = try home.startReady()
             // Somebody cleans up by force while the first still runs.
-            for path in [first.socket, first.pidFile, first.childPIDFile] { try Files.unlink(path) }
+            for path in [first.socket, "\(home.directory)/s.ctl.sock", first.pidFile, first.childPIDFile] {
+                try Files.unlink(path)
+            }
             let second = try home.startReady()
             let identities = try second.identities()
             try first.send(.terminate)

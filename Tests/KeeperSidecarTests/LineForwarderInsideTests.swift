@@ -28,7 +28,7 @@ import UVLoop
             try #require(client.send(line) == line.count)
             client.finish()
             try run(world.loop) { world.forwarder.clients.values.first?.state == .finished }
-            #expect(world.forwarder.waitingByteCount > 0)
+            #expect(world.forwarder.input.waitingByteCount > 0)
             #expect(client.end == .wouldBlock)
             try world.runReading { client.end == .end }
             #expect(world.received == line)
@@ -53,7 +53,7 @@ import UVLoop
             }
             // The pipe's own, one turn of each client, and the end of a line.
             let most = limits.waitingByteCount + clients.count * (limits.turnByteCount + 65536)
-            #expect(world.forwarder.waitingByteCount <= most)
+            #expect(world.forwarder.input.waitingByteCount <= most)
             try world.runReading {
                 for (index, client) in clients.enumerated() {
                     let rest = sent[index] % 100
@@ -96,17 +96,17 @@ import UVLoop
             let client = world.connect()
             let line = [UInt8](repeating: UInt8(ascii: "z"), count: 150_000) + [0x0A]
             try #require(client.send(line) == line.count)
-            try run(world.loop) { world.forwarder.enqueued == line.count }
+            try run(world.loop) { world.forwarder.input.enqueued == line.count }
             world.forwarder.endInput()
-            guard case .ending = world.forwarder.input else {
-                Issue.record("\(world.forwarder.input)")
+            guard case .ending = world.forwarder.way else {
+                Issue.record("\(world.forwarder.way)")
                 return
             }
             client.send("late\n")
             try world.runReading { world.childHasEnded }
             #expect(world.received == line)
-            guard case .stopped = world.forwarder.input else {
-                Issue.record("\(world.forwarder.input)")
+            guard case .stopped = world.forwarder.way else {
+                Issue.record("\(world.forwarder.way)")
                 return
             }
         }
@@ -115,7 +115,7 @@ import UVLoop
     @Test("When nobody reads the child's stdin, that is told once, and what comes is reset") func breaks() throws {
         try withForwarder { world in
             var told: [UVError] = []
-            world.forwarder.onStdinClosed = { told.append($0) }
+            world.onStdinClosed = { told.append($0) }
             let quiet = world.connect()
             let sender = world.connect()
             world.closeChild()

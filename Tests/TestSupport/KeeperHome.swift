@@ -137,10 +137,18 @@ public final class KeeperHome {
     /// The size of `out` in bytes.
     public var outputSize: Int { (try? Files.status(of: "\(base)/out")).map { Int($0.size) } ?? 0 }
 
-    /// The names in the sessions directory, logs excluded.
+    /// The names in the sessions directory, logs and records excluded: these stay when a session ends. The room for a last
+    /// record has its epoch left out.
     public var names: [String] {
-        ((try? Files.names(inDirectory: directory)) ?? []).filter { !$0.hasSuffix(".log") }
+        ((try? Files.names(inDirectory: directory)) ?? []).filter {
+            !$0.hasSuffix(".log") && !$0.hasSuffix(".session.json")
+        }.map { name in
+            name.hasSuffix(".reserve") ? "\(name.dropLast(25)).reserve" : name
+        }.sorted()
     }
+
+    /// What ``names`` are while one session lives.
+    public static let liveNames = ["s.ctl.sock", "s.reserve", "s.rpc.sock", "s.rpc.sock.pi-pid", "s.rpc.sock.pid"]
 
     /// Ends everything that was started, and complains about what outlives its keeper.
     fileprivate func cleanUp(_ sourceLocation: SourceLocation) throws {

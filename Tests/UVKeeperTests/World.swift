@@ -221,7 +221,13 @@ final class World {
         file.close()
     }
 
+    /// The names in the sessions directory that an original keeper has too.
     func sessionFiles() throws -> [String] {
+        let ours = [".session.json", ".reserve", ".ctl.sock"]
+        return try allFiles().filter { name in !ours.contains { name.hasSuffix($0) } }
+    }
+
+    func allFiles() throws -> [String] {
         do { return try Files.names(inDirectory: paths.directory) } catch UVError.noEntry { return [] } catch UVError
             .notDirectory
         { return [] }

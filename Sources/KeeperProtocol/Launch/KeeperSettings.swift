@@ -33,6 +33,18 @@ public struct KeeperSettings: Hashable, Sendable {
     /// True if what a child leaves behind when it ends by itself is ended too; only the exact value `1` turns it on.
     public var sweeps: Bool
 
+    /// How many bytes of each of the child's streams are kept; 0: none, else at least ``smallestOutput``.
+    public var outputMaximumBytes: Int
+
+    /// The session's labels.
+    public var labels: [String: String]
+
+    /// False if the record has no command: its arguments may hold keys, and it outlives the process.
+    public var recordsCommand: Bool
+
+    /// The least that is kept of a stream if anything is: as much as one message carries.
+    public static let smallestOutput = 65_536
+
     /// What to write to the log about values that were ignored, in the words of the original; usually empty.
     public var warnings: [String]
 
@@ -61,6 +73,10 @@ public struct KeeperSettings: Hashable, Sendable {
             endOfInput: Self.milliseconds(environment[KeeperVariable.stopEndOfInput]),
             terminate: Self.milliseconds(environment[KeeperVariable.stopTerminate]))
         sweeps = environment[KeeperVariable.sweep] == "1"
+        let outputMaximumBytes = Self.positive(environment[KeeperVariable.outputMaximumBytes])
+        self.outputMaximumBytes = outputMaximumBytes.map { max($0, Self.smallestOutput) } ?? 0
+        recordsCommand = environment[KeeperVariable.recordCommand] != "0"
+        labels = Self.labels(environment[KeeperVariable.labels], warnings: &warnings)
         self.warnings = warnings
     }
 
@@ -120,6 +136,16 @@ public struct KeeperSettings: Hashable, Sendable {
         }
         // Text is text: a character that stands for a byte elsewhere is meant itself here.
         return strings.map { RawText.isPlain($0) ? $0 : RawText.string(Array($0.utf8)) }
+    }
+
+    private static func labels(_ text: String?, warnings: inout [String]) -> [String: String] {
+        guard let text, !text.isEmpty else { return [:] }
+        do {
+            return try SessionLabels.of(try JSONValue(Array(text.utf8)))
+        } catch {
+            warnings.append("ignoring unusable \(KeeperVariable.labels): \(error)")
+            return [:]
+        }
     }
 
     private static func positive(_ text: String?) -> Int? {

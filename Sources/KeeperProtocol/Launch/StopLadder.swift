@@ -45,10 +45,7 @@ public struct StopLadder: Hashable, Sendable {
     package var signalValue: UInt64 {
         func bits(_ step: Duration?) -> UInt64 {
             guard let step else { return 0 }
-            // Exact: a quotient of durations is a Double, and may be a millisecond short.
-            let (seconds, attoseconds) = step.components
-            let milliseconds = UInt64(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
-            return 1 << (StopLadder.stepBits - 1) | milliseconds
+            return 1 << (StopLadder.stepBits - 1) | UInt64(StopLadder.milliseconds(step))
         }
         return StopLadder.mark | bits(endOfInput) << StopLadder.stepBits | bits(terminate)
     }
@@ -62,6 +59,13 @@ public struct StopLadder: Hashable, Sendable {
         }
         let mask: UInt64 = 1 << StopLadder.stepBits - 1
         self.init(endOfInput: step(value >> StopLadder.stepBits & mask), terminate: step(value & mask))
+    }
+
+    /// A step in whole milliseconds.
+    package static func milliseconds(_ step: Duration) -> Int {
+        // Exact: a quotient of durations is a Double, and may be a millisecond short.
+        let (seconds, attoseconds) = step.components
+        return Int(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
     }
 
     private static func clamped(_ step: Duration) -> Duration { min(max(.zero, step), longestStep) }

@@ -7,6 +7,9 @@ internal import UVLoop
 /// | socket | `<dir>/<id>.rpc.sock` | `\\.\pipe\pi-rpc-<id>` |
 /// | keeper's pid | `<dir>/<id>.rpc.sock.pid` | `<dir>\pi-rpc-<id>.pid` |
 /// | child's pid | `<dir>/<id>.rpc.sock.pi-pid` | `<dir>\pi-rpc-<id>.pi-pid` |
+/// | channel | `<dir>/<id>.ctl.sock` | `\\.\pipe\pi-ctl-<id>` |
+/// | record | `<dir>/<id>.session.json` | `<dir>\<id>.session.json` |
+/// | output segment | `<dir>/<id>.<epoch>.out.<20 digits>` | same, with `\` |
 /// | keeper's log | `<dir>/keeper-<id>.log` | same, with `\` |
 /// | launch log | `<dir>/keeper-launch-<id>.log` | same, with `\` |
 ///
@@ -38,6 +41,27 @@ public struct KeeperPaths: Hashable, Sendable {
         case .windows: "\\\\.\\pipe\\" + Self.pipeStart + session.rawValue
         }
     }
+
+    /// The address of the session's channel.
+    ///
+    /// As long as ``socket(for:)``, so that a session which can have the one can have the other.
+    public func channel(for session: SessionID) -> String {
+        switch platform {
+        case .posix: path(session.rawValue, Self.channelEnd)
+        case .windows: "\\\\.\\pipe\\pi-ctl-" + session.rawValue
+        }
+    }
+
+    /// The file that says what the session is, and how it ended.
+    public func record(for session: SessionID) -> String { path(session.rawValue, Self.recordEnd) }
+
+    /// The file that holds room for the last record of one life of the session.
+    package func reserve(for session: SessionID, epoch: String) -> String {
+        path(session.rawValue, ".\(epoch)", Self.reserveEnd)
+    }
+
+    /// One file of the output that is kept.
+    package func segment(_ segment: SegmentName) -> String { path(segment.text, "") }
 
     /// The file that holds the keeper's pid as a bare decimal integer; its presence is what discovery looks for.
     public func keeperPID(for session: SessionID) -> String {
@@ -93,6 +117,22 @@ public struct KeeperPaths: Hashable, Sendable {
         guard let stem, !stem.isEmpty else { return nil }
         let id = String(Substring(stem))
         return (try? SessionID(id)) == nil ? id : nil
+    }
+
+    /// The session whose record has this file name (no directory); nil if there is none.
+    public func sessionID(ofRecordNamed name: String) -> SessionID? {
+        Self.session(in: name, after: "", before: Self.recordEnd)
+    }
+
+    /// The session and the epoch of a file that holds room for a record; nil for other names.
+    package static func reserve(named name: String) -> (session: SessionID, epoch: String)? {
+        guard let stem = middle(of: name, after: "", before: reserveEnd), stem.count > 17 else { return nil }
+        let epoch = String(Substring(stem.suffix(16)))
+        let rest = stem.dropLast(16)
+        guard rest.last == UInt8(ascii: "."), SessionRecord.isEpoch(epoch),
+            let session = try? SessionID(String(Substring(rest.dropLast())))
+        else { return nil }
+        return (session, epoch)
     }
 
     /// The session whose socket has this file name (no directory); nil if there is none.
@@ -188,6 +228,9 @@ public struct KeeperPaths: Hashable, Sendable {
     // MARK: - Parts of names
 
     package static let socketEnd = ".rpc.sock"
+    package static let channelEnd = ".ctl.sock"
+    package static let recordEnd = ".session.json"
+    package static let reserveEnd = ".reserve"
     private static let pipeStart = "pi-rpc-"
     /// What the names of keepers' pid files end in; others may too.
     package static let keeperPIDEnd = ".pid"

@@ -23,6 +23,15 @@ public enum KeeperVariable {
     /// `1`: the child's output is appended to the keeper's log.
     public static let captureOutput = "PI_KEEPER_CAPTURE_PI_OUTPUT"
 
+    /// How many bytes of each of the child's streams are kept; 0 or unset: none. The original has no such variable.
+    public static let outputMaximumBytes = "PI_KEEPER_OUTPUT_MAX_BYTES"
+
+    /// JSON object of strings: the session's labels. The original has no such variable.
+    public static let labels = "PI_KEEPER_LABELS"
+
+    /// `0`: the session's record has no command. The original has no such variable.
+    public static let recordCommand = "PI_KEEPER_RECORD_COMMAND"
+
     /// The size in bytes at which the keeper's log is cut.
     public static let logMaximumBytes = "PI_KEEPER_LOG_MAX_BYTES"
 

@@ -28,11 +28,15 @@ enum KeeperCleanup {
             let identity = try file.status().identity
             guard try Files.status(of: pidPath, followingLinks: false).identity == identity else { return false }
             do throws(UVError) {
-                guard try removeSocket(paths.socket(for: session), of: terminated) else {
+                guard try removeSocket(paths.socket(for: session), of: terminated),
+                    try removeSocket(paths.channel(for: session), of: terminated)
+                else {
                     if isMade { try Files.unlink(pidPath, ifStill: identity) }
                     return false
                 }
                 let isChildLeft = try !removeChildFile(paths.childPID(for: session))
+                // One that was told to end tells itself how it ended.
+                if terminated == nil { noteLost(session, paths, childRuns: isChildLeft) }
                 return try Files.unlink(pidPath, ifStill: identity) && !(isMade && isChildLeft)
             } catch {
                 if isMade { try Files.unlink(pidPath, ifStill: identity) }
@@ -40,6 +44,21 @@ enum KeeperCleanup {
             }
         } catch {
             return false
+        }
+    }
+
+    /// Writes into the record that nobody knows how the session ended, and gives back the room for a last one.
+    private static func noteLost(_ session: SessionID, _ paths: KeeperPaths, childRuns: Bool) {
+        let path = paths.record(for: session)
+        guard var record = SessionRecord(at: path), record.exit == nil else { return }
+        var exit = SessionExit(reason: .keeperLost, at: SessionRecord.now)
+        exit.childStillRan = childRuns
+        record.exit = exit
+        do throws(UVError) {
+            try Files.unlinkIfPresent(paths.reserve(for: session, epoch: record.epoch))
+            try SessionRecord.replace(path, with: record.fileBytes, paths: paths)
+        } catch {
+            // The record goes on saying that the session has not ended, and its lock that no keeper lives.
         }
     }
 

@@ -10,6 +10,16 @@ package enum NewlineScan {
         return UnsafeRawPointer(found) - base
     }
 
+    /// How many newlines there are in `bytes`.
+    package static func count(in bytes: UnsafeRawBufferPointer) -> Int {
+        var (count, rest) = (0, bytes)
+        while let offset = first(in: rest) {
+            count += 1
+            rest = UnsafeRawBufferPointer(rebasing: rest[(offset + 1)...])
+        }
+        return count
+    }
+
     /// The offset of the last newline in `bytes`, counted from their start.
     ///
     /// By hand, because `memrchr` exists on Linux only, and there Swift does not see it. Mostly the answer is in the last

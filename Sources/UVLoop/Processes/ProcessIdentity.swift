@@ -26,6 +26,12 @@ public struct ProcessIdentity: Hashable, Sendable {
         details.startTime == startTime && bootID == ProcessIdentity.currentBootID
     }
 
+    /// ``startTime`` in clock ticks, of which a second has a hundred.
+    public var startTicks: UInt64 {
+        let (seconds, attoseconds) = startTime.components
+        return UInt64(seconds * 100 + attoseconds / 10_000_000_000_000_000)
+    }
+
     /// Boot and start, to be kept beside a file that has the pid: `<boot id> <milliseconds>`.
     public var text: String {
         // Exact: a quotient of durations is a Double, and may be a millisecond short.

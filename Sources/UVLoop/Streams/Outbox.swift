@@ -5,26 +5,28 @@ internal import CLibUV
 /// A stream has two: libuv writes from one while the other collects, so that however many writes queue up, libuv is given
 /// one at a time (H25: libuv 1.44 sends one request per wake-up), from memory that outlives the call (H22). Small writes
 /// are copied together; a block that grew large is given back when it has been written.
-struct Outbox: ~Copyable {
+package struct Outbox: ~Copyable {
     private static let keptCapacity = 65536
 
     private var base: UnsafeMutableRawPointer?
     private var capacity = 0
-    private(set) var count = 0
+    package private(set) var count = 0
     /// Tests lower it to see what happens when memory runs out.
     var memoryLimit = Int.max
 
+    package init() {}
+
     deinit { free(base) }
 
-    var isEmpty: Bool { count == 0 }
+    package var isEmpty: Bool { count == 0 }
 
     /// What is in it; the memory stays where it is until the next `append` or `removeAll`.
-    var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: base, count: count) }
+    package var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: base, count: count) }
 
     /// Adds the bytes, all or none.
     ///
     /// - Returns: false if there is no memory for them; what is in it stays.
-    mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let source = bytes.baseAddress, !bytes.isEmpty else { return true }
         guard reserve(bytes.count) else { return false }
         (base! + count).copyMemory(from: source, byteCount: bytes.count)
@@ -46,7 +48,7 @@ struct Outbox: ~Copyable {
         return false
     }
 
-    mutating func removeAll() {
+    package mutating func removeAll() {
         count = 0
         guard capacity > Outbox.keptCapacity else { return }
         free(base)

@@ -45,7 +45,9 @@ extension Descriptors {
     }
 
     /// A second descriptor for the same open file, close-on-exec. Mirrors `fcntl(F_DUPFD_CLOEXEC)`.
-    public static func duplicate(_ descriptor: Int32) throws(UVError) -> OwnedDescriptor {
-        OwnedDescriptor(try checkErrno(uvloop_duplicate(descriptor, 3)))
+    ///
+    /// - Parameter lowest: its number is no lower.
+    public static func duplicate(_ descriptor: Int32, from lowest: Int32 = 3) throws(UVError) -> OwnedDescriptor {
+        OwnedDescriptor(try checkErrno(uvloop_duplicate(descriptor, lowest)))
     }
 }

@@ -121,7 +121,7 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
 
 extension UVError {
     /// True if descriptors or memory have run out, here or in the system: it may be another answer later.
-    var isShortage: Bool { [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .outOfMemory].contains(self) }
+    package var isShortage: Bool { [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .outOfMemory].contains(self) }
 }
 
 extension UVError: CustomStringConvertible {

@@ -95,7 +95,7 @@ if (what === "fail") {
     const pid = pidOf(argument);
     process.kill(-pid, "SIGTERM");
     while (isAlive(pid)) await sleep(5);
-    console.log(fs.readdirSync(sessions).filter((name) => !name.endsWith(".log")).length);
+    console.log(fs.readdirSync(sessions).filter((name) => !/\.(log|session\.json)$/.test(name)).length);
 } else {
     process.exit(64);
 }

@@ -19,17 +19,24 @@ internal import UVLoop
 final class LineForwarder {
     /// How many bytes are looked at, at least, for the end of a line.
     static let shortestLook = 4096
-    /// How many blocks the child's pipe is given in a row, as long as it takes them.
-    static let blocksInRow = 16
-    /// When no line has waited for so long, the memory for such lines is given back.
+    /// When no line has been unfinished for so long, the memory of such lines is given back.
     static let rest = Duration.seconds(1)
     /// Less memory than this is not given back.
     static let smallMemory = 1 << 20
     /// A child that needs longer for what waits is slow: clients are not held to their shares any more.
     static let shareTime = Duration.milliseconds(50)
 
+    /// How far the session's end has come.
+    private enum Phase {
+        case serving
+        /// Lines that have been read are still written, nothing more is read.
+        case ending
+        /// The session is over.
+        case stopped
+    }
+
     /// The way that lines go.
-    enum Input {
+    enum Way {
         case open
         /// Lines that have been read are still written, nothing more is read; then the child's stdin is closed.
         case ending
@@ -40,7 +47,7 @@ final class LineForwarder {
     }
 
     let loop: Loop
-    let child: PipeStream
+    let input: ChildInput
     /// The one that gives the clients; another one after the session's socket was made anew.
     var listener: PipeListener {
         didSet { if isPaused { listener.pause() } }
@@ -61,120 +68,80 @@ final class LineForwarder {
     var fresh: [LineClient] = []
     var isTurnScheduled = false
     var lastNumber: UInt64 = 0
-    var queue = LineQueue()
-    /// Gives back the queue's memory.
+    /// Gives back the memory of unfinished lines.
     let restTimer: TimerHandle
     /// Ends the clients' shares when the child is slow.
     let shareTimer: TimerHandle
     /// False while the child is slow.
     var hasShares = true
-    /// True if a line waited since the timer was started.
-    var hasQueued = false
     /// True if unfinished lines took so much memory that freeing them is worth a look for what the C library keeps.
     var hadUnfinished = false
-    /// Bytes of the lines read so far.
-    private(set) var enqueued: UInt64 = 0
-    /// Bytes of these that the child's stream was given.
-    private var handed: UInt64 = 0
-    /// Bytes of these that the child's pipe has taken for sure.
-    private(set) var taken: UInt64 = 0
-    /// Bytes of unfinished lines of all clients.
-    var pendingByteCount = 0
-    var input = Input.open
+    /// Bytes of unfinished lines of all its clients.
+    private(set) var pendingByteCount = 0
+    let budget: ClientBudget
+    private var phase = Phase.serving
+    /// True while another door waits for room: then this one has no more than that.
+    var isOtherDoorCrowded: () -> Bool = { false }
     var isPaused = false
-    /// Called once when nobody reads the child's stdin any more.
-    var onStdinClosed: ((UVError) -> Void)?
 
-    init(child: PipeStream, listener: PipeListener, limits: LineLimits, log: KeeperLog) {
-        loop = child.loop
+    init(input: ChildInput, listener: PipeListener, limits: LineLimits, budget: ClientBudget, log: KeeperLog) {
+        loop = input.loop
         restTimer = TimerHandle(on: loop)
         shareTimer = TimerHandle(on: loop)
-        self.child = child
+        self.input = input
         self.listener = listener
         self.limits = limits
+        self.budget = budget
         drops = NoteLimiter(log, subject: "drop line")
         refusals = NoteLimiter(log, subject: "cannot accept clients for now")
-        child.onDrain = { [weak self] _ in self?.pump() }
-        child.onWriteError = { [weak self] _, error in self?.breakDown(error) }
+        budget.largest.append { [unowned self] in largest }
+    }
+
+    func changePending(by difference: Int) {
+        pendingByteCount += difference
+        budget.changePending(by: difference)
     }
 
     deinit { buffer.deallocate() }
+
+    var way: Way {
+        switch (phase, input.state) {
+        case (.serving, .open): .open
+        case (.serving, .ending), (.serving, .closed): .broken
+        case (.ending, .open), (.ending, .ending): .ending
+        case (.ending, .closed), (.stopped, _): .stopped
+        }
+    }
 
     // MARK: Lines
 
     /// Passes on whole lines of a client.
     func take(_ lines: RawSpan, from client: LineClient) {
-        let count = UInt64(lines.byteCount)
-        if case .broken = input { return lose(client) }
-        if queue.isEmpty, child.queuedByteCount == 0, hasMemory(for: lines.byteCount) {
-            handed += count
-            child.write(lines)
-        } else if !queue.append(lines) {
-            drops.note("there is no memory for \(count) bytes that wait for pi")
+        if case .broken = way { return lose(client) }
+        let end = lines.withUnsafeBytes { input.append($0, count: NewlineScan.count(in: $0), from: .raw) }
+        guard let end else {
+            if input.isOpen { drops.note("there is no memory for \(lines.byteCount) bytes that wait for pi") }
             return lose(client)
-        } else {
-            hasQueued = true
         }
-        enqueued += count
-        client.end = max(client.end, enqueued)
-        // Nothing else wakes the queue up while the child's stream has nothing to do.
-        if !queue.isEmpty, child.queuedByteCount == 0 { loop.onNextTick { [weak self] in self?.pump() } }
-        noteTaken()
-        if let error = child.writeError { breakDown(error) }
+        client.end = max(client.end, end)
     }
 
-    /// True if what the child's pipe does not take of so many bytes can be kept: a line that is written in part must be
-    /// written whole.
-    private func hasMemory(for byteCount: Int) -> Bool {
-        byteCount <= buffer.count || child.makeRoom(forWriting: byteCount)
-    }
-
-    private func noteTaken() {
-        if child.queuedByteCount == 0, child.writeError == nil { taken = handed }
-        if taken == enqueued { hasShares = true }
-    }
-
-    /// The child's pipe has taken what it was given: gives it more, and tells those whose lines are in it.
-    private func pump() {
-        guard child.writeError == nil, !child.isClosing else { return }
-        noteTaken()
-        var blocks = 0
-        while !queue.isEmpty, child.queuedByteCount == 0, child.writeError == nil, blocks < LineForwarder.blocksInRow {
-            queue.takeFirst { block in
-                handed += UInt64(block.byteCount)
-                child.write(block)
-            }
-            noteTaken()
-            blocks += 1
-        }
-        if let error = child.writeError { return breakDown(error) }
-        if !queue.isEmpty, child.queuedByteCount == 0 { loop.onNextTick { [weak self] in self?.pump() } }
-        for client in clients.values where client.state == .finished && client.end <= taken {
+    /// The child's pipe has taken more.
+    func progressed() {
+        if input.written == input.enqueued { hasShares = true }
+        for client in clients.values where client.state == .finished && client.end <= input.written {
             drop(client)
         }
-        if case .ending = input {
-            guard waitingByteCount == 0 else { return }
-            input = .stopped
-            return closeStdin()
-        }
-        releaseLater()
         resumePaused()
     }
 
     // MARK: The end
 
     /// Nobody reads the child's stdin any more.
-    func breakDown(_ error: UVError) {
-        switch input {
-        case .broken, .stopped: return
-        case .open, .ending: break
-        }
-        let isEnding = if case .ending = input { true } else { false }
-        input = .broken
-        let lost = waitingByteCount
+    func breakDown() {
+        guard case .serving = phase else { return }
+        let lost = input.enqueued - input.written
         if lost > 0 { drops.note("pi has closed its stdin; \(lost) bytes that waited for it are lost") }
-        queue.removeAll()
-        queue.releaseSpare()
         for client in clients.values {
             switch client.state {
             case .finished: hold(client)
@@ -186,9 +153,30 @@ final class LineForwarder {
         }
         paused = []
         earliestWaiting = .max
-        let onStdinClosed = onStdinClosed
-        self.onStdinClosed = nil
-        onStdinClosed?(error)
-        if isEnding { closeStdin() }
+    }
+
+    /// Reads nothing more from anybody, and closes the child's stdin, at once or later, when its pipe has taken all lines that
+    /// were read, or never will: it gets no piece of a line.
+    func endInput() {
+        guard case .serving = phase else { return }
+        stopReading()
+        phase = .ending
+        input.end()
+    }
+
+    /// Closes the child's stdin, with whatever waits for it.
+    func closeStdin() {
+        // A line that comes from now on has nowhere to go.
+        if case .serving = phase { stopReading() }
+        phase = .stopped
+        input.close()
+    }
+
+    /// Reads and writes nothing more.
+    func stop() {
+        phase = .stopped
+        drops.flush()
+        refusals.flush()
+        for client in clients.values { client.unwatch() }
     }
 }

@@ -5,13 +5,14 @@ internal import UVLoop
 extension LineForwarder {
     /// Takes over the descriptor of a connection.
     func add(_ descriptor: Int32) {
-        switch input {
+        switch way {
         case .open, .broken: break
         case .ending, .stopped: return OwnedDescriptor(descriptor).close()
         }
         lastNumber += 1
         let client = LineClient(descriptor, number: lastNumber, maximumLineLength: limits.lineLength, on: loop)
         clients[client.number] = client
+        budget.add()
         if case .wouldBlock = Descriptors.receive(from: descriptor, into: slice(1), peeking: true) {
             watch(client)
         } else {
@@ -51,7 +52,7 @@ extension LineForwarder {
             // Its lines that wait are confirmed when the child's pipe has taken them; what comes after them is not read.
             if client.framer.pendingByteCount > 0 {
                 loseLine(of: client)
-            } else if client.end <= taken {
+            } else if client.end <= input.written {
                 drop(client)
             } else {
                 client.state = .finished
@@ -74,27 +75,27 @@ extension LineForwarder {
 
     private func turn() {
         isTurnScheduled = false
-        // Nothing tells of it but a write or a look, and a look leaves the lines where they are.
-        if case .open = input, child.isBroken { breakDown(.brokenPipe) }
         swap(&ready, &spare)
         if spare.count > 1 { spare.sort { $0.number < $1.number } }
         for client in spare {
             client.isReady = false
             read(client)
         }
+        input.flush()
         spare.removeAll(keepingCapacity: spare.capacity <= limits.clients)
     }
 
     func forget(_ client: LineClient) {
-        pendingByteCount -= client.framer.pendingByteCount
+        changePending(by: -client.framer.pendingByteCount)
         pendingChanged()
-        clients[client.number] = nil
+        guard clients.removeValue(forKey: client.number) != nil else { return }
+        budget.remove()
         limitClients()
     }
 
     /// Those that have finished count too: they hold a descriptor until the child has taken their lines.
-    private func limitClients() {
-        let isFull = clients.count >= limits.clients
+    func limitClients() {
+        let isFull = clients.count >= min(limits.clients, budget.rawLimit) || budget.isFull
         guard isFull != isPaused, !listener.isClosing else { return }
         isPaused = isFull
         guard !isFull else { return listener.pause() }

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import UVLoop
 
-@Suite("Keeper: socket") struct SessionSocketTests {
+@Suite("Keeper: socket") struct DoorTests {
     @Test("A path of 107 bytes works; one byte more is status 2, says so, and leaves nothing")
     func boundsPath() throws {
         try withKeeperHome { home in

@@ -4,13 +4,11 @@ internal import UVLoop
 /// Who may be read while lines wait for the child: each client has its share, all together have a bound, and among those that
 /// wait for room the earlier one goes first.
 extension LineForwarder {
-    /// Bytes of lines that the child's pipe has not taken.
-    var waitingByteCount: Int { queue.count + child.queuedByteCount }
-
     /// True if more of a client may be read than the end of a line.
     func hasRoom(for client: LineClient) -> Bool {
-        if client.end <= taken { client.share = 0 }
-        return waitingByteCount < limits.waitingByteCount && client.number <= earliestWaiting
+        if client.end <= input.written { client.share = 0 }
+        if input.waitingByteCount(from: .raw) >= ChannelDoor.room, isOtherDoorCrowded() { return false }
+        return input.waitingByteCount < limits.waitingByteCount && client.number <= earliestWaiting
             && !mustWaitForShare(client)
     }
 
@@ -36,10 +34,10 @@ extension LineForwarder {
     /// A child that does not take in a while what waits now is not fed from memory at hand anyway; its clients, which have
     /// little patience, may fill all the memory there is.
     private func boundSharing() {
-        let end = enqueued
+        let end = input.enqueued
         shareTimer.start(after: LineForwarder.shareTime) { [weak self] _ in
             guard let self, !paused.isEmpty else { return }
-            guard taken < end else { return boundSharing() }
+            guard input.written < end else { return boundSharing() }
             hasShares = false
             renewShares()
         }
@@ -57,7 +55,7 @@ extension LineForwarder {
     /// Reads on those that have room again.
     func resumePaused() {
         // Not at the first free byte: each one that waits is asked then.
-        guard !paused.isEmpty, waitingByteCount <= limits.waitingByteCount / 2 else { return }
+        guard !paused.isEmpty, input.waitingByteCount <= limits.waitingByteCount / 2 else { return }
         var waiting: [LineClient] = []
         swap(&waiting, &paused)
         earliestWaiting = .max
@@ -73,16 +71,11 @@ extension LineForwarder {
         }
     }
 
-    /// An idle keeper keeps no memory for lines; between lines that follow each other it does.
-    func releaseLater() {
-        let hasUnfinished = hadUnfinished && pendingByteCount < LineForwarder.smallMemory
-        guard queue.isEmpty, queue.hasSpare || hasUnfinished, !restTimer.isActive else { return }
-        hasQueued = false
+    /// An idle keeper keeps no memory for unfinished lines.
+    private func releaseLater() {
+        guard !restTimer.isActive else { return }
         restTimer.start(after: LineForwarder.rest) { [weak self] _ in
-            guard let self, queue.isEmpty else { return }
-            if hasQueued { return releaseLater() }
-            queue.releaseSpare()
-            guard hadUnfinished, pendingByteCount < LineForwarder.smallMemory else { return }
+            guard let self, hadUnfinished, pendingByteCount < LineForwarder.smallMemory else { return }
             hadUnfinished = false
             CurrentProcess.giveBackFreeMemory()
         }

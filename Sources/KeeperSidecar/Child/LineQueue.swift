@@ -9,11 +9,14 @@ import Glibc
 /// Bytes that wait for the child's pipe, in blocks: what has been written makes room for the next ones, and nothing is moved.
 ///
 /// Blocks are the system's own pages: the C library would keep the memory of a long queue for as long as a session lives.
+/// One block stays, so that a line costs no call for memory.
 struct LineQueue: ~Copyable {
-    private static let blockCapacity = 65536
+    static let blockCapacity = 65536
     private struct Block {
         let base: UnsafeMutableRawPointer
-        var count = 0
+        /// What was taken of it.
+        var start = 0
+        var end = 0
     }
 
     private var blocks: [Block] = []
@@ -44,53 +47,58 @@ struct LineQueue: ~Copyable {
     /// Adds all of `bytes`.
     ///
     /// - Returns: false, and nothing is added, if there is no memory for it.
-    mutating func append(_ bytes: RawSpan) -> Bool {
-        let room = first < blocks.count ? LineQueue.blockCapacity - blocks[blocks.count - 1].count : 0
-        let wanted = max(0, bytes.byteCount - room + LineQueue.blockCapacity - 1) / LineQueue.blockCapacity
-        var fresh: [Block] = []
-        fresh.reserveCapacity(wanted)
-        for _ in 0..<wanted {
-            guard let base = spare.popLast() ?? LineQueue.allocate() else {
-                for block in fresh { LineQueue.release(block.base) }
-                return false
-            }
-            fresh.append(Block(base: base))
+    mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard reserve(bytes.count) else { return false }
+        var rest = UnsafeRawBufferPointer(rebasing: bytes[fill(bytes)...])
+        while !rest.isEmpty {
+            // There is one: they were reserved.
+            blocks.append(Block(base: spare.removeLast()))
+            rest = UnsafeRawBufferPointer(rebasing: rest[fill(rest)...])
         }
-        bytes.withUnsafeBytes { source in
-            var rest = UnsafeRawBufferPointer(rebasing: source[fill(source)...])
-            for index in fresh.indices {
-                let part = min(rest.count, LineQueue.blockCapacity)
-                fresh[index].base.copyMemory(from: rest.baseAddress!, byteCount: part)
-                fresh[index].count = part
-                rest = UnsafeRawBufferPointer(rebasing: rest[part...])
-            }
-        }
-        blocks += fresh
-        count += bytes.byteCount
+        count += bytes.count
         return true
     }
 
-    /// Lends the next block to `body` and forgets it.
-    mutating func takeFirst(_ body: (RawSpan) -> Void) {
+    /// Takes the memory for so many more bytes.
+    ///
+    /// - Returns: false if there is none.
+    mutating func reserve(_ byteCount: Int) -> Bool {
+        let room = first < blocks.count ? LineQueue.blockCapacity - blocks[blocks.count - 1].end : 0
+        let wanted = max(0, byteCount - room + LineQueue.blockCapacity - 1) / LineQueue.blockCapacity
+        while spare.count < wanted {
+            guard let base = LineQueue.allocate() else { return false }
+            spare.append(base)
+        }
+        return true
+    }
+
+    /// What comes first, in one piece; empty if nothing waits. Valid until the queue is changed.
+    var firstBytes: UnsafeRawBufferPointer {
+        guard first < blocks.count else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         let block = blocks[first]
+        return UnsafeRawBufferPointer(start: block.base + block.start, count: block.end - block.start)
+    }
+
+    /// Forgets so many of the ``firstBytes``.
+    mutating func removeFirst(_ byteCount: Int) {
+        count -= byteCount
+        blocks[first].start += byteCount
+        guard blocks[first].start == blocks[first].end else { return }
+        spare.append(blocks[first].base)
         first += 1
-        count -= block.count
         // Not for each one alone, which would move the others.
         if first == blocks.count || first > 64 {
             blocks.removeFirst(first)
             first = 0
         }
-        body(UnsafeRawBufferPointer(start: block.base, count: block.count).bytes)
-        spare.append(block.base)
     }
 
-    /// True if memory is kept for the next bytes.
-    var hasSpare: Bool { !spare.isEmpty }
+    /// True if more memory is kept for the next bytes than an idle keeper has.
+    var hasSpare: Bool { spare.count > 1 }
 
-    /// Gives back the memory that is kept for the next bytes.
+    /// Gives back the memory that is kept for the next bytes, but for one block.
     mutating func releaseSpare() {
-        for base in spare { LineQueue.release(base) }
-        spare = []
+        while spare.count > 1 { LineQueue.release(spare.removeLast()) }
     }
 
     mutating func removeAll() {
@@ -106,9 +114,9 @@ struct LineQueue: ~Copyable {
     private mutating func fill(_ source: UnsafeRawBufferPointer) -> Int {
         guard first < blocks.count, let start = source.baseAddress else { return 0 }
         let last = blocks.count - 1
-        let part = min(source.count, LineQueue.blockCapacity - blocks[last].count)
-        (blocks[last].base + blocks[last].count).copyMemory(from: start, byteCount: part)
-        blocks[last].count += part
+        let part = min(source.count, LineQueue.blockCapacity - blocks[last].end)
+        (blocks[last].base + blocks[last].end).copyMemory(from: start, byteCount: part)
+        blocks[last].end += part
         return part
     }
 }

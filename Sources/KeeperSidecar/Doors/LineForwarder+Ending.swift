@@ -15,7 +15,7 @@ extension LineForwarder {
     /// Throws away the unfinished line of a client.
     func loseLine(of client: LineClient) {
         drops.note("the \(client.framer.pendingByteCount) bytes of an unfinished line are lost; it is not confirmed")
-        pendingByteCount -= client.framer.pendingByteCount
+        changePending(by: -client.framer.pendingByteCount)
         client.framer = LineFramer(maximumLineLength: limits.lineLength)
         lose(client)
         letGo(client)
@@ -49,22 +49,7 @@ extension LineForwarder {
         }
     }
 
-    /// Reads nothing more from anybody, and closes the child's stdin, at once or later, when its pipe has taken all lines that
-    /// were read, or never will: it gets no piece of a line.
-    func endInput() {
-        guard case .open = input else {
-            if case .ending = input { return }
-            return closeStdin()
-        }
-        stopReading()
-        guard waitingByteCount > 0 else {
-            input = .stopped
-            return closeStdin()
-        }
-        input = .ending
-    }
-
-    private func stopReading() {
+    func stopReading() {
         for client in clients.values where client.state == .reading || client.state == .paused { watchEnd(of: client) }
     }
 
@@ -82,36 +67,12 @@ extension LineForwarder {
         guard case .end = Descriptors.receive(from: client.descriptor, into: slice(1), peeking: true) else { return }
         // What has no newline was not passed on, and is lost.
         guard client.framer.pendingByteCount == 0 else { return hold(client) }
-        if client.end <= taken { drop(client) } else { client.state = .finished }
-    }
-
-    /// Closes the child's stdin, with whatever waits for it.
-    func closeStdin() {
-        if case .open = input {
-            // A line that comes from now on has nowhere to go: writing it would be a use of a closed stream.
-            stopReading()
-            input = .stopped
-        }
-        child.close()
-    }
-
-    /// Reads and writes nothing more.
-    func stop() {
-        input = .stopped
-        onStdinClosed = nil
-        drops.flush()
-        refusals.flush()
-        for client in clients.values { client.unwatch() }
-    }
-
-    /// At the end of the session closes some connections before the others, those whose every line the child's pipe has taken.
-    func letGoConfirmed(atMost count: Int) {
-        for client in clients.values.filter(isTaken).prefix(count) { drop(client) }
+        if client.end <= input.written { drop(client) } else { client.state = .finished }
     }
 
     /// True if the child's pipe has taken all that was read of a client, and nothing of it was lost.
     private func isTaken(_ client: LineClient) -> Bool {
-        client.end <= taken && client.framer.pendingByteCount == 0 && client.state != .held
+        client.end <= input.written && client.framer.pendingByteCount == 0 && client.state != .held
     }
 
     /// At the end of the session, while the keeper still holds its lock: closes the connections whose every line the child's
@@ -140,7 +101,6 @@ extension LineForwarder {
     func close() {
         for client in clients.values { client.close() }
         clients = [:]
-        queue.removeAll()
         restTimer.close()
         shareTimer.close()
     }

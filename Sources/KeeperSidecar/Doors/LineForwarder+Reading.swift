@@ -10,7 +10,7 @@ extension LineForwarder {
         var left = limits.turnByteCount
         // A client that has finished is read to its end, however much its socket holds: later ones come after it.
         while left > 0 || client.isAtEnd {
-            switch input {
+            switch way {
             case .open: break
             case .broken: return refuse(client)
             case .ending, .stopped: return
@@ -78,7 +78,7 @@ extension LineForwarder {
         let before = client.framer.pendingByteCount
         let bytes = UnsafeRawBufferPointer(slice(count)).bytes
         let isAccepted = client.framer.append(bytes) { lines in take(lines, from: client) }
-        pendingByteCount += client.framer.pendingByteCount - before
+        changePending(by: client.framer.pendingByteCount - before)
         pendingChanged()
         if !isAccepted {
             drops.note("there is no memory for a line; its connection is not confirmed")
@@ -94,10 +94,10 @@ extension LineForwarder {
             return drop(client)
         }
         client.framer.finish { line in take(line, from: client) }
-        pendingByteCount += client.framer.pendingByteCount - pending
-        if client.end <= taken { return drop(client) }
+        changePending(by: client.framer.pendingByteCount - pending)
+        if client.end <= input.written { return drop(client) }
         client.unwatch()
-        if case .open = input, client.end != .max { client.state = .finished } else { hold(client) }
+        if case .open = way, client.end != .max { client.state = .finished } else { hold(client) }
     }
 
     private func failed(_ client: LineClient, _ error: UVError) {
@@ -119,30 +119,35 @@ extension LineForwarder {
             drop(client)
         case .wouldBlock: keepWatching(client)
         case .end:
-            if client.framer.pendingByteCount == 0, client.end <= taken { drop(client) } else { hold(client) }
+            if client.framer.pendingByteCount == 0, client.end <= input.written { drop(client) } else { hold(client) }
         case .failed(let error): failed(client, error)
         }
     }
 
-    /// Makes room for so many bytes among the unfinished lines by closing the connection with the longest one: not the one
-    /// that happened to send last, which may be in the middle of a short line. Lines that have been finished since the memory
-    /// for those that wait was full count too: many clients in the middle of a line would take any amount otherwise.
+    /// Makes room for so many bytes among the unfinished lines. Lines that have been finished since the memory for those that
+    /// wait was full count too: many clients in the middle of a line would take any amount otherwise.
     ///
-    /// - Returns: false if that was this client.
+    /// - Returns: false if that has cost this client.
     private func makeRoom(_ length: Int, for client: LineClient) -> Bool {
-        let excess = max(0, waitingByteCount - limits.waitingByteCount)
-        while pendingByteCount + excess + length > limits.pendingByteCount {
-            let largest = clients.values.max { $0.framer.pendingByteCount < $1.framer.pendingByteCount }
-            guard let largest, largest.framer.pendingByteCount > 0 else { return true }
-            if case .end = Descriptors.receive(from: largest.descriptor, into: slice(1), peeking: true) {
-                // The connection has been read to its end, so this is a line, and a clean close would confirm it.
-                ended(largest)
-            } else {
-                drops.note("unfinished lines of all connections take \(pendingByteCount) bytes; the longest goes")
-                loseLine(of: largest)
-            }
-            if client.state != .reading { return false }
+        let excess = max(0, input.waitingByteCount - limits.waitingByteCount)
+        return budget.makeRoom(length, excess: excess) { client.state == .reading }
+    }
+
+    /// The client with the longest unfinished line, and how to lose it.
+    var largest: (byteCount: Int, lose: () -> Void)? {
+        guard let client = clients.values.max(by: { $0.framer.pendingByteCount < $1.framer.pendingByteCount }) else {
+            return nil
         }
-        return true
+        return (client.framer.pendingByteCount, { [self] in loseLongest(client) })
+    }
+
+    private func loseLongest(_ client: LineClient) {
+        if case .end = Descriptors.receive(from: client.descriptor, into: slice(1), peeking: true) {
+            // The connection has been read to its end, so this is a line, and a clean close would confirm it.
+            ended(client)
+        } else {
+            drops.note("unfinished lines of all connections take \(budget.pendingByteCount) bytes; the longest goes")
+            loseLine(of: client)
+        }
     }
 }

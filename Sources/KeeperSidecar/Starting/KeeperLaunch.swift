@@ -11,6 +11,8 @@ struct KeeperLaunch {
     /// For what is said of files.
     let shownPaths: KeeperPaths
     private let sessionsDirectory: PrivateDirectory
+    /// The path of the directory that this process was started in; empty if it has none.
+    let startPath: String
     /// The directory that this process was started in, which is the child's; open until the child has started.
     private let startDirectory: OpenDirectory
     let settings: KeeperSettings
@@ -42,6 +44,7 @@ struct KeeperLaunch {
         settings = KeeperSettings(environment: variables)
         command = try KeeperLaunch.command(variables) ?? settings.command + settings.arguments
         childEnvironment = ProcessEnvironment(entries: KeeperSettings.childEnvironment(from: environment.entries))
+        startPath = KeeperLaunch.workingDirectory
         do throws(UVError) {
             startDirectory = try OpenDirectory.working()
         } catch {
@@ -90,6 +93,10 @@ struct KeeperLaunch {
             log.writeLast(error)
             return error.status
         }
+    }
+
+    private static var workingDirectory: String {
+        do throws(UVError) { return try CurrentProcess.workingDirectory() } catch { return "" }
     }
 
     /// The session id. A server of the original's shape starts `<node> <keeper> <id>`: if this program stands in for its

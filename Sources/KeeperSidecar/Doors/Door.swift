@@ -1,29 +1,45 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The session's socket: bound and listening under a temporary name first, so that it appears under its final name with
-/// its mode, its listener and its child all in place.
-final class SessionSocket {
+/// One of the session's sockets: bound and listening under a temporary name first, so that it appears under its final name
+/// with its mode, its listener and its child all in place.
+final class Door {
+    /// The sockets of a session.
+    enum Kind {
+        /// The original's, for lines alone.
+        case raw
+        case channel
+
+        /// The path of the session's socket of this kind.
+        func path(of session: SessionID, in paths: KeeperPaths) -> String {
+            switch self {
+            case .raw: paths.socket(for: session)
+            case .channel: paths.channel(for: session)
+            }
+        }
+    }
+
+    let kind: Kind
     let listener: PipeListener
     private let temporary: String
     private let path: String
-    private let session: SessionID
-    private let paths: KeeperPaths
-    private let shown: KeeperPaths
+    /// The path for what is said.
+    let shownPath: String
     private var isPublished = false
     private var isRemoved = false
 
     /// - Parameter shown: the paths for what is said.
-    init(_ session: SessionID, paths: KeeperPaths, shown: KeeperPaths, on loop: Loop) throws(KeeperFailure) {
-        self.session = session
-        self.paths = paths
-        self.shown = shown
-        path = paths.socket(for: session)
+    init(
+        _ kind: Kind, of session: SessionID, paths: KeeperPaths, shown: KeeperPaths, on loop: Loop,
+    ) throws(KeeperFailure) {
+        self.kind = kind
+        path = kind.path(of: session, in: paths)
+        shownPath = kind.path(of: session, in: shown)
         var attempts = 8
         while true {
             let temporary = paths.temporarySocketName(random: .random(in: .min ... .max))
             attempts -= 1
-            let result = SessionSocket.bind(temporary, on: loop)
+            let result = Door.bind(temporary, on: loop)
             switch result {
             case .success(let listener):
                 self.listener = listener
@@ -47,9 +63,12 @@ final class SessionSocket {
 
     /// Throws if somebody listens on the session's socket, or if what has its name cannot be replaced.
     static func checkFree(
-        _ session: SessionID, _ paths: KeeperPaths, shown: KeeperPaths,
+        _ kind: Kind, of session: SessionID, _ paths: KeeperPaths, shown: KeeperPaths,
     ) throws(KeeperFailure) {
-        let (real, path) = (paths.socket(for: session), shown.socket(for: session))
+        try checkFree(kind.path(of: session, in: paths), shown: kind.path(of: session, in: shown))
+    }
+
+    private static func checkFree(_ real: String, shown path: String) throws(KeeperFailure) {
         switch SocketProbe(behindLinks(real)) {
         case .accepting(let pid):
             throw .sessionTaken("the socket \(path) is served by \(pid.map { "process \($0)" } ?? "another process")")
@@ -90,13 +109,13 @@ final class SessionSocket {
                 try Files.unlinkIfPresent(temporary)
                 return
             } catch .exists {
-                try SessionSocket.checkFree(session, paths, shown: shown)
+                try Door.checkFree(path, shown: shownPath)
                 try removeStale()
             } catch {
-                throw .badConfiguration("cannot publish the socket \(shown.socket(for: session)): \(error)")
+                throw .badConfiguration("cannot publish the socket \(shownPath): \(error)")
             }
         }
-        throw .sessionTaken("the socket \(shown.socket(for: session)) comes back as often as it is removed")
+        throw .sessionTaken("the socket \(shownPath) comes back as often as it is removed")
     }
 
     /// True if the file at the session's socket path is this one.
@@ -127,7 +146,7 @@ final class SessionSocket {
         do throws(UVError) {
             try Files.unlinkIfPresent(path)
         } catch {
-            throw .badConfiguration("cannot remove the stale socket \(shown.socket(for: session)): \(error)")
+            throw .badConfiguration("cannot remove the stale socket \(shownPath): \(error)")
         }
     }
 

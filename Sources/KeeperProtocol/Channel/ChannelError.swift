@@ -1,0 +1,48 @@
+/// Why a keeper does not do what a client has asked for.
+package struct ChannelError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The stable word for programs.
+    package enum Code: String, Hashable, Sendable, CaseIterable {
+        case grammar
+        case tooLong = "too-long"
+        case sequence
+        case writerReplaced = "writer-replaced"
+        case unknownVerb = "unknown-verb"
+        case epoch
+        case writerForgotten = "writer-forgotten"
+        case inputClosed = "input-closed"
+        case noOutput = "no-output"
+        case argument
+        case notPermitted = "not-permitted"
+        case busy
+
+        /// True if the connection ends with it.
+        package var closes: Bool {
+            switch self {
+            case .grammar, .tooLong, .sequence, .writerReplaced: true
+            case .unknownVerb, .epoch, .writerForgotten, .inputClosed, .noOutput, .argument, .notPermitted, .busy:
+                false
+            }
+        }
+    }
+
+    package let code: Code
+    /// The verb that failed; `-` if the header was none.
+    package let verb: String
+    /// After `write`: the number that it is about.
+    package let sequence: UInt64?
+    /// For people: one line.
+    package let text: String
+
+    package init(_ code: Code, _ verb: String, sequence: UInt64? = nil, _ text: String) {
+        self.code = code
+        self.verb = verb
+        self.sequence = sequence
+        self.text = text
+    }
+
+    package init(_ code: Code, _ verb: ChannelVerb, sequence: UInt64? = nil, _ text: String) {
+        self.init(code, verb.rawValue, sequence: sequence, text)
+    }
+
+    package var description: String { "\(code.rawValue): \(text)" }
+}

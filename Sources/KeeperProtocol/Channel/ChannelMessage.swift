@@ -1,0 +1,162 @@
+/// A keeper's message. ``output(_:offset:length:)`` is followed by its payload.
+package enum ChannelMessage: Hashable, Sendable {
+    /// The place of a stream in the answer to a ``ReadRequest``.
+    package struct Position: Hashable, Sendable {
+        /// Where the client asked to begin.
+        package var from: UInt64
+        package var kept: KeptRange
+
+        package init(from: UInt64, kept: KeptRange) {
+            self.from = from
+            self.kept = kept
+        }
+    }
+
+    case hello(ChannelHello)
+    /// How far a writer has come: the last number that was taken, and the last that the child's pipe has.
+    case writer(WriterName, last: UInt64, acknowledged: UInt64)
+    /// Every line of the writer up to this number is in the child's pipe.
+    case acknowledged(UInt64)
+    case reading([ChildStream: Position])
+    case output(ChildStream, offset: UInt64, length: Int)
+    /// These bytes of the stream are gone.
+    case gap(ChildStream, Range<UInt64>)
+    /// Everything up to these offsets was sent.
+    case end([ChildStream: UInt64])
+    case status(SessionStatus)
+    case ok(ChannelVerb)
+    case exit(SessionExit)
+    case error(ChannelError)
+    case pong
+
+    /// Why a header is no message of a keeper.
+    package struct Malformed: Error, Hashable, Sendable {
+        package let reason: String
+    }
+
+    /// Reads a header; nil for a verb that this version does not know.
+    ///
+    /// - Parameter header: without its newline.
+    package static func read(_ header: UnsafeRawBufferPointer) throws(Malformed) -> ChannelMessage? {
+        var fields = HeaderFields(header)
+        guard let verb = fields.text() else { throw Malformed(reason: "a message without a verb") }
+        guard let message = try message(verb, &fields) else { return nil }
+        guard fields.isAtEnd else { throw Malformed(reason: "\(verb) has too many fields") }
+        return message
+    }
+
+    private static func message(_ verb: String, _ fields: inout HeaderFields) throws(Malformed) -> ChannelMessage? {
+        let message: ChannelMessage?
+        switch verb {
+        case "ack": message = fields.number().map { .acknowledged($0) }
+        case "out", "err":
+            guard let stream = ChildStream(rawValue: verb), let offset = fields.number(), let length = fields.number(),
+                length <= ChannelConstants.longestChunk
+            else { throw Malformed(reason: "\(verb) has no offset and length") }
+            return .output(stream, offset: offset, length: Int(length))
+        case "gap":
+            guard let stream = fields.text().flatMap(ChildStream.init(rawValue:)), let from = fields.number(),
+                let to = fields.number(), from < to
+            else { throw Malformed(reason: "gap has no stream and range") }
+            return .gap(stream, from..<to)
+        case "pong": return .pong
+        case "ok": return fields.text().flatMap(ChannelVerb.init(rawValue:)).map { .ok($0) }
+        case "writer":
+            guard let name = fields.text().flatMap({ WriterName($0) }), let last = fields.number(),
+                let acknowledged = fields.number()
+            else { throw Malformed(reason: "writer has no name and two numbers") }
+            return .writer(name, last: last, acknowledged: acknowledged)
+        case "error": return .error(try error(&fields))
+        case "hello": message = ChannelHello(try json(verb, &fields)).map { .hello($0) }
+        case "status": message = SessionStatus(try json(verb, &fields)).map { .status($0) }
+        case "exit": message = SessionExit(try json(verb, &fields)).map { .exit($0) }
+        case "reading":
+            message = .reading(
+                try streams(verb, &fields) { value in
+                    guard let from = value["from"]?.number, let kept = KeptRange(value) else { return nil }
+                    return Position(from: UInt64(from), kept: kept)
+                })
+        case "end": message = .end(try streams(verb, &fields) { $0.number.map(UInt64.init) })
+        default: return nil
+        }
+        guard let message else { throw Malformed(reason: "\(verb) is not as it should be") }
+        return message
+    }
+
+    private static func json(_ verb: String, _ fields: inout HeaderFields) throws(Malformed) -> JSONValue {
+        guard let text = fields.rest() else { throw Malformed(reason: "\(verb) has no object") }
+        do throws(JSONError) { return try JSONValue(text, depth: 6) } catch {
+            throw Malformed(reason: "\(verb): \(error)")
+        }
+    }
+
+    private static func streams<Value>(
+        _ verb: String, _ fields: inout HeaderFields, _ value: (JSONValue) -> Value?,
+    ) throws(Malformed) -> [ChildStream: Value] {
+        var streams: [ChildStream: Value] = [:]
+        for member in try json(verb, &fields).members ?? [] {
+            guard let stream = ChildStream(rawValue: member.name) else { continue }
+            guard let value = value(member.value) else { throw Malformed(reason: "\(verb) is not as it should be") }
+            streams[stream] = value
+        }
+        return streams
+    }
+
+    private static func error(_ fields: inout HeaderFields) throws(Malformed) -> ChannelError {
+        guard let code = fields.text(), let verb = fields.text() else { throw Malformed(reason: "error has no code") }
+        let sequence = verb == ChannelVerb.write.rawValue ? fields.number() : nil
+        let text = fields.rest().map { String(decoding: $0, as: UTF8.self) } ?? ""
+        // A code that this version does not know says as much as that something failed.
+        return ChannelError(ChannelError.Code(rawValue: code) ?? .argument, verb, sequence: sequence, text)
+    }
+
+    // MARK: Text
+
+    /// The header, newline included.
+    package var header: [UInt8] {
+        var header: [UInt8] = []
+        switch self {
+        case .hello(let hello): ChannelMessage.append("hello", hello.json, to: &header)
+        case .writer(let name, let last, let acknowledged):
+            header += "writer \(name.rawValue) \(last) \(acknowledged)".utf8
+        case .acknowledged(let sequence): header += "ack \(sequence)".utf8
+        case .reading(let positions):
+            ChannelMessage.append(
+                "reading",
+                ChannelMessage.object(positions) { position in
+                    [
+                        "from": JSONValue(position.from), "start": JSONValue(position.kept.start),
+                        "end": JSONValue(position.kept.end),
+                    ]
+                }, to: &header)
+        case .output(let stream, let offset, let length): header += "\(stream.rawValue) \(offset) \(length)".utf8
+        case .gap(let stream, let range):
+            header += "gap \(stream.rawValue) \(range.lowerBound) \(range.upperBound)".utf8
+        case .end(let offsets):
+            ChannelMessage.append("end", ChannelMessage.object(offsets) { JSONValue($0) }, to: &header)
+        case .status(let status): ChannelMessage.append("status", status.json, to: &header)
+        case .ok(let verb): header += "ok \(verb.rawValue)".utf8
+        case .exit(let exit): ChannelMessage.append("exit", exit.json, to: &header)
+        case .error(let error):
+            header += "error \(error.code.rawValue) \(error.verb)".utf8
+            if let sequence = error.sequence { header += " \(sequence)".utf8 }
+            var text = ""
+            ControlEscaping.append(error.text, to: &text)
+            header += " \(text)".utf8
+        case .pong: header += "pong".utf8
+        }
+        header.append(UInt8(ascii: "\n"))
+        return header
+    }
+
+    private static func append(_ verb: String, _ json: JSONValue, to header: inout [UInt8]) {
+        header += "\(verb) ".utf8
+        json.append(to: &header)
+    }
+
+    private static func object<Value>(
+        _ streams: [ChildStream: Value], _ json: (Value) -> JSONValue,
+    ) -> JSONValue {
+        .object(ChildStream.allCases.compactMap { name in streams[name].map { .init(name.rawValue, json($0)) } })
+    }
+}

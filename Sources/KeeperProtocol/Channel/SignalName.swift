@@ -1,0 +1,16 @@
+package import UVLoop
+
+/// The signals that a client may have sent to a child, by their names in the protocol.
+package enum SignalName {
+    private static let signals: [(name: String, signal: Signal)] = [
+        ("INT", .interrupt), ("TERM", .terminate), ("HUP", .hangUp), ("USR1", .user1), ("USR2", .user2),
+        ("QUIT", .quit), ("KILL", .kill), ("CONT", .continue), ("STOP", .stop),
+    ]
+
+    /// All names, for people.
+    package static var list: String { signals.map(\.name).joined(separator: ", ") }
+
+    package static func signal(_ name: String) -> Signal? { signals.first { $0.name == name }?.signal }
+
+    package static func name(_ signal: Signal) -> String? { signals.first { $0.signal == signal }?.name }
+}

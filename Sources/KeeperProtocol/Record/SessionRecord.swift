@@ -1,0 +1,120 @@
+/// What a session is, and how it ended: `<id>.session.json` in the sessions directory.
+///
+/// Its keeper writes it before the child starts, and again at the end. It never holds the environment.
+public struct SessionRecord: Hashable, Sendable, Codable {
+    /// A process, told from every other that has had its id in this boot.
+    public struct Process: Hashable, Sendable, Codable {
+        /// Its id.
+        public var pid: Int32
+        /// When it started, in clock ticks since the system booted; nil where the system does not tell.
+        public var startTicks: UInt64?
+        /// The version of a keeper; nil for a child.
+        public var version: String?
+
+        package init(pid: Int32, startTicks: UInt64?, version: String? = nil) {
+            self.pid = pid
+            self.startTicks = startTicks
+            self.version = version
+        }
+
+        package var json: JSONValue {
+            let members: [JSONValue.Member] = [
+                .init("pid", .number(Int(pid))), .init("startTicks", startTicks.map { JSONValue($0) } ?? .null),
+            ]
+            return .object(members + (version.map { [.init("version", .string($0))] } ?? []))
+        }
+
+        package init?(_ json: JSONValue?) {
+            guard let json, let pid = json["pid"]?.number.flatMap({ Int32(exactly: $0) }), pid > 0 else { return nil }
+            self.init(
+                pid: pid, startTicks: json["startTicks"]?.number.map(UInt64.init), version: json["version"]?.text)
+        }
+    }
+
+    /// The longest command and the longest working directory that are kept whole.
+    package static let longestText = 16384
+    /// The longest record that is read.
+    package static let longestRecord = 1 << 20
+
+    /// The session's name.
+    public var session: String
+    /// 16 hexadecimal digits that name this life of the session.
+    public var epoch: String
+    /// The boot that it was started in; empty where the system does not tell.
+    public var bootID: String
+    /// The keeper.
+    public var keeper: Process
+    /// The child; nil before it has started.
+    public var child: Process?
+    /// The child's program and its arguments; nil if the session was started without keeping them.
+    public var command: [String]?
+    /// The directory that the child was started in.
+    public var cwd: String
+    /// True if the command or the directory was too long, and was cut.
+    public var cut: Bool?
+    /// When the session started, in UTC.
+    public var startedAt: String
+    /// Small texts by which its users find it again.
+    public var labels: [String: String]
+    /// How it ended; nil while its keeper lives, or if that was killed.
+    public var exit: SessionExit?
+
+    package init(session: String, epoch: String, bootID: String, keeper: Process, cwd: String, startedAt: String) {
+        self.session = session
+        self.epoch = epoch
+        self.bootID = bootID
+        self.keeper = keeper
+        self.cwd = cwd
+        self.startedAt = startedAt
+        labels = [:]
+    }
+
+    /// True for text that has the form of an epoch.
+    package static func isEpoch(_ text: some StringProtocol) -> Bool {
+        text.utf8.count == 16
+            && text.utf8.allSatisfy {
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+            }
+    }
+
+    /// The epoch of a random number.
+    package static func epoch(random: UInt64) -> String {
+        let digits = String(random, radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
+
+    // MARK: JSON
+
+    package var json: JSONValue {
+        var members: [JSONValue.Member] = [
+            .init("v", 1), .init("session", .string(session)), .init("epoch", .string(epoch)),
+            .init("bootID", .string(bootID)), .init("keeper", keeper.json), .init("child", child?.json ?? .null),
+        ]
+        if let command { members.append(.init("command", JSONValue(command))) }
+        members.append(.init("cwd", .string(cwd)))
+        if cut == true { members.append(.init("cut", true)) }
+        members += [
+            .init("startedAt", .string(startedAt)), .init("labels", SessionLabels.json(labels)),
+            .init("exit", exit?.json ?? .null),
+        ]
+        return .object(members)
+    }
+
+    /// The record in a file's bytes; nil if they are none, and then there counts as being none.
+    package init?(_ bytes: [UInt8]) {
+        let json: JSONValue
+        do throws(JSONError) { json = try JSONValue(bytes, depth: 6) } catch { return nil }
+        guard json["v"] == 1, let session = json["session"]?.text, let epoch = json["epoch"]?.text,
+            SessionRecord.isEpoch(epoch), let keeper = Process(json["keeper"]), let startedAt = json["startedAt"]?.text
+        else { return nil }
+        self.init(
+            session: session, epoch: epoch, bootID: json["bootID"]?.text ?? "", keeper: keeper,
+            cwd: json["cwd"]?.text ?? "", startedAt: startedAt)
+        child = Process(json["child"])
+        command = json["command"]?.elements?.compactMap(\.text)
+        cut = json["cut"]?.flag
+        for member in json["labels"]?.members ?? [] { labels[member.name] = member.value.text }
+        exit = SessionExit(json["exit"])
+    }
+}

@@ -1,0 +1,78 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// What a client is sent, up to how its session ended.
+extension ChannelClient {
+    func send(_ message: ChannelMessage) {
+        guard !isClosed, !stream.isShutDown else { return }
+        stream.write(message.header)
+    }
+
+    func send(_ message: UnsafeRawBufferPointer) {
+        guard !isClosed, !stream.isShutDown else { return }
+        stream.write(message.bytes)
+    }
+
+    /// True if output that is sent now does not wait.
+    var hasRoomForOutput: Bool { !isClosed && !stream.isShutDown && stream.queuedByteCount == 0 }
+
+    /// Tells the writer how far its lines have come; while the connection is full only the last number counts.
+    func acknowledge() {
+        guard isServed, let writer else { return }
+        guard stream.queuedByteCount == 0 else {
+            isAcknowledgementDue = true
+            return
+        }
+        isAcknowledgementDue = false
+        send(.acknowledged(writer.acknowledged))
+        endSoon()
+    }
+
+    /// Something that was owed was sent: looks whether that was all.
+    func endSoon() {
+        guard hasFinished else { return }
+        door.loop.onNextTick { [weak self] in self?.endIfNothingIsOwed() }
+    }
+
+    func drained() {
+        guard !isClosed else { return }
+        if isAcknowledgementDue { acknowledge() }
+        if let reader { door.output?.serve(reader) }
+        guard isServed else { return }
+        resume()
+        endIfNothingIsOwed()
+    }
+
+    /// Everything that a `read` without `follow` asked for was sent.
+    func readEnded(_ offsets: [ChildStream: UInt64]) {
+        let follows = reader?.follows == true
+        stopReadingOutput()
+        if !follows { send(.end(offsets)) }
+        if let exit { return tell(exit) }
+        endSoon()
+    }
+
+    // MARK: The end of the session
+
+    /// Tells how the session ended, after the rest of what the client reads.
+    func end(_ exit: SessionExit) {
+        guard isServed else { return }
+        if isAcknowledgementDue, let writer {
+            isAcknowledgementDue = false
+            send(.acknowledged(writer.acknowledged))
+        }
+        guard let reader, let output = door.output else { return tell(exit) }
+        self.exit = exit
+        reader.finish(output)
+        output.serve(reader)
+    }
+
+    private func tell(_ exit: SessionExit) {
+        send(.exit(exit))
+        self.exit = nil
+        guard isServed else { return }
+        stopServing()
+        // Not a moment longer than the bytes take.
+        stream.shutdown { [weak self] _ in self?.close() }
+    }
+}

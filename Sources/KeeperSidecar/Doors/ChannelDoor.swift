@@ -1,0 +1,188 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The channel: who is connected to it, and what they do together in a turn of the loop.
+///
+/// A turn is: each client that has sent something is read; then what was taken is written to the child, labels are written to
+/// the record, and each writer is told how far its lines have come, before the loop waits again.
+final class ChannelDoor {
+    /// Lines of the channel that wait for the child, in bytes; or one longer line.
+    static let room = 262_144
+
+    unowned let keeper: Keeper
+    let loop: Loop
+    let input: ChildInput
+    let output: KeptOutput?
+    /// The one that gives the clients; another one after the socket was made anew.
+    var listener: PipeListener {
+        didSet { if isPaused { listener.pause() } }
+    }
+    private var isPaused = false
+    let writers = Writers()
+    let budget: ClientBudget
+    let maximumLineLength: Int
+    private(set) var clients: [ObjectIdentifier: ChannelClient] = [:]
+    /// Those whose next line has no room, in the order in which they came to that.
+    private var waiting: [ChannelClient] = []
+    /// Those whose labels wait for the end of the turn.
+    private var labeling: [(client: ChannelClient, change: [JSONValue.Member])] = []
+    private var isTurnScheduled = false
+    private var onEmpty: (() -> Void)?
+
+    init(
+        _ keeper: Keeper, input: ChildInput, output: KeptOutput?, listener: PipeListener, budget: ClientBudget,
+        maximumLineLength: Int,
+    ) {
+        self.keeper = keeper
+        loop = input.loop
+        self.input = input
+        self.output = output
+        self.listener = listener
+        self.budget = budget
+        self.maximumLineLength = maximumLineLength
+        budget.largest.append { [unowned self] in largest }
+    }
+
+    // MARK: Clients
+
+    func add(_ stream: PipeStream) {
+        guard clients.count < ChannelConstants.connections else {
+            let error = ChannelError(.busy, "-", "there are \(ChannelConstants.connections) connections already")
+            stream.write(ChannelMessage.error(error).header)
+            return stream.finish(deadline: ChannelConstants.partingTime)
+        }
+        let client = ChannelClient(stream, self)
+        clients[ObjectIdentifier(client)] = client
+        budget.add()
+        client.start(hello: keeper.hello)
+    }
+
+    func remove(_ client: ChannelClient) {
+        guard clients.removeValue(forKey: ObjectIdentifier(client)) != nil else { return }
+        waiting.removeAll { $0 === client }
+        labeling.removeAll { $0.client === client }
+        budget.remove()
+        if clients.isEmpty { onEmpty.take()?() }
+    }
+
+    /// Takes no more clients while the budget of all doors is used up.
+    func limitClients() {
+        guard budget.isFull != isPaused, !listener.isClosing else { return }
+        isPaused = budget.isFull
+        guard !isPaused else { return listener.pause() }
+        do throws(UVError) { try listener.resume() } catch {
+            // Its loop has closed it.
+            return
+        }
+    }
+
+    // MARK: Turns
+
+    /// Has the end of the turn come: something was taken, or a label is to be written.
+    func scheduleTurnEnd() {
+        guard !isTurnScheduled else { return }
+        isTurnScheduled = true
+        loop.onNextTick { [weak self] in self?.endTurn() }
+    }
+
+    private func endTurn() {
+        isTurnScheduled = false
+        input.flush()
+        acknowledge()
+        writeLabels()
+    }
+
+    /// The child's pipe has taken more.
+    func progressed() {
+        acknowledge()
+        resumeWaiting()
+    }
+
+    private func acknowledge() {
+        writers.written(upTo: input.written) { $0.client?.acknowledge() }
+    }
+
+    // MARK: Lines
+
+    /// True if a line of so many bytes may be taken now.
+    func hasRoom(for byteCount: Int) -> Bool {
+        func hasRoom() -> Bool {
+            let waiting = input.waitingByteCount(from: .channel)
+            return waiting == 0 || waiting + byteCount <= ChannelDoor.room
+        }
+        if hasRoom() { return true }
+        input.flush()
+        return hasRoom()
+    }
+
+    /// True while lines of the channel wait for room, so that other doors share it.
+    var isCrowded: Bool { !waiting.isEmpty }
+
+    func wait(_ client: ChannelClient) {
+        guard !waiting.contains(where: { $0 === client }) else { return }
+        waiting.append(client)
+    }
+
+    private func resumeWaiting() {
+        guard !waiting.isEmpty, input.waitingByteCount(from: .channel) <= ChannelDoor.room / 2 else { return }
+        let clients = waiting
+        waiting = []
+        for client in clients { client.resume() }
+    }
+
+    /// The child's stdin is closed: lines that are not in its pipe are lost, and later ones refused.
+    func inputClosed() {
+        acknowledge()
+        for writer in writers.loseRest() { writer.client?.inputClosed(firstLost: writer.acknowledged + 1) }
+        let clients = waiting
+        waiting = []
+        for client in clients { client.resume() }
+    }
+
+    // MARK: Memory
+
+    /// The client with the most bytes of a line that is not whole, and how to lose it.
+    private var largest: (byteCount: Int, lose: () -> Void)? {
+        guard let client = clients.values.max(by: { $0.pendingByteCount < $1.pendingByteCount }) else { return nil }
+        return (
+            client.pendingByteCount,
+            {
+                client.part(
+                    ChannelError(
+                        .busy, .write, sequence: client.nextSequence,
+                        "lines that are not whole take all the memory there is"))
+            }
+        )
+    }
+
+    // MARK: Labels
+
+    func label(_ client: ChannelClient, _ change: [JSONValue.Member]) {
+        labeling.append((client, change))
+        scheduleTurnEnd()
+    }
+
+    private func writeLabels() {
+        guard !labeling.isEmpty else { return }
+        let changes = labeling
+        labeling = []
+        let errors = keeper.writeLabels(changes.map(\.change))
+        for (index, change) in changes.enumerated() { change.client.labelled(errors[index]) }
+    }
+
+    // MARK: The end
+
+    /// Tells every client how the session ended, readers after the rest of what they read; `completion` runs once all have
+    /// gone.
+    func end(_ exit: SessionExit, _ completion: @escaping () -> Void) {
+        acknowledge()
+        guard !clients.isEmpty else { return loop.onNextTick(completion) }
+        onEmpty = { [loop] in loop.onNextTick(completion) }
+        for client in clients.values { client.end(exit) }
+    }
+
+    /// Drops whoever is left.
+    func close() {
+        for client in clients.values { client.close() }
+    }
+}

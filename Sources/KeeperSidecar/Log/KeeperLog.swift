@@ -1,0 +1,136 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The keeper's log: one line per event, and, if captured, the child's output between them.
+///
+/// A log that has grown too large is cut to nothing in place, same inode; cutting is silent. One whose name has gone, because
+/// somebody has moved or removed it, is made anew. A log that cannot be written to (a full disk) never stops a session: what
+/// is lost of the output is counted, and told when there is room again.
+final class KeeperLog {
+    private var file: OpenFile
+    private let path: String
+    private let maximumBytes: Int
+    /// Whether the log may be cut: a keeper that finds its session taken must not cut the log of the one that has it.
+    private var isOwner = false
+    /// When the log could not be cut was last told, on the monotonic clock.
+    private var lastComplaint: Duration?
+    /// The stream whose line has not ended: whatever comes next of another begins a line of its own.
+    private var unfinished: ChildStream?
+    /// Bytes of the output that could not be written.
+    private(set) var lostOutput = SessionStatus.Streams<UInt64>(out: 0, err: 0)
+    /// Those of them that have not been told, and why they were lost.
+    private var untold: (byteCount: UInt64, error: UVError)?
+    private static let complaintInterval = Duration.seconds(60)
+    /// A longer message is cut: a command may have a mebibyte of arguments.
+    private static let longestMessage = 16384
+
+    init(path: String, maximumBytes: Int) throws(UVError) {
+        self.path = path
+        file = try LogFile.open(path)
+        self.maximumBytes = maximumBytes
+    }
+
+    /// From here on the session is this keeper's, and with it the log.
+    func takeOver() {
+        isOwner = true
+        prepare()
+    }
+
+    /// - Returns: false if there was no room; the next line may find some.
+    @discardableResult
+    func write(_ message: String) -> Bool {
+        prepare()
+        do throws(UVError) {
+            try writeLine(message)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private func writeLine(_ message: String) throws(UVError) {
+        let now = SystemClock.wallClockTime / .milliseconds(1)
+        let line = LogLine.text(KeeperLog.cut(message), millisecondsSinceEpoch: Int64(now))
+        try file.write(Array((unfinished == nil ? line : "\n" + line).utf8))
+        unfinished = nil
+    }
+
+    /// Why the keeper does not start: on stderr if the log has no room for it.
+    func writeLast(_ failure: KeeperFailure) {
+        let message = "\(failure.reason); exiting with status \(failure.status.rawValue)"
+        if !write(message) { StandardStreams.writeError("uvkeeper-sidecar: \(message)\n") }
+    }
+
+    // MARK: The child's output
+
+    /// Appends output, verbatim.
+    func append(_ bytes: UnsafeRawBufferPointer, of stream: ChildStream) {
+        prepare()
+        var rest = bytes
+        do throws(UVError) {
+            try tellLoss()
+            if let unfinished, unfinished != stream {
+                try file.write([NewlineScan.newline])
+                self.unfinished = nil
+            }
+            while !rest.isEmpty {
+                let count = try file.writeOnce(rest)
+                unfinished = rest[count - 1] == NewlineScan.newline ? nil : stream
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            }
+        } catch {
+            lostOutput[stream] += UInt64(rest.count)
+            untold = ((untold?.byteCount ?? 0) + UInt64(rest.count), error)
+        }
+    }
+
+    private func tellLoss() throws(UVError) {
+        guard let (byteCount, error) = untold else { return }
+        try writeLine("\(byteCount) bytes of pi's output could not be written: \(error)")
+        untold = nil
+    }
+
+    // MARK: The file
+
+    /// Before something is written: makes the log anew if its name has gone, or cuts it if it has reached its limit.
+    private func prepare() {
+        guard isOwner else { return }
+        do throws(UVError) {
+            let status = try Files.status(of: path, followingLinks: false)
+            guard status.identity == file.statusAtOpening.identity else { throw .noEntry }
+            guard status.size >= UInt64(maximumBytes) else { return }
+            do throws(UVError) {
+                try file.truncate()
+                unfinished = nil
+            } catch {
+                complain("cannot cut the log to nothing, it grows on: \(error)")
+            }
+        } catch {
+            renew()
+        }
+    }
+
+    private func renew() {
+        do throws(UVError) {
+            file = try LogFile.open(path)
+            unfinished = nil
+        } catch {
+            // The old one is better than none, wherever it is now.
+        }
+    }
+
+    private func complain(_ message: String) {
+        let now = SystemClock.monotonicTime
+        if let lastComplaint, now - lastComplaint < KeeperLog.complaintInterval { return }
+        lastComplaint = now
+        do throws(UVError) { try writeLine(message) } catch {
+            // There is no room for that either.
+        }
+    }
+
+    private static func cut(_ message: String) -> String {
+        let count = message.utf8.count
+        guard count > longestMessage else { return message }
+        return "\(String(decoding: message.utf8.prefix(longestMessage), as: UTF8.self))… (\(count) bytes)"
+    }
+}

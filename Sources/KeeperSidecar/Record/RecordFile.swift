@@ -1,0 +1,125 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The session's record on disk: replaced by rename, never seen half.
+///
+/// Room for the last one is taken at the start, in a file of its own, so that a full disk does not lose how the session ended.
+/// Nothing is synchronised: after a crash of the system a record that does not parse counts as none.
+final class RecordFile {
+    private(set) var record: SessionRecord
+    private let session: SessionID
+    private let paths: KeeperPaths
+    private var reserved = 0
+
+    init(_ record: SessionRecord, of session: SessionID, paths: KeeperPaths) {
+        self.record = record
+        self.session = session
+        self.paths = paths
+    }
+
+    private var path: String { paths.record(for: session) }
+    private var reservePath: String { paths.reserve(for: session, epoch: record.epoch) }
+
+    /// The last record is longer than the present one by this much at most: the last of standard error, 64 writers with names
+    /// of 64 bytes, 64 processes, and the rest.
+    private static let growth = 6 * 4096 + 64 * 140 + 64 * 12 + 2048
+
+    // MARK: While the session lives
+
+    /// Replaces the record, and sees to the room for the last one; if there is none, the output that is kept makes some.
+    func write(_ change: (inout SessionRecord) -> Void) throws(UVError) {
+        var next = record
+        change(&next)
+        let bytes = next.fileBytes
+        try replace(with: bytes)
+        record = next
+        reserve(bytes.count + RecordFile.growth)
+    }
+
+    private func replace(with bytes: [UInt8]) throws(UVError) {
+        try SessionRecord.replace(path, with: bytes, paths: paths)
+    }
+
+    /// Takes so many bytes of the disk, as a file full of zeros.
+    private func reserve(_ byteCount: Int) {
+        guard byteCount > reserved else { return }
+        reserved = 0
+        do throws(UVError) {
+            try Files.unlinkIfPresent(reservePath)
+            let file = try OpenFile(reservePath, .createNew)
+            defer { file.close() }
+            try file.write([UInt8](repeating: 0, count: byteCount))
+            reserved = byteCount
+        } catch {
+            // Then the oldest output makes room at the end.
+        }
+    }
+
+    // MARK: The end
+
+    /// Writes the last record, into the room that was taken for it.
+    ///
+    /// - Parameter makeRoom: called while the disk is full; false if there is nothing more to give.
+    func writeLast(_ exit: SessionExit, makeRoom: () -> Bool) throws(UVError) {
+        record.exit = exit
+        let bytes = record.fileBytes
+        if reserved >= bytes.count, writeReserved(bytes) { return }
+        removeReserve()
+        while true {
+            do throws(UVError) {
+                return try replace(with: bytes)
+            } catch {
+                guard makeRoom() else { throw error }
+            }
+        }
+    }
+
+    private func writeReserved(_ bytes: [UInt8]) -> Bool {
+        do throws(UVError) {
+            let file = try OpenFile(reservePath, .readWrite)
+            defer { file.close() }
+            try file.write(bytes)
+            try file.truncate(to: UInt64(bytes.count))
+            try Files.rename(reservePath, to: path)
+            reserved = 0
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Gives the room back.
+    func removeReserve() {
+        reserved = 0
+        do throws(UVError) { try Files.unlinkIfPresent(reservePath) } catch {
+            // It goes with the next start of the session, or when that is pruned.
+        }
+    }
+
+    /// Removes the record of a former life, if the new one cannot be written.
+    func removeFormer() {
+        do throws(UVError) { try Files.unlinkIfPresent(path) } catch {
+            // It is of another epoch than this keeper's, which whoever reads it can tell.
+        }
+    }
+
+    // MARK: Former lives
+
+    /// Removes the output of other lives of the session, after its record was replaced. Nothing is looked for if there was none.
+    static func removeFormer(of session: SessionID, except epoch: String, paths: KeeperPaths, log: KeeperLog) {
+        do throws(UVError) {
+            let directory = paths.directory.isEmpty ? "." : paths.directory
+            for name in try Files.names(inDirectory: directory) where name.utf8.starts(with: session.rawValue.utf8) {
+                if let segment = SegmentName(name), segment.session == session, segment.epoch != epoch {
+                    try Files.unlinkIfPresent(paths.segment(segment))
+                } else if let reserve = KeeperPaths.reserve(named: name), reserve.session == session,
+                    reserve.epoch != epoch
+                {
+                    try Files.unlinkIfPresent(paths.reserve(for: session, epoch: reserve.epoch))
+                }
+            }
+        } catch {
+            log.write("cannot remove the output of a former life of the session: \(error)")
+        }
+    }
+}
