@@ -92,7 +92,7 @@ struct RunDirectory {
 
     /// What is in the sessions directory and is no log.
     func leftovers() throws(UVError) -> [String] {
-        try Files.names(inDirectory: sessions).filter { !$0.hasSuffix(".log") }
+        try Files.names(inDirectory: sessions).filter { !$0.hasSuffix(".log") && !$0.hasSuffix(".session.json") }
     }
 
     /// Those of sessions whose names start so, and that no discovery is removing now: it holds the lock of the pid file, and
