@@ -66,10 +66,13 @@ import UVLoop
         }
     }
 
-    @Test("An idle keeper does nothing at all, and is small")
-    func isQuiet() throws {
+    @Test(
+        "An idle keeper does nothing at all, and is small, whatever becomes of its child's output",
+        arguments: [nil, "PI_KEEPER_CAPTURE_PI_OUTPUT", "PI_KEEPER_OUTPUT_MAX_BYTES"])
+    func isQuiet(setting: String?) throws {
         try withKeeperHome { home in
-            let keeper = try home.startReady(child: "exec cat")
+            let settings = setting.map { [$0: "1"] } ?? [:]
+            let keeper = try home.startReady(child: "echo out; exec cat", settings: settings)
             try home.send("a\n", to: keeper)
             try home.until("it is ready") { keeper.log.contains("keeper ready") }
             try home.untilAtRest(keeper)
@@ -78,24 +81,6 @@ import UVLoop
             try home.run(for: .seconds(2))
             #expect(keeper.figures.waits == waits)
             #expect(memory.resident < KeeperMemory.slack(20 << 10))
-        }
-    }
-
-    @Test("With captured output an idle keeper looks at its log once per interval, and at nothing else")
-    func checksLogOnly() throws {
-        try withKeeperHome { home in
-            let keeper = try home.startReady(
-                child: "exec cat",
-                settings: ["PI_KEEPER_CAPTURE_PI_OUTPUT": "1", "PI_KEEPER_LOG_CHECK_INTERVAL_MS": "250"])
-            try home.until("it is ready") { keeper.log.contains("keeper ready") }
-            try home.untilAtRest(keeper)
-            let waits = try #require(keeper.figures.waits)
-            let start = SystemClock.monotonicTime
-            try home.run(for: .seconds(1))
-            try home.until("it looks") { keeper.figures.waits! > waits }
-            let more = keeper.figures.waits! - waits
-            // One that came too late is followed by one in time.
-            #expect(Double(more) <= (SystemClock.monotonicTime - start) / .milliseconds(250) + 2)
         }
     }
 }
