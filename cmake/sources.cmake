@@ -178,6 +178,17 @@ set(KeeperProtocol_SOURCES
 
 set(UVKeeper_SOURCES
     Sources/UVKeeper/AbsolutePath.swift
+    Sources/UVKeeper/Channel/ChannelConnection.swift
+    Sources/UVKeeper/Channel/ControlRequests.swift
+    Sources/UVKeeper/Channel/LineSender+Answers.swift
+    Sources/UVKeeper/Channel/LineSender.swift
+    Sources/UVKeeper/Channel/OutputEvent.swift
+    Sources/UVKeeper/Channel/OutputRead.swift
+    Sources/UVKeeper/Channel/SegmentRead.swift
+    Sources/UVKeeper/Channel/SentLine.swift
+    Sources/UVKeeper/Channel/SessionWriter.swift
+    Sources/UVKeeper/Channel/WriteDeadline.swift
+    Sources/UVKeeper/Channel/WriterPosition.swift
     Sources/UVKeeper/Delivery/KeeperConnection.swift
     Sources/UVKeeper/Delivery/KeeperEndpoint.swift
     Sources/UVKeeper/Delivery/KeeperManager+Writing.swift
@@ -198,6 +209,9 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperManager+Text.swift
     Sources/UVKeeper/KeeperManager+Work.swift
     Sources/UVKeeper/KeeperManager.swift
+    Sources/UVKeeper/Sessions/Session+Requests.swift
+    Sources/UVKeeper/Sessions/Session.swift
+    Sources/UVKeeper/Sessions/SessionWatch.swift
     Sources/UVKeeper/Starting/DetachedProcess.swift
     Sources/UVKeeper/Starting/KeeperLogTail.swift
     Sources/UVKeeper/Starting/KeeperManager+Opening.swift

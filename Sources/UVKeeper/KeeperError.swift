@@ -51,6 +51,22 @@ public enum KeeperError: Error, Hashable, Sendable {
     case connection(String, UVError)
     /// The keeper did not take or confirm what was sent within the time for it.
     case timedOut(Duration)
+    /// The session's keeper has no channel: it is the original's, or an older one of ours. It cannot do this.
+    case noChannel(SessionID, String)
+    /// The keeper does not do what was asked for: a stable word, and a sentence.
+    case channel(SessionID, String, String)
+    /// What answers at the session's channel does not speak its protocol.
+    case malformedMessage(SessionID, String)
+    /// The child's stdin is closed, by the child or by an end of input.
+    case inputClosed(SessionID)
+    /// The session has ended.
+    case sessionEnded(SessionID)
+    /// The session has begun anew with another keeper, which knows nothing of what was sent to the one before.
+    case sessionBeganAnew(SessionID)
+    /// Another connection writes under this name.
+    case writerReplaced(SessionID, String)
+    /// The line was withdrawn.
+    case withdrawn
     /// The threads that look through the sessions directory cannot be made.
     case noThreads(UVError)
     /// The manager was closed first.
@@ -121,6 +137,18 @@ extension KeeperError: CustomStringConvertible {
         case .connection(let path, let error): "the connection to \(path) failed: \(error)"
         case .timedOut(let time):
             "the keeper did not take everything within \(time); it may be frozen, or its child does not read"
+        case .noChannel(let session, let wish):
+            "the keeper of session \(session) has no channel, so it cannot \(wish): it is an original one or older than 0.2; "
+                + "start the session anew for that"
+        case .channel(let session, let code, let text): "the keeper of session \(session) says: \(text) (\(code))"
+        case .malformedMessage(let session, let reason):
+            "what answers at the channel of session \(session) does not speak its protocol: \(reason)"
+        case .inputClosed(let session): "the stdin of session \(session)'s child is closed"
+        case .sessionEnded(let session): "session \(session) has ended"
+        case .sessionBeganAnew(let session):
+            "session \(session) has begun anew with another keeper, which knows nothing of former lines"
+        case .writerReplaced(let session, let name): "somebody else writes to session \(session) as \(name)"
+        case .withdrawn: "the line was withdrawn"
         case .noThreads(let error):
             "cannot make the threads that read the sessions directory (\(error)); raise the limit of processes (ulimit -u, "
                 + "or the container's pids.max)"

@@ -27,6 +27,9 @@ public final class KeeperManager {
         /// Whether the child of a live keeper lives, by session and keeper's pid; called on the loop, must not block.
         /// Nil: by the child-pid file, where absent means alive.
         public var isChildAlive: ((SessionID, Int32?) -> Bool)?
+        /// The name by which this manager writes to its sessions; nil: a random one. A host that gives one, and keeps a journal
+        /// of its lines, goes on after its own restart where it stopped (``Session/resumeWriting(epoch:last:completion:)``).
+        public var writer: WriterName?
         /// The log of what was started, found, signalled and removed; silent unless it is set.
         public var logger = Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
 
@@ -54,6 +57,7 @@ public final class KeeperManager {
     /// Started here and not seen to end, tracked or not: their handles are the manager's.
     var processes: [ObjectIdentifier: DetachedProcess] = [:]
     var queues: [String: SessionQueue] = [:]
+    private var sessions: [SessionID: Session] = [:]
     /// Sessions that are being ended.
     var stops: [ObjectIdentifier: KeeperStop] = [:]
     /// Starts that wait for the end of a former child.
@@ -91,6 +95,8 @@ public final class KeeperManager {
         guard !isClosed else { return }
         if !loop.isClosed { loop.preconditionOnThread() }
         isClosed = true
+        for session in sessions.values { session.close() }
+        sessions = [:]
         for queue in queues.values { queue.close() }
         queues = [:]
         for process in processes.values { process.close() }
@@ -100,6 +106,22 @@ public final class KeeperManager {
         for start in starts.values { start.cancel() }
         starts = [:]
         tracked = [:]
+    }
+
+    /// The session of a name, alive or not; the same object each time, as long as it is in use.
+    public func session(_ id: SessionID) -> Session {
+        if let session = sessions[id] { return session }
+        if sessions.count >= 1024 { forgetIdleSessions() }
+        let session = Session(id, of: self)
+        if isClosed { session.close() } else { sessions[id] = session }
+        return session
+    }
+
+    /// Forgets sessions that are not in use, by the host neither.
+    private func forgetIdleSessions() {
+        for id in Array(sessions.keys) where sessions[id]!.isIdle && isKnownUniquelyReferenced(&sessions[id]!) {
+            sessions.removeValue(forKey: id)?.close()
+        }
     }
 
     /// True if a keeper serves the session, or if that cannot be told, for want of permission for instance. False for a

@@ -12,7 +12,7 @@ enum SendOutcome {
 
     init(_ outcome: WriteOutcome) {
         switch outcome {
-        case .written: self = .written
+        case .written, .sent: self = .written
         case .refused(let error): self = .refused(.keeper(error))
         case .unknown(let error): self = .unknown(.keeper(error))
         }

@@ -431,7 +431,7 @@ extension KeeperManager {
     fileprivate func write(_ line: String) {
         writeRPC(line, to: "s") { outcome in
             switch outcome {
-            case .written, .unknown(.timedOut): break
+            case .written, .sent, .unknown(.timedOut): break
             case .refused(.timedOut): self.write(line)
             case .refused, .unknown: Issue.record("\(outcome)")
             }

@@ -87,7 +87,7 @@ final class ServerClient {
         keepers.writeRPC(line, to: session) { outcome in
             self.underWay -= 1
             switch outcome {
-            case .written: self.reply(number, "written", nil)
+            case .written, .sent: self.reply(number, "written", nil)
             case .refused(let error): self.reply(number, "refused", "\(error)")
             case .unknown(let error): self.reply(number, "unknown", "\(error)")
             }

@@ -32,6 +32,8 @@ package enum ChannelMessage: Hashable, Sendable {
     /// Why a header is no message of a keeper.
     package struct Malformed: Error, Hashable, Sendable {
         package let reason: String
+
+        package init(reason: String) { self.reason = reason }
     }
 
     /// Reads a header; nil for a verb that this version does not know.

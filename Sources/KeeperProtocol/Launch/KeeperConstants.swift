@@ -16,6 +16,9 @@ public enum KeeperConstants {
     /// The pauses before the second and the third attempt: one fewer than ``writeAttempts``.
     public static let writeBackoffs: [Duration] = [.milliseconds(50), .milliseconds(150)]
 
+    /// The longest time that all attempts for a line take, pauses included.
+    public static let writeTime: Duration = .milliseconds(1250)
+
     /// The command run when none is given, found on `PATH`.
     public static let defaultCommand = ["pi"]
 

@@ -1,3 +1,5 @@
+internal import UVLoop
+
 /// The name of one file of a session's kept output: `<id>.<epoch>.out.<20 digits>`.
 ///
 /// Always matched whole, since ids may contain dots.
@@ -40,5 +42,25 @@ package struct SegmentName: Hashable, Sendable {
             let session = try? SessionID(String(Substring(id.dropLast())))
         else { return nil }
         self.init(session, epoch: epoch, stream, offset: offset)
+    }
+}
+
+extension SegmentName {
+    /// The offsets of the segments of one life of a session, in order, by stream.
+    package static func all(
+        of session: SessionID, epoch: String, in paths: KeeperPaths,
+    ) -> [ChildStream: [UInt64]] {
+        var offsets: [ChildStream: [UInt64]] = [:]
+        do throws(UVError) {
+            for name in try Files.names(inDirectory: paths.directory) {
+                guard let segment = SegmentName(name), segment.session == session, segment.epoch == epoch else {
+                    continue
+                }
+                offsets[segment.stream, default: []].append(segment.offset)
+            }
+        } catch {
+            // A directory that cannot be read has nothing to give.
+        }
+        return offsets.mapValues { $0.sorted() }
     }
 }

@@ -14,16 +14,7 @@ extension KeeperManager {
     ///   - line: any bytes; a newline is added if the last is none. Newlines within make several lines of it.
     ///   - completion: the original's Boolean is `outcome == .written`.
     public func writeRPC(_ line: [UInt8], to session: SessionID, completion: @escaping (WriteOutcome) -> Void) {
-        loop.preconditionOnThread()
-        let path = paths.socket(for: session)
-        do throws(KeeperError) {
-            // Once for each queue: from then on the lines of a session go to the process that its socket led to, whose user
-            // is looked at each time.
-            if queues[path] == nil, !isClosed { try checkSessionsDirectory() }
-        } catch {
-            return refuse(error, completion)
-        }
-        writeRPC(line, toSocketAt: path, completion: completion)
+        self.session(session).write(line, completion: completion)
     }
 
     /// Writes one line, as above.
@@ -47,7 +38,7 @@ extension KeeperManager {
         writeRPC(Array(line.utf8), toSocketAt: path, completion: completion)
     }
 
-    private func queue(for path: String) -> SessionQueue {
+    func queue(for path: String) -> SessionQueue {
         if let queue = queues[path] { return queue }
         if queues.count >= 1024 { forgetIdleQueues() }
         let limits = SessionQueue.Limits(lines: options.maximumWaitingLines, bytes: options.maximumWaitingBytes)

@@ -176,7 +176,7 @@ final class SessionQueue {
         case (.delivering(_, let lines), .confirmed):
             timer.stop()
             state = .idle
-            complete(lines, .written)
+            complete(lines, .sent)
             next()
         case (.delivering(_, let lines), .failed(let error, let accepted)):
             let untouched = lines.untouchedStart(accepted: accepted)
@@ -269,7 +269,7 @@ final class SessionQueue {
     }
 
     /// Errors that no second attempt can mend. A missing or refusing socket is none of them: a keeper may be starting.
-    private static func isConfiguration(_ error: UVError) -> Bool {
+    static func isConfiguration(_ error: UVError) -> Bool {
         switch error {
         case .accessDenied, .notPermitted, .notDirectory, .symbolicLink, .nameTooLong, .invalidArgument, .notSocket:
             true

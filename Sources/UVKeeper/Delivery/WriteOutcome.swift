@@ -1,13 +1,12 @@
 /// What became of a line.
 ///
-/// The original's Boolean is `outcome == .written`. It also said true for a line that a frozen keeper had not read; here
-/// the keeper must have confirmed it.
+/// The original's Boolean is true for ``written`` and ``sent``.
 public enum WriteOutcome: Hashable, Sendable {
-    /// The keeper has read the line to its end and confirmed it: by the time it did so the child's stdin pipe had taken
-    /// it. The child may still end before it reads it. An original keeper (`keeper.cjs`) confirms what it has in its own
-    /// memory.
+    /// The child's stdin pipe has it. The child may still end before it reads it.
     case written
-    /// No keeper has received any byte of it; sending it again cannot duplicate anything.
+    /// It was handed over to a keeper without a channel, the original or an older one of ours, which cannot say more.
+    case sent
+    /// The child does not get it, whole or in part, unless it is sent again, which cannot duplicate anything.
     case refused(KeeperError)
     /// All or part of it was handed over and never confirmed; it may arrive, or have arrived, or be lost. It is not tried
     /// again: a second copy, or a fragment, would corrupt the session.
@@ -19,6 +18,7 @@ extension WriteOutcome: CustomStringConvertible {
     public var description: String {
         switch self {
         case .written: "written"
+        case .sent: "sent"
         case .refused(let reason): "refused: \(reason)"
         case .unknown(let reason): "unknown: \(reason)"
         }

@@ -22,7 +22,7 @@ final class ManagerChannel: LineChannel {
 extension Ledger.Outcome {
     init(_ outcome: WriteOutcome) {
         switch outcome {
-        case .written: self = .written
+        case .written, .sent: self = .written
         case .refused(.queueFull): self = .overflowed
         case .refused: self = .refused
         case .unknown: self = .unknown

@@ -1,0 +1,189 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// One connection to a session's channel: greeted, and cut into messages.
+///
+/// A connect without a hello in time has failed, whoever it is that listens.
+final class ChannelConnection {
+    private enum State {
+        case connecting(PipeStream?)
+        /// Connected; the hello comes first.
+        case greeting(PipeStream)
+        case open(PipeStream, ChannelHello)
+        case closed
+    }
+
+    /// What a connection tells its owner. Nothing is called after ``close()``.
+    struct Handlers {
+        var onOpen: (ChannelHello) -> Void
+        var onMessage: (ChannelMessage) -> Void
+        /// A part of the payload of a message of output, lent.
+        var onOutput: (ChildStream, UInt64, RawSpan) -> Void = { _, _, _ in }
+        /// All that was written has been taken by the kernel.
+        var onDrain: () -> Void = {}
+        /// It has failed, or the keeper has closed it. Called once.
+        var onEnd: (KeeperError) -> Void
+    }
+
+    private let session: SessionID
+    private let path: String
+    private let loop: Loop
+    private let timer: TimerHandle
+    private let retries: Backoff
+    private var handlers: Handlers?
+    private var state = State.connecting(nil)
+    private var framer = HeaderFramer(limit: ChannelConstants.longestMessage)
+    /// What is missing of a payload.
+    private var payload: (stream: ChildStream, offset: UInt64, left: Int)?
+
+    /// Connects; the handlers run on later ticks.
+    ///
+    /// - Parameter time: how long it may take until the hello has come.
+    init(to session: SessionID, in paths: KeeperPaths, within time: Duration, on loop: Loop, _ handlers: Handlers) {
+        self.session = session
+        path = paths.channel(for: session)
+        self.loop = loop
+        self.handlers = handlers
+        timer = TimerHandle(on: loop)
+        retries = Backoff(from: .milliseconds(1), to: .milliseconds(16), isRandom: true, on: loop)
+        timer.start(after: time) { _ in self.end(.timedOut(time)) }
+        timer.onCanceled = { self.end(.closed) }
+        connect()
+    }
+
+    var hello: ChannelHello? { if case .open(_, let hello) = state { hello } else { nil } }
+
+    /// Bytes that were written and that the kernel has not taken.
+    var queuedByteCount: Int { stream?.queuedByteCount ?? 0 }
+
+    private var stream: PipeStream? {
+        switch state {
+        case .connecting(let stream): stream
+        case .greeting(let stream), .open(let stream, _): stream
+        case .closed: nil
+        }
+    }
+
+    func send(_ bytes: [UInt8]) {
+        guard case .open(let stream, _) = state else { return }
+        stream.write(bytes)
+    }
+
+    func send(_ request: ChannelRequest) { send(request.header) }
+
+    /// Reads nothing for now; bytes wait in the kernel, and then in the keeper.
+    func pause() { stream?.readStop() }
+
+    func resume() {
+        do throws(UVError) { try stream?.readResume() } catch { end(.connection(path, error)) }
+    }
+
+    func close() {
+        stream?.close()
+        state = .closed
+        handlers = nil
+        timer.close()
+        retries.close()
+    }
+
+    private func end(_ error: KeeperError) {
+        guard let handlers else { return }
+        close()
+        handlers.onEnd(error)
+    }
+
+    // MARK: Connecting
+
+    private func connect() {
+        do throws(UVError) {
+            let stream = try PipeStream(connectingTo: path, on: loop) { stream, error in
+                self.connected(stream, error)
+            }
+            state = .connecting(stream)
+        } catch {
+            loop.onNextTick { self.end(.connection(self.path, error)) }
+        }
+    }
+
+    private func connected(_ stream: PipeStream, _ error: UVError?) {
+        guard case .connecting = state else { return }
+        if let error {
+            guard error == .wouldBlock else { return end(.connection(path, error)) }
+            // The backlog is full: the keeper lives and is busy. Nothing tells when it clears (H16).
+            state = .connecting(nil)
+            return retries.start { self.connect() }
+        }
+        state = .greeting(stream)
+        do throws(UVError) {
+            // Nothing is for the eyes of a process that is neither this user's nor root's.
+            guard stream.peer.userID.map({ $0 == 0 || $0 == CurrentProcess.userID }) ?? true else {
+                throw .notPermitted
+            }
+            guard try Files.status(of: path, followingLinks: false).kind != .symbolicLink else { throw .notSocket }
+            stream.onDrain = { _ in self.handlers?.onDrain() }
+            stream.onWriteError = { _, error in self.end(.connection(self.path, error)) }
+            try stream.readStart(
+                onBytes: { _, bytes in bytes.withUnsafeBytes { self.received($0) } },
+                onEnd: { _, error in self.end(.connection(self.path, error ?? .connectionReset)) })
+        } catch {
+            end(.connection(path, error))
+        }
+    }
+
+    // MARK: Messages
+
+    private func received(_ bytes: UnsafeRawBufferPointer) {
+        var position = 0
+        while position < bytes.count, handlers != nil {
+            if let payload {
+                position += receive(payload, UnsafeRawBufferPointer(rebasing: bytes[position...]))
+                continue
+            }
+            do throws(ChannelMessage.Malformed) {
+                switch framer.find(in: bytes, from: &position) {
+                case .none: return
+                case .tooLong: throw ChannelMessage.Malformed(reason: "a message that is too long")
+                case .here(let range):
+                    take(try ChannelMessage.read(UnsafeRawBufferPointer(rebasing: bytes[range])))
+                case .pending:
+                    take(
+                        try framer.takePending { (header) throws(ChannelMessage.Malformed) in
+                            try ChannelMessage.read(header)
+                        })
+                }
+            } catch {
+                end(.malformedMessage(session, error.reason))
+            }
+        }
+    }
+
+    /// - Returns: how many bytes it has used.
+    private func receive(
+        _ payload: (stream: ChildStream, offset: UInt64, left: Int), _ bytes: UnsafeRawBufferPointer,
+    ) -> Int {
+        let part = UnsafeRawBufferPointer(rebasing: bytes.prefix(payload.left))
+        let left = payload.left - part.count
+        self.payload = left > 0 ? (payload.stream, payload.offset + UInt64(part.count), left) : nil
+        handlers?.onOutput(payload.stream, payload.offset, part.bytes)
+        return part.count
+    }
+
+    /// Takes a message; nil is one that this version does not know.
+    private func take(_ message: ChannelMessage?) {
+        switch (state, message) {
+        case (.greeting(let stream), .hello(let hello)):
+            guard hello.session == session.rawValue, hello.protocolVersion >= ChannelConstants.version else {
+                return end(.malformedMessage(session, "the keeper of session \(hello.session) answers"))
+            }
+            timer.stop()
+            state = .open(stream, hello)
+            handlers?.onOpen(hello)
+        case (.greeting, .error(let error)): end(.channel(session, error.code.rawValue, error.text))
+        case (.greeting, _): end(.malformedMessage(session, "a message before the hello"))
+        case (.open, .output(let stream, let offset, let length)):
+            if length > 0 { payload = (stream, offset, length) }
+        case (.open, let message?): handlers?.onMessage(message)
+        case (.open, nil), (.connecting, _), (.closed, _): break
+        }
+    }
+}

@@ -1,0 +1,122 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// What a session is asked for beside its lines: on a connection of its own, since lines may wait for the child. The keeper
+/// answers in order.
+final class ControlRequests {
+    typealias Completion = (Result<ChannelMessage, KeeperError>) -> Void
+
+    /// The longest wait for an answer.
+    private static let answerTime = Duration.seconds(5)
+    private static let idleTime = Duration.seconds(5)
+
+    private let session: SessionID
+    private let paths: KeeperPaths
+    private let loop: Loop
+    private let timer: TimerHandle
+    private var connection: ChannelConnection?
+    /// Those that wait for the connection, then those that wait for their answers.
+    private var unsent: [(request: ChannelRequest, completion: Completion)] = []
+    private var pending: [Completion] = []
+    private var isClosed = false
+
+    init(_ session: SessionID, in paths: KeeperPaths, on loop: Loop) {
+        self.session = session
+        self.paths = paths
+        self.loop = loop
+        timer = TimerHandle(on: loop)
+        timer.onCanceled = { [self] in fail(.closed) }
+    }
+
+    /// True if nothing is asked and no connection is open.
+    var isIdle: Bool { connection == nil && unsent.isEmpty && pending.isEmpty }
+
+    /// `completion` runs once, on a later tick.
+    func ask(_ request: ChannelRequest, _ completion: @escaping Completion) {
+        guard !isClosed, !timer.isClosing else { return loop.onNextTick { completion(.failure(.closed)) } }
+        if let connection, let hello = connection.hello {
+            send(request, hello, completion)
+        } else {
+            unsent.append((request, completion))
+            if connection == nil { connect() }
+        }
+    }
+
+    private func connect() {
+        connection = ChannelConnection(
+            to: session, in: paths, within: ChannelConstants.helloTime, on: loop,
+            ChannelConnection.Handlers(
+                onOpen: { [self] hello in
+                    let requests = unsent
+                    unsent = []
+                    for (request, completion) in requests { send(request, hello, completion) }
+                },
+                onMessage: { [self] in received($0) },
+                onEnd: { [self] error in
+                    connection = nil
+                    fail(explained(error))
+                }))
+    }
+
+    private func send(_ request: ChannelRequest, _ hello: ChannelHello, _ completion: @escaping Completion) {
+        let verb = request.verb.rawValue
+        guard hello.verbs.contains(verb) else {
+            return loop.onNextTick { [session] in completion(.failure(.noChannel(session, verb))) }
+        }
+        pending.append(completion)
+        connection?.send(request)
+        wait()
+    }
+
+    private func wait() {
+        timer.start(after: pending.isEmpty ? ControlRequests.idleTime : ControlRequests.answerTime) { [self] _ in
+            let isLate = !pending.isEmpty
+            connection?.close()
+            connection = nil
+            if isLate { fail(.timedOut(ControlRequests.answerTime)) }
+        }
+    }
+
+    private func received(_ message: ChannelMessage) {
+        switch message {
+        case .status, .ok, .pong: answer(.success(message))
+        case .error(let error): answer(.failure(.channel(session, error.code.rawValue, error.text)))
+        case .exit, .hello, .writer, .acknowledged, .reading, .output, .gap, .end: break
+        }
+    }
+
+    private func answer(_ result: Result<ChannelMessage, KeeperError>) {
+        guard !pending.isEmpty else { return }
+        let completion = pending.removeFirst()
+        wait()
+        completion(result)
+    }
+
+    private func explained(_ error: KeeperError) -> KeeperError {
+        guard case .connection(_, let cause) = error, cause == .noEntry || cause == .connectionRefused else {
+            return error
+        }
+        let finding = KeeperInspection.finding(session, paths: paths)
+        guard case .live = finding else { return error }
+        return cause == .noEntry ? .noChannel(session, "be asked") : error
+    }
+
+    private func fail(_ error: KeeperError) {
+        let completions = pending + unsent.map(\.completion)
+        pending = []
+        unsent = []
+        if !timer.isClosing { timer.stop() }
+        for completion in completions { completion(.failure(error)) }
+    }
+
+    /// Gives everything up, on a later tick.
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        connection?.close()
+        connection = nil
+        timer.close()
+        guard !isIdle, !loop.isClosed else { return }
+        loop.onNextTick { [self] in fail(.closed) }
+    }
+}

@@ -1,0 +1,26 @@
+public import KeeperProtocol
+
+/// What a read tells beside the bytes.
+public enum OutputEvent: Sendable {
+    /// Bytes of a stream are gone: older than what is kept, or the disk did not take them.
+    case gap(ChildStream, Range<UInt64>)
+    /// A read that does not follow has had everything up to these offsets. The last event.
+    case finished([ChildStream: UInt64])
+    /// The session has ended, and everything that is kept of its output was read; nil if nobody knows how it ended. The last
+    /// event.
+    case ended(SessionExit?)
+    /// The read cannot go on. The last event.
+    case failed(KeeperError)
+}
+
+/// Where a read begins.
+public enum OutputStart: Hashable, Sendable {
+    /// With the oldest byte that is kept.
+    case start
+    /// With the next byte that comes.
+    case end
+    /// So many bytes before the end, or what is kept of them.
+    case last(UInt64)
+    /// An offset for each stream, in the epoch that they count in.
+    case offsets([ChildStream: UInt64], epoch: String)
+}

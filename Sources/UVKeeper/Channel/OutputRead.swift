@@ -1,0 +1,218 @@
+public import KeeperProtocol
+internal import UVLoop
+
+/// A read of a session's output. It goes on by itself over a broken connection, from the byte after the last, and into the
+/// files that a session leaves.
+///
+/// Keeps itself alive until its last event, or ``cancel()``.
+public final class OutputRead {
+    private enum State {
+        case pausing
+        case connecting(ChannelConnection)
+        case reading(ChannelConnection)
+        case files(SegmentRead)
+        case ended
+    }
+
+    /// Failed attempts in a row after which a live keeper counts as unreachable.
+    private static let mostFailures = 10
+
+    private let session: SessionID
+    private let paths: KeeperPaths
+    private let loop: Loop
+    private let streams: [ChildStream]
+    private let follows: Bool
+    private let timer: TimerHandle
+    private var from: OutputStart
+    /// The byte after the last of each stream, once the keeper has said where the read begins.
+    private var offsets: [ChildStream: UInt64] = [:]
+    private var epoch: String?
+    private var state = State.pausing
+    private var failures = 0
+    private var isPaused = false
+    private var onBytes: ((ChildStream, UInt64, RawSpan) -> Void)?
+    private var onEvent: ((OutputEvent) -> Void)?
+    private let onDone: (OutputRead) -> Void
+
+    init(
+        _ session: SessionID, in paths: KeeperPaths, _ streams: [ChildStream], from: OutputStart, follows: Bool,
+        on loop: Loop, onBytes: @escaping (ChildStream, UInt64, RawSpan) -> Void,
+        onEvent: @escaping (OutputEvent) -> Void, onDone: @escaping (OutputRead) -> Void,
+    ) {
+        self.session = session
+        self.paths = paths
+        self.streams = streams
+        self.from = from
+        self.follows = follows
+        self.loop = loop
+        self.onBytes = onBytes
+        self.onEvent = onEvent
+        self.onDone = onDone
+        timer = TimerHandle(on: loop)
+        timer.onCanceled = { self.end(.failed(.closed)) }
+        timer.start(after: .zero) { _ in self.connect() }
+    }
+
+    /// The byte after the last that was told, of each stream; empty before the read has begun.
+    public var position: [ChildStream: UInt64] { offsets }
+
+    /// The epoch that the offsets count in; nil before the read has begun.
+    public var positionEpoch: String? { epoch }
+
+    /// Reads nothing more for now; the keeper keeps what it keeps, and what is older is a gap later.
+    public func pause() {
+        isPaused = true
+        switch state {
+        case .reading(let connection): connection.pause()
+        case .files(let read): read.pause()
+        case .pausing, .connecting, .ended: break
+        }
+    }
+
+    /// Reads on.
+    public func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        switch state {
+        case .reading(let connection): connection.resume()
+        case .files(let read): read.resume()
+        case .pausing, .connecting, .ended: break
+        }
+    }
+
+    /// Ends the read; nothing more is told. Idempotent.
+    public func cancel() {
+        onEvent = nil
+        end(nil)
+    }
+
+    /// Ends it because the manager closes.
+    func close() {
+        guard !loop.isClosed else { return cancel() }
+        loop.onNextTick { self.end(.failed(.closed)) }
+    }
+
+    // MARK: The keeper
+
+    private func connect() {
+        guard case .pausing = state else { return }
+        var connection: ChannelConnection?
+        connection = ChannelConnection(
+            to: session, in: paths, within: ChannelConstants.helloTime, on: loop,
+            ChannelConnection.Handlers(
+                onOpen: { hello in connection.map { self.opened($0, hello) } },
+                onMessage: { self.received($0) },
+                onOutput: { self.received($0, $1, $2) },
+                onEnd: { error in
+                    connection = nil
+                    self.failed(error)
+                }))
+        if let connection { state = .connecting(connection) }
+    }
+
+    private func opened(_ connection: ChannelConnection, _ hello: ChannelHello) {
+        state = .reading(connection)
+        let start: ReadRequest.Start =
+            switch from {
+            case .start: .start
+            case .end: .end
+            case .last(let count): .last(count)
+            case .offsets(let offsets, _): .offsets(offsets)
+            }
+        var request = ReadRequest(streams, from: start, follows: follows)
+        if case .offsets(_, let epoch) = from { request.epoch = epoch }
+        if !offsets.isEmpty { (request.from, request.epoch) = (.offsets(offsets), epoch) }
+        epoch = epoch ?? hello.epoch
+        connection.send(.read(request))
+        if isPaused { connection.pause() }
+    }
+
+    private func received(_ message: ChannelMessage) {
+        switch message {
+        case .reading(let positions):
+            failures = 0
+            if offsets.isEmpty { offsets = positions.mapValues(\.from) }
+        case .gap(let stream, let range):
+            offsets[stream] = range.upperBound
+            onEvent?(.gap(stream, range))
+        case .end(let offsets): end(.finished(offsets))
+        case .exit(let exit): end(.ended(exit))
+        case .error(let error) where error.code == .epoch: end(.failed(.sessionBeganAnew(session)))
+        case .error(let error): end(.failed(.channel(session, error.code.rawValue, error.text)))
+        case .hello, .writer, .acknowledged, .output, .status, .ok, .pong: break
+        }
+    }
+
+    private func received(_ stream: ChildStream, _ offset: UInt64, _ bytes: RawSpan) {
+        offsets[stream] = offset + UInt64(bytes.byteCount)
+        onBytes?(stream, offset, bytes)
+    }
+
+    /// A connection has failed: tries again while a keeper may live, and reads the files of one that does not.
+    private func failed(_ error: KeeperError) {
+        guard case .ended = state else {
+            state = .pausing
+            failures += 1
+            let inspection = KeeperInspection.finding(session, paths: paths)
+            guard inspection.mayLive else { return readFiles(error) }
+            if case .connection(_, .noEntry) = error, case .live = inspection, failures > 2 {
+                return end(.failed(.noChannel(session, "give its output")))
+            }
+            guard failures < OutputRead.mostFailures else { return end(.failed(error)) }
+            return timer.start(after: .milliseconds(min(1000, 10 << failures))) { _ in self.connect() }
+        }
+    }
+
+    // MARK: The files
+
+    private func readFiles(_ error: KeeperError) {
+        guard let record = SessionRecord(at: paths.record(for: session)) else { return end(.failed(error)) }
+        if case .offsets(_, let wanted) = from, epoch == nil { epoch = wanted }
+        guard epoch == nil || epoch == record.epoch else { return end(.failed(.sessionBeganAnew(session))) }
+        guard let output = record.exit?.output else { return end(.ended(record.exit)) }
+        epoch = record.epoch
+        if offsets.isEmpty {
+            for stream in streams {
+                let kept = output[stream]
+                offsets[stream] =
+                    switch from {
+                    case .start: kept.start
+                    case .end: kept.end
+                    case .last(let count): kept.end - min(count, kept.end - kept.start)
+                    case .offsets(let offsets, _): min(offsets[stream] ?? kept.end, kept.end)
+                    }
+            }
+        }
+        let read = SegmentRead(session, epoch: record.epoch, paths, from: offsets, upTo: output, on: loop) { event in
+            switch event {
+            case .bytes(let stream, let offset, let bytes): self.received(stream, offset, bytes.span.bytes)
+            case .gap(let stream, let range):
+                self.offsets[stream] = range.upperBound
+                self.onEvent?(.gap(stream, range))
+            case .end: self.end(.ended(record.exit))
+            }
+        }
+        state = .files(read)
+        read.start()
+        if isPaused { read.pause() }
+    }
+
+    private func end(_ event: OutputEvent?) {
+        switch state {
+        case .connecting(let connection), .reading(let connection): connection.close()
+        case .files(let read): read.cancel()
+        case .pausing: break
+        case .ended: return
+        }
+        state = .ended
+        timer.close()
+        let onEvent = onEvent
+        self.onEvent = nil
+        onBytes = nil
+        onDone(self)
+        if let event { onEvent?(event) }
+    }
+}
+
+@available(*, unavailable)
+extension OutputRead: Sendable {}

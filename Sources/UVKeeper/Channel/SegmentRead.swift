@@ -1,0 +1,120 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// Reads what a session that has ended has left of its output, in libuv's thread pool, a piece at a time.
+final class SegmentRead {
+    enum Event {
+        case bytes(ChildStream, UInt64, [UInt8])
+        case gap(ChildStream, Range<UInt64>)
+        case end
+    }
+
+    private static let pieceByteCount = 262_144
+
+    private let session: SessionID
+    private let epoch: String
+    private let paths: KeeperPaths
+    private let loop: Loop
+    private var offsets: [ChildStream: UInt64]
+    private let output: SessionExit.Output
+    private var onEvent: ((Event) -> Void)?
+    private var segments: [ChildStream: [UInt64]] = [:]
+    private var isPaused = false
+    private var isWorking = false
+
+    init(
+        _ session: SessionID, epoch: String, _ paths: KeeperPaths, from offsets: [ChildStream: UInt64],
+        upTo output: SessionExit.Output, on loop: Loop, onEvent: @escaping (Event) -> Void,
+    ) {
+        self.session = session
+        self.epoch = epoch
+        self.paths = paths
+        self.offsets = offsets
+        self.output = output
+        self.loop = loop
+        self.onEvent = onEvent
+    }
+
+    func pause() { isPaused = true }
+
+    func resume() {
+        isPaused = false
+        if !isWorking { next() }
+    }
+
+    func cancel() { onEvent = nil }
+
+    /// Finds the segments, then reads them.
+    func start() {
+        work { [paths, session, epoch] in
+            SegmentName.all(of: session, epoch: epoch, in: paths)
+        } completion: { segments in
+            self.segments = segments
+            self.next()
+        }
+    }
+
+    private func next() {
+        guard onEvent != nil, !isPaused else { return }
+        for stream in ChildStream.allCases {
+            guard let offset = offsets[stream], offset < output[stream].end else { continue }
+            return read(stream, offset)
+        }
+        onEvent.take()?(.end)
+    }
+
+    private func read(_ stream: ChildStream, _ offset: UInt64) {
+        let starts = segments[stream] ?? []
+        let end = output[stream].end
+        guard let start = starts.last(where: { $0 <= offset }) else {
+            return skip(stream, offset..<min(starts.first ?? end, end))
+        }
+        let next = starts.first { $0 > offset } ?? end
+        let path = paths.segment(SegmentName(session, epoch: epoch, stream, offset: start))
+        let limit = Int(min(UInt64(SegmentRead.pieceByteCount), min(next, end) - offset))
+        work {
+            SegmentRead.read(path, from: offset - start, limit)
+        } completion: { bytes in
+            // The file has gone, or ends before the next one begins.
+            guard !bytes.isEmpty else { return self.skip(stream, offset..<min(next, end)) }
+            self.offsets[stream] = offset + UInt64(bytes.count)
+            self.onEvent?(.bytes(stream, offset, bytes))
+            self.next()
+        }
+    }
+
+    private static func read(_ path: String, from offset: UInt64, _ limit: Int) -> [UInt8] {
+        do throws(UVError) {
+            let file = try OpenFile(path, .readOnly)
+            defer { file.close() }
+            guard OwnerTrust.trusts(file.statusAtOpening.owner) else { return [] }
+            return try file.read(from: Int(offset), limit: limit)
+        } catch {
+            return []
+        }
+    }
+
+    private func skip(_ stream: ChildStream, _ range: Range<UInt64>) {
+        offsets[stream] = range.upperBound
+        onEvent?(.gap(stream, range))
+        loop.onNextTick { self.next() }
+    }
+
+    private func work<Value: Sendable>(
+        _ body: @escaping @Sendable () -> Value, completion: @escaping (Value) -> Void,
+    ) {
+        isWorking = true
+        do throws(UVError) {
+            try loop.queueWork(body) { value in
+                self.isWorking = false
+                completion(value)
+            }
+        } catch {
+            // Without threads: here and now, a piece at a time.
+            loop.onNextTick {
+                self.isWorking = false
+                completion(body())
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+public import KeeperProtocol
+public import UVLoop
+
+/// What a session is asked for. Each answer comes once, on a later tick, within five seconds; a keeper without a channel cannot
+/// be asked, which is an error that says so (``KeeperError/noChannel(_:_:)``).
+extension Session {
+    /// What is going on in the session.
+    public func status(_ completion: @escaping (Result<SessionStatus, KeeperError>) -> Void) {
+        ask(.status) { message in
+            if case .status(let status) = message { status } else { nil }
+        } completion: {
+            completion($0)
+        }
+    }
+
+    /// Closes the child's stdin after everything that was taken so far; later lines by anybody are refused.
+    public func endInput(_ completion: @escaping (Result<Void, KeeperError>) -> Void = { _ in }) {
+        askFor(.endInput, completion)
+    }
+
+    /// Sends a signal to the child alone: interrupt, terminate, hangUp, user1, user2, quit, kill, continue or stop.
+    public func signal(_ signal: Signal, _ completion: @escaping (Result<Void, KeeperError>) -> Void = { _ in }) {
+        askFor(.signal(signal), completion)
+    }
+
+    /// Sets labels, and removes those that are nil.
+    public func label(
+        _ labels: [String: String?], _ completion: @escaping (Result<Void, KeeperError>) -> Void = { _ in },
+    ) {
+        let members = labels.sorted { $0.key < $1.key }.map { JSONValue.Member($0.key, JSONValue($0.value)) }
+        askFor(.label(members), completion)
+    }
+
+    /// Ends the session for good, as ``KeeperManager/stop(_:ladder:completion:)`` does; `completion` is given the result, and
+    /// how the session ended if that is known.
+    public func stop(
+        _ ladder: StopLadder = .keepers,
+        _ completion: @escaping (_ result: KeeperManager.StopResult, _ exit: SessionExit?) -> Void = { _, _ in },
+    ) {
+        let epoch = record?.epoch
+        manager.stop(id, ladder: ladder) { [self] result in
+            let record = record
+            completion(result, record?.epoch == epoch ? record?.exit : nil)
+        }
+    }
+
+    /// The session's record, read now: what it is, and how it ended. Nil if there is none.
+    public var record: SessionRecord? { SessionRecord(at: manager.paths.record(for: id)) }
+
+    private func askFor(_ request: ChannelRequest, _ completion: @escaping (Result<Void, KeeperError>) -> Void) {
+        ask(request) { message in
+            if case .ok = message { () } else { nil }
+        } completion: {
+            completion($0)
+        }
+    }
+
+    private func ask<Value>(
+        _ request: ChannelRequest, _ value: @escaping (ChannelMessage) -> Value?,
+        completion: @escaping (Result<Value, KeeperError>) -> Void,
+    ) {
+        manager.loop.preconditionOnThread()
+        do throws(KeeperError) {
+            guard !manager.isClosed else { throw .closed }
+            try manager.checkSessionsDirectory()
+        } catch {
+            return manager.loop.onNextTick { completion(.failure(error)) }
+        }
+        control.ask(request) { [id] result in
+            completion(
+                result.flatMap { message in
+                    value(message).map { .success($0) }
+                        ?? .failure(.malformedMessage(id, "another answer than the one to \(request.verb.rawValue)"))
+                })
+        }
+    }
+}

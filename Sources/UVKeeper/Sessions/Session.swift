@@ -1,0 +1,158 @@
+public import KeeperProtocol
+internal import UVLoop
+
+/// One session, alive or not: its lines, its output, its state and its end.
+///
+/// A manager has one object for each session, whether it was started, adopted or found. Connections are made when they are
+/// needed, shared by all uses, and given up when nobody has used them for five seconds: an idle session holds no descriptor.
+public final class Session {
+    /// The session's name.
+    public let id: SessionID
+    unowned let manager: KeeperManager
+    let lines: LineSender
+    let control: ControlRequests
+    private var reads: [ObjectIdentifier: OutputRead] = [:]
+    private var watch: SessionWatch?
+
+    /// Called once when the session has ended, also one that was started by another program: with how, or nil if nobody
+    /// knows. Set it while the session lives; as long as it is set, the keeper is watched, by one descriptor.
+    public var onEnd: ((SessionExit?) -> Void)? {
+        didSet { watchEnd() }
+    }
+
+    init(_ id: SessionID, of manager: KeeperManager) {
+        self.id = id
+        self.manager = manager
+        let (paths, loop) = (manager.paths, manager.loop)
+        lines = LineSender(
+            id, in: paths, writer: SessionWriter(manager.options.writer),
+            limits: .init(lines: manager.options.maximumWaitingLines, bytes: manager.options.maximumWaitingBytes),
+            on: loop
+        ) { [unowned manager] line, completion in
+            manager.queue(for: paths.socket(for: id)).add(line, completion)
+        }
+        control = ControlRequests(id, in: paths, on: loop)
+    }
+
+    // MARK: Lines
+
+    /// A line that waits.
+    public struct Ticket {
+        fileprivate let id: UInt64
+        fileprivate weak var lines: LineSender?
+
+        /// Takes the line back, if nothing of it has left: then its outcome is refused, with ``KeeperError/withdrawn``.
+        ///
+        /// - Returns: false if it was too late.
+        @discardableResult
+        public func withdraw() -> Bool { id > 0 && lines?.withdraw(id) == true }
+    }
+
+    /// Writes one line to the child's stdin. `completion` runs once, on a later tick.
+    ///
+    /// Lines arrive in the order of the calls, each exactly once as long as its keeper and its child live, whatever becomes of
+    /// connections. A keeper without a channel gets it by the raw socket, with the original's three attempts.
+    ///
+    /// - Parameters:
+    ///   - line: any bytes; a newline is added if the last is none. Newlines within are delivered as they are, in one piece.
+    ///   - deadline: how long the line may wait for its keeper.
+    @discardableResult
+    public func write(
+        _ line: [UInt8], deadline: WriteDeadline = .attempts, completion: @escaping (WriteOutcome) -> Void,
+    ) -> Ticket {
+        manager.loop.preconditionOnThread()
+        let count = line.count + (line.last == UInt8(ascii: "\n") ? 0 : 1)
+        let maximum = manager.options.maximumLineLength
+        do throws(KeeperError) {
+            guard !manager.isClosed else { throw .closed }
+            guard count <= maximum else { throw .lineTooLong(count, maximum: maximum) }
+            if lines.isIdle { try manager.checkSessionsDirectory() }
+        } catch {
+            manager.refuse(error, completion)
+            return Ticket(id: 0, lines: nil)
+        }
+        return Ticket(id: lines.add(line, deadline, completion), lines: lines)
+    }
+
+    /// Writes one line, as above.
+    @discardableResult
+    public func write(
+        _ line: String, deadline: WriteDeadline = .attempts, completion: @escaping (WriteOutcome) -> Void,
+    ) -> Ticket {
+        write(Array(line.utf8), deadline: deadline, completion: completion)
+    }
+
+    /// Lines and bytes that wait: for the keeper, or for the child's pipe.
+    public var waiting: (lines: Int, bytes: Int) { (lines.lineCount, lines.byteCount) }
+
+    /// Says who writes, and learns where it goes on: for a host with a stable writer's name
+    /// (``KeeperManager/Options/writer``) that keeps a journal of its lines, before its first write. Every further line has the
+    /// next number. `completion` runs once, on a later tick.
+    ///
+    /// - Parameters:
+    ///   - epoch: the session's epoch as the journal has it; if it is not the present one,
+    ///     ``KeeperError/sessionBeganAnew(_:)``. Nil: whatever it is.
+    ///   - last: the highest number that the journal has given out.
+    public func resumeWriting(
+        epoch: String?, last: UInt64, completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
+    ) {
+        manager.loop.preconditionOnThread()
+        guard !manager.isClosed else { return manager.loop.onNextTick { completion(.failure(.closed)) } }
+        lines.resume(epoch: epoch, last: last, completion)
+    }
+
+    // MARK: Output
+
+    /// Reads the child's output, if the session keeps it; a session that has ended, too. The callbacks run on later ticks.
+    ///
+    /// - Parameters:
+    ///   - streams: those that are read; the order between two is not kept.
+    ///   - follows: true if what comes later is wanted too, until the session ends.
+    ///   - onBytes: lent the bytes at an offset of a stream; they need not end with a line or a character.
+    ///   - onEvent: told what else happens; the last event ends the read.
+    @discardableResult
+    public func read(
+        _ streams: [ChildStream] = [.out], from start: OutputStart = .end, follows: Bool = true,
+        onBytes: @escaping (_ stream: ChildStream, _ offset: UInt64, _ bytes: RawSpan) -> Void,
+        onEvent: @escaping (OutputEvent) -> Void,
+    ) -> OutputRead {
+        manager.loop.preconditionOnThread()
+        let read = OutputRead(
+            id, in: manager.paths, streams, from: start, follows: follows, on: manager.loop, onBytes: onBytes,
+            onEvent: onEvent
+        ) { [weak self] read in self?.reads[ObjectIdentifier(read)] = nil }
+        reads[ObjectIdentifier(read)] = read
+        return read
+    }
+
+    // MARK: The end
+
+    private func watchEnd() {
+        guard onEnd != nil else {
+            watch?.cancel()
+            return watch = nil
+        }
+        guard watch == nil, !manager.isClosed else { return }
+        watch = SessionWatch(id, in: manager.paths, on: manager.loop) { [unowned self] exit in
+            watch = nil
+            let onEnd = onEnd
+            self.onEnd = nil
+            onEnd?(exit)
+        }
+    }
+
+    /// True if nothing of it is in use.
+    var isIdle: Bool { lines.isIdle && control.isIdle && reads.isEmpty && watch == nil }
+
+    func close() {
+        lines.close()
+        control.close()
+        for read in reads.values { read.close() }
+        reads = [:]
+        watch?.cancel()
+        watch = nil
+    }
+}
+
+@available(*, unavailable)
+extension Session: Sendable {}
