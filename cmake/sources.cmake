@@ -196,6 +196,8 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Delivery/SessionQueue.swift
     Sources/UVKeeper/Delivery/WaitingLine.swift
     Sources/UVKeeper/Delivery/WriteOutcome.swift
+    Sources/UVKeeper/Ended/EndedSessions.swift
+    Sources/UVKeeper/Ended/KeeperManager+Ended.swift
     Sources/UVKeeper/Exports.swift
     Sources/UVKeeper/Finding/ChildFinding.swift
     Sources/UVKeeper/Finding/KeeperCleanup.swift
@@ -205,6 +207,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Finding/KeeperManager+Listing.swift
     Sources/UVKeeper/Finding/KeeperManager+LogSweep.swift
     Sources/UVKeeper/Finding/KeeperStatus.swift
+    Sources/UVKeeper/Finding/LogTotals.swift
     Sources/UVKeeper/KeeperError.swift
     Sources/UVKeeper/KeeperManager+Text.swift
     Sources/UVKeeper/KeeperManager+Work.swift
@@ -220,6 +223,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Starting/OpenSession.swift
     Sources/UVKeeper/Starting/SidecarCommand.swift
     Sources/UVKeeper/Starting/SpawnOptions.swift
+    Sources/UVKeeper/Starting/SpawnOutput.swift
     Sources/UVKeeper/Starting/SpawnedKeeper.swift
     Sources/UVKeeper/Stopping/KeeperHold.swift
     Sources/UVKeeper/Stopping/KeeperManager+Stopping.swift

@@ -67,6 +67,8 @@ public enum KeeperError: Error, Hashable, Sendable {
     case writerReplaced(SessionID, String)
     /// The line was withdrawn.
     case withdrawn
+    /// The labels break a rule, with which.
+    case invalidLabels(String)
     /// The threads that look through the sessions directory cannot be made.
     case noThreads(UVError)
     /// The manager was closed first.
@@ -149,6 +151,7 @@ extension KeeperError: CustomStringConvertible {
             "session \(session) has begun anew with another keeper, which knows nothing of former lines"
         case .writerReplaced(let session, let name): "somebody else writes to session \(session) as \(name)"
         case .withdrawn: "the line was withdrawn"
+        case .invalidLabels(let rule): "cannot label the session: \(rule)"
         case .noThreads(let error):
             "cannot make the threads that read the sessions directory (\(error)); raise the limit of processes (ulimit -u, "
                 + "or the container's pids.max)"

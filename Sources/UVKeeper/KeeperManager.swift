@@ -63,6 +63,16 @@ public final class KeeperManager {
     /// Starts that wait for the end of a former child.
     var starts: [ObjectIdentifier: ProcessWait] = [:]
     private(set) var isClosed = false
+    /// When ended sessions were pruned last, on the monotonic clock.
+    var prunedAt: Duration?
+    /// The logs as the last ``sweepLogs(from:untouchedFor:completion:)`` has found them.
+    public private(set) var logTotals = LogTotals()
+
+    func noteLogs(_ sweep: LogSweep) {
+        logTotals = LogTotals(
+            files: sweep.examined, bytes: sweep.bytes, largest: sweep.largest,
+            reclaimed: logTotals.reclaimed + sweep.bytesFreed)
+    }
 
     var logger: Logger { options.logger }
 

@@ -77,7 +77,7 @@ struct SpawnCommand: ParsableCommand {
             environment: environment,
             command: [command[0]],
             arguments: command.dropFirst() + Invocation.current.commandArguments,
-            capturesOutput: captureOutput ? true : nil,
+            output: captureOutput ? .captured : nil,
             readiness: noWait ? .started : .settled,
             deadline: .seconds(timeout),
         )

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct KeeperManagerLogSweepTests {
     private func sweep(_ world: World, _ limit: Int) throws -> LogSweep {
-        try world.result { world.manager.sweepLogs(largerThan: limit, completion: $0) }.get()
+        try world.result { world.manager.sweepLogs(from: limit, untouchedFor: .zero, completion: $0) }.get()
     }
 
     @Test("logs that are too large are cut, not removed; those of live sessions stay")
@@ -18,19 +18,25 @@ import Testing
             try world.write("x", to: "\(directory)/keeper-small.log")
             let identity = try Files.status(of: "\(directory)/keeper-big.log").identity
             let result = try sweep(world, 50)
-            // The logs of the live session are two: its own and an empty launch log.
-            #expect(result == LogSweep(examined: 5, truncated: 2, bytesFreed: 200, inUse: 1, failed: 0))
+            #expect(result.examined == 3 && result.truncated == 1 && result.bytesFreed == 100)
+            #expect(result.inUse == 1 && result.failed == 0)
+            #expect(result.bytes == 1 + result.largest, "that of the live session, and the small one")
+            #expect(world.text("s/keeper-launch-big.log").count == 100, "launch logs are left alone")
             #expect(try Files.status(of: "\(directory)/keeper-big.log").identity == identity)
             #expect(world.text("s/keeper-big.log").isEmpty)
             #expect(world.text("s/other.log").count == 100)
             #expect(world.text("s/keeper-small.log") == "x")
             #expect(world.text("s/keeper-live.log").contains("keeper starting"))
             let again = try sweep(world, 50)
-            #expect(again == LogSweep(examined: 5, truncated: 0, bytesFreed: 0, inUse: 1, failed: 0))
+            #expect(again.examined == 3 && again.truncated == 0 && again.inUse == 1)
+            let totals = world.manager.logTotals
+            #expect(totals.files == 3 && totals.reclaimed == 100 && totals.bytes == again.bytes)
+            let patient = try world.result { world.manager.sweepLogs(from: 1, completion: $0) }.get()
+            #expect(patient.truncated == 0, "somebody wrote to them a moment ago")
         }
     }
 
-    @Test("a log of exactly the limit stays, and a link is not followed")
+    @Test("a log below the limit stays, one at it is cut, and a link is not followed")
     func bounds() throws {
         try withWorld { world throws in
             let directory = world.paths.directory
@@ -41,7 +47,7 @@ import Testing
             try world.start(["ln", "-s", world.path("precious"), "\(directory)/keeper-link.log"])
             try world.eventually { world.exists("\(directory)/keeper-link.log") }
             try Files.makeDirectory(at: "\(directory)/keeper-directory.log")
-            let result = try sweep(world, 5)
+            let result = try sweep(world, 6)
             #expect(result.examined == 4)
             #expect(result.truncated == 1)
             #expect(result.bytesFreed == 6)

@@ -7,7 +7,7 @@ import Testing
     @Test("a session that is not there is started, and takes lines")
     func starts() throws {
         try withWorld { world throws in
-            guard case .started(let keeper) = try world.open("s1").get() else { throw Adopted() }
+            guard case .started(let keeper) = try world.open("s1").get().way else { throw Adopted() }
             #expect(keeper.session == "s1" && keeper.isRunning)
             #expect(try world.outcome("x", "s1") == .written)
         }
@@ -20,9 +20,9 @@ import Testing
             _ = try world.spawn("s2")
             let other = try world.otherManager()
             let opened = try world.open("s1", by: other).get()
-            guard case .adopted(let entry) = opened else { throw Adopted() }
+            guard case .adopted(let entry) = opened.way else { throw Adopted() }
             #expect(entry.childPID == (try world.childPID("s1")))
-            #expect(opened.session == "s1" && opened.keeperPID == keeper.pid)
+            #expect(opened.session.id == "s1" && opened.keeperPID == keeper.pid)
             #expect(other.tracked.keys.elementsEqual(["s1"]))
             #expect(other.killKeeper(for: "s1"))
             try world.eventually { !keeper.isRunning }
@@ -46,7 +46,7 @@ import Testing
             let keeper = try world.spawn("s1")
             try world.killChildUnnoticed(by: keeper)
             let other = try world.otherManager()
-            guard case .started(let next) = try world.open("s1", by: other).get() else { throw Adopted() }
+            guard case .started(let next) = try world.open("s1", by: other).get().way else { throw Adopted() }
             #expect(!keeper.isRunning && next.pid != keeper.pid)
         }
     }
@@ -63,7 +63,7 @@ import Testing
             try world.eventually { results.count == 2 }
             let opened = try results.map { try $0.get() }
             var started = 0
-            for case .started(let keeper) in opened {
+            for case .started(let keeper) in opened.map(\.way) {
                 world.own(keeper.pid, keeper.process.startTime)
                 started += 1
             }
@@ -94,7 +94,9 @@ extension World {
     ) throws -> Result<OpenSession, KeeperError> {
         let options = SpawnOptions(command: command, deadline: hangTimeout)
         let result = try result { (manager ?? self.manager).open(id, in: root, options, completion: $0) }
-        if case .success(.started(let keeper)) = result { own(keeper.pid, keeper.process.startTime) }
+        if case .success(let opened) = result, case .started(let keeper) = opened.way {
+            own(keeper.pid, keeper.process.startTime)
+        }
         return result
     }
 }

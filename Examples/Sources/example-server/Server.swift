@@ -44,7 +44,7 @@ final class Server {
     func start() throws {
         try signal.start(.terminate) { _, _ in self.end() }
         // The child's output goes to the keeper's log, and its working directory is the server's.
-        let options = SpawnOptions(command: configuration.command, capturesOutput: true, readiness: .settled)
+        let options = SpawnOptions(command: configuration.command, output: .captured, readiness: .settled)
         keepers.open(configuration.session, in: ".", options) { result in
             switch result {
             case .success(let session): self.ready(session)
@@ -58,9 +58,9 @@ final class Server {
 
     private func ready(_ opened: OpenSession) {
         guard case .starting = state else { return }
-        let how = if case .adopted = opened { "adopted" } else { "started" }
+        let how = if case .adopted = opened.way { "adopted" } else { "started" }
         do {
-            let session = opened.session
+            let session = opened.session.id
             let childPID = keepers.status(of: session)?.childPID
             let listener = try bind()
             try listener.listen { _, result in self.accepted(result) }

@@ -10,6 +10,7 @@ extension KeeperManager {
     ///   child which provably lives.
     /// - A live keeper whose child is dead gets SIGTERM, and its files are removed: if it is proven that the process is the
     ///   keeper and that its child has ended. Root's takes the keeper's lock for the first, and no less.
+    /// - Ended sessions are pruned afterwards, once an hour at most, as by ``prune(olderThan:keeping:completion:)``.
     /// - What cannot be decided, for instance for want of permission, counts as live and is left alone.
     ///
     /// Files are read in libuv's thread pool, and nothing waits for a keeper: 1,000 entries take a hundredth of a second,
@@ -172,6 +173,7 @@ extension KeeperManager {
                 "live": "\(discovery.keepers.count)", "removed": "\(discovery.removed.count)",
                 "terminated": "\(discovery.terminated.count)",
             ])
+        pruneNowAndThen()
         completion(.success(discovery))
     }
 

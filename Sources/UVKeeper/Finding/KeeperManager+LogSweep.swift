@@ -2,49 +2,65 @@ public import KeeperProtocol
 internal import UVLoop
 
 /// What a sweep of logs found and did.
-public struct LogSweep: Hashable, Sendable {
-    /// Logs looked at.
+public struct LogSweep: Hashable, Sendable, Codable {
+    /// Logs looked at: those of keepers, not their launch logs.
     public var examined = 0
     /// Logs cut to nothing.
     public var truncated = 0
     /// Bytes they had.
     public var bytesFreed: UInt64 = 0
-    /// Oversized logs left alone because their session has a keeper.
+    /// Oversized logs left alone because their session has a keeper, or because they were written to a moment ago.
     public var inUse = 0
     /// Oversized logs that could not be cut.
     public var failed = 0
+    /// Bytes that all logs have now.
+    public var bytes: UInt64 = 0
+    /// The most that one of them has.
+    public var largest: UInt64 = 0
 }
 
 extension KeeperManager {
-    /// Cuts the oversized logs of sessions without a keeper to nothing; they are never removed. `completion` runs once, on
-    /// a later tick; the work is done in libuv's thread pool. Mirrors the original's sweep at start.
+    /// How long nobody may have written to a log that a sweep cuts.
+    public static let logRest = Duration.seconds(300)
+
+    /// Cuts the logs that have reached the limit, that nobody has written to for a while, and whose session has no keeper, to
+    /// nothing; they are removed when their session is pruned. `completion` runs once, on a later tick; the work is done in
+    /// libuv's thread pool. Launch logs are left alone. Mirrors the original's sweep.
     ///
-    /// - Parameter maximumBytes: larger ones are oversized; by default the keepers' own limit.
+    /// - Parameters:
+    ///   - maximumBytes: the limit; by default the keepers' own.
+    ///   - rest: how long nobody may have written to a log.
     public func sweepLogs(
-        largerThan maximumBytes: Int = KeeperConstants.defaultLogMaximumBytes,
+        from maximumBytes: Int = KeeperConstants.defaultLogMaximumBytes, untouchedFor rest: Duration = logRest,
         completion: @escaping (Result<LogSweep, KeeperError>) -> Void,
     ) {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
-        queueWork(onDirectory: { [paths] in KeeperManager.sweep(paths, maximumBytes) }, completion: completion)
+        queueWork(onDirectory: { [paths] in
+            KeeperManager.names(in: paths, endingIn: [KeeperPaths.logEnd]).map {
+                KeeperManager.sweep($0, paths, maximumBytes, rest)
+            }
+        }) { result in
+            if case .success(let sweep) = result { self.noteLogs(sweep) }
+            completion(result)
+        }
     }
 
-    private static func sweep(_ paths: KeeperPaths, _ maximumBytes: Int) -> Result<LogSweep, KeeperError> {
-        names(in: paths, endingIn: [KeeperPaths.logEnd]).map { sweep($0, paths, maximumBytes) }
-    }
-
-    private static func sweep(_ names: [String], _ paths: KeeperPaths, _ maximumBytes: Int) -> LogSweep {
+    private static func sweep(
+        _ names: [String], _ paths: KeeperPaths, _ maximumBytes: Int, _ rest: Duration,
+    ) -> LogSweep {
         var sweep = LogSweep()
+        let now = SystemClock.wallClockTime
         for name in names {
-            let sessions = sessions(ofLogNamed: name, paths)
-            guard !sessions.isEmpty else { continue }
+            guard let session = paths.sessionID(ofKeeperLogNamed: name) else { continue }
             sweep.examined += 1
             do throws(UVError) {
                 let path = paths.directory + "/" + name
-                let size = try Files.status(of: path, followingLinks: false).size
-                guard size > UInt64(max(0, maximumBytes)) else { continue }
-                let isInUse = sessions.contains { KeeperInspection.finding($0, paths: paths).mayLive }
-                guard !isInUse else {
+                let status = try Files.status(of: path, followingLinks: false)
+                sweep.bytes += status.size
+                sweep.largest = max(sweep.largest, status.size)
+                guard status.size >= UInt64(max(1, maximumBytes)) else { continue }
+                guard now - status.modifiedAt >= rest, !KeeperInspection.finding(session, paths: paths).mayLive else {
                     sweep.inUse += 1
                     continue
                 }
@@ -53,19 +69,12 @@ extension KeeperManager {
                 guard OwnerTrust.trusts(file.statusAtOpening.owner) else { throw .notPermitted }
                 try file.truncate()
                 sweep.truncated += 1
-                sweep.bytesFreed += size
+                sweep.bytesFreed += status.size
+                sweep.bytes -= status.size
             } catch {
                 sweep.failed += 1
             }
         }
         return sweep
-    }
-
-    /// The sessions a log may belong to: `keeper-launch-x.log` is the launch log of `x` and the log of `launch-x`.
-    private static func sessions(ofLogNamed name: String, _ paths: KeeperPaths) -> [SessionID] {
-        if let session = paths.sessionID(ofKeeperLogNamed: name) { return [session] }
-        guard let session = paths.sessionID(ofLaunchLogNamed: name) else { return [] }
-        let other = try? SessionID("launch-\(session)")
-        return other.map { [session, $0] } ?? [session]
     }
 }

@@ -36,7 +36,9 @@ extension KeeperManager {
         guard inspection.finding.mayLive else { return start() }
         if hasLiveChild(inspection) {
             let keeper = adopt(inspection, foundAt: now)
-            return loop.onNextTick { completion(.success(.adopted(keeper))) }
+            return loop.onNextTick {
+                completion(.success(OpenSession(session: self.session(session), way: .adopted(keeper))))
+            }
         }
         stop(session, ladder: .now) { result in
             switch result {
@@ -55,16 +57,16 @@ extension KeeperManager {
     ) -> Result<OpenSession, KeeperError> {
         let now = ProcessDetails.uptime
         switch result {
-        case .success(let keeper): return .success(.started(keeper))
+        case .success(let keeper): return .success(OpenSession(session: self.session(session), way: .started(keeper)))
         case .failure(.sessionTaken), .failure(.keeperEnded(KeeperManager.lostStart, log: _)):
             let inspection = KeeperInspection(session, paths: paths)
             // A start of this manager's own is under way until its own completion.
             let isOwn = tracked[session]?.process?.isRunning == true
             guard !isClosed, !isOwn, case .live = inspection.finding, hasLiveChild(inspection) else { break }
-            return .success(.adopted(adopt(inspection, foundAt: now)))
+            return .success(OpenSession(session: self.session(session), way: .adopted(adopt(inspection, foundAt: now))))
         case .failure: break
         }
-        return result.map { .started($0) }
+        return result.map { OpenSession(session: self.session(session), way: .started($0)) }
     }
 
     private static let lostStart = ProcessExit.exited(code: KeeperExitStatus.sessionTaken.rawValue)

@@ -29,9 +29,8 @@ struct KeeperOrder {
         environment = options.environment
         let command = options.command
         try setCommand(command, options.arguments ?? (command == nil ? nil : []))
-        if let capturesOutput = options.capturesOutput {
-            self.environment[KeeperVariable.captureOutput] = capturesOutput ? "1" : nil
-        }
+        try setOutput(options.output)
+        try setLabels(options.labels)
         setDirectory(sessionsDirectory)
         // The one says that this is to be a keeper, the other that it is a keeper's child, as this program may be.
         self.environment[KeeperVariable.started] = "1"
@@ -44,6 +43,32 @@ struct KeeperOrder {
         // The sessions directory is made if it is missing.
         if workingDirectory != sessionsDirectory { try checkDirectory() }
         try checkCommand(command)
+    }
+
+    private mutating func setOutput(_ output: SpawnOutput?) throws(KeeperError) {
+        guard let output else { return }
+        environment[KeeperVariable.captureOutput] = output == .captured ? "1" : nil
+        environment[KeeperVariable.outputMaximumBytes] = nil
+        guard case .kept(let bytes) = output, bytes > 0 else { return }
+        guard sidecar.isOurs else { throw .noChannel(session, "keep output") }
+        environment[KeeperVariable.outputMaximumBytes] = "\(bytes)"
+    }
+
+    private mutating func setLabels(_ labels: [String: String]) throws(KeeperError) {
+        guard !labels.isEmpty else { return }
+        guard sidecar.isOurs else { throw .noChannel(session, "have labels") }
+        do throws(SessionLabelsError) {
+            let known = environment[KeeperVariable.labels].flatMap(KeeperOrder.labels) ?? [:]
+            let members = labels.map { JSONValue.Member($0.key, .string($0.value)) }
+            let all = try SessionLabels.changed(known, by: members)
+            environment[KeeperVariable.labels] = String(decoding: SessionLabels.json(all).encoded, as: UTF8.self)
+        } catch {
+            throw .invalidLabels("\(error)")
+        }
+    }
+
+    private static func labels(_ text: String) -> [String: String]? {
+        do { return try SessionLabels.of(try JSONValue(Array(text.utf8))) } catch { return nil }
     }
 
     private mutating func setCommand(_ command: [String]?, _ arguments: [String]?) throws(KeeperError) {

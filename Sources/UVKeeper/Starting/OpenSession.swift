@@ -1,25 +1,26 @@
-public import KeeperProtocol
-
 /// A session that takes lines; one that another program is just starting is about to.
-public enum OpenSession {
-    /// The session had a keeper already.
-    case adopted(KeeperEntry)
-    /// The session was started.
-    case started(SpawnedKeeper)
-
-    /// The session's name.
-    public var session: SessionID {
-        switch self {
-        case .adopted(let keeper): keeper.session
-        case .started(let keeper): keeper.session
-        }
+public struct OpenSession {
+    /// What was there when it was opened.
+    public enum Way {
+        /// The session had a keeper already.
+        case adopted(KeeperEntry)
+        /// The session was started.
+        case started(SpawnedKeeper)
     }
+
+    /// The session.
+    public let session: Session
+    /// What was there.
+    public let way: Way
 
     /// The keeper's pid; nil if a keeper was adopted and the system does not tell which process it is.
     public var keeperPID: Int32? {
-        switch self {
+        switch way {
         case .adopted(let keeper): keeper.keeperPID
         case .started(let keeper): keeper.pid
         }
     }
 }
+
+@available(*, unavailable)
+extension OpenSession: Sendable {}

@@ -8,8 +8,10 @@ public struct SpawnOptions {
     public var command: [String]?
     /// The child's remaining arguments; nil: none if there is a command, else what the environment says, else `--mode rpc`.
     public var arguments: [String]?
-    /// True if the child's output goes to the keeper's log; nil: what the environment says.
-    public var capturesOutput: Bool?
+    /// What becomes of the child's output; nil: what the environment says.
+    public var output: SpawnOutput?
+    /// Small texts by which the session's users find it again, beside those that the environment has.
+    public var labels: [String: String]
     /// The event that completes the start. If the keeper ends before, the error has its status and the end of its log.
     public var readiness: KeeperManager.Readiness
     /// The longest wait for that event; the keeper runs on when it passes.
@@ -20,14 +22,16 @@ public struct SpawnOptions {
         environment: ProcessEnvironment = .current,
         command: [String]? = nil,
         arguments: [String]? = nil,
-        capturesOutput: Bool? = nil,
+        output: SpawnOutput? = nil,
+        labels: [String: String] = [:],
         readiness: KeeperManager.Readiness = .accepting,
         deadline: Duration = .seconds(10),
     ) {
         self.environment = environment
         self.command = command
         self.arguments = arguments
-        self.capturesOutput = capturesOutput
+        self.output = output
+        self.labels = labels
         self.readiness = readiness
         self.deadline = deadline
     }

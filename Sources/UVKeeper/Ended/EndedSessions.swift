@@ -1,0 +1,163 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// What ended sessions have left: their records, their output, their logs. Safe on any thread; nothing here waits.
+enum EndedSessions {
+    /// The records of the sessions that have ended, the latest first. One whose keeper was lost has that as its end, whether it
+    /// was written or not. Nothing is changed.
+    static func list(_ paths: KeeperPaths, _ names: [String]) -> [SessionRecord] {
+        var records: [SessionRecord] = []
+        for name in names {
+            guard let session = paths.sessionID(ofRecordNamed: name),
+                var record = SessionRecord(at: paths.record(for: session)), record.session == session.rawValue
+            else { continue }
+            if record.exit == nil {
+                guard !KeeperInspection.finding(session, paths: paths).mayLive else { continue }
+                // It may have ended since the record was read.
+                record = SessionRecord(at: paths.record(for: session)) ?? record
+                if record.exit == nil { record.exit = SessionExit(reason: .keeperLost, at: SessionRecord.now) }
+            }
+            records.append(record)
+        }
+        return records.sorted { ($0.exit?.at ?? "") > ($1.exit?.at ?? "") }
+    }
+
+    // MARK: Pruning
+
+    /// What was pruned.
+    struct Pruned: Sendable {
+        var sessions: [SessionID] = []
+        var bytes: UInt64 = 0
+    }
+
+    /// Removes what sessions have left that ended longer ago than `age`, and all but the latest `count`.
+    ///
+    /// - Parameter names: all names in the directory.
+    static func prune(_ paths: KeeperPaths, _ names: [String], olderThan age: Duration, keeping count: Int) -> Pruned {
+        let now = SystemClock.wallClockTime
+        var candidates: [(session: SessionID, endedAt: Duration)] = []
+        for name in names {
+            guard let session = paths.sessionID(ofRecordNamed: name) else { continue }
+            do throws(UVError) {
+                let status = try Files.status(of: paths.record(for: session), followingLinks: false)
+                candidates.append((session, status.modifiedAt))
+            } catch {
+                continue
+            }
+        }
+        candidates.sort { $0.endedAt > $1.endedAt }
+        var pruned = Pruned()
+        var kept = 0
+        for (session, endedAt) in candidates {
+            let isOld = now - endedAt > age
+            guard isOld || kept >= count else {
+                // A living session does not count, and is looked at only if there are many.
+                if candidates.count <= count || hasEnded(session, paths) { kept += 1 }
+                continue
+            }
+            if let bytes = prune(session, paths, names) {
+                pruned.sessions.append(session)
+                pruned.bytes += bytes
+            }
+        }
+        removeOrphans(paths, names, olderThan: age, &pruned)
+        return pruned
+    }
+
+    private static func hasEnded(_ session: SessionID, _ paths: KeeperPaths) -> Bool {
+        SessionRecord(at: paths.record(for: session))?.exit != nil
+    }
+
+    /// Removes what one session has left, if it has ended.
+    ///
+    /// The record is judged, renamed and judged again: a keeper that starts the session anew in between has written its own.
+    ///
+    /// - Returns: how many bytes that were; nil if it has not ended.
+    private static func prune(_ session: SessionID, _ paths: KeeperPaths, _ names: [String]) -> UInt64? {
+        let path = paths.record(for: session)
+        guard !KeeperInspection.finding(session, paths: paths).mayLive else { return nil }
+        let judged = SessionRecord(at: path)
+        // A record that does not parse is no session's.
+        if let judged, judged.exit == nil {
+            guard KeeperCleanup.remove(session, paths: paths, makesPIDFile: true) else { return nil }
+            return prune(session, paths, names)
+        }
+        let temporary = paths.temporaryFile(for: path, random: .random(in: .min ... .max))
+        do throws(UVError) {
+            try Files.rename(path, to: temporary)
+            let found = SessionRecord(at: temporary)
+            guard found?.epoch == judged?.epoch, found == nil || found?.exit != nil else {
+                do throws(UVError) { try Files.link(temporary, to: path) } catch .exists {}
+                try Files.unlink(temporary)
+                return nil
+            }
+            var bytes = size(temporary)
+            try Files.unlink(temporary)
+            if let epoch = judged?.epoch { bytes += removeOutput(of: session, epoch, paths, names) }
+            guard KeeperInspection.finding(session, paths: paths) == .absent else { return bytes }
+            for log in [paths.log(for: session), paths.launchLog(for: session)] { bytes += remove(log) }
+            return bytes
+        } catch {
+            return nil
+        }
+    }
+
+    private static func removeOutput(
+        of session: SessionID, _ epoch: String, _ paths: KeeperPaths, _ names: [String],
+    ) -> UInt64 {
+        var bytes: UInt64 = 0
+        for name in names {
+            guard let segment = SegmentName(name), segment.session == session, segment.epoch == epoch else { continue }
+            bytes += remove(paths.segment(segment))
+        }
+        return bytes + remove(paths.reserve(for: session, epoch: epoch))
+    }
+
+    /// Output whose record has gone.
+    private static func removeOrphans(
+        _ paths: KeeperPaths, _ names: [String], olderThan age: Duration, _ pruned: inout Pruned,
+    ) {
+        let now = SystemClock.wallClockTime
+        var epochs: [SessionID: String?] = [:]
+        for name in names {
+            let segment = SegmentName(name)
+            let reserve = segment == nil ? KeeperPaths.reserve(named: name) : nil
+            guard let session = segment?.session ?? reserve?.session, let epoch = segment?.epoch ?? reserve?.epoch
+            else {
+                continue
+            }
+            let path = segment.map { paths.segment($0) } ?? paths.reserve(for: session, epoch: epoch)
+            let current: String?
+            if let known = epochs[session] {
+                current = known
+            } else {
+                current = SessionRecord(at: paths.record(for: session))?.epoch
+                epochs.updateValue(current, forKey: session)
+            }
+            do throws(UVError) {
+                guard current != epoch,
+                    now - (try Files.status(of: path, followingLinks: false).modifiedAt) > age,
+                    current != nil || !KeeperInspection.finding(session, paths: paths).mayLive
+                else { continue }
+                pruned.bytes += remove(path)
+            } catch {
+                continue
+            }
+        }
+    }
+
+    private static func size(_ path: String) -> UInt64 {
+        do throws(UVError) { return try Files.status(of: path, followingLinks: false).size } catch { return 0 }
+    }
+
+    /// - Returns: how many bytes the file had; 0 if there is none, or it cannot be removed.
+    private static func remove(_ path: String) -> UInt64 {
+        let bytes = size(path)
+        do throws(UVError) {
+            try Files.unlink(path)
+            return bytes
+        } catch {
+            return 0
+        }
+    }
+}

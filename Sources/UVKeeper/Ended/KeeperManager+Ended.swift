@@ -1,0 +1,63 @@
+public import KeeperProtocol
+internal import Logging
+internal import UVLoop
+
+/// What a pruning has removed.
+public struct PruneResult: Hashable, Sendable {
+    /// The sessions of which nothing is left.
+    public var sessions: [SessionID] = []
+    /// Bytes that their records, output and logs had.
+    public var bytesFreed: UInt64 = 0
+}
+
+extension KeeperManager {
+    /// How long, and how many, ended sessions leave their record and output, unless told otherwise: seven days, and 1,000.
+    public static let prunedAfter = Duration.seconds(7 * 86_400)
+    /// See ``prunedAfter``.
+    public static let keptEndedSessions = 1000
+
+    /// The sessions of the directory that have ended, the latest first, found out without changing anything. `completion` runs
+    /// once, on a later tick; the work is done in libuv's thread pool.
+    ///
+    /// A session whose keeper was killed has ``SessionExit/Reason/keeperLost`` as its end.
+    public func listEnded(completion: @escaping (Result<[SessionRecord], KeeperError>) -> Void) {
+        loop.preconditionOnThread()
+        guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
+        queueWork(
+            onDirectory: { [paths] in
+                KeeperManager.names(in: paths, endingIn: [KeeperPaths.recordEnd]).map { EndedSessions.list(paths, $0) }
+            }, completion: completion)
+    }
+
+    /// Removes what ended sessions have left: records, output and logs. `completion` runs once, on a later tick; the work is
+    /// done in libuv's thread pool. A session that is started meanwhile keeps what is its own.
+    ///
+    /// - Parameters:
+    ///   - age: how long ago a session must have ended.
+    ///   - count: how many ended sessions are left at most, the latest.
+    public func prune(
+        olderThan age: Duration = prunedAfter, keeping count: Int = keptEndedSessions,
+        completion: @escaping (Result<PruneResult, KeeperError>) -> Void,
+    ) {
+        loop.preconditionOnThread()
+        guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
+        queueWork(
+            onDirectory: { [paths] in
+                KeeperManager.names(in: paths, endingIn: []).map { names in
+                    let pruned = EndedSessions.prune(paths, names, olderThan: age, keeping: count)
+                    return PruneResult(sessions: pruned.sessions, bytesFreed: pruned.bytes)
+                }
+            }, completion: completion)
+    }
+
+    /// Prunes with the usual limits, behind the host's back; the next time may be an hour later.
+    func pruneNowAndThen() {
+        let now = SystemClock.monotonicTime
+        guard !isClosed, prunedAt.map({ now - $0 >= .seconds(3600) }) ?? true else { return }
+        prunedAt = now
+        prune { [logger] result in
+            guard case .success(let result) = result, !result.sessions.isEmpty else { return }
+            logger.info("ended sessions pruned", metadata: ["sessions": "\(result.sessions.count)"])
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import KeeperProtocol
+import TestSupport
+import Testing
+
+@testable import UVKeeper
+
+@Suite struct EndedSessionsTests {
+    private func listEnded(_ world: World) throws -> [SessionRecord] {
+        try world.result { world.manager.listEnded(completion: $0) }.get()
+    }
+
+    /// Starts a session that keeps its output, writes a line on each stream, and ends.
+    private func runSession(_ id: String, in world: World) throws {
+        let keeper = try world.trySpawn(
+            id, environment: [KeeperVariable.outputMaximumBytes: "65536", KeeperVariable.labels: #"{"k":"v"}"#],
+            command: ["sh", "-c", "echo out; echo err >&2; exec cat"]
+        ).get()
+        try world.eventually { try Files.names(inDirectory: world.paths.directory).contains { $0.contains(".err.") } }
+        _ = try world.result { (done: @escaping (KeeperManager.StopResult) -> Void) in
+            world.manager.stop(id, completion: done)
+        }
+        try world.eventually { !keeper.isRunning }
+    }
+
+    @Test("a session that has ended is listed with how it ended, and a living one is not")
+    func lists() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("live")
+            try runSession("done", in: world)
+            let ended = try listEnded(world)
+            #expect(ended.map(\.session) == ["done"])
+            let exit = try #require(ended.first?.exit)
+            #expect(exit.reason == .stopped && exit.by != nil)
+            #expect(exit.output?.out.end == 4 && exit.output?.err.end == 4)
+            #expect(exit.stderrTail == "err\n")
+            #expect(ended.first?.labels == ["k": "v"])
+        }
+    }
+
+    @Test("a session whose keeper was killed has that as its end, and a discovery writes it down")
+    func lostKeeper() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            try Processes.send(.kill, to: keeper.pid)
+            try world.eventually { !keeper.isRunning }
+            #expect(try listEnded(world).first?.exit?.reason == .keeperLost)
+            let path = world.paths.record(for: "s1")
+            #expect(SessionRecord(at: path)?.exit == nil, "a list changes nothing")
+            try world.eventually { try world.discover().removed == ["s1"] || SessionRecord(at: path)?.exit != nil }
+            #expect(SessionRecord(at: path)?.exit?.reason == .keeperLost)
+            let names = try Files.names(inDirectory: world.paths.directory)
+            #expect(!names.contains { $0.hasSuffix(".reserve") || $0.hasSuffix(".sock") })
+        }
+    }
+
+    @Test("pruning leaves the latest sessions, and nothing of the others; a living session stays whole")
+    func prunes() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("live")
+            for id in ["a", "a.b", "c"] { try runSession(id, in: world) }
+            let before = try Files.names(inDirectory: world.paths.directory)
+            #expect(before.contains { $0.hasPrefix("a.") && $0.contains(".out.") })
+            let kept = try world.result { world.manager.prune(keeping: 3, completion: $0) }.get()
+            #expect(kept.sessions.isEmpty)
+            let result = try world.result { world.manager.prune(olderThan: .zero, completion: $0) }.get()
+            #expect(Set(result.sessions) == ["a", "a.b", "c"] && result.bytesFreed > 0)
+            let left = try Files.names(inDirectory: world.paths.directory)
+            #expect(left.allSatisfy { $0.contains("live") }, "\(left)")
+            #expect(world.manager.mayBeAlive("live"))
+        }
+    }
+
+    @Test("output whose record has gone is pruned too, and names that only look like it stay")
+    func orphans() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let directory = world.paths.directory
+            let orphan = "x.0123456789abcdef.out.00000000000000000000"
+            let others = ["x.0123456789abcdef.out.0000000000000000000", "x.0123456789abcdeg.out.00000000000000000000"]
+            for name in [orphan] + others { try world.write("x", to: "\(directory)/\(name)") }
+            _ = try world.result { world.manager.prune(completion: $0) }.get()
+            #expect(try Files.names(inDirectory: directory).count == 3, "it is young")
+            _ = try world.result { world.manager.prune(olderThan: .zero, completion: $0) }.get()
+            #expect(try Files.names(inDirectory: directory) == others.sorted())
+        }
+    }
+}
