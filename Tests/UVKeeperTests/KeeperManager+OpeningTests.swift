@@ -35,7 +35,7 @@ import Testing
             try Files.makeDirectory(at: world.paths.directory)
             try world.write("999999999", to: world.paths.keeperPID(for: "s1"))
             try world.write("", to: world.paths.socket(for: "s1"))
-            guard case .started = try world.open("s1").get() else { throw Adopted() }
+            guard case .started = try world.open("s1").get().way else { throw Adopted() }
             #expect(try world.outcome("x", "s1") == .written)
         }
     }
