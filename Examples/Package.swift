@@ -14,6 +14,9 @@ let keeper: Target.Dependency = .product(name: "UVKeeper", package: "uvkeeper")
 
 let loop: Target.Dependency = .product(name: "UVLoop", package: "uvkeeper")
 
+/// The keeper's executable, which the build puts beside the tests.
+let sidecar: Target.Dependency = .product(name: "uvkeeper-sidecar", package: "uvkeeper")
+
 /// A program on UVLoop alone.
 func program(_ name: String) -> Target {
     .executableTarget(name: name, dependencies: ["Program", loop], swiftSettings: settings)
@@ -50,7 +53,7 @@ let package = Package(
         .testTarget(
             name: "ExamplesTests",
             dependencies: [
-                loop, "Libc", "TestSupport", "tcp-echo", "tcp-chat", "udp-echo", "connect", "resolve", "fetch",
+                loop, sidecar, "Libc", "TestSupport", "tcp-echo", "tcp-chat", "udp-echo", "connect", "resolve", "fetch",
                 "follow", "line-editor", "host-poll", "host-dispatch", "tour",
             ],
             swiftSettings: settings),

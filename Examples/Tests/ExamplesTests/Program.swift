@@ -11,12 +11,18 @@ final class RunningExample {
     private let loop: Loop
 
     /// - Parameter input: of the program; nil: a pipe, ``input``.
-    init(_ name: String, _ arguments: [String], input: ChildProcess.Stdio = .pipe, on loop: Loop) throws {
+    convenience init(
+        _ name: String, _ arguments: [String], input: ChildProcess.Stdio = .pipe, on loop: Loop,
+    ) throws {
+        try self.init(executable: BuiltProducts.executable(name), arguments, input: input, on: loop)
+    }
+
+    /// A program of another package or language.
+    init(executable: String, _ arguments: [String], input: ChildProcess.Stdio = .pipe, on loop: Loop) throws {
         self.loop = loop
         var end: (ProcessExit) -> Void = { _ in }
         process = try ChildProcess(
-            .init(executable: BuiltProducts.executable(name), arguments: arguments, stdio: [input, .pipe, .pipe]),
-            on: loop
+            .init(executable: executable, arguments: arguments, stdio: [input, .pipe, .pipe]), on: loop
         ) { end($1) }
         end = { [unowned self] in status = $0 }
         process.killWhenCanceled()
