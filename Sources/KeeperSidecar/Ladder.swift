@@ -87,7 +87,8 @@ final class Ladder {
             lines.endInput()
         case .terminate:
             guard let time = times.terminate, time > .zero else { return enter(.kill) }
-            lines.endInput()
+            // Lines that have not been written by now are lost.
+            lines.closeStdin()
             deadline = SystemClock.deadline(in: time)
             signal([.terminate, .continue])
         case .kill:

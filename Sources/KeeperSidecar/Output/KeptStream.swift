@@ -67,6 +67,7 @@ final class KeptStream {
                 let count = try file.writeOnce(part)
                 end += UInt64(count)
                 segments[segments.count - 1].end = end
+                removeOld()
                 // A segment has no hole: after a short write the next one begins.
                 if count < part.count || count == room { closeCurrent() }
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
@@ -93,7 +94,6 @@ final class KeptStream {
         }
         segments.append(Segment(start: end, end: end))
         current = file
-        removeOld()
         return file
     }
 
@@ -105,7 +105,9 @@ final class KeptStream {
     }
 
     private func removeOld() {
-        while segments.count > 1, end - segments[1].start >= limit || segments.count > KeptStream.mostSegments {
+        while segments.count > 1,
+            end - segments[0].start > limit + UInt64(segmentSize) || segments.count > KeptStream.mostSegments
+        {
             remove(at: 0)
         }
     }
