@@ -64,7 +64,7 @@ let package = Package(
         .target(name: "Libc", path: "Tests/Libc", swiftSettings: settings),
         .target(
             name: "TestSupport",
-            dependencies: ["Libc", "UVLoop"],
+            dependencies: ["KeeperProtocol", "Libc", "UVLoop"],
             path: "Tests/TestSupport",
             swiftSettings: settings,
         ),

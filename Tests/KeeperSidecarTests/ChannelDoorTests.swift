@@ -1,0 +1,118 @@
+import KeeperProtocol
+import TestSupport
+import Testing
+import UVLoop
+
+@Suite("Channel: connections") struct ChannelDoorTests {
+    @Test("The hello names the session, its epoch, the verbs and the limits; the socket is the user's alone")
+    func greets() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(settings: ["PI_KEEPER_OUTPUT_MAX_BYTES": "65536"])
+            let hello = try home.channel(of: keeper).hello!
+            #expect(hello.session == "s" && hello.protocolVersion == 1 && SessionRecord.isEpoch(hello.epoch))
+            #expect(hello.verbs == ["writer", "write", "read", "status", "eof", "signal", "stop", "label", "ping"])
+            #expect(hello.maximumLineLength == 16_777_216)
+            #expect(hello.output == .init(out: .init(start: 0, end: 0), err: .init(start: 0, end: 0)))
+            let status = try Files.status(of: keeper.channel, followingLinks: false)
+            #expect(status.kind == .socket && status.permissions == 0o600)
+        }
+    }
+
+    @Test(
+        "Of 1,024 connections each is served; one more is busy and closed, until one goes; the raw socket has its own")
+    func limitsConnections() throws {
+        try DescriptorLimit.raise(upTo: 4096)
+        guard DescriptorLimit.current.soft >= 2048 else {
+            return withKnownIssue("skipped: there are not enough descriptors") { Issue.record() }
+        }
+        try withKeeperHome { home in
+            let keeper = try home.startReady()
+            let clients = try (0..<ChannelConstants.connections).map { _ in try home.channel(of: keeper) }
+            let another = try home.bareChannel(of: keeper)
+            #expect(try another.nextError()?.code == .busy)
+            #expect(try another.rest().isEmpty)
+            try home.send("raw\n", to: keeper)
+            let last = clients.last!
+            #expect(try last.status().clients.channel == ChannelConstants.connections)
+            last.write(1, "line")
+            #expect(try last.acknowledges(1))
+            clients[0].close()
+            try home.until("it has gone") { try last.status().clients.channel < ChannelConstants.connections }
+            #expect(try home.channel(of: keeper).isAnswered())
+            try home.until("the lines arrive") { home.outputSize == 9 }
+        }
+    }
+
+    @Test("With few descriptors raw clients leave some for the channel, and all of them some for output and the end")
+    func sharesDescriptors() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "while read line; do echo $line; done", settings: ["PI_KEEPER_OUTPUT_MAX_BYTES": "65536"],
+                shell: #"ulimit -n 80; exec "$@""#)
+            let raw = try home.clients(100, of: keeper, writing: Array("unfinished".utf8))
+            let client = try home.channel(of: keeper)
+            #expect(try client.isAnswered())
+            let crowd = try (0..<100).map { _ in try home.bareChannel(of: keeper) }
+            try home.until("there is no room") { try client.status().clients.channel > 1 }
+            client.send("read {\"follow\":true}\n")
+            client.write(1, "line")
+            try home.until("the output comes") { client.tiles[.out]?.text == "line\n" }
+            // From the segment, which takes a descriptor.
+            client.send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            _ = try client.rest()
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.record?.exit?.reason == .stopped && keeper.record?.exit?.output?.out.end == 5)
+            #expect(crowd.contains { $0.hello == nil } && !raw.isEmpty)
+        }
+    }
+
+    @Test("Unfinished lines of all clients are bounded: the longest goes, with an error, and the others go on")
+    func boundsPayloads() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "exec cat >/dev/null")
+            var clients: [ChannelConnection] = []
+            for size in [15, 14, 13, 12, 11] {
+                let client = try home.channel(of: keeper)
+                client.send("write 1 16000000\n")
+                client.send([UInt8](repeating: 0x78, count: size << 20))
+                try home.until("it has been read") { client.hasSentAll || client.isEnded }
+                clients.append(client)
+            }
+            // 65 MiB are more than 64: the first had the longest.
+            #expect(try clients[0].nextError()! == (.busy, 1))
+            #expect(try clients[0].rest().isEmpty)
+            clients[4].send([UInt8](repeating: 0x78, count: 16_000_000 - 11 << 20) + [0x0A])
+            #expect(try clients[4].acknowledges(1))
+            #expect(clients[1...3].allSatisfy { !$0.isEnded })
+            #expect(try home.channel(of: keeper).status().linesIn == 1)
+        }
+    }
+
+    @Test("A header that announces much takes no memory for it")
+    func growsWithWhatComes() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady()
+            let clients = try (0..<100).map { _ in
+                let client = try home.channel(of: keeper)
+                client.send("ping\nwrite 1 16000000\nabc")
+                return client
+            }
+            for client in clients { #expect(try client.next() == .pong) }
+            guard let memory = keeper.figures.memory else { return }
+            #expect(memory.own < 65536, "100 lines of 16 MB were announced")
+        }
+    }
+
+    @Test("A socket whose file has gone is made anew after SIGUSR1, and who was connected stays so")
+    func renewsSocket() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady()
+            let client = try home.channel(of: keeper)
+            try Files.unlink(keeper.channel)
+            try keeper.send(.user1)
+            try home.until("it is there again") { Files.exists(keeper.channel) }
+            #expect(try client.isAnswered())
+            #expect(try home.channel(of: keeper).hello == client.hello)
+        }
+    }
+}
