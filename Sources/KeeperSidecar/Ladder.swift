@@ -87,15 +87,13 @@ final class Ladder {
             lines.endInput()
         case .terminate:
             guard let time = times.terminate, time > .zero else { return enter(.kill) }
-            // Lines that have not been written by now are lost.
-            lines.closeStdin()
             deadline = SystemClock.deadline(in: time)
+            // Before its stdin closes, or the log would say at random how it ended.
             signal([.terminate, .continue])
+            lines.cutInput()
         case .kill:
             deadline = SystemClock.deadline(in: Ladder.killTime)
-            // Before its stdin closes, or the log would say at random how it ended.
-            signal([.kill])
-            lines.closeStdin()
+            kill()
         }
         wait()
     }
@@ -113,8 +111,13 @@ final class Ladder {
     private func killAgain() {
         if Ladder.isNobodyLeft(child) { return end([]) }
         guard SystemClock.monotonicTime < deadline else { return end(Ladder.processes(child).pids) }
-        signal([.kill])
+        kill()
         wait()
+    }
+
+    private func kill() {
+        signal([.kill])
+        lines.abandonStdin(childHasEnded: !child.isRunning)
     }
 
     private func end(_ survivors: [Int32]) {

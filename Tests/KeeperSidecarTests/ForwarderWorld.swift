@@ -51,7 +51,7 @@ final class ForwarderWorld {
     /// Ends the forwarder as a session's end does.
     func close() {
         forwarder.stop()
-        forwarder.closeStdin()
+        forwarder.abandonStdin(childHasEnded: true)
         forwarder.close()
         listener.close()
         if !childHasEnded { closeChild() }

@@ -34,4 +34,25 @@ import Testing
         let isEmpty = queue.isEmpty
         #expect(isAdded && isEmpty)
     }
+
+    @Test(
+        "Is cut after its first line, in whatever block that ends, and goes on after that",
+        arguments: [3, 65_536, 150_000])
+    func cutsAfterLine(length: Int) {
+        var queue = LineQueue()
+        let line = [UInt8](repeating: 0x78, count: length - 1) + [0x0A]
+        let bytes = line + line + [0x79]
+        var isAdded = bytes.withUnsafeBytes { queue.append($0) }
+        queue.removeFirst(1)
+        queue.cutAfterLine()
+        let count = queue.count
+        #expect(isAdded && count == length - 1)
+        isAdded = line.withUnsafeBytes { queue.append($0) }
+        var actual: [UInt8] = []
+        while !queue.isEmpty {
+            actual += queue.firstBytes
+            queue.removeFirst(queue.firstBytes.count)
+        }
+        #expect(isAdded && actual == line.dropFirst() + line)
+    }
 }

@@ -54,6 +54,8 @@ final class ChildInput {
     /// True while nothing is written before the loop says that there is room.
     private var isFull = false
     private var isFlushScheduled = false
+    /// True if the last byte that the pipe has does not end a line.
+    private var isInLine = false
     /// True if a line waited since the timer was started.
     private var hasQueued = false
     /// The lines that wait, as runs of one door.
@@ -148,6 +150,7 @@ final class ChildInput {
         switch Descriptors.send(bytes, to: number) {
         case .bytes(let count):
             written += UInt64(count)
+            if count > 0 { isInLine = bytes[count - 1] != NewlineScan.newline }
             blockedSince = nil
             noteWritten()
             if count < bytes.count { becomeFull() }
@@ -239,8 +242,25 @@ final class ChildInput {
     func end() {
         guard case .open = state else { return }
         state = .ending
-        if queue.isEmpty { close(nil) } else { flush() }
+        guard !queue.isEmpty else { return close(nil) }
+        flush()
+        // Whoever waits for room never gets any.
+        onProgress?()
     }
+
+    /// Takes nothing more, and loses what waits but for the rest of a line that is half in the pipe: the child gets no piece of
+    /// one. Then the pipe closes.
+    func cut() {
+        if case .closed = state { return }
+        state = .ending
+        guard isInLine else { return close(nil) }
+        queue.cutAfterLine()
+        onProgress?()
+    }
+
+    /// Writes nothing more, and loses what waits. The pipe stays open, so that ``close(childHasEnded:)`` can tell what the child
+    /// has never read.
+    func abandon() { lose(nil) }
 
     /// Closes the pipe; what waits for it is lost.
     ///
@@ -248,15 +268,20 @@ final class ChildInput {
     func close(childHasEnded: Bool = false) { close(nil, childHasEnded: childHasEnded) }
 
     private func close(_ error: UVError?, childHasEnded: Bool = false) {
+        lose(error)
+        guard let number = pipe?.number else { return }
+        // A child that lives may still read it, and nobody can look any more.
+        let unread = Descriptors.unreadByteCount(of: number)
+        unreadByteCount = error != nil || childHasEnded || unread == 0 ? unread : nil
+        pipe.take()?.close()
+    }
+
+    private func lose(_ error: UVError?) {
         if case .closed = state { return }
         state = .closed(error)
-        // A child that lives may still read it, and nobody can look any more.
-        let unread = (pipe?.number).flatMap(Descriptors.unreadByteCount)
-        unreadByteCount = error != nil || childHasEnded || unread == 0 ? unread : nil
         poll.close()
         watches.close()
         restTimer.close()
-        pipe.take()?.close()
         queue.removeAll()
         queue.releaseSpare()
         blockedSince = nil

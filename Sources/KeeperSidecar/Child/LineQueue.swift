@@ -1,3 +1,5 @@
+internal import UVLoop
+
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Musl)
@@ -90,6 +92,23 @@ struct LineQueue: ~Copyable {
         if first == blocks.count || first > 64 {
             blocks.removeFirst(first)
             first = 0
+        }
+    }
+
+    /// Forgets what comes after the first newline.
+    mutating func cutAfterLine() {
+        for index in blocks.indices[first...] {
+            let block = blocks[index]
+            let bytes = UnsafeRawBufferPointer(start: block.base + block.start, count: block.end - block.start)
+            guard let newline = NewlineScan.first(in: bytes) else { continue }
+            blocks[index].end = block.start + newline + 1
+            for later in blocks[(index + 1)...] {
+                count -= later.end - later.start
+                LineQueue.release(later.base)
+            }
+            count -= bytes.count - (newline + 1)
+            blocks.removeLast(blocks.count - (index + 1))
+            return
         }
     }
 

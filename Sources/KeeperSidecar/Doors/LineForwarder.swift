@@ -164,12 +164,20 @@ final class LineForwarder {
         input.end()
     }
 
-    /// Closes the child's stdin, with whatever waits for it.
-    func closeStdin() {
+    /// Reads nothing more from anybody, and loses the lines that wait for the child.
+    func cutInput() {
+        if case .serving = phase { stopReading() }
+        phase = .ending
+        input.cut()
+    }
+
+    /// Writes nothing more to a child that is being killed. Its stdin stays open until it has ended, so that it can be told
+    /// what it never read. Idempotent.
+    func abandonStdin(childHasEnded: Bool) {
         // A line that comes from now on has nowhere to go.
         if case .serving = phase { stopReading() }
         phase = .stopped
-        input.close()
+        if childHasEnded { input.close(childHasEnded: true) } else { input.abandon() }
     }
 
     /// Reads and writes nothing more.
