@@ -71,13 +71,9 @@ extension ChannelClient {
         door.writers.noteUse(writer)
         _ = writer.written(upTo: door.input.written)
         send(.writer(name, last: writer.last, acknowledged: writer.acknowledged))
-        if !door.input.isOpen, writer.hasUnacknowledged, !isInputEnding {
-            inputClosed(firstLost: writer.acknowledged + 1)
-        }
+        // Of lines that are on their way, the client is told what becomes of them.
+        if writer.hasUnacknowledged, !writer.isWaiting { inputClosed(firstLost: writer.acknowledged + 1) }
     }
-
-    /// True while lines that were taken are still written.
-    private var isInputEnding: Bool { if case .ending = door.input.state { true } else { false } }
 
     private var ownWriter: Writer {
         if let writer { return writer }
@@ -208,22 +204,25 @@ extension ChannelClient {
     }
 
     private func refuse(_ error: ChannelError) {
-        guard error.code == .inputClosed else { return fail(error) }
-        inputClosed(firstLost: error.sequence ?? 0)
+        guard error.code == .inputClosed, let sequence = error.sequence else { return fail(error) }
+        guard let writer, writer.isWaiting else { return inputClosed(firstLost: sequence) }
+        firstRefused = firstRefused ?? sequence
     }
 
-    /// The child's stdin is closed; told once, with the first number that is lost or refused.
+    /// The child's stdin is closed; told once, with the first number that is lost or refused, after the last acknowledgement.
     func inputClosed(firstLost sequence: UInt64) {
         guard isServed, !knowsInputClosed else { return }
         knowsInputClosed = true
+        sendDueAcknowledgement()
         fail(closedError(sequence))
         endSoon()
     }
 
     /// A line that was taken before: its acknowledgement comes when it is in the pipe.
     private func acknowledgeAgain(_ sequence: UInt64) {
-        guard let writer, writer.acknowledged >= sequence else { return }
-        acknowledge()
+        guard let writer, writer.acknowledged >= sequence, !isAcknowledgementDue else { return }
+        isAcknowledgementDue = true
+        door.acknowledgeLater(self)
     }
 
     // MARK: Output

@@ -19,13 +19,18 @@ extension ChannelClient {
     /// Tells the writer how far its lines have come; while the connection is full only the last number counts.
     func acknowledge() {
         guard isServed, let writer else { return }
-        guard stream.queuedByteCount == 0 else {
-            isAcknowledgementDue = true
-            return
-        }
+        isAcknowledgementDue = true
+        guard stream.queuedByteCount == 0 else { return }
+        sendDueAcknowledgement()
+        if let firstRefused, !writer.isWaiting { inputClosed(firstLost: firstRefused) }
+        endSoon()
+    }
+
+    /// Sends the last number if the client has not had it, behind whatever waits for room.
+    func sendDueAcknowledgement() {
+        guard isAcknowledgementDue, let writer else { return }
         isAcknowledgementDue = false
         send(.acknowledged(writer.acknowledged))
-        endSoon()
     }
 
     /// Something that was owed was sent: looks whether that was all.
@@ -56,11 +61,12 @@ extension ChannelClient {
 
     /// Tells how the session ended, after the rest of what the client reads.
     func end(_ exit: SessionExit) {
-        guard isServed else { return }
-        if isAcknowledgementDue, let writer {
-            isAcknowledgementDue = false
-            send(.acknowledged(writer.acknowledged))
+        guard isServed else {
+            // It knows why its connection ends, and the session does not wait for what it throws away.
+            if stream.queuedByteCount == 0 { close() }
+            return
         }
+        sendDueAcknowledgement()
         guard let reader, let output = door.output else { return tell(exit) }
         self.exit = exit
         reader.finish(output)

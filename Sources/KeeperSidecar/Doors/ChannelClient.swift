@@ -40,8 +40,11 @@ final class ChannelClient {
     var reader: OutputReader?
     var hasFinished = false
     private var isServing = false
-    /// An acknowledgement waits for the connection to have room.
+    /// An acknowledgement waits for the end of the turn, or for the connection to have room.
     var isAcknowledgementDue = false
+    /// The number of the first line that was refused since the child's stdin closes, while earlier ones are still on their way:
+    /// told when it is clear what becomes of these.
+    var firstRefused: UInt64?
     /// The child's stdin is closed, and the client knows.
     var knowsInputClosed = false
     var exit: SessionExit?
@@ -201,9 +204,7 @@ final class ChannelClient {
     /// Ends a connection whose client has finished sending, once it has had everything.
     func endIfNothingIsOwed() {
         guard hasFinished, isServed, !isWaiting, backlog.isEmpty, reader == nil, exit == nil else { return }
-        if let writer, writer.client === self, writer.hasUnacknowledged, door.input.isOpen || !knowsInputClosed {
-            return
-        }
+        if let writer, writer.client === self, writer.isWaiting { return }
         guard !isAcknowledgementDue, stream.queuedByteCount == 0 else { return }
         leave()
     }

@@ -24,6 +24,8 @@ final class ChannelDoor {
     private(set) var clients: [ObjectIdentifier: ChannelClient] = [:]
     /// Those whose next line has no room, in the order in which they came to that.
     private var waiting: [ChannelClient] = []
+    /// Those that have sent lines again that the pipe has.
+    private var repeating: [ChannelClient] = []
     /// Those whose labels wait for the end of the turn.
     private var labeling: [(client: ChannelClient, change: [JSONValue.Member])] = []
     private var isTurnScheduled = false
@@ -60,6 +62,7 @@ final class ChannelDoor {
     func remove(_ client: ChannelClient) {
         guard clients.removeValue(forKey: ObjectIdentifier(client)) != nil else { return }
         waiting.removeAll { $0 === client }
+        repeating.removeAll { $0 === client }
         labeling.removeAll { $0.client === client }
         budget.remove()
         if clients.isEmpty { onEmpty.take()?() }
@@ -86,20 +89,29 @@ final class ChannelDoor {
     }
 
     private func endTurn() {
-        isTurnScheduled = false
         input.flush()
+        isTurnScheduled = false
         acknowledge()
         writeLabels()
+        resumeWaiting()
     }
 
-    /// The child's pipe has taken more.
-    func progressed() {
-        acknowledge()
-        resumeWaiting()
+    /// The child's pipe has taken more, or takes no more lines. Whom that concerns is served at the end of the turn, since a
+    /// client may be in the middle of taking a line.
+    func progressed() { scheduleTurnEnd() }
+
+    /// Has a client's acknowledgement come at the end of the turn, once for all lines that it has sent again.
+    func acknowledgeLater(_ client: ChannelClient) {
+        repeating.append(client)
+        scheduleTurnEnd()
     }
 
     private func acknowledge() {
         writers.written(upTo: input.written) { $0.client?.acknowledge() }
+        guard !repeating.isEmpty else { return }
+        let clients = repeating
+        repeating = []
+        for client in clients where client.isAcknowledgementDue { client.acknowledge() }
     }
 
     // MARK: Lines
@@ -124,7 +136,8 @@ final class ChannelDoor {
     }
 
     private func resumeWaiting() {
-        guard !waiting.isEmpty, input.waitingByteCount(from: .channel) <= ChannelDoor.room / 2 else { return }
+        guard !waiting.isEmpty else { return }
+        guard !input.isOpen || input.waitingByteCount(from: .channel) <= ChannelDoor.room / 2 else { return }
         let clients = waiting
         waiting = []
         for client in clients { client.resume() }
@@ -134,9 +147,7 @@ final class ChannelDoor {
     func inputClosed() {
         acknowledge()
         for writer in writers.loseRest() { writer.client?.inputClosed(firstLost: writer.acknowledged + 1) }
-        let clients = waiting
-        waiting = []
-        for client in clients { client.resume() }
+        resumeWaiting()
     }
 
     // MARK: Memory
@@ -175,7 +186,7 @@ final class ChannelDoor {
     /// Tells every client how the session ended, readers after the rest of what they read; `completion` runs once all have
     /// gone.
     func end(_ exit: SessionExit, _ completion: @escaping () -> Void) {
-        acknowledge()
+        inputClosed()
         guard !clients.isEmpty else { return loop.onNextTick(completion) }
         onEmpty = { [loop] in loop.onNextTick(completion) }
         for client in clients.values { client.end(exit) }

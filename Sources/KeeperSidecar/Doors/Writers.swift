@@ -20,6 +20,9 @@ final class Writer {
 
     var hasUnacknowledged: Bool { last > acknowledged }
 
+    /// True while lines of it are on their way to the pipe; those that were lost are not.
+    var isWaiting: Bool { firstEnd < ends.count }
+
     /// Notes a line that was taken, and where it ends in all that was.
     func took(end: UInt64) {
         last += 1
