@@ -40,18 +40,17 @@ final class RecordFile {
         try SessionRecord.replace(path, with: bytes, paths: paths)
     }
 
-    /// Takes so many bytes of the disk, as a file full of zeros.
+    /// Takes so many bytes of the disk, as a file full of zeros. What was taken before stays.
     private func reserve(_ byteCount: Int) {
         guard byteCount > reserved else { return }
-        reserved = 0
         do throws(UVError) {
-            try Files.unlinkIfPresent(reservePath)
-            let file = try OpenFile(reservePath, .createNew)
+            if reserved == 0 { try Files.unlinkIfPresent(reservePath) }
+            let file = try OpenFile(reservePath, reserved == 0 ? .createNew : .append)
             defer { file.close() }
-            try file.write([UInt8](repeating: 0, count: byteCount))
+            try file.write([UInt8](repeating: 0, count: max(0, byteCount - Int(file.statusAtOpening.size))))
             reserved = byteCount
         } catch {
-            // Then the oldest output makes room at the end.
+            // Then the oldest output makes room at the end, for what is missing.
         }
     }
 
@@ -63,13 +62,13 @@ final class RecordFile {
     func writeLast(_ exit: SessionExit, makeRoom: () -> Bool) throws(UVError) {
         record.exit = exit
         let bytes = record.fileBytes
-        if reserved >= bytes.count, writeReserved(bytes) { return }
+        if reserved > 0, writeReserved(bytes) { return }
         removeReserve()
         while true {
             do throws(UVError) {
                 return try replace(with: bytes)
             } catch {
-                guard makeRoom() else { throw error }
+                guard error.isDiskFull, makeRoom() else { throw error }
             }
         }
     }

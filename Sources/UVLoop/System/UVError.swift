@@ -122,6 +122,9 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
 extension UVError {
     /// True if descriptors or memory have run out, here or in the system: it may be another answer later.
     package var isShortage: Bool { [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .outOfMemory].contains(self) }
+
+    /// True if the disk, or the user's share of it, is full: fewer files would help.
+    package var isDiskFull: Bool { [.noSpace, UVError(errno: EDQUOT)].contains(self) }
 }
 
 extension UVError: CustomStringConvertible {
