@@ -72,7 +72,10 @@ final class KeptStream {
                 if count < part.count || count == room { closeCurrent() }
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             } catch {
+                let isEmpty = current == nil || segments[segments.count - 1].start == end
                 closeCurrent()
+                // One that has become too long, for a limit on the size of files, has a successor.
+                guard isEmpty else { continue }
                 end += UInt64(rest.count)
                 lostByteCount += UInt64(rest.count)
                 onLoss?(error)
