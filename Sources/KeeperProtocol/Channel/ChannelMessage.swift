@@ -96,7 +96,8 @@ package enum ChannelMessage: Hashable, Sendable {
         _ verb: String, _ fields: inout HeaderFields, _ value: (JSONValue) -> Value?,
     ) throws(Malformed) -> [ChildStream: Value] {
         var streams: [ChildStream: Value] = [:]
-        for member in try json(verb, &fields).members ?? [] {
+        guard let members = try json(verb, &fields).members else { throw Malformed(reason: "\(verb) has no object") }
+        for member in members {
             guard let stream = ChildStream(rawValue: member.name) else { continue }
             guard let value = value(member.value) else { throw Malformed(reason: "\(verb) is not as it should be") }
             streams[stream] = value
@@ -106,7 +107,13 @@ package enum ChannelMessage: Hashable, Sendable {
 
     private static func error(_ fields: inout HeaderFields) throws(Malformed) -> ChannelError {
         guard let code = fields.text(), let verb = fields.text() else { throw Malformed(reason: "error has no code") }
-        let sequence = verb == ChannelVerb.write.rawValue ? fields.number() : nil
+        var sequence: UInt64?
+        if verb == ChannelVerb.write.rawValue {
+            // A header that was no `write` at all has no number; then the text begins here.
+            var ahead = fields
+            sequence = ahead.number()
+            if sequence != nil { fields = ahead }
+        }
         let text = fields.rest().map { String(decoding: $0, as: UTF8.self) } ?? ""
         // A code that this version does not know says as much as that something failed.
         return ChannelError(ChannelError.Code(rawValue: code) ?? .argument, verb, sequence: sequence, text)
@@ -144,7 +151,7 @@ package enum ChannelMessage: Hashable, Sendable {
             if let sequence = error.sequence { header += " \(sequence)".utf8 }
             var text = ""
             ControlEscaping.append(error.text, to: &text)
-            header += " \(text)".utf8
+            if !text.isEmpty { header += " \(text)".utf8 }
         case .pong: header += "pong".utf8
         }
         header.append(UInt8(ascii: "\n"))

@@ -119,7 +119,8 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
 
     package init(_ text: String?) { self = text.map { .string($0) } ?? .null }
     package init(_ number: Int?) { self = number.map { .number($0) } ?? .null }
-    package init(_ number: UInt64) { self = .number(Int(clamping: number)) }
+    /// A larger number than there can be becomes the largest.
+    package init(_ number: UInt64) { self = .number(Int(min(number, UInt64(JSONValue.largestNumber)))) }
     package init(_ strings: [String]) { self = .array(strings.map { .string($0) }) }
 }
 

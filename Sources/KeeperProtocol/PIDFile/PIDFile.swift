@@ -62,7 +62,9 @@ package struct PIDFile {
     /// The process id in an open pid file; nil if it has none.
     package static func number(in file: OpenFile) throws(UVError) -> Int32? {
         try withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer throws(UVError) in
-            pid(from: try file.readOnce(into: buffer))
+            let bytes = try file.readOnce(into: buffer)
+            // A file that goes on may have more digits.
+            return bytes.count < buffer.count ? pid(from: bytes) : nil
         }
     }
 
@@ -87,7 +89,7 @@ package struct PIDFile {
     }
 
     /// A positive decimal number, white space around it ignored.
-    private static func pid(from bytes: UnsafeRawBufferPointer) -> Int32? {
+    package static func pid(from bytes: UnsafeRawBufferPointer) -> Int32? {
         let isSpace = { (byte: UInt8) in byte <= UInt8(ascii: " ") }
         guard let first = bytes.firstIndex(where: { !isSpace($0) }), let last = bytes.lastIndex(where: { !isSpace($0) })
         else { return nil }

@@ -113,7 +113,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
             cwd: json["cwd"]?.text ?? "", startedAt: startedAt)
         child = Process(json["child"])
         command = json["command"]?.elements?.compactMap(\.text)
-        cut = json["cut"]?.flag
+        cut = json["cut"] == true ? true : nil
         for member in json["labels"]?.members ?? [] { labels[member.name] = member.value.text }
         exit = SessionExit(json["exit"])
     }
