@@ -25,7 +25,8 @@ struct Invocation {
         // The terminator and the executable stay.
         let end = isSpawn ? all.firstIndex(of: "--").map { min($0 + 2, all.count) } ?? all.count : all.count
         commandArguments = Array(all[end...])
-        self.arguments = [subcommand] + (subcommand == SendCommand.name ? Invocation.send(all) : Array(all[..<end]))
+        let withLine = Invocation.lineOptions[subcommand].map { Invocation.withLine(all, $0) }
+        self.arguments = [subcommand] + (withLine ?? Array(all[..<end]))
     }
 
     /// True if one argument asks for words about the program; a parser takes any cluster of letters with an `h` in it for
@@ -62,14 +63,18 @@ struct Invocation {
     private typealias Names = [String: Bool]
 
     private static let shared: Names = ["--json": false, "--sessions-dir": true]
-    private static let send: Names = shared.merging(["--timeout": true, "--max-line": true]) { $1 }
+    /// The subcommands that take a line, and their options.
+    private static let lineOptions: [String: Names] = [
+        SendCommand.name: shared.merging(["--timeout": true, "--max-line": true]) { $1 },
+        RequestCommand.name: shared.merging(["--timeout": true, "--id": true]) { $1 },
+    ]
 
     /// Puts the options first and `--` before the session and the line.
     ///
     /// The argument after the session is the line, whatever it looks like; only if that would leave arguments that have no
     /// meaning, and taking it for an option does not, it is one. After the line come options.
-    private static func send(_ arguments: [String]) -> [String] {
-        let (options, rest) = leadingOptions(of: arguments, send)
+    private static func withLine(_ arguments: [String], _ names: Names) -> [String] {
+        let (options, rest) = leadingOptions(of: arguments, names)
         guard let session = rest.first, session == "-" || session.utf8.first != UInt8(ascii: "-") else {
             // None, an unknown option, or `--`, which needs nothing more.
             return arguments
@@ -77,9 +82,9 @@ struct Invocation {
         let after = Array(rest.dropFirst())
         guard let line = after.first else { return options + ["--", session] }
         if line == "--" { return options + ["--", session] + after.dropFirst() }
-        let behindLine = leadingOptions(of: Array(after.dropFirst()), send)
+        let behindLine = leadingOptions(of: Array(after.dropFirst()), names)
         if behindLine.rest.isEmpty { return options + behindLine.options + ["--", session, line] }
-        let behindSession = leadingOptions(of: after, send)
+        let behindSession = leadingOptions(of: after, names)
         let left = behindSession.rest.first == "--" ? behindSession.rest.dropFirst() : behindSession.rest
         if !behindSession.options.isEmpty, left.count <= 1 {
             return options + behindSession.options + ["--", session] + left

@@ -8,23 +8,31 @@ struct UVKeeperCommand: ParsableCommand {
         commandName: "uvkeeper",
         abstract: "Keeps child processes and their stdin alive across restarts of the server that drives them.",
         discussion: """
-            Each session has a keeper: a small process that spawned the session's child, owns its stdin, and forwards \
-            every line written to the session's socket. Keepers are found by their files in one directory.
+            Each session has a keeper: a small process that spawned the session's child, owns its stdin, stdout and stderr, \
+            forwards every line that is sent to the session, and keeps what the child answers. Keepers are found by their \
+            files in one directory.
 
               uvkeeper spawn work -- my-agent --stdio     start a session
               uvkeeper send work '{"method":"ping"}'      write a line to its child's stdin
               uvkeeper send work < requests.jsonl         write every line of a file
+              uvkeeper read work                          what it has written
+              uvkeeper request work '{"id":1,...}'        send a line and print the answer
+              uvkeeper attach work                        lines in, output out
               uvkeeper list                               what runs
-              uvkeeper logs work --follow                 what happens
+              uvkeeper status work                        what it is doing
+              uvkeeper logs work --follow                 what its keeper says
+              uvkeeper wait work                          until it ends; exits as it did
               uvkeeper kill work                          end it
 
             Exit status: 0 done; 1 not done (line refused, no such session, a check failed); 2 the outcome is unknown; \
-            64 wrong usage.
+            64 wrong usage. request, attach, status and wait have more: see their help.
             """,
         version: "\(KeeperSidecar.version)",
         subcommands: [
-            SpawnCommand.self, SendCommand.self, ListCommand.self, KillCommand.self, LogsCommand.self,
-            DoctorCommand.self,
+            SpawnCommand.self, SendCommand.self, RequestCommand.self, ReadCommand.self, AttachCommand.self,
+            ListCommand.self, StatusCommand.self, WaitCommand.self, EOFCommand.self, SignalCommand.self,
+            LabelCommand.self,
+            KillCommand.self, LogsCommand.self, DoctorCommand.self,
         ],
     )
 

@@ -72,12 +72,15 @@ import UVKeeper
         try CommandHome.with { home in
             let background = try failedStart(in: home, "--", "sh", "-c", "exit 0")
             #expect(background.code == 1 && background.errors.contains("into the background?"), "\(background)")
-            let silent = try failedStart(in: home, "--", "sh", "-c", "echo no terminal; exit 3")
-            #expect(silent.errors.contains("--capture-output") && !silent.errors.contains("background"), "\(silent)")
+            let said = try failedStart(in: home, "--", "sh", "-c", "echo out; echo no terminal >&2; exit 3")
+            #expect(said.errors.contains("its stderr ends:\n    no terminal\n"), "\(said)")
+            #expect(said.errors.contains("uvkeeper read s") && !said.errors.contains("discarded"), "\(said)")
+            let silent = try failedStart(in: home, "--no-output", "--", "sh", "-c", "echo no terminal; exit 3")
+            #expect(silent.errors.contains("--no-output") && !silent.errors.contains("background"), "\(silent)")
             let captured = try failedStart(
                 in: home, "--capture-output", "--", "sh", "-c", "echo no terminal; exit 3")
             #expect(
-                captured.errors.contains("no terminal") && !captured.errors.contains("--capture-output"), "\(captured)")
+                captured.errors.contains("no terminal") && !captured.errors.contains("discarded"), "\(captured)")
             let empty = try home.run("spawn", "s", "--cwd", "", "--", "cat")
             #expect(empty.code == 64 && empty.errors.contains("--cwd"), "\(empty)")
             try Posix.write("", to: home.home + "/file")

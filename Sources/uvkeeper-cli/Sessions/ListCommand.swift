@@ -19,7 +19,7 @@ struct ListCommand: ParsableCommand {
                 switch result {
                 case .failure(let error): shared.fail(error, done)
                 case .success(let keepers):
-                    shared.json ? keepers.forEach { Output.json(SessionRecord($0)) } : show(keepers, manager)
+                    shared.json ? keepers.forEach { Output.json(ListedSession($0)) } : show(keepers, manager)
                     ForeignSessions.report(in: manager.paths)
                     done(.success)
                 }

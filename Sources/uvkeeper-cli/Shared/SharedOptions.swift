@@ -32,6 +32,19 @@ struct SharedOptions: ParsableArguments {
         done(code)
     }
 
+    /// Reports what came of a request to a session: as a sentence, or with `--json` as an object.
+    func report(
+        _ result: Result<Void, KeeperError>, of session: SessionID, as name: String, _ text: String,
+        _ manager: KeeperManager, _ done: (ExitCode) -> Void,
+    ) {
+        switch result {
+        case .failure(let error): return fail(SessionAbsence.explained(error, session, manager), done)
+        case .success where json: Output.json(["session": session.rawValue, "result": name])
+        case .success: Output.line("session \(session): \(text)")
+        }
+        done(.success)
+    }
+
     /// Reports a failure in these words.
     func report(_ reason: String) {
         if json {
@@ -45,4 +58,12 @@ struct SharedOptions: ParsableArguments {
 extension ExitCode {
     /// Bytes were handed over and never confirmed.
     static let unknownOutcome = ExitCode(2)
+    /// The session has ended, and its record tells of it; as `systemctl status` has it.
+    static let hasEnded = ExitCode(3)
+    /// The answer to a request is an error.
+    static let answeredByError = ExitCode(3)
+    /// The time is over; as `timeout` has it.
+    static let timedOut = ExitCode(124)
+    /// There is nothing to wait for; as the shell's `wait` has it.
+    static let noSuchSession = ExitCode(127)
 }

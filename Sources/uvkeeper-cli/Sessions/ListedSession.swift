@@ -1,7 +1,7 @@
 import UVKeeper
 
 /// A session as JSON.
-struct SessionRecord: Encodable {
+struct ListedSession: Encodable {
     var session: String
     var state: String?
     var keeperPID: Int32?

@@ -92,12 +92,17 @@ enum Output {
     ///
     /// - Parameter hasRawBytes: its texts may have bytes of ``RawText``, which are shown by their numbers.
     static func json(_ value: some Encodable, hasRawBytes: Bool = true) {
+        print(encoded(value, hasRawBytes: hasRawBytes))
+    }
+
+    /// The text of such a line, without its end.
+    static func encoded(_ value: some Encodable, hasRawBytes: Bool = true) -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
             let text = String(decoding: try encoder.encode(value), as: UTF8.self)
             // In a string of JSON a backslash is two.
-            print(hasRawBytes ? ControlEscaping.escapingRawBytes(text, backslash: "\\\\") : text)
+            return hasRawBytes ? ControlEscaping.escapingRawBytes(text, backslash: "\\\\") : text
         } catch {
             preconditionFailure("a value of ours cannot be encoded: \(error)")
         }

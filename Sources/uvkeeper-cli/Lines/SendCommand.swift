@@ -10,17 +10,21 @@ struct SendCommand: ParsableCommand {
         usage: "uvkeeper send [<options>] <session> [<line>]",
         discussion: """
             With LINE, that line is written in up to three attempts within 1.25 seconds, or, with --timeout, with as much \
-            patience as stdin has. Without, every line of stdin is written over one connection, as fast as the child reads; \
-            only a keeper that takes nothing for --timeout seconds ends it.
+            patience as stdin has. Without, every line of stdin is written, as fast as the child reads; only a session that \
+            takes nothing for --timeout seconds ends it. A connection that breaks is made anew, and no line arrives twice.
+
+              uvkeeper send work '{"method":"ping"}'      one line
+              uvkeeper send work < requests.jsonl         every line of a file
+              tail -f events | uvkeeper send work         as they come
 
             LINE is one argument, and it is what comes after the session, whatever it begins with ('- fix the tests', \
             '--- a/file', -h): options go before the session. Quote it: uvkeeper send work 'several words'. A line that is \
             '--' goes after another: uvkeeper send work -- --. A line without LINE's newline gets one; bytes that are not \
             UTF-8 are sent as they are.
 
-            Exits with 0 when the child's stdin has taken everything, 1 when nothing was handed over (send it again if you \
-            like), or when the session ended after the lines that are named and took no more, 2 when something was handed \
-            over and not confirmed: it may or may not arrive.
+            Exits with 0 when the child's stdin pipe has everything (or a keeper without a channel, which cannot say more); 1 \
+            when the first line, or all after the lines that are named, does not arrive (send it again if you like); 2 when \
+            something was handed over and not confirmed: it may or may not arrive.
             """,
     )
 
@@ -37,7 +41,7 @@ struct SendCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long the keeper may take nothing, because its child is busy. Default: 30 for stdin; three quick attempts "
+            "How long the child may take nothing, because it is busy. Default: 30 for stdin; three quick attempts "
                 + "for LINE.",
             valueName: "seconds"))
     var timeout: Double?
@@ -70,13 +74,13 @@ struct SendCommand: ParsableCommand {
             if let bytes, timeout == nil {
                 let count = bytes.count + (bytes.last == UInt8(ascii: "\n") ? 0 : 1)
                 let lines = bytes.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
-                manager.writeRPC(bytes, to: session) { outcome in
+                manager.session(session).write(bytes) { outcome in
                     report(SendOutcome(outcome), lines: lines, bytes: UInt64(count), manager, done)
                 }
                 return
             }
             let stream = StreamSender(
-                bytes, to: manager.paths.socket(for: session), on: loop, timeout: .seconds(timeout ?? 30),
+                bytes, to: manager.session(session), of: manager, on: loop, timeout: .seconds(timeout ?? 30),
                 maximumLineLength: maxLine
             ) { outcome, lines, bytes in
                 report(outcome, lines: lines, bytes: bytes, manager, done)
@@ -93,8 +97,8 @@ struct SendCommand: ParsableCommand {
         let (name, reason): (String, String?) =
             switch outcome {
             case .written: ("written", nil)
-            case .refused(let failure): ("refused", explanation.text(failure))
-            case .unknown(let failure): ("unknown", explanation.text(failure))
+            case .refused(let failure): ("refused", explanation.text(failure, written: line == nil ? lines : 0))
+            case .unknown(let failure): ("unknown", explanation.text(failure, written: line == nil ? lines : 0))
             }
         if shared.json {
             Output.json(SendRecord(outcome: name, lines: lines, bytes: bytes, reason: reason))

@@ -2,7 +2,6 @@ import UVKeeper
 
 /// Prints a log from its start or end, and what is added; a log that was cut begins anew.
 final class LogFollower {
-    private static let readerInterval = Duration.milliseconds(200)
     private static let chunk = 65536
     private static let longestLine = 1 << 24
 
@@ -50,10 +49,11 @@ final class LogFollower {
             throw FileTailError(path: path, systemError: error)
         }
         let tail = FileTail(path, followsLinks: false, on: loop)
-        let readers = TimerHandle(on: loop)
+        var readers: ReaderWatch?
         let end = {
             tail.close()
-            readers.close()
+            readers?.close()
+            readers = nil
             done()
         }
         do throws(FileTailError) {
@@ -68,13 +68,9 @@ final class LogFollower {
             )
         } catch {
             tail.close()
-            readers.close()
             throw error
         }
-        // Nothing tells of a reader that has gone before there is something to write.
-        readers.start(after: LogFollower.readerInterval, repeating: LogFollower.readerInterval) { [self] _ in
-            if hasFailed || Descriptors.isBroken(1) { end() }
-        }
+        readers = ReaderWatch(on: loop, onGone: end)
     }
 
     private func tell(_ event: FileTail.Event) {

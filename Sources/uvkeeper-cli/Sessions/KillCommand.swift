@@ -12,7 +12,11 @@ struct KillCommand: ParsableCommand {
             PI_KEEPER_STOP_TERM_MS), or --grace for both; --now kills at once, and nothing can be saved then. Leftover files \
             of the session are removed, logs are not.
 
-            From inside a session, that session is ended last, after the others are done and reported; this command ends \
+              uvkeeper kill work              as its keeper was told
+              uvkeeper kill work --grace 10   with time to save something
+              uvkeeper kill --all --now
+
+            With --json, one object a session, with how it ended as "exit". From inside a session, that session is ended last, after the others are done and reported; this command ends \
             with it.
 
             Exits with 1 if a session has neither keeper nor files, does not end, or leaves files behind.
@@ -89,8 +93,8 @@ struct KillCommand: ParsableCommand {
             // The file that names the child goes with the others.
             let status = manager.status(of: session)
             let wasStale = status?.state == .stale
-            manager.stop(session, ladder: ladder) { result in
-                if !isDone(result, session, wasStale: wasStale, manager) { code = .failure }
+            manager.session(session).stop(ladder) { result, exit in
+                if !isDone(result, exit, session, wasStale: wasStale, manager) { code = .failure }
                 left -= 1
                 if left == 0 { done(code) }
             }
@@ -118,8 +122,10 @@ struct KillCommand: ParsableCommand {
     }
 
     private func isDone(
-        _ result: KeeperManager.StopResult, _ session: SessionID, wasStale: Bool, _ manager: KeeperManager,
+        _ result: KeeperManager.StopResult, _ exit: SessionExit?, _ session: SessionID, wasStale: Bool,
+        _ manager: KeeperManager,
     ) -> Bool {
+        let how = exit.map { "; " + SessionEnd.text($0) } ?? ""
         // The files of a dead keeper were the session; gone, if they could be removed. With --all, also what has ended since.
         let status = manager.status(of: session)
         let isCleared = (wasStale || all) && status == nil
@@ -127,8 +133,8 @@ struct KillCommand: ParsableCommand {
             switch result {
             case .stopped where status?.state == .stale, .killed where status?.state == .stale:
                 ("leftovers", false, "ended, but its files cannot be removed from \(manager.sessionsDirectory)")
-            case .stopped: ("stopped", true, "ended")
-            case .killed: ("killed", true, now ? "killed" : "killed: it did not end in time")
+            case .stopped: ("stopped", true, "ended" + how)
+            case .killed: ("killed", true, now ? "killed" : "killed: it did not end in time" + how)
             case .notFound where isCleared: ("not-found", true, "removed what a dead keeper had left")
             case .notFound where wasStale: ("not-found", false, "cannot remove what a dead keeper has left")
             case .notFound: ("not-found", false, "no such session")
@@ -144,7 +150,7 @@ struct KillCommand: ParsableCommand {
             case .closed: ("closed", false, "given up before it had ended")
             }
         if shared.json {
-            Output.json(KillRecord(session: session.rawValue, result: name, reason: isDone ? nil : text, result))
+            Output.json(KillRecord(session: session.rawValue, result: name, reason: isDone ? nil : text, result, exit))
         } else if isDone {
             Output.line("session \(session): \(text)")
         } else {
@@ -171,11 +177,19 @@ private struct KillRecord: Encodable {
     var reason: String?
     /// The processes that live on.
     var survivors: [Int32]?
+    /// How the session ended, if its record tells.
+    var exit: SessionExit?
 
-    init(session: String, result: String, reason: String?, _ stopped: KeeperManager.StopResult) {
+    init(
+        session: String, result: String, reason: String?, _ stopped: KeeperManager.StopResult, _ exit: SessionExit?,
+    ) {
         self.session = session
         self.result = result
         self.reason = reason
-        if case .survived(let processes) = stopped { survivors = processes.map(\.pid) }
+        switch stopped {
+        case .survived(let processes): survivors = processes.map(\.pid)
+        case .stopped, .killed: self.exit = exit
+        case .notFound, .stillServed, .notPermitted, .failed, .closed: break
+        }
     }
 }

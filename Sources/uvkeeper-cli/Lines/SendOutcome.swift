@@ -30,6 +30,8 @@ enum SendOutcome {
 /// Why lines were not sent, or not confirmed.
 enum SendFailure {
     case keeper(KeeperError)
+    /// A line was handed over, and nobody knows whether it arrives.
+    case unknown(KeeperError)
     /// The next line has more bytes than are allowed; so many lines before it are written.
     case tooLong(maximum: Int, written: Int)
     /// The session took so many lines and ended, before the rest of the input came.
@@ -44,14 +46,18 @@ struct SendExplanation {
     let session: SessionID
     let manager: KeeperManager
 
-    func text(_ failure: SendFailure) -> String {
+    /// - Parameter written: how many lines before it the child's stdin has.
+    func text(_ failure: SendFailure, written: Int = 0) -> String {
         switch failure {
-        case .keeper(let error): text(error)
+        case .keeper(let error), .unknown(let error):
+            text(error) + (written == 0 ? "" : "; the \(written) lines before it are written")
+        case .sessionEnded(written: 0): ended
         case .tooLong(let maximum, let written):
             "a line is longer than \(maximum) bytes, its newline included, and nothing of it was sent"
                 + (written == 0 ? "" : "; the \(written) lines before it are written")
         case .sessionEnded(let written):
-            "the session took \(written) lines and ended before the rest came; uvkeeper logs \(session) may tell why"
+            "the session took \(written) lines and ended before the rest came; "
+                + SessionEnd.text(manager.session(session).record?.exit) + "; uvkeeper logs \(session) may tell why"
         }
     }
 
@@ -65,22 +71,17 @@ struct SendExplanation {
             }
             return "\(error); its keeper\(process) lives, and nothing can reach it: uvkeeper kill \(session)"
         case .connection(_, .connectionReset), .connection(_, .brokenPipe):
-            return isPIDFileMissing
-                ? "the keeper took it, and cannot confirm it: its pid file, whose lock shows that it lives, was removed "
-                    + "from \(manager.sessionsDirectory); uvkeeper kill \(session) ends the session"
-                : "\(error); uvkeeper logs \(session) may tell why"
+            return "\(error); uvkeeper logs \(session) may tell why"
+        case .sessionEnded: return ended
         default: return ErrorText.of(error)
         }
     }
 
-    /// True if a keeper listens that has lost its pid file.
-    private var isPIDFileMissing: Bool {
-        guard case .accepting = SocketProbe(manager.paths.socket(for: session)) else { return false }
-        do throws(UVError) {
-            _ = try Files.status(of: manager.paths.keeperPID(for: session), followingLinks: false)
-            return false
-        } catch {
-            return error == .noEntry
+    /// The session has ended, or there is none.
+    private var ended: String {
+        guard let record = manager.session(session).record else {
+            return "\(KeeperError.connection(manager.paths.socket(for: session), .noEntry))"
         }
+        return "session \(session) has ended; " + SessionEnd.text(record.exit)
     }
 }

@@ -9,11 +9,18 @@ struct SpawnCommand: ParsableCommand {
         commandName: name,
         abstract: "Start a session: a keeper, and the command as its child.",
         discussion: """
-            The command's stdin is the session: what is sent to it arrives there, line by line. Its output is discarded, \
-            or with --capture-output appended to the session's log. Everything after -- is the command's, whatever it looks \
-            like, and reaches it as it is, UTF-8 or not. Waits until the child has outlived its first 300 ms, \
-            so that a command that fails at once is reported as failed. Exits with 2 if the keeper runs and its session \
-            was not ready in time: see uvkeeper list, uvkeeper logs.
+            The command's stdin is the session: what is sent to it arrives there, line by line. The last 8 MiB of its stdout \
+            and of its stderr are kept, for uvkeeper read, attach and request, also after its end; with --no-output they are \
+            discarded, with --capture-output appended to the session's log instead.
+
+              uvkeeper spawn work -- my-agent --stdio
+              uvkeeper spawn work --cwd src --env DEBUG=1 --label user=ann -- my-agent
+              uvkeeper spawn work --env PI_KEEPER_OUTPUT_MAX_BYTES=65536 -- my-agent
+
+            Everything after -- is the command's, whatever it looks like, and reaches it as it is, UTF-8 or not. Waits until \
+            the child has outlived its first 300 ms, so that a command that fails at once is reported as failed, with the last \
+            of its stderr. Exits with 2 if the keeper runs and its session was not ready in time: see uvkeeper list, uvkeeper \
+            logs.
             """,
     )
 
@@ -34,8 +41,18 @@ struct SpawnCommand: ParsableCommand {
             valueName: "name=value"))
     var variables: [String] = []
 
-    @Flag(help: "Append the child's stdout and stderr to the session's log.")
+    @Flag(help: "Append the child's stdout and stderr to the session's log, and keep them nowhere else.")
     var captureOutput = false
+
+    @Flag(help: "Keep nothing of the child's stdout and stderr.")
+    var noOutput = false
+
+    @Option(
+        name: .customLong("label"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "A small text by which the session is found again (uvkeeper list --label); may be repeated.",
+            valueName: "name=value"))
+    var labels: [Label] = []
 
     @Flag(help: "Do not wait: report success as soon as the keeper has a pid.")
     var noWait = false
@@ -49,6 +66,8 @@ struct SpawnCommand: ParsableCommand {
     /// How long the child has at each step of the session's end, unless a variable or `uvkeeper kill` says otherwise, in
     /// milliseconds.
     private static let stopTime = "1000"
+    /// How much of each stream is kept unless a variable says otherwise, in bytes.
+    private static let keptOutput = "8388608"
 
     func validate() throws {
         guard let executable = command.first, !executable.isEmpty else {
@@ -61,6 +80,10 @@ struct SpawnCommand: ParsableCommand {
             throw ValidationError("--cwd takes a directory, and was given an empty text; leave it out for this one")
         }
         guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout takes seconds, more than 0") }
+        guard !noOutput || !captureOutput else {
+            throw ValidationError(
+                "--capture-output wants the output in the log; give it or --no-output, one of the two")
+        }
     }
 
     func run() throws {
@@ -73,6 +96,13 @@ struct SpawnCommand: ParsableCommand {
         for variable in variables {
             if let (name, value) = SpawnCommand.parts(of: variable) { environment[name] = value }
         }
+        setOutput(in: &environment)
+        if !labels.isEmpty {
+            let members = labels.map { ($0.name, $0.value) }
+            environment[KeeperVariable.labels] = Output.encoded(
+                Dictionary(members) { $1 }, hasRawBytes: false)
+        }
+        let keepsOutput = (environment[KeeperVariable.outputMaximumBytes] ?? "0") != "0"
         let options = SpawnOptions(
             environment: environment,
             command: [command[0]],
@@ -86,8 +116,9 @@ struct SpawnCommand: ParsableCommand {
                 switch result {
                 case .failure(.keeperEnded(let status, let log)):
                     let error = KeeperError.keeperEnded(status, log: log)
-                    let capturesOutput = environment[KeeperVariable.captureOutput] == "1" || captureOutput
-                    shared.fail(StartFailure(error, log: log, capturesOutput: capturesOutput), done)
+                    let hasOutput = keepsOutput || environment[KeeperVariable.captureOutput] == "1" || captureOutput
+                    let exit = manager.session(session).record?.exit
+                    shared.fail(StartFailure(error, log: log, exit: exit, session, hasOutput: hasOutput), done)
                 case .failure(let error):
                     let runsOn = if case .notReady = error { true } else { false }
                     shared.fail(error, as: runsOn ? .unknownOutcome : .failure, done)
@@ -96,6 +127,17 @@ struct SpawnCommand: ParsableCommand {
                     done(.success)
                 }
             }
+        }
+    }
+
+    /// What is asked for by an option goes before a variable of this process's, and --env before both.
+    private func setOutput(in environment: inout ProcessEnvironment) {
+        let name = KeeperVariable.outputMaximumBytes
+        if variables.contains(where: { SpawnCommand.parts(of: $0)?.name == name }) { return }
+        if noOutput || captureOutput {
+            environment[name] = nil
+        } else if environment[name] == nil, environment[KeeperVariable.captureOutput] != "1" {
+            environment[name] = SpawnCommand.keptOutput
         }
     }
 
@@ -110,7 +152,7 @@ struct SpawnCommand: ParsableCommand {
     private func report(_ keeper: SpawnedKeeper, childPID: Int32?) {
         if shared.json {
             Output.json(
-                SessionRecord(
+                ListedSession(
                     session: session.rawValue, state: nil, keeperPID: keeper.pid, childPID: childPID,
                     socket: keeper.socketPath))
         } else {
@@ -124,15 +166,23 @@ struct SpawnCommand: ParsableCommand {
 private struct StartFailure: Error, CustomStringConvertible {
     let description: String
 
-    init(_ error: KeeperError, log: [String], capturesOutput: Bool) {
+    /// - Parameters:
+    ///   - exit: what its record says.
+    ///   - hasOutput: true if what the child wrote is to be found somewhere.
+    init(_ error: KeeperError, log: [String], exit: SessionExit?, _ session: SessionID, hasOutput: Bool) {
         var text = "\(error)"
+        let words = SessionEnd.lastWords(exit)
+        if !words.isEmpty { text += "\nits stderr ends:" + words }
         if log.contains(where: { $0.contains("pi exited code=0 ") }) {
             text +=
                 "\nthe command ended with 0 at once: does it put itself into the background? A session is a command that "
                 + "stays in the foreground and reads its stdin"
         }
-        if !capturesOutput, log.contains(where: { $0.contains("pi exited ") }) {
-            text += "\nits own words were discarded: --capture-output keeps them in the log"
+        if let output = exit?.output?.out, output.end > 0 {
+            text += "\nuvkeeper read \(session) shows what it wrote to stdout"
+        }
+        if !hasOutput, log.contains(where: { $0.contains("pi exited ") }) {
+            text += "\nits own words were discarded: without --no-output they are kept"
         }
         description = text
     }

@@ -1,0 +1,125 @@
+import KeeperProtocol
+import UVKeeper
+
+/// A line to a session's child, and the answer to it.
+///
+/// The keeper says where stdout stands before the line leaves; the read begins there, so that the answer cannot be missed,
+/// however fast it is.
+final class Exchange {
+    enum Outcome {
+        /// The line of stdout, without its end, and where it begins.
+        case answered([UInt8], offset: UInt64, isError: Bool)
+        /// The line was refused, or nobody knows whether it arrived.
+        case notSent(SendOutcome)
+        case sessionEnded(SessionExit?)
+        /// Nothing can be asked of the keeper, or read from it.
+        case unreadable(KeeperError)
+        case noOutput
+        /// The line is in the child's stdin, and the time is over.
+        case noAnswer
+    }
+
+    /// A line without an end is given up at this length.
+    private static let longestAnswer = 1 << 28
+
+    private let line: [UInt8]
+    private let session: Session
+    private let manager: KeeperManager
+    private let id: AnswerID?
+    private let timeout: Duration
+    private let timer: TimerHandle
+    private var read: OutputRead?
+    private var ticket: Session.Ticket?
+    private var isWritten = false
+    /// A line that has begun, and where.
+    private var pending: [UInt8] = []
+    private var pendingOffset: UInt64 = 0
+    private var completion: ((Outcome) -> Void)?
+
+    /// - Parameter id: that of the JSON-RPC message that is the answer; nil: the next line is it.
+    init(
+        _ line: [UInt8], with session: Session, of manager: KeeperManager, id: AnswerID?, timeout: Duration,
+        on loop: Loop,
+    ) {
+        self.line = line
+        self.session = session
+        self.manager = manager
+        self.id = id
+        self.timeout = timeout
+        timer = TimerHandle(on: loop)
+    }
+
+    /// `completion` runs once, on a later tick.
+    func start(_ completion: @escaping (Outcome) -> Void) {
+        self.completion = completion
+        timer.start(after: timeout) { [self] _ in timedOut() }
+        session.status { [self] result in
+            switch result {
+            case .failure(let error): end(.unreadable(error))
+            case .success(let status):
+                guard let output = status.output else { return end(.noOutput) }
+                begin(at: output.out.end, epoch: status.epoch)
+            }
+        }
+    }
+
+    private func begin(at offset: UInt64, epoch: String) {
+        guard completion != nil else { return }
+        read = session.read(
+            [.out], from: .offsets([.out: offset], epoch: epoch), follows: true,
+            onBytes: { [self] in received($1, $2) },
+            onEvent: { [self] in tell($0) })
+        ticket = session.write(line, deadline: .within(timeout)) { [self] outcome in
+            switch outcome {
+            case .written, .sent: isWritten = true
+            case .refused(.sessionEnded):
+                // The read tells how.
+                break
+            case .refused, .unknown: end(.notSent(SendOutcome(outcome)))
+            }
+        }
+    }
+
+    private func received(_ offset: UInt64, _ bytes: RawSpan) {
+        let bytes = bytes.withUnsafeBytes { Array($0) }
+        var start = 0
+        while completion != nil, let newline = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
+            let begin = pending.isEmpty ? offset + UInt64(start) : pendingOffset
+            look(at: pending + bytes[start..<newline], begin)
+            pending = []
+            start = newline + 1
+        }
+        if pending.isEmpty { pendingOffset = offset + UInt64(start) }
+        pending += bytes[start...]
+        guard pending.count > Exchange.longestAnswer else { return }
+        end(.unreadable(.lineTooLong(pending.count, maximum: Exchange.longestAnswer)))
+    }
+
+    private func look(at line: [UInt8], _ offset: UInt64) {
+        guard let id else { return end(.answered(line, offset: offset, isError: false)) }
+        if let isError = id.isError(answeredBy: line) { end(.answered(line, offset: offset, isError: isError)) }
+    }
+
+    private func tell(_ event: OutputEvent) {
+        switch event {
+        // What is left of a line is none.
+        case .gap: pending = []
+        case .ended(let exit): end(.sessionEnded(exit))
+        case .finished: break
+        case .failed(let error): end(.unreadable(error))
+        }
+    }
+
+    private func timedOut() {
+        if isWritten { return end(.noAnswer) }
+        let isRefused = ticket?.withdraw() ?? true
+        end(.notSent(isRefused ? .refused(.keeper(.timedOut(timeout))) : .unknown(.keeper(.timedOut(timeout)))))
+    }
+
+    private func end(_ outcome: Outcome) {
+        guard let completion = completion.take() else { return }
+        timer.close()
+        read?.cancel()
+        completion(outcome)
+    }
+}

@@ -1,0 +1,235 @@
+import UVKeeper
+
+/// Sends standard input, or a line that is given, to a session: reads only as fast as the child takes, shows progress on a
+/// terminal, and gives up when nothing has moved for too long. The session itself numbers, sends and confirms the lines.
+final class StreamSender {
+    /// Lines and bytes are those that the child's stdin has.
+    typealias Completion = (SendOutcome, _ lines: Int, _ bytes: UInt64) -> Void
+
+    private enum State {
+        /// Lines are sent as fast as the input and the child allow.
+        case sending
+        /// No more is read; lines that were sent are waited for. Nil: the input is at its end.
+        case draining(SendFailure?)
+        /// The session has ended in the middle of the input. Is that at its end too?
+        case sessionEnded
+        /// The completion has run.
+        case ended
+    }
+
+    private static let tick = Duration.milliseconds(200)
+    /// How long the input of a session that has ended may take to end too.
+    private static let patience = Duration.seconds(1)
+    /// Input shorter than this needs no progress display.
+    private static let quiet = Duration.seconds(1)
+    /// Lines and bytes that wait at most: for the keeper, or for the child's pipe.
+    private static let mostLines = 4096
+    private static let mostBytes = 4_194_304
+
+    private let session: Session
+    private let manager: KeeperManager
+    private let loop: Loop
+    /// Nil: as long as the session lives.
+    private let timeout: Duration?
+    private let input: LineInput
+    /// Nil: standard input.
+    private let given: [UInt8]?
+    /// Nil once it has run: it holds what holds this.
+    private var completion: Completion?
+    private var state = State.sending
+    private var timer: TimerHandle?
+    private var lines = 0
+    private var bytes: UInt64 = 0
+    /// What was given to the session and has no outcome yet, by number.
+    private var waiting: [Int: Session.Ticket] = [:]
+    private var nextNumber = 0
+    private var waitingByteCount = 0
+    private var hasSessionEnded = false
+    private let startedAt = SystemClock.monotonicTime
+    private var lastMove = SystemClock.monotonicTime
+    private let showsProgress: Bool
+    private var hasShown = false
+
+    init(
+        _ given: [UInt8]?, to session: Session, of manager: KeeperManager, on loop: Loop, timeout: Duration?,
+        maximumLineLength: Int, completion: @escaping Completion,
+    ) {
+        self.given = given
+        self.session = session
+        self.manager = manager
+        self.loop = loop
+        self.timeout = timeout
+        self.completion = completion
+        input = LineInput(maximumLineLength: maximumLineLength, on: loop)
+        showsProgress = timeout != nil && Terminal.isTerminal(2)
+    }
+
+    /// True while a thread reads standard input, which nothing can interrupt.
+    var isReading: Bool { input.isReading }
+
+    func start() {
+        let timer = TimerHandle(on: loop)
+        self.timer = timer
+        timer.onCanceled = { [self] in end(lines == 0 ? .refused(.keeper(.closed)) : .unknown(.keeper(.closed))) }
+        timer.start(after: StreamSender.tick, repeating: StreamSender.tick) { [self] _ in look() }
+        session.onEnd = { [self] _ in sessionHasEnded() }
+        if let given {
+            received(input.lines(of: given))
+            received(.end)
+        } else {
+            readMore()
+        }
+    }
+
+    // MARK: Input
+
+    private func readMore() {
+        guard !isReading, waiting.count < StreamSender.mostLines, waitingByteCount < StreamSender.mostBytes else {
+            return
+        }
+        input.read { [self] in received($0) }
+    }
+
+    private func received(_ part: LineInput.Part) {
+        lastMove = SystemClock.monotonicTime
+        switch state {
+        case .sending: break
+        case .sessionEnded:
+            let isAtEnd = if case .end = part { input.hasNoTail } else { false }
+            return end(isAtEnd ? .written : .refused(.sessionEnded(written: lines)))
+        case .draining, .ended: return
+        }
+        switch part {
+        case .failed(let error): state = .draining(.keeper(.file("stdin", error)))
+        case .end:
+            if let tail = input.takeTail() { send(tail) }
+            state = .draining(nil)
+        case .lines(let lines, let isTooLong):
+            for line in lines { send(line) }
+            if isTooLong { state = .draining(.tooLong(maximum: input.maximumLineLength, written: 0)) }
+        }
+        goOn()
+    }
+
+    private func send(_ line: [UInt8]) {
+        let number = nextNumber
+        nextNumber += 1
+        let count = line.count + (line.last == UInt8(ascii: "\n") ? 0 : 1)
+        let newlines = line.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
+        waitingByteCount += count
+        waiting[number] = session.write(line, deadline: .untilSessionEnds) { [self] outcome in
+            waiting[number] = nil
+            waitingByteCount -= count
+            lastMove = SystemClock.monotonicTime
+            switch outcome {
+            case .written, .sent:
+                lines += newlines
+                bytes += UInt64(count)
+            case .refused(let error): failed(error, isUnknown: false)
+            case .unknown(let error): failed(error, isUnknown: true)
+            }
+            goOn()
+        }
+    }
+
+    // MARK: Outcomes
+
+    /// The first failure tells why, unless a later one says that a line may have arrived.
+    private func failed(_ error: KeeperError, isUnknown: Bool) {
+        switch state {
+        case .draining(.unknown), .sessionEnded, .ended: return
+        case .draining(.some) where !isUnknown: return
+        case .sending, .draining: break
+        }
+        if isUnknown {
+            state = .draining(.unknown(error))
+        } else {
+            state = .draining(error == .sessionEnded(session.id) ? .sessionEnded(written: 0) : .keeper(error))
+        }
+    }
+
+    /// Reads on, or ends, after whatever has happened.
+    private func goOn() {
+        switch state {
+        case .sending where hasSessionEnded && waiting.isEmpty: sessionEnded()
+        case .sending: readMore()
+        case .draining(let failure) where waiting.isEmpty:
+            switch failure {
+            case nil: end(.written)
+            case .unknown(let error): end(.unknown(.keeper(error)))
+            case .tooLong(let maximum, _): end(.refused(.tooLong(maximum: maximum, written: lines)))
+            case .sessionEnded: end(.refused(.sessionEnded(written: lines)))
+            case .keeper(let error): end(.refused(.keeper(error)))
+            }
+        case .draining, .sessionEnded, .ended: break
+        }
+    }
+
+    private func sessionHasEnded() {
+        // A keeper that is not known for one can still be spoken to.
+        guard !manager.mayBeAlive(session.id) else { return }
+        hasSessionEnded = true
+        goOn()
+    }
+
+    /// Everything that was handed over is written; is there more?
+    private func sessionEnded() {
+        guard input.hasNoTail else { return end(.refused(.sessionEnded(written: lines))) }
+        state = .sessionEnded
+        timer?.start(after: StreamSender.patience) { [self] _ in
+            end(.refused(.sessionEnded(written: lines)))
+        }
+        if !isReading { input.read { [self] in received($0) } }
+    }
+
+    // MARK: Time
+
+    /// Five times a second: progress, and whether anything moves. Waiting for stdin is no standstill.
+    private func look() {
+        let now = SystemClock.monotonicTime
+        if waiting.isEmpty { lastMove = now }
+        showProgress(now)
+        if lines == 0, now - lastMove > KeeperConstants.writeTime, let error = unreachable { return giveUp(error) }
+        if let timeout, now - lastMove > timeout { giveUp(.timedOut(timeout)) }
+    }
+
+    /// Why the keeper cannot be reached by either socket; nil if it can.
+    private var unreachable: KeeperError? {
+        let path = manager.paths.socket(for: session.id)
+        return switch (SocketProbe(manager.paths.channel(for: session.id)), SocketProbe(path)) {
+        case (.missing, .missing): .connection(path, .noEntry)
+        case (.missing, .refused), (.refused, .missing), (.refused, .refused): .connection(path, .connectionRefused)
+        case (.accepting, _), (_, .accepting), (.failed, _), (_, .failed): nil
+        }
+    }
+
+    private func giveUp(_ error: KeeperError) {
+        // All of them: one that is not taken back may have left.
+        let isRefused = waiting.values.reduce(true) { $1.withdraw() && $0 }
+        end(isRefused ? .refused(.keeper(error)) : .unknown(.keeper(error)))
+    }
+
+    private func showProgress(_ now: Duration) {
+        let elapsed = now - startedAt
+        guard showsProgress, elapsed > StreamSender.quiet else { return }
+        hasShown = true
+        let rate = UInt64(Double(bytes) / (elapsed / .seconds(1)))
+        StandardStreams.writeError(
+            "\r\u{1B}[K\(lines) lines, \(Output.bytes(bytes)) sent, \(Output.bytes(rate))/s")
+    }
+
+    /// Ends it without an outcome.
+    func cancel() {
+        completion = nil
+        end(.written)
+    }
+
+    private func end(_ outcome: SendOutcome) {
+        if case .ended = state { return }
+        state = .ended
+        session.onEnd = nil
+        timer?.close()
+        if hasShown { StandardStreams.writeError("\r\u{1B}[K") }
+        completion.take()?(outcome, lines, bytes)
+    }
+}

@@ -1,0 +1,96 @@
+import KeeperProtocol
+import UVKeeper
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Prints a session's output: its bytes as they are, or an object for each piece of them.
+///
+/// An object has the piece as `text` if its bytes are UTF-8, else as `base64`. A character that is not whole yet waits for the
+/// rest of it, so that text stays text; offsets count bytes, and the pieces and gaps of a stream tile it without a seam.
+struct OutputPrinter {
+    private struct Piece: Encodable {
+        var stream: ChildStream
+        var offset: UInt64
+        var text: String?
+        var base64: String?
+    }
+
+    private struct Gap: Encodable {
+        struct Bytes: Encodable {
+            var stream: ChildStream
+            var from: UInt64
+            var to: UInt64
+        }
+
+        var gap: Bytes
+    }
+
+    let pump: OutputPump
+    let isJSON: Bool
+    /// True if stderr goes to stdout too.
+    private let isMerged: Bool
+    /// The bytes of a character that has only begun, and where they are.
+    private var held: [ChildStream: (offset: UInt64, bytes: [UInt8])] = [:]
+
+    init(_ pump: OutputPump, isJSON: Bool, isMerged: Bool = false) {
+        self.pump = pump
+        self.isJSON = isJSON
+        self.isMerged = isMerged
+    }
+
+    mutating func print(_ stream: ChildStream, _ offset: UInt64, _ bytes: RawSpan) {
+        let bytes = bytes.withUnsafeBytes { Array($0) }
+        guard isJSON else { return pump.write(bytes, to: stream == .out || isMerged ? 1 : 2) }
+        let (start, all) = held.removeValue(forKey: stream).map { ($0.offset, $0.bytes + bytes) } ?? (offset, bytes)
+        let end = all.count - OutputPrinter.unfinished(all)
+        if end > 0 { print(stream, start, Array(all[..<end])) }
+        if end < all.count { held[stream] = (start + UInt64(end), Array(all[end...])) }
+    }
+
+    mutating func gap(_ stream: ChildStream, _ range: Range<UInt64>) {
+        finish(stream)
+        if isJSON { write(Gap(gap: .init(stream: stream, from: range.lowerBound, to: range.upperBound))) }
+        let name = stream == .out ? "stdout" : "stderr"
+        Output.error(
+            "\(range.count) bytes of \(name) are gone, \(range.lowerBound) to \(range.upperBound): older than what is kept, "
+                + "or the disk did not take them")
+    }
+
+    /// Prints what still waits for the rest of a character.
+    mutating func finish() {
+        for stream in ChildStream.allCases { finish(stream) }
+    }
+
+    /// Prints an object of another kind.
+    func write(_ value: some Encodable) {
+        pump.write(Array((Output.encoded(value, hasRawBytes: false) + "\n").utf8))
+    }
+
+    private mutating func finish(_ stream: ChildStream) {
+        if let (offset, bytes) = held.removeValue(forKey: stream) { print(stream, offset, bytes) }
+    }
+
+    private func print(_ stream: ChildStream, _ offset: UInt64, _ bytes: [UInt8]) {
+        let text = String(validating: bytes, as: UTF8.self)
+        write(
+            Piece(
+                stream: stream, offset: offset, text: text,
+                base64: text == nil ? Data(bytes).base64EncodedString() : nil))
+    }
+
+    /// How many bytes at the end are the beginning of a character.
+    static func unfinished(_ bytes: [UInt8]) -> Int {
+        for count in 1...3 where count <= bytes.count {
+            let byte = bytes[bytes.count - count]
+            // A byte that continues a character: its first is before it.
+            if byte & 0xC0 == 0x80 { continue }
+            let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1
+            return length > count ? count : 0
+        }
+        return 0
+    }
+}

@@ -1,0 +1,82 @@
+import KeeperProtocol
+import UVKeeper
+
+/// One `uvkeeper read`: a session's output on its way to stdout, as fast as that takes it.
+final class Reading {
+    private struct End: Encodable {
+        var end: [String: UInt64]
+        var epoch: String?
+        var exit: SessionExit?
+    }
+
+    private let session: SessionID
+    /// True if stderr goes to stdout.
+    private let isMerged: Bool
+    private let manager: KeeperManager
+    private let loop: Loop
+    let pump: OutputPump
+    private var printer: OutputPrinter
+    private var read: OutputRead?
+    private var readers: ReaderWatch?
+    private var completion: ((KeeperError?) -> Void)?
+
+    init(_ session: SessionID, isMerged: Bool, isJSON: Bool, _ manager: KeeperManager, on loop: Loop) {
+        self.session = session
+        self.isMerged = isMerged
+        self.manager = manager
+        self.loop = loop
+        pump = OutputPump(on: loop)
+        printer = OutputPrinter(pump, isJSON: isJSON, isMerged: isMerged)
+    }
+
+    /// `completion` runs once, when all is printed, or nobody reads it any more; with an error if it cannot be read.
+    func start(
+        _ streams: [ChildStream], from start: OutputStart, follows: Bool, completion: @escaping (KeeperError?) -> Void,
+    ) {
+        self.completion = completion
+        let read = manager.session(session).read(
+            streams, from: start, follows: follows,
+            onBytes: { [self] in printer.print($0, $1, $2) },
+            onEvent: { [self] in tell($0) })
+        self.read = read
+        pump.onFlow = { $0 ? read.resume() : read.pause() }
+        pump.onFailure = { [self] in
+            read.cancel()
+            pump.reportLoss()
+            end(nil)
+        }
+        readers = ReaderWatch(on: loop) { [self] in
+            read.cancel()
+            end(nil)
+        }
+    }
+
+    private func tell(_ event: OutputEvent) {
+        switch event {
+        case .gap(let stream, let range): printer.gap(stream, range)
+        case .finished: finish(exit: nil)
+        case .ended(let exit): finish(exit: exit)
+        case .failed(let error): end(explained(error))
+        }
+    }
+
+    private func finish(exit: SessionExit?) {
+        printer.finish()
+        if printer.isJSON, let read {
+            let offsets = read.position.map { ($0.key.rawValue, $0.value) }
+            printer.write(
+                End(end: Dictionary(uniqueKeysWithValues: offsets), epoch: read.positionEpoch, exit: exit))
+        }
+        end(nil)
+    }
+
+    private func end(_ error: KeeperError?) {
+        readers?.close()
+        pump.finish { [self] in completion.take()?(error) }
+    }
+
+    /// What is known of a session that cannot be read.
+    private func explained(_ error: KeeperError) -> KeeperError {
+        SessionAbsence.explained(error, session, manager)
+    }
+}

@@ -1,0 +1,78 @@
+import ArgumentParser
+import KeeperProtocol
+import UVKeeper
+
+struct LabelCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "label",
+        abstract: "Show, set and remove a session's labels: small texts by which it is found again.",
+        discussion: """
+              uvkeeper label work                          what there is
+              uvkeeper label work user=ann project=web     set two
+              uvkeeper label work project=                 remove one
+              uvkeeper list --label user=ann               find it
+
+            A label's name has up to 64 bytes, its value up to 1,024; there are 64 labels at most. They stay in the session's \
+            record after its end. Exits with 1 if there is no such session, or the labels are too many or too long.
+            """,
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Argument(help: "The session.", transform: SessionID.init)
+    var session: SessionID
+
+    @Argument(help: ArgumentHelp("A label; without a value it is removed.", valueName: "name=value"))
+    var labels: [Label] = []
+
+    private struct Labels: Encodable {
+        var session: String
+        var labels: [String: String]
+    }
+
+    func run() throws {
+        try shared.withManager(unreported: labels.isEmpty ? .failure : .unknownOutcome) { manager, loop, done in
+            let session = manager.session(session)
+            guard !labels.isEmpty else { return show(session, manager, done) }
+            let changes = labels.map { ($0.name, $0.value.isEmpty ? nil : $0.value) }
+            session.label(Dictionary(changes) { $1 }) { result in
+                switch result {
+                case .failure(let error): shared.fail(SessionAbsence.explained(error, session.id, manager), done)
+                case .success: show(session, manager, done)
+                }
+            }
+        }
+    }
+
+    /// The record has them before the keeper answers.
+    private func show(_ session: Session, _ manager: KeeperManager, _ done: (ExitCode) -> Void) {
+        guard let record = session.record else {
+            let error =
+                manager.mayBeAlive(session.id)
+                ? KeeperError.noChannel(session.id, "have labels")
+                : .connection(manager.paths.socket(for: session.id), .noEntry)
+            return shared.fail(error, done)
+        }
+        if shared.json {
+            Output.json(Labels(session: record.session, labels: record.labels))
+        } else {
+            for (name, value) in record.labels.sorted(by: { $0.key < $1.key }) { Output.line("\(name)=\(value)") }
+        }
+        done(.success)
+    }
+}
+
+/// A label as it is written: name=value.
+struct Label: ExpressibleByArgument, Hashable {
+    let name: String
+    let value: String
+
+    init?(argument: String) {
+        // Bytes are split: an equals sign followed by a combining accent is none to Character.
+        guard let equals = argument.utf8.firstIndex(of: UInt8(ascii: "=")), equals > argument.utf8.startIndex else {
+            return nil
+        }
+        name = String(argument[..<equals])
+        value = String(Substring(argument.utf8[argument.utf8.index(after: equals)...]))
+    }
+}

@@ -1,0 +1,83 @@
+import KeeperProtocol
+import UVKeeper
+
+/// What is known of a session, in rows for people.
+enum SessionText {
+    typealias Row = (name: String, value: String)
+
+    static func rows(of status: SessionStatus) -> [Row] {
+        var rows: [Row] = [
+            ("session", status.session), ("state", status.state.rawValue),
+            ("keeper", "process \(status.keeper.pid), since \(status.keeper.startedAt)"),
+            ("child", "process \(status.child.pid), since \(status.child.startedAt)"),
+            ("epoch", status.epoch),
+            ("input", "\(status.linesIn) lines, \(Output.bytes(status.bytesIn))" + time(", last ", status.lastInputAt)),
+        ]
+        if status.queuedBytes > 0 || status.blockedSince != nil {
+            let since = time("; the child has not read since ", status.blockedSince)
+            rows.append(("queued", Output.bytes(UInt64(status.queuedBytes)) + since))
+        }
+        if let output = status.output {
+            rows.append(("stdout", kept(output.out) + time(", last output ", status.lastOutputAt)))
+            rows.append(("stderr", kept(output.err)))
+        } else {
+            rows.append(("output", "not kept"))
+        }
+        let lost = status.lostOutput
+        if lost.out + lost.err > 0 {
+            rows.append(("lost", "\(lost.out) bytes of stdout, \(lost.err) of stderr could not be written"))
+        }
+        rows.append(
+            ("clients", "\(status.clients.channel) on the channel, \(status.clients.raw) on the raw socket"))
+        return rows + labels(status.labels)
+    }
+
+    static func rows(of record: SessionRecord) -> [Row] {
+        var rows: [Row] = [
+            ("session", record.session), ("state", "ended"), ("end", SessionEnd.text(record.exit)),
+        ]
+        if let exit = record.exit {
+            rows.append(("reason", exit.reason.rawValue + (exit.by.map { ", after \($0.rawValue)" } ?? "")))
+            rows.append(("ended", exit.at))
+        }
+        rows += [("started", record.startedAt), ("epoch", record.epoch), ("directory", record.cwd)]
+        if let command = record.command {
+            rows.append(("command", command.joined(separator: " ") + (record.cut == true ? " ..." : "")))
+        }
+        if let output = record.exit?.output {
+            rows += [("stdout", kept(output.out)), ("stderr", kept(output.err))]
+        }
+        if let unread = record.exit?.inputUnread, unread > 0 {
+            rows.append(("unread", "\(unread) bytes of its input"))
+        }
+        if let pids = record.exit?.leftBehind, !pids.isEmpty {
+            rows.append(("left", "processes " + pids.map(String.init).joined(separator: ", ")))
+        }
+        rows += labels(record.labels)
+        let words = SessionEnd.lastWords(record.exit).split(separator: "\n").map { $0.dropFirst(2) }
+        return rows + words.enumerated().map { ($0.offset == 0 ? "stderr's end" : "", String($0.element)) }
+    }
+
+    /// Of a session whose keeper has no channel.
+    static func rows(of status: KeeperStatus) -> [Row] {
+        [
+            ("session", status.session.rawValue), ("state", status.state.rawValue),
+            ("keeper", status.keeperPID.map { "process \($0)" } ?? "-"),
+            ("child", status.childPID.map { "process \($0)" } ?? "-"),
+            ("age", status.age.map(Output.age) ?? "-"),
+            ("channel", "none: the keeper is an original one, or older than 0.2"),
+        ]
+    }
+
+    private static func labels(_ labels: [String: String]) -> [Row] {
+        labels.sorted { $0.key < $1.key }.map { ("label", "\($0.key)=\($0.value)") }
+    }
+
+    private static func kept(_ range: KeptRange) -> String {
+        let kept = Output.bytes(range.end - range.start)
+        return range.start == 0
+            ? "\(kept), all kept" : "\(Output.bytes(range.end)), of which the last \(kept) are kept"
+    }
+
+    private static func time(_ words: String, _ time: String?) -> String { time.map { words + $0 } ?? "" }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import KeeperProtocol
+import UVKeeper
+
+struct SignalCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "signal",
+        abstract: "Send a signal to a session's child, and to nobody else.",
+        discussion: """
+              uvkeeper signal work INT      as Ctrl-C would
+              uvkeeper signal work HUP      reload, for many programs
+
+            What the child has started gets nothing; uvkeeper kill ends all of it. Exits with 1 if there is no such session, or \
+            the signal could not be sent.
+            """,
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Argument(help: "The session.", transform: SessionID.init)
+    var session: SessionID
+
+    @Argument(
+        help: ArgumentHelp("One of \(SignalName.list); with or without SIG, in any case.", valueName: "name"),
+        transform: SignalCommand.signal)
+    var signal: Signal
+
+    private static func signal(_ text: String) throws -> Signal {
+        let name = text.uppercased()
+        guard let signal = SignalName.signal(name.hasPrefix("SIG") ? String(name.dropFirst(3)) : name) else {
+            throw ValidationError(
+                "'\(text)' is no signal that a session's child can be sent; there are \(SignalName.list)")
+        }
+        return signal
+    }
+
+    func run() throws {
+        try shared.withManager(unreported: .unknownOutcome) { manager, loop, done in
+            manager.session(session).signal(signal) { result in
+                shared.report(result, of: session, as: "signalled", "\(signal) sent to its child", manager, done)
+            }
+        }
+    }
+}

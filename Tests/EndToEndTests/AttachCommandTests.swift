@@ -1,0 +1,75 @@
+import Libc
+import TestSupport
+import Testing
+import UVKeeper
+
+@Suite("uvkeeper attach") struct AttachCommandTests {
+    private static let child = "while read -r x; do echo \"out $x\"; echo \"err $x\" >&2; done; echo bye; exit 5"
+
+    @Test("by pipe, lines go in, both streams come out, and the session goes on") func pipe() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "sh", "-c", Self.child).code == 0)
+            let run = try home.run("attach", "s", stdin: Array("a\nb".utf8))
+            #expect(run.code == 0 && run.output == "out a\nout b\n" && run.errors == "err a\nerr b\n", "\(run)")
+            let json = try home.run("attach", "s", "--json", "--last", "6", stdin: Array("c\n".utf8))
+            #expect(json.code == 0 && json.lines.last == #"{"detached":true}"#, "\(json)")
+            #expect(json.output.contains(#""offset":6,"stream":"out","text":"out b\n"#), "\(json)")
+            #expect(try home.run("status", "s").code == 0)
+        }
+    }
+
+    @Test("with --eof the end of stdin is the end of the child's input, and the child's code is the command's")
+    func eof() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "sh", "-c", Self.child).code == 0)
+            let run = try home.run("attach", "s", "--eof", stdin: Array("a\n".utf8))
+            #expect(run.code == 5 && run.output == "out a\nbye\n", "\(run)")
+            #expect(run.errors == "err a\nuvkeeper: session s has ended; its child exited with code 5\n", "\(run)")
+            #expect(try home.run("attach", "s").code == 1)
+            #expect(try home.run("attach", "nobody").code == 1)
+        }
+    }
+
+    @Test("a flood that comes back while it is sent is passed on whole") func flood() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "cat").code == 0)
+            let lines = (0..<200_000).map { "line \($0)\n" }.joined()
+            let run = try home.run("attach", "s", "--eof", stdin: Array(lines.utf8))
+            #expect(run.code == 0 && run.output == lines, "\(run.code ?? -1) \(run.bytes.count) \(run.errors)")
+        }
+    }
+
+    @Test("on a terminal, lines that are typed go in, and Ctrl-D detaches") func terminal() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "sh", "-c", Self.child).code == 0)
+            let pair = try #require(PseudoTerminal())
+            defer {
+                close(pair.controller)
+                close(pair.terminal)
+            }
+            var environment = ProcessEnvironment.current
+            environment["PI_DASHBOARD_HOME"] = home.home
+            let configuration = ChildProcess.Configuration(
+                executable: BuiltProducts.executable("uvkeeper"), arguments: ["attach", "s"], environment: environment,
+                stdio: [.descriptor(pair.terminal), .descriptor(pair.terminal), .descriptor(pair.terminal)])
+            var shown = ""
+            var status: ProcessExit?
+            try withLoop { loop in
+                let screen = try PipeStream(takingOwnershipOf: dup(pair.controller), on: loop)
+                try screen.readStart(
+                    onBytes: { _, bytes in bytes.withUnsafeBytes { shown += String(decoding: $0, as: UTF8.self) } },
+                    onEnd: { _, _ in })
+                let child = try ChildProcess(configuration, on: loop) { _, exit in status = exit }
+                child.killWhenCanceled()
+                try run(loop) { shown.contains("attached to session s; Ctrl-D detaches") }
+                screen.write("typed\r")
+                try run(loop) { shown.contains("out typed\r\n") && shown.contains("err typed\r\n") }
+                screen.write("\u{04}")
+                try run(loop) { status != nil }
+                screen.close()
+            }
+            #expect(status == .exited(code: 0))
+            #expect(try home.run("status", "s").code == 0)
+        }
+    }
+}

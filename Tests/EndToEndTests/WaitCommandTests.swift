@@ -1,0 +1,40 @@
+import TestSupport
+import Testing
+import UVKeeper
+
+@Suite("uvkeeper wait") struct WaitCommandTests {
+    @Test("exits as the child did, while it runs and from its record") func codes() throws {
+        try CommandHome.with { home in
+            for (id, end, code) in [("a", "exit 7", 7), ("b", "kill -TERM $$", 143), ("c", "exit 0", 0)] {
+                #expect(try home.run("spawn", id, "--", "sh", "-c", "read x; \(end)").code == 0)
+                let configuration = [BuiltProducts.executable("uvkeeper"), "send", "--timeout", "60", id, "go"]
+                let shell = "(\(configuration.joined(separator: " ")) &); exec \"$@\""
+                let run = try CommandRun(["wait", id], home: home.home, shell: shell)
+                #expect(run.code == Int32(code) && run.output.contains("session \(id): ended; its child"), "\(run)")
+                let again = try home.run("wait", "--json", id)
+                #expect(again.code == Int32(code), "\(again)")
+                #expect(again.output.contains(#""session":"\#(id)","status":\#(code)}"#), "\(again)")
+            }
+            let all = try home.run("wait", "c", "b", "a", "b")
+            #expect(all.code == 143 && all.lines.count == 3, "\(all)")
+        }
+    }
+
+    @Test("waits for any, gives up in time, and tells what it cannot know") func others() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "long", "--", "cat").code == 0)
+            #expect(try home.run("spawn", "short", "--", "sh", "-c", "read x; exit 4").code == 0)
+            let late = try home.run("wait", "long", "--timeout", "0.1", "--json")
+            #expect(late.code == 124, "\(late)")
+            #expect(late.lines == [#"{"error":"not ended within 0.1 seconds: session long"}"#], "\(late)")
+            #expect(try home.run("send", "--timeout", "60", "short", "go").code == 0)
+            #expect(try home.run("wait", "long", "short", "--any").code == 4)
+            #expect(try home.run("wait", "nobody").code == 127)
+            #expect(try home.run("wait").code == 64)
+            let spawned = try home.run("spawn", "lost", "--json", "--", "cat")
+            try Processes.send(.kill, to: try #require(home.number("keeperPID", in: spawned.output)))
+            let lost = try home.run("wait", "lost")
+            #expect(lost.code == 2 && lost.output.contains("nobody knows how"), "\(lost)")
+        }
+    }
+}
