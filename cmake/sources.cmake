@@ -192,7 +192,6 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Delivery/KeeperConnection.swift
     Sources/UVKeeper/Delivery/KeeperEndpoint.swift
     Sources/UVKeeper/Delivery/KeeperManager+Writing.swift
-    Sources/UVKeeper/Delivery/KeeperWitness.swift
     Sources/UVKeeper/Delivery/SessionQueue.swift
     Sources/UVKeeper/Delivery/WaitingLine.swift
     Sources/UVKeeper/Delivery/WriteOutcome.swift
@@ -245,7 +244,6 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Doors/Door.swift
     Sources/KeeperSidecar/Doors/LineClient.swift
     Sources/KeeperSidecar/Doors/LineForwarder+Clients.swift
-    Sources/KeeperSidecar/Doors/LineForwarder+Ending.swift
     Sources/KeeperSidecar/Doors/LineForwarder+Reading.swift
     Sources/KeeperSidecar/Doors/LineForwarder+Room.swift
     Sources/KeeperSidecar/Doors/LineForwarder.swift

@@ -132,17 +132,13 @@ extension Keeper {
     }
 
     private func complete(_ session: Session, _ ending: Ending) {
-        let lines = session.lines
-        let isComplete = lines.confirmTaken()
-        lines.stop()
+        session.lines.close()
         session.channel.close()
         session.child.kept?.close()
         // A child that cannot be ended stays named, and keeps others from starting beside it.
         if session.claim.holds, !session.child.process.isRunning { remove(session.child.pidFile) }
         session.child.process.close()
-        release(session.claim, isComplete: isComplete)
-        // After the lock: that is how a client tells this close from a confirmation.
-        lines.close()
+        release(session.claim)
         finish(ending)
     }
 
@@ -170,9 +166,9 @@ extension Keeper {
         for signal in signals { signal.close() }
     }
 
-    func release(_ claim: SessionClaim, isComplete: Bool = false) {
+    func release(_ claim: SessionClaim) {
         do throws(UVError) {
-            try claim.release(isComplete: isComplete)
+            try claim.release()
         } catch {
             launch.log.write("cannot remove the pid file: \(error)")
         }

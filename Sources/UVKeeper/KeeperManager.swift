@@ -30,6 +30,8 @@ public final class KeeperManager {
         /// The name by which this manager writes to its sessions; nil: a random one. A host that gives one, and keeps a journal
         /// of its lines, goes on after its own restart where it stopped (``Session/resumeWriting(epoch:last:completion:)``).
         public var writer: WriterName?
+        /// A session's connections without use are given up after this time.
+        package var idleTime = Duration.seconds(5)
         /// The log of what was started, found, signalled and removed; silent unless it is set.
         public var logger = Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
 

@@ -50,7 +50,6 @@ final class ForwarderWorld {
 
     /// Ends the forwarder as a session's end does.
     func close() {
-        forwarder.stop()
         forwarder.abandonStdin(childHasEnded: true)
         forwarder.close()
         listener.close()

@@ -4,7 +4,7 @@ import Testing
 @testable import UVKeeper
 
 @Suite struct KeeperConnectionTests {
-    @Test("many megabytes stream through with back-pressure, and are confirmed at the end")
+    @Test("many megabytes stream through with back-pressure, and the keeper closes at the end")
     func streaming() throws {
         try withWorld { world throws in
             _ = try world.spawn("s1")

@@ -17,7 +17,7 @@ import Testing
             #expect(found.keepers.map(\.session) == [session])
             #expect(found.removed.isEmpty)
             #expect(try world.sessionFiles() == ["s1.rpc.sock", "s1.rpc.sock.pid"])
-            #expect(try world.outcome("x", at: listener.path) == .written)
+            #expect(try world.outcome("x", at: listener.path) == .sent)
         }
     }
 

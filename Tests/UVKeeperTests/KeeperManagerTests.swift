@@ -360,8 +360,8 @@ import Testing
                 }
             }
             try world.eventually { outcomes.count == 4 }
-            #expect(outcomes[0] == .written)
-            #expect(outcomes[1...].allSatisfy { $0 == .refused(.closed) || $0 == .written })
+            #expect(outcomes[0] == .sent)
+            #expect(outcomes[1...].allSatisfy { $0 == .refused(.closed) || $0 == .sent })
         }
     }
 }

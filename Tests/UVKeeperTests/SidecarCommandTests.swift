@@ -173,7 +173,7 @@ import UVKeeper
             try world.write(SidecarCommandTests.keeper, to: world.path("keeper.cjs"))
             let manager = try world.otherManager { $0.sidecar = ["node", world.path("keeper.cjs")] }
             let keeper = try world.trySpawn("s1", by: manager, command: ["sh", "-c", "exec cat > s1.out"]).get()
-            #expect(try world.outcome("one", "s1") == .written)
+            #expect(try world.outcome("one", "s1") == .sent)
             try world.eventually { world.text("s1.out") == "one\n" }
             try world.eventually { world.exists(world.paths.keeperPID(for: keeper.session)) }
             #expect(world.manager.mayBeAlive("s1"))

@@ -163,22 +163,19 @@ final class World {
 
     /// What an outcome comes to when the machine has had the time it needs.
     ///
-    /// An attempt's 350 ms tell a keeper that is frozen. On a starved machine they can pass before one that runs has had its
+    /// The time of an attempt tells a keeper that is frozen. On a starved machine it can pass before one that runs has had its
     /// turn. Then a line that was refused is written again, and one that is unknown is written if the keeper, which still
-    /// runs, ends the connection in order. Everything else is what it is, and so is every outcome of a keeper that is
-    /// stopped or gone.
+    /// runs, acknowledges it later. Everything else is what it is, and so is every outcome of a keeper that is stopped or
+    /// gone.
     func settled(
         _ outcome: WriteOutcome, _ id: String, retry: (() throws -> WriteOutcome)? = nil
     ) throws -> WriteOutcome {
-        let timedOut = KeeperError.timedOut(KeeperConstants.writeAttemptTimeout)
         var outcome = outcome
-        while outcome == .refused(timedOut), let retry, try isRunning(id) { outcome = try retry() }
-        guard outcome == .unknown(timedOut), try isRunning(id) else { return outcome }
-        let queue = manager.queues[paths.socket(for: try session(id))]
-        try eventually { try queue?.isIdle != false || !isRunning(id) }
-        // An original keeper's log has another name.
-        let log = try text("s/keeper-\(session(id)).log")
-        return try isRunning(id) && !log.contains("drop line") ? .written : outcome
+        while case .refused(.timedOut) = outcome, let retry, try isRunning(id) { outcome = try retry() }
+        guard case .unknown(.timedOut) = outcome, try isRunning(id) else { return outcome }
+        let lines = manager.session(try session(id)).lines
+        try eventually { try lines.sent.isEmpty || !isRunning(id) }
+        return try isRunning(id) ? .written : outcome
     }
 
     /// A session's keeper lives and is not stopped.
@@ -296,11 +293,6 @@ final class World {
     private func isThere(_ process: (pid: Int32, startTime: Duration?)) -> Bool {
         Processes.liveness(of: process.pid) != .gone && ProcessDetails(of: process.pid)?.startTime == process.startTime
     }
-}
-
-extension Loop {
-    /// The system has taken bytes that an open stream of this loop was given.
-    var hasSent: Bool { openHandles.contains { !$0.isClosing && ($0 as? PipeStream)?.acceptedByteCount ?? 0 > 0 } }
 }
 
 /// Runs `body` in a world of its own and takes it down, failed or not.

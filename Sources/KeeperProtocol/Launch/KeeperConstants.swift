@@ -45,10 +45,6 @@ public enum KeeperConstants {
     /// to listen for its exit after 5 ms, or later on a busy machine, and would miss it.
     public static let shortestFailure: Duration = .milliseconds(100)
 
-    /// The permission bits of the pid file of a keeper that has ended in order, with every line that it has read in the
-    /// child's pipe; while it lives they are 0600.
-    package static let completePermissions: UInt32 = 0o400
-
     /// How many connections may wait to be accepted; Node's default.
     public static let backlog = Listener.defaultBacklog
 }

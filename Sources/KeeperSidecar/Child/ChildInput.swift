@@ -284,6 +284,8 @@ final class ChildInput {
         restTimer.close()
         queue.removeAll()
         queue.releaseSpare()
+        runs = []
+        waiting = [0, 0]
         blockedSince = nil
         onProgress = nil
         let onClosed = onClosed

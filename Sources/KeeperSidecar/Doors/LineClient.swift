@@ -9,11 +9,6 @@ final class LineClient {
         /// Nothing is read for now: the child's pipe is full, and so is the room for lines that wait, or this client's share
         /// of it.
         case paused
-        /// The connection was read to its end; its close, which confirms its lines, waits for the child's pipe to take them.
-        case finished
-        /// A line of it was read and lost. A clean close would confirm it, so it stays open until its peer is gone or the
-        /// keeper has given up its lock.
-        case held
         case closed
     }
 
@@ -49,19 +44,8 @@ final class LineClient {
     /// Calls `onReady` whenever something can be read, the end included.
     func watch(_ onReady: @escaping (LineClient) -> Void) throws(UVError) {
         guard !isWatched else { return }
-        try watch([.readable, .disconnect], onReady)
-    }
-
-    /// Calls `onEnd` when the peer has finished sending.
-    func watchEnd(_ onEnd: @escaping (LineClient) -> Void) throws(UVError) { try watch(.disconnect, onEnd) }
-
-    /// Calls `onGone` when the peer has closed both directions, which the system tells whatever is asked for.
-    func watchPeer(_ onGone: @escaping (LineClient) -> Void) throws(UVError) { try watch(.prioritized, onGone) }
-
-    private func watch(_ events: PollHandle.Events, _ onReady: @escaping (LineClient) -> Void) throws(UVError) {
-        isWatched = false
         if poll == nil { poll = try PollHandle(descriptor: descriptor, on: loop) }
-        try poll?.start(events) { [unowned self] _, events, error in
+        try poll?.start([.readable, .disconnect]) { [unowned self] _, events, error in
             // An error ends the watch; the next read tells which one it is.
             if error != nil { isWatched = false }
             isAtEnd = isAtEnd || events.contains(.disconnect)
@@ -102,7 +86,7 @@ final class LineClient {
     /// A system takes a write that does not fit in pieces no smaller than this.
     private static let longPiece = 32768
 
-    /// Closes the connection: with anything unread a reset for the peer, else a clean end.
+    /// Closes the connection.
     func close() {
         guard state != .closed else { return }
         state = .closed

@@ -5,10 +5,7 @@ internal import UVLoop
 extension LineForwarder {
     /// Takes over the descriptor of a connection.
     func add(_ descriptor: Int32) {
-        switch way {
-        case .open, .broken: break
-        case .ending, .stopped: return OwnedDescriptor(descriptor).close()
-        }
+        guard isServing else { return OwnedDescriptor(descriptor).close() }
         lastNumber += 1
         let client = LineClient(descriptor, number: lastNumber, maximumLineLength: limits.lineLength, on: loop)
         clients[client.number] = client
@@ -48,15 +45,10 @@ extension LineForwarder {
         do throws(UVError) {
             try client.watch { [unowned self] client in schedule(client) }
         } catch {
+            // Nothing would tell of what it sends from now on.
             refused(error)
-            // Its lines that wait are confirmed when the child's pipe has taken them; what comes after them is not read.
-            if client.framer.pendingByteCount > 0 {
-                loseLine(of: client)
-            } else if client.end <= input.written {
-                drop(client)
-            } else {
-                client.state = .finished
-            }
+            loseLine(of: client)
+            drop(client)
         }
     }
 
@@ -93,7 +85,6 @@ extension LineForwarder {
         limitClients()
     }
 
-    /// Those that have finished count too: they hold a descriptor until the child has taken their lines.
     func limitClients() {
         let isFull = clients.count >= min(limits.clients, budget.rawLimit) || budget.isFull
         guard isFull != isPaused, !listener.isClosing else { return }

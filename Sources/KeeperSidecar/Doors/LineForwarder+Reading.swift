@@ -1,8 +1,7 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// How a client is read: never the byte by which a line is too long, nor what nobody will take, so that the close that
-/// follows is a reset for the client and not the clean one that confirms.
+/// How a client is read, and when it is closed: at its end, or when a line of it is too long or finds no memory.
 extension LineForwarder {
     /// One client's part of a turn.
     func read(_ client: LineClient) {
@@ -10,11 +9,7 @@ extension LineForwarder {
         var left = limits.turnByteCount
         // A client that has finished is read to its end, however much its socket holds: later ones come after it.
         while left > 0 || client.isAtEnd {
-            switch way {
-            case .open: break
-            case .broken: return refuse(client)
-            case .ending, .stopped: return
-            }
+            guard isServing else { return }
             // A client in the middle of a line is read on to its end: one that gives up waiting leaves no fragment then.
             guard hasRoom(for: client) || client.framer.pendingByteCount > 0 else { return pause(client) }
             guard let length = readableLength(of: client) else { return }
@@ -29,7 +24,7 @@ extension LineForwarder {
                 left -= count
                 client.share += count
                 received(count, from: client)
-                // Its line may have been lost, and the connection closed.
+                // A line of it may have been lost, and the connection closed.
                 guard client.state == .reading else { return }
                 // Less than there was room for: nothing waits any more, but perhaps the end. That of a client which was just
                 // accepted is looked for at once: if it is there, the client need not be watched at all.
@@ -51,40 +46,37 @@ extension LineForwarder {
         watch(client)
     }
 
-    /// How many bytes may be read now; nil if none, and then the client has been dealt with.
+    /// How many bytes may be read now; nil if the client has been closed to make room for others.
     private func readableLength(of client: LineClient) -> Int? {
-        let room = limits.lineLength - client.framer.pendingByteCount
-        // The last byte of the longest line, or whatever comes while there is no room, must be looked at first.
-        let mustLook = room == 1 || !hasRoom(for: client)
-        // The rest of a line is hardly longer than what has come of it.
-        let most = mustLook ? max(LineForwarder.shortestLook, client.framer.pendingByteCount) : buffer.count
-        let length = min(buffer.count, most, max(1, room - 1))
+        guard !hasRoom(for: client) else { return makeRoom(buffer.count, for: client) ? buffer.count : nil }
+        // Only the end of the line may be read. It is hardly longer than what has come of it.
+        let length = min(buffer.count, max(LineForwarder.shortestLook, client.framer.pendingByteCount))
         guard makeRoom(length, for: client) else { return nil }
-        guard mustLook else { return length }
-        switch Descriptors.receive(from: client.descriptor, into: slice(length), peeking: true) {
-        case .bytes(let count):
-            let newline = buffer[..<count].firstIndex(of: UInt8(ascii: "\n"))
-            guard newline == nil, room == 1 else { return newline.map { $0 + 1 } ?? count }
-            drops.note("a line is longer than \(limits.lineLength) bytes; its connection is closed")
-            drop(client)
-            return nil
-        // The read tells the same.
-        case .wouldBlock, .end, .failed: return length
+        guard case .bytes(let count) = Descriptors.receive(from: client.descriptor, into: slice(length), peeking: true)
+        else {
+            // The read tells the same.
+            return length
         }
+        return NewlineScan.first(in: UnsafeRawBufferPointer(slice(count))).map { $0 + 1 } ?? count
     }
 
     private func received(_ count: Int, from client: LineClient) {
         if let read = client.readAfterGivingUp { client.readAfterGivingUp = read + count }
         let before = client.framer.pendingByteCount
         let bytes = UnsafeRawBufferPointer(slice(count)).bytes
-        let isAccepted = client.framer.append(bytes) { lines in take(lines, from: client) }
+        var isTaken = true
+        let isAccepted = client.framer.append(bytes) { lines in
+            if !take(lines, from: client) { isTaken = false }
+        }
         changePending(by: client.framer.pendingByteCount - before)
         pendingChanged()
-        if !isAccepted {
-            drops.note("there is no memory for a line; its connection is not confirmed")
-            lose(client)
+        if case .tooLong = client.framer.refusal {
+            drops.note("a line is longer than \(limits.lineLength) bytes; its connection is closed")
+            drop(client)
+        } else if !isAccepted || !isTaken {
+            drops.note("there is no memory for a line; its connection is closed")
+            drop(client)
         }
-        if client.state == .held { letGo(client) }
     }
 
     private func ended(_ client: LineClient) {
@@ -93,11 +85,17 @@ extension LineForwarder {
             drops.note("a client gave up after \(pending) bytes of a line, which waited too long to be read")
             return drop(client)
         }
-        client.framer.finish { line in take(line, from: client) }
+        var isTaken = true
+        client.framer.finish { line in isTaken = take(line, from: client) }
         changePending(by: client.framer.pendingByteCount - pending)
-        if client.end <= input.written { return drop(client) }
-        client.unwatch()
-        if case .open = way, client.end != .max { client.state = .finished } else { hold(client) }
+        if !isTaken { drops.note("there is no memory for a line") }
+        drop(client)
+    }
+
+    /// Says that the unfinished line of a client is lost, if there is one.
+    func loseLine(of client: LineClient) {
+        guard client.framer.pendingByteCount > 0 else { return }
+        drops.note("the \(client.framer.pendingByteCount) bytes of an unfinished line are lost")
     }
 
     private func failed(_ client: LineClient, _ error: UVError) {
@@ -109,19 +107,6 @@ extension LineForwarder {
     func drop(_ client: LineClient) {
         forget(client)
         client.close()
-    }
-
-    /// Nobody reads the child's stdin: what comes is left unread.
-    private func refuse(_ client: LineClient) {
-        switch Descriptors.receive(from: client.descriptor, into: slice(1), peeking: true) {
-        case .bytes:
-            drops.note("pi has closed its stdin; the connection that sent it is reset")
-            drop(client)
-        case .wouldBlock: keepWatching(client)
-        case .end:
-            if client.framer.pendingByteCount == 0, client.end <= input.written { drop(client) } else { hold(client) }
-        case .failed(let error): failed(client, error)
-        }
     }
 
     /// Makes room for so many bytes among the unfinished lines. Lines that have been finished since the memory for those that
@@ -143,11 +128,11 @@ extension LineForwarder {
 
     private func loseLongest(_ client: LineClient) {
         if case .end = Descriptors.receive(from: client.descriptor, into: slice(1), peeking: true) {
-            // The connection has been read to its end, so this is a line, and a clean close would confirm it.
+            // The connection has been read to its end, so this is a line.
             ended(client)
         } else {
             drops.note("unfinished lines of all connections take \(budget.pendingByteCount) bytes; the longest goes")
-            loseLine(of: client)
+            drop(client)
         }
     }
 }

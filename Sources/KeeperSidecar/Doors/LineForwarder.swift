@@ -4,8 +4,8 @@ internal import UVLoop
 /// Carries lines from any number of clients to the child's stdin: whole, verbatim, and in the order in which the clients
 /// came.
 ///
-/// Lines are read into memory at once, up to a bound; beyond it the clients' own writes stop. A client is told that the
-/// child's pipe has taken its lines by the close of its connection, which comes only then.
+/// Lines are read into memory at once, up to a bound; beyond it the clients' own writes stop. A connection is closed when it has
+/// been read to its end, which confirms nothing: what became of a line only the channel tells.
 ///
 /// Reading goes in turns (``LineForwarder/turn()``): after each wait of the loop the clients that have sent something are
 /// read in the order in which they came, each until nothing is left, but at most ``LineLimits/turnByteCount``, which is more than a
@@ -25,26 +25,6 @@ final class LineForwarder {
     static let smallMemory = 1 << 20
     /// A child that needs longer for what waits is slow: clients are not held to their shares any more.
     static let shareTime = Duration.milliseconds(50)
-
-    /// How far the session's end has come.
-    private enum Phase {
-        case serving
-        /// Lines that have been read are still written, nothing more is read.
-        case ending
-        /// The session is over.
-        case stopped
-    }
-
-    /// The way that lines go.
-    enum Way {
-        case open
-        /// Lines that have been read are still written, nothing more is read; then the child's stdin is closed.
-        case ending
-        /// Nobody reads the child's stdin: lines are left unread, and their connections reset.
-        case broken
-        /// The session is over.
-        case stopped
-    }
 
     let loop: Loop
     let input: ChildInput
@@ -79,7 +59,8 @@ final class LineForwarder {
     /// Bytes of unfinished lines of all its clients.
     private(set) var pendingByteCount = 0
     let budget: ClientBudget
-    private var phase = Phase.serving
+    /// False once the session ends: nothing more is read then.
+    private(set) var isServing = true
     /// True while another door waits for room: then this one has no more than that.
     var isOtherDoorCrowded: () -> Bool = { false }
     var isPaused = false
@@ -104,87 +85,72 @@ final class LineForwarder {
 
     deinit { buffer.deallocate() }
 
-    var way: Way {
-        switch (phase, input.state) {
-        case (.serving, .open): .open
-        case (.serving, .ending), (.serving, .closed): .broken
-        case (.ending, .open), (.ending, .ending): .ending
-        case (.ending, .closed), (.stopped, _): .stopped
-        }
-    }
-
     // MARK: Lines
 
-    /// Passes on whole lines of a client.
-    func take(_ lines: RawSpan, from client: LineClient) {
-        if case .broken = way { return lose(client) }
-        let end = lines.withUnsafeBytes { input.append($0, count: NewlineScan.count(in: $0), from: .raw) }
-        guard let end else {
-            if input.isOpen { drops.note("there is no memory for \(lines.byteCount) bytes that wait for pi") }
-            return lose(client)
+    /// Passes on whole lines of a client, or drops them once the child's stdin takes nothing more.
+    ///
+    /// - Returns: false if there is no memory for them.
+    func take(_ lines: RawSpan, from client: LineClient) -> Bool {
+        guard input.isOpen else {
+            drops.note("pi's stdin is closed; \(lines.byteCount) bytes for it are lost")
+            return true
         }
-        client.end = max(client.end, end)
+        let end = lines.withUnsafeBytes { input.append($0, count: NewlineScan.count(in: $0), from: .raw) }
+        // The write may have found it closed.
+        guard let end else { return !input.isOpen }
+        client.end = end
+        return true
     }
 
     /// The child's pipe has taken more.
     func progressed() {
         if input.written == input.enqueued { hasShares = true }
-        for client in clients.values where client.state == .finished && client.end <= input.written {
-            drop(client)
-        }
         resumePaused()
     }
 
     // MARK: The end
 
-    /// Nobody reads the child's stdin any more.
+    /// The child's stdin is closed: those that wait for room are read on, and their lines are dropped.
     func breakDown() {
-        guard case .serving = phase else { return }
+        guard isServing else { return }
         let lost = input.enqueued - input.written
         if lost > 0 { drops.note("pi has closed its stdin; \(lost) bytes that waited for it are lost") }
-        for client in clients.values {
-            switch client.state {
-            case .finished: hold(client)
-            case .paused:
-                client.state = .reading
-                schedule(client)
-            case .reading, .held, .closed: break
-            }
-        }
-        paused = []
-        earliestWaiting = .max
+        resumePaused()
     }
 
     /// Reads nothing more from anybody, and closes the child's stdin, at once or later, when its pipe has taken all lines that
     /// were read, or never will: it gets no piece of a line.
     func endInput() {
-        guard case .serving = phase else { return }
         stopReading()
-        phase = .ending
         input.end()
     }
 
     /// Reads nothing more from anybody, and loses the lines that wait for the child.
     func cutInput() {
-        if case .serving = phase { stopReading() }
-        phase = .ending
+        stopReading()
         input.cut()
     }
 
     /// Writes nothing more to a child that is being killed. Its stdin stays open until it has ended, so that it can be told
     /// what it never read. Idempotent.
     func abandonStdin(childHasEnded: Bool) {
-        // A line that comes from now on has nowhere to go.
-        if case .serving = phase { stopReading() }
-        phase = .stopped
+        stopReading()
         if childHasEnded { input.close(childHasEnded: true) } else { input.abandon() }
     }
 
-    /// Reads and writes nothing more.
-    func stop() {
-        phase = .stopped
+    private func stopReading() {
+        isServing = false
+        for client in clients.values { client.unwatch() }
+    }
+
+    /// Reads nothing more, and closes every connection.
+    func close() {
+        stopReading()
         drops.flush()
         refusals.flush()
-        for client in clients.values { client.unwatch() }
+        for client in clients.values { client.close() }
+        clients = [:]
+        restTimer.close()
+        shareTimer.close()
     }
 }

@@ -65,23 +65,10 @@ final class SessionClaim {
 
     /// Gives the session up: removes the pid file if it is still this keeper's, then lets go of the lock. An original keeper
     /// that was started for the session has written its own pid into the file, which is its from then on.
-    ///
-    /// - Parameter isComplete: every line that this keeper has read was taken by the child's pipe. The file, once it has no
-    ///   name any more, gets a mark that says so: a client that has it open sees it also when the lock is gone, and knows
-    ///   that a clean close confirms to the last.
-    func release(isComplete: Bool = false) throws(UVError) {
+    func release() throws(UVError) {
         defer { file.close() }
         guard try PIDFile.number(in: file) == CurrentProcess.id else { return }
         try Files.unlink(path, ifStill: identity)
-        if isComplete { markComplete() }
-    }
-
-    private func markComplete() {
-        do throws(UVError) {
-            try file.setPermissions(KeeperConstants.completePermissions)
-        } catch {
-            // A client that looks late takes its outcome for unknown then, which is the cautious answer.
-        }
     }
 
     private func replaceStale(from temporary: String) throws(UVError) -> Answer {

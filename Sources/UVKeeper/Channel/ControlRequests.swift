@@ -8,11 +8,12 @@ final class ControlRequests {
 
     /// The longest wait for an answer.
     private static let answerTime = Duration.seconds(5)
-    private static let idleTime = Duration.seconds(5)
 
     private let session: SessionID
     private let paths: KeeperPaths
     private let loop: Loop
+    /// A connection without use is given up after this time.
+    private let idleTime: Duration
     private let timer: TimerHandle
     private var connection: ChannelConnection?
     /// Those that wait for the connection, then those that wait for their answers.
@@ -20,8 +21,9 @@ final class ControlRequests {
     private var pending: [Completion] = []
     private var isClosed = false
 
-    init(_ session: SessionID, in paths: KeeperPaths, on loop: Loop) {
+    init(_ session: SessionID, in paths: KeeperPaths, idleTime: Duration, on loop: Loop) {
         self.session = session
+        self.idleTime = idleTime
         self.paths = paths
         self.loop = loop
         timer = TimerHandle(on: loop)
@@ -69,7 +71,7 @@ final class ControlRequests {
     }
 
     private func wait() {
-        timer.start(after: pending.isEmpty ? ControlRequests.idleTime : ControlRequests.answerTime) { [self] _ in
+        timer.start(after: pending.isEmpty ? idleTime : ControlRequests.answerTime) { [self] _ in
             let isLate = !pending.isEmpty
             connection?.close()
             connection = nil

@@ -19,7 +19,8 @@ extension LineSender {
         state = .open(connection)
         failures = 0
         writer.epoch = hello.epoch
-        writer.last = max(writer.last, last)
+        // Without lines of which it may not know, the keeper's count is the only one.
+        writer.last = sent.isEmpty ? last : max(writer.last, last)
         if let told = onPosition.take() {
             told(.success(WriterPosition(epoch: hello.epoch, last: last, acknowledged: acknowledged)))
         }
@@ -114,7 +115,8 @@ extension LineSender {
         let reason = LineSender.explained(error, paths.socket(for: session))
         let isFinal = LineSender.isConfiguration(error)
         let refused = isFinal ? unsent.takeAll() : unsent.failAttempt()
-        let unknown = isFinal ? sent.takeAll() : sent.failAttempt()
+        // They stay: later numbers need them, and a keeper that comes back may take them.
+        let unknown = isFinal ? sent.takeAll() : sent.failSentAttempt()
         let isGone = LineSender.isAbsent(error) && !KeeperInspection.finding(session, paths: paths).mayLive
         let ended = isGone ? unsent.takeAll(where: { $0.deadline == .untilSessionEnds }) : []
         let lost = isGone ? sent.takeAll(where: { $0.deadline != .attempts }) : []

@@ -23,16 +23,14 @@ final class LineSender {
 
     /// Bytes that are given to a connection before it has taken those before them; the rest can still be withdrawn.
     static let window = 262_144
-    /// A connection without use is given up after this time.
-    private static let idleTime = Duration.seconds(5)
     private static let tick = Duration.milliseconds(25)
-    /// A hello may take longer than an attempt of the original's when nobody is in a hurry.
-    private static let patientTime = ChannelConstants.helloTime
 
     let session: SessionID
     let paths: KeeperPaths
     let loop: Loop
     private let limits: Limits
+    /// A connection without use is given up after this time.
+    private let idleTime: Duration
     let writer: SessionWriter
     /// Hands a line to the raw socket.
     private let sendRaw: ([UInt8], @escaping (WriteOutcome) -> Void) -> Void
@@ -55,13 +53,15 @@ final class LineSender {
     var onPosition: ((Result<WriterPosition, KeeperError>) -> Void)?
 
     init(
-        _ session: SessionID, in paths: KeeperPaths, writer: SessionWriter, limits: Limits, on loop: Loop,
+        _ session: SessionID, in paths: KeeperPaths, writer: SessionWriter, limits: Limits, idleTime: Duration,
+        on loop: Loop,
         sendRaw: @escaping ([UInt8], @escaping (WriteOutcome) -> Void) -> Void,
     ) {
         self.session = session
         self.paths = paths
         self.writer = writer
         self.limits = limits
+        self.idleTime = idleTime
         self.loop = loop
         self.sendRaw = sendRaw
         timer = TimerHandle(on: loop)
@@ -78,6 +78,8 @@ final class LineSender {
         }
     }
 
+    private var isClosed: Bool { if case .closed = state { true } else { timer.isClosing } }
+
     // MARK: Lines
 
     /// - Returns: by what the line can be withdrawn; 0 if it was refused.
@@ -89,8 +91,7 @@ final class LineSender {
             loop.onNextTick { completion(.refused(error)) }
             return 0
         }
-        if case .closed = state { return refuse(.closed) }
-        if timer.isClosing { return refuse(.closed) }
+        guard !isClosed else { return refuse(.closed) }
         guard lineCount < limits.lines, byteCount + bytes.count <= limits.bytes else {
             return refuse(.queueFull(lines: lineCount, bytes: byteCount))
         }
@@ -100,7 +101,7 @@ final class LineSender {
         let id = nextID
         nextID += 1
         unsent.append(SentLine(id: id, bytes: bytes, deadline: deadline, loop: loop, completion: completion))
-        if !timer.isActive { timer.start(after: LineSender.tick, repeating: LineSender.tick) { [self] _ in look() } }
+        watchTime()
         switch state {
         case .idle: attempt()
         case .open: scheduleFlush()
@@ -157,12 +158,12 @@ final class LineSender {
         epoch: String?, last: UInt64, _ completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
     ) {
         if case .open(let connection) = state, let hello = connection.hello {
-            let position = WriterPosition(epoch: hello.epoch, last: writer.last, acknowledged: writer.last)
+            let acknowledged = sent.first.map { $0.sequence - 1 } ?? writer.last
+            let position = WriterPosition(epoch: hello.epoch, last: writer.last, acknowledged: acknowledged)
             return loop.onNextTick { completion(.success(position)) }
         }
-        guard onPosition == nil, lineCount == 0 else {
-            return loop.onNextTick { completion(.failure(.closed)) }
-        }
+        guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
+        guard onPosition == nil, lineCount == 0 else { trap("Session.resumeWriting: lines wait already") }
         writer.refusal = nil
         writer.epoch = epoch
         writer.last = last
@@ -175,7 +176,8 @@ final class LineSender {
     private func attempt() {
         // Closed by the host meanwhile, in a completion perhaps.
         guard !timer.isClosing else { return }
-        guard sent.isEmpty, hasNoChannel else { return connect() }
+        guard lineCount == unsent.count, hasNoChannel else { return connect() }
+        sent = LineList()
         // An older keeper, or the original: nothing of these lines was sent.
         let lines = unsent.takeAll()
         state = .idle
@@ -203,11 +205,12 @@ final class LineSender {
     }
 
     private func connect() {
+        // A hello may take longer than an attempt of the original's when nobody is in a hurry.
         let isHurried = unsent.first?.deadline == .attempts || sent.first?.deadline == .attempts
         var connection: ChannelConnection?
         connection = ChannelConnection(
-            to: session, in: paths, within: isHurried ? KeeperConstants.writeAttemptTimeout : LineSender.patientTime,
-            on: loop,
+            to: session, in: paths,
+            within: isHurried ? KeeperConstants.writeAttemptTimeout : ChannelConstants.helloTime, on: loop,
             ChannelConnection.Handlers(
                 onOpen: { [self] hello in
                     connection?.send(writer.introduction(epoch: hello.epoch, hasUnresolved: !sent.isEmpty))
@@ -238,13 +241,19 @@ final class LineSender {
 
     // MARK: Time
 
+    /// Looks again and again as long as lines wait; the timer may be waiting for the idle time's end.
+    private func watchTime() {
+        guard !timer.isActive || timer.repeatInterval == nil else { return }
+        timer.start(after: LineSender.tick, repeating: LineSender.tick) { [self] _ in look() }
+    }
+
     /// Looks for lines whose time is over, and for a connection that nobody uses.
     private func look() {
         let now = SystemClock.monotonicTime
         guard lineCount > 0 else {
             if case .open(let connection) = state {
-                guard now - usedAt >= LineSender.idleTime else {
-                    return timer.start(after: LineSender.idleTime) { [self] _ in look() }
+                guard now - usedAt >= idleTime else {
+                    return timer.start(after: idleTime) { [self] _ in look() }
                 }
                 connection.close()
                 state = .idle
@@ -254,11 +263,9 @@ final class LineSender {
         unsent.startWaitingOfFirst(now)
         let late = unsent.takeExpired(now)
         let unsure = sent.expire(now)
-        complete(late, .refused(.timedOut(KeeperConstants.writeTime)))
-        complete(unsure, .unknown(.timedOut(KeeperConstants.writeTime)))
-        if lineCount > 0, timer.repeatInterval == nil {
-            timer.start(after: LineSender.tick, repeating: LineSender.tick) { [self] _ in look() }
-        }
+        for line in late { complete([line], .refused(.timedOut(line.time))) }
+        for line in unsure { complete([line], .unknown(.timedOut(line.time))) }
+        if lineCount > 0 { watchTime() }
     }
 
     // MARK: Ends
@@ -282,8 +289,10 @@ final class LineSender {
         timer.close()
         retries.close()
         let (unknown, refused) = (sent.takeAll(), unsent.takeAll())
-        guard !unknown.isEmpty || !refused.isEmpty, !loop.isClosed else { return }
+        let told = onPosition.take()
+        guard !unknown.isEmpty || !refused.isEmpty || told != nil, !loop.isClosed else { return }
         loop.onNextTick { [self] in
+            told?(.failure(.closed))
             complete(unknown, .unknown(.closed))
             complete(refused, .refused(.closed))
         }

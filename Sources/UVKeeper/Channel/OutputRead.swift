@@ -169,7 +169,8 @@ public final class OutputRead {
         guard let record = SessionRecord(at: paths.record(for: session)) else { return end(.failed(error)) }
         if case .offsets(_, let wanted) = from, epoch == nil { epoch = wanted }
         guard epoch == nil || epoch == record.epoch else { return end(.failed(.sessionBeganAnew(session))) }
-        guard let output = record.exit?.output else { return end(.ended(record.exit)) }
+        // A keeper that was killed has left its files, and has not said how much is in them.
+        let output = record.exit?.output ?? SegmentRead.output(of: session, epoch: record.epoch, in: paths)
         epoch = record.epoch
         if offsets.isEmpty {
             for stream in streams {

@@ -35,6 +35,24 @@ final class SegmentRead {
         self.onEvent = onEvent
     }
 
+    /// What the files of a session hold, by their names and sizes.
+    static func output(of session: SessionID, epoch: String, in paths: KeeperPaths) -> SessionExit.Output {
+        let segments = SegmentName.all(of: session, epoch: epoch, in: paths)
+        func range(_ stream: ChildStream) -> KeptRange {
+            guard let first = segments[stream]?.first, let last = segments[stream]?.last else {
+                return KeptRange(start: 0, end: 0)
+            }
+            let name = SegmentName(session, epoch: epoch, stream, offset: last)
+            do throws(UVError) {
+                let size = try Files.status(of: paths.segment(name), followingLinks: false).size
+                return KeptRange(start: first, end: last + UInt64(size))
+            } catch {
+                return KeptRange(start: first, end: last)
+            }
+        }
+        return SessionExit.Output(out: range(.out), err: range(.err), held: false)
+    }
+
     func pause() { isPaused = true }
 
     func resume() {

@@ -33,6 +33,9 @@ struct SentLine {
 
     mutating func tell() { isTold = true }
 
+    /// How long it waits, if not until the session ends.
+    var time: Duration { if case .within(let time) = deadline { time } else { KeeperConstants.writeTime } }
+
     /// With its newline.
     var byteCount: Int { bytes.count + (bytes.last == UInt8(ascii: "\n") ? 0 : 1) }
 
@@ -100,6 +103,12 @@ struct LineList {
         return take { $0.deadline == .attempts && $0.failedAttempts >= KeeperConstants.writeAttempts }
     }
 
+    /// Counts a failed attempt against every line that was sent and has attempts, and marks those that have none left.
+    mutating func failSentAttempt() -> [SentLine] {
+        for index in lines.indices.dropFirst(start) { lines[index].failedAttempts += 1 }
+        return mark { $0.deadline == .attempts && $0.failedAttempts >= KeeperConstants.writeAttempts }
+    }
+
     mutating func startWaitingOfFirst(_ now: Duration) {
         guard !isEmpty else { return }
         lines[start].startWaiting()
@@ -109,13 +118,16 @@ struct LineList {
     mutating func takeExpired(_ now: Duration) -> [SentLine] { take { $0.isLate(now) } }
 
     /// Marks those whose time is over, which stay.
-    mutating func expire(_ now: Duration) -> [SentLine] {
-        var late: [SentLine] = []
-        for index in lines.indices.dropFirst(start) where !lines[index].isTold && lines[index].isLate(now) {
-            late.append(lines[index])
+    mutating func expire(_ now: Duration) -> [SentLine] { mark { $0.isLate(now) } }
+
+    /// - Returns: those that are marked now, and were not before.
+    private mutating func mark(where isMeant: (SentLine) -> Bool) -> [SentLine] {
+        var marked: [SentLine] = []
+        for index in lines.indices.dropFirst(start) where !lines[index].isTold && isMeant(lines[index]) {
+            marked.append(lines[index])
             lines[index].tell()
         }
-        return late
+        return marked
     }
 
     /// Takes those that are meant.

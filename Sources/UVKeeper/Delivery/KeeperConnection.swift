@@ -1,17 +1,14 @@
 public import UVLoop
 
-/// One connection to a keeper, for lines in order, confirmed as a whole at its end.
+/// One connection to a keeper's raw socket, for lines in order: the original's way in, which answers nothing.
 ///
-/// A keeper never answers. But it closes a connection cleanly only when it has read everything up to the end of the stream
-/// and its child's stdin has taken it; if it dies or drops the connection before, the kernel reports a reset because bytes
-/// were left unread. So a clean close after ``finish()`` confirms every line. The original closes in the same way once it
-/// has read everything. A keeper that ends while it holds lines that its child's full pipe has not taken closes cleanly
-/// too, and is told from one that lives by its lock; an original keeper has none, and that gap remains with it.
+/// A keeper closes a connection when it has read it to its end. So a clean close after ``finish()`` says that everything was
+/// handed over, and no more: whether the child's pipe has it, only the channel tells (``Session``). If the keeper dies or
+/// drops the connection before, the kernel reports a reset because bytes were left unread.
 public final class KeeperConnection {
     /// How a connection ended.
     public enum End: Hashable, Sendable {
-        /// The keeper took every byte that was written. If the keeper ends first, which it does with its child, this may come
-        /// before ``KeeperConnection/finish()``.
+        /// The keeper has read every byte that was written, up to the end, and has closed.
         case confirmed
         /// It failed: of the bytes written, the first `accepted` at most were handed over.
         case failed(UVError, accepted: UInt64)
@@ -35,8 +32,8 @@ public final class KeeperConnection {
     /// The pauses before a full backlog is tried again.
     private let retries: Backoff
     private var submitted: UInt64 = 0
-    /// Since it is open.
-    private(set) var witness: KeeperWitness?
+    /// The socket file that it was made to.
+    private(set) var socket: FileIdentity?
 
     /// Called when everything written has been taken by the kernel.
     public var onDrain: ((KeeperConnection) -> Void)?
@@ -58,7 +55,7 @@ public final class KeeperConnection {
         try self.init(to: KeeperEndpoint(path), on: loop, onOpen: onOpen, onEnd: onEnd)
     }
 
-    /// The same, for one connection after another: what they find out about the keeper is kept in `endpoint`.
+    /// The same, by an endpoint.
     @_spi(Benchmarks)
     public init(
         to endpoint: KeeperEndpoint,
@@ -124,7 +121,6 @@ public final class KeeperConnection {
         case .ended, .closed: break
         }
         state = next
-        witness = nil
         onOpen = nil
         onEnd = nil
         onDrain = nil
@@ -146,7 +142,7 @@ public final class KeeperConnection {
         }
         state = .open(stream)
         do throws(UVError) {
-            witness = try endpoint.witness(of: stream)
+            socket = try endpoint.check(stream)
             try stream.readStart(
                 // A keeper never says anything; what a stranger says is not for us.
                 onBytes: { _, _ in },
@@ -175,14 +171,8 @@ public final class KeeperConnection {
 
     private func ended(_ stream: Stream, _ error: UVError?) {
         // After a failed write the count of accepted bytes is only an upper bound.
-        if error == nil, stream.writeError == nil, stream.acceptedByteCount == submitted {
-            switch state {
-            case .finishing where witness?.holds != false: return end(.confirmed)
-            // A keeper of ours closes first when its child has ended, once the child's pipe has taken what it has read.
-            case .open where submitted > 0 && witness?.isLocked == true && witness?.holds == true:
-                return end(.confirmed)
-            case .connecting, .open, .finishing, .ended, .closed: break
-            }
+        if case .finishing = state, error == nil, stream.writeError == nil, stream.acceptedByteCount == submitted {
+            return end(.confirmed)
         }
         // Closed before we had finished: whatever was accepted may have been read.
         end(.failed(error ?? .connectionReset, accepted: stream.acceptedByteCount))

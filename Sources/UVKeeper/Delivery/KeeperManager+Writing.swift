@@ -12,7 +12,7 @@ extension KeeperManager {
     ///
     /// - Parameters:
     ///   - line: any bytes; a newline is added if the last is none. Newlines within make several lines of it.
-    ///   - completion: the original's Boolean is `outcome == .written`.
+    ///   - completion: the original's Boolean is true for ``WriteOutcome/written`` and ``WriteOutcome/sent``.
     public func writeRPC(_ line: [UInt8], to session: SessionID, completion: @escaping (WriteOutcome) -> Void) {
         self.session(session).write(line, completion: completion)
     }
@@ -22,7 +22,8 @@ extension KeeperManager {
         writeRPC(Array(line.utf8), to: session, completion: completion)
     }
 
-    /// Writes one line to the keeper that listens at a path, as above. Mirrors `writeRpcToSockPath`.
+    /// Writes one line to the raw socket at a path, as above; no outcome is better than ``WriteOutcome/sent``. Mirrors
+    /// `writeRpcToSockPath`.
     public func writeRPC(_ line: [UInt8], toSocketAt path: String, completion: @escaping (WriteOutcome) -> Void) {
         loop.preconditionOnThread()
         guard !isClosed else { return refuse(.closed, completion) }

@@ -1,13 +1,13 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The lines that wait for one socket, and the attempts to write them.
+/// The lines that wait for one raw socket, and the attempts to write them.
 ///
 /// Lines are written in the order of their calls. All that wait when a connection opens ride on it, up to a size that the
-/// kernel takes in one go, and are confirmed with it; the next connection is made when this one has ended, so lines of two
-/// connections cannot overtake each other. A connection that got bytes and no confirmation in time is not closed, since
-/// that could leave a fragment of a line: its lines are unknown, it goes on in the background, and lines behind it wait for
-/// its end within their own attempts.
+/// kernel takes in one go; the next connection is made when this one has ended, so lines of two connections cannot overtake
+/// each other. A line is sent when the keeper has closed its connection in order, or when the kernel has it whole and its time
+/// is over. A connection that got bytes and has not ended in time is not closed, since that could leave a fragment of a line:
+/// it goes on in the background, and lines behind it wait for its end within their own attempts.
 ///
 /// While lines are under way, the timer or the connection holds it: a manager that is released by then still completes them.
 final class SessionQueue {
@@ -39,9 +39,9 @@ final class SessionQueue {
     private var waiting: [WaitingLine] = []
     private var byteCount = 0
     private var lineCount = 0
-    /// A connection whose lines are unknown, and that has not ended.
-    private var unconfirmed: KeeperConnection?
-    /// Unconfirmed connections to keepers that have since been replaced. They stay open, since closing one could leave a
+    /// A connection whose lines have their outcome, and that has not ended.
+    private var earlier: KeeperConnection?
+    /// Earlier connections to keepers that have since been replaced. They stay open, since closing one could leave a
     /// fragment of a line; how they end is ignored.
     private var abandoned: [KeeperConnection] = []
 
@@ -58,7 +58,7 @@ final class SessionQueue {
     var isIdle: Bool {
         switch state {
         // A queue that runs completions is idle while more lines wait.
-        case .idle: unconfirmed == nil && abandoned.isEmpty && waiting.isEmpty
+        case .idle: earlier == nil && abandoned.isEmpty && waiting.isEmpty
         case .closed: true
         case .pausing, .blocked, .connecting, .delivering: false
         }
@@ -102,11 +102,10 @@ final class SessionQueue {
         case .connecting(let connection): connection.close()
         case .idle, .pausing, .blocked, .closed: break
         }
-        unconfirmed?.close()
-        unconfirmed = nil
+        earlier?.close()
+        earlier = nil
         for connection in abandoned { connection.close() }
         abandoned = []
-        endpoint.forget()
         state = .closed
         let unsent = waiting
         waiting = []
@@ -120,20 +119,20 @@ final class SessionQueue {
 
     // MARK: Attempts
 
-    /// Starts an attempt; its time covers waiting, connecting, writing and the confirmation.
+    /// Starts an attempt; its time covers waiting, connecting, writing and the end.
     private func attempt() {
         // Closed by the host meanwhile, in a completion perhaps: `canceled` comes.
         guard !timer.isClosing else { return state = .pausing }
         timer.start(after: KeeperConstants.writeAttemptTimeout) { [self] _ in timedOut() }
-        if let unconfirmed {
+        if let earlier {
             // A frozen keeper must not block the one that has taken its place.
-            guard let socket = unconfirmed.witness?.socket, let current = endpoint.currentSocket, current != socket
+            guard let socket = earlier.socket, let current = endpoint.currentSocket, current != socket
             else {
                 state = .blocked
                 return
             }
-            abandoned.append(unconfirmed)
-            self.unconfirmed = nil
+            abandoned.append(earlier)
+            self.earlier = nil
         }
         connect()
     }
@@ -167,8 +166,8 @@ final class SessionQueue {
             abandoned.remove(at: index)
             return
         }
-        if connection === unconfirmed {
-            unconfirmed = nil
+        if connection === earlier {
+            earlier = nil
             if case .blocked = state { connect() }
             return
         }
@@ -200,10 +199,11 @@ final class SessionQueue {
                 waiting.insert(contentsOf: lines, at: 0)
                 attemptFailed(.timedOut)
             } else {
-                unconfirmed = connection
+                earlier = connection
                 state = .idle
-                endpoint.forget()
-                complete(lines, .unknown(.timedOut(KeeperConstants.writeAttemptTimeout)))
+                let untaken = lines.untakenStart(accepted: connection.acceptedByteCount)
+                complete(Array(lines[..<untaken]), .sent)
+                complete(Array(lines[untaken...]), .unknown(.timedOut(KeeperConstants.writeAttemptTimeout)))
                 next()
             }
         case .idle, .pausing, .closed: trap("no attempt is under way")
@@ -227,8 +227,6 @@ final class SessionQueue {
             return completeClosed((sent: unknown, unsent: end().unsent))
         }
         timer.stop()
-        // What was known of the keeper may be why it failed.
-        endpoint.forget()
         let reason: KeeperError
         var isFinal = false
         switch failure {
@@ -255,9 +253,8 @@ final class SessionQueue {
     }
 
     private func next() {
-        guard case .idle = state else { return }
-        // Sessions that have nothing to send hold no descriptor.
-        if waiting.isEmpty { endpoint.forget() } else { attempt() }
+        guard case .idle = state, !waiting.isEmpty else { return }
+        attempt()
     }
 
     private func complete(_ lines: [WaitingLine], _ outcome: WriteOutcome) {

@@ -25,6 +25,16 @@ extension [WaitingLine] {
         return count
     }
 
+    /// The index of the first line that is not whole among the `accepted` bytes.
+    func untakenStart(accepted: UInt64) -> Int {
+        var end: UInt64 = 0
+        for (index, line) in enumerated() {
+            end += UInt64(line.bytes.count)
+            guard end <= accepted else { return index }
+        }
+        return count
+    }
+
     /// The index of the first line of which no byte is among the `accepted` ones.
     func untouchedStart(accepted: UInt64) -> Int {
         var offset: UInt64 = 0

@@ -27,11 +27,11 @@ public final class Session {
         lines = LineSender(
             id, in: paths, writer: SessionWriter(manager.options.writer),
             limits: .init(lines: manager.options.maximumWaitingLines, bytes: manager.options.maximumWaitingBytes),
-            on: loop
+            idleTime: manager.options.idleTime, on: loop
         ) { [unowned manager] line, completion in
             manager.queue(for: paths.socket(for: id)).add(line, completion)
         }
-        control = ControlRequests(id, in: paths, on: loop)
+        control = ControlRequests(id, in: paths, idleTime: manager.options.idleTime, on: loop)
     }
 
     // MARK: Lines

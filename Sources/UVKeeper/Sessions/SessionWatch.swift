@@ -5,31 +5,51 @@ internal import UVLoop
 final class SessionWatch {
     private static let longest = Duration.seconds(86_400 * 365)
 
+    /// Between two looks while the process cannot be held fast, for want of a descriptor for instance.
+    private static let pause = Duration.milliseconds(250)
+
+    private let session: SessionID
+    private let paths: KeeperPaths
+    private let loop: Loop
+    private let epoch: String?
     private var wait: ProcessWait?
+    private var timer: TimerHandle?
     private var completion: ((SessionExit?) -> Void)?
 
     /// `completion` runs once, on a later tick; at once for a session that has no keeper.
     init(
         _ session: SessionID, in paths: KeeperPaths, on loop: Loop, completion: @escaping (SessionExit?) -> Void,
     ) {
+        self.session = session
+        self.paths = paths
+        self.loop = loop
         self.completion = completion
-        let epoch = SessionRecord(at: paths.record(for: session))?.epoch
+        epoch = SessionRecord(at: paths.record(for: session))?.epoch
+        look()
+    }
+
+    private func look() {
+        timer = nil
         var processes: [ProcessDescriptor] = []
         do throws(UVError) {
             if let keeper = try KeeperHold(session, paths: paths) { processes = [keeper.process] }
-        } catch {
+        } catch .noProcess {
             // It has ended just now.
+        } catch {
+            return timer = loop.after(SessionWatch.pause) { [weak self] in self?.look() }
         }
-        wait = ProcessWait(for: processes, atMost: SessionWatch.longest, on: loop) { [self] _ in
+        wait = ProcessWait(for: processes, atMost: SessionWatch.longest, on: loop) { [self] result in
             wait = nil
+            guard case .allHaveEnded = result else { return completion = nil }
             let record = SessionRecord(at: paths.record(for: session))
-            let exit = record?.epoch == epoch ? record?.exit : nil
-            self.completion.take()?(exit)
+            completion.take()?(record?.epoch == epoch ? record?.exit : nil)
         }
     }
 
     func cancel() {
         completion = nil
+        timer?.close()
+        timer = nil
         wait?.cancel()
         wait = nil
     }

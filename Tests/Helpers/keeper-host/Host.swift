@@ -65,8 +65,7 @@ enum Host {
         try loop.close()
     }
 
-    /// Writes to a socket without a free descriptor; with `free`, gives them back after the first attempt, with `one`, one
-    /// before it.
+    /// Writes to a socket without a free descriptor; with `free`, gives them back after the first attempt.
     static func starve(_ arguments: [String]) throws {
         let loop = try Loop()
         let manager = try manager("/", on: loop, sidecar: "none")
@@ -75,7 +74,6 @@ enum Host {
         var limit = rlimit(rlim_cur: 64, rlim_max: 64)
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         while case let descriptor = openDescriptor("/dev/null", O_RDONLY), descriptor >= 0 { taken.append(descriptor) }
-        if arguments.contains("one") { closeDescriptor(taken.removeLast()) }
         manager.writeRPC("starved", toSocketAt: arguments[0]) { outcome in
             say(outcome)
             timer.close()
@@ -115,49 +113,6 @@ enum Host {
             }
             say("kill \(manager.killKeeper(for: session))")
             manager.stop(session) { say("stop \($0)") }
-        }
-        loop.run()
-        try loop.close()
-    }
-
-    /// Fills a session's pipe, then writes a line that only the keeper can take, with one descriptor to spare: for the
-    /// connection, and none to see that the keeper holds its lock. When the keeper has read it, it is told to end.
-    static func unseen(_ arguments: [String]) throws {
-        let session = try SessionID(arguments[1])
-        let loop = try Loop()
-        let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
-        let timer = TimerHandle(on: loop)
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        let before = limit
-        manager.spawnKeeper(
-            for: session, in: arguments[0],
-            .init(command: ["sleep", "1000"], deadline: hangTimeout)
-        ) { result in
-            guard case .success(let keeper) = result else { return say(result) }
-            manager.writeRPC([UInt8](repeating: 97, count: 65535), to: session) { _ in
-                // Later there is none for it.
-                let stat = openDescriptor("/proc/\(keeper.pid)/stat", O_RDONLY)
-                let lowest = openDescriptor("/dev/null", O_RDONLY)
-                closeDescriptor(lowest)
-                limit.rlim_cur = rlim_t(lowest + 1)
-                setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-                manager.writeRPC("last", to: session) { outcome in
-                    say(outcome)
-                    limit = before
-                    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-                    timer.close()
-                    manager.stop(session) { _ in manager.close() }
-                }
-                timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
-                    // Sending has woken it up; it sleeps again when it has read the line.
-                    guard loop.openHandles.contains(where: { ($0 as? PipeStream)?.acceptedByteCount == 5 }),
-                        isAsleep(stat)
-                    else { return }
-                    timer.stop()
-                    try? Processes.send(.terminate, to: keeper.pid)
-                }
-            }
         }
         loop.run()
         try loop.close()

@@ -1,0 +1,217 @@
+import KeeperProtocol
+import TestSupport
+import Testing
+
+@testable import UVKeeper
+
+/// A session's output, read from keepers that live and from what they leave.
+@Suite struct OutputReadTests {
+    /// What one read has told.
+    private final class Told {
+        var bytes: [ChildStream: [UInt8]] = [:]
+        /// The offset of the first byte of each stream.
+        var starts: [ChildStream: UInt64] = [:]
+        var gaps: [Range<UInt64>] = []
+        var last: OutputEvent?
+        private(set) var read: OutputRead?
+
+        func start(
+            _ session: Session, _ streams: [ChildStream] = [.out], from start: OutputStart, follows: Bool = true
+        ) {
+            read = session.read(streams, from: start, follows: follows) { stream, offset, bytes in
+                let count = UInt64(self.bytes[stream]?.count ?? 0)
+                self.starts[stream] = self.starts[stream] ?? offset
+                if self.gaps.isEmpty { #expect(self.starts[stream]! + count == offset, "neither doubled nor missing") }
+                self.bytes[stream, default: []] += bytes.withUnsafeBytes { Array($0) }
+            } onEvent: { event in
+                #expect(self.last == nil)
+                if case .gap(_, let range) = event { self.gaps.append(range) } else { self.last = event }
+            }
+        }
+
+        var text: String { String(decoding: bytes[.out] ?? [], as: UTF8.self) }
+
+        var exit: SessionExit? { if case .ended(let exit) = last { exit } else { nil } }
+    }
+
+    private func spawn(_ world: World, _ command: String) throws -> SpawnedKeeper {
+        try world.spawn(
+            "s1", command: ["sh", "-c", command], environment: [KeeperVariable.outputMaximumBytes: "1000000"])
+    }
+
+    @Test("a reader gets the answer to its line, from the start, the end and an offset")
+    func starts() throws {
+        try withWorld { world throws in
+            _ = try spawn(world, "exec cat")
+            let session = world.manager.session("s1")
+            let all = Told()
+            all.start(session, from: .start)
+            #expect(try world.outcome("one", "s1") == .written)
+            try world.eventually { all.text == "one\n" }
+            let later = Told()
+            later.start(session, from: .end)
+            try world.eventually { later.read?.position[.out] == 4 }
+            let part = Told()
+            part.start(session, from: .offsets([.out: 2], epoch: try #require(session.record?.epoch)))
+            let tail = Told()
+            tail.start(session, from: .last(3), follows: false)
+            try world.eventually { tail.last != nil }
+            #expect(tail.text == "ne\n")
+            guard case .finished(let offsets) = tail.last else {
+                Issue.record("\(String(describing: tail.last))")
+                return
+            }
+            #expect(offsets == [.out: 4])
+            #expect(try world.outcome("two", "s1") == .written)
+            try world.eventually { all.text == "one\ntwo\n" && later.text == "two\n" && part.text == "e\ntwo\n" }
+            for told in [all, later, part] {
+                told.read?.cancel()
+                told.read?.cancel()
+            }
+            #expect(try world.outcome("three", "s1") == .written)
+            let last = Told()
+            last.start(session, from: .last(6))
+            try world.eventually { last.text == "three\n" }
+            #expect(all.text == "one\ntwo\n" && all.last == nil)
+            last.read?.cancel()
+        }
+    }
+
+    @Test("both streams can be read")
+    func streams() throws {
+        try withWorld { world throws in
+            _ = try spawn(world, "echo o; echo e >&2; exec sleep 1000")
+            let told = Told()
+            told.start(world.manager.session("s1"), [.out, .err], from: .start)
+            try world.eventually { told.text == "o\n" && told.bytes[.err] == Array("e\n".utf8) }
+            told.read?.cancel()
+        }
+    }
+
+    @Test("a broken connection costs no byte, and doubles none")
+    func goesOn() throws {
+        try withWorld { world throws in
+            _ = try spawn(world, "exec cat")
+            let proxy = try ChannelProxy("s1", in: world)
+            let session = world.manager.session("s1")
+            let told = Told()
+            told.start(session, from: .start)
+            var expected = ""
+            for number in 0..<10 {
+                let line = String(repeating: "\(number)", count: 10_000)
+                expected += line + "\n"
+                #expect(
+                    try world.result { session.write(line, deadline: .untilSessionEnds, completion: $0) } == .written)
+                if number % 3 == 0 { try world.eventually { told.text.count > number * 10_001 } }
+                proxy.cut()
+            }
+            try world.eventually { told.text.utf8.count >= expected.utf8.count }
+            #expect(told.text == expected)
+            told.read?.cancel()
+        }
+    }
+
+    @Test("a server that starts again reads on where the one before it stopped")
+    func otherManager() throws {
+        try withWorld { world throws in
+            _ = try spawn(world, "exec cat")
+            let told = Told()
+            told.start(world.manager.session("s1"), from: .start)
+            #expect(try world.outcome("one", "s1") == .written)
+            try world.eventually { told.text == "one\n" }
+            let (position, epoch) = (told.read!.position, told.read!.positionEpoch!)
+            world.manager.close()
+            try world.eventually { told.last != nil }
+            let other = try world.otherManager()
+            let session = other.session("s1")
+            #expect(try world.result { session.write("two", completion: $0) } == .written)
+            let next = Told()
+            next.start(session, from: .offsets(position, epoch: epoch))
+            try world.eventually { next.text == "two\n" }
+            #expect(next.starts == [.out: 4])
+            next.read?.cancel()
+        }
+    }
+
+    @Test("a session that has ended is read from its files, and says how it ended", arguments: [true, false])
+    func ended(isRead: Bool) throws {
+        try withWorld { world throws in
+            let keeper = try spawn(world, "head -c 200000 /dev/zero; read x; echo end; exit 3")
+            let session = world.manager.session("s1")
+            let told = Told()
+            if isRead { told.start(session, from: .start) }
+            try world.eventually { world.text("s/keeper-s1.log").contains("keeper ready") }
+            #expect(try world.outcome("go", "s1") == .written)
+            try world.eventually { !keeper.isRunning }
+            if !isRead { told.start(session, from: .start) }
+            try world.eventually { told.last != nil }
+            #expect(told.exit?.code == 3)
+            #expect(told.bytes[.out]?.count == 200_004)
+            #expect(told.bytes[.out]?.suffix(4) == Array("end\n".utf8)[...])
+            let part = Told()
+            part.start(session, from: .last(4))
+            try world.eventually { part.last != nil }
+            #expect(part.text == "end\n")
+            #expect(part.exit == session.record?.exit)
+        }
+    }
+
+    @Test("a killed keeper leaves what it has kept")
+    func killed() throws {
+        try withWorld { world throws in
+            let keeper = try spawn(world, "exec cat")
+            world.own(try world.childPID("s1"))
+            let session = world.manager.session("s1")
+            let told = Told()
+            told.start(session, from: .start)
+            #expect(try world.outcome("one", "s1") == .written)
+            try world.eventually { told.text == "one\n" }
+            try Processes.send(.kill, to: keeper.pid)
+            try world.eventually { told.last != nil }
+            guard case .ended(nil) = told.last else {
+                Issue.record("\(String(describing: told.last))")
+                return
+            }
+            let later = Told()
+            later.start(session, from: .start)
+            try world.eventually { later.last != nil }
+            #expect(later.text == "one\n")
+        }
+    }
+
+    @Test("a reader that pauses reads on where it was, or meets a gap that is told")
+    func pauses() throws {
+        try withWorld { world throws in
+            _ = try spawn(world, "read x; head -c 5000000 /dev/zero; echo; read x; exit 0")
+            let session = world.manager.session("s1")
+            let told = Told()
+            told.start(session, from: .start)
+            try world.eventually { told.read?.position[.out] == 0 }
+            told.read?.pause()
+            #expect(try world.outcome("go", "s1") == .written)
+            var end: UInt64 = 0
+            while end < 5_000_001 { end = try world.result { session.status($0) }.get().output?.out.end ?? 0 }
+            #expect(told.bytes.isEmpty)
+            told.read?.resume()
+            try world.eventually { told.read?.position[.out] == 5_000_001 }
+            let missing = told.gaps.reduce(0) { $0 + $1.count }
+            #expect(missing > 0)
+            #expect(missing + (told.bytes[.out]?.count ?? 0) == 5_000_001)
+            told.read?.cancel()
+        }
+    }
+
+    @Test("an offset of another life of the session is an error")
+    func otherEpoch() throws {
+        try withWorld { world throws in
+            _ = try spawn(world, "exec cat")
+            let told = Told()
+            told.start(world.manager.session("s1"), from: .offsets([.out: 0], epoch: "0123456789abcdef"))
+            try world.eventually { told.last != nil }
+            guard case .failed(.sessionBeganAnew("s1")) = told.last else {
+                Issue.record("\(String(describing: told.last))")
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+import KeeperProtocol
+import TestSupport
+import Testing
+
+@testable import UVKeeper
+
+/// What a session is asked for beside its lines and its output, and its end.
+@Suite struct SessionTests {
+    @Test("status tells what is going on, also of a child that does not read")
+    func status() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1", command: ["sh", "-c", "kill -STOP $$; exec cat > s1.out"])
+            let session = world.manager.session("s1")
+            let line = [UInt8](repeating: UInt8(ascii: "x"), count: 65535)
+            #expect(try world.result { session.write(line, deadline: .untilSessionEnds, completion: $0) } == .written)
+            var outcome: WriteOutcome?
+            session.write("waits", deadline: .untilSessionEnds) { outcome = $0 }
+            var status = try world.result { session.status($0) }.get()
+            while status.linesIn < 2 { status = try world.result { session.status($0) }.get() }
+            #expect(status.keeper.pid == keeper.pid)
+            #expect(try status.child.pid == world.childPID("s1"))
+            #expect(status.queuedBytes == 6)
+            #expect(status.blockedSince != nil)
+            #expect(outcome == nil)
+            try Processes.send(.continue, to: try world.childPID("s1"))
+            try world.eventually { outcome == .written }
+        }
+    }
+
+    @Test("after the end of the input the child has every line before it, and later ones are refused")
+    func endInput() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1", command: ["sh", "-c", "cat > s1.out; echo end >> s1.out; exec sleep 1000"])
+            let session = world.manager.session("s1")
+            #expect(try world.outcome("one", "s1") == .written)
+            try world.result { session.endInput($0) }.get()
+            let outcome = try world.result { session.write("two", deadline: .untilSessionEnds, completion: $0) }
+            #expect(outcome == .refused(.inputClosed("s1")))
+            try world.eventually { world.received("s1") == ["one", "end"] }
+            #expect(world.manager.mayBeAlive("s1"))
+        }
+    }
+
+    @Test("a signal reaches the child")
+    func signal() throws {
+        try withWorld { world throws in
+            _ = try world.spawn(
+                "s1",
+                command: ["sh", "-c", "trap 'echo got >> s1.out' USR1; echo on > s1.out; while read x; do :; done"])
+            try world.eventually { world.received("s1") == ["on"] }
+            let session = world.manager.session("s1")
+            try world.result { session.signal(.user1, $0) }.get()
+            try world.result { session.signal(.continue, $0) }.get()
+            // A shell runs its trap after its read.
+            _ = try world.outcome("x", "s1")
+            try world.eventually { world.received("s1") == ["on", "got"] }
+        }
+    }
+
+    @Test("labels are in the record when the answer comes")
+    func labels() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            try world.result { session.label(["a": "1", "b": "2"], $0) }.get()
+            #expect(session.record?.labels == ["a": "1", "b": "2"])
+            try world.result { session.label(["a": nil, "c": "3"], $0) }.get()
+            #expect(session.record?.labels == ["b": "2", "c": "3"])
+            let tooLong = ["x": Optional(String(repeating: "y", count: 2000))]
+            guard case .failure(.channel) = try world.result({ session.label(tooLong, $0) }) else {
+                Issue.record("a value that is too long was taken")
+                return
+            }
+        }
+    }
+
+    @Test("a stop tells how the session ended")
+    func stop() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            var result: (result: KeeperManager.StopResult, exit: SessionExit?)?
+            session.stop(.gentle) { result = ($0, $1) }
+            try world.eventually { result != nil }
+            #expect(result?.result == .stopped)
+            #expect(result?.exit?.code == 0)
+            #expect(session.record?.exit == result?.exit)
+        }
+    }
+
+    @Test("the end of a session is told to whoever has adopted it, once", arguments: [true, false])
+    func onEnd(isKilled: Bool) throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1", command: ["sh", "-c", "read x; exit 3"])
+            world.own(try world.childPID("s1"))
+            let other = try world.otherManager()
+            let session = other.session("s1")
+            var exits: [SessionExit?] = []
+            session.onEnd = { exits.append($0) }
+            try world.eventually { world.text("s/s1.session.json").contains("\"child\"") }
+            if isKilled {
+                try Processes.send(.kill, to: keeper.pid)
+            } else {
+                // Later than its crash window.
+                try world.eventually { world.text("s/keeper-s1.log").contains("keeper ready") || exits.count == 1 }
+                #expect(try world.outcome("go", "s1") == .written)
+            }
+            try world.eventually { exits.count == 1 }
+            #expect(exits[0]?.code == (isKilled ? nil : 3))
+            #expect(exits[0] == nil || !isKilled)
+            #expect(session.onEnd == nil)
+        }
+    }
+
+    @Test("a session that was not used for a while holds no descriptor")
+    func idle() throws {
+        try withWorld(options: { $0.idleTime = .milliseconds(50) }) { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            #expect(session.isIdle)
+            #expect(try world.outcome("x", "s1") == .written)
+            _ = try world.result { session.status($0) }.get()
+            #expect(!session.isIdle)
+            try world.eventually { session.isIdle }
+            #expect(!world.loop.openHandles.contains { $0 is PipeStream && !$0.isClosing })
+            #expect(try world.outcome("y", "s1") == .written)
+            try world.eventually { world.received("s1") == ["x", "y"] }
+        }
+    }
+
+    @Test("a keeper without a channel gets lines, and what else it is asked for is an error that says so")
+    func noChannel() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1")
+            try Files.unlink(world.paths.channel(for: "s1"))
+            let session = world.manager.session("s1")
+            #expect(try world.result { session.write("x", completion: $0) } == .sent)
+            try world.eventually { world.received("s1") == ["x"] }
+            guard case .failure(.noChannel("s1", _)) = try world.result({ session.status($0) }) else {
+                Issue.record("it was answered")
+                return
+            }
+            var last: OutputEvent?
+            session.read(from: .start) { _, _, _ in
+            } onEvent: {
+                last = $0
+            }
+            try world.eventually { last != nil }
+            guard case .failed(.noChannel("s1", _)) = last else {
+                Issue.record("\(String(describing: last))")
+                return
+            }
+        }
+    }
+
+    @Test("without a session nothing is asked, and nothing waits")
+    func nobody() throws {
+        try withWorld { world throws in
+            let session = world.manager.session("s1")
+            guard case .failure(.connection(_, .noEntry)) = try world.result({ session.status($0) }) else {
+                Issue.record("it was answered")
+                return
+            }
+            #expect(session.record == nil)
+            world.manager.close()
+            #expect(throws: KeeperError.closed) { try world.result { session.status($0) }.get() }
+        }
+    }
+}
