@@ -67,12 +67,14 @@ import UVLoop
     }
 
     @Test(
-        "An idle keeper does nothing at all, and is small, whatever becomes of its child's output",
-        arguments: [nil, "PI_KEEPER_CAPTURE_PI_OUTPUT", "PI_KEEPER_OUTPUT_MAX_BYTES"])
-    func isQuiet(setting: String?) throws {
+        "An idle keeper does nothing at all, and is small, whatever becomes of its child's output, and who reads that",
+        arguments: [[:], ["PI_KEEPER_CAPTURE_PI_OUTPUT": "1"], ["PI_KEEPER_OUTPUT_MAX_BYTES": "1048576"]])
+    func isQuiet(settings: [String: String]) throws {
         try withKeeperHome { home in
-            let settings = setting.map { [$0: "1"] } ?? [:]
-            let keeper = try home.startReady(child: "echo out; exec cat", settings: settings)
+            let keeper = try home.startReady(child: "exec cat", settings: settings)
+            let reader = try home.channel(of: keeper)
+            reader.send("read {\"from\":\"start\",\"follow\":true}\n")
+            _ = try reader.next()
             try home.send("a\n", to: keeper)
             try home.until("it is ready") { keeper.log.contains("keeper ready") }
             try home.untilAtRest(keeper)

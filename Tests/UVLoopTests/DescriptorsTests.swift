@@ -10,6 +10,12 @@ import UVLoop
         try expectScenario("raise-limit")
     }
 
+    @Test("are counted below a number, gaps between them or not") func count() throws {
+        #expect(Descriptors.openCount(below: 0) == 0 && Descriptors.openCount(below: -1) == 0)
+        #expect(Descriptors.openCount(below: 3) == 3)
+        #expect(Descriptors.openCount(below: 4096) >= 3)
+    }
+
     @Test("are closed from a number on") func closeAll() throws {
         try expectScenario("close-all")
     }

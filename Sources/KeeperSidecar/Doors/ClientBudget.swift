@@ -8,6 +8,8 @@ final class ClientBudget {
     /// With fewer descriptors than this for everything, only what the end of a session takes is kept back.
     private static let lowestLimit: UInt64 = 64
     private static let leastKeptBack = 3
+    /// The keeper's own descriptors have lower numbers than this.
+    private static let mostOwn = 256
 
     /// How many clients there may be.
     private(set) var limit = Int.max
@@ -27,7 +29,7 @@ final class ClientBudget {
         let soft = DescriptorLimit.current.soft
         guard soft < 1 << 20 else { return }
         let keptBack = soft < ClientBudget.lowestLimit ? ClientBudget.leastKeptBack : ClientBudget.keptBack
-        limit = max(1, Int(soft) - Int(Descriptors.lowestFree ?? 0) - keptBack)
+        limit = max(1, Int(soft) - Descriptors.openCount(below: ClientBudget.mostOwn) - keptBack)
     }
 
     /// The raw socket's share, so that there is always room on the channel.

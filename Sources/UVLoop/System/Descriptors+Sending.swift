@@ -54,13 +54,12 @@ extension Descriptors {
         return capacity > 0 ? Int(capacity) : 65536
     }
 
-    /// The lowest number that no descriptor has: how many are open, if there are no gaps between them. Nil if none can be
-    /// opened.
-    public static var lowestFree: Int32? {
-        do throws(UVError) {
-            return try duplicate(0, from: 0).whileOpen { $0 }
-        } catch {
-            return nil
-        }
+    /// How many descriptors below a number are open, found out by one call; the number is cut to the process's limit. Mirrors
+    /// `poll(2)`, where it is POLLNVAL for one that is not.
+    public static func openCount(below number: Int) -> Int {
+        let count = max(0, min(number, Int(clamping: DescriptorLimit.current.soft)))
+        var entries = (0..<count).map { pollfd(fd: Int32($0), events: 0, revents: 0) }
+        guard poll(&entries, nfds_t(count), 0) >= 0 else { return count }
+        return entries.count { $0.revents & Int16(POLLNVAL) == 0 }
     }
 }
