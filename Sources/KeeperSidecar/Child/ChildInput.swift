@@ -253,7 +253,7 @@ final class ChildInput {
     func cut() {
         if case .closed = state { return }
         state = .ending
-        guard isInLine else { return close(nil) }
+        guard isInLine, !queue.isEmpty else { return close(nil) }
         queue.cutAfterLine()
         onProgress?()
     }

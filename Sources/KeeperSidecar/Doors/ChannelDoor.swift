@@ -98,7 +98,9 @@ final class ChannelDoor {
 
     /// The child's pipe has taken more, or takes no more lines. Whom that concerns is served at the end of the turn, since a
     /// client may be in the middle of taking a line.
-    func progressed() { scheduleTurnEnd() }
+    func progressed() {
+        if !writers.behind.isEmpty || !waiting.isEmpty { scheduleTurnEnd() }
+    }
 
     /// Has a client's acknowledgement come at the end of the turn, once for all lines that it has sent again.
     func acknowledgeLater(_ client: ChannelClient) {
