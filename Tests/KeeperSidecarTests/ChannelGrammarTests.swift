@@ -45,6 +45,8 @@ import UVLoop
         ].map { ($0, .argument) }
         + [
             "writer a {\"epoch\":\"0123456789abcdef\"}\n", "read {\"epoch\":\"0123456789abcdef\"}\n",
+            // What it says may be as long as a request; the answer is not longer.
+            "writer a {\"epoch\":\"\(String(repeating: "\u{85}", count: 32000))\"}\n",
         ].map { ($0, .epoch) }
 
     @Test(
@@ -68,6 +70,7 @@ import UVLoop
                 #expect(error?.code == code && !code.closes, "\(text.prefix(60)): \(error as Any)")
                 #expect(try client.isAnswered())
             }
+            #expect(client.malformed.isEmpty)
             let other = try home.channel(of: keeper)
             other.write(1, "the only line")
             #expect(try other.acknowledges(1))

@@ -151,6 +151,31 @@ import UVLoop
         }
     }
 
+    @Test("The room for the last record grows with its labels, and goes with it")
+    func keepsRoom() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "exec cat >/dev/null")
+            let client = try home.channel(of: keeper)
+            let reserve = "\(home.directory)/s.\(client.hello.epoch).reserve"
+            let size = { try Files.status(of: reserve, followingLinks: false).size }
+            let record = { try Files.status(of: keeper.recordFile, followingLinks: false).size }
+            let before = try size()
+            #expect(try before > record() + 24_000, "the last of standard error, escaped, has its place")
+            let value = String(repeating: "x", count: 1000)
+            let labels = (0..<15).map { "\"\($0)\":\"\(value)\"" }.joined(separator: ",")
+            client.send("label {\(labels)}\n")
+            #expect(try client.next() == .ok(.label))
+            #expect(try size() >= before + 15_000 && record() > 15_000)
+            client.send("label {\"0\":null}\n")
+            #expect(try client.next() == .ok(.label))
+            #expect(try size() >= before + 15_000)
+            client.send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.record?.labels.count == 14 && keeper.record?.exit?.reason == .stopped)
+            #expect(!Files.exists(reserve))
+        }
+    }
+
     @Test(
         "A keeper killed by SIGKILL leaves no end; the next start has another epoch, and removes the former one's output"
     )

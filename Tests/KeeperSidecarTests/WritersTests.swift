@@ -55,6 +55,7 @@ import UVLoop
             client.write(4, "d")
             #expect(try client.nextError()! == (.sequence, 3))
             #expect(try client.rest().isEmpty)
+            try home.until("both arrive") { home.outputSize >= 4 }
             #expect(home.text() == "a\nb\n")
         }
     }
@@ -86,6 +87,7 @@ import UVLoop
             #expect(try third.acknowledges(1))
             third.send("writer late\n")
             #expect(try third.nextError()?.code == .argument)
+            try home.until("both arrive") { home.outputSize >= 4 }
             #expect(home.text() == "a\nb\n")
         }
     }

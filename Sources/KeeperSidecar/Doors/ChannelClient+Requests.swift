@@ -49,7 +49,7 @@ extension ChannelClient {
         isRefusedWriter = true
         let current = door.keeper.epoch
         if let epoch, epoch != current {
-            throw ChannelError(.epoch, .writer, "this is epoch \(current) of the session, not \(epoch)")
+            throw ChannelError(.epoch, .writer, "this is epoch \(current) of the session")
         }
         let known = door.writers[name]
         if let known, let last, known.last > last {
@@ -234,7 +234,7 @@ extension ChannelClient {
         guard reader == nil else { throw ChannelError(.busy, .read, "a read goes on already") }
         let current = door.keeper.epoch
         if let epoch = request.epoch, epoch != current {
-            throw ChannelError(.epoch, .read, "this is epoch \(current) of the session, not \(epoch)")
+            throw ChannelError(.epoch, .read, "this is epoch \(current) of the session")
         }
         var positions: [ChildStream: ChannelMessage.Position] = [:]
         for stream in request.streams {
