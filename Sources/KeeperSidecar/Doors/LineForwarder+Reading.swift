@@ -48,10 +48,13 @@ extension LineForwarder {
 
     /// How many bytes may be read now; nil if the client has been closed to make room for others.
     private func readableLength(of client: LineClient) -> Int? {
-        guard !hasRoom(for: client) else { return makeRoom(buffer.count, for: client) ? buffer.count : nil }
-        // Only the end of the line may be read. It is hardly longer than what has come of it.
-        let length = min(buffer.count, max(LineForwarder.shortestLook, client.framer.pendingByteCount))
+        let hasRoom = hasRoom(for: client)
+        // Without room only the end of the line may be read. It is hardly longer than what has come of it.
+        let most = hasRoom ? buffer.count : max(LineForwarder.shortestLook, client.framer.pendingByteCount)
+        // As many bytes as the longest line has left tell that it is too long.
+        let length = min(buffer.count, most, limits.lineLength - client.framer.pendingByteCount)
         guard makeRoom(length, for: client) else { return nil }
+        guard !hasRoom else { return length }
         guard case .bytes(let count) = Descriptors.receive(from: client.descriptor, into: slice(length), peeking: true)
         else {
             // The read tells the same.
