@@ -86,6 +86,8 @@ import UVLoop
         try withKeeperHome { home in
             let keeper = try home.startReady(child: "cat >$HOME/out; echo over >>$HOME/out")
             try home.send("a\n", to: keeper)
+            // The end of its connection does not say that the child's pipe has it.
+            try home.until("the line arrives") { home.text() == "a\n" }
             try keeper.send(.kill)
             try home.until("the child has seen it") { home.text() == "a\nover\n" }
         }

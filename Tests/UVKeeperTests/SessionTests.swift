@@ -44,16 +44,18 @@ import Testing
     @Test("a signal reaches the child")
     func signal() throws {
         try withWorld { world throws in
-            _ = try world.spawn(
-                "s1",
-                command: ["sh", "-c", "trap 'echo got >> s1.out' USR1; echo on > s1.out; while read x; do :; done"])
+            let script = "trap 'echo got >> s1.out' USR1; echo on > s1.out; while :; do read x || sleep 60; done"
+            _ = try world.spawn("s1", command: ["sh", "-c", script])
             try world.eventually { world.received("s1") == ["on"] }
             let session = world.manager.session("s1")
             try world.result { session.signal(.user1, $0) }.get()
-            try world.result { session.signal(.continue, $0) }.get()
-            // A shell runs its trap after its read.
-            _ = try world.outcome("x", "s1")
+            // A shell runs its trap when its read ends.
             try world.eventually { world.received("s1") == ["on", "got"] }
+            #expect(world.manager.mayBeAlive("s1"))
+            guard case .failure = try world.result({ session.signal(.windowChange, $0) }) else {
+                Issue.record("a signal that is none of the protocol's was sent")
+                return
+            }
         }
     }
 
@@ -150,6 +152,25 @@ import Testing
                 Issue.record("\(String(describing: last))")
                 return
             }
+        }
+    }
+
+    @Test("a request that the end of the session leaves without an answer says so")
+    func endsUnanswered() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            _ = try world.result { session.status($0) }.get()
+            try Processes.send(.stop, to: keeper.pid)
+            var result: Result<SessionStatus, KeeperError>?
+            session.status { result = $0 }
+            try Processes.send(.terminate, to: keeper.pid)
+            try world.pass(.milliseconds(20))
+            #expect(result == nil)
+            try Processes.send(.continue, to: keeper.pid)
+            try world.eventually { result != nil && !keeper.isRunning }
+            // It may still answer in the same moment.
+            if case .failure(let error) = result { #expect(error == .sessionEnded("s1")) }
         }
     }
 

@@ -83,7 +83,11 @@ final class ControlRequests {
         switch message {
         case .status, .ok, .pong: answer(.success(message))
         case .error(let error): answer(.failure(.channel(session, error.code.rawValue, error.text)))
-        case .exit, .hello, .writer, .acknowledged, .reading, .output, .gap, .end: break
+        case .exit:
+            connection?.close()
+            connection = nil
+            fail(.sessionEnded(session))
+        case .hello, .writer, .acknowledged, .reading, .output, .gap, .end: break
         }
     }
 
