@@ -13,7 +13,7 @@ import UVKeeper
                 #expect(run.code == 0 && run.output == "<\(line)>\n" && run.errors.isEmpty, "\(run)")
             }
             let json = try home.run("request", "--json", "s", "x")
-            #expect(json.code == 0 && json.lines == [#"{"answer":"<x>","offset":42}"#], "\(json)")
+            #expect(json.code == 0 && json.lines == [#"{"answer":"<x>","offset":38}"#], "\(json)")
         }
     }
 
