@@ -98,6 +98,18 @@ import UVKeeper
             """)
     }
 
+    @Test("what a keeper had kept outlives its being killed") func keeperKilled() throws {
+        try CommandHome.with { home in
+            let spawned = try home.run("spawn", "s", "--json", "--", "sh", "-c", "echo one; echo two >&2; exec cat")
+            try home.eventually("it has written") { try home.run("read", "s", "--stderr").output == "two\n" }
+            try Processes.send(.kill, to: try #require(home.number("keeperPID", in: spawned.output)))
+            #expect(try home.run("wait", "s").code == 2)
+            let run = try home.run("read", "s", "--both")
+            #expect(run.code == 0 && run.output == "one\n" && run.errors == "two\n", "\(run)")
+            #expect(try home.run("read", "s", "--last", "2").output == "e\n")
+        }
+    }
+
     @Test("says why there is nothing to read") func nothing() throws {
         try CommandHome.with { home in
             let none = try home.run("read", "nobody")
@@ -105,6 +117,9 @@ import UVKeeper
             #expect(try home.run("spawn", "s", "--no-output", "--", "cat").code == 0)
             let silent = try home.run("read", "s", "--json")
             #expect(silent.code == 1 && silent.output.contains(#"{"error":""#), "\(silent)")
+            #expect(try home.run("kill", "s").code == 0)
+            let ended = try home.run("read", "s")
+            #expect(ended.code == 1 && ended.errors.contains("nothing is kept of its output"), "\(ended)")
             for arguments in [
                 ["--from", "x"], ["--from", "1", "--last", "2"], ["--both", "--from", "1"], ["--both", "--stderr"],
                 ["--epoch", "0123456789abcdef"], ["--from", "-1"],

@@ -9,6 +9,12 @@ final class Reading {
         var exit: SessionExit?
     }
 
+    private struct NoOutput: Error, CustomStringConvertible {
+        let session: SessionID
+
+        var description: String { "session \(session) has ended, and nothing is kept of its output" }
+    }
+
     private let session: SessionID
     /// True if stderr goes to stdout.
     private let isMerged: Bool
@@ -18,7 +24,7 @@ final class Reading {
     private var printer: OutputPrinter
     private var read: OutputRead?
     private var readers: ReaderWatch?
-    private var completion: ((KeeperError?) -> Void)?
+    private var completion: (((any Error)?) -> Void)?
 
     init(_ session: SessionID, isMerged: Bool, isJSON: Bool, _ manager: KeeperManager, on loop: Loop) {
         self.session = session
@@ -31,7 +37,7 @@ final class Reading {
 
     /// `completion` runs once, when all is printed, or nobody reads it any more; with an error if it cannot be read.
     func start(
-        _ streams: [ChildStream], from start: OutputStart, follows: Bool, completion: @escaping (KeeperError?) -> Void,
+        _ streams: [ChildStream], from start: OutputStart, follows: Bool, completion: @escaping ((any Error)?) -> Void,
     ) {
         self.completion = completion
         let read = manager.session(session).read(
@@ -55,6 +61,8 @@ final class Reading {
         switch event {
         case .gap(let stream, let range): printer.gap(stream, range)
         case .finished: finish(exit: nil)
+        case .ended(let exit) where exit?.output == nil && (read?.position.values.allSatisfy { $0 == 0 } ?? true):
+            end(NoOutput(session: session))
         case .ended(let exit): finish(exit: exit)
         case .failed(let error): end(explained(error))
         }
@@ -70,7 +78,7 @@ final class Reading {
         end(nil)
     }
 
-    private func end(_ error: KeeperError?) {
+    private func end(_ error: (any Error)?) {
         readers?.close()
         pump.finish { [self] in completion.take()?(error) }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import KeeperProtocol
 import UVKeeper
 
 struct ListCommand: ParsableCommand {
@@ -8,27 +9,71 @@ struct ListCommand: ParsableCommand {
         discussion: """
             States: live; child-dead (the keeper lives without its child); stale (files of a dead keeper); undecided \
             (something lives that cannot be shown to be a keeper). Memory is what is held in RAM.
+
+              uvkeeper list
+              uvkeeper list --label user=ann            those with that label
+              uvkeeper list --ended                     those that have ended, the latest first, and how
+              uvkeeper list --ended --json | jq .record.exit.code
+
+            With --json, one object a session; of one that has ended {"session","state":"ended","record"}.
             """,
     )
 
     @OptionGroup var shared: SharedOptions
 
+    @Flag(help: "Show those that have ended, until their records are pruned.")
+    var ended = false
+
+    @Option(
+        name: .customLong("label"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "Only sessions with this label, of any value if there is none; of several, all.", valueName: "name[=value]")
+    )
+    var labels: [LabelFilter] = []
+
     func run() throws {
         try shared.withManager { manager, loop, done in
-            manager.listKeepers { result in
-                switch result {
-                case .failure(let error): shared.fail(error, done)
-                case .success(let keepers):
-                    shared.json ? keepers.forEach { Output.json(ListedSession($0)) } : show(keepers, manager)
-                    ForeignSessions.report(in: manager.paths)
-                    done(.success)
+            if ended {
+                manager.listEnded { result in
+                    switch result {
+                    case .failure(let error): shared.fail(error, done)
+                    case .success(let records):
+                        show(records.filter { isWanted($0) }, manager)
+                        done(.success)
+                    }
+                }
+            } else {
+                manager.listKeepers { result in
+                    switch result {
+                    case .failure(let error): shared.fail(error, done)
+                    case .success(let keepers):
+                        show(keepers, manager)
+                        ForeignSessions.report(in: manager.paths)
+                        done(.success)
+                    }
                 }
             }
         }
     }
 
-    private func show(_ keepers: [KeeperStatus], _ manager: KeeperManager) {
-        guard !keepers.isEmpty else { return Output.error("no sessions in \(manager.sessionsDirectory)") }
+    private func isWanted(_ record: SessionRecord?) -> Bool {
+        labels.allSatisfy { $0.matches(record?.labels ?? [:]) }
+    }
+
+    private func show(_ all: [KeeperStatus], _ manager: KeeperManager) {
+        // Records are read for their labels alone.
+        let keepers = all.map { ($0, shared.json || !labels.isEmpty ? manager.session($0.session).record : nil) }
+            .filter { labels.isEmpty || isWanted($0.1) }
+        if shared.json {
+            for (keeper, record) in keepers { Output.json(ListedSession(keeper, record)) }
+        } else if keepers.isEmpty {
+            Output.error("no sessions in \(manager.sessionsDirectory)" + (all.isEmpty ? "" : " with that label"))
+        } else {
+            show(keepers.map(\.0))
+        }
+    }
+
+    private func show(_ keepers: [KeeperStatus]) {
         Output.table(
             ["SESSION", "STATE", "KEEPER", "CHILD", "AGE", "KEEPER MEM", "CHILD MEM"],
             keepers.map { keeper in
@@ -43,5 +88,41 @@ struct ListCommand: ParsableCommand {
                 ]
             },
             rightAligned: [2, 3, 4, 5, 6])
+    }
+
+    private func show(_ records: [SessionRecord], _ manager: KeeperManager) {
+        if shared.json {
+            for record in records { Output.json(EndedSession(record)) }
+        } else if records.isEmpty {
+            Output.error("no session that has ended in \(manager.sessionsDirectory)")
+        } else {
+            Output.table(
+                ["SESSION", "STATUS", "ENDED", "HOW"],
+                records.map { record in
+                    [
+                        record.session, record.exit?.shellStatus.map(String.init) ?? "-", record.exit?.at ?? "-",
+                        SessionEnd.text(record.exit),
+                    ]
+                },
+                rightAligned: [1])
+        }
+    }
+}
+
+/// A label that a session must have: its name, and its value if one is given.
+struct LabelFilter: ExpressibleByArgument {
+    private let name: String
+    private let value: String?
+
+    init?(argument: String) {
+        let label = Label(argument: argument)
+        name = label?.name ?? argument
+        value = label?.value
+        guard !name.isEmpty, name.utf8.first != UInt8(ascii: "=") else { return nil }
+    }
+
+    func matches(_ labels: [String: String]) -> Bool {
+        guard let found = labels[name] else { return false }
+        return value == nil || found == value
     }
 }

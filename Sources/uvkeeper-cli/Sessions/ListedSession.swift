@@ -1,3 +1,4 @@
+import KeeperProtocol
 import UVKeeper
 
 /// A session as JSON.
@@ -10,6 +11,7 @@ struct ListedSession: Encodable {
     var keeperMemoryBytes: UInt64?
     var childMemoryBytes: UInt64?
     var socket: String
+    var labels: [String: String]?
 
     init(session: String, state: String?, keeperPID: Int32?, childPID: Int32?, socket: String) {
         self.session = session
@@ -19,7 +21,8 @@ struct ListedSession: Encodable {
         self.socket = socket
     }
 
-    init(_ status: KeeperStatus) {
+    /// - Parameter record: the session's, for its labels.
+    init(_ status: KeeperStatus, _ record: SessionRecord? = nil) {
         session = status.session.rawValue
         state = status.state.rawValue
         keeperPID = status.keeperPID
@@ -28,5 +31,6 @@ struct ListedSession: Encodable {
         keeperMemoryBytes = status.keeperMemory
         childMemoryBytes = status.childMemory
         socket = status.socketPath
+        labels = record.flatMap { $0.labels.isEmpty ? nil : $0.labels }
     }
 }

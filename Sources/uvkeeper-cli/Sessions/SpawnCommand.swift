@@ -67,7 +67,7 @@ struct SpawnCommand: ParsableCommand {
     /// milliseconds.
     private static let stopTime = "1000"
     /// How much of each stream is kept unless a variable says otherwise, in bytes.
-    private static let keptOutput = "8388608"
+    private static let keptOutput = 8_388_608
 
     func validate() throws {
         guard let executable = command.first, !executable.isEmpty else {
@@ -96,18 +96,12 @@ struct SpawnCommand: ParsableCommand {
         for variable in variables {
             if let (name, value) = SpawnCommand.parts(of: variable) { environment[name] = value }
         }
-        setOutput(in: &environment)
-        if !labels.isEmpty {
-            let members = labels.map { ($0.name, $0.value) }
-            environment[KeeperVariable.labels] = Output.encoded(
-                Dictionary(members) { $1 }, hasRawBytes: false)
-        }
-        let keepsOutput = (environment[KeeperVariable.outputMaximumBytes] ?? "0") != "0"
         let options = SpawnOptions(
             environment: environment,
             command: [command[0]],
             arguments: command.dropFirst() + Invocation.current.commandArguments,
-            output: captureOutput ? .captured : nil,
+            output: output(environment),
+            labels: Dictionary(labels.map { ($0.name, $0.value) }) { $1 },
             readiness: noWait ? .started : .settled,
             deadline: .seconds(timeout),
         )
@@ -116,9 +110,9 @@ struct SpawnCommand: ParsableCommand {
                 switch result {
                 case .failure(.keeperEnded(let status, let log)):
                     let error = KeeperError.keeperEnded(status, log: log)
-                    let hasOutput = keepsOutput || environment[KeeperVariable.captureOutput] == "1" || captureOutput
                     let exit = manager.session(session).record?.exit
-                    shared.fail(StartFailure(error, log: log, exit: exit, session, hasOutput: hasOutput), done)
+                    let isDiscarded = options.output == .discarded
+                    shared.fail(StartFailure(error, log: log, exit: exit, session, isDiscarded: isDiscarded), done)
                 case .failure(let error):
                     let runsOn = if case .notReady = error { true } else { false }
                     shared.fail(error, as: runsOn ? .unknownOutcome : .failure, done)
@@ -131,14 +125,13 @@ struct SpawnCommand: ParsableCommand {
     }
 
     /// What is asked for by an option goes before a variable of this process's, and --env before both.
-    private func setOutput(in environment: inout ProcessEnvironment) {
+    private func output(_ environment: ProcessEnvironment) -> SpawnOutput? {
         let name = KeeperVariable.outputMaximumBytes
-        if variables.contains(where: { SpawnCommand.parts(of: $0)?.name == name }) { return }
-        if noOutput || captureOutput {
-            environment[name] = nil
-        } else if environment[name] == nil, environment[KeeperVariable.captureOutput] != "1" {
-            environment[name] = SpawnCommand.keptOutput
-        }
+        if variables.contains(where: { SpawnCommand.parts(of: $0)?.name == name }) { return nil }
+        if noOutput { return .discarded }
+        if captureOutput { return .captured }
+        let isSaid = environment[name] != nil || environment[KeeperVariable.captureOutput] == "1"
+        return isSaid ? nil : .kept(bytes: SpawnCommand.keptOutput)
     }
 
     /// Name and value; nil if the name is empty, or there is none. By bytes: an equals sign followed by a combining accent is
@@ -168,8 +161,8 @@ private struct StartFailure: Error, CustomStringConvertible {
 
     /// - Parameters:
     ///   - exit: what its record says.
-    ///   - hasOutput: true if what the child wrote is to be found somewhere.
-    init(_ error: KeeperError, log: [String], exit: SessionExit?, _ session: SessionID, hasOutput: Bool) {
+    ///   - isDiscarded: true if what the child wrote is nowhere to be found.
+    init(_ error: KeeperError, log: [String], exit: SessionExit?, _ session: SessionID, isDiscarded: Bool) {
         var text = "\(error)"
         let words = SessionEnd.lastWords(exit)
         if !words.isEmpty { text += "\nits stderr ends:" + words }
@@ -181,7 +174,7 @@ private struct StartFailure: Error, CustomStringConvertible {
         if let output = exit?.output?.out, output.end > 0 {
             text += "\nuvkeeper read \(session) shows what it wrote to stdout"
         }
-        if !hasOutput, log.contains(where: { $0.contains("pi exited ") }) {
+        if isDiscarded, log.contains(where: { $0.contains("pi exited ") }) {
             text += "\nits own words were discarded: without --no-output they are kept"
         }
         description = text

@@ -25,12 +25,6 @@ struct StatusCommand: ParsableCommand {
     @Argument(help: "The session.", transform: SessionID.init)
     var session: SessionID
 
-    private struct Ended: Encodable {
-        var session: String
-        var state: String
-        var record: SessionRecord
-    }
-
     func run() throws {
         try shared.withManager { manager, loop, done in
             let session = manager.session(session)
@@ -56,8 +50,7 @@ struct StatusCommand: ParsableCommand {
         guard let record = session.record else {
             return shared.fail(KeeperError.connection(manager.paths.socket(for: session.id), .noEntry), done)
         }
-        let ended = Ended(session: record.session, state: "ended", record: record)
-        shared.json ? Output.json(ended) : show(SessionText.rows(of: record))
+        shared.json ? Output.json(EndedSession(record)) : show(SessionText.rows(of: record))
         done(.hasEnded)
     }
 

@@ -1,0 +1,53 @@
+import ArgumentParser
+import UVKeeper
+
+struct PruneCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prune",
+        abstract: "Remove what sessions that have ended have left: records, output and logs.",
+        discussion: """
+            Without it, a server that finds its sessions prunes now and then: what ended more than seven days ago, and all \
+            but the last 1,000.
+
+              uvkeeper prune                 with these limits
+              uvkeeper prune --days 0.5      what ended more than twelve hours ago
+              uvkeeper prune --keep 0        all of it
+
+            Sessions that run are left alone. With --json, {"sessions":[...],"bytesFreed":4096}.
+            """,
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Option(help: ArgumentHelp("How long ago a session must have ended, in days.", valueName: "days"))
+    var days = 7.0
+
+    @Option(help: ArgumentHelp("How many ended sessions are left at most, the latest.", valueName: "count"))
+    var keep = KeeperManager.keptEndedSessions
+
+    private struct Pruned: Encodable {
+        var sessions: [String]
+        var bytesFreed: UInt64
+    }
+
+    func validate() throws {
+        guard days >= 0, days < 1e6 else { throw ValidationError("--days takes a number, 0 or more") }
+        guard keep >= 0 else { throw ValidationError("--keep takes a number, 0 or more") }
+    }
+
+    func run() throws {
+        try shared.withManager(unreported: .unknownOutcome) { manager, loop, done in
+            manager.prune(olderThan: .seconds(days * 86_400), keeping: keep) { result in
+                switch result {
+                case .failure(let error): return shared.fail(error, done)
+                case .success(let pruned) where shared.json:
+                    Output.json(Pruned(sessions: pruned.sessions.map(\.rawValue), bytesFreed: pruned.bytesFreed))
+                case .success(let pruned):
+                    for session in pruned.sessions { Output.line("session \(session): pruned") }
+                    Output.error("\(pruned.sessions.count) sessions pruned, \(Output.bytes(pruned.bytesFreed)) freed")
+                }
+                done(.success)
+            }
+        }
+    }
+}
