@@ -92,8 +92,6 @@ import UVLoop
             try Posix.makeSymbolicLink(at: "\(directory)/link.session.json", to: path)
             #expect(SessionRecord(at: "\(directory)/link.session.json") == nil)
             #expect(SessionRecord(at: directory) == nil)
-            try file.write([UInt8](repeating: UInt8(ascii: " "), count: SessionRecord.longestRecord))
-            #expect(SessionRecord(at: path) == nil)
         }
     }
 

@@ -62,7 +62,7 @@ package enum ChannelMessage: Hashable, Sendable {
             else { throw Malformed(reason: "gap has no stream and range") }
             return .gap(stream, from..<to)
         case "pong": return .pong
-        case "ok": return fields.text().flatMap(ChannelVerb.init(rawValue:)).map { .ok($0) }
+        case "ok": message = fields.text().flatMap(ChannelVerb.init(rawValue:)).map { .ok($0) }
         case "writer":
             guard let name = fields.text().flatMap({ WriterName($0) }), let last = fields.number(),
                 let acknowledged = fields.number()
