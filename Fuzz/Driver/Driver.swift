@@ -2,8 +2,7 @@ import Libc
 
 /// What stands in for libFuzzer where the compiler has none: inputs from a seed, made of those in the corpus.
 ///
-/// It sees nothing of the code that runs. The same seed gives the same inputs, and the present one is kept in a file that is
-/// left behind by a trap.
+/// It sees nothing of the code that runs. The same seed gives the same inputs. One file alone is tried as it is.
 @main
 enum Driver {
     static func main() {
@@ -23,9 +22,12 @@ enum Driver {
         let (target, file) = (Target.chosen, InputFile(artifact))
         var mutator = Mutator(corpus: corpus, seed: seed)
         for input in corpus { run(target, input, file) }
+        guard corpus.count > 1 else { return file.remove() }
         for number in 1...max(1, runs) {
             run(target, mutator.next(), file)
-            if number & (number - 1) == 0 || number == runs { print("#\(number)") }
+            guard number & (number - 1) == 0 || number == runs else { continue }
+            print("#\(number)")
+            fflush(nil)
         }
         file.remove()
     }
@@ -48,28 +50,20 @@ enum Driver {
     }
 }
 
-/// The present input, mapped so that it is in the file whatever ends the process.
+/// The present input, in a file before it is tried: whatever ends the process, the file has the input that did it.
 struct InputFile {
     private let path: String
     private let descriptor: CInt
-    private let memory: UnsafeMutableRawPointer
 
     init(_ path: String) {
         self.path = path
-        descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
-        // The first eight bytes are the input's length.
-        let size = Mutator.longest + 8
-        guard descriptor >= 0, ftruncate(descriptor, off_t(size)) == 0,
-            let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), memory != MAP_FAILED
-        else { fatalError("\(path) cannot be made") }
-        self.memory = memory
+        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        if descriptor < 0 { fatalError("\(path) cannot be made") }
     }
 
     func keep(_ input: [UInt8]) {
-        memory.storeBytes(of: UInt64(input.count).littleEndian, as: UInt64.self)
-        input.withUnsafeBytes {
-            (memory + 8).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: $0.count)
-        }
+        guard pwrite(descriptor, input, input.count, 0) == input.count, ftruncate(descriptor, off_t(input.count)) == 0
+        else { fatalError("\(path) cannot be written") }
     }
 
     func remove() { unlink(path) }

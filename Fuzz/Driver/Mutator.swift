@@ -1,7 +1,7 @@
 /// Inputs made of those in a corpus.
 struct Mutator {
     /// The longest input, in bytes.
-    static let longest = 4096
+    static let longest = 512
 
     /// What the grammars here are made of; a random byte hardly ever hits it.
     private static let tokens = [
