@@ -84,7 +84,7 @@ enum FramerTargets {
     }
 
     /// Pieces of one to 64 bytes, mostly short ones.
-    private static func cut(_ bytes: UnsafeRawBufferPointer, seed: UInt8) -> [UnsafeRawBufferPointer] {
+    static func cut(_ bytes: UnsafeRawBufferPointer, seed: UInt8) -> [UnsafeRawBufferPointer] {
         var generator = SeededGenerator(seed: UInt64(seed))
         var pieces: [UnsafeRawBufferPointer] = []
         var start = 0

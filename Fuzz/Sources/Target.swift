@@ -10,6 +10,7 @@ struct Target: Sendable {
         Target(name: "json", run: JSONTarget.run),
         Target(name: "lines", run: FramerTargets.lines),
         Target(name: "headers", run: FramerTargets.headers),
+        Target(name: "conversation", run: ConversationTarget.run),
         Target(name: "record", run: FileTargets.record),
         Target(name: "segment", run: FileTargets.segment),
         Target(name: "pidfile", run: FileTargets.pidFile),
