@@ -123,7 +123,8 @@ final class World {
         let options = SpawnOptions(
             environment: variables,
             command: command ?? (arguments == nil ? ["sh", "-c", "exec cat > \(id).out"] : nil),
-            arguments: arguments, output: captures.map { $0 ? .captured : .discarded }, readiness: readiness, deadline: deadline)
+            arguments: arguments, output: captures.map { $0 ? .captured : .discarded }, readiness: readiness,
+            deadline: deadline)
         let result = try result { done in
             (manager ?? self.manager).spawnKeeper(for: id, in: directory ?? root, options, completion: done)
         }
