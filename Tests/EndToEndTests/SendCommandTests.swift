@@ -63,6 +63,7 @@ import UVKeeper
             let spawned = try home.run("spawn", "s", "--json", "--cwd", home.home, "--", "sh", "-c", "cat > out")
             let keeper = try #require(home.number("keeperPID", in: spawned.output))
             try Processes.send(.stop, to: keeper)
+            // It says no hello, so nothing is sent.
             let line = try home.run("send", "s", "--json", "one")
             #expect(line.code == 1 && line.output.contains(#""outcome":"refused""#), "\(line)")
             let stream = try home.run("send", "s", "--timeout", "0.5", stdin: Array("two\n".utf8))

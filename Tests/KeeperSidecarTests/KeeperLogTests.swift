@@ -72,6 +72,11 @@ import UVLoop
                 child: #"echo to-out; printf 'to-err\377\n' >&2; echo x >$HOME/done; exec cat"#,
                 settings: ["PI_KEEPER_CAPTURE_PI_OUTPUT": value])
             try home.until("the child has written") { home.text("done") == "x\n" }
+            if value == "1" {
+                try home.until("the keeper has both") {
+                    keeper.log.contains("\nto-out\n") && keeper.log.contains("to-err")
+                }
+            }
             let log = try Files.read(keeper.logFile, limit: .max)
             #expect((log.firstRange(of: Array("\nto-out\n".utf8)) != nil) == (value == "1"))
             #expect((log.firstRange(of: Array("to-err".utf8) + [0xFF, 0x0A]) != nil) == (value == "1"))
