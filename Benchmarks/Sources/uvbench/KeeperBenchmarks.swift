@@ -73,7 +73,7 @@ enum KeeperBenchmarks {
         let manager = try KeeperManager(on: loop)
         let measurement = measure(count, arguments, on: loop) { done in
             manager.writeRPC(line, toSocketAt: arguments[0]) { outcome in
-                guard outcome == .written else { fail("\(outcome)") }
+                guard outcome == .sent else { fail("\(outcome)") }
                 done()
             }
         }
