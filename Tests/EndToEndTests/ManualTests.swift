@@ -15,7 +15,7 @@ import UVKeeper
                 grep -q "^.SS uvkeeper $name\\$" page || exit 3
             done
             grep -q '^.SH OPTIONS OF EVERY SUBCOMMAND' page && [ "$(grep -c 'sessions...dir' page)" -lt 4 ] || exit 4
-            grep -q 'follow.*fR$' page && grep -q 'uvkeeper read work ..last 4096' page || exit 5
+            grep -q 'follow.*fR$' page && grep -q 'uvkeeper read work .*last 4096' page || exit 5
             command -v groff > /dev/null || exit 0
             groff -man -Tascii -ww page 2> said > shown
             [ $? = 0 ] && [ ! -s said ] && grep -q 'uvkeeper wait' shown || exit 6
