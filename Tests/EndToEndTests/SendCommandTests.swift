@@ -33,6 +33,17 @@ import UVKeeper
         }
     }
 
+    @Test("a file of very short lines is written as any other") func shortLines() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--cwd", home.home, "--", "sh", "-c", "cat > out").code == 0)
+            let lines = String(repeating: "\n", count: 150_000)
+            try Posix.write(lines, to: home.home + "/in")
+            let run = try CommandRun(["send", "s"], home: home.home, shell: "exec \"$@\" < \"\(home.home)/in\"")
+            #expect(run.code == 0 && run.errors.contains("150000 lines"), "\(run)")
+            try home.eventually("all lines arrive") { home.contents(of: "out") == lines }
+        }
+    }
+
     @Test("is refused without a keeper") func refused() throws {
         try CommandHome.with { home in
             for run in [

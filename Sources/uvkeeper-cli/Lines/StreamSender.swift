@@ -44,6 +44,11 @@ final class StreamSender {
     private var waiting: [Int: Session.Ticket] = [:]
     private var nextNumber = 0
     private var waitingByteCount = 0
+    /// Lines that were read, for which there was no room yet, and how many of them have left since.
+    private var ready: [[UInt8]] = []
+    private var readyStart = 0
+    /// What comes after them is too long.
+    private var isNextTooLong = false
     private var hasSessionEnded = false
     private let startedAt = SystemClock.monotonicTime
     private var lastMove = SystemClock.monotonicTime
@@ -75,7 +80,7 @@ final class StreamSender {
         session.onEnd = { [self] _ in sessionHasEnded() }
         if let given {
             received(input.lines(of: given))
-            received(.end)
+            if case .sending = state { received(.end) }
         } else {
             readMore()
         }
@@ -83,11 +88,24 @@ final class StreamSender {
 
     // MARK: Input
 
+    private var hasRoom: Bool {
+        waiting.count < StreamSender.mostLines && waitingByteCount < StreamSender.mostBytes
+    }
+
+    /// Sends what was read, as far as there is room, and reads on after it.
     private func readMore() {
-        guard !isReading, waiting.count < StreamSender.mostLines, waitingByteCount < StreamSender.mostBytes else {
-            return
+        while readyStart < ready.count, hasRoom {
+            readyStart += 1
+            send(ready[readyStart - 1])
         }
-        input.read { [self] in received($0) }
+        guard readyStart == ready.count else { return }
+        ready = []
+        readyStart = 0
+        guard !isNextTooLong else {
+            state = .draining(.tooLong(maximum: input.maximumLineLength, written: 0))
+            return goOn()
+        }
+        if !isReading, hasRoom { input.read { [self] in received($0) } }
     }
 
     private func received(_ part: LineInput.Part) {
@@ -105,8 +123,8 @@ final class StreamSender {
             if let tail = input.takeTail() { send(tail) }
             state = .draining(nil)
         case .lines(let lines, let isTooLong):
-            for line in lines { send(line) }
-            if isTooLong { state = .draining(.tooLong(maximum: input.maximumLineLength, written: 0)) }
+            ready = lines
+            isNextTooLong = isTooLong
         }
         goOn()
     }
@@ -174,7 +192,7 @@ final class StreamSender {
 
     /// Everything that was handed over is written; is there more?
     private func sessionEnded() {
-        guard input.hasNoTail else { return end(.refused(.sessionEnded(written: lines))) }
+        guard input.hasNoTail, ready.isEmpty else { return end(.refused(.sessionEnded(written: lines))) }
         state = .sessionEnded
         timer?.start(after: StreamSender.patience) { [self] _ in
             end(.refused(.sessionEnded(written: lines)))
