@@ -64,14 +64,14 @@ let package = Package(
         .target(name: "Libc", path: "Tests/Libc", swiftSettings: settings),
         .target(
             name: "TestSupport",
-            dependencies: ["KeeperProtocol", "Libc", "UVLoop"],
+            dependencies: ["Libc", "UVLoop"],
             path: "Tests/TestSupport",
             swiftSettings: settings,
         ),
         // What must run in a process of its own: limits, signals, descriptors, children.
         .executableTarget(
             name: "uvloop-test-helper",
-            dependencies: ["KeeperProtocol", "Libc", "UVLoop"],
+            dependencies: ["Libc", "UVLoop"],
             path: "Tests/Helpers/uvloop-test-helper",
             swiftSettings: settings,
         ),

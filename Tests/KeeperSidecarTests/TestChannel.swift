@@ -1,21 +1,22 @@
-package import KeeperProtocol
-package import UVLoop
+import KeeperProtocol
+import TestSupport
+import UVLoop
 
 /// A client of a session's channel, which the test drives; its hello has come.
-package final class ChannelConnection {
+final class ChannelConnection {
     /// What has come of one stream, and whether bytes and gaps follow each other without a seam.
-    package struct Tiles {
+    struct Tiles {
         /// Where it began: as the answer to the `read` says.
-        package fileprivate(set) var start: UInt64
+        fileprivate(set) var start: UInt64
         /// What comes next.
-        package fileprivate(set) var end: UInt64
-        package fileprivate(set) var bytes: [UInt8] = []
-        package fileprivate(set) var gaps: [Range<UInt64>] = []
+        fileprivate(set) var end: UInt64
+        fileprivate(set) var bytes: [UInt8] = []
+        fileprivate(set) var gaps: [Range<UInt64>] = []
         /// False once something has come that does not begin where the last ended.
-        package fileprivate(set) var isSeamless = true
+        fileprivate(set) var isSeamless = true
 
         /// The bytes as text.
-        package var text: String { String(decoding: bytes, as: UTF8.self) }
+        var text: String { String(decoding: bytes, as: UTF8.self) }
 
         fileprivate mutating func take(_ range: Range<UInt64>) {
             isSeamless = isSeamless && range.lowerBound == end && !range.isEmpty
@@ -24,21 +25,21 @@ package final class ChannelConnection {
     }
 
     /// The connection ended where a message was expected.
-    package struct Ended: Error {}
+    struct Ended: Error {}
 
     private let home: KeeperHome
     private let stream: PipeStream
     private var framer = HeaderFramer(limit: ChannelConstants.longestMessage)
     private var payload: (stream: ChildStream, left: Int)?
     /// Messages that have come and were not asked for by ``next()``; output and gaps are in ``tiles``.
-    package private(set) var messages: [ChannelMessage] = []
-    package private(set) var tiles: [ChildStream: Tiles] = [:]
+    private(set) var messages: [ChannelMessage] = []
+    private(set) var tiles: [ChildStream: Tiles] = [:]
     /// The most bytes that one message had.
-    package private(set) var longestChunk = 0
+    private(set) var longestChunk = 0
     /// True once the keeper has ended its sending side, or the connection has failed.
-    package private(set) var isEnded = false
-    package private(set) var malformed: [String] = []
-    package private(set) var hello: ChannelHello!
+    private(set) var isEnded = false
+    private(set) var malformed: [String] = []
+    private(set) var hello: ChannelHello!
 
     fileprivate init(to path: String, in home: KeeperHome) throws {
         self.home = home
@@ -115,21 +116,21 @@ package final class ChannelConnection {
     }
 
     /// The next message but output; waits for it.
-    package func next() throws -> ChannelMessage {
+    func next() throws -> ChannelMessage {
         try home.until("a message comes") { !messages.isEmpty || isEnded }
         guard !messages.isEmpty else { throw Ended() }
         return messages.removeFirst()
     }
 
     /// Messages up to the end of the connection; waits for it.
-    package func rest() throws -> [ChannelMessage] {
+    func rest() throws -> [ChannelMessage] {
         try home.until("the connection ends") { isEnded }
         defer { messages = [] }
         return messages
     }
 
     /// The code and the number of the next message, which is an error; nil if it is something else.
-    package func nextError() throws -> (code: ChannelError.Code, sequence: UInt64?)? {
+    func nextError() throws -> (code: ChannelError.Code, sequence: UInt64?)? {
         guard case .error(let error) = try next() else { return nil }
         return (error.code, error.sequence)
     }
@@ -137,7 +138,7 @@ package final class ChannelConnection {
     /// Waits for an error, before which only acknowledgements come.
     ///
     /// - Returns: it, and the last number that was acknowledged; nil if something else came.
-    package func errorAfterAcknowledgements() throws -> (acknowledged: UInt64, error: ChannelError)? {
+    func errorAfterAcknowledgements() throws -> (acknowledged: UInt64, error: ChannelError)? {
         var acknowledged: UInt64 = 0
         while true {
             switch try next() {
@@ -151,7 +152,7 @@ package final class ChannelConnection {
     /// Waits for the acknowledgement of a line; those of earlier ones may come before, nothing else.
     ///
     /// - Returns: false if something else came.
-    package func acknowledges(_ sequence: UInt64) throws -> Bool {
+    func acknowledges(_ sequence: UInt64) throws -> Bool {
         while true {
             guard case .acknowledged(let number) = try next(), number <= sequence else { return false }
             if number == sequence { return true }
@@ -159,7 +160,7 @@ package final class ChannelConnection {
     }
 
     /// What is going on, asked for now.
-    package func status() throws -> SessionStatus {
+    func status() throws -> SessionStatus {
         send("status\n")
         while true {
             if case .status(let status) = try next() { return status }
@@ -167,59 +168,59 @@ package final class ChannelConnection {
     }
 
     /// True if the keeper answers this connection.
-    package func isAnswered() throws -> Bool {
+    func isAnswered() throws -> Bool {
         send("ping\n")
         return try next() == .pong
     }
 
     // MARK: What goes
 
-    package func send(_ bytes: [UInt8]) {
+    func send(_ bytes: [UInt8]) {
         if !stream.isClosing, !stream.isShutDown { stream.write(bytes) }
     }
 
-    package func send(_ text: String) { send(Array(text.utf8)) }
+    func send(_ text: String) { send(Array(text.utf8)) }
 
     /// Sends a line with its number; the newline is added.
-    package func write(_ sequence: UInt64, _ line: String) {
+    func write(_ sequence: UInt64, _ line: String) {
         send("write \(sequence) \(line.utf8.count)\n\(line)\n")
     }
 
     /// True if the kernel has taken all that was sent.
-    package var hasSentAll: Bool { stream.queuedByteCount == 0 }
+    var hasSentAll: Bool { stream.queuedByteCount == 0 }
 
     /// Ends the sending side.
-    package func finish() { stream.shutdown() }
+    func finish() { stream.shutdown() }
 
     /// Drops the connection.
-    package func close() { stream.close() }
+    func close() { stream.close() }
 
     /// Reads nothing for now.
-    package func pause() { stream.readStop() }
+    func pause() { stream.readStop() }
 
     /// Reads on.
-    package func resume() throws { try stream.readResume() }
+    func resume() throws { try stream.readResume() }
 }
 
 extension KeeperHome {
     /// Connects to a session's channel, and takes the hello.
-    package func channel(of keeper: KeeperProcess) throws -> ChannelConnection {
+    func channel(of keeper: KeeperProcess) throws -> ChannelConnection {
         let connection = try ChannelConnection(to: keeper.channel, in: self)
         try connection.takeHello()
         return connection
     }
 
     /// Connects to a session's channel, and waits for nothing.
-    package func bareChannel(of keeper: KeeperProcess) throws -> ChannelConnection {
+    func bareChannel(of keeper: KeeperProcess) throws -> ChannelConnection {
         try ChannelConnection(to: keeper.channel, in: self)
     }
 }
 
 extension KeeperProcess {
     /// The channel's socket.
-    package var channel: String { "\(socket.dropLast("rpc.sock".count))ctl.sock" }
+    var channel: String { "\(socket.dropLast("rpc.sock".count))ctl.sock" }
     /// The file of its record.
-    package var recordFile: String { "\(socket.dropLast("rpc.sock".count))session.json" }
+    var recordFile: String { "\(socket.dropLast("rpc.sock".count))session.json" }
     /// Its record; nil if there is none that can be read.
-    package var record: SessionRecord? { SessionRecord(at: recordFile) }
+    var record: SessionRecord? { SessionRecord(at: recordFile) }
 }
