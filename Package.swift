@@ -71,7 +71,7 @@ let package = Package(
         // What must run in a process of its own: limits, signals, descriptors, children.
         .executableTarget(
             name: "uvloop-test-helper",
-            dependencies: ["Libc", "UVLoop"],
+            dependencies: ["KeeperProtocol", "Libc", "UVLoop"],
             path: "Tests/Helpers/uvloop-test-helper",
             swiftSettings: settings,
         ),
