@@ -79,10 +79,16 @@ extension FaultRecord.Kind {
     }
 
     /// In microseconds: how long the manager pauses at least before it refuses a line that every attempt failed for at once.
-    /// A file that is no socket is the one thing for which it does not try again.
+    /// A file that is no socket is the one thing for which it does not try again; and a session that ends in order says at once
+    /// which lines did not get into its child's pipe.
     var leastPause: UInt64 {
-        if self == .socketReplaced { return 0 }
-        return RunClock.microseconds(KeeperConstants.writeBackoffs.reduce(.zero, +)) - LoopLag.stall
+        switch self {
+        case .socketReplaced, .keeperToldToEnd, .childKilled: 0
+        case .keeperKilled, .keeperStopped, .childStopped, .slowReader, .backlogOverflow, .keeperExhausted,
+            .machineStalled, .socketRemoved, .descriptorsExhausted, .pidFileGarbled, .staleFiles, .clientDisconnected,
+            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
+            RunClock.microseconds(KeeperConstants.writeBackoffs.reduce(.zero, +)) - LoopLag.stall
+        }
     }
 }
 
