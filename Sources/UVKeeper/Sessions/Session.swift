@@ -11,6 +11,7 @@ public final class Session {
     unowned let manager: KeeperManager
     let lines: LineSender
     let control: ControlRequests
+    private var isDirectoryChecked = false
     private var reads: [ObjectIdentifier: OutputRead] = [:]
     private var watch: SessionWatch?
 
@@ -66,7 +67,9 @@ public final class Session {
         do throws(KeeperError) {
             guard !manager.isClosed else { throw .closed }
             guard count <= maximum else { throw .lineTooLong(count, maximum: maximum) }
-            if lines.isIdle { try manager.checkSessionsDirectory() }
+            // Once: from then on lines go to the process that the socket leads to, whose user is looked at each time.
+            if !isDirectoryChecked { try manager.checkSessionsDirectory() }
+            isDirectoryChecked = true
         } catch {
             manager.refuse(error, completion)
             return Ticket(id: 0, lines: nil)
