@@ -118,8 +118,8 @@ extension LineSender {
         // They stay: later numbers need them, and a keeper that comes back may take them.
         let unknown = isFinal ? sent.takeAll() : sent.failSentAttempt()
         let isGone = LineSender.isAbsent(error) && !KeeperInspection.finding(session, paths: paths).mayLive
-        let ended = isGone ? unsent.takeAll(where: { $0.deadline == .untilSessionEnds }) : []
-        let lost = isGone ? sent.takeAll(where: { $0.deadline != .attempts }) : []
+        let ended = isGone ? unsent.take(where: { $0.deadline == .untilSessionEnds }) : []
+        let lost = isGone ? sent.take(where: { $0.deadline != .attempts }) : []
         retry()
         if let told = onPosition.take() { told(.failure(reason)) }
         complete(unknown, .unknown(reason))

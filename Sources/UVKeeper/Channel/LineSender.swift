@@ -100,7 +100,7 @@ final class LineSender {
         byteCount += bytes.count
         let id = nextID
         nextID += 1
-        unsent.append(SentLine(id: id, bytes: bytes, deadline: deadline, loop: loop, completion: completion))
+        unsent.append(SentLine(id: id, bytes: bytes, deadline: deadline, completion: completion))
         watchTime()
         switch state {
         case .idle: attempt()
@@ -260,7 +260,7 @@ final class LineSender {
             }
             return timer.stop()
         }
-        unsent.startWaitingOfFirst(now)
+        unsent.startWaitingOfFirst()
         let late = unsent.takeExpired(now)
         let unsure = sent.expire(now)
         for line in late { complete([line], .refused(.timedOut(line.time))) }

@@ -16,7 +16,7 @@ struct SentLine {
     private(set) var isTold = false
 
     init(
-        id: UInt64, bytes: [UInt8], deadline: WriteDeadline, loop: Loop, completion: @escaping (WriteOutcome) -> Void,
+        id: UInt64, bytes: [UInt8], deadline: WriteDeadline, completion: @escaping (WriteOutcome) -> Void,
     ) {
         self.id = id
         self.bytes = bytes
@@ -66,6 +66,11 @@ struct LineList {
 
     mutating func removeFirst() {
         start += 1
+        compact()
+    }
+
+    /// Gives back the room of those that were taken; not for each one alone, which would move the others.
+    private mutating func compact() {
         guard start == lines.count || start > 1024 else { return }
         lines.removeFirst(start)
         start = 0
@@ -85,10 +90,7 @@ struct LineList {
         while end < lines.count, lines[end].sequence <= sequence { end += 1 }
         let taken = Array(lines[start..<end])
         start = end
-        if start == lines.count || start > 1024 {
-            lines.removeFirst(start)
-            start = 0
-        }
+        compact()
         return taken
     }
 
@@ -109,7 +111,7 @@ struct LineList {
         return mark { $0.deadline == .attempts && $0.failedAttempts >= KeeperConstants.writeAttempts }
     }
 
-    mutating func startWaitingOfFirst(_ now: Duration) {
+    mutating func startWaitingOfFirst() {
         guard !isEmpty else { return }
         lines[start].startWaiting()
     }
@@ -131,9 +133,7 @@ struct LineList {
     }
 
     /// Takes those that are meant.
-    mutating func takeAll(where isTaken: (SentLine) -> Bool) -> [SentLine] { take(where: isTaken) }
-
-    private mutating func take(where isTaken: (SentLine) -> Bool) -> [SentLine] {
+    mutating func take(where isTaken: (SentLine) -> Bool) -> [SentLine] {
         guard lines[start...].contains(where: isTaken) else { return [] }
         let all = lines[start...]
         let taken = all.filter(isTaken)
