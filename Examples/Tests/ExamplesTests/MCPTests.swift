@@ -12,7 +12,8 @@ enum MCPServer: String, CaseIterable, CustomTestStringConvertible {
     /// Without PyPI's `mcp` only the server in the repository is asked.
     static let available = allCases.filter { $0 == .own || hasSDK }
 
-    static let hasSDK = (try? runProgram("python3", ["-c", "import mcp"]).status) == .exited(code: 0)
+    /// A module of it, for `import mcp` alone also finds a directory of that name where the tests run: Examples/mcp.
+    static let hasSDK = (try? runProgram("python3", ["-c", "import mcp.types"]).status) == .exited(code: 0)
 
     /// As a keeper is told it.
     var command: String { #"["python3","\#(ExampleFiles.path("mcp/\(rawValue)"))"]"# }
