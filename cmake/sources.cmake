@@ -189,8 +189,8 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Channel/SessionWriter.swift
     Sources/UVKeeper/Channel/WriteDeadline.swift
     Sources/UVKeeper/Channel/WriterPosition.swift
+    Sources/UVKeeper/Delivery/KeeperConnect.swift
     Sources/UVKeeper/Delivery/KeeperConnection.swift
-    Sources/UVKeeper/Delivery/KeeperEndpoint.swift
     Sources/UVKeeper/Delivery/KeeperManager+Writing.swift
     Sources/UVKeeper/Delivery/SessionQueue.swift
     Sources/UVKeeper/Delivery/WaitingLine.swift

@@ -6,7 +6,8 @@ internal import UVLoop
 /// A connect without a hello in time has failed, whoever it is that listens.
 final class ChannelConnection {
     private enum State {
-        case connecting(PipeStream?)
+        /// Nil before its first try has begun.
+        case connecting(KeeperConnect?)
         /// Connected; the hello comes first.
         case greeting(PipeStream)
         case open(PipeStream, ChannelHello)
@@ -27,9 +28,7 @@ final class ChannelConnection {
 
     private let session: SessionID
     private let path: String
-    private let loop: Loop
     private let timer: TimerHandle
-    private let retries: Backoff
     private var handlers: Handlers?
     private var state = State.connecting(nil)
     private var framer = HeaderFramer(limit: ChannelConstants.longestMessage)
@@ -42,13 +41,15 @@ final class ChannelConnection {
     init(to session: SessionID, in paths: KeeperPaths, within time: Duration, on loop: Loop, _ handlers: Handlers) {
         self.session = session
         path = paths.channel(for: session)
-        self.loop = loop
         self.handlers = handlers
         timer = TimerHandle(on: loop)
-        retries = Backoff(from: .milliseconds(1), to: .milliseconds(16), isRandom: true, on: loop)
         timer.start(after: time) { _ in self.end(.timedOut(time)) }
         timer.onCanceled = { self.end(.closed) }
-        connect()
+        do throws(UVError) {
+            state = .connecting(try KeeperConnect(to: path, on: loop) { self.connected($0) })
+        } catch {
+            loop.onNextTick { self.end(.connection(self.path, error)) }
+        }
     }
 
     var hello: ChannelHello? { if case .open(_, let hello) = state { hello } else { nil } }
@@ -58,9 +59,8 @@ final class ChannelConnection {
 
     private var stream: PipeStream? {
         switch state {
-        case .connecting(let stream): stream
         case .greeting(let stream), .open(let stream, _): stream
-        case .closed: nil
+        case .connecting, .closed: nil
         }
     }
 
@@ -79,11 +79,11 @@ final class ChannelConnection {
     }
 
     func close() {
+        if case .connecting(let connect) = state { connect?.close() }
         stream?.close()
         state = .closed
         handlers = nil
         timer.close()
-        retries.close()
     }
 
     private func end(_ error: KeeperError) {
@@ -92,34 +92,11 @@ final class ChannelConnection {
         handlers.onEnd(error)
     }
 
-    // MARK: Connecting
-
-    private func connect() {
-        do throws(UVError) {
-            let stream = try PipeStream(connectingTo: path, on: loop) { stream, error in
-                self.connected(stream, error)
-            }
-            state = .connecting(stream)
-        } catch {
-            loop.onNextTick { self.end(.connection(self.path, error)) }
-        }
-    }
-
-    private func connected(_ stream: PipeStream, _ error: UVError?) {
+    private func connected(_ result: Result<KeeperConnect.Connected, UVError>) {
         guard case .connecting = state else { return }
-        if let error {
-            guard error == .wouldBlock else { return end(.connection(path, error)) }
-            // The backlog is full: the keeper lives and is busy. Nothing tells when it clears (H16).
-            state = .connecting(nil)
-            return retries.start { self.connect() }
-        }
-        state = .greeting(stream)
         do throws(UVError) {
-            // Nothing is for the eyes of a process that is neither this user's nor root's.
-            guard stream.peer.userID.map({ $0 == 0 || $0 == CurrentProcess.userID }) ?? true else {
-                throw .notPermitted
-            }
-            guard try Files.status(of: path, followingLinks: false).kind != .symbolicLink else { throw .notSocket }
+            let stream = try result.get().stream
+            state = .greeting(stream)
             stream.onDrain = { _ in self.handlers?.onDrain() }
             stream.onWriteError = { _, error in self.end(.connection(self.path, error)) }
             try stream.readStart(

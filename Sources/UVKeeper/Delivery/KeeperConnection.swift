@@ -15,7 +15,8 @@ public final class KeeperConnection {
     }
 
     private enum State {
-        case connecting(PipeStream?)
+        /// Nil before its first try has begun.
+        case connecting(KeeperConnect?)
         case open(PipeStream)
         case finishing(PipeStream)
         /// The connection has failed, or was confirmed; `onEnd` was told.
@@ -24,15 +25,11 @@ public final class KeeperConnection {
         case closed
     }
 
-    private let endpoint: KeeperEndpoint
-    private let loop: Loop
     private var state = State.connecting(nil)
     private var onOpen: ((KeeperConnection) -> Void)?
     private var onEnd: ((KeeperConnection, End) -> Void)?
-    /// The pauses before a full backlog is tried again.
-    private let retries: Backoff
     private var submitted: UInt64 = 0
-    /// The socket file that it was made to.
+    /// The socket file that it was made to; nil before it is open, and if the file had gone by then.
     private(set) var socket: FileIdentity?
 
     /// Called when everything written has been taken by the kernel.
@@ -46,27 +43,13 @@ public final class KeeperConnection {
     /// until it clears or this is closed: bound it with a timer.
     ///
     /// - Throws: what ``SocketPath/check(_:)`` throws, and ``UVError/tooManyOpenFiles`` and its like.
-    public convenience init(
+    public init(
         to path: String,
         on loop: Loop,
         onOpen: @escaping (KeeperConnection) -> Void,
         onEnd: @escaping (KeeperConnection, End) -> Void,
     ) throws(UVError) {
-        try self.init(to: KeeperEndpoint(path), on: loop, onOpen: onOpen, onEnd: onEnd)
-    }
-
-    /// The same, by an endpoint.
-    @_spi(Benchmarks)
-    public init(
-        to endpoint: KeeperEndpoint,
-        on loop: Loop,
-        onOpen: @escaping (KeeperConnection) -> Void,
-        onEnd: @escaping (KeeperConnection, End) -> Void,
-    ) throws(UVError) {
-        self.endpoint = endpoint
-        self.loop = loop
-        retries = Backoff(from: .milliseconds(1), to: .milliseconds(16), isRandom: true, on: loop)
-        try connect()
+        state = .connecting(try KeeperConnect(to: path, on: loop) { self.connected($0) })
         self.onOpen = onOpen
         self.onEnd = onEnd
     }
@@ -116,7 +99,7 @@ public final class KeeperConnection {
 
     private func close(_ next: State) {
         switch state {
-        case .connecting(let stream): stream?.close()
+        case .connecting(let connect): connect?.close()
         case .open(let stream), .finishing(let stream): stream.close()
         case .ended, .closed: break
         }
@@ -124,25 +107,17 @@ public final class KeeperConnection {
         onOpen = nil
         onEnd = nil
         onDrain = nil
-        retries.close()
     }
 
-    private func connect() throws(UVError) {
-        let stream = try PipeStream(connectingTo: endpoint.path, on: loop) { stream, error in
-            self.connected(stream, error)
-        }
-        state = .connecting(stream)
-    }
-
-    private func connected(_ stream: PipeStream, _ error: UVError?) {
+    private func connected(_ result: Result<KeeperConnect.Connected, UVError>) {
         guard case .connecting = state else { return }
-        if let error {
-            // The backlog is full: the keeper lives and is busy. Nothing tells when it clears (H16).
-            return error == .wouldBlock ? retryLater() : end(.failed(error, accepted: 0))
+        let stream: PipeStream
+        switch result {
+        case .failure(let error): return end(.failed(error, accepted: 0))
+        case .success(let connected): (stream, socket) = connected
         }
         state = .open(stream)
         do throws(UVError) {
-            socket = try endpoint.check(stream)
             try stream.readStart(
                 // A keeper never says anything; what a stranger says is not for us.
                 onBytes: { _, _ in },
@@ -158,15 +133,6 @@ public final class KeeperConnection {
         let onOpen = onOpen
         self.onOpen = nil
         onOpen?(self)
-    }
-
-    private func retryLater() {
-        state = .connecting(nil)
-        // The cycle is undone at the end.
-        retries.onCanceled = { self.end(.failed(.canceled, accepted: self.acceptedByteCount)) }
-        retries.start {
-            do throws(UVError) { try self.connect() } catch { self.end(.failed(error, accepted: 0)) }
-        }
     }
 
     private func ended(_ stream: Stream, _ error: UVError?) {

@@ -31,7 +31,7 @@ final class SessionQueue {
     /// Below the kernel's default socket buffer (212,992 bytes), so that a batch is taken whole or not at all.
     private static let batchByteCount = 131_072
 
-    private let endpoint: KeeperEndpoint
+    private let path: String
     private let loop: Loop
     private let limits: Limits
     private let timer: TimerHandle
@@ -46,7 +46,7 @@ final class SessionQueue {
     private var abandoned: [KeeperConnection] = []
 
     init(path: String, on loop: Loop, limits: Limits) {
-        endpoint = KeeperEndpoint(path)
+        self.path = path
         self.loop = loop
         self.limits = limits
         timer = TimerHandle(on: loop)
@@ -126,7 +126,7 @@ final class SessionQueue {
         timer.start(after: KeeperConstants.writeAttemptTimeout) { [self] _ in timedOut() }
         if let earlier {
             // A frozen keeper must not block the one that has taken its place.
-            guard let socket = earlier.socket, let current = endpoint.currentSocket, current != socket
+            guard let socket = earlier.socket, let current = KeeperConnect.file(at: path)?.identity, current != socket
             else {
                 state = .blocked
                 return
@@ -141,7 +141,7 @@ final class SessionQueue {
         do throws(UVError) {
             state = .connecting(
                 try KeeperConnection(
-                    to: endpoint, on: loop,
+                    to: path, on: loop,
                     onOpen: { [self] in opened($0) },
                     onEnd: { [self] in ended($0, $1) }))
         } catch {
@@ -233,8 +233,8 @@ final class SessionQueue {
         case .timedOut: reason = .timedOut(KeeperConstants.writeAttemptTimeout)
         case .connection(let reported):
             // The kernel refuses connections to a file that is no socket in the words for a socket without a listener.
-            let error = reported == .connectionRefused && endpoint.isOtherFile ? .notSocket : reported
-            reason = .connection(endpoint.path, error)
+            let error = reported == .connectionRefused && isOtherFile ? .notSocket : reported
+            reason = .connection(path, error)
             isFinal = SessionQueue.isConfiguration(error)
         }
         for index in waiting.indices { waiting[index].failedAttempts += 1 }
@@ -251,6 +251,9 @@ final class SessionQueue {
         complete(unknown, .unknown(reason))
         complete(refused, .refused(reason))
     }
+
+    /// True if something is at the path that is no socket.
+    private var isOtherFile: Bool { KeeperConnect.file(at: path).map { $0.kind != .socket } ?? false }
 
     private func next() {
         guard case .idle = state, !waiting.isEmpty else { return }

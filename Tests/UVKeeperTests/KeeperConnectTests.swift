@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import UVKeeper
 
-@Suite("An endpoint") struct KeeperEndpointTests {
+@Suite("A connect to a keeper") struct KeeperConnectTests {
     @Test(
         "root's lines are for no other user's process either",
         .enabled(if: World.isRoot, "only root can become another user"))
