@@ -156,6 +156,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/Names/KeeperPlatform.swift
     Sources/KeeperProtocol/Names/KeeperVariable.swift
     Sources/KeeperProtocol/Names/RandomTag.swift
+    Sources/KeeperProtocol/Names/SessionID+Codable.swift
     Sources/KeeperProtocol/Names/SessionID.swift
     Sources/KeeperProtocol/Names/SessionIDError.swift
     Sources/KeeperProtocol/Names/SessionsDirectory.swift
@@ -180,21 +181,23 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/AbsolutePath.swift
     Sources/UVKeeper/Channel/ChannelConnection.swift
     Sources/UVKeeper/Channel/ControlRequests.swift
-    Sources/UVKeeper/Channel/LineSender+Answers.swift
-    Sources/UVKeeper/Channel/LineSender.swift
     Sources/UVKeeper/Channel/OutputEvent.swift
     Sources/UVKeeper/Channel/OutputRead.swift
     Sources/UVKeeper/Channel/SegmentRead.swift
-    Sources/UVKeeper/Channel/SentLine.swift
-    Sources/UVKeeper/Channel/SessionWriter.swift
-    Sources/UVKeeper/Channel/WriteDeadline.swift
-    Sources/UVKeeper/Channel/WriterPosition.swift
+    Sources/UVKeeper/Delivery/ChannelCourier+Answers.swift
+    Sources/UVKeeper/Delivery/ChannelCourier.swift
     Sources/UVKeeper/Delivery/KeeperConnect.swift
     Sources/UVKeeper/Delivery/KeeperConnection.swift
     Sources/UVKeeper/Delivery/KeeperManager+Writing.swift
+    Sources/UVKeeper/Delivery/LineCourier.swift
+    Sources/UVKeeper/Delivery/LineList.swift
+    Sources/UVKeeper/Delivery/RawCourier.swift
     Sources/UVKeeper/Delivery/SessionQueue.swift
+    Sources/UVKeeper/Delivery/SessionWriter.swift
     Sources/UVKeeper/Delivery/WaitingLine.swift
+    Sources/UVKeeper/Delivery/WriteDeadline.swift
     Sources/UVKeeper/Delivery/WriteOutcome.swift
+    Sources/UVKeeper/Delivery/WriterPosition.swift
     Sources/UVKeeper/Ended/EndedSessions.swift
     Sources/UVKeeper/Ended/KeeperManager+Ended.swift
     Sources/UVKeeper/Exports.swift

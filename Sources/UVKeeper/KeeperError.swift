@@ -83,6 +83,27 @@ extension KeeperError {
     }
 }
 
+extension KeeperError {
+    /// Errors that no second attempt can mend. A missing or refusing socket is none of them: a keeper may be starting.
+    var isConfiguration: Bool {
+        switch self {
+        case .connection(_, .accessDenied), .connection(_, .notPermitted), .connection(_, .notDirectory),
+            .connection(_, .symbolicLink), .connection(_, .nameTooLong), .connection(_, .invalidArgument),
+            .connection(_, .notSocket):
+            true
+        default: false
+        }
+    }
+
+    /// Nobody is at the other end.
+    var isAbsence: Bool {
+        switch self {
+        case .connection(_, .noEntry), .connection(_, .connectionRefused), .connection(_, .connectionReset): true
+        default: false
+        }
+    }
+}
+
 /// The words for people are in `description`, which `"\(error)"` gives. Foundation's `localizedDescription` takes them only
 /// from types that conform to its `LocalizedError`, and this module does without Foundation. A program that uses Foundation
 /// and logs that way declares once: `extension KeeperError: @retroactive LocalizedError { public var errorDescription:

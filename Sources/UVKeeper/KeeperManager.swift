@@ -20,7 +20,7 @@ public final class KeeperManager {
         package var platform: KeeperPlatform = .current
         /// Lines that may wait for one session; more are refused.
         public var maximumWaitingLines = 10_000
-        /// Bytes that may wait for one session; more are refused.
+        /// Bytes that may wait for one session, newlines included; more are refused.
         public var maximumWaitingBytes = 67_108_864
         /// The longest line, in bytes, newline included; keepers take 16 MiB unless told otherwise.
         public var maximumLineLength = KeeperConstants.defaultMaximumLineLength

@@ -60,7 +60,7 @@ import Testing
             let position = try world.result { other.resumeWriting(epoch: nil, last: 1, completion: $0) }.get()
             #expect(position.last == 1)
             #expect(try world.result { other.write("two", completion: $0) } == .written)
-            try world.eventually { session.lines.writer.refusal != nil }
+            try world.eventually { session.lines.channel?.writer.refusal != nil }
             let outcome = try world.result { session.write("lost", completion: $0) }
             #expect(outcome == .refused(.writerReplaced("s1", "server")))
             try world.eventually { world.received("s1") == ["one", "two"] }

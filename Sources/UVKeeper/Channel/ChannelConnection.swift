@@ -22,6 +22,8 @@ final class ChannelConnection {
         var onOutput: (ChildStream, UInt64, RawSpan) -> Void = { _, _, _ in }
         /// All that was written has been taken by the kernel.
         var onDrain: () -> Void = {}
+        /// It was closed because nobody has used it; see ``rest(for:)``.
+        var onIdle: () -> Void = {}
         /// It has failed, or the keeper has closed it. Called once.
         var onEnd: (KeeperError) -> Void
     }
@@ -30,6 +32,8 @@ final class ChannelConnection {
     private let path: String
     private let timer: TimerHandle
     private var handlers: Handlers?
+    /// Since when nobody uses it; nil while somebody does.
+    private var restsSince: Duration?
     private var state = State.connecting(nil)
     private var framer = HeaderFramer(limit: ChannelConstants.longestMessage)
     /// What is missing of a payload.
@@ -66,6 +70,7 @@ final class ChannelConnection {
 
     func send(_ bytes: [UInt8]) {
         guard case .open(let stream, _) = state else { return }
+        restsSince = nil
         stream.write(bytes)
     }
 
@@ -76,6 +81,22 @@ final class ChannelConnection {
 
     func resume() {
         do throws(UVError) { try stream?.readResume() } catch { end(.connection(path, error)) }
+    }
+
+    /// Says that it is not in use: it closes after a time in which nothing was sent.
+    func rest(for time: Duration) {
+        restsSince = SystemClock.monotonicTime
+        if !timer.isActive { watchRest(time, since: restsSince) }
+    }
+
+    private func watchRest(_ time: Duration, since start: Duration?) {
+        guard let start else { return }
+        timer.start(after: start + time - SystemClock.monotonicTime) { [self] _ in
+            guard let since = restsSince, since == start else { return watchRest(time, since: restsSince) }
+            let onIdle = handlers?.onIdle
+            close()
+            onIdle?()
+        }
     }
 
     func close() {

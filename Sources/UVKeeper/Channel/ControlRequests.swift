@@ -54,6 +54,7 @@ final class ControlRequests {
                     for (request, completion) in requests { send(request, hello, completion) }
                 },
                 onMessage: { [self] in received($0) },
+                onIdle: { [self] in connection = nil },
                 onEnd: { [self] error in
                     connection = nil
                     fail(explained(error))
@@ -71,11 +72,14 @@ final class ControlRequests {
     }
 
     private func wait() {
-        timer.start(after: pending.isEmpty ? idleTime : ControlRequests.answerTime) { [self] _ in
-            let isLate = !pending.isEmpty
+        guard !pending.isEmpty else {
+            timer.stop()
+            return connection?.rest(for: idleTime) ?? ()
+        }
+        timer.start(after: ControlRequests.answerTime) { [self] _ in
             connection?.close()
             connection = nil
-            if isLate { fail(.timedOut(ControlRequests.answerTime)) }
+            fail(.timedOut(ControlRequests.answerTime))
         }
     }
 

@@ -27,11 +27,8 @@ extension KeeperManager {
     public func writeRPC(_ line: [UInt8], toSocketAt path: String, completion: @escaping (WriteOutcome) -> Void) {
         loop.preconditionOnThread()
         guard !isClosed else { return refuse(.closed, completion) }
-        let bytes = line.last == UInt8(ascii: "\n") ? line : line + [UInt8(ascii: "\n")]
-        guard bytes.count <= options.maximumLineLength else {
-            return refuse(.lineTooLong(bytes.count, maximum: options.maximumLineLength), completion)
-        }
-        queue(for: path).add(bytes, completion)
+        if let error = options.lengthError(line) { return refuse(error, completion) }
+        queue(for: path).add(line, .attempts, completion)
     }
 
     /// Writes one line, as above.
@@ -39,11 +36,10 @@ extension KeeperManager {
         writeRPC(Array(line.utf8), toSocketAt: path, completion: completion)
     }
 
-    func queue(for path: String) -> SessionQueue {
+    private func queue(for path: String) -> SessionQueue {
         if let queue = queues[path] { return queue }
         if queues.count >= 1024 { forgetIdleQueues() }
-        let limits = SessionQueue.Limits(lines: options.maximumWaitingLines, bytes: options.maximumWaitingBytes)
-        let queue = SessionQueue(path: path, on: loop, limits: limits)
+        let queue = SessionQueue(toSocketAt: path, limits: options.limits, on: loop)
         queues[path] = queue
         return queue
     }
@@ -57,5 +53,16 @@ extension KeeperManager {
 
     func refuse(_ error: KeeperError, _ completion: @escaping (WriteOutcome) -> Void) {
         loop.onNextTick { completion(.refused(error)) }
+    }
+}
+
+extension KeeperManager.Options {
+    /// Lines and bytes that may wait for one session.
+    var limits: SessionQueue.Limits { .init(lines: maximumWaitingLines, bytes: maximumWaitingBytes) }
+
+    /// Why a line is refused, if it is for its length, which counts its newline.
+    func lengthError(_ line: [UInt8]) -> KeeperError? {
+        let count = line.count + (line.last == UInt8(ascii: "\n") ? 0 : 1)
+        return count > maximumLineLength ? .lineTooLong(count, maximum: maximumLineLength) : nil
     }
 }

@@ -1,15 +1,10 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The lines that wait for one raw socket, and the attempts to write them.
+/// The lines of one session, or one socket, that have no outcome yet: their order, limits, attempts and deadlines. A courier
+/// carries them: by the channel, or to the raw socket of a keeper without one.
 ///
-/// Lines are written in the order of their calls. All that wait when a connection opens ride on it, up to a size that the
-/// kernel takes in one go; the next connection is made when this one has ended, so lines of two connections cannot overtake
-/// each other. A line is sent when the keeper has closed its connection in order, or when the kernel has it whole and its time
-/// is over. A connection that got bytes and has not ended in time is not closed, since that could leave a fragment of a line:
-/// it goes on in the background, and lines behind it wait for its end within their own attempts.
-///
-/// While lines are under way, the timer or the connection holds it: a manager that is released by then still completes them.
+/// Its timers hold it until it is closed: a manager that is released by then still completes every line.
 final class SessionQueue {
     struct Limits {
         var lines: Int
@@ -20,260 +15,270 @@ final class SessionQueue {
         case idle
         /// Between two attempts.
         case pausing
-        /// An attempt that waits for the connection before it to end.
-        case blocked
-        case connecting(KeeperConnection)
-        case delivering(KeeperConnection, [WaitingLine])
-        /// Nothing is sent any more, and lines are refused.
+        /// The courier connects, or is connected.
+        case attempting(any LineCourier)
         case closed
     }
 
-    /// Below the kernel's default socket buffer (212,992 bytes), so that a batch is taken whole or not at all.
-    private static let batchByteCount = 131_072
-
-    private let path: String
-    private let loop: Loop
+    /// Nil for a socket that is known by its path alone.
+    private let session: (id: SessionID, paths: KeeperPaths)?
+    let loop: Loop
     private let limits: Limits
-    private let timer: TimerHandle
+    private let deadlines: TimerHandle
+    private let pauses: TimerHandle
+    /// The raw socket's path.
+    private let socket: String
+    /// The way by the channel; nil for a socket that is known by its path alone, and after the end.
+    private(set) var channel: ChannelCourier?
+    /// The way by the raw socket; nil before its first use.
+    private var raw: RawCourier?
     private var state = State.idle
-    private var waiting: [WaitingLine] = []
-    private var byteCount = 0
-    private var lineCount = 0
-    /// A connection whose lines have their outcome, and that has not ended.
-    private var earlier: KeeperConnection?
-    /// Earlier connections to keepers that have since been replaced. They stay open, since closing one could leave a
-    /// fragment of a line; how they end is ignored.
-    private var abandoned: [KeeperConnection] = []
+    /// Lines of which nothing has left.
+    var unsent = LineList()
+    /// Lines that have left and have no outcome, or may yet be taken by the keeper.
+    var sent = LineList()
+    private(set) var lineCount = 0
+    private(set) var byteCount = 0
+    private var nextID: UInt64 = 1
+    /// Failed attempts since the last that came to something.
+    var failures = 0
+    /// When the timer for deadlines fires, on the monotonic clock; nil: it does not.
+    private var nextDeadline: Duration?
 
-    init(path: String, on loop: Loop, limits: Limits) {
-        self.path = path
-        self.loop = loop
+    /// The queue of a session.
+    init(
+        _ session: SessionID, in paths: KeeperPaths, writer: SessionWriter, limits: Limits, idleTime: Duration,
+        on loop: Loop,
+    ) {
+        self.session = (session, paths)
         self.limits = limits
-        timer = TimerHandle(on: loop)
-        // The timer lives as long as the queue is of use, and by the end of its close nothing may be left undone.
-        timer.onCanceled = { [self] in canceled() }
+        self.loop = loop
+        socket = paths.socket(for: session)
+        deadlines = TimerHandle(on: loop)
+        pauses = TimerHandle(on: loop)
+        channel = ChannelCourier(session, in: paths, writer: writer, idleTime: idleTime, of: self)
+        deadlines.onCanceled = { [self] in canceled() }
     }
 
-    /// True if the queue could be forgotten.
+    /// The queue of a raw socket.
+    init(toSocketAt path: String, limits: Limits, on loop: Loop) {
+        session = nil
+        self.limits = limits
+        self.loop = loop
+        socket = path
+        deadlines = TimerHandle(on: loop)
+        pauses = TimerHandle(on: loop)
+        deadlines.onCanceled = { [self] in canceled() }
+    }
+
+    /// True if it could be forgotten.
     var isIdle: Bool {
         switch state {
         // A queue that runs completions is idle while more lines wait.
-        case .idle: earlier == nil && abandoned.isEmpty && waiting.isEmpty
+        case .idle: lineCount == 0 && raw?.isIdle ?? true
         case .closed: true
-        case .pausing, .blocked, .connecting, .delivering: false
+        case .pausing, .attempting: false
         }
     }
 
-    /// True once the queue is closed, or the host has closed all handles of the loop, which the timer tells on a later tick.
-    private var isClosed: Bool {
-        if case .closed = state { true } else { timer.isClosing }
+    /// True once it is closed, or the host has closed all handles of the loop, which the timer tells on a later tick.
+    var isClosed: Bool {
+        if case .closed = state { true } else { deadlines.isClosing }
     }
 
-    func add(_ bytes: [UInt8], _ completion: @escaping (WriteOutcome) -> Void) {
-        guard !isClosed else { return loop.onNextTick { completion(.refused(.closed)) } }
-        guard lineCount < limits.lines, byteCount + bytes.count <= limits.bytes else {
-            let error = KeeperError.queueFull(lines: lineCount, bytes: byteCount)
-            return loop.onNextTick { completion(.refused(error)) }
+    // MARK: Lines
+
+    /// - Returns: by what the line can be withdrawn; 0 if it was refused.
+    @discardableResult
+    func add(
+        _ bytes: [UInt8], _ deadline: WriteDeadline, _ completion: @escaping (WriteOutcome) -> Void,
+    ) -> UInt64 {
+        func refuse(_ error: KeeperError) -> UInt64 {
+            loop.onNextTick { completion(.refused(error)) }
+            return 0
         }
+        guard !isClosed else { return refuse(.closed) }
+        let line = WaitingLine(id: nextID, bytes: bytes, deadline: deadline, completion: completion)
+        guard lineCount < limits.lines, byteCount + line.byteCount <= limits.bytes else {
+            return refuse(.queueFull(lines: lineCount, bytes: byteCount))
+        }
+        if let error = channel?.writer.refusal { return refuse(error) }
         lineCount += 1
-        byteCount += bytes.count
-        waiting.append(WaitingLine(bytes: bytes, completion: completion))
-        if case .idle = state { attempt() }
-    }
-
-    /// Ends everything: lines of which nothing was sent are refused, the others unknown. Completions run on a later tick.
-    /// Harmless after the end of the loop, by which nothing is left.
-    func close() {
-        let lines = end()
-        guard !lines.sent.isEmpty || !lines.unsent.isEmpty else { return }
-        loop.onNextTick { [self] in completeClosed(lines) }
-    }
-
-    /// The host has closed all handles of the loop.
-    private func canceled() { completeClosed(end()) }
-
-    private func end() -> (sent: [WaitingLine], unsent: [WaitingLine]) {
-        timer.close()
-        var sent: [WaitingLine] = []
+        byteCount += line.byteCount
+        nextID += 1
+        unsent.append(line)
+        if let time = line.expiresAt { watch(until: time) }
         switch state {
-        case .delivering(let connection, let lines):
-            sent = lines
-            connection.close()
-        case .connecting(let connection): connection.close()
-        case .idle, .pausing, .blocked, .closed: break
+        case .idle: attempt()
+        case .attempting(let courier): courier.linesChanged()
+        case .pausing, .closed: break
         }
-        earlier?.close()
-        earlier = nil
-        for connection in abandoned { connection.close() }
-        abandoned = []
-        state = .closed
-        let unsent = waiting
-        waiting = []
-        return (sent, unsent)
+        return line.id
     }
 
-    private func completeClosed(_ lines: (sent: [WaitingLine], unsent: [WaitingLine])) {
-        complete(lines.sent, .unknown(.closed))
-        complete(lines.unsent, .refused(.closed))
+    /// Takes back a line of which nothing has left.
+    func withdraw(_ id: UInt64) -> Bool {
+        guard let line = unsent.remove(id) else { return false }
+        loop.onNextTick { [self] in complete([line], .refused(.withdrawn)) }
+        return true
+    }
+
+    /// The new state is complete before the first completion runs: completions may add lines or close the queue.
+    func complete(_ lines: [WaitingLine], _ outcome: WriteOutcome) {
+        for line in lines where !line.isTold {
+            lineCount -= 1
+            byteCount -= line.byteCount
+        }
+        for line in lines where !line.isTold { line.completion(outcome) }
+        if lineCount == 0, case .attempting(let courier) = state { courier.rest() }
     }
 
     // MARK: Attempts
 
-    /// Starts an attempt; its time covers waiting, connecting, writing and the end.
+    /// True if an attempt has a purpose.
+    private var isNeeded: Bool { !unsent.isEmpty || sent.hasUntold || channel?.onPosition != nil }
+
+    /// Begins one for what the channel alone is asked, unless one is under way or comes.
+    func attemptIfIdle() {
+        if case .idle = state { attempt() }
+    }
+
     private func attempt() {
         // Closed by the host meanwhile, in a completion perhaps: `canceled` comes.
-        guard !timer.isClosing else { return state = .pausing }
-        timer.start(after: KeeperConstants.writeAttemptTimeout) { [self] _ in timedOut() }
-        if let earlier {
-            // A frozen keeper must not block the one that has taken its place.
-            guard let socket = earlier.socket, let current = KeeperConnect.file(at: path)?.identity, current != socket
-            else {
-                state = .blocked
-                return
-            }
-            abandoned.append(earlier)
-            self.earlier = nil
-        }
-        connect()
+        guard !isClosed else { return }
+        guard isNeeded else { return state = .idle }
+        let courier = chooseCourier()
+        state = .attempting(courier)
+        courier.attempt()
     }
 
-    private func connect() {
+    /// The raw socket's if there is one and no channel, and none of the lines without an outcome has left by the channel.
+    private func chooseCourier() -> any LineCourier {
+        if let channel, let session {
+            guard lineCount > 0, lineCount == unsent.count,
+                !SessionQueue.isPresent(session.paths.channel(for: session.id)), SessionQueue.isPresent(socket)
+            else { return channel }
+            sent = LineList()
+        }
+        let courier = raw ?? RawCourier(to: socket, of: self)
+        raw = courier
+        return courier
+    }
+
+    private static func isPresent(_ path: String) -> Bool {
         do throws(UVError) {
-            state = .connecting(
-                try KeeperConnection(
-                    to: path, on: loop,
-                    onOpen: { [self] in opened($0) },
-                    onEnd: { [self] in ended($0, $1) }))
+            _ = try Files.status(of: path, followingLinks: false)
+            return true
         } catch {
-            // Refused before anything was tried; the lines must not complete inside the call that added them.
-            timer.stop()
-            state = .pausing
-            loop.onNextTick { [self] in attemptFailed(.connection(error)) }
+            // A path that cannot be looked at is an error of the connection's.
+            return error != .noEntry
         }
     }
 
-    private func opened(_ connection: KeeperConnection) {
-        let count = waiting.batchCount(limit: SessionQueue.batchByteCount)
-        let batch = Array(waiting[..<count])
-        waiting.removeFirst(count)
-        state = .delivering(connection, batch)
-        connection.write(batch.bytes)
-        connection.finish()
-    }
-
-    private func ended(_ connection: KeeperConnection, _ end: KeeperConnection.End) {
-        if let index = abandoned.firstIndex(where: { $0 === connection }) {
-            abandoned.remove(at: index)
-            return
-        }
-        if connection === earlier {
-            earlier = nil
-            if case .blocked = state { connect() }
-            return
-        }
-        switch (state, end) {
-        case (.delivering(_, let lines), .confirmed):
-            timer.stop()
-            state = .idle
-            complete(lines, .sent)
-            next()
-        case (.delivering(_, let lines), .failed(let error, let accepted)):
-            let untouched = lines.untouchedStart(accepted: accepted)
-            waiting.insert(contentsOf: lines[untouched...], at: 0)
-            attemptFailed(.connection(error), unknown: Array(lines[..<untouched]))
-        case (.connecting, .failed(let error, _)): attemptFailed(.connection(error))
-        case (.connecting, .confirmed), (.idle, _), (.pausing, _), (.blocked, _), (.closed, _):
-            trap("a connection ended that was not open")
-        }
-    }
-
-    private func timedOut() {
-        switch state {
-        case .connecting(let connection):
-            connection.close()
-            attemptFailed(.timedOut)
-        case .blocked: attemptFailed(.timedOut)
-        case .delivering(let connection, let lines):
-            if connection.acceptedByteCount == 0 {
-                connection.close()
-                waiting.insert(contentsOf: lines, at: 0)
-                attemptFailed(.timedOut)
-            } else {
-                earlier = connection
-                state = .idle
-                let untaken = lines.untakenStart(accepted: connection.acceptedByteCount)
-                complete(Array(lines[..<untaken]), .sent)
-                complete(Array(lines[untaken...]), .unknown(.timedOut(KeeperConstants.writeAttemptTimeout)))
-                next()
-            }
-        case .idle, .pausing, .closed: trap("no attempt is under way")
-        }
-    }
-
-    private enum Failure {
-        case timedOut
-        case connection(UVError)
-    }
-
-    /// Counts the attempt against every line that waited for it; those with attempts left are tried again after a pause.
+    /// The courier has no connection any more, and nothing has failed.
     ///
-    /// The new state is complete before the first completion runs: completions may add lines or close the queue.
-    ///
-    /// - Parameter unknown: lines of the attempt that are not tried again.
-    private func attemptFailed(_ failure: Failure, unknown: [WaitingLine] = []) {
-        // The host has closed all handles of the loop: nothing can be tried again.
-        guard !timer.isClosing else {
-            state = .idle
-            return completeClosed((sent: unknown, unsent: end().unsent))
-        }
-        timer.stop()
-        let reason: KeeperError
-        var isFinal = false
-        switch failure {
-        case .timedOut: reason = .timedOut(KeeperConstants.writeAttemptTimeout)
-        case .connection(let reported):
-            // The kernel refuses connections to a file that is no socket in the words for a socket without a listener.
-            let error = reported == .connectionRefused && isOtherFile ? .notSocket : reported
-            reason = .connection(path, error)
-            isFinal = SessionQueue.isConfiguration(error)
-        }
-        for index in waiting.indices { waiting[index].failedAttempts += 1 }
-        // The first lines have waited longest, so those that are out of attempts come first.
-        let remaining = waiting.firstIndex { !isFinal && $0.failedAttempts < KeeperConstants.writeAttempts }
-        let refused = Array(waiting[..<(remaining ?? waiting.count)])
-        waiting.removeFirst(refused.count)
+    /// - Parameter outcomes: of lines that were sent.
+    func attemptEnded(_ outcomes: [(lines: [WaitingLine], outcome: WriteOutcome)] = []) {
         state = .idle
-        if let first = waiting.first {
-            state = .pausing
-            let pause = KeeperConstants.writeBackoffs[first.failedAttempts - 1]
-            timer.start(after: pause) { [self] _ in attempt() }
-        }
+        failures = 0
+        for (lines, outcome) in outcomes { complete(lines, outcome) }
+        if case .idle = state, !unsent.isEmpty { attempt() }
+    }
+
+    /// An attempt, or the connection that it has led to, has failed: counts it against every line. Lines with attempts or
+    /// time left are tried again after a pause.
+    ///
+    /// - Parameter lost: lines that were sent and are not tried again.
+    func attemptFailed(_ reason: KeeperError, lost: [WaitingLine] = []) {
+        // The host has closed all handles of the loop: nothing can be tried again, and `canceled` comes.
+        guard !isClosed else { return complete(lost, .unknown(.closed)) }
+        failures += 1
+        let isFinal = reason.isConfiguration
+        let refused = isFinal ? unsent.takeAll() : unsent.failAttempt()
+        // They stay: later numbers need them, and a keeper that comes back may take them.
+        let unknown = isFinal ? sent.takeAll() : sent.failSentAttempt()
+        let isGone = reason.isAbsence && isWithoutKeeper
+        let ended = isGone ? unsent.take { $0.deadline == .untilSessionEnds } : []
+        let forgotten = isGone ? sent.take { $0.deadline != .attempts } : []
+        retry()
+        complete(lost, .unknown(reason))
         complete(unknown, .unknown(reason))
         complete(refused, .refused(reason))
+        guard let session else { return }
+        complete(forgotten, .unknown(.sessionEnded(session.id)))
+        complete(ended, .refused(.sessionEnded(session.id)))
     }
 
-    /// True if something is at the path that is no socket.
-    private var isOtherFile: Bool { KeeperConnect.file(at: path).map { $0.kind != .socket } ?? false }
-
-    private func next() {
-        guard case .idle = state, !waiting.isEmpty else { return }
-        attempt()
+    private var isWithoutKeeper: Bool {
+        guard let session else { return false }
+        return !KeeperInspection.finding(session.id, paths: session.paths).mayLive
     }
 
-    private func complete(_ lines: [WaitingLine], _ outcome: WriteOutcome) {
-        for line in lines {
-            lineCount -= 1
-            byteCount -= line.bytes.count
-        }
-        for line in lines { line.completion(outcome) }
+    /// Tries again after a pause, if there is anything to try for.
+    func retry() {
+        guard isNeeded else { return state = .idle }
+        state = .pausing
+        let first = sent.first ?? unsent.first
+        let count = max(1, min(failures, first?.failedAttempts ?? failures))
+        let pauses = KeeperConstants.writeBackoffs
+        let longer = Duration.milliseconds(min(1000, 150 << min(4, max(0, count - pauses.count))))
+        self.pauses.start(after: count <= pauses.count ? pauses[count - 1] : longer) { [self] _ in attempt() }
     }
 
-    /// Errors that no second attempt can mend. A missing or refusing socket is none of them: a keeper may be starting.
-    static func isConfiguration(_ error: UVError) -> Bool {
-        switch error {
-        case .accessDenied, .notPermitted, .notDirectory, .symbolicLink, .nameTooLong, .invalidArgument, .notSocket:
-            true
-        default: false
+    // MARK: Deadlines
+
+    /// The time of the first line's attempts begins, unless it has.
+    func startTurn() {
+        unsent.startWaitingOfFirst()
+        if let time = unsent.first?.expiresAt { watch(until: time) }
+    }
+
+    func watch(until time: Duration) {
+        guard nextDeadline.map({ time < $0 }) ?? true, !deadlines.isClosing else { return }
+        nextDeadline = time
+        deadlines.start(after: time - SystemClock.monotonicTime) { [self] _ in expire() }
+    }
+
+    private func expire() {
+        nextDeadline = nil
+        let now = SystemClock.monotonicTime
+        let late = unsent.takeExpired(now)
+        // They stay: see `attemptFailed`.
+        let unsure = sent.expire(now)
+        if let time = unsent.earliest { watch(until: time) }
+        if let time = sent.earliest { watch(until: time) }
+        if !late.isEmpty, case .attempting(let courier) = state { courier.linesChanged() }
+        for line in late { complete([line], .refused(.timedOut(line.time))) }
+        for line in unsure { complete([line], .unknown(.timedOut(line.time))) }
+    }
+
+    // MARK: The end
+
+    /// Ends everything: lines of which nothing was sent are refused, the others unknown, on a later tick. Harmless after the
+    /// end of the loop, by which nothing is left.
+    func close() {
+        guard let complete = end() else { return }
+        loop.onNextTick(complete)
+    }
+
+    /// The host has closed all handles of the loop.
+    private func canceled() { end()?() }
+
+    private func end() -> (() -> Void)? {
+        if case .closed = state { return nil }
+        state = .closed
+        deadlines.close()
+        pauses.close()
+        channel?.close()
+        raw?.close()
+        let (unknown, refused) = (sent.takeAll(), unsent.takeAll())
+        let position = channel?.onPosition.take()
+        (channel, raw) = (nil, nil)
+        guard !unknown.isEmpty || !refused.isEmpty || position != nil else { return nil }
+        return { [self] in
+            position?(.failure(.closed))
+            complete(unknown, .unknown(.closed))
+            complete(refused, .refused(.closed))
         }
     }
 }

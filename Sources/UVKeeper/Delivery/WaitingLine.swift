@@ -1,47 +1,55 @@
-/// A line that waits for its keeper, or is under way to it.
+internal import KeeperProtocol
+internal import UVLoop
+
+/// A line that waits for its keeper, or for the child's pipe.
 struct WaitingLine {
+    let id: UInt64
     let bytes: [UInt8]
-    var failedAttempts = 0
+    let deadline: WriteDeadline
     let completion: (WriteOutcome) -> Void
-}
+    /// Its number; 0 as long as nothing of it has left.
+    var sequence: UInt64 = 0
+    /// On the monotonic clock; nil: no end, or its turn has not come.
+    private(set) var expiresAt: Duration?
+    var failedAttempts = 0
+    /// True once its outcome was told, though the keeper may still take it: later numbers need it.
+    private(set) var isTold = false
 
-extension [WaitingLine] {
-    /// The bytes of all lines, in order.
-    var bytes: [UInt8] {
-        guard count > 1 else { return first?.bytes ?? [] }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(reduce(0) { $0 + $1.bytes.count })
-        for line in self { bytes += line.bytes }
-        return bytes
+    init(
+        id: UInt64, bytes: [UInt8], deadline: WriteDeadline, completion: @escaping (WriteOutcome) -> Void,
+    ) {
+        self.id = id
+        self.bytes = bytes
+        self.deadline = deadline
+        self.completion = completion
+        if case .within(let time) = deadline { expiresAt = SystemClock.deadline(in: time) }
     }
 
-    /// The number of lines at the front that one connection takes: at least one, and no more than `limit` bytes else.
-    func batchCount(limit: Int) -> Int {
-        var (size, count) = (0, 0)
-        while count < self.count, count == 0 || size + self[count].bytes.count <= limit {
-            size += self[count].bytes.count
-            count += 1
-        }
-        return count
+    /// Its turn has come: the time of its attempts begins.
+    mutating func startWaiting() {
+        guard deadline == .attempts, expiresAt == nil || sequence > 0 else { return }
+        expiresAt = SystemClock.deadline(in: KeeperConstants.writeTime)
     }
 
-    /// The index of the first line that is not whole among the `accepted` bytes.
-    func untakenStart(accepted: UInt64) -> Int {
-        var end: UInt64 = 0
-        for (index, line) in enumerated() {
-            end += UInt64(line.bytes.count)
-            guard end <= accepted else { return index }
-        }
-        return count
+    mutating func tell() { isTold = true }
+
+    /// How long it waits, if not until the session ends.
+    var time: Duration { if case .within(let time) = deadline { time } else { KeeperConstants.writeTime } }
+
+    /// With its newline.
+    var byteCount: Int { bytes.count + (bytes.last == UInt8(ascii: "\n") ? 0 : 1) }
+
+    func isLate(_ now: Duration) -> Bool { expiresAt.map { now >= $0 } ?? false }
+
+    /// Adds the channel's message that carries it. A payload may go without its newline, and is then followed by one.
+    func append(to message: inout [UInt8]) {
+        message += ChannelRequest.write(sequence: sequence, length: bytes.count).header
+        append(rawTo: &message)
     }
 
-    /// The index of the first line of which no byte is among the `accepted` ones.
-    func untouchedStart(accepted: UInt64) -> Int {
-        var offset: UInt64 = 0
-        for (index, line) in enumerated() {
-            guard offset < accepted else { return index }
-            offset += UInt64(line.bytes.count)
-        }
-        return count
+    /// Adds the line itself, with its newline.
+    func append(rawTo bytes: inout [UInt8]) {
+        bytes += self.bytes
+        if byteCount > self.bytes.count { bytes.append(UInt8(ascii: "\n")) }
     }
 }

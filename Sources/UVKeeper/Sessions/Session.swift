@@ -9,7 +9,7 @@ public final class Session {
     /// The session's name.
     public let id: SessionID
     unowned let manager: KeeperManager
-    let lines: LineSender
+    let lines: SessionQueue
     let control: ControlRequests
     private var isDirectoryChecked = false
     private var reads: [ObjectIdentifier: OutputRead] = [:]
@@ -24,15 +24,11 @@ public final class Session {
     init(_ id: SessionID, of manager: KeeperManager) {
         self.id = id
         self.manager = manager
-        let (paths, loop) = (manager.paths, manager.loop)
-        lines = LineSender(
-            id, in: paths, writer: SessionWriter(manager.options.writer),
-            limits: .init(lines: manager.options.maximumWaitingLines, bytes: manager.options.maximumWaitingBytes),
-            idleTime: manager.options.idleTime, on: loop
-        ) { [unowned manager] line, completion in
-            manager.queue(for: paths.socket(for: id)).add(line, completion)
-        }
-        control = ControlRequests(id, in: paths, idleTime: manager.options.idleTime, on: loop)
+        let options = manager.options
+        lines = SessionQueue(
+            id, in: manager.paths, writer: SessionWriter(options.writer), limits: options.limits,
+            idleTime: options.idleTime, on: manager.loop)
+        control = ControlRequests(id, in: manager.paths, idleTime: options.idleTime, on: manager.loop)
     }
 
     // MARK: Lines
@@ -40,7 +36,7 @@ public final class Session {
     /// A line that waits.
     public struct Ticket {
         fileprivate let id: UInt64
-        fileprivate weak var lines: LineSender?
+        fileprivate weak var lines: SessionQueue?
 
         /// Takes the line back, if nothing of it has left: then its outcome is refused, with ``KeeperError/withdrawn``.
         ///
@@ -62,11 +58,9 @@ public final class Session {
         _ line: [UInt8], deadline: WriteDeadline = .attempts, completion: @escaping (WriteOutcome) -> Void,
     ) -> Ticket {
         manager.loop.preconditionOnThread()
-        let count = line.count + (line.last == UInt8(ascii: "\n") ? 0 : 1)
-        let maximum = manager.options.maximumLineLength
         do throws(KeeperError) {
             guard !manager.isClosed else { throw .closed }
-            guard count <= maximum else { throw .lineTooLong(count, maximum: maximum) }
+            if let error = manager.options.lengthError(line) { throw error }
             // Once: from then on lines go to the process that the socket leads to, whose user is looked at each time.
             if !isDirectoryChecked { try manager.checkSessionsDirectory() }
             isDirectoryChecked = true
@@ -85,7 +79,7 @@ public final class Session {
         write(Array(line.utf8), deadline: deadline, completion: completion)
     }
 
-    /// Lines and bytes that wait: for the keeper, or for the child's pipe.
+    /// Lines and their bytes, newlines included, that wait: for the keeper, or for the child's pipe.
     public var waiting: (lines: Int, bytes: Int) { (lines.lineCount, lines.byteCount) }
 
     /// Says who writes, and learns where it goes on: for a host with a stable writer's name
@@ -100,8 +94,10 @@ public final class Session {
         epoch: String?, last: UInt64, completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
     ) {
         manager.loop.preconditionOnThread()
-        guard !manager.isClosed else { return manager.loop.onNextTick { completion(.failure(.closed)) } }
-        lines.resume(epoch: epoch, last: last, completion)
+        guard !manager.isClosed, let channel = lines.channel else {
+            return manager.loop.onNextTick { completion(.failure(.closed)) }
+        }
+        channel.resume(epoch: epoch, last: last, completion)
     }
 
     // MARK: Output

@@ -5,7 +5,7 @@ import Testing
 @testable import UVKeeper
 
 /// Lines through the channel, to real keepers: written once each, or told what became of them.
-@Suite struct LineSenderTests {
+@Suite struct ChannelCourierTests {
     /// A child that reads nothing, and whose pipe is full to the last byte.
     private func withFullPipe(_ body: (World, SpawnedKeeper, Session) throws -> Void) throws {
         try withWorld { world throws in
@@ -34,7 +34,7 @@ import Testing
             session.write("last", deadline: .untilSessionEnds) { outcome = $0 }
             try untilTaken(2, world, session)
             #expect(outcome == nil)
-            #expect(session.waiting.lines == 1 && session.waiting.bytes == 4)
+            #expect(session.waiting.lines == 1 && session.waiting.bytes == 5)
             try Processes.send(.continue, to: try world.childPID("s1"))
             try world.eventually { outcome != nil }
             #expect(outcome == .written)

@@ -22,14 +22,19 @@ final class SessionWriter {
         return WriterName("m-\(number)")!
     }
 
+    /// The session has begun anew, or has ended: nothing was sent to its next life.
+    func forget() {
+        epoch = nil
+        last = 0
+    }
+
     /// The first message on a connection.
     ///
     /// - Parameter hasUnresolved: true if lines were sent in an epoch of which nothing more is known yet.
     func introduction(epoch current: String, hasUnresolved: Bool) -> ChannelRequest {
         if epoch != current, !hasUnresolved, !isHosts {
-            // Another life of the session: nothing was sent in it.
-            epoch = nil
-            last = 0
+            // Another life of the session.
+            forget()
         }
         return .writer(name, epoch: epoch, last: epoch == nil ? nil : last)
     }

@@ -1,0 +1,122 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// What the keeper says about lines, and what follows from a connection that has failed.
+extension ChannelCourier {
+    func received(_ message: ChannelMessage) {
+        switch message {
+        case .writer(_, let last, let acknowledged): introduced(last, acknowledged)
+        case .acknowledged(let sequence): queue.complete(queue.sent.take(upTo: sequence), .written)
+        case .error(let error): refused(error)
+        case .exit(let exit): ended(exit)
+        case .hello, .reading, .output, .gap, .end, .status, .ok, .pong: break
+        }
+    }
+
+    /// The keeper knows who writes, and how far its lines have come.
+    private func introduced(_ last: UInt64, _ acknowledged: UInt64) {
+        guard case .connecting(let connection) = state, let hello = connection.hello else { return }
+        state = .open(connection)
+        queue.failures = 0
+        writer.epoch = hello.epoch
+        // Without lines of which it may not know, the keeper's count is the only one.
+        writer.last = queue.sent.isEmpty ? last : max(writer.last, last)
+        if let told = onPosition.take() {
+            told(.success(WriterPosition(epoch: hello.epoch, last: last, acknowledged: acknowledged)))
+        }
+        queue.complete(queue.sent.take(upTo: acknowledged), .written)
+        // Only what was not taken, under its number.
+        var again: [UInt8] = []
+        for line in queue.sent.all where line.sequence > last { line.append(to: &again) }
+        if !again.isEmpty { connection.send(again) }
+        flush()
+        if queue.lineCount == 0 { rest() }
+    }
+
+    private func refused(_ error: ChannelError) {
+        let reason = KeeperError.channel(session, error.code.rawValue, error.text)
+        switch error.code {
+        case .inputClosed:
+            // None of these is whole in the child's pipe.
+            let lost = queue.sent.takeAll()
+            let waiting = queue.unsent.takeAll()
+            let first = error.sequence ?? 0
+            writer.last = max(first, 1) - 1
+            queue.complete(lost.filter { $0.sequence < first }, .unknown(reason))
+            queue.complete(lost.filter { $0.sequence >= first }, .refused(.inputClosed(session)))
+            queue.complete(waiting, .refused(.inputClosed(session)))
+        case .writerReplaced:
+            let reason = KeeperError.writerReplaced(session, "\(writer.name)")
+            writer.refusal = reason
+            giveUp(sent: .unknown(reason), unsent: .refused(reason))
+        case .epoch, .writerForgotten:
+            // What was sent, was sent to another life of the session.
+            let reason = KeeperError.sessionBeganAnew(session)
+            writer.forget()
+            if writer.isHosts { writer.refusal = reason }
+            giveUp(sent: .unknown(reason), unsent: writer.isHosts ? .refused(reason) : nil)
+        case .busy, .grammar, .tooLong, .sequence, .unknownVerb, .noOutput, .argument, .notPermitted:
+            disconnect()
+            tellPosition(reason)
+            queue.attemptFailed(reason, lost: queue.sent.takeAll())
+        }
+    }
+
+    /// Drops the connection and what was sent; what was not sent is tried again, unless it has an outcome.
+    private func giveUp(sent outcome: WriteOutcome, unsent refusal: WriteOutcome?) {
+        disconnect()
+        let lost = queue.sent.takeAll()
+        let held = refusal == nil ? [] : queue.unsent.takeAll()
+        queue.failures += 1
+        queue.retry()
+        if case .unknown(let reason) = outcome { tellPosition(reason) }
+        queue.complete(lost, outcome)
+        if let refusal { queue.complete(held, refusal) }
+    }
+
+    /// The session has ended: the last acknowledgement has come, so what is above it did not get whole into the pipe.
+    private func ended(_ exit: SessionExit) {
+        disconnect()
+        writer.forget()
+        let reason = KeeperError.sessionEnded(session)
+        let lost = queue.sent.takeAll()
+        // Another keeper may be about to start for those that have attempts or a time.
+        let refused = queue.unsent.take { $0.deadline == .untilSessionEnds }
+        queue.failures += 1
+        queue.retry()
+        tellPosition(reason)
+        queue.complete(lost + refused, .refused(reason))
+    }
+
+    private func tellPosition(_ error: KeeperError) { onPosition.take()?(.failure(error)) }
+
+    /// An attempt, or a connection, has failed.
+    func failed(_ error: KeeperError) {
+        state = .idle
+        let (written, lost, outcome) = resolvedByRecord()
+        // Now, since the queue may have nothing left to try for.
+        queue.complete(written, .written)
+        queue.complete(lost, outcome)
+        let reason = explained(error)
+        tellPosition(reason)
+        queue.attemptFailed(reason)
+    }
+
+    /// The lines that were sent, if the record of a session that has ended tells what became of them.
+    private func resolvedByRecord() -> (written: [WaitingLine], lost: [WaitingLine], WriteOutcome) {
+        let reason = KeeperError.sessionEnded(session)
+        guard !queue.sent.isEmpty, let record = SessionRecord(at: paths.record(for: session)),
+            record.epoch == writer.epoch, let exit = record.exit
+        else { return ([], [], .unknown(reason)) }
+        writer.forget()
+        let acknowledged = exit.writers.first { $0.name == writer.name.rawValue }?.acknowledged
+        let written = queue.sent.take(upTo: acknowledged ?? 0)
+        return (written, queue.sent.takeAll(), acknowledged == nil ? .unknown(reason) : .refused(reason))
+    }
+
+    /// In words about the socket that people know.
+    private func explained(_ error: KeeperError) -> KeeperError {
+        guard case .connection(_, let cause) = error else { return error }
+        return .connection(paths.socket(for: session), cause)
+    }
+}

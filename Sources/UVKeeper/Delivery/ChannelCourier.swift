@@ -1,0 +1,142 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// Lines through a session's channel: each is numbered when it is sent, kept until the child's pipe has it, and sent again,
+/// under its number, only if the keeper says that it has not taken it.
+final class ChannelCourier: LineCourier {
+    enum State {
+        case idle
+        /// Connecting, or waiting for the answer to who writes.
+        case connecting(ChannelConnection)
+        case open(ChannelConnection)
+    }
+
+    /// Bytes that are given to a connection before it has taken those before them; the rest can still be withdrawn.
+    static let window = 262_144
+
+    let session: SessionID
+    let paths: KeeperPaths
+    let writer: SessionWriter
+    /// Lets go of the courier when it is closed.
+    let queue: SessionQueue
+    /// A connection without use is given up after this time.
+    private let idleTime: Duration
+    var state = State.idle
+    private var outgoing: [UInt8] = []
+    private var isFlushScheduled = false
+    /// Told once where the writer goes on.
+    var onPosition: ((Result<WriterPosition, KeeperError>) -> Void)?
+
+    init(
+        _ session: SessionID, in paths: KeeperPaths, writer: SessionWriter, idleTime: Duration, of queue: SessionQueue,
+    ) {
+        self.session = session
+        self.paths = paths
+        self.writer = writer
+        self.idleTime = idleTime
+        self.queue = queue
+    }
+
+    var isIdle: Bool { if case .idle = state { true } else { false } }
+
+    /// Says who writes before there is anything to write.
+    func resume(
+        epoch: String?, last: UInt64, _ completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
+    ) {
+        let loop = queue.loop
+        if case .open(let connection) = state, let hello = connection.hello {
+            let acknowledged = queue.sent.first.map { $0.sequence - 1 } ?? writer.last
+            let position = WriterPosition(epoch: hello.epoch, last: writer.last, acknowledged: acknowledged)
+            return loop.onNextTick { completion(.success(position)) }
+        }
+        guard !queue.isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
+        guard onPosition == nil, queue.lineCount == 0 else { trap("Session.resumeWriting: lines wait already") }
+        writer.refusal = nil
+        writer.epoch = epoch
+        writer.last = last
+        onPosition = completion
+        queue.attemptIfIdle()
+    }
+
+    // MARK: Attempts
+
+    func attempt() {
+        // A hello may take longer than an attempt of the original's when nobody is in a hurry.
+        let isHurried = (queue.sent.first ?? queue.unsent.first)?.deadline == .attempts
+        var connection: ChannelConnection?
+        connection = ChannelConnection(
+            to: session, in: paths,
+            within: isHurried ? KeeperConstants.writeAttemptTimeout : ChannelConstants.helloTime, on: queue.loop,
+            ChannelConnection.Handlers(
+                onOpen: { [self] hello in
+                    connection?.send(writer.introduction(epoch: hello.epoch, hasUnresolved: !queue.sent.isEmpty))
+                },
+                onMessage: { [self] message in received(message) },
+                onDrain: { [self] in flush() },
+                onIdle: { [self] in
+                    connection = nil
+                    state = .idle
+                    queue.attemptEnded()
+                },
+                onEnd: { [self] error in
+                    connection = nil
+                    failed(error)
+                }))
+        if let connection { state = .connecting(connection) }
+    }
+
+    func rest() {
+        if case .open(let connection) = state { connection.rest(for: idleTime) }
+    }
+
+    func close() {
+        disconnect()
+    }
+
+    func disconnect() {
+        switch state {
+        case .connecting(let connection), .open(let connection): connection.close()
+        case .idle: break
+        }
+        state = .idle
+    }
+
+    // MARK: Sending
+
+    func linesChanged() {
+        guard case .open = state, !isFlushScheduled else { return }
+        isFlushScheduled = true
+        // All that is added in one tick goes out in one write.
+        queue.loop.onNextTick { [self, queue] in
+            isFlushScheduled = false
+            if !queue.isClosed { flush() }
+        }
+    }
+
+    func flush() {
+        guard case .open(let connection) = state, !queue.unsent.isEmpty else { return }
+        guard connection.queuedByteCount < ChannelCourier.window else { return queue.startTurn() }
+        let maximum = connection.hello?.maximumLineLength ?? .max
+        var tooLong: [WaitingLine] = []
+        while var line = queue.unsent.first, outgoing.count < ChannelCourier.window {
+            queue.unsent.removeFirst()
+            guard line.byteCount <= maximum else {
+                tooLong.append(line)
+                continue
+            }
+            writer.last += 1
+            line.sequence = writer.last
+            line.startWaiting()
+            if let time = line.expiresAt { queue.watch(until: time) }
+            line.append(to: &outgoing)
+            queue.sent.append(line)
+        }
+        connection.send(outgoing)
+        outgoing.removeAll(keepingCapacity: outgoing.capacity <= ChannelCourier.window)
+        if !queue.unsent.isEmpty {
+            queue.startTurn()
+            if connection.queuedByteCount < ChannelCourier.window { linesChanged() }
+        }
+        for line in tooLong { queue.complete([line], .refused(.lineTooLong(line.byteCount, maximum: maximum))) }
+    }
+}
