@@ -27,13 +27,19 @@ import Testing
         #expect(exit.shellStatus == status)
     }
 
-    @Test("what has no reason that this version knows, and no time, is no exit")
+    @Test("what has no reason and no time is no exit")
     func others() {
         let jsons: [JSONValue?] = [
-            nil, .some(.null), 5, [], [:], ["reason": "exited"], ["at": ""], ["reason": "later", "at": ""],
-            ["reason": 5, "at": ""],
+            nil, .some(.null), 5, [], [:], ["reason": "exited"], ["at": ""], ["reason": 5, "at": ""],
         ]
         for json in jsons { #expect(SessionExit(json) == nil) }
+    }
+
+    @Test("a reason of a later version ends a session too")
+    func laterReason() {
+        let exit = SessionExit(["reason": "later", "at": "", "code": 3])
+        #expect(exit?.reason == .unknown)
+        #expect(exit?.code == 3)
     }
 
     @Test("members that are missing, or of another kind, have their defaults")

@@ -43,7 +43,10 @@ import Testing
             let entry = KeeperEntry(session: live.session, keeperPID: live.pid, paths: world.paths)
             #expect(entry.socketPath == live.socketPath)
             let foreign = ["-x", "bad id"]
-            #expect(found == KeeperDiscovery(keepers: [entry], removed: [dead.session], foreign: foreign))
+            #expect(
+                found
+                    == KeeperDiscovery(
+                        keepers: [entry], removed: [dead.session], ended: [dead.session], foreign: foreign))
             #expect(try entry.childPID == world.childPID("live"))
             let files = [
                 "-x.rpc.sock.pid", "bad id.rpc.sock.pid", "keeper-dead.log", "keeper-launch-dead.log",
@@ -51,7 +54,9 @@ import Testing
                 "live.rpc.sock.pid",
             ]
             #expect(try world.sessionFiles() == files)
-            #expect(try world.discover(other) == KeeperDiscovery(keepers: [entry], foreign: foreign))
+            #expect(
+                try world.discover(other)
+                    == KeeperDiscovery(keepers: [entry], ended: [dead.session], foreign: foreign))
             #expect(try world.sessionFiles() == files)
             #expect(other.killKeeper(for: "live"))
         }

@@ -18,7 +18,7 @@ internal import UVLoop
 ///
 /// One name is ambiguous, by inheritance: `keeper-launch-x.log` is the launch log of session `x` and the log of session
 /// `launch-x`. Read back, it always counts as the launch log; see ``sessionID(ofKeeperLogNamed:)``.
-public struct KeeperPaths: Hashable, Sendable {
+public struct KeeperPaths: Hashable, Sendable, Codable {
     /// The sessions directory without a separator at its end; a root (`/`, `C:\`) keeps its own, and empty is the
     /// current directory.
     public let directory: String

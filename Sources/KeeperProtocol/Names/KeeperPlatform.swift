@@ -1,7 +1,7 @@
 /// Which of the two shapes paths have; see ``KeeperPaths``.
 ///
 /// It is a value and not a compile-time switch so that both shapes are tested everywhere.
-public enum KeeperPlatform: Sendable {
+public enum KeeperPlatform: String, Sendable, Codable {
     /// Linux, macOS and the other Unix systems: `/`, and sockets that are files.
     case posix
     /// Windows: `\`, and named pipes that are not files.

@@ -14,6 +14,8 @@ public struct SessionExit: Hashable, Sendable, Codable {
         case keeperSignalled = "keeper-signalled"
         /// The keeper was killed, or the system went down. How the child ended is not known.
         case keeperLost = "keeper-lost"
+        /// Something that a later version knows.
+        case unknown
     }
 
     /// The steps of a stop.
@@ -110,9 +112,9 @@ public struct SessionExit: Hashable, Sendable, Codable {
 
     /// Nil for what is no such object. Members that a later version leaves out have their defaults.
     package init?(_ json: JSONValue?) {
-        guard let json, let reason = json["reason"]?.text.flatMap(Reason.init(rawValue:)), let at = json["at"]?.text
+        guard let json, let reason = json["reason"]?.text, let at = json["at"]?.text
         else { return nil }
-        self.init(reason: reason, at: at)
+        self.init(reason: Reason(rawValue: reason) ?? .unknown, at: at)
         code = json["code"]?.number.flatMap { Int32(exactly: $0) }
         signal = json["signal"]?.text
         by = json["by"]?.text.flatMap(Step.init(rawValue:))

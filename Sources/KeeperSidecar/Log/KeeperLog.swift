@@ -4,7 +4,7 @@ internal import UVLoop
 /// The keeper's log: one line per event, and, if captured, the child's output between them.
 ///
 /// A log that has grown too large is cut to nothing in place, same inode; cutting is silent. One whose name has gone, because
-/// somebody has moved or removed it, is made anew. A log that cannot be written to (a full disk) never stops a session: what
+/// somebody has moved or removed it, is made anew; if that fails, a moved one is still written to. A log that cannot be written to (a full disk) never stops a session: what
 /// is lost of the output is counted, and told when there is room again.
 final class KeeperLog {
     private var file: OpenFile
@@ -33,14 +33,16 @@ final class KeeperLog {
     /// From here on the session is this keeper's, and with it the log.
     func takeOver() {
         isOwner = true
-        prepare()
+        do throws(UVError) { try prepare() } catch {
+            // The first line tries again.
+        }
     }
 
     /// - Returns: false if there was no room; the next line may find some.
     @discardableResult
     func write(_ message: String) -> Bool {
-        prepare()
         do throws(UVError) {
+            try prepare()
             try writeLine(message)
             return true
         } catch {
@@ -65,9 +67,9 @@ final class KeeperLog {
 
     /// Appends output, verbatim.
     func append(_ bytes: UnsafeRawBufferPointer, of stream: ChildStream) {
-        prepare()
         var rest = bytes
         do throws(UVError) {
+            try prepare()
             try tellLoss()
             if let unfinished, unfinished != stream {
                 try file.write([NewlineScan.newline])
@@ -93,29 +95,37 @@ final class KeeperLog {
     // MARK: The file
 
     /// Before something is written: makes the log anew if its name has gone, or cuts it if it has reached its limit.
-    private func prepare() {
+    ///
+    /// - Throws: what is in the way of a new one, if the old one has no name any more.
+    private func prepare() throws(UVError) {
         guard isOwner else { return }
+        guard let status = currentStatus else { return try renew() }
+        guard status.size >= UInt64(maximumBytes) else { return }
         do throws(UVError) {
-            let status = try Files.status(of: path, followingLinks: false)
-            guard status.identity == file.statusAtOpening.identity else { throw .noEntry }
-            guard status.size >= UInt64(maximumBytes) else { return }
-            do throws(UVError) {
-                try file.truncate()
-                unfinished = nil
-            } catch {
-                complain("cannot cut the log to nothing, it grows on: \(error)")
-            }
+            try file.truncate()
+            unfinished = nil
         } catch {
-            renew()
+            complain("cannot cut the log to nothing, it grows on: \(error)")
         }
     }
 
-    private func renew() {
+    /// Nil if the log is not what has its name.
+    private var currentStatus: FileStatus? {
+        do throws(UVError) {
+            let status = try Files.status(of: path, followingLinks: false)
+            return status.identity == file.statusAtOpening.identity ? status : nil
+        } catch {
+            return nil
+        }
+    }
+
+    private func renew() throws(UVError) {
         do throws(UVError) {
             file = try LogFile.open(path)
             unfinished = nil
         } catch {
-            // The old one is better than none, wherever it is now.
+            // One that was moved is better than none, wherever it is now.
+            guard try file.status().linkCount > 0 else { throw error }
         }
     }
 

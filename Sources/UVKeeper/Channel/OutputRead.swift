@@ -169,22 +169,8 @@ public final class OutputRead {
         guard let record = SessionRecord(at: paths.record(for: session)) else { return end(.failed(error)) }
         if case .offsets(_, let wanted) = from, epoch == nil { epoch = wanted }
         guard epoch == nil || epoch == record.epoch else { return end(.failed(.sessionBeganAnew(session))) }
-        // A keeper that was killed has left its files, and has not said how much is in them.
-        let output = record.exit?.output ?? SegmentRead.output(of: session, epoch: record.epoch, in: paths)
         epoch = record.epoch
-        if offsets.isEmpty {
-            for stream in streams {
-                let kept = output[stream]
-                offsets[stream] =
-                    switch from {
-                    case .start: kept.start
-                    case .end: kept.end
-                    case .last(let count): kept.end - min(count, kept.end - kept.start)
-                    case .offsets(let offsets, _): min(offsets[stream] ?? kept.end, kept.end)
-                    }
-            }
-        }
-        let read = SegmentRead(session, epoch: record.epoch, paths, from: offsets, upTo: output, on: loop) { event in
+        let read = SegmentRead(session, epoch: record.epoch, paths, on: loop) { event in
             switch event {
             case .bytes(let stream, let offset, let bytes): self.received(stream, offset, bytes.span.bytes)
             case .gap(let stream, let range):
@@ -194,8 +180,25 @@ public final class OutputRead {
             }
         }
         state = .files(read)
-        read.start()
         if isPaused { read.pause() }
+        // A keeper that was killed has left its files, and has not said how much is in them.
+        read.start(record.exit?.output) { self.begin($0) }
+    }
+
+    /// Where each stream is read from, of what is kept.
+    private func begin(_ output: SessionExit.Output) -> [ChildStream: UInt64] {
+        guard offsets.isEmpty else { return offsets }
+        for stream in streams {
+            let kept = output[stream]
+            offsets[stream] =
+                switch from {
+                case .start: kept.start
+                case .end: kept.end
+                case .last(let count): kept.end - min(count, kept.end - kept.start)
+                case .offsets(let offsets, _): min(offsets[stream] ?? kept.end, kept.end)
+                }
+        }
+        return offsets
     }
 
     private func end(_ event: OutputEvent?) {

@@ -15,29 +15,28 @@ final class SegmentRead {
     private let epoch: String
     private let paths: KeeperPaths
     private let loop: Loop
-    private var offsets: [ChildStream: UInt64]
-    private let output: SessionExit.Output
+    private var offsets: [ChildStream: UInt64] = [:]
+    private var output = SessionExit.Output(
+        out: KeptRange(start: 0, end: 0), err: KeptRange(start: 0, end: 0), held: false)
     private var onEvent: ((Event) -> Void)?
     private var segments: [ChildStream: [UInt64]] = [:]
     private var isPaused = false
     private var isWorking = false
 
     init(
-        _ session: SessionID, epoch: String, _ paths: KeeperPaths, from offsets: [ChildStream: UInt64],
-        upTo output: SessionExit.Output, on loop: Loop, onEvent: @escaping (Event) -> Void,
+        _ session: SessionID, epoch: String, _ paths: KeeperPaths, on loop: Loop, onEvent: @escaping (Event) -> Void,
     ) {
         self.session = session
         self.epoch = epoch
         self.paths = paths
-        self.offsets = offsets
-        self.output = output
         self.loop = loop
         self.onEvent = onEvent
     }
 
     /// What the files of a session hold, by their names and sizes.
-    static func output(of session: SessionID, epoch: String, in paths: KeeperPaths) -> SessionExit.Output {
-        let segments = SegmentName.all(of: session, epoch: epoch, in: paths)
+    private static func output(
+        of session: SessionID, epoch: String, in paths: KeeperPaths, _ segments: [ChildStream: [UInt64]],
+    ) -> SessionExit.Output {
         func range(_ stream: ChildStream) -> KeptRange {
             guard let first = segments[stream]?.first, let last = segments[stream]?.last else {
                 return KeptRange(start: 0, end: 0)
@@ -63,11 +62,19 @@ final class SegmentRead {
     func cancel() { onEvent = nil }
 
     /// Finds the segments, then reads them.
-    func start() {
+    ///
+    /// - Parameters:
+    ///   - kept: what the record says is kept; nil if it says nothing: then the files tell.
+    ///   - begin: given what is kept, says where each stream is read from.
+    func start(_ kept: SessionExit.Output?, _ begin: @escaping (SessionExit.Output) -> [ChildStream: UInt64]) {
         work { [paths, session, epoch] in
-            SegmentName.all(of: session, epoch: epoch, in: paths)
-        } completion: { segments in
+            let segments = SegmentName.all(of: session, epoch: epoch, in: paths)
+            return (segments, kept ?? SegmentRead.output(of: session, epoch: epoch, in: paths, segments))
+        } completion: { segments, output in
+            guard self.onEvent != nil else { return }
             self.segments = segments
+            self.output = output
+            self.offsets = begin(output)
             self.next()
         }
     }

@@ -3,7 +3,7 @@ internal import Logging
 internal import UVLoop
 
 /// What a pruning has removed.
-public struct PruneResult: Hashable, Sendable {
+public struct PruneResult: Hashable, Sendable, Codable {
     /// The sessions of which nothing is left.
     public var sessions: [SessionID] = []
     /// Bytes that their records, output and logs had.

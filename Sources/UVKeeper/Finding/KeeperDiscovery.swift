@@ -1,7 +1,7 @@
 public import KeeperProtocol
 
 /// A keeper that was found.
-public struct KeeperEntry: Hashable, Sendable {
+public struct KeeperEntry: Hashable, Sendable, Codable {
     /// Its session.
     public let session: SessionID
     /// Its pid; nil if a keeper answers and the system does not tell which process it is.
@@ -17,13 +17,16 @@ public struct KeeperEntry: Hashable, Sendable {
 }
 
 /// What a discovery found and did.
-public struct KeeperDiscovery: Hashable, Sendable {
+public struct KeeperDiscovery: Hashable, Sendable, Codable {
     /// Live keepers, now tracked, by session id.
     public var keepers: [KeeperEntry] = []
     /// Sessions whose keeper was dead, and whose files were removed.
     public var removed: [SessionID] = []
     /// Sessions whose keeper lived without its child, and was told to end.
     public var terminated: [SessionID] = []
+    /// Sessions that have ended, those that were removed included, and have left a record: ``Session/record`` tells how, and
+    /// their output can be read. In no order.
+    public var ended: [SessionID] = []
     /// Ids of the original's in this directory that are no ``SessionID``: keepers of such sessions are left alone.
     public var foreign: [String] = []
 }

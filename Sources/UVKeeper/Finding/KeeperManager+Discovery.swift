@@ -21,22 +21,35 @@ extension KeeperManager {
         let now = ProcessDetails.uptime
         let ends = [
             KeeperPaths.keeperPIDEnd, KeeperPaths.childPIDEnd, KeeperPaths.temporarySocketEnd,
-            KeeperPaths.temporaryFileEnd,
+            KeeperPaths.temporaryFileEnd, KeeperPaths.recordEnd,
         ]
         queueWork(onDirectory: { [paths] in
-            KeeperManager.names(in: paths, endingIn: ends).map { KeeperManager.withoutCompanions($0) }
+            KeeperManager.names(in: paths, endingIn: ends).map { KeeperManager.sorted($0, paths) }
         }) { result in
             switch result {
             case .failure(let error): completion(.failure(error))
-            case .success(let names):
+            case .success(let (names, recorded)):
                 self.inspect(names) { result in
                     switch result {
                     case .failure(let error): completion(.failure(error))
-                    case .success(let slices): self.decide(slices, foundAt: now, completion)
+                    case .success(let slices): self.decide(slices, recorded, foundAt: now, completion)
                     }
                 }
             }
         }
+    }
+
+    /// Names to look at, and the sessions that have a record.
+    private static func sorted(_ names: [String], _ paths: KeeperPaths) -> (names: [String], recorded: Set<SessionID>) {
+        var (others, recorded): ([String], Set<SessionID>) = ([], [])
+        for name in names {
+            if let session = paths.sessionID(ofRecordNamed: name) {
+                recorded.insert(session)
+            } else {
+                others.append(name)
+            }
+        }
+        return (withoutCompanions(others), recorded)
     }
 
     /// Sorted names without those of children's pid files beside which there is a keeper's: one look is for both.
@@ -98,18 +111,23 @@ extension KeeperManager {
         }
     }
 
+    /// - Parameter recorded: the sessions that have a record.
     private func decide(
         _ slices: [Slice],
+        _ recorded: Set<SessionID>,
         foundAt: Duration,
         _ completion: @escaping (Result<KeeperDiscovery, KeeperError>) -> Void,
     ) {
         guard !isClosed else { return completion(.failure(.closed)) }
         var discovery = KeeperDiscovery(foreign: slices.flatMap(\.foreign))
         tracked.reserveCapacity(slices.reduce(0) { $0 + $1.inspections.count })
+        // A record is written after the pid file, so one without has ended.
+        var ended = recorded
         // With the pid of a keeper that was told to end.
         var dead: [(session: SessionID, terminated: Int32?)] = []
         for inspection in slices.lazy.flatMap(\.inspections) {
             let session = inspection.session
+            if inspection.finding != .absent { ended.remove(session) }
             switch inspection.finding {
             case .live(let pid) where !hasLiveChild(inspection) && end(inspection):
                 discovery.terminated.append(session)
@@ -120,6 +138,7 @@ extension KeeperManager {
             case .absent: break
             }
         }
+        discovery.ended = Array(ended)
         forgetEnded(except: discovery.keepers)
         guard !dead.isEmpty else { return finish(discovery, completion) }
         let terminated = Set(discovery.terminated)
@@ -132,6 +151,7 @@ extension KeeperManager {
         } completion: { result in
             guard case .success(let removed) = result else { return self.finish(discovery, completion) }
             discovery.removed = removed.filter { !terminated.contains($0) }
+            discovery.ended += discovery.removed.filter { recorded.contains($0) }
             // A new keeper may have been started while the files of the old one went.
             for session in discovery.removed {
                 if let keeper = self.tracked[session], !self.mayRun(keeper, session) { self.tracked[session] = nil }

@@ -2,9 +2,9 @@ public import KeeperProtocol
 internal import UVLoop
 
 /// What is known of one session, for people and for monitoring.
-public struct KeeperStatus: Hashable, Sendable {
+public struct KeeperStatus: Hashable, Sendable, Codable {
     /// Whether there is a keeper, and a child.
-    public enum State: String, Hashable, Sendable {
+    public enum State: String, Hashable, Sendable, Codable {
         /// Keeper and child live.
         case live
         /// The keeper lives, its child does not: it is about to end, or frozen.
@@ -24,7 +24,8 @@ public struct KeeperStatus: Hashable, Sendable {
     /// The child's pid, if a process is shown to be the child; of a stale session, whose keeper is dead, one that runs on.
     public let childPID: Int32?
     /// How long the keeper has run; for a stale session, how long ago its pid file was written.
-    public let age: Duration?
+    public var age: Duration? { ageSeconds.map { .seconds($0) } }
+    private let ageSeconds: Double?
     /// Memory the keeper holds in RAM, in bytes.
     public let keeperMemory: UInt64?
     /// Memory the child holds in RAM, in bytes.
@@ -50,9 +51,10 @@ public struct KeeperStatus: Hashable, Sendable {
         case .absent: return nil
         }
         let details = keeperPID.flatMap { ProcessDetails(of: $0) }
-        age =
+        let age =
             details.map { ProcessDetails.uptime - $0.startTime }
             ?? inspection.since.map { SystemClock.wallClockTime - $0 }
+        ageSeconds = age.map { $0 / .seconds(1) }
         keeperMemory = details?.residentMemory
         childMemory = state == .live ? childPID.flatMap { ProcessDetails(of: $0)?.residentMemory } : nil
     }

@@ -36,6 +36,8 @@ public struct FileStatus: Hashable, Sendable {
     public let group: UInt32
     /// Which file it is.
     public let identity: FileIdentity
+    /// How many names it has; 0 for an open file that was removed.
+    public let linkCount: UInt64
     /// Last change of its contents, since 1970-01-01 UTC.
     public let modifiedAt: Duration
 
@@ -61,6 +63,7 @@ public struct FileStatus: Hashable, Sendable {
         owner = UInt32(truncatingIfNeeded: status.st_uid)
         group = UInt32(truncatingIfNeeded: status.st_gid)
         identity = FileIdentity(device: status.st_dev, inode: status.st_ino)
+        linkCount = status.st_nlink
         // Anybody can give a file any time; what is further away than 30,000 years would not fit a sum.
         let seconds = max(-1 << 40, min(1 << 40, Int64(status.st_mtim.tv_sec)))
         modifiedAt = .seconds(seconds) + .nanoseconds(Int64(status.st_mtim.tv_nsec))

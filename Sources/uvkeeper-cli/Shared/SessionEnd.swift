@@ -12,7 +12,7 @@ enum SessionEnd {
         case .keeperLost:
             let child = exit.childStillRan == true ? "its child still ran" : "how its child ended is not known"
             return "its keeper was killed, and \(child)"
-        case .exited, .stopped, .crashedAtStart, .keeperSignalled:
+        case .exited, .stopped, .crashedAtStart, .keeperSignalled, .unknown:
             if let signal = exit.signal { return "its child was ended by SIG\(signal)" }
             return exit.code.map { "its child exited with code \($0)" } ?? "how its child ended is not known"
         }
