@@ -19,6 +19,17 @@ final class Ladder {
     /// How long it is tried to kill what does not end, and how often.
     private static let killTime = Duration.seconds(2)
     private static let killInterval = Duration.milliseconds(25)
+    /// How much of a turn of the loop a sweep takes: clients are answered meanwhile.
+    private static let sweepTime = Duration.milliseconds(5)
+
+    /// Signals on their way to every process of the session.
+    private struct Sweep {
+        let signals: [Signal]
+        /// What comes when all have them.
+        let completion: () -> Void
+        var walk = ProcessWalk()
+        var hasMetChild = false
+    }
 
     private let lines: LineForwarder
     private let child: ChildProcess
@@ -37,6 +48,8 @@ final class Ladder {
     /// When the present step is over.
     private var deadline = Duration.zero
     private var onEnd: (([Int32]) -> Void)?
+    private var sweep: Sweep?
+    private var isSweepScheduled = false
     /// Who could not be signalled, so that each is told once.
     private var refused: Set<Int32> = []
 
@@ -89,8 +102,7 @@ final class Ladder {
             guard let time = times.terminate, time > .zero else { return enter(.kill) }
             deadline = SystemClock.deadline(in: time)
             // Before its stdin closes, or the log would say at random how it ended.
-            signal([.terminate, .continue])
-            lines.cutInput()
+            signal([.terminate, .continue]) { [unowned self] in lines.cutInput() }
         case .kill:
             deadline = SystemClock.deadline(in: Ladder.killTime)
             kill()
@@ -111,31 +123,68 @@ final class Ladder {
     private func killAgain() {
         if Ladder.isNobodyLeft(child) { return end([]) }
         guard SystemClock.monotonicTime < deadline else { return end(Ladder.processes(child).pids) }
-        kill()
+        if sweep == nil { kill() }
         wait()
     }
 
     private func kill() {
-        signal([.kill])
-        lines.abandonStdin(childHasEnded: !child.isRunning)
+        signal([.kill]) { [unowned self] in lines.abandonStdin(childHasEnded: !child.isRunning) }
     }
 
     private func end(_ survivors: [Int32]) {
         guard let onEnd else { return }
         self.onEnd = nil
         timer.close()
+        sweep = nil
         onEnd(survivors)
     }
 
-    private func signal(_ signals: [Signal]) {
-        Ladder.visit(child) { pid, send in
-            for signal in signals {
-                do throws(UVError) {
-                    try send(signal)
-                } catch {
-                    guard error != .noProcess, refused.insert(pid).inserted else { continue }
-                    log.write("cannot end process \(Ladder.name(of: pid)): \(error)")
-                }
+    // MARK: Sweeps
+
+    /// Begins a sweep, in place of one that is under way. Its first part is done at once.
+    private func signal(_ signals: [Signal], _ completion: @escaping () -> Void) {
+        sweep = Sweep(signals: signals, completion: completion)
+        sweepOn()
+    }
+
+    private func sweepOn() {
+        guard var sweep else { return }
+        var (walk, hasMetChild) = (sweep.walk, sweep.hasMetChild)
+        let deadline = SystemClock.deadline(in: Ladder.sweepTime)
+        // Held by pidfds one after the other, since descriptors may be few.
+        let visit = walk.run(until: deadline, leavingOut: KeeperProcesses.contain) { process in
+            hasMetChild = hasMetChild || process.pid == child.pid
+            send(sweep.signals, to: process.pid) { signal throws(UVError) in try process.send(signal) }
+        }
+        guard visit != nil else {
+            (sweep.walk, sweep.hasMetChild) = (walk, hasMetChild)
+            self.sweep = sweep
+            return sweepLater()
+        }
+        // Without a descriptor to hold it by: see `processes`.
+        if child.isRunning, !hasMetChild {
+            send(sweep.signals, to: child.pid) { signal throws(UVError) in try child.kill(signal) }
+        }
+        self.sweep = nil
+        sweep.completion()
+    }
+
+    private func sweepLater() {
+        guard !isSweepScheduled else { return }
+        isSweepScheduled = true
+        lines.loop.onNextTick { [weak self] in
+            self?.isSweepScheduled = false
+            self?.sweepOn()
+        }
+    }
+
+    private func send(_ signals: [Signal], to pid: Int32, _ send: (Signal) throws(UVError) -> Void) {
+        for signal in signals {
+            do throws(UVError) {
+                try send(signal)
+            } catch {
+                guard error != .noProcess, refused.insert(pid).inserted else { continue }
+                log.write("cannot end process \(Ladder.name(of: pid)): \(error)")
             }
         }
     }
@@ -145,26 +194,11 @@ final class Ladder {
     /// The processes of the session that run, and whether they are all.
     static func processes(_ child: ChildProcess) -> (pids: [Int32], visit: ProcessTree.Visit) {
         var pids: [Int32] = []
-        let visit = visit(child) { pid, _ in pids.append(pid) }
-        return (pids, visit)
-    }
-
-    /// One after the other, since descriptors may be few.
-    @discardableResult
-    private static func visit(
-        _ child: ChildProcess, _ body: (_ pid: Int32, _ send: (Signal) throws(UVError) -> Void) -> Void,
-    ) -> ProcessTree.Visit {
-        var hasVisitedChild = false
-        let visit = ProcessTree.visit(leavingOut: KeeperProcesses.contain) { process in
-            hasVisitedChild = hasVisitedChild || process.pid == child.pid
-            body(process.pid) { signal throws(UVError) in try process.send(signal) }
-        }
-        // Without a descriptor to hold it by, and where the system shows no processes, this one is known all the same: its
+        let visit = ProcessTree.visit(leavingOut: KeeperProcesses.contain) { pids.append($0.pid) }
+        // Without a descriptor to hold it by, and where the system shows no processes, the child is known all the same: its
         // number is nobody else's until its end is collected.
-        if child.isRunning, !hasVisitedChild {
-            body(child.pid) { signal throws(UVError) in try child.kill(signal) }
-        }
-        return visit
+        if child.isRunning, !pids.contains(child.pid) { pids.append(child.pid) }
+        return (pids, visit)
     }
 
     /// True if all have ended; one that has, and whose end the loop has not told yet, counts as there.

@@ -40,6 +40,26 @@ import UVLoop
         }
     }
 
+    @Test("a visit that has no time sees one process in each part of it, and each once") func parts() throws {
+        let script = """
+            bash -c 'echo $$ >>pids; sleep 1000 & echo $! >>pids; wait' & wait
+            """
+        try withScript(script, count: 2) { root, pids in
+            var walk = ProcessWalk(root: root)
+            var (seen, parts): ([Int32], Int) = ([], 0)
+            var visit: ProcessTree.Visit?
+            while visit == nil {
+                let before = seen.count
+                visit = walk.run(until: .zero, leavingOut: { _ in false }) { seen.append($0.pid) }
+                #expect(seen.count <= before + 1)
+                parts += 1
+            }
+            #expect(visit == .complete)
+            #expect(seen == pids)
+            #expect(parts > pids.count)
+        }
+    }
+
     @Test("has a process that has left its session, unless that is left out with all below it") func apart() throws {
         let script = """
             setsid bash -c 'echo $$ >>pids; sleep 1000 & echo $! >>pids; wait' & wait

@@ -93,7 +93,8 @@ public enum ProcessTree {
         _ body: (ProcessDescriptor) -> Void,
     ) -> Visit {
         var walk = ProcessWalk(root: root ?? CurrentProcess.id)
-        return walk.run(leavingOut: isApart, body)
+        // Without a deadline it runs to its end.
+        return walk.run(leavingOut: isApart, body) ?? .unsettled
     }
 
     /// True if the system shows processes at all: there is a `/proc`, of this process's own pid namespace.

@@ -2,7 +2,7 @@
 ///
 /// One look proves nothing: a process that is listed may start another and end before it is held, and what it started is
 /// adopted by a process whose list was read before. So the looks go on until one meets nobody new.
-struct ProcessWalk {
+package struct ProcessWalk {
     private enum Acquaintance {
         case visited
         case apart
@@ -11,48 +11,70 @@ struct ProcessWalk {
 
     private let root: Int32
     private var known: [Int32: Acquaintance] = [:]
+    private var looksLeft = ProcessTree.lookLimit
+    /// What the present look has yet to see; nil between two looks.
+    private var unseen: [(pid: Int32, parent: Int32)]?
+    /// The children of every process, where the kernel lists none.
+    private var all: [Int32: [Int32]]?
     /// The present look has met somebody new.
     private var hasNews = false
     private var failure: UVError?
 
-    init(root: Int32) { self.root = root }
+    /// A visit that has not begun.
+    package init(root: Int32 = CurrentProcess.id) { self.root = root }
 
-    mutating func run(leavingOut isApart: (Int32) throws(UVError) -> Bool, _ body: (ProcessDescriptor) -> Void)
-        -> ProcessTree.Visit
-    {
-        for _ in 0..<ProcessTree.lookLimit {
-            hasNews = false
-            look(leavingOut: isApart, body)
+    /// Visits, for so long; the next call goes on.
+    ///
+    /// - Returns: how the visit has ended; nil if it has not.
+    package mutating func run(
+        until deadline: Duration? = nil, leavingOut isApart: (Int32) throws(UVError) -> Bool,
+        _ body: (ProcessDescriptor) -> Void,
+    ) -> ProcessTree.Visit? {
+        while true {
+            if unseen == nil {
+                guard looksLeft > 0 else { return .unsettled }
+                looksLeft -= 1
+                beginLook()
+            }
+            while let (pid, parent) = unseen?.popLast() {
+                see(pid, below: parent, leavingOut: isApart, body)
+                if let deadline, SystemClock.monotonicTime >= deadline { return nil }
+            }
+            unseen = nil
             if let failure { return .failed(failure) }
             if !hasNews { return .complete }
         }
-        return .unsettled
     }
 
-    private mutating func look(leavingOut isApart: (Int32) throws(UVError) -> Bool, _ body: (ProcessDescriptor) -> Void)
-    {
-        var all: [Int32: [Int32]]?
-        var parents: [(pid: Int32, children: [Int32])] = []
+    private mutating func beginLook() {
+        hasNews = false
+        all = nil
+        unseen = []
         do throws(UVError) {
-            parents = [(root, try ProcessTree.children(of: root))]
+            note(try ProcessTree.children(of: root), of: root)
         } catch .noEntry {
-            // The kernel lists no children: from a look at every process.
+            // From a look at every process.
             all = ProcessTree.everyChild()
-            parents = [(root, all?[root] ?? [])]
+            note(all?[root] ?? [], of: root)
         } catch {
             failure = error
         }
-        while let (parent, children) = parents.popLast() {
-            for pid in children where pid != root {
-                if known[pid] == nil, let process = meet(pid, below: parent, leavingOut: isApart) {
-                    // Before the visit, which may end it.
-                    parents.append((pid, all.map { $0[pid] ?? [] } ?? self.children(of: pid)))
-                    body(process)
-                } else if known[pid] == .visited {
-                    parents.append((pid, all.map { $0[pid] ?? [] } ?? self.children(of: pid)))
-                }
-            }
-        }
+    }
+
+    /// The first of them is seen next.
+    private mutating func note(_ children: [Int32], of parent: Int32) {
+        for pid in children.reversed() where pid != root { unseen?.append((pid, parent)) }
+    }
+
+    private mutating func see(
+        _ pid: Int32, below parent: Int32, leavingOut isApart: (Int32) throws(UVError) -> Bool,
+        _ body: (ProcessDescriptor) -> Void,
+    ) {
+        let process = known[pid] == nil ? meet(pid, below: parent, leavingOut: isApart) : nil
+        guard known[pid] == .visited else { return }
+        // Before the visit, which may end it.
+        note(all.map { $0[pid] ?? [] } ?? children(of: pid), of: pid)
+        if let process { body(process) }
     }
 
     /// Holds a process that is to be visited; nil for one that has ended, or is left out.
