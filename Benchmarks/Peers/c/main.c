@@ -2,7 +2,11 @@
 //
 // usage: peer NAME COUNT [ARGUMENTS]     one benchmark; prints one line of JSON
 //        peer keeper SOCKET COMMAND...   a keeper: copies what clients send to the command's stdin
+//        peer channel-keeper SOCKET BYTES COMMAND...
+//                                        a keeper with the session channel, which keeps so much of the command's output
 //        peer sink [FIFO BYTES]          a child: reads stdin; after each BYTES writes a byte to FIFO
+//        peer answer                     a child: writes back what it reads
+//        peer flood                      a child: reads a number a line, and writes so many bytes
 //        peer serve KIND                 a server on a port; see servers.c
 //        peer nothp COMMAND...           runs a command without transparent huge pages
 #include "peer.h"
@@ -31,6 +35,10 @@ static const struct {
     {"discovery", discovery},
     {"discovery-children", discovery_children},
     {"connect", connect_keeper},
+    {"lines", channel_lines},
+    {"ask", channel_ask},
+    {"output", channel_output},
+    {"pipeline", pipeline},
     {"feed", feed},
     {"start", start},
     {"fleet", fleet},
@@ -49,6 +57,18 @@ int main(int argc, char **argv) {
     }
     if (argc >= 4 && strcmp(argv[1], "keeper") == 0) {
         run_keeper(argc - 2, argv + 2);
+        return 0;
+    }
+    if (argc >= 5 && strcmp(argv[1], "channel-keeper") == 0) {
+        run_channel_keeper(argc - 2, argv + 2);
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "answer") == 0) {
+        run_answer();
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "flood") == 0) {
+        run_flood();
         return 0;
     }
     if (argc >= 3 && strcmp(argv[1], "serve") == 0) {

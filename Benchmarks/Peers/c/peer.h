@@ -47,10 +47,14 @@ typedef void benchmark(long count, int argc, char **argv);
 benchmark idle_tick, timers, wakeup, submit;
 benchmark pipe_roundtrip, pipe_bulk, small_writes, small_writes_each, connect_cycle;
 benchmark spawn, scan, discovery, discovery_children, connect_keeper;
+benchmark channel_lines, channel_ask, channel_output, pipeline;
 benchmark feed, start, fleet;
 benchmark load_echo, load_upload, load_download, load_accept, load_udp;
 void run_keeper(int argc, char **argv);
+void run_channel_keeper(int argc, char **argv);
 void run_sink(int argc, char **argv);
+void run_answer(void);
+void run_flood(void);
 void run_server(const char *kind);
 
 #endif

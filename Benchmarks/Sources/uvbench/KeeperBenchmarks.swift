@@ -1,4 +1,4 @@
-@_spi(Benchmarks) import UVKeeper
+import UVKeeper
 
 /// The server's side of a keeper.
 enum KeeperBenchmarks {
@@ -39,26 +39,31 @@ enum KeeperBenchmarks {
     }
 
     /// usage: connect COUNT SOCKET IN_FLIGHT. One connection per line, done when the keeper has closed it cleanly, with the
-    /// manager's timer for each: what the other peers do.
+    /// original manager's timer for each: what the other peers do.
     private static func connect(_ count: Int, _ arguments: [String]) throws -> Measurement {
         let loop = try Loop()
-        let endpoint = KeeperEndpoint(arguments.first ?? "")
+        let path = arguments.first ?? ""
         let measurement = measure(count, arguments, on: loop) { done in
             do {
                 let timer = TimerHandle(on: loop)
-                timer.start(after: KeeperConstants.writeAttemptTimeout) { _ in fail("not confirmed in time") }
-                _ = try KeeperConnection(
-                    to: endpoint, on: loop,
-                    onOpen: { connection in
-                        connection.write(line)
-                        connection.finish()
-                    },
-                    onEnd: { _, end in
-                        guard end == .confirmed else { fail("\(end)") }
-                        timer.close()
-                        done()
-                    },
-                )
+                timer.start(after: KeeperConstants.writeAttemptTimeout) { _ in fail("not read to its end in time") }
+                _ = try PipeStream(connectingTo: path, on: loop) { stream, error in
+                    if let error { fail("\(error)") }
+                    do {
+                        try stream.readStart(
+                            onBytes: { _, _ in },
+                            onEnd: { stream, error in
+                                if let error { fail("\(error)") }
+                                stream.close()
+                                timer.close()
+                                done()
+                            })
+                    } catch {
+                        fail("\(error)")
+                    }
+                    stream.write(line)
+                    stream.shutdown()
+                }
             } catch {
                 fail("\(error)")
             }

@@ -1,0 +1,305 @@
+// A client of the session channel: lines that are numbered and kept until their acknowledgement, output from an offset.
+#include "channel.h"
+
+static uv_loop_t loop;
+
+/// One connection. What it writes waits in one buffer while the kernel does not take it.
+struct connection {
+    uv_pipe_t pipe;
+    uv_connect_t connect;
+    uv_write_t request;
+    /// Takes a header that has come whole, without its payload.
+    void (*message)(struct connection *connection, const char *header);
+    /// The kernel has taken all that was written.
+    void (*drained)(struct connection *connection);
+    const char *introduction;
+    char *outgoing;
+    size_t outgoing_count;
+    int is_writing;
+    uint64_t payload, received;
+    size_t count;
+    char bytes[longest_message];
+};
+
+static void allocate(uv_handle_t *handle, size_t size, uv_buf_t *buffer) {
+    (void)size;
+    struct connection *connection = handle->data;
+    *buffer = uv_buf_init(connection->bytes + connection->count, read_size);
+}
+
+static void received(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
+    (void)buffer;
+    struct connection *connection = stream->data;
+    if (count < 0) fail("channel", uv_strerror((int)count));
+    connection->count += (size_t)count;
+    const char *at = connection->bytes, *end = at + connection->count;
+    while (at < end) {
+        if (connection->payload > 0) {
+            size_t part = (size_t)(end - at) < connection->payload ? (size_t)(end - at) : connection->payload;
+            connection->payload -= part;
+            connection->received += part;
+            at += part;
+            continue;
+        }
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        if (!newline) break;
+        if (begins_with(at, "out ")) {
+            const char *field = at + 4;
+            take_number(&field);
+            connection->payload = take_number(&field);
+        }
+        connection->message(connection, at);
+        at = newline + 1;
+    }
+    connection->count = (size_t)(end - at);
+    if (connection->count > longest_message - read_size) fail("channel", "a header is too long");
+    if (connection->count > 0) memmove(connection->bytes, at, connection->count);
+    if (connection->drained && connection->outgoing_count == 0) connection->drained(connection);
+}
+
+static void flush(struct connection *connection);
+
+static void flushed(uv_write_t *request, int status) {
+    CHECK(status);
+    struct connection *connection = request->handle->data;
+    connection->is_writing = 0;
+    connection->outgoing_count = 0;
+    if (connection->drained) connection->drained(connection);
+}
+
+/// Writes what waits.
+static void flush(struct connection *connection) {
+    if (connection->is_writing || connection->outgoing_count == 0) return;
+    uv_buf_t buffer = uv_buf_init(connection->outgoing, (unsigned)connection->outgoing_count);
+    int done = uv_try_write((uv_stream_t *)&connection->pipe, &buffer, 1);
+    if (done == (int)connection->outgoing_count) {
+        connection->outgoing_count = 0;
+        return;
+    }
+    if (done < 0 && done != UV_EAGAIN) CHECK(done);
+    if (done < 0) done = 0;
+    buffer = uv_buf_init(connection->outgoing + done, (unsigned)(connection->outgoing_count - (size_t)done));
+    connection->is_writing = 1;
+    CHECK(uv_write(&connection->request, (uv_stream_t *)&connection->pipe, &buffer, 1, flushed));
+}
+
+static void say(struct connection *connection, const char *text) {
+    char *end = put_text(connection->outgoing + connection->outgoing_count, text);
+    connection->outgoing_count = (size_t)(end - connection->outgoing);
+    flush(connection);
+}
+
+static void connected(uv_connect_t *request, int status) {
+    CHECK(status);
+    CHECK(uv_read_start(request->handle, allocate, received));
+}
+
+static struct connection *open_connection(
+    const char *path, const char *introduction, void (*message)(struct connection *, const char *)) {
+    struct connection *connection = calloc(1, sizeof *connection);
+    connection->outgoing = malloc(2 * read_size);
+    connection->introduction = introduction;
+    connection->message = message;
+    connection->pipe.data = connection;
+    CHECK(uv_pipe_init(&loop, &connection->pipe, 0));
+    uv_pipe_connect(&connection->connect, &connection->pipe, path, connected);
+    return connection;
+}
+
+/// True for a hello, which is answered; any error ends the program.
+static int is_greeting(struct connection *connection, const char *header) {
+    if (begins_with(header, "error ")) {
+        fprintf(stderr, "%.*s\n", (int)strcspn(header, "\n"), header);
+        fail("channel", "the keeper answers with an error");
+    }
+    if (!begins_with(header, "hello ")) return 0;
+    if (connection->introduction) say(connection, connection->introduction);
+    return 1;
+}
+
+// Lines
+
+/// A line that was sent: its bytes, which a client needs that connects again, and what is called when it is acknowledged.
+struct sent {
+    struct sent *next;
+    void (*done)(void);
+    size_t length;
+    char bytes[];
+};
+
+static struct connection *lines;
+static struct sent *first_sent, **end_of_sent = &first_sent;
+static uint64_t last_sent, last_acknowledged;
+static long to_begin, to_end, in_flight;
+static char *line;
+static size_t line_size;
+
+static void line_ended(void) {
+    if (--to_end == 0) uv_stop(&loop);
+}
+
+static void add_line(void (*done)(void)) {
+    struct sent *sent = malloc(sizeof *sent + line_size);
+    *sent = (struct sent){NULL, done, line_size};
+    memcpy(sent->bytes, line, line_size);
+    *end_of_sent = sent;
+    end_of_sent = &sent->next;
+    last_sent++;
+    char *to = lines->outgoing + lines->outgoing_count;
+    to = put_number(put_text(to, "write "), last_sent);
+    *to++ = ' ';
+    to = put_number(to, line_size);
+    *to++ = '\n';
+    memcpy(to, sent->bytes, sent->length);
+    lines->outgoing_count = (size_t)(to - lines->outgoing) + line_size;
+}
+
+/// Sends as many lines as may be under way, one buffer after the other.
+static void send_lines(struct connection *connection) {
+    while (!connection->is_writing) {
+        while (to_begin > 0 && (long)(last_sent - last_acknowledged) < in_flight && connection->outgoing_count < read_size) {
+            to_begin--;
+            add_line(line_ended);
+        }
+        if (connection->outgoing_count == 0) return;
+        flush(connection);
+    }
+}
+
+static void lines_message(struct connection *connection, const char *header) {
+    if (is_greeting(connection, header)) return;
+    if (begins_with(header, "ack ")) {
+        const char *field = header + 4;
+        for (uint64_t number = take_number(&field); last_acknowledged < number;) {
+            struct sent *sent = first_sent;
+            first_sent = sent->next;
+            if (!first_sent) end_of_sent = &first_sent;
+            last_acknowledged++;
+            sent->done();
+            free(sent);
+        }
+    } else if (begins_with(header, "writer ")) uv_stop(&loop);
+}
+
+static void open_lines(const char *path, long most, size_t size) {
+    in_flight = most;
+    line_size = size;
+    line = malloc(size);
+    memset(line, 'x', size - 1);
+    line[size - 1] = '\n';
+    static char introduction[64];
+    snprintf(introduction, sizeof introduction, "writer c-%d\n", (int)getpid());
+    lines = open_connection(path, introduction, lines_message);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    lines->drained = send_lines;
+}
+
+static void write_lines(long count) {
+    to_begin = to_end = count;
+    send_lines(lines);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    if (to_end != 0) fail("lines", "acknowledgements are missing");
+}
+
+// usage: lines COUNT SOCKET IN_FLIGHT SIZE. A line is done when the keeper has acknowledged it.
+void channel_lines(long count, int argc, char **argv) {
+    if (argc < 3) fail("lines", "usage: lines COUNT SOCKET IN_FLIGHT SIZE");
+    CHECK(uv_loop_init(&loop));
+    open_lines(argv[0], atol(argv[1]), (size_t)atol(argv[2]));
+    write_lines(count / 8 + 1);
+    uint64_t begin = now();
+    write_lines(count);
+    report("lines", count, now() - begin, "");
+}
+
+// Output
+
+static uint64_t expected;
+static long readers_left, questions;
+enum { most_readers = 64, line_of_question = 64 };
+static struct connection *readers[most_readers];
+
+static void read_message(struct connection *connection, const char *header) {
+    if (is_greeting(connection, header)) return;
+    if (begins_with(header, "gap ")) fail("channel", "output is gone");
+    if (begins_with(header, "reading ") && --readers_left == 0) uv_stop(&loop);
+}
+
+static void ignore(void) {}
+
+static void ask(void) {
+    expected += line_size;
+    add_line(ignore);
+    flush(lines);
+}
+
+/// Called when a part of the output has come: the answer may be whole.
+static void answered(struct connection *connection) {
+    if (connection->received < expected) return;
+    if (--questions > 0) ask();
+    else uv_stop(&loop);
+}
+
+static void open_readers(const char *path, long count) {
+    if (count < 1 || count > most_readers) fail("output", "1 to 64 readers");
+    readers_left = count;
+    for (long i = 0; i < count; i++) {
+        readers[i] = open_connection(path, "read {\"from\":\"start\",\"follow\":true}\n", read_message);
+    }
+    uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+static void ask_questions(long count) {
+    questions = count;
+    ask();
+    uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+// usage: ask COUNT SOCKET. The child answers each line with as many bytes; one question at a time.
+void channel_ask(long count, int argc, char **argv) {
+    if (argc < 1) fail("ask", "usage: ask COUNT SOCKET");
+    CHECK(uv_loop_init(&loop));
+    open_lines(argv[0], 64, line_of_question);
+    lines->drained = NULL;
+    open_readers(argv[0], 1);
+    readers[0]->drained = answered;
+    ask_questions(count / 8 + 1);
+    uint64_t begin = now();
+    ask_questions(count);
+    report("ask", count, now() - begin, "");
+}
+
+static void part_came(struct connection *connection) {
+    if (connection->received < expected || connection->drained == NULL) return;
+    connection->drained = NULL;
+    if (--readers_left == 0) uv_stop(&loop);
+}
+
+/// Has the child write so many bytes, and waits until every reader has them.
+static void read_part(long count, uint64_t bytes) {
+    readers_left = count;
+    expected += bytes;
+    for (long i = 0; i < count; i++) readers[i]->drained = part_came;
+    memset(line, ' ', line_size - 1);
+    put_number(line, bytes);
+    add_line(ignore);
+    flush(lines);
+    uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+// usage: output COUNT SOCKET READERS. An operation is 64 KiB that the child, `flood`, writes and every reader gets; at most
+// 32 MiB at a time, so that none falls behind what is kept.
+void channel_output(long count, int argc, char **argv) {
+    if (argc < 2) fail("output", "usage: output COUNT SOCKET READERS");
+    CHECK(uv_loop_init(&loop));
+    open_lines(argv[0], 64, line_of_question);
+    lines->drained = NULL;
+    long reader_count = atol(argv[1]);
+    open_readers(argv[0], reader_count);
+    read_part(reader_count, chunk_size);
+    uint64_t begin = now();
+    for (long left = count; left > 0; left -= chunks_at_a_time) {
+        read_part(reader_count, (uint64_t)(left < chunks_at_a_time ? left : chunks_at_a_time) * chunk_size);
+    }
+    report("output", count, now() - begin, "");
+}
