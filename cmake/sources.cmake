@@ -138,6 +138,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/Channel/ReadRequest.swift
     Sources/KeeperProtocol/Channel/SessionStatus.swift
     Sources/KeeperProtocol/Channel/SignalName.swift
+    Sources/KeeperProtocol/Channel/WriteHeader.swift
     Sources/KeeperProtocol/Channel/WriterName.swift
     Sources/KeeperProtocol/JSON/JSONReader.swift
     Sources/KeeperProtocol/JSON/JSONValue.swift
@@ -239,6 +240,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Child/ChildPIDFile.swift
     Sources/KeeperSidecar/Child/KeeperChild.swift
     Sources/KeeperSidecar/Child/LineQueue.swift
+    Sources/KeeperSidecar/Doors/ChannelClient+Lines.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Requests.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Sending.swift
     Sources/KeeperSidecar/Doors/ChannelClient.swift

@@ -61,10 +61,16 @@ class Workplace:
         return directory
 
 
-def keeper_command(peers, key, place, session, child):
-    """The command that starts a keeper, its environment, and the path of its socket."""
+def keeper_command(peers, key, place, session, child, kept=0):
+    """The command that starts a keeper, its environment, and the path of its socket; of the channel if so many bytes of the
+    output are kept."""
     environment = dict(os.environ)
     named = str(place.sessions / f"{session}.rpc.sock")
+    if kept and key in ("uvkeeper", "c"):
+        named = str(place.sessions / f"{session}.ctl.sock")
+        environment["PI_KEEPER_OUTPUT_MAX_BYTES"] = str(kept)
+    if key == "c" and kept:
+        return [str(peers.c), "channel-keeper", named, str(kept), *child], environment, named
     if key == "c":
         return [str(peers.c), "keeper", named, *child], environment, named
     if key == "nio":
@@ -81,9 +87,10 @@ def keeper_command(peers, key, place, session, child):
 class Keeper:
     """One running keeper."""
 
-    def __init__(self, peers, key, place, child, wrapper=()):
-        """`wrapper`: a command that runs the keeper's."""
-        command, environment, self.socket = keeper_command(peers, key, place, f"k-{key}", child)
+    def __init__(self, peers, key, place, child, wrapper=(), kept=0):
+        """`wrapper`: a command that runs the keeper's. `kept`: so many bytes of the child's output, by the channel."""
+        self.session = f"k-{key}"
+        command, environment, self.socket = keeper_command(peers, key, place, self.session, child, kept)
         null = subprocess.DEVNULL
         self.process = subprocess.Popen(
             [*wrapper, *command], env=environment, stdin=null, stdout=null, stderr=null, start_new_session=True

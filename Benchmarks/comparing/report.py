@@ -33,6 +33,16 @@ GROUPS = [
      "look whether the process lives, which is what the original does by default; UVKeeper also asks whether it is the "
      "keeper, by the lock. *And their children*: read the child's pid file, too, and look whether it lives and is no zombie: "
      "UVKeeper's default, and the same added to the others. UVKeeper uses four threads."),
+    ("session", "A session's channel",
+     "Lines that the keeper acknowledges once the child's pipe has them, through a session's object and in C, each with a keeper of its kind and the same child; "
+     "*pipelined*: as many under way as a manager lets wait, 10,000. The keeper and client in C speak the same protocol with the same promises, and leave out "
+     "limits, locks, logs and every verb but three. For Node stands its connection per line, as above, with 16 in flight at most. *With C's client*: UVKeeper's keeper, and C's client, which "
+     "tells what each side takes. *Output*: the child writes 32 MiB at a time, the keeper writes it to segments and sends it to readers of one process; per 64 KiB of the child's. "
+     "Beside it `child | tee file | reader` in C, with one reader, against which both are judged. *Question*: a line goes in, the child writes it back, a reader gets it. "
+     "System calls and allocations are the client's."),
+    ("scale", "Thousands of sessions of one server",
+     "One process with one loop starts so many sessions whose output is kept, 32 at a time; finds them again, by a manager of its own; asks all at once, with a connection for lines and one for output each; "
+     "rests until the connections are given up; and ends them, 32 at a time. Memory is measured at rest, the mean of one of each; the lag is that of the server's own loop."),
     ("network", "Servers over the network",
      "A server of each peer under the same load, a C program, over loopback; no-delay is set for all. *Echo*: each connection has one "
      "message under way. *Received* and *sent*: over one connection. *Accepted*: 16 clients at a time connect, finish, and wait for the "
@@ -43,6 +53,8 @@ VARIANTS = {
     "manager": "`writeRPC`; lines that wait share a connection",
     "unconfirmed": "the original: not confirmed",
     "uv_spawn": "by `uv_spawn`",
+    "c-client": "with C's client",
+    "pipeline": "`child | tee file | reader`",
     "each": "one `uv_write` per message",
     "capturing": "completions that capture two things",
 }
@@ -149,6 +161,8 @@ def targets_that_are(kind, everything):
 
 HEADLINES = [
     "connect, write, close; 1 in flight", "connect, write, close; 16 in flight", "connect, write, close; 128 in flight",
+    "acknowledged line of 64 B, 1 in flight", "acknowledged line of 64 B, 16 in flight", "acknowledged line of 64 B, pipelined",
+    "question to the child, and its answer; one at a time", "64 KiB of a child's output to 1 reader",
     "64 B lines, 1 connection", "1024 B lines, 1 connection", "start to published socket",
     "start to published socket, of 100 at once", "memory of one idle keeper of 100: private", "discovery of 1,000 keepers",
     "discovery of 1,000 keepers and their children", "loop blocked by one spawn, 1024 MiB resident",

@@ -18,10 +18,6 @@ package enum ChannelRequest: Hashable, Sendable {
     ///
     /// - Parameter header: without its newline.
     package init(_ header: UnsafeRawBufferPointer) throws(ChannelError) {
-        if let write = ChannelRequest.write(header) {
-            self = write
-            return
-        }
         var fields = HeaderFields(header)
         guard let word = fields.next(), word.count <= 32,
             word.allSatisfy({ (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || $0 == UInt8(ascii: "-") })
@@ -32,16 +28,6 @@ package enum ChannelRequest: Hashable, Sendable {
         }
         self = try ChannelRequest.request(verb, &fields)
         guard fields.isAtEnd else { throw ChannelError(.grammar, verb, "there are too many fields") }
-    }
-
-    /// The way of nearly every message; anything that is not just so takes the other.
-    private static func write(_ header: UnsafeRawBufferPointer) -> ChannelRequest? {
-        guard header.count > 6, header.loadUnaligned(as: UInt32.self) == 0x7469_7277.littleEndian,
-            header[4] == UInt8(ascii: "e"), header[5] == UInt8(ascii: " ")
-        else { return nil }
-        var fields = HeaderFields(UnsafeRawBufferPointer(rebasing: header[6...]))
-        guard let sequence = fields.number(), let length = fields.number(), fields.isAtEnd else { return nil }
-        return .write(sequence: sequence, length: Int(length))
     }
 
     private static func request(

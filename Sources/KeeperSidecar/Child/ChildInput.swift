@@ -34,7 +34,7 @@ final class ChildInput {
     private(set) var written: UInt64 = 0
     /// How many lines were taken.
     private(set) var lineCount: UInt64 = 0
-    /// When the last line was taken, since 1970; nil: never.
+    /// When the last line was taken, since 1970; nil: never. Lines of one turn have one time.
     private(set) var lastLineAt: Duration?
     /// Since when the child has not read although something waits, since 1970.
     private(set) var blockedSince: Duration?
@@ -105,7 +105,7 @@ final class ChildInput {
         guard queue.append(rest) else { return nil }
         enqueued += UInt64(lines.count)
         lineCount += UInt64(count)
-        lastLineAt = SystemClock.wallClockTime
+        if !isFlushScheduled { lastLineAt = SystemClock.wallClockTime }
         if !rest.isEmpty {
             hasQueued = true
             if firstRun == runs.count { accounted = enqueued - UInt64(rest.count) }
@@ -123,9 +123,10 @@ final class ChildInput {
     private func scheduleFlush() {
         guard !isFull, !isFlushScheduled else { return }
         isFlushScheduled = true
-        loop.onNextTick { [weak self] in
-            self?.isFlushScheduled = false
-            self?.flush()
+        // Not weak: that would make every further retain many times as slow, and a line takes some.
+        loop.onNextTick { [self] in
+            isFlushScheduled = false
+            flush()
         }
     }
 
@@ -191,8 +192,8 @@ final class ChildInput {
     private func releaseLater() {
         guard queue.isEmpty, queue.hasSpare, !restTimer.isActive else { return }
         hasQueued = false
-        restTimer.start(after: ChildInput.rest) { [weak self] _ in
-            guard let self, queue.isEmpty else { return }
+        restTimer.start(after: ChildInput.rest) { [unowned self] _ in
+            guard queue.isEmpty else { return }
             if hasQueued { return releaseLater() }
             queue.releaseSpare()
         }

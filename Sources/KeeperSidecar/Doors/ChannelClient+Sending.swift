@@ -36,7 +36,7 @@ extension ChannelClient {
     /// Something that was owed was sent: looks whether that was all.
     func endSoon() {
         guard hasFinished else { return }
-        door.loop.onNextTick { [weak self] in self?.endIfNothingIsOwed() }
+        door.loop.onNextTick { [self] in endIfNothingIsOwed() }
     }
 
     func drained() {
@@ -79,6 +79,6 @@ extension ChannelClient {
         guard isServed else { return }
         stopServing()
         // Not a moment longer than the bytes take.
-        stream.shutdown { [weak self] _ in self?.close() }
+        stream.shutdown { [self] _ in close() }
     }
 }

@@ -96,9 +96,8 @@ final class ChannelClient {
         readInTurn = 0
         notePending()
         stream.readStop()
-        door.loop.onNextTick { [weak self] in
-            guard let self, isServed else { return }
-            settle()
+        door.loop.onNextTick { [self] in
+            if isServed { settle() }
         }
     }
 
@@ -164,6 +163,10 @@ final class ChannelClient {
     }
 
     private func readHeader(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) {
+        if framer.pendingByteCount == 0 {
+            takeLines(bytes, &position)
+            guard position < bytes.count else { return }
+        }
         do throws(ChannelError) {
             switch framer.find(in: bytes, from: &position) {
             case .none: return
@@ -171,13 +174,7 @@ final class ChannelClient {
                 throw ChannelError(
                     .tooLong, "-", "a message has \(ChannelConstants.longestRequest) bytes at most before its payload")
             case .here(let range):
-                let request = try ChannelRequest(UnsafeRawBufferPointer(rebasing: bytes[range]))
-                if case .write(let sequence, let length) = request,
-                    takeAtOnce(sequence, length, bytes, &position)
-                {
-                    return
-                }
-                expected = .request(request)
+                expected = .request(try ChannelRequest(UnsafeRawBufferPointer(rebasing: bytes[range])))
             case .pending:
                 let request = try framer.takePending { (header) throws(ChannelError) in try ChannelRequest(header) }
                 expected = .request(request)
@@ -226,7 +223,7 @@ final class ChannelClient {
     func leave() {
         guard isServed else { return }
         stopServing()
-        stream.finish(deadline: ChannelConstants.partingTime) { [weak self] _ in self?.close() }
+        stream.finish(deadline: ChannelConstants.partingTime) { [self] _ in close() }
     }
 
     func stopServing() {

@@ -85,7 +85,7 @@ final class ChannelDoor {
     func scheduleTurnEnd() {
         guard !isTurnScheduled else { return }
         isTurnScheduled = true
-        loop.onNextTick { [weak self] in self?.endTurn() }
+        loop.onNextTick { [self] in endTurn() }
     }
 
     private func endTurn() {

@@ -25,11 +25,10 @@ extension LineForwarder {
         fresh.append(client)
         guard fresh.count == 1 else { return }
         // The first tick ends the present round of the loop, the second comes after another look, in which more may come.
-        loop.onNextTick { [weak self, loop] in
-            guard let self else { return }
+        loop.onNextTick { [self] in
             let batch = fresh
             fresh = []
-            loop.onNextTick { [weak self] in self?.take(batch) }
+            loop.onNextTick { [self] in take(batch) }
         }
     }
 
@@ -56,7 +55,7 @@ extension LineForwarder {
         prepare(client)
         guard !isTurnScheduled else { return }
         isTurnScheduled = true
-        loop.onNextTick { [weak self] in self?.turn() }
+        loop.onNextTick { [self] in turn() }
     }
 
     private func prepare(_ client: LineClient) {

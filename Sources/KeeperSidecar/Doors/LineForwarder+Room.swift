@@ -35,8 +35,8 @@ extension LineForwarder {
     /// little patience, may fill all the memory there is.
     private func boundSharing() {
         let end = input.enqueued
-        shareTimer.start(after: LineForwarder.shareTime) { [weak self] _ in
-            guard let self, !paused.isEmpty else { return }
+        shareTimer.start(after: LineForwarder.shareTime) { [unowned self] _ in
+            guard !paused.isEmpty else { return }
             guard input.written < end else { return boundSharing() }
             hasShares = false
             renewShares()
@@ -74,8 +74,8 @@ extension LineForwarder {
     /// An idle keeper keeps no memory for unfinished lines.
     private func releaseLater() {
         guard !restTimer.isActive else { return }
-        restTimer.start(after: LineForwarder.rest) { [weak self] _ in
-            guard let self, hadUnfinished, pendingByteCount < LineForwarder.smallMemory else { return }
+        restTimer.start(after: LineForwarder.rest) { [unowned self] _ in
+            guard hadUnfinished, pendingByteCount < LineForwarder.smallMemory else { return }
             hadUnfinished = false
             CurrentProcess.giveBackFreeMemory()
         }

@@ -8,8 +8,9 @@ final class Writer {
     private(set) var last: UInt64 = 0
     /// The highest number that the child's pipe has.
     private(set) var acknowledged: UInt64 = 0
-    /// Its present connection.
-    weak var client: ChannelClient?
+    /// Its present connection, which takes itself away when it ends. Not weak: a weak reference makes every further retain of
+    /// the client many times as slow, and a line takes some.
+    var client: ChannelClient?
     /// Lines that were taken and are not in the pipe: their ends, in the order of their numbers, which follow `acknowledged`.
     private var ends: [UInt64] = []
     private var firstEnd = 0
@@ -95,6 +96,7 @@ final class Writers {
         writer.usedAt = clock
     }
 
+    /// Notes that lines of a writer were taken.
     func noteTaken(_ writer: Writer) {
         noteUse(writer)
         behind[ObjectIdentifier(writer)] = writer

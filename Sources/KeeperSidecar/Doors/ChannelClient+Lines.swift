@@ -1,0 +1,163 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// A client's lines.
+extension ChannelClient {
+    /// Whose lines come here: nobody's that has a name, if the client has not said.
+    private var ownWriter: Writer {
+        if let writer { return writer }
+        let writer = Writer(nil)
+        writer.client = self
+        self.writer = writer
+        return writer
+    }
+
+    // MARK: Lines
+
+    /// Takes the lines that have come whole, one behind the other, as long as nothing is in their way: the way of nearly every
+    /// line. What makes one special is left to the other way.
+    func takeLines(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) {
+        guard !isRefusedWriter else { return }
+        let (door, input) = (door, door.input)
+        let start = position
+        var place = position
+        while let header = WriteHeader(in: bytes, at: &place),
+            let end = ChannelClient.endOfLine(bytes, place, header.length), end - place <= door.maximumLineLength
+        {
+            let writer = ownWriter
+            guard header.sequence == writer.last + 1, input.isOpen, door.hasRoom(for: end - place),
+                let taken = input.append(UnsafeRawBufferPointer(rebasing: bytes[place..<end]), from: .channel)
+            else { break }
+            writer.took(end: taken)
+            place = end
+            position = end
+        }
+        guard position > start, let writer else { return }
+        door.writers.noteTaken(writer)
+        door.scheduleTurnEnd()
+    }
+
+    /// Where the line that begins at `start` ends, its newline included; nil if it has not come whole, or its length is wrong.
+    private static func endOfLine(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ length: Int) -> Int? {
+        guard length > 0, length <= bytes.count - start else { return nil }
+        let end = start + length
+        if bytes[end - 1] == NewlineScan.newline { return end }
+        return end < bytes.count && bytes[end] == NewlineScan.newline ? end + 1 : nil
+    }
+
+    /// A `write` whose payload comes next.
+    ///
+    /// - Returns: false if there is no room for the line.
+    func beginLine(_ sequence: UInt64, _ length: Int) throws(ChannelError) -> Bool {
+        guard length <= door.maximumLineLength else {
+            throw ChannelError(
+                .tooLong, .write, sequence: sequence, "a line has \(door.maximumLineLength) bytes at most")
+        }
+        let fate = try fate(of: sequence)
+        if case .taken = fate, !door.hasRoom(for: length) {
+            expected = .request(.write(sequence: sequence, length: length))
+            door.wait(self)
+            return false
+        }
+        expected = .payload(LinePayload(sequence: sequence, length: length, fate: fate))
+        return true
+    }
+
+    private func fate(of sequence: UInt64) throws(ChannelError) -> LinePayload.Fate {
+        guard !isRefusedWriter else {
+            return .refused(
+                ChannelError(.argument, .write, sequence: sequence, "the writer was refused: say whose lines these are")
+            )
+        }
+        let writer = ownWriter
+        if sequence <= writer.last { return .dropped }
+        guard door.input.isOpen else { return .refused(closedError(sequence)) }
+        guard sequence == writer.last + 1 else {
+            throw ChannelError(.sequence, .write, sequence: writer.last + 1, "\(sequence) leaves a gap")
+        }
+        return .taken
+    }
+
+    private func closedError(_ sequence: UInt64) -> ChannelError {
+        ChannelError(.inputClosed, .write, sequence: sequence, "the child's stdin is closed")
+    }
+
+    /// The payload has come.
+    func finishPayload(_ payload: LinePayload) {
+        guard !payload.isMiscounted else {
+            return fail(
+                ChannelError(
+                    .grammar, .write, sequence: payload.sequence,
+                    "no newline follows a payload that does not end in one"))
+        }
+        expected = .line(payload)
+    }
+
+    /// Takes a whole line, or drops it.
+    ///
+    /// - Returns: false if there is no room for it.
+    func finish(_ payload: LinePayload) -> Bool {
+        switch payload.fate {
+        case .refused(let error):
+            expected = .header
+            refuse(error)
+        case .dropped:
+            expected = .header
+            acknowledgeAgain(payload.sequence)
+        case .taken:
+            let writer = ownWriter
+            guard door.input.isOpen else {
+                expected = .header
+                refuse(closedError(payload.sequence))
+                return true
+            }
+            let length = payload.withLine { $0.count }
+            guard length <= door.maximumLineLength else {
+                fail(
+                    ChannelError(
+                        .tooLong, .write, sequence: payload.sequence,
+                        "a line has \(door.maximumLineLength) bytes at most, its newline included"))
+                return true
+            }
+            guard door.hasRoom(for: length) else {
+                door.wait(self)
+                return false
+            }
+            expected = .header
+            guard let end = payload.withLine({ door.input.append($0, from: .channel) }) else {
+                if door.input.isOpen {
+                    part(ChannelError(.busy, .write, sequence: payload.sequence, "there is no memory for the line"))
+                } else {
+                    refuse(closedError(payload.sequence))
+                }
+                return true
+            }
+            writer.took(end: end)
+            door.writers.noteTaken(writer)
+            door.scheduleTurnEnd()
+        }
+        return true
+    }
+
+    private func refuse(_ error: ChannelError) {
+        guard error.code == .inputClosed, let sequence = error.sequence else { return fail(error) }
+        guard let writer, writer.isWaiting else { return inputClosed(firstLost: sequence) }
+        firstRefused = firstRefused ?? sequence
+    }
+
+    /// The child's stdin is closed; told once, with the first number that is lost or refused, after the last acknowledgement.
+    func inputClosed(firstLost sequence: UInt64) {
+        guard isServed, !knowsInputClosed else { return }
+        knowsInputClosed = true
+        sendDueAcknowledgement()
+        fail(closedError(sequence))
+        endSoon()
+    }
+
+    /// A line that was taken before: its acknowledgement comes when it is in the pipe.
+    private func acknowledgeAgain(_ sequence: UInt64) {
+        guard let writer, writer.acknowledged >= sequence, !isAcknowledgementDue else { return }
+        isAcknowledgementDue = true
+        door.acknowledgeLater(self)
+    }
+}
