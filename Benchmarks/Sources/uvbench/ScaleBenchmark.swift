@@ -77,7 +77,8 @@ enum ScaleBenchmark {
 
         /// Does something for each session, some at a time.
         private func each(
-            _ atATime: Int, _ completion: @escaping () -> Void, _ body: @escaping (SessionID, @escaping () -> Void) -> Void,
+            _ atATime: Int, _ completion: @escaping () -> Void,
+            _ body: @escaping (SessionID, @escaping () -> Void) -> Void,
         ) {
             var (next, left) = (0, ids.count)
             func begin() {

@@ -1,4 +1,4 @@
-package import UVLoop
+internal import UVLoop
 
 /// The header of a `write`, read in one pass with its newline: the way of nearly every line.
 package struct WriteHeader: Hashable, Sendable {
@@ -10,7 +10,8 @@ package struct WriteHeader: Hashable, Sendable {
     /// Nil, and nothing is moved, if it has not come whole, or is any other header, a malformed one too.
     package init?(in bytes: UnsafeRawBufferPointer, at position: inout Int) {
         var place = position
-        guard bytes.count - place > 6, bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self) == 0x7469_7277.littleEndian,
+        guard bytes.count - place > 6,
+            bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self) == 0x7469_7277.littleEndian,
             bytes[place + 4] == UInt8(ascii: "e"), bytes[place + 5] == UInt8(ascii: " ")
         else { return nil }
         place += 6

@@ -20,7 +20,7 @@ final class ChildInput {
     }
 
     /// Longer runs of lines are written from where they are, if nothing waits.
-    private static let shortestDirectWrite = 16384
+    static let shortestDirectWrite = 16384
     /// How many blocks the pipe is given in a row, as long as it takes them.
     private static let blocksInRow = 16
     /// When no line has waited for so long, the memory for such lines is given back.
@@ -34,7 +34,7 @@ final class ChildInput {
     private(set) var written: UInt64 = 0
     /// How many lines were taken.
     private(set) var lineCount: UInt64 = 0
-    /// When the last line was taken, since 1970; nil: never. Lines of one turn have one time.
+    /// When the last line was taken, since 1970; nil: never.
     private(set) var lastLineAt: Duration?
     /// Since when the child has not read although something waits, since 1970.
     private(set) var blockedSince: Duration?
@@ -104,20 +104,37 @@ final class ChildInput {
         if case .closed = state { return nil }
         guard queue.append(rest) else { return nil }
         enqueued += UInt64(lines.count)
-        lineCount += UInt64(count)
-        if !isFlushScheduled { lastLineAt = SystemClock.wallClockTime }
-        if !rest.isEmpty {
-            hasQueued = true
-            if firstRun == runs.count { accounted = enqueued - UInt64(rest.count) }
-            waiting[door.rawValue] += rest.count
-            if firstRun < runs.count, runs[runs.count - 1].door == door {
-                runs[runs.count - 1].end = enqueued
-            } else {
-                runs.append((door, enqueued))
-            }
-            scheduleFlush()
-        }
+        noteTaken(count, waiting: rest.count, from: door)
         return enqueued
+    }
+
+    /// Takes short lines of one door, all that `body` adds to the queue: at once what ``append(_:count:from:)`` does for each.
+    ///
+    /// - Parameter body: is told where the first one begins in all that was taken, and returns how many it has added.
+    func appendShort(from door: Door, _ body: (inout LineQueue, UInt64) -> Int) {
+        guard case .open = state else { return }
+        let before = queue.count
+        let count = body(&queue, enqueued)
+        guard count > 0 else { return }
+        let byteCount = queue.count - before
+        enqueued += UInt64(byteCount)
+        noteTaken(count, waiting: byteCount, from: door)
+    }
+
+    /// Notes that lines were taken, and how many of their bytes are in the queue.
+    private func noteTaken(_ count: Int, waiting waitingByteCount: Int, from door: Door) {
+        lineCount += UInt64(count)
+        lastLineAt = SystemClock.wallClockTime
+        guard waitingByteCount > 0 else { return }
+        hasQueued = true
+        if firstRun == runs.count { accounted = enqueued - UInt64(waitingByteCount) }
+        waiting[door.rawValue] += waitingByteCount
+        if firstRun < runs.count, runs[runs.count - 1].door == door {
+            runs[runs.count - 1].end = enqueued
+        } else {
+            runs.append((door, enqueued))
+        }
+        scheduleFlush()
     }
 
     private func scheduleFlush() {

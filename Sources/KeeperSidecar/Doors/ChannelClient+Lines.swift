@@ -15,34 +15,46 @@ extension ChannelClient {
     // MARK: Lines
 
     /// Takes the lines that have come whole, one behind the other, as long as nothing is in their way: the way of nearly every
-    /// line. What makes one special is left to the other way.
+    /// line. Whatever makes one special is left to the other way.
     func takeLines(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) {
-        guard !isRefusedWriter else { return }
-        let (door, input) = (door, door.input)
-        let start = position
-        var place = position
-        while let header = WriteHeader(in: bytes, at: &place),
-            let end = ChannelClient.endOfLine(bytes, place, header.length), end - place <= door.maximumLineLength
-        {
-            let writer = ownWriter
-            guard header.sequence == writer.last + 1, input.isOpen, door.hasRoom(for: end - place),
-                let taken = input.append(UnsafeRawBufferPointer(rebasing: bytes[place..<end]), from: .channel)
-            else { break }
-            writer.took(end: taken)
-            place = end
-            position = end
+        var next = position
+        guard !isRefusedWriter, let first = WriteHeader(in: bytes, at: &next), first.sequence == nextSequence else {
+            return
         }
-        guard position > start, let writer else { return }
+        let writer = ownWriter
+        let longest = min(door.maximumLineLength, ChildInput.shortestDirectWrite - 1)
+        var (room, end) = (door.roomLeft, position)
+        door.input.appendShort(from: .channel) { queue, begin in
+            var (header, taken, count) = (Optional(first), begin, 0)
+            while let write = header, write.sequence == writer.last + 1,
+                let line = ChannelClient.line(in: bytes, at: next, write.length), line.count <= min(longest, room),
+                queue.append(line)
+            {
+                taken += UInt64(line.count)
+                writer.took(end: taken)
+                room -= line.count
+                count += 1
+                next += line.count
+                end = next
+                header = WriteHeader(in: bytes, at: &next)
+            }
+            return count
+        }
+        guard end > position else { return }
+        position = end
         door.writers.noteTaken(writer)
         door.scheduleTurnEnd()
     }
 
-    /// Where the line that begins at `start` ends, its newline included; nil if it has not come whole, or its length is wrong.
-    private static func endOfLine(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ length: Int) -> Int? {
+    /// The line that begins at `start`, its newline included; nil if it has not come whole, or its length is wrong.
+    private static func line(in bytes: UnsafeRawBufferPointer, at start: Int, _ length: Int) -> UnsafeRawBufferPointer? {
         guard length > 0, length <= bytes.count - start else { return nil }
-        let end = start + length
-        if bytes[end - 1] == NewlineScan.newline { return end }
-        return end < bytes.count && bytes[end] == NewlineScan.newline ? end + 1 : nil
+        var end = start + length
+        if bytes[end - 1] != NewlineScan.newline {
+            guard end < bytes.count, bytes[end] == NewlineScan.newline else { return nil }
+            end += 1
+        }
+        return UnsafeRawBufferPointer(rebasing: bytes[start..<end])
     }
 
     /// A `write` whose payload comes next.

@@ -129,6 +129,9 @@ final class ChannelDoor {
         return hasRoom()
     }
 
+    /// Bytes of lines that may be taken now.
+    var roomLeft: Int { max(0, ChannelDoor.room - input.waitingByteCount(from: .channel)) }
+
     /// True while lines of the channel wait for room, so that other doors share it.
     var isCrowded: Bool { !waiting.isEmpty }
 
