@@ -240,6 +240,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Child/ChildPIDFile.swift
     Sources/KeeperSidecar/Child/KeeperChild.swift
     Sources/KeeperSidecar/Child/LineQueue.swift
+    Sources/KeeperSidecar/Child/LineRuns.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Lines.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Requests.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Sending.swift

@@ -22,7 +22,8 @@ import Testing
     @Test(
         "any other header, and one that has not come whole, is none, and nothing moves",
         arguments: [
-            "", "w", "write", "write ", "write 1", "write 1 ", "write 1 7", "write 1 7 \n", "write 1 7\r\n", "write  1 7\n",
+            "", "w", "write", "write ", "write 1", "write 1 ", "write 1 7", "write 1 7 \n", "write 1 7\r\n",
+            "write  1 7\n",
             "write 1  7\n", "write 01 7\n", "write 1 07\n", "write -1 7\n", "write 1\n", "write \n", "write 1 7x\n",
             "write 1000000000000000 7\n", "write 1 1000000000000000\n", "Write 1 7\n", "writer a\n", "writ 1 7\n",
             "ping\n",

@@ -58,12 +58,7 @@ final class ChildInput {
     private var isInLine = false
     /// True if a line waited since the timer was started.
     private var hasQueued = false
-    /// The lines that wait, as runs of one door.
-    private var runs: [(door: Door, end: UInt64)] = []
-    private var firstRun = 0
-    private var waiting: [Int] = [0, 0]
-    /// Up to here ``waiting`` has been reduced by what was written.
-    private var accounted: UInt64 = 0
+    private var runs = LineRuns()
 
     /// Takes over the pipe, which does not block.
     init(_ pipe: consuming OwnedDescriptor, on loop: Loop) throws(UVError) {
@@ -85,7 +80,7 @@ final class ChildInput {
     var waitingByteCount: Int { queue.count }
 
     /// Those of them that came by one door.
-    func waitingByteCount(from door: Door) -> Int { waiting[door.rawValue] }
+    func waitingByteCount(from door: Door) -> Int { runs.byteCount(from: door) }
 
     var isOpen: Bool { if case .open = state { true } else { false } }
 
@@ -127,13 +122,7 @@ final class ChildInput {
         lastLineAt = SystemClock.wallClockTime
         guard waitingByteCount > 0 else { return }
         hasQueued = true
-        if firstRun == runs.count { accounted = enqueued - UInt64(waitingByteCount) }
-        waiting[door.rawValue] += waitingByteCount
-        if firstRun < runs.count, runs[runs.count - 1].door == door {
-            runs[runs.count - 1].end = enqueued
-        } else {
-            runs.append((door, enqueued))
-        }
+        runs.append(waitingByteCount, from: door, upTo: enqueued)
         scheduleFlush()
     }
 
@@ -170,7 +159,7 @@ final class ChildInput {
             written += UInt64(count)
             if count > 0 { isInLine = bytes[count - 1] != NewlineScan.newline }
             blockedSince = nil
-            noteWritten()
+            runs.noteWritten(upTo: written)
             if count < bytes.count { becomeFull() }
             return count
         case .wouldBlock:
@@ -179,23 +168,6 @@ final class ChildInput {
         case .failed(let error):
             close(error)
             return 0
-        }
-    }
-
-    /// Takes what was written from the room of the doors.
-    private func noteWritten() {
-        while firstRun < runs.count {
-            let run = runs[firstRun]
-            let end = min(run.end, written)
-            guard end > accounted else { return }
-            waiting[run.door.rawValue] -= Int(end - accounted)
-            accounted = end
-            guard end == run.end else { return }
-            firstRun += 1
-            if firstRun == runs.count || firstRun > 64 {
-                runs.removeFirst(firstRun)
-                firstRun = 0
-            }
         }
     }
 
@@ -302,8 +274,7 @@ final class ChildInput {
         restTimer.close()
         queue.removeAll()
         queue.releaseSpare()
-        runs = []
-        waiting = [0, 0]
+        runs = LineRuns()
         blockedSince = nil
         onProgress = nil
         let onClosed = onClosed

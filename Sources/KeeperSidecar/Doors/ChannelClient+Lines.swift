@@ -47,7 +47,8 @@ extension ChannelClient {
     }
 
     /// The line that begins at `start`, its newline included; nil if it has not come whole, or its length is wrong.
-    private static func line(in bytes: UnsafeRawBufferPointer, at start: Int, _ length: Int) -> UnsafeRawBufferPointer? {
+    private static func line(in bytes: UnsafeRawBufferPointer, at start: Int, _ length: Int) -> UnsafeRawBufferPointer?
+    {
         guard length > 0, length <= bytes.count - start else { return nil }
         var end = start + length
         if bytes[end - 1] != NewlineScan.newline {

@@ -1,0 +1,41 @@
+/// The lines that wait for the child's pipe, as runs of one door each: how many bytes wait for each door.
+struct LineRuns {
+    private var runs: [(door: ChildInput.Door, end: UInt64)] = []
+    /// The first run that is not written whole.
+    private var first = 0
+    private var byteCounts = [0, 0]
+    /// Up to here the counts have been reduced by what was written.
+    private var accounted: UInt64 = 0
+
+    func byteCount(from door: ChildInput.Door) -> Int { byteCounts[door.rawValue] }
+
+    /// Notes that bytes wait.
+    ///
+    /// - Parameter end: where they end in all that was taken.
+    mutating func append(_ byteCount: Int, from door: ChildInput.Door, upTo end: UInt64) {
+        if first == runs.count { accounted = end - UInt64(byteCount) }
+        byteCounts[door.rawValue] += byteCount
+        if first < runs.count, runs[runs.count - 1].door == door {
+            runs[runs.count - 1].end = end
+        } else {
+            runs.append((door, end))
+        }
+    }
+
+    /// Notes what was written.
+    mutating func noteWritten(upTo written: UInt64) {
+        while first < runs.count {
+            let run = runs[first]
+            let end = min(run.end, written)
+            guard end > accounted else { return }
+            byteCounts[run.door.rawValue] -= Int(end - accounted)
+            accounted = end
+            guard end == run.end else { return }
+            first += 1
+            if first == runs.count || first > 64 {
+                runs.removeFirst(first)
+                first = 0
+            }
+        }
+    }
+}
