@@ -47,7 +47,13 @@ final class RecordFile {
             if reserved == 0 { try Files.unlinkIfPresent(reservePath) }
             let file = try OpenFile(reservePath, reserved == 0 ? .createNew : .append)
             defer { file.close() }
-            try file.write([UInt8](repeating: 0, count: max(0, byteCount - Int(file.statusAtOpening.size))))
+            // In pieces: memory that a keeper has once touched stays its own.
+            let zeros = [UInt8](repeating: 0, count: 4096)
+            var missing = byteCount - Int(file.statusAtOpening.size)
+            while missing > 0 {
+                try file.write(missing < zeros.count ? Array(zeros.prefix(missing)) : zeros)
+                missing -= zeros.count
+            }
             reserved = byteCount
         } catch {
             // Then the oldest output makes room at the end, for what is missing.
