@@ -148,7 +148,7 @@ class Peers:
 
 
 def swift_build():
-    return ["swift", "build", "-c", "release", *(["--static-swift-stdlib"] if sys.platform == "linux" else [])]
+    return ["swift", "build", "--disable-build-manifest-caching", "-c", "release", *(["--static-swift-stdlib"] if sys.platform == "linux" else [])]
 
 
 def run_build(command):

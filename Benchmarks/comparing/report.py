@@ -14,8 +14,8 @@ GROUPS = [
     ("spawn", "Starting a child as the parent's memory grows",
      "One child after another from a process with so much resident memory in pages of 4 KiB. SwiftNIO starts no processes."),
     ("connect", "A connection per line",
-     "A client connects to a keeper, writes a line of 64 B, and waits until the keeper has closed the connection, which "
-     "confirms the line; each client against the keeper of its own kind. The original does not wait: for Node both are shown. "
+     "A client connects to a keeper's raw socket, writes a line of 64 B, and waits until the keeper has closed the connection, "
+     "which says that it has read the line; each client against the keeper of its own kind. The original does not wait: for Node both are shown. "
      "With more than one in flight `writeRPC` does not connect per line, as its system calls show: those rows are what its "
      "lines take, and no target for connecting is set for them."),
     ("forward", "Keeper to child",
@@ -51,7 +51,7 @@ GROUPS = [
 ]
 VARIANTS = {
     "manager": "`writeRPC`; lines that wait share a connection",
-    "unconfirmed": "the original: not confirmed",
+    "unconfirmed": "the original: does not wait",
     "uv_spawn": "by `uv_spawn`",
     "c-client": "with C's client",
     "pipeline": "`child | tee file | reader`",
