@@ -31,7 +31,7 @@ enum ChannelTargets {
         let whole = Array(bytes) + [newline]
         let header = whole.withUnsafeBytes { WriteHeader(in: $0, at: &position) }
         var request: ChannelRequest?
-        do throws(ChannelError) { request = try ChannelRequest(bytes) } catch {}
+        do throws(ChannelError) { request = try ChannelRequest(bytes) } catch { request = nil }
         if case .write(let sequence, let length) = request {
             require(header?.sequence == sequence && header?.length == length, "\(request!) is read as \(header as Any)")
             require(position == whole.count, "the header ends at \(position)")

@@ -113,6 +113,11 @@ package enum ChannelRequest: Hashable, Sendable {
 
     /// The header, newline included.
     package var header: [UInt8] {
+        if case .write(let sequence, let length) = self {
+            var header: [UInt8] = []
+            WriteHeader(sequence: sequence, length: length).append(to: &header)
+            return header
+        }
         var header = Array(verb.rawValue.utf8)
         switch self {
         case .writer(let name, let epoch, let last):
@@ -121,7 +126,6 @@ package enum ChannelRequest: Hashable, Sendable {
             if let epoch { members.append(.init("epoch", .string(epoch))) }
             if let last { members.append(.init("last", JSONValue(last))) }
             if !members.isEmpty { ChannelRequest.append(.object(members), to: &header) }
-        case .write(let sequence, let length): header += " \(sequence) \(length)".utf8
         case .read(let request): ChannelRequest.append(request.json, to: &header)
         case .signal(let signal): header += " \(SignalName.name(signal) ?? "?")".utf8
         case .stop(let ladder):
@@ -130,7 +134,7 @@ package enum ChannelRequest: Hashable, Sendable {
             if let step = ladder.terminate { members.append(.init("termMs", .number(StopLadder.milliseconds(step)))) }
             if !members.isEmpty { ChannelRequest.append(.object(members), to: &header) }
         case .label(let members): ChannelRequest.append(.object(members), to: &header)
-        case .status, .endInput, .ping: break
+        case .write, .status, .endInput, .ping: break
         }
         header.append(UInt8(ascii: "\n"))
         return header

@@ -5,6 +5,11 @@ package struct WriteHeader: Hashable, Sendable {
     package let sequence: UInt64
     package let length: Int
 
+    package init(sequence: UInt64, length: Int) {
+        self.sequence = sequence
+        self.length = length
+    }
+
     /// Reads the header at `position`, which is moved behind its newline.
     ///
     /// Nil, and nothing is moved, if it has not come whole, or is any other header, a malformed one too.
@@ -41,4 +46,32 @@ package struct WriteHeader: Hashable, Sendable {
         }
         return nil
     }
+
+    /// Adds the header, newline included, without memory of its own.
+    package func append(to message: inout [UInt8]) {
+        withUnsafeTemporaryAllocation(byteCount: WriteHeader.longest, alignment: 1) { buffer in
+            var start = buffer.count
+            func put(_ byte: UInt8) {
+                start -= 1
+                buffer[start] = byte
+            }
+            func put(_ number: UInt64) {
+                var rest = number
+                repeat {
+                    put(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+                    rest /= 10
+                } while rest > 0
+            }
+            put(NewlineScan.newline)
+            put(UInt64(length))
+            put(UInt8(ascii: " "))
+            put(sequence)
+            start -= 6
+            UnsafeMutableRawBufferPointer(rebasing: buffer[start...]).copyBytes(from: "write ".utf8)
+            message += UnsafeRawBufferPointer(rebasing: buffer[start...])
+        }
+    }
+
+    /// Two numbers of 20 digits at most, and what is between.
+    private static let longest = 64
 }

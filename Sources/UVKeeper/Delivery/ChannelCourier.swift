@@ -13,6 +13,8 @@ final class ChannelCourier: LineCourier {
 
     /// Bytes that are given to a connection before it has taken those before them; the rest can still be withdrawn.
     static let window = 262_144
+    /// Lines are written so many bytes at a time: the keeper works on the first ones while the next are put together.
+    private static let chunk = 65_536
 
     let session: SessionID
     let paths: KeeperPaths
@@ -118,25 +120,34 @@ final class ChannelCourier: LineCourier {
         guard connection.queuedByteCount < ChannelCourier.window else { return queue.startTurn() }
         let maximum = connection.hello?.maximumLineLength ?? .max
         var tooLong: [WaitingLine] = []
-        while var line = queue.unsent.first, outgoing.count < ChannelCourier.window {
-            queue.unsent.removeFirst()
+        var left = ChannelCourier.window
+        repeat {
+            fill(maximum, &tooLong)
+            left -= outgoing.count
+            connection.send(outgoing)
+            outgoing.removeAll(keepingCapacity: outgoing.capacity <= 2 * ChannelCourier.chunk)
+        } while left > 0 && connection.queuedByteCount == 0 && !queue.unsent.isEmpty
+        if !queue.unsent.isEmpty {
+            queue.startTurn()
+            if connection.queuedByteCount < ChannelCourier.window { linesChanged() }
+        }
+        for line in tooLong { queue.complete([line], .refused(.lineTooLong(line.byteCount, maximum: maximum))) }
+    }
+
+    /// Numbers the next lines and puts them together, but for those that the keeper would refuse.
+    private func fill(_ maximum: Int, _ tooLong: inout [WaitingLine]) {
+        let (queue, now) = (queue, SystemClock.monotonicTime)
+        while outgoing.count < ChannelCourier.chunk, let line = queue.unsent.takeFirst() {
             guard line.byteCount <= maximum else {
                 tooLong.append(line)
                 continue
             }
             writer.last += 1
             line.sequence = writer.last
-            line.startWaiting()
+            line.startWaiting(now)
             if let time = line.expiresAt { queue.watch(until: time) }
             line.append(to: &outgoing)
             queue.sent.append(line)
         }
-        connection.send(outgoing)
-        outgoing.removeAll(keepingCapacity: outgoing.capacity <= ChannelCourier.window)
-        if !queue.unsent.isEmpty {
-            queue.startTurn()
-            if connection.queuedByteCount < ChannelCourier.window { linesChanged() }
-        }
-        for line in tooLong { queue.complete([line], .refused(.lineTooLong(line.byteCount, maximum: maximum))) }
     }
 }

@@ -125,11 +125,13 @@ final class SessionQueue {
 
     /// The new state is complete before the first completion runs: completions may add lines or close the queue.
     func complete(_ lines: [WaitingLine], _ outcome: WriteOutcome) {
-        for line in lines where !line.isTold {
+        let lines = lines.contains(where: \.isCompleted) ? lines.filter { !$0.isCompleted } : lines
+        for line in lines {
+            line.beginCompletion()
             lineCount -= 1
             byteCount -= line.byteCount
         }
-        for line in lines where !line.isTold { line.completion(outcome) }
+        for line in lines { line.completion(outcome) }
         if lineCount == 0, case .attempting(let courier) = state { courier.rest() }
     }
 

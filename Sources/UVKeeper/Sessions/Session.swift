@@ -11,6 +11,8 @@ public final class Session {
     unowned let manager: KeeperManager
     let lines: SessionQueue
     let control: ControlRequests
+    private let loop: Loop
+    private let options: KeeperManager.Options
     private var isDirectoryChecked = false
     private var reads: [ObjectIdentifier: OutputRead] = [:]
     private var watch: SessionWatch?
@@ -24,11 +26,12 @@ public final class Session {
     init(_ id: SessionID, of manager: KeeperManager) {
         self.id = id
         self.manager = manager
-        let options = manager.options
+        loop = manager.loop
+        options = manager.options
         lines = SessionQueue(
             id, in: manager.paths, writer: SessionWriter(options.writer), limits: options.limits,
-            idleTime: options.idleTime, on: manager.loop)
-        control = ControlRequests(id, in: manager.paths, idleTime: options.idleTime, on: manager.loop)
+            idleTime: options.idleTime, on: loop)
+        control = ControlRequests(id, in: manager.paths, idleTime: options.idleTime, on: loop)
     }
 
     // MARK: Lines
@@ -36,7 +39,7 @@ public final class Session {
     /// A line that waits.
     public struct Ticket {
         fileprivate let id: UInt64
-        fileprivate weak var lines: SessionQueue?
+        fileprivate let lines: SessionQueue?
 
         /// Takes the line back, if nothing of it has left: then its outcome is refused, with ``KeeperError/withdrawn``.
         ///
@@ -57,10 +60,10 @@ public final class Session {
     public func write(
         _ line: [UInt8], deadline: WriteDeadline = .attempts, completion: @escaping (WriteOutcome) -> Void,
     ) -> Ticket {
-        manager.loop.preconditionOnThread()
+        loop.preconditionOnThread()
         do throws(KeeperError) {
-            guard !manager.isClosed else { throw .closed }
-            if let error = manager.options.lengthError(line) { throw error }
+            guard !lines.isClosed else { throw .closed }
+            if let error = options.lengthError(line) { throw error }
             // Once: from then on lines go to the process that the socket leads to, whose user is looked at each time.
             if !isDirectoryChecked { try manager.checkSessionsDirectory() }
             isDirectoryChecked = true
@@ -93,9 +96,9 @@ public final class Session {
     public func resumeWriting(
         epoch: String?, last: UInt64, completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
     ) {
-        manager.loop.preconditionOnThread()
+        loop.preconditionOnThread()
         guard !manager.isClosed, let channel = lines.channel else {
-            return manager.loop.onNextTick { completion(.failure(.closed)) }
+            return loop.onNextTick { completion(.failure(.closed)) }
         }
         channel.resume(epoch: epoch, last: last, completion)
     }
@@ -115,9 +118,9 @@ public final class Session {
         onBytes: @escaping (_ stream: ChildStream, _ offset: UInt64, _ bytes: RawSpan) -> Void,
         onEvent: @escaping (OutputEvent) -> Void,
     ) -> OutputRead {
-        manager.loop.preconditionOnThread()
+        loop.preconditionOnThread()
         let read = OutputRead(
-            id, in: manager.paths, streams, from: start, follows: follows, on: manager.loop, onBytes: onBytes,
+            id, in: manager.paths, streams, from: start, follows: follows, on: loop, onBytes: onBytes,
             onEvent: onEvent
         ) { [weak self] read in self?.reads[ObjectIdentifier(read)] = nil }
         reads[ObjectIdentifier(read)] = read
@@ -132,7 +135,7 @@ public final class Session {
             return watch = nil
         }
         guard watch == nil, !manager.isClosed else { return }
-        watch = SessionWatch(id, in: manager.paths, on: manager.loop) { [unowned self] exit in
+        watch = SessionWatch(id, in: manager.paths, on: loop) { [unowned self] exit in
             watch = nil
             let onEnd = onEnd
             self.onEnd = nil
