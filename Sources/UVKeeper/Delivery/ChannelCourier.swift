@@ -106,7 +106,7 @@ final class ChannelCourier: LineCourier {
     // MARK: Sending
 
     func linesChanged() {
-        guard case .open = state, !isFlushScheduled else { return }
+        guard !isFlushScheduled, case .open = state else { return }
         isFlushScheduled = true
         // All that is added in one tick goes out in one write.
         queue.loop.onNextTick { [self, queue] in
