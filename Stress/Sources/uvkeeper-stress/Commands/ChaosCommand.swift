@@ -48,6 +48,7 @@ struct ChaosCommand: ParsableCommand {
 
     /// A frozen keeper's connection takes part of such a line, which must not be sent again.
     private static let longLineInterval = 400
+    private static let readers = 2
 
     func validate() throws {
         for name in faults?.split(separator: ",") ?? []
@@ -56,7 +57,14 @@ struct ChaosCommand: ParsableCommand {
                 "--faults: there is no '\(name)'; there are \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", "))"
             )
         }
+        if load.readers == 0, let kind = FaultInjector.kinds.first(where: { $0.needsReaders && isWanted($0) }) {
+            throw ValidationError("--faults \(kind.rawValue) needs --readers")
+        }
         guard faultInterval > 0, duration > 0 else { throw ValidationError("times must be above 0") }
+    }
+
+    private func isWanted(_ kind: FaultRecord.Kind) -> Bool {
+        faults?.split(separator: ",").contains { $0 == kind.rawValue } ?? false
     }
 
     func run() throws {
@@ -65,11 +73,14 @@ struct ChaosCommand: ParsableCommand {
         settings.longLineInterval = load.longLines ?? ChaosCommand.longLineInterval
         // Chaos is about outcomes: an open loop leaves the machine room to show them.
         let rate = load.rate ?? 2000
+        settings.readers = load.readers ?? ChaosCommand.readers
         let kinds =
-            faults?.split(separator: ",").compactMap { FaultRecord.Kind(rawValue: String($0)) } ?? FaultInjector.kinds
+            faults?.split(separator: ",").compactMap { FaultRecord.Kind(rawValue: String($0)) }
+            ?? FaultInjector.kinds.filter { settings.readers > 0 || !$0.needsReaders }
         let isDriven = kinds.contains(.serverKilled)
         settings.rate = isDriven ? rate / 2 : rate
         settings.drivenWriters = isDriven ? load.writers : 0
+        settings.drivenReaders = isDriven ? settings.readers : 0
         let runner = Runner("chaos", settings, quiet: output.quiet)
         runner.addFaults(
             kinds, waits: allFaults, interval: .seconds(faultInterval),
@@ -91,7 +102,10 @@ extension Runner {
             if let options {
                 engine.server = try DrivenServer(
                     engine.run, ledgers: engine.sessions.flatMap(\.driven),
-                    options: options + ["--guest", "--first-writer", "\(settings.writers)"],
+                    options: options + [
+                        "--guest", "--first-writer", "\(settings.writers)", "--readers", "\(settings.readers)",
+                        "--first-reader", "\(settings.readers)",
+                    ],
                     linesPerWriter: settings.linesPerWriter, clock: engine.clock, on: engine.loop)
             }
             let plan = FaultInjector.plan(

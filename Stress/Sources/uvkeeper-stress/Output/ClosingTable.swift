@@ -38,6 +38,10 @@ enum ClosingTable {
             rows.append(("keeper memory", "mean \(Texts.bytes(Double(mean))), most \(Texts.bytes(Double(most)))"))
         }
         rows += arrivals(result)
+        if result.judged.outputBytes > 0 {
+            let (bytes, aged) = (Double(result.judged.outputBytes), Double(result.judged.agedBytes))
+            rows.append(("output", "\(Texts.bytes(bytes)) read and checked, \(Texts.bytes(aged)) gone for newer ones"))
+        }
         if result.lines.overflowed > 0 {
             rows.append(
                 (
