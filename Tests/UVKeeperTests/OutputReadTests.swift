@@ -156,6 +156,16 @@ import Testing
         }
     }
 
+    @Test("what cannot be opened for want of a descriptor is not gone")
+    func shortage() throws {
+        try withWorld { world throws in
+            let keeper = try spawn(world, "head -c 200000 /dev/zero; read x; exit 3")
+            #expect(try world.outcome("go", "s1") == .written)
+            try world.eventually { !keeper.isRunning }
+            #expect(try world.host("read", world.paths.directory, "s1") == ["200000 bytes, 0 gaps, code 3"])
+        }
+    }
+
     @Test("a killed keeper leaves what it has kept")
     func killed() throws {
         try withWorld { world throws in

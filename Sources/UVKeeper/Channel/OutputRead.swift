@@ -166,11 +166,22 @@ public final class OutputRead {
     // MARK: The files
 
     private func readFiles(_ error: KeeperError) {
-        guard let record = SessionRecord(at: paths.record(for: session)) else { return end(.failed(error)) }
+        guard case .pausing = state else { return }
+        do throws(UVError) { try findFiles(error) } catch _ {
+            // No descriptor is left to look at them by: that says nothing about what is there.
+            timer.start(after: .milliseconds(50)) { _ in self.readFiles(error) }
+        }
+    }
+
+    private func findFiles(_ error: KeeperError) throws(UVError) {
+        guard let record = try SessionRecord(readingAt: paths.record(for: session)) else { return end(.failed(error)) }
         if case .offsets(_, let wanted) = from, epoch == nil { epoch = wanted }
         guard epoch == nil || epoch == record.epoch else { return end(.failed(.sessionBeganAnew(session))) }
         // A keeper that was killed has left its files, and has not said how much is in them.
-        let output = record.exit?.output ?? SegmentRead.output(of: session, epoch: record.epoch, in: paths)
+        let output =
+            if let output = record.exit?.output { output } else {
+                try SegmentRead.output(of: session, epoch: record.epoch, in: paths)
+            }
         epoch = record.epoch
         if offsets.isEmpty {
             for stream in streams {

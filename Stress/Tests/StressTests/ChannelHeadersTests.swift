@@ -35,7 +35,8 @@ import Testing
         #expect(
             messages == [
                 .hello(epoch: 255), .reading(out: 5, err: 6), .output(stream: 0, offset: 5, count: 4),
-                .gap(stream: 1, 6..<9), .output(stream: 1, offset: 9, count: 2), .output(stream: 0, offset: 9, count: 0),
+                .gap(stream: 1, 6..<9), .output(stream: 1, offset: 9, count: 2),
+                .output(stream: 0, offset: 9, count: 0),
                 .error("busy read no"), .other, .exit(out: 9, err: 11),
             ])
         #expect(output == [Array("abc\n".utf8), Array("xy".utf8)])
@@ -43,7 +44,9 @@ import Testing
 
     @Test(
         "what no keeper says is noticed",
-        arguments: ["hello {}", "reading {}", "out 5", "out 5 -1", "out 5 x", "gap out 5 5", "gap in 5 6", "gap out 6 5 7"])
+        arguments: [
+            "hello {}", "reading {}", "out 5", "out 5 -1", "out 5 x", "gap out 5 5", "gap in 5 6", "gap out 6 5 7",
+        ])
     func malformed(header: String) {
         var headers = ChannelHeaders()
         var messages: [ChannelHeaders.Message] = []

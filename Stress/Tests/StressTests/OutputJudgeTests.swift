@@ -21,7 +21,8 @@ import UVKeeper
         for (event, range, finding) in [
             (ReadLog.Event.bytes, UInt64(1_001)..<UInt64(2_000), Violations.Kind.outputHole),
             (.bytes, 999..<2_000, .outputDoubled), (.wrong, 500..<1_000, .outputWrong),
-            (.bytes, 1_000..<10_001, .outputBeyond), (.gap, 1_001..<2_000, .outputHole), (.gap, 900..<2_000, .outputDoubled),
+            (.bytes, 1_000..<10_001, .outputBeyond), (.gap, 1_001..<2_000, .outputHole),
+            (.gap, 900..<2_000, .outputDoubled),
         ] {
             try withReads { reads in
                 reads.whose = .channel
@@ -74,7 +75,8 @@ import UVKeeper
         }
     }
 
-    @Test("a keeper that says of how much it could not write agrees with the gaps, and has a fault for it") func losses()
+    @Test("a keeper that says of how much it could not write agrees with the gaps, and has a fault for it")
+    func losses()
         throws
     {
         try withReads { reads in

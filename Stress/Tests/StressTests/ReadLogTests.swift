@@ -4,7 +4,8 @@ import Testing
 @testable import uvkeeper_stress
 
 @Suite struct ReadLogTests {
-    @Test("bytes that follow each other are one entry, and what another process reads is the same") func merged() throws {
+    @Test("bytes that follow each other are one entry, and what another process reads is the same") func merged() throws
+    {
         try withTemporaryDirectory { directory in
             let log = try ReadLog("\(directory)/o")
             log.note(.begins, 5..<9, epoch: 3, offered: 8, time: 1, start: .end)

@@ -101,7 +101,8 @@ final class FaultyKeeper {
         let keepsOutput = ProcessEnvironment.current["PI_KEEPER_OUTPUT_MAX_BYTES"] != nil
         guard let program = words.first else { throw StressError("no command") }
         let configuration = ChildProcess.Configuration(
-            executable: program, arguments: Array(words.dropFirst()), stdio: keepsOutput ? [.pipe, .pipe, .pipe] : [.pipe])
+            executable: program, arguments: Array(words.dropFirst()),
+            stdio: keepsOutput ? [.pipe, .pipe, .pipe] : [.pipe])
         if keepsOutput { output = try FaultyOutput(kind.output, of: session, in: paths, on: loop) }
         let process = try ChildProcess(configuration, on: loop) { [unowned self] _, _ in end() }
         try output?.attach(process)
