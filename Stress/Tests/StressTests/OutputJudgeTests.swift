@@ -75,6 +75,18 @@ import UVKeeper
         }
     }
 
+    @Test("or of bytes that the next life has removed, for a reader that none waits for") func removed() throws {
+        try withReads(lives: 2) { reads in
+            reads.whose = .driven
+            reads.note(.begins, 0..<0)
+            reads.note(.gap, 0..<9_500)
+            #expect(reads.verdict() == [:])
+            reads.note(.begins, 0..<0, life: 1)
+            reads.note(.gap, 0..<9_500, life: 1)
+            #expect(reads.verdict() == [.outputGap: 1], "there is none after it")
+        }
+    }
+
     @Test("a keeper that says of how much it could not write agrees with the gaps, and has a fault for it")
     func losses()
         throws

@@ -121,7 +121,7 @@ extension Judge {
             case .gap:
                 guard visit != nil else { continue }
                 judgeStep(entry, &visit!, place())
-                judgeGap(entry, stream, &visit!, one, faults, place())
+                judgeGap(entry, stream, &visit!, reading, one, faults, place())
             case .ends, .finished:
                 guard visit != nil else { continue }
                 if visit!.offset != entry.range.upperBound { violations.add(.outputMissing, place()) }
@@ -190,14 +190,20 @@ extension Judge {
     }
 
     private mutating func judgeGap(
-        _ entry: ReadLog.Entry, _ stream: ChildStream, _ visit: inout Visit, _ one: Case, _ faults: [FaultRecord],
-        _ place: String,
+        _ entry: ReadLog.Entry, _ stream: ChildStream, _ visit: inout Visit, _ reading: Reading, _ one: Case,
+        _ faults: [FaultRecord], _ place: String,
     ) {
         // A segment goes when more than what is to be kept has come after it.
         let aged = entry.offered - min(entry.offered, one.keptOutput)
         let rest = min(max(entry.range.lowerBound, aged), entry.range.upperBound)..<entry.range.upperBound
         counts.agedBytes += entry.range.count - rest.count
         guard !rest.isEmpty else { return }
+        // The next life of its session removes what this one has left, and waits for the harness's own readers only.
+        let mayBeRemoved = faults.contains { $0.ended(life: visit.life) && entry.time >= $0.start }
+        if reading.whose == .driven, mayBeRemoved, visit.life < one.lives.count - 1 {
+            counts.removedBytes += rest.count
+            return
+        }
         visit.losses += UInt64(rest.count)
         if let fault = faults.first(where: { $0.explainsLoss(of: rest, stream, in: visit.life, of: one.index) }) {
             fault.excused.output += rest.count

@@ -27,6 +27,8 @@ struct Judge {
         /// Bytes of output that all readers together got, and that were gone because newer ones had come.
         var outputBytes = 0
         var agedBytes = 0
+        /// And that another life of their session had removed.
+        var removedBytes = 0
     }
 
     struct Case {

@@ -39,8 +39,13 @@ enum ClosingTable {
         }
         rows += arrivals(result)
         if result.judged.outputBytes > 0 {
-            let (bytes, aged) = (Double(result.judged.outputBytes), Double(result.judged.agedBytes))
-            rows.append(("output", "\(Texts.bytes(bytes)) read and checked, \(Texts.bytes(aged)) gone for newer ones"))
+            let judged = result.judged
+            var text = "\(Texts.bytes(Double(judged.outputBytes))) read and checked"
+            if judged.agedBytes > 0 { text += ", \(Texts.bytes(Double(judged.agedBytes))) gone for newer ones" }
+            if judged.removedBytes > 0 {
+                text += ", \(Texts.bytes(Double(judged.removedBytes))) of lives before removed"
+            }
+            rows.append(("output", text))
         }
         if result.lines.overflowed > 0 {
             rows.append(
