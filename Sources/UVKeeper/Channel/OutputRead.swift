@@ -156,6 +156,8 @@ public final class OutputRead {
             let inspection = KeeperInspection.finding(session, paths: paths)
             guard inspection.mayLive else { return readFiles(error) }
             if case .connection(_, .noEntry) = error, case .live = inspection, failures > 2 {
+                // A keeper that has told the end stays a moment for those who still read, without a channel.
+                if SessionRecord(at: paths.record(for: session))?.exit != nil { return readFiles(error) }
                 return end(.failed(.noChannel(session, "give its output")))
             }
             guard failures < OutputRead.mostFailures else { return end(.failed(error)) }

@@ -4,7 +4,8 @@ import UVKeeper
 struct ChaosCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chaos",
-        abstract: "Write lines while servers, keepers and children are killed, files damaged, resources exhausted.",
+        abstract:
+            "Write lines and read output while servers, keepers and children are killed, files damaged, resources exhausted.",
         discussion: """
             Faults are drawn from a schedule that follows from --seed, one at a time for a session, and logged with their \
             time: \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", ")). A process of the run that waits long for \
@@ -14,11 +15,17 @@ struct ChaosCommand: ParsableCommand {
             started again; --writers and --lines count for each of the two. The run ends after --duration, or earlier when \
             every writer has sent its --lines.
 
+            The children answer each line, and flood now and then; keepers keep \(LoadSettings.keptOutput / 1024) KiB of each \
+            stream. Of each session both servers have --readers, one of this process following from the start of each life, \
+            and this process has one more that speaks to the channel itself, which is frozen and cut. A driven server's \
+            readers go on where those of the killed one stopped. With --readers 0 there is no output, and no fault of it.
+
             Each fault excuses what it can cause and no more, and its count of excused lines is in the \
             report: lines in the pipe of a killed child are lost, up to what that holds; lines under way while nobody can \
             confirm them are refused or unknown; those of a keeper that has no descriptor left only when they have waited \
             for all their attempts, or for one of them; those under way in a killed server are unknown; a client that \
-            disconnects in mid-line leaves a fragment. A start of a keeper may fail while there is no descriptor, or while \
+            disconnects in mid-line leaves a fragment; output is gone that a keeper with a full disk or without a descriptor \
+            could not write. A start of a keeper may fail while there is no descriptor, or while \
             the child of a killed keeper still runs. One line in \(ChaosCommand.longLineInterval) has 256 KiB to 1 MiB, more \
             than a connection takes at once, whatever --size says.
 
