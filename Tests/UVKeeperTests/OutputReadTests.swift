@@ -156,6 +156,40 @@ import Testing
         }
     }
 
+    @Test("a keeper that stays a moment after the end has no channel, and its session is read from the files")
+    func lingering() throws {
+        try withWorld { world throws in
+            _ = try spawn(world, "exec cat")
+            #expect(try world.outcome("one", "s1") == .written)
+            let session = world.manager.session("s1")
+            let told = Told()
+            told.start(session, from: .start)
+            try world.eventually { told.text == "one\n" }
+            told.read?.cancel()
+            // As a keeper does at its end.
+            var record = try #require(session.record)
+            record.exit = SessionExit(reason: .exited, at: SessionRecord.now)
+            record.exit?.output = .init(out: KeptRange(start: 0, end: 4), err: KeptRange(start: 0, end: 0), held: false)
+            try SessionRecord.replace(
+                world.paths.record(for: session.id), with: record.fileBytes, paths: world.paths)
+            try Files.unlink(world.paths.channel(for: session.id))
+            let late = Told()
+            late.start(session, from: .start)
+            try world.eventually { late.last != nil }
+            #expect(late.text == "one\n" && late.exit == record.exit, "\(String(describing: late.last))")
+        }
+    }
+
+    @Test("what cannot be opened for want of a descriptor is not gone")
+    func shortage() throws {
+        try withWorld { world throws in
+            let keeper = try spawn(world, "head -c 200000 /dev/zero; read x; exit 3")
+            #expect(try world.outcome("go", "s1") == .written)
+            try world.eventually { !keeper.isRunning }
+            #expect(try world.host("read", world.paths.directory, "s1") == ["200000 bytes, 0 gaps, code 3"])
+        }
+    }
+
     @Test("a killed keeper leaves what it has kept")
     func killed() throws {
         try withWorld { world throws in

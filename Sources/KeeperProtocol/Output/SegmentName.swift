@@ -1,4 +1,4 @@
-internal import UVLoop
+package import UVLoop
 
 /// The name of one file of a session's kept output: `<id>.<epoch>.out.<20 digits>`.
 ///
@@ -47,19 +47,17 @@ package struct SegmentName: Hashable, Sendable {
 
 extension SegmentName {
     /// The offsets of the segments of one life of a session, in order, by stream.
+    ///
+    /// - Throws: why the directory cannot be read: that no descriptor is left says nothing about the files.
     package static func all(
         of session: SessionID, epoch: String, in paths: KeeperPaths,
-    ) -> [ChildStream: [UInt64]] {
+    ) throws(UVError) -> [ChildStream: [UInt64]] {
         var offsets: [ChildStream: [UInt64]] = [:]
-        do throws(UVError) {
-            for name in try Files.names(inDirectory: paths.directory) {
-                guard let segment = SegmentName(name), segment.session == session, segment.epoch == epoch else {
-                    continue
-                }
-                offsets[segment.stream, default: []].append(segment.offset)
+        for name in try Files.names(inDirectory: paths.directory) {
+            guard let segment = SegmentName(name), segment.session == session, segment.epoch == epoch else {
+                continue
             }
-        } catch {
-            // A directory that cannot be read has nothing to give.
+            offsets[segment.stream, default: []].append(segment.offset)
         }
         return offsets.mapValues { $0.sorted() }
     }

@@ -3,14 +3,24 @@ package import UVLoop
 extension SessionRecord {
     /// The record in a file; nil if there is none that can be read, belongs to somebody who is trusted, and parses.
     package init?(at path: String) {
+        do throws(UVError) { try self.init(readingAt: path) } catch { return nil }
+    }
+
+    /// The record in a file; nil as above, but for a shortage.
+    ///
+    /// - Throws: that descriptors or memory have run out, which says nothing about the record.
+    package init?(readingAt path: String) throws(UVError) {
+        let bytes: [UInt8]
         do throws(UVError) {
             let file = try OpenFile(path, .readOnly)
             defer { file.close() }
             guard OwnerTrust.trusts(file.statusAtOpening.owner) else { return nil }
-            self.init(try file.read(limit: SessionRecord.longestRecord))
+            bytes = try file.read(limit: SessionRecord.longestRecord)
         } catch {
+            if error.isShortage { throw error }
             return nil
         }
+        self.init(bytes)
     }
 
     /// The bytes of its file.

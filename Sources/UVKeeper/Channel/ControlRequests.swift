@@ -64,7 +64,7 @@ final class ControlRequests {
     private func send(_ request: ChannelRequest, _ hello: ChannelHello, _ completion: @escaping Completion) {
         let verb = request.verb.rawValue
         guard hello.verbs.contains(verb) else {
-            return loop.onNextTick { [session] in completion(.failure(.noChannel(session, verb))) }
+            return loop.onNextTick { [session] in completion(.failure(.noChannel(session, "answer \(verb)"))) }
         }
         pending.append(completion)
         connection?.send(request)

@@ -156,6 +156,8 @@ public final class OutputRead {
             let inspection = KeeperInspection.finding(session, paths: paths)
             guard inspection.mayLive else { return readFiles(error) }
             if case .connection(_, .noEntry) = error, case .live = inspection, failures > 2 {
+                // A keeper that has told the end stays a moment for those who still read, without a channel.
+                if SessionRecord(at: paths.record(for: session))?.exit != nil { return readFiles(error) }
                 return end(.failed(.noChannel(session, "give its output")))
             }
             guard failures < OutputRead.mostFailures else { return end(.failed(error)) }
@@ -166,7 +168,15 @@ public final class OutputRead {
     // MARK: The files
 
     private func readFiles(_ error: KeeperError) {
-        guard let record = SessionRecord(at: paths.record(for: session)) else { return end(.failed(error)) }
+        guard case .pausing = state else { return }
+        do throws(UVError) { try findFiles(error) } catch _ {
+            // No descriptor is left to look at them by: that says nothing about what is there.
+            timer.start(after: .milliseconds(50)) { _ in self.readFiles(error) }
+        }
+    }
+
+    private func findFiles(_ error: KeeperError) throws(UVError) {
+        guard let record = try SessionRecord(readingAt: paths.record(for: session)) else { return end(.failed(error)) }
         if case .offsets(_, let wanted) = from, epoch == nil { epoch = wanted }
         guard epoch == nil || epoch == record.epoch else { return end(.failed(.sessionBeganAnew(session))) }
         epoch = record.epoch

@@ -22,6 +22,8 @@ final class SegmentRead {
     private var segments: [ChildStream: [UInt64]] = [:]
     private var isPaused = false
     private var isWorking = false
+    /// Runs while no descriptor is left to read by: then it is not known what has gone.
+    private let retries: Backoff
 
     init(
         _ session: SessionID, epoch: String, _ paths: KeeperPaths, on loop: Loop, onEvent: @escaping (Event) -> Void,
@@ -31,6 +33,7 @@ final class SegmentRead {
         self.paths = paths
         self.loop = loop
         self.onEvent = onEvent
+        retries = Backoff(from: .milliseconds(50), to: .milliseconds(50), on: loop)
     }
 
     /// What the files of a session hold, by their names and sizes.
@@ -52,6 +55,16 @@ final class SegmentRead {
         return SessionExit.Output(out: range(.out), err: range(.err), held: false)
     }
 
+    /// None in a directory that cannot be read.
+    private static func segments(
+        of session: SessionID, epoch: String, in paths: KeeperPaths,
+    ) throws(UVError) -> [ChildStream: [UInt64]] {
+        do throws(UVError) { return try SegmentName.all(of: session, epoch: epoch, in: paths) } catch {
+            if error.isShortage { throw error }
+            return [:]
+        }
+    }
+
     func pause() { isPaused = true }
 
     func resume() {
@@ -59,7 +72,10 @@ final class SegmentRead {
         if !isWorking { next() }
     }
 
-    func cancel() { onEvent = nil }
+    func cancel() {
+        onEvent = nil
+        retries.close()
+    }
 
     /// Finds the segments, then reads them.
     ///
@@ -68,14 +84,30 @@ final class SegmentRead {
     ///   - begin: given what is kept, says where each stream is read from.
     func start(_ kept: SessionExit.Output?, _ begin: @escaping (SessionExit.Output) -> [ChildStream: UInt64]) {
         work { [paths, session, epoch] in
-            let segments = SegmentName.all(of: session, epoch: epoch, in: paths)
-            return (segments, kept ?? SegmentRead.output(of: session, epoch: epoch, in: paths, segments))
-        } completion: { segments, output in
+            do throws(UVError) {
+                let segments = try SegmentRead.segments(of: session, epoch: epoch, in: paths)
+                let output = kept ?? SegmentRead.output(of: session, epoch: epoch, in: paths, segments)
+                return Result<_, UVError>.success((segments, output))
+            } catch {
+                return .failure(error)
+            }
+        } completion: { found in
             guard self.onEvent != nil else { return }
+            guard case .success(let (segments, output)) = found else { return self.retry { self.start(kept, begin) } }
             self.segments = segments
             self.output = output
             self.offsets = begin(output)
             self.next()
+        }
+    }
+
+    /// Tries again a little later; until then it works, and nothing else is begun.
+    private func retry(_ step: @escaping () -> Void) {
+        guard onEvent != nil else { return }
+        isWorking = true
+        retries.start {
+            self.isWorking = false
+            step()
         }
     }
 
@@ -85,6 +117,7 @@ final class SegmentRead {
             guard let offset = offsets[stream], offset < output[stream].end else { continue }
             return read(stream, offset)
         }
+        retries.close()
         onEvent.take()?(.end)
     }
 
@@ -99,7 +132,8 @@ final class SegmentRead {
         let limit = Int(min(UInt64(SegmentRead.pieceByteCount), min(next, end) - offset))
         work {
             SegmentRead.read(path, from: offset - start, limit)
-        } completion: { bytes in
+        } completion: { piece in
+            guard case .success(let bytes) = piece else { return self.retry { self.next() } }
             // The file has gone, or ends before the next one begins.
             guard !bytes.isEmpty else { return self.skip(stream, offset..<min(next, end)) }
             self.offsets[stream] = offset + UInt64(bytes.count)
@@ -108,14 +142,15 @@ final class SegmentRead {
         }
     }
 
-    private static func read(_ path: String, from offset: UInt64, _ limit: Int) -> [UInt8] {
+    /// Nothing of a file that has gone or cannot be read; fails only for a shortage.
+    private static func read(_ path: String, from offset: UInt64, _ limit: Int) -> Result<[UInt8], UVError> {
         do throws(UVError) {
             let file = try OpenFile(path, .readOnly)
             defer { file.close() }
-            guard OwnerTrust.trusts(file.statusAtOpening.owner) else { return [] }
-            return try file.read(from: Int(offset), limit: limit)
+            guard OwnerTrust.trusts(file.statusAtOpening.owner) else { return .success([]) }
+            return .success(try file.read(from: Int(offset), limit: limit))
         } catch {
-            return []
+            return error.isShortage ? .failure(error) : .success([])
         }
     }
 

@@ -14,7 +14,7 @@ import Testing
             let fault = run.fault(kind, 900, 2_100)
             let harmless: [FaultRecord.Kind] = [
                 .pidFileGarbled, .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave,
-                .discoveryRace,
+                .discoveryRace, .readerPaused, .readerFrozen, .readerCut, .diskFull, .childFloods,
             ]
             // Three attempts take their time.
             let slow: [FaultRecord.Kind] = [

@@ -87,6 +87,23 @@ import Testing
         if !BuiltProducts.areSanitized { try hold(scenario) }
     }
 
+    @Test(
+        "a chunk of output that is lost, wrong, sent twice or said to be gone is noticed, and so is a wrong end",
+        arguments: [
+            ("lose-chunk", "output-hole"), ("wrong-offset", "output-wrong"), ("repeat-chunk", "output-doubled"),
+            ("false-gap", "output-gap"), ("wrong-end", "output-missing"),
+        ])
+    func output(kind: String, finding: String) throws {
+        let scenario = [
+            "writes", "--lines", "400", "--rate", "800", "--duration", "1000", "--sessions", "1", "--writers", "2",
+            "--size", "64", "--connect", "pipelined", "--readers", "1",
+        ]
+        let run = try StressRun(scenario + ["--faulty-keeper", kind])
+        #expect(run.code == 1, "\(run.output)")
+        #expect(run.output.contains("\(finding): session 0, life 0, reader 0, "), "\(run.output)")
+        try hold(scenario)
+    }
+
     @Test("a socket that one keeper in twenty leaves behind is noticed") func leftSocket() throws {
         // It ends with the first.
         let run = try StressRun("spawn", "--keepers", "8", "--duration", "1000", "--faulty-keeper", "leave-socket")

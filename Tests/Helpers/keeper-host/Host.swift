@@ -287,7 +287,7 @@ enum Host {
 
     private static func count() throws(UVError) -> Int { try Files.names(inDirectory: "/proc/self/fd").count }
 
-    private static func manager(_ sessions: String, on loop: Loop, sidecar: String) throws -> KeeperManager {
+    static func manager(_ sessions: String, on loop: Loop, sidecar: String) throws -> KeeperManager {
         var options = KeeperManager.Options()
         options.sessionsDirectory = sessions
         switch sidecar {
@@ -300,7 +300,7 @@ enum Host {
 }
 
 /// A descriptor that a child would inherit.
-private func openDescriptor(_ path: String, _ flags: Int32) -> Int32 { open(path, flags) }
+func openDescriptor(_ path: String, _ flags: Int32) -> Int32 { open(path, flags) }
 
 /// A process sleeps, says its open `stat` file; always so where there is none.
 private func isAsleep(_ stat: Int32) -> Bool {
@@ -310,10 +310,10 @@ private func isAsleep(_ stat: Int32) -> Bool {
     return String(decoding: bytes[..<count], as: UTF8.self).contains(") S ")
 }
 
-private func closeDescriptor(_ descriptor: Int32) { close(descriptor) }
+func closeDescriptor(_ descriptor: Int32) { close(descriptor) }
 
 /// Unbuffered, so that a killed host has said what it said.
-private func say(_ value: Any) {
+func say(_ value: Any) {
     let line = Array("\(value)\n".utf8)
     _ = write(1, line, line.count)
 }

@@ -9,7 +9,7 @@ import Darwin
 #endif
 
 /// The child of every session: reads its stdin and checks each line, into ``Receipts``. This program itself, started as
-/// `--verify FILE WRITERS FAULT`.
+/// `--verify FILE WRITERS FAULT OUTPUT`; with an OUTPUT that is not 0 it writes, too, see ``SpeakingChild``.
 ///
 /// Nothing here allocates per line or uses Foundation: it must not be what a run measures.
 final class VerifyingChild {
@@ -26,13 +26,21 @@ final class VerifyingChild {
     /// Becomes the child if this process was started as one.
     static func runIfRequested(_ arguments: [String]) {
         guard arguments.count > 1, arguments[1] == argument else { return }
-        guard arguments.count == 5, let writers = Int(arguments[3]), let kind = Mischief.Kind(rawValue: arguments[4])
+        guard arguments.count == 6, let writers = Int(arguments[3]), let kind = Mischief.Kind(rawValue: arguments[4]),
+            let key = UInt64(arguments[5])
         else { exit(64) }
         do {
             let receipts = try Receipts(arguments[2], writers: writers)
+            receipts[.outputKey] = key
             receipts[.startTime] = Receipts.startTime(of: getpid())
             receipts[.pid] = UInt64(getpid())
-            VerifyingChild(receipts, mischief: Mischief(kind)).run { read(0, $0, $1) }
+            let child = VerifyingChild(receipts, mischief: Mischief(kind))
+            if key == 0 {
+                child.run { read(0, $0, $1) }
+            } else {
+                let speaker = SpeakingChild(receipts)
+                child.run { speaker.read($0, $1) }
+            }
         } catch {
             exit(70)
         }

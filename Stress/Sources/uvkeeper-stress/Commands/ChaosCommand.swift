@@ -4,7 +4,8 @@ import UVKeeper
 struct ChaosCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chaos",
-        abstract: "Write lines while servers, keepers and children are killed, files damaged, resources exhausted.",
+        abstract:
+            "Write lines and read output while servers, keepers and children are killed, files damaged, resources exhausted.",
         discussion: """
             Faults are drawn from a schedule that follows from --seed, one at a time for a session, and logged with their \
             time: \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", ")). A process of the run that waits long for \
@@ -14,11 +15,17 @@ struct ChaosCommand: ParsableCommand {
             started again; --writers and --lines count for each of the two. The run ends after --duration, or earlier when \
             every writer has sent its --lines.
 
+            The children answer each line, and flood now and then; keepers keep \(LoadSettings.keptOutput / 1024) KiB of each \
+            stream. Of each session both servers have --readers, one of this process following from the start of each life, \
+            and this process has one more that speaks to the channel itself, which is frozen and cut. A driven server's \
+            readers go on where those of the killed one stopped. With --readers 0 there is no output, and no fault of it.
+
             Each fault excuses what it can cause and no more, and its count of excused lines is in the \
             report: lines in the pipe of a killed child are lost, up to what that holds; lines under way while nobody can \
             confirm them are refused or unknown; those of a keeper that has no descriptor left only when they have waited \
             for all their attempts, or for one of them; those under way in a killed server are unknown; a client that \
-            disconnects in mid-line leaves a fragment. A start of a keeper may fail while there is no descriptor, or while \
+            disconnects in mid-line leaves a fragment; output is gone that a keeper with a full disk or without a descriptor \
+            could not write. A start of a keeper may fail while there is no descriptor, or while \
             the child of a killed keeper still runs. One line in \(ChaosCommand.longLineInterval) has 256 KiB to 1 MiB, more \
             than a connection takes at once, whatever --size says.
 
@@ -48,6 +55,7 @@ struct ChaosCommand: ParsableCommand {
 
     /// A frozen keeper's connection takes part of such a line, which must not be sent again.
     private static let longLineInterval = 400
+    private static let readers = 2
 
     func validate() throws {
         for name in faults?.split(separator: ",") ?? []
@@ -56,7 +64,14 @@ struct ChaosCommand: ParsableCommand {
                 "--faults: there is no '\(name)'; there are \(FaultInjector.kinds.map(\.rawValue).joined(separator: ", "))"
             )
         }
+        if load.readers == 0, let kind = FaultInjector.kinds.first(where: { $0.needsReaders && isWanted($0) }) {
+            throw ValidationError("--faults \(kind.rawValue) needs --readers")
+        }
         guard faultInterval > 0, duration > 0 else { throw ValidationError("times must be above 0") }
+    }
+
+    private func isWanted(_ kind: FaultRecord.Kind) -> Bool {
+        faults?.split(separator: ",").contains { $0 == kind.rawValue } ?? false
     }
 
     func run() throws {
@@ -65,11 +80,14 @@ struct ChaosCommand: ParsableCommand {
         settings.longLineInterval = load.longLines ?? ChaosCommand.longLineInterval
         // Chaos is about outcomes: an open loop leaves the machine room to show them.
         let rate = load.rate ?? 2000
+        settings.readers = load.readers ?? ChaosCommand.readers
         let kinds =
-            faults?.split(separator: ",").compactMap { FaultRecord.Kind(rawValue: String($0)) } ?? FaultInjector.kinds
+            faults?.split(separator: ",").compactMap { FaultRecord.Kind(rawValue: String($0)) }
+            ?? FaultInjector.kinds.filter { settings.readers > 0 || !$0.needsReaders }
         let isDriven = kinds.contains(.serverKilled)
         settings.rate = isDriven ? rate / 2 : rate
         settings.drivenWriters = isDriven ? load.writers : 0
+        settings.drivenReaders = isDriven ? settings.readers : 0
         let runner = Runner("chaos", settings, quiet: output.quiet)
         runner.addFaults(
             kinds, waits: allFaults, interval: .seconds(faultInterval),
@@ -91,7 +109,10 @@ extension Runner {
             if let options {
                 engine.server = try DrivenServer(
                     engine.run, ledgers: engine.sessions.flatMap(\.driven),
-                    options: options + ["--guest", "--first-writer", "\(settings.writers)"],
+                    options: options + [
+                        "--guest", "--first-writer", "\(settings.writers)", "--readers", "\(settings.readers)",
+                        "--first-reader", "\(settings.readers)",
+                    ],
                     linesPerWriter: settings.linesPerWriter, clock: engine.clock, on: engine.loop)
             }
             let plan = FaultInjector.plan(

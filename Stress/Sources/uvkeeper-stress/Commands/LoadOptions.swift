@@ -33,6 +33,12 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "Stop when each writer has sent so many lines, in chaos those of the other server too.")
     var lines: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Readers of each session's output, and as many in the other server of chaos; the children write then, and keepers "
+                + "keep \(LoadSettings.keptOutput / 1024) KiB of each stream. 2 for chaos, else 0, unless given."))
+    var readers: Int?
+
     @Option(help: "What is random follows from it; a failed run names its seed.")
     var seed: UInt64 = 1
 
@@ -64,6 +70,7 @@ struct LoadOptions: ParsableArguments {
         guard LineSizes(size) != nil else {
             throw ValidationError("--size takes 64 to 1M, or a range such as 64..16K; '\(size)' is neither")
         }
+        guard (0...16).contains(readers ?? 0) else { throw ValidationError("--readers takes 0 to 16") }
         guard (rate ?? 1) > 0, inFlight > 0, lagBound > 0, drainLimit > 0, (lines ?? 1) > 0,
             (resend ?? 1) > 0, (longLines ?? 1) > 0
         else {
@@ -94,6 +101,7 @@ struct LoadOptions: ParsableArguments {
         settings.rate = rate
         settings.inFlight = inFlight
         settings.linesPerWriter = lines
+        settings.readers = readers ?? 0
         settings.seed = seed
         settings.duration = .seconds(duration)
         settings.lagBound = .seconds(lagBound)

@@ -10,6 +10,7 @@ struct ServeCommand: ParsableCommand {
     /// The start of the run on the monotonic clock, in microseconds.
     @Option var start: UInt64
     @Option var firstWriter = 0
+    @Option var firstReader = 0
     /// Somebody else starts the sessions.
     @Flag var guest = false
     /// Stdin is a pipe that the harness holds open as long as it lives.
@@ -18,6 +19,7 @@ struct ServeCommand: ParsableCommand {
     func run() throws {
         var settings = load.settings(duration: 1e6)
         settings.firstWriter = firstWriter
+        settings.firstReader = firstReader
         let run = RunDirectory(directory: directory)
         let vitals = try Vitals(run.vitals)
         let clock = RunClock(start: .microseconds(Int64(start)))

@@ -6,7 +6,7 @@ import UVKeeper
 struct StressCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "uvkeeper-stress",
-        abstract: "Tries to make UVKeeper lose a line, and counts what was lost.",
+        abstract: "Tries to make UVKeeper lose a line or a byte of output, and counts what was lost.",
         discussion: """
             Embeds UVKeeper on one loop, as a server would, with real keepers and real children. Every line carries its \
             writer, a sequence number and a checksum; the children check them and note every line received, also when \
@@ -18,6 +18,10 @@ struct StressCommand: ParsableCommand {
               - a last line without a newline arrives with one, if its client ends the stream in order
               - a refusal or an unknown outcome occurs only where a fault explains it, or the load's own limit
               - every line has one completion
+              - what a reader of output gets and the gaps it is told of tile the stream from where it began: no byte twice, none \
+            left out, each the one of its offset, none that the child did not write
+              - a gap is of bytes older than what is kept, or of bytes that a fault has kept from the disk
+              - who follows has all when the session ends, up to the end that its record names: what the child's pipe took
               - the loop is never blocked for longer than a bound (--lag-bound)
               - a start of a keeper fails only where a fault explains it; a discovery beside it takes no file of the new one
               - a keeper that ends in order leaves no file

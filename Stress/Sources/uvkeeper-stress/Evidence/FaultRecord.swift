@@ -1,3 +1,5 @@
+import UVKeeper
+
 /// One fault: what was done to whom, from when to when, and which lines it excused.
 final class FaultRecord {
     enum Kind: String, CaseIterable, Sendable {
@@ -17,6 +19,14 @@ final class FaultRecord {
         case clientDisconnected = "client-disconnected"
         /// No fault of anybody: clients whose last line has no newline, and must arrive.
         case unfinishedLine = "unfinished-line"
+        case readerPaused = "reader-paused"
+        /// A client on a connection of its own that stops reading.
+        case readerFrozen = "reader-frozen"
+        /// Such a client's connection, at any byte.
+        case readerCut = "reader-cut"
+        /// The keeper can make no file longer.
+        case diskFull = "disk-full"
+        case childFloods = "child-floods"
         case serverKilled = "server-killed"
         case spawnWave = "spawn-wave"
         /// Keepers start while another process removes the files of the ones before them.
@@ -35,8 +45,10 @@ final class FaultRecord {
         var pending = 0
         /// Starts that failed.
         var starts = 0
+        /// Bytes of output that are gone.
+        var output = 0
 
-        var total: Int { refused + unknown + lost + pending + starts }
+        var total: Int { refused + unknown + lost + pending + starts + output }
 
         mutating func add(_ other: Excused) {
             refused += other.refused
@@ -44,12 +56,13 @@ final class FaultRecord {
             lost += other.lost
             pending += other.pending
             starts += other.starts
+            output += other.output
         }
 
         var description: String {
             [
                 (refused, "refused"), (unknown, "unknown"), (lost, "lost"), (pending, "under way"),
-                (starts, "failed starts"),
+                (starts, "failed starts"), (output, "bytes of output gone"),
             ]
             .filter { $0.0 > 0 }.map { "\(Texts.count($0.0)) \($0.1)" }.joined(separator: ", ")
         }
@@ -70,6 +83,10 @@ final class FaultRecord {
     let session: Int?
     /// Which life of the session was ended by it.
     let life: Int?
+    /// For a fault that costs output: the life of its session in which it began, and how many bytes of each stream the child had
+    /// written by then, and when it ended at most.
+    var output: (life: Int, before: [ChildStream: UInt64])?
+    var outputAfter: [ChildStream: UInt64]?
     /// In microseconds: how long what piled up during it may take to be worked off after it.
     let aftermath: UInt64
     /// In microseconds since the start of the run.

@@ -15,6 +15,10 @@ final class Life {
     var isPIDFileGarbled = false
     /// True if it has been looked at what it left.
     var isInspected = false
+    /// How many bytes each stream has had, by the record of its end; nil if its keeper has not written one.
+    var ends: [ChildStream: UInt64]?
+    /// The bytes of each stream that its keeper could not write, by its status shortly before the end; nil if nobody asked.
+    var lost: [ChildStream: UInt64]?
 
     init(_ receipts: Receipts, keeper: SpawnedKeeper?, keeperPID: Int32, hasFailed: Bool = false) {
         self.receipts = receipts

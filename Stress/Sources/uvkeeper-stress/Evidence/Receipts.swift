@@ -26,6 +26,14 @@ final class Receipts {
         case fragmentRecords
         /// Of the child, see ``Receipts/startTime(of:)``. There before its pid.
         case startTime
+        /// What its output follows from, see ``OutputFormat``. There before its pid; 0: it writes none.
+        case outputKey
+        /// Written by the harness: the epoch of this life of the session, as a number; 0: not known.
+        case epoch
+        /// Written by the harness: the child floods the streams whose bit is set, 1 for stdout, 2 for stderr.
+        case flood
+        /// How many bytes of a stream have been written, and, for the time of a write, how many there are at most.
+        case writtenOut, offeredOut, writtenErr, offeredErr
     }
 
     /// In milliseconds since the system booted; 0 if the process is gone, or the system does not tell.

@@ -17,14 +17,16 @@ final class DescriptorHoard {
     /// - Throws: what `prlimit(2)` reports of another: it has ended, or is somebody else's.
     init(of pid: Int32 = 0) throws(UVError) {
         self.pid = pid
-        try DescriptorHoard.check(uvkeeper_descriptor_limit(pid, nil, &before))
+        try DescriptorHoard.check(uvkeeper_process_limit(UVKEEPER_DESCRIPTORS, pid, nil, &before))
         // Standard input, output and error stay within the limit: `poll(2)` refuses more descriptors than it allows.
         var none = uvkeeper_limit(soft: min(3, before.hard), hard: before.hard)
-        try DescriptorHoard.check(uvkeeper_descriptor_limit(pid, &none, nil))
+        try DescriptorHoard.check(uvkeeper_process_limit(UVKEEPER_DESCRIPTORS, pid, &none, nil))
     }
 
     /// Gives it the limit it had.
-    func release() throws(UVError) { try DescriptorHoard.check(uvkeeper_descriptor_limit(pid, &before, nil)) }
+    func release() throws(UVError) {
+        try DescriptorHoard.check(uvkeeper_process_limit(UVKEEPER_DESCRIPTORS, pid, &before, nil))
+    }
 
     private static func check(_ result: Int32) throws(UVError) { if result < 0 { throw UVError(rawValue: result) } }
 }

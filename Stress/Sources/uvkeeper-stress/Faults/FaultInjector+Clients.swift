@@ -81,15 +81,20 @@ extension FaultInjector {
     func exhaustKeeper(_ planned: Planned, _ session: Session, _ life: Life) {
         let count = 4 + Int(planned.number % 12)
         let record = begin(.keeperExhausted, session, note: "\(count) clients of \(life.keeperPID)")
-        hoard(life.keeperPID, record, for: planned.duration)
+        // It cannot open its next segment either.
+        noteOutput(record, session, life)
+        hoard(life.keeperPID, record, for: planned.duration) { record.outputAfter = FaultInjector.most(life) }
         for _ in 0..<count { sendAlone(session) }
     }
 
-    private func hoard(_ pid: Int32, _ record: FaultRecord, for duration: Duration) {
+    private func hoard(
+        _ pid: Int32, _ record: FaultRecord, for duration: Duration, then: @escaping () -> Void = {},
+    ) {
         do throws(UVError) {
             let hoard = try DescriptorHoard(of: pid)
             end(record, after: duration) {
                 do throws(UVError) { try hoard.release() } catch { record.note += "; not given back: \(error)" }
+                then()
             }
         } catch {
             record.end = engine.clock.microseconds

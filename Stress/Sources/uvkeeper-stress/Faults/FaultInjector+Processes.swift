@@ -11,7 +11,10 @@ extension FaultInjector {
             note: "\(signal) to \(life.keeperPID)")
         let end = { [unowned self] in
             life.wasToldToEnd = !isKilled
-            if !isKilled, planned.number & 2 == 2 { takeDescriptors(of: life.keeperPID, record) }
+            if !isKilled, planned.number & 2 == 2 {
+                noteOutput(record, session, life)
+                takeDescriptors(of: life.keeperPID, record)
+            }
             inject(signal, life.keeperPID, record)
         }
         guard planned.number & 1 == 1 else {

@@ -14,7 +14,7 @@ final class FaultInjector {
 
     /// All that can be injected here.
     static let kinds = FaultRecord.Kind.allCases.filter {
-        $0 != .machineStalled && ($0 != .keeperExhausted || DescriptorHoard.reachesOthers)
+        $0 != .machineStalled && (($0 != .keeperExhausted && $0 != .diskFull) || DescriptorHoard.reachesOthers)
     }
 
     let engine: Engine
@@ -107,6 +107,11 @@ final class FaultInjector {
         case .spawnWave: startWave(planned)
         case .discoveryRace: startRace(planned)
         case .unfinishedLine: sendUnfinished(planned, session)
+        case .readerPaused: pauseReaders(planned, session)
+        case .readerFrozen: freezeReader(planned, session)
+        case .readerCut: cutReader(planned, session)
+        case .diskFull: fillDisk(planned, session, life)
+        case .childFloods: flood(planned, session, life)
         case .machineStalled: break
         }
         return true

@@ -9,7 +9,8 @@ extension FaultRecord.Kind {
         case .descriptorsExhausted: .own
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
             .socketRemoved, .socketReplaced, .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted,
-            .clientDisconnected, .unfinishedLine, .spawnWave, .discoveryRace, .machineStalled:
+            .clientDisconnected, .unfinishedLine, .spawnWave, .discoveryRace, .machineStalled,
+            .readerPaused, .readerFrozen, .readerCut, .diskFull, .childFloods:
             .everybody
         }
     }
@@ -23,7 +24,8 @@ extension FaultRecord.Kind {
         case .keeperExhausted: 1_500_000
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
             .pidFileGarbled, .staleFiles, .backlogOverflow, .clientDisconnected, .unfinishedLine, .serverKilled,
-            .spawnWave, .discoveryRace, .machineStalled:
+            .spawnWave, .discoveryRace, .machineStalled, .readerPaused, .readerFrozen, .readerCut, .diskFull,
+            .childFloods:
             500_000
         }
     }
@@ -36,7 +38,7 @@ extension FaultRecord.Kind {
             .descriptorsExhausted:
             true
         case .pidFileGarbled, .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave,
-            .discoveryRace:
+            .discoveryRace, .readerPaused, .readerFrozen, .readerCut, .diskFull, .childFloods:
             false
         }
     }
@@ -48,7 +50,8 @@ extension FaultRecord.Kind {
             .backlogOverflow, .keeperExhausted, .machineStalled:
             true
         case .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled, .staleFiles,
-            .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
+            .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace, .readerPaused,
+            .readerFrozen, .readerCut, .diskFull, .childFloods:
             false
         }
     }
@@ -73,7 +76,7 @@ extension FaultRecord.Kind {
         case .slowReader, .backlogOverflow, .machineStalled: return (refused, 0)
         case .keeperKilled, .keeperToldToEnd, .childKilled, .socketRemoved, .socketReplaced, .descriptorsExhausted,
             .pidFileGarbled, .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave,
-            .discoveryRace:
+            .discoveryRace, .readerPaused, .readerFrozen, .readerCut, .diskFull, .childFloods:
             return (0, 0)
         }
     }
@@ -86,7 +89,8 @@ extension FaultRecord.Kind {
         case .socketReplaced, .keeperToldToEnd, .childKilled: 0
         case .keeperKilled, .keeperStopped, .childStopped, .slowReader, .backlogOverflow, .keeperExhausted,
             .machineStalled, .socketRemoved, .descriptorsExhausted, .pidFileGarbled, .staleFiles, .clientDisconnected,
-            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
+            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace, .readerPaused, .readerFrozen, .readerCut,
+            .diskFull, .childFloods:
             RunClock.microseconds(KeeperConstants.writeBackoffs.reduce(.zero, +)) - LoopLag.stall
         }
     }
@@ -157,7 +161,8 @@ extension FaultRecord {
         case .machineStalled: return failure.end - failure.begin >= FaultRecord.contendedStart
         case .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved,
             .socketReplaced, .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected,
-            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
+            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace, .readerPaused, .readerFrozen, .readerCut,
+            .diskFull, .childFloods:
             return false
         }
     }

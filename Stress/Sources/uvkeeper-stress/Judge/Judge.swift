@@ -24,6 +24,11 @@ struct Judge {
         var cutTails = 0
         /// Lines without a completion because the server was killed.
         var pendingAtKill = 0
+        /// Bytes of output that all readers together got, and that were gone because newer ones had come.
+        var outputBytes = 0
+        var agedBytes = 0
+        /// And that another life of their session had removed.
+        var removedBytes = 0
     }
 
     struct Case {
@@ -40,6 +45,9 @@ struct Judge {
         var failedStarts: [FailedStart] = []
         /// Files that keepers which ended in order have left on disk.
         var leftBehind: [String] = []
+        var readings: [Reading] = []
+        /// How many bytes of a stream its keeper keeps at least.
+        var keptOutput: UInt64 = 0
     }
 
     let faults: [FaultRecord]
@@ -88,6 +96,7 @@ struct Judge {
         judgeStarts(one, own)
         judgeLives(one, own)
         judgeFragments(one)
+        judgeOutput(one, own)
         for (writer, ledger) in one.ledgers.enumerated() {
             judge(ledger, writer, one, Judge.faults(own, for: writer, of: one))
         }
@@ -277,7 +286,7 @@ struct Judge {
             fault.explainsLoss(of: entry, read: lastRead[life] ?? 0)
         else { return false }
         // Written in this life, not in the one before.
-        guard !faults.contains(where: { $0.life == life - 1 && entry.time < $0.start }) else { return false }
+        guard !faults.contains(where: { $0.ended(life: life - 1) && entry.time < $0.start }) else { return false }
         // What lay in the pipe had not been passed by a line of the same writer.
         guard !isOrdered || one.lives[life].receipts.end(of: writer) <= sequence else { return false }
         var lost = lostByteCount[life] ?? (0, 0)

@@ -7,6 +7,16 @@ struct Violations {
         case unexplainedUnknown = "unexplained-unknown"
         case missingCompletion = "missing-completion"
         case doubledCompletion = "doubled-completion"
+        /// Of output: left out; told twice; not what the child wrote; more than it wrote; gone for nothing; not told up to its end.
+        case outputHole = "output-hole"
+        case outputDoubled = "output-doubled"
+        case outputWrong = "output-wrong"
+        case outputBeyond = "output-beyond"
+        case outputGap = "output-gap"
+        case outputMissing = "output-missing"
+        /// Messages that are none of a keeper's.
+        case outputGarbled = "output-garbled"
+        case readFailed = "read-failed"
         case blockedLoop = "blocked-loop"
         case processLeft = "process-left"
         case fileLeft = "file-left"

@@ -14,6 +14,12 @@ final class FaultyKeeper {
         case loseTail = "lose-tail"
         /// One socket in twenty is left behind at an orderly end.
         case leaveSocket = "leave-socket"
+        /// What ``FaultyOutput`` does to output.
+        case loseChunk = "lose-chunk"
+        case wrongOffset = "wrong-offset"
+        case repeatChunk = "repeat-chunk"
+        case falseGap = "false-gap"
+        case wrongEnd = "wrong-end"
 
         /// The command that becomes a keeper of this kind.
         var sidecar: SidecarCommand {
@@ -24,6 +30,7 @@ final class FaultyKeeper {
         }
 
         fileprivate var mischief: Mischief.Kind { Mischief.Kind(rawValue: rawValue) ?? .none }
+        fileprivate var output: FaultyOutput.Kind { FaultyOutput.Kind(rawValue: rawValue) ?? .none }
     }
 
     static let argument = "--faulty-keeper"
@@ -38,6 +45,8 @@ final class FaultyKeeper {
     private var child: ChildProcess?
     private var listener: PipeListener?
     private var signal: SignalHandle?
+    /// Nil if nobody is to read the child's output.
+    private var output: FaultyOutput?
 
     /// Becomes the stand-in if this process was started as one.
     static func runIfRequested(_ arguments: [String]) {
@@ -89,10 +98,15 @@ final class FaultyKeeper {
 
     private func run() throws -> Never {
         let words = self.command
+        let keepsOutput = ProcessEnvironment.current["PI_KEEPER_OUTPUT_MAX_BYTES"] != nil
         guard let program = words.first else { throw StressError("no command") }
         let configuration = ChildProcess.Configuration(
-            executable: program, arguments: Array(words.dropFirst()), stdio: [.pipe])
-        child = try ChildProcess(configuration, on: loop) { [unowned self] _, _ in end() }
+            executable: program, arguments: Array(words.dropFirst()),
+            stdio: keepsOutput ? [.pipe, .pipe, .pipe] : [.pipe])
+        if keepsOutput { output = try FaultyOutput(kind.output, of: session, in: paths, on: loop) }
+        let process = try ChildProcess(configuration, on: loop) { [unowned self] _, _ in end() }
+        try output?.attach(process)
+        child = process
         let pidFile = try OpenFile(paths.keeperPID(for: session), .append)
         try pidFile.write(Array("\(CurrentProcess.id)".utf8))
         pidFile.close()
@@ -103,7 +117,8 @@ final class FaultyKeeper {
         let signal = try SignalHandle(on: loop)
         try signal.start(.terminate) { [unowned self] _, _ in
             try? child?.kill(.kill)
-            end()
+            // Its output is awaited.
+            if output == nil { end() }
         }
         self.signal = signal
         loop.run()
@@ -150,6 +165,11 @@ final class FaultyKeeper {
     }
 
     private func end() {
+        guard let output else { return leave() }
+        output.finish { [self] in leave() }
+    }
+
+    private func leave() {
         let leaves =
             kind == .leaveSocket
             ? (try? FaultyKeeper.isTurn(of: "ends", every: FaultyKeeper.endInterval)) ?? false : false

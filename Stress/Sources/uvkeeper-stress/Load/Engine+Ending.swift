@@ -29,4 +29,63 @@ extension Engine {
             early.add(.recovery, "session \(session.index) did not come back: \(session.obstacle)")
         }
     }
+
+    /// Ends every session, and after the last one removes what is left, and closes everything.
+    func stopSessions() {
+        var left = sessions.count
+        for session in sessions {
+            session.end()
+            manager.stop(session.name) { [self] result in
+                if result != .stopped {
+                    early.add(.recovery, "at the end the keeper of session \(session.index) was \(result)")
+                }
+                left -= 1
+                // Files of dead keepers are a discovery's to remove: what it leaves is left.
+                if left == 0 { discoverLast() }
+            }
+        }
+    }
+
+    private func discoverLast() {
+        manager.discoverExistingKeepers { [self] result in
+            if case .failure(let error) = result { early.add(.discovery, "at the end: \(error)") }
+            for session in sessions { session.noteEnds() }
+            finishReading { self.closeAll() }
+        }
+    }
+
+    // MARK: Output
+
+    /// Asks every keeper what output it could not write, then goes on.
+    func noteLosses(then next: @escaping () -> Void) {
+        let asked = sessions.filter { $0.readers != nil && $0.current != nil }
+        guard !asked.isEmpty else { return next() }
+        var left = asked.count
+        for session in asked {
+            let life = session.current
+            manager.session(session.name).status { [self] result in
+                switch result {
+                case .success(let status): life?.lost = [.out: status.lostOutput.out, .err: status.lostOutput.err]
+                case .failure(let error):
+                    early.add(.recovery, "at the end session \(session.index) does not tell its status: \(error)")
+                }
+                left -= 1
+                if left == 0 { next() }
+            }
+        }
+    }
+
+    /// Waits until every reader has come to the end of its session; the judge notices who has not.
+    private func finishReading(then next: @escaping () -> Void) {
+        let deadline = clock.microseconds + RunClock.microseconds(settings.drainLimit)
+        let timer = TimerHandle(on: loop)
+        others.append(timer)
+        timer.start(after: .zero, repeating: .milliseconds(5)) { [self] timer in
+            for session in sessions { session.readers?.finish() }
+            let isReading = sessions.contains { $0.readers?.followers.contains(where: \.hasMore) == true }
+            guard !isReading || clock.microseconds > deadline else { return }
+            timer.stop()
+            next()
+        }
+    }
 }

@@ -144,6 +144,7 @@ final class Engine {
             endedEarly = reason
             return drain()
         }
+        for session in sessions { session.readers?.tend() }
         switch phase {
         case .starting:
             if case .guest = role { return begin() }
@@ -263,30 +264,13 @@ final class Engine {
         phase = .ending
         series.sample()
         supervisor.stop()
-        var left = sessions.count
-        for session in sessions {
-            session.end()
-            manager.stop(session.name) { [self] result in
-                if result != .stopped {
-                    early.add(.recovery, "at the end the keeper of session \(session.index) was \(result)")
-                }
-                left -= 1
-                // Files of dead keepers are a discovery's to remove: what it leaves is left.
-                if left == 0 { discoverLast() }
-            }
-        }
+        noteLosses { [self] in stopSessions() }
     }
 
-    private func discoverLast() {
-        manager.discoverExistingKeepers { [self] result in
-            if case .failure(let error) = result { early.add(.discovery, "at the end: \(error)") }
-            closeAll()
-        }
-    }
-
-    private func closeAll() {
+    func closeAll() {
         phase = .done
         for writer in allWriters { writer.channel?.close() }
+        for session in sessions { session.readers?.close() }
         manager.close()
         sampler.close()
         starvation?.close()

@@ -35,6 +35,12 @@ struct LoadSettings {
     var keeperFault = FaultyKeeper.Kind.none
     /// Files of the process that discovers beside starts.
     var discoveryFault = Discoverer.Kind.honest
+    /// Readers of each session's output; with none, nothing is kept, and children write nothing.
+    var readers = 0
+    /// The number of the first of them; those before are the harness's.
+    var firstReader = 0
+    /// Readers of each session in another server, numbered after these.
+    var drivenReaders = 0
     /// Bytes that the server never gives back, for each line.
     var leakPerLine = 0
     /// One line in so many is sent twice.
@@ -53,6 +59,12 @@ struct LoadSettings {
         case .mixed: index % 2 == 1
         }
     }
+
+    /// The bytes of each stream that a keeper keeps: few, so that a reader that falls behind meets gaps.
+    static let keptOutput = 262_144
+
+    /// The number of the reader that has a connection of its own, after all others.
+    var channelReader: Int { firstReader + readers + drivenReaders }
 
     /// The writer number of bursts, after the last ordered one.
     var burstWriter: Int { firstWriter + writers + drivenWriters }

@@ -62,6 +62,9 @@ struct RunDirectory {
     var vitals: String { directory + "/vitals" }
 
     func ledger(session: Int, writer: Int) -> String { "\(directory)/l\(session)-\(writer)" }
+    func readLog(session: Int, reader: Int, _ stream: ChildStream) -> String {
+        "\(directory)/o\(session)-\(reader)-\(stream)"
+    }
     func receipts(session: Int, life: Int) -> String { "\(directory)/r\(session)-\(life)" }
 
     /// Where a server that may be killed writes down which starts have failed.
@@ -90,9 +93,20 @@ struct RunDirectory {
         }
     }
 
-    /// What is in the sessions directory and is no log.
+    /// What is in the sessions directory and does not stay after a session's end, as logs, records and output do.
     func leftovers() throws(UVError) -> [String] {
-        try Files.names(inDirectory: sessions).filter { !$0.hasSuffix(".log") && !$0.hasSuffix(".session.json") }
+        try Files.names(inDirectory: sessions).filter {
+            !$0.hasSuffix(".log") && !$0.hasSuffix(".session.json") && !RunDirectory.isSegment($0)
+        }
+    }
+
+    /// True for the name of a file of output: it ends in a stream and 20 digits.
+    private static func isSegment(_ name: String) -> Bool {
+        let words = name.split(separator: ".")
+        guard words.count > 3, let digits = words.last,
+            words[words.count - 2] == "out" || words[words.count - 2] == "err"
+        else { return false }
+        return digits.count == 20 && digits.allSatisfy(\.isNumber)
     }
 
     /// Those of sessions whose names start so, and that no discovery is removing now: it holds the lock of the pid file, and

@@ -27,6 +27,10 @@ final class Session {
     var onFailedStart: (FailedStart) -> Void = { _ in }
     /// Files that keepers which ended in order have left on disk.
     private var leftBehind: [String] = []
+    /// Whoever reads its output here; nil if none is kept.
+    private(set) var readers: SessionReaders?
+    /// Of the readers of another server.
+    private let drivenLogs: [[ChildStream: ReadLog]]
 
     init(
         _ index: Int, in run: RunDirectory, manager: KeeperManager, settings: LoadSettings, clock: RunClock
@@ -41,6 +45,30 @@ final class Session {
         driven = try (0..<settings.drivenWriters).map {
             try Ledger(run.ledger(session: index, writer: settings.firstWriter + settings.writers + $0))
         }
+        drivenLogs = try (0..<settings.drivenReaders).map { count in
+            var logs: [ChildStream: ReadLog] = [:]
+            for stream in ChildStream.allCases {
+                let number = settings.firstReader + settings.readers + count
+                logs[stream] = try ReadLog(run.readLog(session: index, reader: number, stream))
+            }
+            return logs
+        }
+        if settings.readers > 0 { readers = try makeReaders() }
+    }
+
+    private func makeReaders() throws -> SessionReaders {
+        let files = LifeFiles(of: index, in: run, writers: settings.allWriters)
+        let isGuest = settings.firstReader > 0
+        let session = manager.session(name)
+        return try SessionReaders(
+            of: name, index: index, in: run, manager: manager, settings: settings, clock: clock
+        ) { [unowned self] in
+            isGuest ? files.all : lives.map(\.receipts)
+        } current: { [unowned self] in
+            guard isGuest else { return current?.receipts }
+            let epoch = session.record.flatMap { UInt64($0.epoch, radix: 16) }
+            return files.all.last { epoch != nil && $0[.epoch] == epoch }
+        }
     }
 
     /// For the judge.
@@ -49,7 +77,15 @@ final class Session {
         return Judge.Case(
             index: index, lives: lives, ledgers: own + driven + [burst], driven: own.count..<own.count + driven.count,
             exits: lives.map(\.keeperExit),
-            hasAttempts: !settings.isPipelined(session: index), failedStarts: failedStarts, leftBehind: leftBehind)
+            hasAttempts: !settings.isPipelined(session: index), failedStarts: failedStarts, leftBehind: leftBehind,
+            readings: readings, keptOutput: UInt64(LoadSettings.keptOutput))
+    }
+
+    private var readings: [Judge.Reading] {
+        guard let readers else { return [] }
+        return readers.followers.map { Judge.Reading(.own, $0.notes.logs, failures: $0.notes.failures) }
+            + drivenLogs.map { Judge.Reading(.driven, $0) }
+            + (readers.channel.map { [Judge.Reading(.channel, $0.notes.logs, failures: $0.nonsense)] } ?? [])
     }
 
     /// The life that takes lines now; nil while there is none.
@@ -77,6 +113,8 @@ final class Session {
         let survivor = lives.last.flatMap { $0.isChildGone ? nil : $0.childPID }
         // A start beside a child that a killed keeper has left may fail, so only some begin there.
         guard survivor == nil || attempts % Session.besideChildInterval == 1 else { return }
+        guard readers?.areThrough(within: settings.drainLimit) ?? true else { return }
+        noteEnds()
         noteRemains()
         isStarting = true
         let begun = clock.microseconds
@@ -101,11 +139,16 @@ final class Session {
             wantedAt = begun + 200_000
             return failed(error, nil)
         }
+        var environment = run.environment
+        if readers != nil { environment["PI_KEEPER_OUTPUT_MAX_BYTES"] = "\(LoadSettings.keptOutput)" }
         let options = SpawnOptions(
-            environment: run.environment,
+            environment: environment,
             command: [
                 program, VerifyingChild.argument, path, "\(settings.allWriters)", settings.childFault.rawValue,
+                "\(readers == nil ? 0 : OutputFormat.key(seed: settings.seed, session: index, life: number))",
             ],
+            // A stand-in is asked by its environment alone: the library asks no other program than its own for more.
+            output: readers == nil || settings.keeperFault != .none ? nil : .kept(bytes: LoadSettings.keptOutput),
             // However slow the machine is: a keeper that never accepts is noticed by whoever waits for it.
             deadline: .seconds(120),
         )
@@ -114,6 +157,7 @@ final class Session {
             switch result {
             case .success(let keeper):
                 startTimes.append(clock.microseconds - begun)
+                receipts[.epoch] = manager.session(name).record.flatMap { UInt64($0.epoch, radix: 16) } ?? 0
                 lives.append(Life(receipts, keeper: keeper, keeperPID: keeper.pid))
             case .failure(let error):
                 wantedAt = clock.microseconds + 100_000
@@ -163,6 +207,15 @@ final class Session {
         }
         guard !left.isEmpty else { return }
         leftBehind.append("life \(lives.count - 1), ended in order: \(left.joined(separator: " "))")
+    }
+
+    /// Notes where the record says that the last life's output ends, before another life takes its place.
+    func noteEnds() {
+        guard let life = lives.last, life.ends == nil, let record = manager.session(name).record,
+            UInt64(record.epoch, radix: 16) == life.receipts[.epoch], let exit = record.exit, let output = exit.output,
+            exit.reason != .keeperLost
+        else { return }
+        life.ends = [.out: output.out.end, .err: output.err.end]
     }
 
     /// For people: what keeps it from having a life that takes lines.

@@ -38,6 +38,15 @@ enum ClosingTable {
             rows.append(("keeper memory", "mean \(Texts.bytes(Double(mean))), most \(Texts.bytes(Double(most)))"))
         }
         rows += arrivals(result)
+        if result.judged.outputBytes > 0 {
+            let judged = result.judged
+            var text = "\(Texts.bytes(Double(judged.outputBytes))) read and checked"
+            if judged.agedBytes > 0 { text += ", \(Texts.bytes(Double(judged.agedBytes))) gone for newer ones" }
+            if judged.removedBytes > 0 {
+                text += ", \(Texts.bytes(Double(judged.removedBytes))) of lives before removed"
+            }
+            rows.append(("output", text))
+        }
         if result.lines.overflowed > 0 {
             rows.append(
                 (

@@ -1,0 +1,145 @@
+import UVKeeper
+
+/// Reads a session's output on a connection of its own, without the library: it may stop reading for a while, and be cut at any
+/// byte, and goes on from the last one that it got.
+final class ChannelReader {
+    private enum State {
+        /// Until a time, in microseconds.
+        case idle(until: UInt64)
+        case connected(PipeStream)
+        case closed
+    }
+
+    /// In microseconds: how long it waits before it connects again.
+    private static let pause: UInt64 = 20_000
+
+    let notes: ReaderNotes
+    private let path: String
+    private let loop: Loop
+    private let clock: RunClock
+    private let target: () -> ReaderNotes.Life?
+    private var state = State.idle(until: 0)
+    private var headers = ChannelHeaders()
+    private var isFrozen = false
+    /// So many bytes are still taken, then the connection is cut; nil: all.
+    private var bytesUntilCut: Int?
+    private var onCut: (() -> Void)?
+    /// What the keeper said that none would say.
+    private(set) var nonsense: [String] = []
+
+    /// - Parameter path: of the session's channel.
+    init(
+        to path: String, _ notes: ReaderNotes, clock: RunClock, on loop: Loop, target: @escaping () -> ReaderNotes.Life?,
+    ) {
+        self.path = path
+        self.notes = notes
+        self.clock = clock
+        self.loop = loop
+        self.target = target
+    }
+
+    /// Connects, if there is something to read and it does not do so already.
+    func tend() {
+        guard case .idle(let until) = state, clock.microseconds >= until, !notes.isFull, let life = target() else {
+            return
+        }
+        var offsets: [ChildStream: UInt64] = [.out: 0, .err: 0]
+        if let place = notes.place, place.life.epoch == life.epoch { offsets = place.offsets }
+        headers = ChannelHeaders()
+        do throws(UVError) {
+            let stream = try PipeStream(connectingTo: path, on: loop) { [self] stream, error in
+                guard error == nil else { return ended() }
+                connected(stream, life, offsets)
+            }
+            state = .connected(stream)
+        } catch {
+            ended()
+        }
+    }
+
+    private func connected(_ stream: PipeStream, _ life: ReaderNotes.Life, _ offsets: [ChildStream: UInt64]) {
+        let (out, err) = (offsets[.out] ?? 0, offsets[.err] ?? 0)
+        let request =
+            "read {\"streams\":[\"out\",\"err\"],\"from\":{\"out\":\(out),\"err\":\(err)},"
+            + "\"epoch\":\"\(life.epochText)\",\"follow\":true}\n"
+        guard notes.begin(life.epoch, .offset, at: offsets) else { return ended() }
+        stream.write(Array(request.utf8))
+        do throws(UVError) {
+            try stream.readStart(
+                onBytes: { [self] _, bytes in bytes.withUnsafeBytes { received($0) } },
+                onEnd: { [self] _, _ in ended() })
+            if isFrozen { stream.readStop() }
+        } catch {
+            ended()
+        }
+    }
+
+    private func received(_ bytes: UnsafeRawBufferPointer) {
+        let taken = UnsafeRawBufferPointer(rebasing: bytes.prefix(bytesUntilCut ?? bytes.count))
+        headers.take(taken) { [self] message in
+            switch message {
+            case .gap(let stream, let range): notes.noteGap(stream == 0 ? .out : .err, range)
+            case .exit(let out?, let err?): notes.end(.ends, [.out: out, .err: err])
+            case .exit: notes.end(.endsUnknown)
+            case .malformed(let text): nonsense.append(text)
+            // Of another life, or none: it tries again.
+            case .error, .hello, .reading, .output, .other: break
+            }
+        } onOutput: { [self] stream, offset, piece in
+            notes.note(stream == 0 ? .out : .err, offset, piece)
+        }
+        if let left = bytesUntilCut {
+            bytesUntilCut = left - taken.count
+            if left == taken.count { cutNow() }
+        }
+        if notes.isFull { close() }
+    }
+
+    private func ended() {
+        guard case .connected(let stream) = state else {
+            if case .idle = state { state = .idle(until: clock.microseconds + ChannelReader.pause) }
+            return
+        }
+        stream.close()
+        notes.end(.stopped)
+        state = .idle(until: clock.microseconds + ChannelReader.pause)
+    }
+
+    // MARK: Faults
+
+    /// Reads nothing for now, so that its connection fills.
+    func freeze() {
+        isFrozen = true
+        if case .connected(let stream) = state { stream.readStop() }
+    }
+
+    func thaw() {
+        isFrozen = false
+        guard case .connected(let stream) = state, notes.life != nil else { return }
+        do throws(UVError) { try stream.readResume() } catch { ended() }
+    }
+
+    /// Cuts the connection after so many more bytes, wherever in a message that is.
+    func cut(after count: Int, onCut: @escaping () -> Void) {
+        bytesUntilCut = count
+        self.onCut = onCut
+    }
+
+    /// Cuts it now, if it has not been cut yet.
+    func cutNow() {
+        guard bytesUntilCut != nil else { return }
+        bytesUntilCut = nil
+        let onCut = onCut
+        self.onCut = nil
+        ended()
+        onCut?()
+    }
+
+    func close() {
+        if case .connected(let stream) = state {
+            stream.close()
+            notes.end(.stopped)
+        }
+        state = .closed
+    }
+}

@@ -1,0 +1,90 @@
+import UVKeeper
+
+/// Everybody who reads the output of one session in this process.
+final class SessionReaders {
+    let followers: [Follower]
+    /// Nil in a server beside the harness.
+    let channel: ChannelReader?
+    private let clock: RunClock
+    /// In microseconds: since when a next life waits for them.
+    private var awaitedSince: UInt64?
+
+    /// - Parameters:
+    ///   - lives: what the children of the session's lives say of themselves, the last one last.
+    ///   - current: of the present life; nil while there is none.
+    init(
+        of session: SessionID, index: Int, in run: RunDirectory, manager: KeeperManager, settings: LoadSettings,
+        clock: RunClock, lives: @escaping () -> [Receipts], current: @escaping () -> Receipts?,
+    ) throws {
+        self.clock = clock
+        let find = { (epoch: UInt64) in
+            lives().last { epoch > 0 && $0[.epoch] == epoch }.map { ReaderNotes.Life(epoch: epoch, receipts: $0) }
+        }
+        let target = { current().flatMap { find($0[.epoch]) } }
+        let notes = { (number: Int) throws in
+            try ReaderNotes({ run.readLog(session: index, reader: number, $0) }, clock: clock, find: find)
+        }
+        followers = try (0..<settings.readers).map { count in
+            let number = settings.firstReader + count
+            return Follower(
+                number, of: manager.session(session), try notes(number),
+                seed: settings.seed &+ UInt64(index * 1000 + number) ^ 0xF0, clock: clock, target: target)
+        }
+        channel =
+            settings.firstReader > 0
+            ? nil
+            : ChannelReader(
+                to: manager.paths.channel(for: session), try notes(settings.channelReader), clock: clock,
+                on: manager.loop, target: target)
+    }
+
+    /// Lets all read that have something to read.
+    func tend() {
+        for follower in followers { follower.tend() }
+        channel?.tend()
+    }
+
+    /// After the session has ended: lets only those read who have not come to its end.
+    func finish() { for follower in followers where follower.hasMore { follower.tend() } }
+
+    /// True if nobody still reads of a life that has ended, or that takes too long: a next life takes the rest away.
+    func areThrough(within limit: Duration) -> Bool {
+        guard followers.contains(where: \.hasMore) else {
+            awaitedSince = nil
+            return true
+        }
+        let now = clock.microseconds
+        let since = awaitedSince ?? now
+        awaitedSince = since
+        return now - since > RunClock.microseconds(limit)
+    }
+
+    func close() {
+        for follower in followers { follower.close() }
+        channel?.close()
+    }
+}
+
+/// Finds the lives of a session that another process starts, by their files.
+final class LifeFiles {
+    private let run: RunDirectory
+    private let index: Int
+    private let writers: Int
+    private var receipts: [Receipts] = []
+
+    init(of index: Int, in run: RunDirectory, writers: Int) {
+        self.run = run
+        self.index = index
+        self.writers = writers
+    }
+
+    /// Those that have files by now.
+    var all: [Receipts] {
+        for number in run.lives(session: index).dropFirst(receipts.count) {
+            // What cannot be opened now is looked for again.
+            guard let next = try? Receipts(run.receipts(session: index, life: number), writers: writers) else { break }
+            receipts.append(next)
+        }
+        return receipts
+    }
+}
