@@ -8,6 +8,8 @@ final class SessionWriter {
     /// Nil before the first connection, unless the host has said where it goes on.
     var epoch: String?
     var last: UInt64 = 0
+    /// The highest number that the child's pipe has, as the keeper has said on the present connection.
+    var acknowledged: UInt64 = 0
     /// Why no line is taken any more.
     var refusal: KeeperError?
 

@@ -5,7 +5,7 @@ internal import UVLoop
 final class SessionWatch {
     private static let longest = Duration.seconds(86_400 * 365)
 
-    /// Between two looks while the process cannot be held fast, for want of a descriptor for instance.
+    /// Between two looks while the process is not known, or cannot be held fast, for want of a descriptor for instance.
     private static let pause = Duration.milliseconds(250)
 
     private let session: SessionID
@@ -32,11 +32,16 @@ final class SessionWatch {
         timer = nil
         var processes: [ProcessDescriptor] = []
         do throws(UVError) {
-            if let keeper = try KeeperHold(session, paths: paths) { processes = [keeper.process] }
+            if let keeper = try KeeperHold(session, paths: paths) {
+                processes = [keeper.process]
+            } else if KeeperInspection.finding(session, paths: paths).mayLive {
+                // Nothing proves which process it is, or somebody cleans up just now.
+                return lookAgain()
+            }
         } catch .noProcess {
             // It has ended just now.
         } catch {
-            return timer = loop.after(SessionWatch.pause) { [weak self] in self?.look() }
+            return lookAgain()
         }
         wait = ProcessWait(for: processes, atMost: SessionWatch.longest, on: loop) { [self] result in
             wait = nil
@@ -44,6 +49,10 @@ final class SessionWatch {
             let record = SessionRecord(at: paths.record(for: session))
             completion.take()?(record?.epoch == epoch ? record?.exit : nil)
         }
+    }
+
+    private func lookAgain() {
+        timer = loop.after(SessionWatch.pause) { [weak self] in self?.look() }
     }
 
     func cancel() {

@@ -16,6 +16,8 @@ struct Violations {
         case memoryGrown = "memory-grown"
         case failedStart = "failed-start"
         case discovery
+        /// What a keeper has said on its channel, and the contract rules out.
+        case channel
         case recovery
     }
 

@@ -7,8 +7,12 @@ final class Session {
     var id: String { name.rawValue }
     private(set) var lives: [Life] = []
     var writers: [Writer] = []
+    /// Lines of these that were reported written in the present life.
+    var toldWritten = 0
     /// Lines of bursts, by their own ledger.
     let burst: Ledger
+    /// Lines of foreign clients of the channel.
+    let clients: Ledger
     /// Of the writers of another server.
     let driven: [Ledger]
     private let run: RunDirectory
@@ -38,6 +42,7 @@ final class Session {
         self.settings = settings
         self.clock = clock
         burst = try Ledger(run.ledger(session: index, writer: settings.burstWriter), capacity: settings.burstCapacity)
+        clients = try Ledger(run.ledger(session: index, writer: settings.clientWriter), capacity: settings.burstCapacity)
         driven = try (0..<settings.drivenWriters).map {
             try Ledger(run.ledger(session: index, writer: settings.firstWriter + settings.writers + $0))
         }
@@ -47,9 +52,9 @@ final class Session {
     var judged: Judge.Case {
         let own = writers.map(\.ledger)
         return Judge.Case(
-            index: index, lives: lives, ledgers: own + driven + [burst], driven: own.count..<own.count + driven.count,
-            exits: lives.map(\.keeperExit),
-            hasAttempts: !settings.isPipelined(session: index), failedStarts: failedStarts, leftBehind: leftBehind)
+            index: index, lives: lives, ledgers: own + driven + [clients, burst],
+            driven: own.count..<own.count + driven.count, exits: lives.map(\.keeperExit),
+            patience: settings.patience(session: index), failedStarts: failedStarts, leftBehind: leftBehind)
     }
 
     /// The life that takes lines now; nil while there is none.
@@ -126,8 +131,7 @@ final class Session {
         }
     }
 
-    /// One line on a connection of its own, noted with those of bursts. It has no time limit: only a keeper that drops it, or
-    /// is not there, keeps it from being written.
+    /// One line of a foreign client to the raw socket, noted with those of bursts.
     func sendLine(
         byteCount: Int = LineFormat.minimumByteCount, isFinished: Bool = true, completion: @escaping () -> Void,
     ) {
@@ -142,13 +146,7 @@ final class Session {
             completion()
         }
         do throws(UVError) {
-            _ = try KeeperConnection(
-                to: manager.paths.socket(for: name), on: manager.loop,
-                onOpen: { connection in
-                    connection.write(bytes)
-                    connection.finish()
-                },
-                onEnd: { complete(Ledger.Outcome($1)) })
+            try RawClient(to: manager.paths.socket(for: name), Array(bytes), on: manager.loop, completion: complete)
         } catch {
             manager.loop.onNextTick { complete(.refused) }
         }
