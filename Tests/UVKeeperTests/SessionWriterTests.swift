@@ -73,6 +73,23 @@ import Testing
         }
     }
 
+    @Test("a host is told that a session has begun anew, also if the one before ended in order")
+    func endedInOrder() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            #expect(try world.result { session.write("x", completion: $0) } == .written)
+            var isStopped = false
+            session.stop(.now) { result, _ in isStopped = result == .stopped }
+            try world.eventually { isStopped }
+            _ = try world.spawn("s1")
+            #expect(try world.result { session.write("y", completion: $0) } == .refused(.sessionBeganAnew("s1")))
+            #expect(try world.result { session.resumeWriting(epoch: nil, last: 0, completion: $0) }.get().last == 0)
+            #expect(try world.result { session.write("z", completion: $0) } == .written)
+            try world.eventually { world.received("s1") == ["z"] }
+        }
+    }
+
     @Test("a host may ask anew where it goes on as soon as it is told that its journal is another life's")
     func asksAtOnce() throws {
         try withWorld(options: { $0.writer = name }) { world throws in

@@ -111,8 +111,7 @@ extension LineSender {
     /// The session has ended: the last acknowledgement has come, so what is above it did not get whole into the pipe.
     private func ended(_ exit: SessionExit) {
         disconnect()
-        writer.epoch = nil
-        writer.last = 0
+        writer.endEpoch()
         let lost = sent.takeAll()
         let (now, later) = unsent.takeAll().reduce(into: ([SentLine](), [SentLine]())) { result, line in
             // Another keeper may be about to start.
@@ -135,8 +134,7 @@ extension LineSender {
             let isTold = acknowledged != nil
             let written = sent.take(upTo: acknowledged ?? 0)
             let lost = sent.takeAll()
-            writer.epoch = nil
-            writer.last = 0
+            writer.endEpoch()
             complete(written, .written)
             complete(lost, isTold ? .refused(.sessionEnded(session)) : .unknown(.sessionEnded(session)))
         }

@@ -18,6 +18,14 @@ final class SessionWriter {
         self.name = name ?? SessionWriter.randomName
     }
 
+    /// The session has ended, and every line has its outcome. A host that keeps count is told by the next keeper, which knows
+    /// another epoch: its journal counts in this one.
+    func endEpoch() {
+        guard !isHosts else { return }
+        epoch = nil
+        last = 0
+    }
+
     private static var randomName: WriterName {
         let number = SessionRecord.epoch(random: .random(in: .min ... .max))
         // Every such text is a name.

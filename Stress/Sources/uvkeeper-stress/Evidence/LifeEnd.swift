@@ -8,10 +8,10 @@ struct LifeEnd {
     let record: SessionRecord?
     /// The text of the record's file, in which an `exit` message stands word for word.
     let recordText: String
-    /// What clients of the channel got as `exit`.
-    let messages: [String]
-    /// The highest number that was reported written, by the name of its writer; one that ends in a star is the start of a name.
-    let acknowledged: [String: Int]
+    /// The lines of this process that were reported written; their writer's name is random.
+    let ownWritten: Int
+    /// The highest number of the server with a journal that was reported written.
+    let serverWritten: Int
     /// Processes of the session that still ran.
     let survivors: [Int32]
 }

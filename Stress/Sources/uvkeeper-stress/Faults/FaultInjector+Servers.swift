@@ -63,7 +63,7 @@ extension FaultInjector {
     }
 
     /// Sessions that nobody else uses; they are judged with the others.
-    private func addSessions(_ count: Int) throws -> [Session] {
+    func addSessions(_ count: Int) throws -> [Session] {
         var settings = LoadSettings()
         settings.writers = 0
         settings.burstCapacity = FaultInjector.waveLines

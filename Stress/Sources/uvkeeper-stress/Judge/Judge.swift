@@ -50,7 +50,7 @@ struct Judge {
 
     let faults: [FaultRecord]
     /// The most that a killed child can take with it, besides one line cut by that: its pipe, what it has read and not looked at.
-    private static let pipeByteCount = 65536 + Receipts.readByteCount
+    static let pipeByteCount = 65536 + Receipts.readByteCount
     var counts = Counts()
     var violations = Violations()
     var failedStarts: [JudgedStart] = []
@@ -91,9 +91,11 @@ struct Judge {
         judgeStarts(one, own)
         judgeLives(one, own)
         judgeFragments(one)
+        let lost = violations.counts[.lost, default: 0]
         for (writer, ledger) in one.ledgers.enumerated() {
             judge(ledger, writer, one, Judge.faults(own, for: writer, of: one))
         }
+        judgeEnds(one, own, lostBefore: lost)
     }
 
     /// Those that may explain what became of a writer's lines.

@@ -18,6 +18,8 @@ struct Violations {
         case discovery
         /// What a keeper has said on its channel, and the contract rules out.
         case channel
+        /// What is said of the end of a session.
+        case record
         case recovery
     }
 

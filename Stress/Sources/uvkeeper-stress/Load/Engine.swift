@@ -163,7 +163,8 @@ final class Engine {
             let isFull = allWriters.contains { $0.ledger.isFull }
             if isOver || isDone || isFull { drain() }
         case .draining: drained()
-        case .ending, .done: break
+        case .ending: ended()
+        case .done: break
         }
     }
 
@@ -240,19 +241,31 @@ final class Engine {
     private func end() {
         phase = .ending
         series.sample()
-        supervisor.stop()
-        var left = sessions.count
+        endDeadline = clock.microseconds + RunClock.microseconds(settings.drainLimit)
+        stopsLeft = sessions.count
         for session in sessions {
             session.end()
+            session.lives.last?.wasToldToEnd = true
             manager.stop(session.name) { [self] result in
                 if result != .stopped {
                     early.add(.recovery, "at the end the keeper of session \(session.index) was \(result)")
                 }
-                left -= 1
-                // Files of dead keepers are a discovery's to remove: what it leaves is left.
-                if left == 0 { discoverLast() }
+                stopsLeft -= 1
             }
         }
+    }
+
+    private var stopsLeft = 0
+    private var endDeadline: UInt64 = 0
+
+    /// Waits until of every session it is known how it ended.
+    private func ended() {
+        let unknown = (sessions + waves).filter { !$0.isOver }
+        guard stopsLeft == 0, unknown.isEmpty || clock.microseconds > endDeadline else { return }
+        for session in unknown { early.add(.record, "session \(session.index): nobody was told that it has ended") }
+        supervisor.stop()
+        // Files of dead keepers are a discovery's to remove: what it leaves is left.
+        discoverLast()
     }
 
     private func discoverLast() {

@@ -9,15 +9,19 @@ final class Session {
     var writers: [Writer] = []
     /// Lines of these that were reported written in the present life.
     var toldWritten = 0
+    /// That of the children that are started from now on.
+    var stubbornness: Stubbornness = []
+    /// What the server with a journal has given out.
+    lazy var journal = try? Journal(run.journal(session: index))
     /// Lines of bursts, by their own ledger.
     let burst: Ledger
     /// Lines of foreign clients of the channel.
     let clients: Ledger
     /// Of the writers of another server.
     let driven: [Ledger]
-    private let run: RunDirectory
-    private let manager: KeeperManager
-    private let settings: LoadSettings
+    let run: RunDirectory
+    let manager: KeeperManager
+    let settings: LoadSettings
     private let clock: RunClock
     /// Of this session, by other servers too.
     private lazy var attempts = run.lives(session: index).count
@@ -76,7 +80,8 @@ final class Session {
 
     /// Starts a keeper if none runs.
     func startIfNeeded() {
-        guard !isStarting, !isEnding, current == nil else { return }
+        // The record of the life before is read first.
+        guard !isStarting, !isEnding, current == nil, isEndKnown else { return }
         // A failed start is tried again, but not in every tick.
         guard clock.microseconds >= wantedAt else { return }
         let survivor = lives.last.flatMap { $0.isChildGone ? nil : $0.childPID }
@@ -100,6 +105,7 @@ final class Session {
         let program: String
         do {
             receipts = try Receipts(path, writers: settings.allWriters)
+            receipts[.stubbornness] = stubbornness.rawValue
             program = try CurrentProcess.executablePath()
         } catch {
             isStarting = false
@@ -119,7 +125,10 @@ final class Session {
             switch result {
             case .success(let keeper):
                 startTimes.append(clock.microseconds - begun)
-                lives.append(Life(receipts, keeper: keeper, keeperPID: keeper.pid))
+                let life = Life(receipts, keeper: keeper, keeperPID: keeper.pid)
+                lives.append(life)
+                toldWritten = 0
+                manager.session(name).onEnd = { [self] in note($0, as: life) }
             case .failure(let error):
                 wantedAt = clock.microseconds + 100_000
                 let hasChild = receipts[.pid] > 0
