@@ -14,4 +14,7 @@ struct LifeEnd {
     let serverWritten: Int
     /// Processes of the session that still ran.
     let survivors: [Int32]
+
+    /// What the keeper itself has written of it; nil if it was lost.
+    var exit: SessionExit? { record?.exit?.reason == .keeperLost ? nil : record?.exit }
 }

@@ -6,45 +6,49 @@ extension Judge {
     private static let pipeLines = pipeByteCount / LineFormat.minimumByteCount + 1
 
     mutating func judgeEnds(_ one: Case, _ faults: [FaultRecord], lostBefore: Int) {
-        var epochs: Set<String> = []
         let lost = violations.counts[.lost, default: 0] - lostBefore
+        let epochs = one.lives.compactMap { $0.end?.record?.epoch }
+        let again = epochs.count - Set(epochs).count
+        violations.add(.record, count: again, "session \(one.index): \(again) lives have the epoch of another")
         for (number, life) in one.lives.enumerated() {
             guard !life.hasFailed, let end = life.end else { continue }
             let place = "session \(one.index), life \(number)"
-            violations.add(.processLeft, count: end.survivors.count, "\(place), after its end: \(end.survivors)")
-            guard let record = end.record else {
-                violations.add(.record, "\(place): there is none")
-                continue
-            }
-            if !epochs.insert(record.epoch).inserted { violations.add(.record, "\(place): it has an earlier epoch") }
-            if record.keeper.pid != life.keeperPID || life.childPID > 0 && record.child?.pid != life.childPID {
-                violations.add(
-                    .record, "\(place): keeper \(record.keeper.pid) and child \(record.child?.pid ?? 0), not "
-                        + "\(life.keeperPID) and \(life.childPID)")
-            }
             let own = faults.filter { $0.session == one.index && $0.ended(life: number) }
-            let isLost = record.exit == nil || record.exit?.reason == .keeperLost
-            // Whoever cleans up may say that the keeper was lost, after the end was told.
-            if end.told != record.exit, !(end.told == nil && isLost) {
-                violations.add(.record, "\(place): \(end.told as Any) was told, and it says \(record.exit as Any)")
+            if let record = end.record {
+                judge(record, of: life, end, place)
+            } else {
+                violations.add(.record, "\(place): there is none")
             }
-            for message in life.exitMessages where !end.recordText.contains("\"exit\":\(message)") {
-                violations.add(.record, "\(place): a client was told \(message), and it says \(end.recordText)")
-            }
-            guard let exit = record.exit, !isLost else {
+            if let exit = end.exit {
+                violations.add(.processLeft, count: end.survivors.count, "\(place), after its end: \(end.survivors)")
+                judge(exit, place, own)
+                judgeWriters(exit, end, life, place, one, own, lost)
+            } else if !own.contains(where: { $0.kind == .keeperKilled }), !life.couldNotOpen {
                 // A killed keeper says nothing.
-                if !own.contains(where: { $0.kind == .keeperKilled }), !life.couldNotOpen {
-                    violations.add(.record, "\(place): it does not say how the session ended")
-                }
-                continue
+                violations.add(.record, "\(place): it does not say how the session ended")
             }
-            judge(exit, of: life, place, own)
-            judgeWriters(exit, end, life, place, one, own, lost)
+        }
+    }
+
+    /// Whose it is, and whether everybody was told the same.
+    private mutating func judge(_ record: SessionRecord, of life: Life, _ end: LifeEnd, _ place: String) {
+        let child = record.child?.pid ?? 0
+        if record.keeper.pid != life.keeperPID || life.childPID > 0 && child != life.childPID {
+            violations.add(
+                .record,
+                "\(place): keeper \(record.keeper.pid), child \(child), not \(life.keeperPID) and \(life.childPID)")
+        }
+        // Whoever cleans up may say that the keeper was lost, after the end was told.
+        if end.told != record.exit, end.told != nil || end.exit != nil {
+            violations.add(.record, "\(place): \(end.told as Any) was told, and it says \(record.exit as Any)")
+        }
+        for message in life.exitMessages where !end.recordText.contains("\"exit\":\(message)") {
+            violations.add(.record, "\(place): a client was told \(message), and it says \(end.recordText)")
         }
     }
 
     /// Why and how it ended.
-    private mutating func judge(_ exit: SessionExit, of life: Life, _ place: String, _ faults: [FaultRecord]) {
+    private mutating func judge(_ exit: SessionExit, _ place: String, _ faults: [FaultRecord]) {
         let wasChildKilled = faults.contains { $0.kind == .childKilled }
         let (code, signal) = (exit.code, exit.signal)
         let isRight =

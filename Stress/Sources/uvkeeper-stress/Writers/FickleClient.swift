@@ -24,6 +24,8 @@ final class FickleClient {
     private var generator: SeededGenerator
     private var roundsLeft: Int
     private var socket: ChannelSocket?
+    /// True if the present connection has sent all that it is going to.
+    private var isLeaving = false
     /// Replaced ones that have not ended yet, and whether each was told why.
     private var former: [ObjectIdentifier: (socket: ChannelSocket, wasTold: Bool)] = [:]
     private var epoch: String?
@@ -54,6 +56,7 @@ final class FickleClient {
     private func connect() {
         let socket = ChannelSocket(to: path, on: timer.loop)
         self.socket = socket
+        isLeaving = false
         socket.onMessage = { [unowned self, unowned socket] in heard($0, on: socket) }
         socket.onEnd = { [unowned self, unowned socket] in ended(socket, $0) }
     }
@@ -100,7 +103,7 @@ final class FickleClient {
             onViolation("\(name): the keeper has taken \(taken) and written \(acknowledged) of \(last) lines")
         }
         note(acknowledged: acknowledged)
-        guard self.socket === socket else { return }
+        guard self.socket === socket, !isLeaving else { return }
         guard roundsLeft == 0 else { return giveUp(socket, messages(after: taken)) }
         last = lines.count
         socket.say(messages(after: taken))
@@ -123,7 +126,7 @@ final class FickleClient {
 
     /// Sends so many of the bytes as it draws, and goes away or is replaced.
     private func giveUp(_ socket: ChannelSocket, _ bytes: [UInt8]) {
-        guard roundsLeft > 0 else { return }
+        isLeaving = true
         roundsLeft -= 1
         let count = bytes.isEmpty ? 0 : Int(generator.next() % UInt64(bytes.count))
         let isClosed = generator.next() & 1 == 0
