@@ -132,6 +132,15 @@ import Testing
         }
     }
 
+    @Test("the end of a session is told when its record can be read again")
+    func starvedEnd() throws {
+        try withWorld { world throws in
+            #expect(
+                try world.host("bereave", world.paths.directory, "s1", BuiltProducts.sidecar)
+                    == ["free", "told keeper-signalled"])
+        }
+    }
+
     @Test("a session that was not used for a while holds no descriptor")
     func idle() throws {
         try withWorld(options: { $0.idleTime = .milliseconds(50) }) { world throws in

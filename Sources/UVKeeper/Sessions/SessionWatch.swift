@@ -11,7 +11,8 @@ final class SessionWatch {
     private let session: SessionID
     private let paths: KeeperPaths
     private let loop: Loop
-    private let epoch: String?
+    /// Nil until it could be read.
+    private var epoch: String??
     private var wait: ProcessWait?
     private var timer: TimerHandle?
     private var completion: ((SessionExit?) -> Void)?
@@ -24,7 +25,6 @@ final class SessionWatch {
         self.paths = paths
         self.loop = loop
         self.completion = completion
-        epoch = SessionRecord(at: paths.record(for: session))?.epoch
         look()
     }
 
@@ -32,6 +32,7 @@ final class SessionWatch {
         timer = nil
         var processes: [ProcessDescriptor] = []
         do throws(UVError) {
+            if epoch == nil { epoch = .some(try SessionRecord.read(at: paths.record(for: session))?.epoch) }
             if let keeper = try KeeperHold(session, paths: paths) {
                 processes = [keeper.process]
             } else if KeeperInspection.finding(session, paths: paths).mayLive {
@@ -46,9 +47,18 @@ final class SessionWatch {
         wait = ProcessWait(for: processes, atMost: SessionWatch.longest, on: loop) { [self] result in
             wait = nil
             guard case .allHaveEnded = result else { return completion = nil }
-            let record = SessionRecord(at: paths.record(for: session))
-            completion.take()?(record?.epoch == epoch ? record?.exit : nil)
+            tell()
         }
+    }
+
+    private func tell() {
+        timer = nil
+        let record: SessionRecord?
+        do throws(UVError) { record = try SessionRecord.read(at: paths.record(for: session)) } catch {
+            // For want of a descriptor.
+            return timer = loop.after(SessionWatch.pause) { [weak self] in self?.tell() }
+        }
+        completion.take()?(.some(record?.epoch) == epoch ? record?.exit : nil)
     }
 
     private func lookAgain() {

@@ -4,7 +4,11 @@ import Testing
 
 /// What each fault explains, and what it does not.
 @Suite struct ExcusesTests {
-    private static let ending: [FaultRecord.Kind] = [.keeperKilled, .keeperToldToEnd, .childKilled]
+    /// A session ends in order, and says so.
+    private static let endingInOrder: [FaultRecord.Kind] = [
+        .keeperToldToEnd, .childKilled, .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill,
+    ]
+    private static let ending = endingInOrder + [.keeperKilled]
     /// These cost a line its attempts, or its time.
     private static let slow: [FaultRecord.Kind] = [
         .keeperExhausted, .keeperStopped, .childStopped, .slowReader, .backlogOverflow, .machineStalled,
@@ -17,7 +21,7 @@ import Testing
         // A session that ends in order says so; pauses take 50 and 150 ms, attempts 350 ms, less what a loop may be late.
         let least: UInt64? =
             switch kind {
-            case .keeperToldToEnd, .childKilled: 0
+            case _ where ExcusesTests.endingInOrder.contains(kind): 0
             case .keeperKilled: 100
             case _ where ExcusesTests.absent.contains(kind): 100
             case _ where ExcusesTests.slow.contains(kind): 800
@@ -174,7 +178,8 @@ import Testing
             run.fault(kind, 900, 1_100)
             let lasting: [FaultRecord.Kind] = [
                 .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
-                .backlogOverflow, .keeperExhausted, .machineStalled,
+                .backlogOverflow, .keeperExhausted, .machineStalled, .keeperStoppedInEOF, .keeperStoppedInTerm,
+                .keeperStoppedInKill,
             ]
             #expect(run.verdict() == (lasting.contains(kind) ? [:] : [.unexplainedRefusal: 1]))
         }

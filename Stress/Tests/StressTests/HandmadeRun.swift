@@ -15,6 +15,11 @@ final class HandmadeRun {
     var leftBehind: [String] = []
     /// How each keeper ended.
     var exits: [ProcessExit?]
+    /// What was said of the end of each life.
+    var ends: [LifeEnd?]
+    /// What a client of the first life was told of its end, and how far its lines were acknowledged.
+    var exitMessages: [String] = []
+    var clientsOfFirst: [String: Int] = [:]
     /// True if every keeper was told to end.
     var wereToldToEnd = false
     private let isDriven: Bool
@@ -26,6 +31,7 @@ final class HandmadeRun {
         clients = try Ledger("\(directory)/l1")
         burst = try Ledger("\(directory)/l2")
         exits = Array(repeating: nil, count: lives)
+        ends = Array(repeating: nil, count: lives)
         receipts = try (0..<lives).map { try Receipts("\(directory)/r\($0)", writers: 3) }
     }
 
@@ -73,7 +79,12 @@ final class HandmadeRun {
     func verdict() -> [Violations.Kind: Int] {
         var judge = Judge(faults: faults)
         let lives = receipts.map { Life($0, keeper: nil, keeperPID: 0) }
-        for life in lives { life.wasToldToEnd = wereToldToEnd }
+        for (life, end) in zip(lives, ends) {
+            life.wasToldToEnd = wereToldToEnd
+            life.end = end
+        }
+        lives[0].exitMessages = exitMessages
+        lives[0].clients = clientsOfFirst
         judge.judge(
             Judge.Case(
                 index: 0, lives: lives, ledgers: [ledger, clients, burst], driven: 0..<(isDriven ? 1 : 0), exits: exits,

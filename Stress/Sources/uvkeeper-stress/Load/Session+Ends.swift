@@ -21,7 +21,7 @@ extension Session {
     }
 
     private func serverWritten(in epoch: String) -> Int {
-        guard !driven.isEmpty, let journal, journal.epoch == epoch else { return 0 }
+        guard let journal, journal.epoch == epoch else { return 0 }
         let first = settings.firstWriter + settings.writers
         for number in stride(from: journal.count, to: 0, by: -1) {
             let line = journal[number]

@@ -12,7 +12,7 @@ final class Session {
     /// That of the children that are started from now on.
     var stubbornness: Stubbornness = []
     /// What the server with a journal has given out.
-    lazy var journal = try? Journal(run.journal(session: index))
+    let journal: Journal?
     /// Lines of bursts, by their own ledger.
     let burst: Ledger
     /// Lines of foreign clients of the channel.
@@ -47,6 +47,7 @@ final class Session {
         self.clock = clock
         burst = try Ledger(run.ledger(session: index, writer: settings.burstWriter), capacity: settings.burstCapacity)
         clients = try Ledger(run.ledger(session: index, writer: settings.clientWriter), capacity: settings.burstCapacity)
+        journal = settings.drivenWriters > 0 ? try Journal(run.journal(session: index)) : nil
         driven = try (0..<settings.drivenWriters).map {
             try Ledger(run.ledger(session: index, writer: settings.firstWriter + settings.writers + $0))
         }
