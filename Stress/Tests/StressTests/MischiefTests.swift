@@ -85,6 +85,13 @@ import Testing
         #expect(run.output.contains(/broken: \d+ unexplained-unknown\n/), "\(run.output)")
     }
 
+    @Test("a keeper that does not know a server which comes back is noticed") func forgotten() throws {
+        let scenario = ["restart", "--sessions", "1", "--writers", "2", "--duration", "2", "--kill-interval", "0.3"]
+        let run = try StressRun(scenario + ["--faulty-keeper", "forget-writer"])
+        #expect(run.code == 1 && run.output.contains("duplicated: "), "\(run.output)")
+        try hold(scenario + ["--faulty-keeper", "honest"])
+    }
+
     @Test("a line that is sent again under another number is noticed") func resent() throws {
         let scenario = ["writes", "--lines", "400", "--duration", "1000", "--sessions", "1", "--writers", "2"]
         let run = try StressRun(scenario + ["--resend", "100"])

@@ -14,6 +14,8 @@ final class FaultyKeeper {
         /// then lost.
         case dropAcknowledgement = "drop-ack"
         case acknowledgeEarly = "early-ack"
+        /// A writer that comes back is taken for a new one.
+        case forgetWriter = "forget-writer"
         /// Every third start fails; the others are those of a keeper without fault.
         case failStart = "fail-start"
         /// A last line without a newline is never passed on.
@@ -35,6 +37,7 @@ final class FaultyKeeper {
             switch self {
             case .dropAcknowledgement: .dropAcknowledgement
             case .acknowledgeEarly: .acknowledgeEarly
+            case .forgetWriter: .forgetWriter
             default: .none
             }
         }
@@ -171,10 +174,13 @@ final class FaultyKeeper {
         let how: String =
             switch status {
             case .exited(let code): #""code":\#(code),"signal":null"#
+            case .signaled(.terminate): #""code":null,"signal":"TERM""#
             case .signaled: #""code":null,"signal":"KILL""#
             case .unknown: #""code":null,"signal":null"#
             }
-        let reason = wasToldToEnd ? "keeper-signalled" : "exited"
+        // A stop signals its process group, and its child may have heard of it first.
+        let wasStopped = wasToldToEnd || status == .signaled(.terminate)
+        let reason = wasStopped ? "keeper-signalled" : "exited"
         try? writeRecord(
             exit: #"{\#(how),"reason":"\#(reason)","by":null,"at":"","leftBehind":[],"inputUnread":null,"#
                 + #""writers":[\#(channel?.states ?? "")],"stderrTail":""}"#)

@@ -3,13 +3,15 @@ import UVKeeper
 /// The channel of a stand-in for a keeper: greets, takes lines under their numbers, acknowledges what was written. No more than
 /// a sender of lines needs.
 final class StandInChannel {
-    /// What it does to one line in ten thousand.
+    /// What it does to one line in ten thousand, if not to all.
     enum Fault {
         case none
         /// It acknowledges no line of that writer any more.
         case dropAcknowledgement
         /// It acknowledges the line before it is written, and then loses it.
         case acknowledgeEarly
+        /// It does not know a writer that comes back.
+        case forgetWriter
     }
 
     private final class Connection {
@@ -121,6 +123,7 @@ final class StandInChannel {
 
     private func introduce(_ name: String, _ connection: Connection) {
         connection.writer = name
+        if fault == .forgetWriter { writers[name] = nil }
         let writer = writers[name, default: Writer()]
         writers[name, default: Writer()].connection = connection
         connection.say("writer \(name) \(writer.last) \(writer.acknowledged)")
@@ -136,7 +139,7 @@ final class StandInChannel {
         // The middle of an interval, as with other mischief.
         if count % Mischief.interval == Mischief.interval / 2 {
             switch fault {
-            case .none: break
+            case .none, .forgetWriter: break
             case .dropAcknowledgement: writers[name]?.isSilent = true
             case .acknowledgeEarly: return acknowledge(sequence, name)
             }

@@ -132,8 +132,9 @@ final class FickleClient {
         let isClosed = generator.next() & 1 == 0
         // Any of them may have left.
         last = lines.count
-        let wayOut = { [unowned self, unowned socket] in
-            guard self.socket === socket else { return }
+        // A write completes also when its stream is closed, perhaps after the end of this.
+        let wayOut = { [weak self, weak socket] in
+            guard let self, let socket, self.socket === socket else { return }
             switch way {
             case .replace:
                 former[ObjectIdentifier(socket)] = (socket, false)

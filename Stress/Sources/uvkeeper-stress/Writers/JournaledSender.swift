@@ -2,8 +2,7 @@ import UVKeeper
 
 /// The lines of a server with a stable name to one session: one sender for all its writers, which keeps a journal.
 ///
-/// It asks where it goes on before the first line, and again when lines were refused or are unknown: the session has ended, or
-/// has begun anew. The lines that a killed server before it has left without an outcome get one: written, if the keeper has
+/// It asks where it goes on before the first line, and again when the session has ended, or lines were refused or are unknown. The lines that a killed server before it has left without an outcome get one: written, if the keeper has
 /// acknowledged them; sent again, if it has not taken them; unknown, if there is another keeper.
 final class JournaledSender {
     struct Line {
@@ -141,6 +140,13 @@ final class JournaledSender {
         }
     }
 
+    /// Lines wait from now on until another keeper has said that it is one.
+    private func ended() {
+        guard case .open = state else { return }
+        state = .unsure
+        askIfUnsure()
+    }
+
     private func goOn(_ position: WriterPosition) {
         if journal.epoch != position.epoch {
             beginAnew(position.epoch)
@@ -148,6 +154,7 @@ final class JournaledSender {
         } else if position.last > journal.count || position.acknowledged > position.last {
             onViolation("the keeper has taken \(position.last) of \(journal.count) lines: \(position)")
         }
+        if session.onEnd == nil { session.onEnd = { [weak self] _ in self?.ended() } }
         resolveTaken(upTo: position.acknowledged)
         let again = takeLeft(position)
         if case .asking = state {
