@@ -136,7 +136,8 @@ import Testing
         }
     }
 
-    @Test("a line without an outcome is missing one, unless the last server was killed after it was sent") func pending()
+    @Test("a line without an outcome is missing one, unless the last server was killed after it was sent")
+    func pending()
         throws
     {
         try withRun(isDriven: true) { run in

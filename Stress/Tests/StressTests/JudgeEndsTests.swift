@@ -1,18 +1,19 @@
 import Testing
 import UVKeeper
 
+@testable import uvkeeper_stress
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
 import Foundation
 #endif
 
-@testable import uvkeeper_stress
-
 /// What is said of the end of a session.
 @Suite struct JudgeEndsTests {
     /// That of a session whose keeper was told to end, and whose child had got ten lines.
-    private static let stopped = #"{"code":null,"signal":"KILL","reason":"keeper-signalled","by":"kill","at":"","#
+    private static let stopped =
+        #"{"code":null,"signal":"KILL","reason":"keeper-signalled","by":"kill","at":"","#
         + #""leftBehind":[],"inputUnread":0,"writers":[{"name":"m-1","last":10,"acknowledged":10},"#
         + #"{"name":"client","last":3,"acknowledged":3}],"stderrTail":""}"#
 
@@ -29,18 +30,18 @@ import Foundation
     @Test("only a keeper that was killed does not say how its session ended") func silent() throws {
         #expect(
             try verdict {
-            ($0.exit, $0.told, $0.message) = ("null", "null", nil)
-        } == [.record: 1])
+                ($0.exit, $0.told, $0.message) = ("null", "null", nil)
+            } == [.record: 1])
         #expect(
             try verdict {
-            ($0.exit, $0.told, $0.message, $0.fault) = ("null", "null", nil, .keeperKilled)
-        } == [:])
+                ($0.exit, $0.told, $0.message, $0.fault) = ("null", "null", nil, .keeperKilled)
+            } == [:])
         #expect(
             try verdict {
-            // Another server has found it.
-            $0.exit = Self.stopped.replacing("keeper-signalled", with: "keeper-lost")
-            ($0.told, $0.message, $0.fault) = ("null", nil, .keeperKilled)
-        } == [:])
+                // Another server has found it.
+                $0.exit = Self.stopped.replacing("keeper-signalled", with: "keeper-lost")
+                ($0.told, $0.message, $0.fault) = ("null", nil, .keeperKilled)
+            } == [:])
     }
 
     @Test("it is the record of this life") func life() throws {
@@ -64,20 +65,20 @@ import Foundation
     func reason(words: String, signal: String, fault: FaultRecord.Kind, isRight: Bool) throws {
         #expect(
             try verdict {
-            $0.fault = fault
-            $0.exit = Self.stopped.replacing(#""reason":"keeper-signalled","by":"kill""#, with: words)
-                .replacing("KILL", with: signal)
-            ($0.told, $0.message) = ($0.exit, $0.exit)
-        } == (isRight ? [:] : [.record: 1]))
+                $0.fault = fault
+                $0.exit = Self.stopped.replacing(#""reason":"keeper-signalled","by":"kill""#, with: words)
+                    .replacing("KILL", with: signal)
+                ($0.told, $0.message) = ($0.exit, $0.exit)
+            } == (isRight ? [:] : [.record: 1]))
     }
 
     @Test("no process outlives a session that ended in order") func survivors() throws {
         #expect(try verdict { $0.survivors = [42] } == [.processLeft: 1])
         #expect(
             try verdict {
-            $0.exit = Self.stopped.replacing(#""leftBehind":[]"#, with: #""leftBehind":[42,43]"#)
-            ($0.told, $0.message) = ($0.exit, $0.exit)
-        } == [.processLeft: 2])
+                $0.exit = Self.stopped.replacing(#""leftBehind":[]"#, with: #""leftBehind":[42,43]"#)
+                ($0.told, $0.message) = ($0.exit, $0.exit)
+            } == [.processLeft: 2])
     }
 
     @Test("it acknowledges what was reported written, and no more than what arrived") func writers() throws {

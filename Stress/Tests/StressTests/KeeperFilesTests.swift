@@ -5,7 +5,8 @@ import UVKeeper
 @testable import uvkeeper_stress
 
 @Suite struct KeeperFilesTests {
-    @Test("a live keeper has its sockets and both numbers; each that is missing or another's is told") func lost() throws
+    @Test("a live keeper has its sockets and both numbers; each that is missing or another's is told") func lost()
+        throws
     {
         try withFiles { paths, session in
             let own = CurrentProcess.id

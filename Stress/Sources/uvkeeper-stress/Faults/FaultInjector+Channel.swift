@@ -14,7 +14,8 @@ extension FaultInjector {
             let size = LineSizes(64, 65536).draw(&generator)
             let sequence = ledger.begin(byteCount: size, time: begun)
             return LineFormat(
-                kind: LineFormat.Kind.ordered, writer: session.settings.clientWriter, sequence: sequence, byteCount: size)
+                kind: LineFormat.Kind.ordered, writer: session.settings.clientWriter, sequence: sequence,
+                byteCount: size)
         }
         engine.extraOutstanding += 1
         let client = FickleClient(
@@ -52,7 +53,9 @@ extension FaultInjector {
             ending.onViolation = { [engine] in engine.early.add($0, $1) }
             engine.extraOutstanding += 1
             runningWaves += 1
-            ending.start { [unowned self] in begin(planned.kind, session, life: 0, note: $0) } then: { [self] in
+            ending.start { [unowned self] in
+                begin(planned.kind, session, life: 0, note: $0)
+            } then: { [self] in
                 runningWaves -= 1
                 engine.extraOutstanding -= 1
                 // Held until then.

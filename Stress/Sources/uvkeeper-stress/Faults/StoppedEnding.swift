@@ -90,7 +90,8 @@ final class StoppedEnding {
             let sequence = session.clients.begin(byteCount: 4096, time: begun)
             sequences.append(sequence)
             return LineFormat(
-                kind: LineFormat.Kind.ordered, writer: session.settings.clientWriter, sequence: sequence, byteCount: 4096)
+                kind: LineFormat.Kind.ordered, writer: session.settings.clientWriter, sequence: sequence,
+                byteCount: 4096)
         }
         let socket = ChannelSocket(to: session.manager.paths.channel(for: session.name), on: timer.loop)
         self.socket = socket
@@ -117,7 +118,9 @@ final class StoppedEnding {
             record.note += "; \(error)"
         }
         timer.start(after: planned.duration) { [self] _ in
-            do throws(UVError) { try Processes.send(.continue, to: life.keeperPID) } catch { record.note += "; \(error)" }
+            do throws(UVError) { try Processes.send(.continue, to: life.keeperPID) } catch {
+                record.note += "; \(error)"
+            }
             record.end = clock.microseconds
         }
     }

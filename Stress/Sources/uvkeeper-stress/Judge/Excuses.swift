@@ -98,7 +98,8 @@ extension FaultRecord.Kind {
         switch self {
         case .keeperToldToEnd, .childKilled, .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill: 0
         case .keeperKilled, .keeperStopped, .childStopped, .slowReader, .backlogOverflow, .keeperExhausted,
-            .machineStalled, .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled, .staleFiles, .clientDisconnected,
+            .machineStalled, .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled, .staleFiles,
+            .clientDisconnected,
             .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace, .channelCut, .writerReplaced:
             RunClock.microseconds(KeeperConstants.writeBackoffs.reduce(.zero, +)) - LoopLag.stall
         }

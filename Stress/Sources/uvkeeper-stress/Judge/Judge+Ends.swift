@@ -101,12 +101,15 @@ extension Judge {
                 || state.last < state.acknowledged
             {
                 violations.add(
-                    .record, "\(place): \(state.name) \(acknowledged) of \(state.last) lines, where \(told) were "
+                    .record,
+                    "\(place): \(state.name) \(acknowledged) of \(state.last) lines, where \(told) were "
                         + "reported and \(arrived) arrived")
             }
         }
         for (name, told) in life.clients {
-            guard let state = exit.writers.first(where: { $0.name == name }), state.acknowledged < told else { continue }
+            guard let state = exit.writers.first(where: { $0.name == name }), state.acknowledged < told else {
+                continue
+            }
             violations.add(.record, "\(place): \(name) \(state.acknowledged) lines, where \(told) were acknowledged")
         }
     }

@@ -46,7 +46,8 @@ final class Session {
         self.settings = settings
         self.clock = clock
         burst = try Ledger(run.ledger(session: index, writer: settings.burstWriter), capacity: settings.burstCapacity)
-        clients = try Ledger(run.ledger(session: index, writer: settings.clientWriter), capacity: settings.burstCapacity)
+        clients = try Ledger(
+            run.ledger(session: index, writer: settings.clientWriter), capacity: settings.burstCapacity)
         journal = settings.drivenWriters > 0 ? try Journal(run.journal(session: index)) : nil
         driven = try (0..<settings.drivenWriters).map {
             try Ledger(run.ledger(session: index, writer: settings.firstWriter + settings.writers + $0))

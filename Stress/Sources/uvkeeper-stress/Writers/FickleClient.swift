@@ -152,7 +152,9 @@ final class FickleClient {
     }
 
     private func note(acknowledged number: Int) {
-        if number < acknowledged || number > last { onViolation("\(name): ack \(number) of \(last) after \(acknowledged)") }
+        if number < acknowledged || number > last {
+            onViolation("\(name): ack \(number) of \(last) after \(acknowledged)")
+        }
         acknowledged = max(acknowledged, number)
         finishIfDone()
     }

@@ -5,7 +5,9 @@ final class Writer {
     let number: Int
     let ledger: Ledger
     /// How the lines go out; set by the engine. The completion runs once, on a later tick.
-    var send: (_ bytes: [UInt8], _ sequence: Int, _ completion: @escaping (Ledger.Outcome) -> Void) -> Void = { _, _, _ in }
+    var send: (_ bytes: [UInt8], _ sequence: Int, _ completion: @escaping (Ledger.Outcome) -> Void) -> Void = {
+        _, _, _ in
+    }
     private(set) var outstanding = 0
     private(set) var isStopped = false
     private let settings: LoadSettings
