@@ -12,6 +12,8 @@ final class StoppedEnding {
     private var socket: ChannelSocket?
     private var isDone = false
     private var acknowledged = 0
+    /// Lines that have their outcome.
+    private var completed = 0
     private var sequences: [Int] = []
     private var begun: UInt64 = 0
 
@@ -44,11 +46,7 @@ final class StoppedEnding {
             socket?.close()
             steps.close()
             timer.close()
-            let now = clock.microseconds
-            for (index, sequence) in sequences.enumerated() {
-                session.clients.complete(
-                    sequence, index < acknowledged ? .written : .unknown, latency: now - begun, time: now)
-            }
+            complete(sequences.count, .unknown)
             completion()
         }
         steps.onTimeout = { [self] in
@@ -84,6 +82,16 @@ final class StoppedEnding {
         }
     }
 
+    /// Notes what became of the lines up to one.
+    private func complete(_ count: Int, _ outcome: Ledger.Outcome) {
+        let now = clock.microseconds
+        for sequence in sequences.prefix(count).dropFirst(completed) {
+            session.clients.complete(sequence, outcome, latency: now - begun, time: now)
+        }
+        if outcome == .written { acknowledged = max(acknowledged, min(count, sequences.count)) }
+        completed = max(completed, count)
+    }
+
     private func writeLines(_ life: Life) {
         begun = clock.microseconds
         let lines = (0..<3).map { _ in
@@ -104,7 +112,7 @@ final class StoppedEnding {
                 for (index, line) in lines.enumerated() {
                     socket.say(Array("write \(index + 1) \(line.byteCount)\n".utf8) + line.bytes())
                 }
-            case "ack": acknowledged = words.last.flatMap { Int($0) } ?? 0
+            case "ack": complete(words.last.flatMap { Int($0) } ?? 0, .written)
             case "exit": life.exitMessages.append(String(words.last ?? ""))
             case "writer", "ok": break
             default: onViolation(.channel, "a client that stops its session was told: \(message)")
