@@ -12,4 +12,5 @@
 @_exported public import struct KeeperProtocol.SessionRecord
 @_exported public import struct KeeperProtocol.SessionStatus
 @_exported public import struct KeeperProtocol.StopLadder
+@_exported public import struct KeeperProtocol.WriterName
 @_exported public import struct KeeperProtocol.WriterState

@@ -6,7 +6,9 @@ extension ChannelCourier {
     func received(_ message: ChannelMessage) {
         switch message {
         case .writer(_, let last, let acknowledged): introduced(last, acknowledged)
-        case .acknowledged(let sequence): queue.complete(queue.sent.take(upTo: sequence), .written)
+        case .acknowledged(let sequence):
+            writer.acknowledged = sequence
+            queue.complete(queue.sent.take(upTo: sequence), .written)
         case .error(let error): refused(error)
         case .exit(let exit): ended(exit)
         case .hello, .reading, .output, .gap, .end, .status, .ok, .pong: break
@@ -21,6 +23,7 @@ extension ChannelCourier {
         writer.epoch = hello.epoch
         // Without lines of which it may not know, the keeper's count is the only one.
         writer.last = queue.sent.isEmpty ? last : max(writer.last, last)
+        writer.acknowledged = acknowledged
         if let told = onPosition.take() {
             told(.success(WriterPosition(epoch: hello.epoch, last: last, acknowledged: acknowledged)))
         }
@@ -48,58 +51,61 @@ extension ChannelCourier {
         case .writerReplaced:
             let reason = KeeperError.writerReplaced(session, "\(writer.name)")
             writer.refusal = reason
-            giveUp(sent: .unknown(reason), unsent: .refused(reason))
+            giveUp(for: reason, refusesUnsent: true)
         case .epoch, .writerForgotten:
             // What was sent, was sent to another life of the session.
             let reason = KeeperError.sessionBeganAnew(session)
             writer.forget()
             if writer.isHosts { writer.refusal = reason }
-            giveUp(sent: .unknown(reason), unsent: writer.isHosts ? .refused(reason) : nil)
+            giveUp(for: reason, refusesUnsent: writer.isHosts)
         case .busy, .grammar, .tooLong, .sequence, .unknownVerb, .noOutput, .argument, .notPermitted:
+            let told = onPosition.take()
             disconnect()
-            tellPosition(reason)
             queue.attemptFailed(reason, lost: queue.sent.takeAll())
+            told?(.failure(reason))
         }
     }
 
-    /// Drops the connection and what was sent; what was not sent is tried again, unless it has an outcome.
-    private func giveUp(sent outcome: WriteOutcome, unsent refusal: WriteOutcome?) {
+    /// Drops the connection and what was sent; what was not sent is tried again, or refused.
+    private func giveUp(for reason: KeeperError, refusesUnsent: Bool) {
+        let told = onPosition.take()
         disconnect()
         let lost = queue.sent.takeAll()
-        let held = refusal == nil ? [] : queue.unsent.takeAll()
+        let refused = refusesUnsent ? queue.unsent.takeAll() : []
         queue.failures += 1
         queue.retry()
-        if case .unknown(let reason) = outcome { tellPosition(reason) }
-        queue.complete(lost, outcome)
-        if let refusal { queue.complete(held, refusal) }
+        queue.complete(lost, .unknown(reason))
+        queue.complete(refused, .refused(reason))
+        // Last: the host may ask again at once.
+        told?(.failure(reason))
     }
 
     /// The session has ended: the last acknowledgement has come, so what is above it did not get whole into the pipe.
     private func ended(_ exit: SessionExit) {
+        let told = onPosition.take()
         disconnect()
-        writer.forget()
+        writer.endEpoch()
         let reason = KeeperError.sessionEnded(session)
         let lost = queue.sent.takeAll()
         // Another keeper may be about to start for those that have attempts or a time.
         let refused = queue.unsent.take { $0.deadline == .untilSessionEnds }
         queue.failures += 1
         queue.retry()
-        tellPosition(reason)
         queue.complete(lost + refused, .refused(reason))
+        told?(.failure(reason))
     }
-
-    private func tellPosition(_ error: KeeperError) { onPosition.take()?(.failure(error)) }
 
     /// An attempt, or a connection, has failed.
     func failed(_ error: KeeperError) {
+        let told = onPosition.take()
         state = .idle
         let (written, lost, outcome) = resolvedByRecord()
         // Now, since the queue may have nothing left to try for.
         queue.complete(written, .written)
         queue.complete(lost, outcome)
         let reason = explained(error)
-        tellPosition(reason)
         queue.attemptFailed(reason)
+        told?(.failure(reason))
     }
 
     /// The lines that were sent, if the record of a session that has ended tells what became of them.
@@ -108,7 +114,7 @@ extension ChannelCourier {
         guard !queue.sent.isEmpty, let record = SessionRecord(at: paths.record(for: session)),
             record.epoch == writer.epoch, let exit = record.exit
         else { return ([], [], .unknown(reason)) }
-        writer.forget()
+        writer.endEpoch()
         let acknowledged = exit.writers.first { $0.name == writer.name.rawValue }?.acknowledged
         let written = queue.sent.take(upTo: acknowledged ?? 0)
         return (written, queue.sent.takeAll(), acknowledged == nil ? .unknown(reason) : .refused(reason))

@@ -47,8 +47,12 @@ final class ChannelCourier: LineCourier {
     ) {
         let loop = queue.loop
         if case .open(let connection) = state, let hello = connection.hello {
-            let acknowledged = queue.sent.first.map { $0.sequence - 1 } ?? writer.last
-            let position = WriterPosition(epoch: hello.epoch, last: writer.last, acknowledged: acknowledged)
+            guard epoch == nil || epoch == hello.epoch else {
+                return loop.onNextTick { [session] in completion(.failure(.sessionBeganAnew(session))) }
+            }
+            // After a refusal the connection may have been made again before the host has asked.
+            writer.refusal = nil
+            let position = WriterPosition(epoch: hello.epoch, last: writer.last, acknowledged: writer.acknowledged)
             return loop.onNextTick { completion(.success(position)) }
         }
         guard !queue.isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }

@@ -8,6 +8,8 @@ final class SessionWriter {
     /// Nil before the first connection, unless the host has said where it goes on.
     var epoch: String?
     var last: UInt64 = 0
+    /// The highest number that the child's pipe has, as the keeper has said on the present connection.
+    var acknowledged: UInt64 = 0
     /// Why no line is taken any more.
     var refusal: KeeperError?
 
@@ -16,13 +18,19 @@ final class SessionWriter {
         self.name = name ?? SessionWriter.randomName
     }
 
+    /// The session has ended, and every line has its outcome. A host that keeps count is told by the next keeper, which knows
+    /// another epoch: its journal counts in this one.
+    func endEpoch() {
+        if !isHosts { forget() }
+    }
+
     private static var randomName: WriterName {
         let number = SessionRecord.epoch(random: .random(in: .min ... .max))
         // Every such text is a name.
         return WriterName("m-\(number)")!
     }
 
-    /// The session has begun anew, or has ended: nothing was sent to its next life.
+    /// Nothing was sent to the session's present life.
     func forget() {
         epoch = nil
         last = 0

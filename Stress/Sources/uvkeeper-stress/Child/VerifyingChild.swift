@@ -32,6 +32,7 @@ final class VerifyingChild {
         do {
             let receipts = try Receipts(arguments[2], writers: writers)
             receipts[.outputKey] = key
+            Stubbornness.begin(receipts)
             receipts[.startTime] = Receipts.startTime(of: getpid())
             receipts[.pid] = UInt64(getpid())
             let child = VerifyingChild(receipts, mischief: Mischief(kind))
@@ -41,6 +42,7 @@ final class VerifyingChild {
                 let speaker = SpeakingChild(receipts)
                 child.run { speaker.read($0, $1) }
             }
+            Stubbornness.end(receipts)
         } catch {
             exit(70)
         }

@@ -34,6 +34,10 @@ final class Receipts {
         case flood
         /// How many bytes of a stream have been written, and, for the time of a write, how many there are at most.
         case writtenOut, offeredOut, writtenErr, offeredErr
+        /// Written by the harness, before the child starts: a ``Stubbornness``.
+        case stubbornness
+        /// The pid of a process that the child has started, for one that was told to.
+        case grandchild
     }
 
     /// In milliseconds since the system booted; 0 if the process is gone, or the system does not tell.
@@ -76,6 +80,12 @@ final class Receipts {
     /// One more than the highest number received.
     @inline(__always)
     func end(of writer: Int) -> Int { Int(file[start(of: writer)]) }
+
+    /// How many lines of a writer were received.
+    func count(of writer: Int) -> Int {
+        let start = start(of: writer) + 8
+        return (0..<(end(of: writer) + 63) / 64).reduce(0) { $0 + file[start + $1].nonzeroBitCount }
+    }
 
     @inline(__always)
     func hasReceived(_ writer: Int, _ sequence: Int) -> Bool {

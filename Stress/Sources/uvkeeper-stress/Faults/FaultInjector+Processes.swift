@@ -13,7 +13,7 @@ extension FaultInjector {
             life.wasToldToEnd = !isKilled
             if !isKilled, planned.number & 2 == 2 {
                 noteOutput(record, session, life)
-                takeDescriptors(of: life.keeperPID, record)
+                takeDescriptors(of: life, record)
             }
             inject(signal, life.keeperPID, record)
         }
@@ -32,9 +32,10 @@ extension FaultInjector {
     }
 
     /// For good.
-    private func takeDescriptors(of pid: Int32, _ record: FaultRecord) {
+    private func takeDescriptors(of life: Life, _ record: FaultRecord) {
         do throws(UVError) {
-            _ = try DescriptorHoard(of: pid)
+            _ = try DescriptorHoard(of: life.keeperPID)
+            life.couldNotOpen = true
             record.note += ", without descriptors"
         } catch {
             record.note += ", its descriptors: \(error)"

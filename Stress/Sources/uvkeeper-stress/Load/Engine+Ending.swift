@@ -30,20 +30,29 @@ extension Engine {
         }
     }
 
-    /// Ends every session, and after the last one removes what is left, and closes everything.
+    /// Ends every session; ``endedIfKnown()`` goes on.
     func stopSessions() {
-        var left = sessions.count
+        stopsLeft = sessions.count
         for session in sessions {
             session.end()
+            session.lives.last?.wasToldToEnd = true
             manager.stop(session.name) { [self] result in
                 if result != .stopped {
                     early.add(.recovery, "at the end the keeper of session \(session.index) was \(result)")
                 }
-                left -= 1
-                // Files of dead keepers are a discovery's to remove: what it leaves is left.
-                if left == 0 { discoverLast() }
+                stopsLeft? -= 1
             }
         }
+    }
+
+    /// Goes on when of every session it is known how it ended: removes what is left, and closes everything.
+    func endedIfKnown() {
+        let unknown = (sessions + waves).filter { !$0.isOver }
+        guard stopsLeft == 0, unknown.isEmpty || clock.microseconds > endDeadline else { return }
+        stopsLeft = nil
+        for session in unknown { early.add(.record, "session \(session.index): nobody was told that it has ended") }
+        // Files of dead keepers are a discovery's to remove: what it leaves is left.
+        discoverLast()
     }
 
     private func discoverLast() {
