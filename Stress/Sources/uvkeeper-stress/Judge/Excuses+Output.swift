@@ -24,9 +24,11 @@ extension FaultRecord {
     /// Whether the library may give up reading because of it: nothing can be opened, or nobody gets to run.
     func endsReads(at time: UInt64, of isDriven: Bool) -> Bool {
         switch kind {
-        case .descriptorsExhausted: !isDriven && affects(time)
-        case .machineStalled: affects(time)
+        case .descriptorsExhausted: !isDriven && hasEffect(at: time)
+        case .machineStalled: hasEffect(at: time)
         default: false
         }
     }
+
+    private func hasEffect(at time: UInt64) -> Bool { time >= start && (end.map { time <= $0 + aftermath } ?? true) }
 }
