@@ -30,7 +30,7 @@ import UVKeeper
     {
         try withEngine(drainLimit: .seconds(120)) { engine, path in
             var taken: [() -> Void] = []
-            let keeper = try StandInChannel(engine.sessions[0].name, at: path, .none, on: engine.loop) {
+            let keeper = try StandInChannel(engine.sessions[0].name, at: path, .none, output: nil, on: engine.loop) {
                 taken.append($1)
                 if taken.count == 5, engine.phase == .draining { for written in taken { written() } }
             }
