@@ -126,7 +126,7 @@ def scale(sessions):
         yield {"uvkeeper": lambda count: ([peers.swift, "scale", count, *arguments], None)}
 
     every = f"{sessions:,} sessions"
-    steps = (("start", "started"), ("find", "found again"), ("ask", "a line to each, all at once, and its answer back"),
+    steps = (("start", "started"), ("find", "found again"), ("ask", "a line to each and its answer back"),
              ("stop", "ended"))
     figures = [Figure(f"{every}: {words}", step, "ms") for step, words in steps]
     for step, words in steps[:3]:
