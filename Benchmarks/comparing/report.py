@@ -41,8 +41,8 @@ GROUPS = [
      "Beside it `child | tee file | reader` in C, with one reader, against which both are judged. *Question*: a line goes in, the child writes it back, a reader gets it. "
      "System calls and allocations are the client's."),
     ("scale", "Thousands of sessions of one server",
-     "One process with one loop starts so many sessions whose output is kept, 32 at a time; finds them again, by a manager of its own; asks all at once, with a connection for lines and one for output each; "
-     "rests until the connections are given up; and ends them, 32 at a time. Memory is measured at rest, the mean of one of each; the lag is that of the server's own loop."),
+     "One process with one loop starts so many sessions whose output is kept; finds them again, by a manager of its own; writes a line to each and reads the answer, which leaves a reader attached to each; "
+     "rests without readers until the connections are given up; and ends them; 32 at a time. Memory is measured at rest, the mean of one of each; the lag is that of the server's own loop."),
     ("network", "Servers over the network",
      "A server of each peer under the same load, a C program, over loopback; no-delay is set for all. *Echo*: each connection has one "
      "message under way. *Received* and *sent*: over one connection. *Accepted*: 16 clients at a time connect, finish, and wait for the "

@@ -44,7 +44,7 @@ def lines(in_flight, size, count, to_c, absolute=None, to_node=None):
             return
         for key in peers.node_keys():
             # One that takes so much longer for a line does fewer.
-            share = 1 if in_flight <= 16 else 50
+            share = 1 if in_flight == 1 else 40 if in_flight <= 16 else 400
             yield key, lambda count, key=key, share=share: [
                 peers.node[key], NODE_PEER, "connect", max(1, count // share), started[key].socket, node_in_flight]
 
@@ -126,7 +126,7 @@ def scale(sessions):
         yield {"uvkeeper": lambda count: ([peers.swift, "scale", count, *arguments], None)}
 
     every = f"{sessions:,} sessions"
-    steps = (("start", "started"), ("find", "found again"), ("ask", "a line to each, all at once, and its answer back"),
+    steps = (("start", "started"), ("find", "found again"), ("ask", "a line to each and its answer back"),
              ("stop", "ended"))
     figures = [Figure(f"{every}: {words}", step, "ms") for step, words in steps]
     for step, words in steps[:3]:
@@ -144,8 +144,8 @@ def scale(sessions):
 def session_benchmarks():
     return [
         lines(1, 64, 10_000, 1.25, to_node=2),
-        lines(16, 64, 60_000, 1.3, to_node=5),
-        lines(UNBOUNDED, 64, 2_000_000, 2, absolute=2, to_node=30),
+        lines(16, 64, 300_000, 1.3, to_node=5),
+        lines(UNBOUNDED, 64, 4_000_000, 2, absolute=2, to_node=30),
         lines(UNBOUNDED, 1024, 300_000, 1.3),
         ask(),
         output(1),

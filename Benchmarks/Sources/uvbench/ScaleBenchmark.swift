@@ -5,7 +5,7 @@ enum ScaleBenchmark {
     static let all = [Benchmark(name: "scale", run: run)]
 
     /// usage: scale COUNT DIRECTORY SIDECAR COMMAND.... Starts so many sessions whose output is kept, finds them again, writes a
-    /// line to each and waits for its answer, all at once, rests until their connections are given up, and ends them. The
+    /// line to each and waits for its answer, rests until the connections are given up, and ends them; some at a time. The
     /// command answers each line with as many bytes. The total is the time of all; the parts are times in nanoseconds, the
     /// longest waits of the server's loop in each step, memory in KiB, and numbers.
     private static func run(_ count: Int, _ arguments: [String]) throws -> Measurement {
@@ -124,7 +124,7 @@ enum ScaleBenchmark {
 
         func ask(_ completion: @escaping () -> Void) {
             let question = [UInt8](repeating: 0x78, count: 63) + [0x0A]
-            each(ids.count, completion) { [self] id, done in
+            each(Server.atATime, completion) { [self] id, done in
                 let session = manager.session(id)
                 var missing = question.count
                 reads.append(

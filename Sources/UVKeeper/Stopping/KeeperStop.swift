@@ -168,7 +168,9 @@ final class KeeperStop {
     private func holdMembers() {
         let target = target.process
         var found = ProcessTree.descendants(of: target.pid, leavingOut: KeeperProcesses.contain)
-        if ProcessDetails(of: target.pid)?.session == target.pid {
+        // What has lost its parent is below a keeper of ours all the same, since that adopts it: no look at every process of
+        // the system, which would make the end of thousands of sessions take as long as the square of their number.
+        if !isOurs, ProcessDetails(of: target.pid)?.session == target.pid {
             // A keeper that was started from within need not lead a session of its own.
             let inSession = ProcessTree.members(ofSessions: [target.pid])[target.pid] ?? []
             let apart = inSession.map(\.pid).filter(KeeperStop.mayBeKeeper)
@@ -181,6 +183,8 @@ final class KeeperStop {
             if process.pid != CurrentProcess.id { members[process.pid] = process }
         }
     }
+
+    private var isOurs: Bool { if case .keeper(let keeper) = target { keeper.isOurs } else { false } }
 
     /// Also one of which that cannot be told, for want of descriptors: it is not signalled.
     private static func mayBeKeeper(_ pid: Int32) -> Bool {
