@@ -78,8 +78,8 @@ import UVKeeper
     @Test("or of bytes that the next life has removed, for a reader that none waits for") func removed() throws {
         try withReads(lives: 2) { reads in
             reads.whose = .driven
-            reads.note(.begins, 0..<0)
-            reads.note(.gap, 0..<9_500)
+            reads.note(.begins, 9_400..<9_400, start: .start)
+            reads.note(.gap, 9_400..<9_500)
             #expect(reads.verdict() == [:])
             reads.note(.begins, 0..<0, life: 1)
             reads.note(.gap, 0..<9_500, life: 1)

@@ -112,7 +112,7 @@ extension Judge {
                 }
                 if let visit, !visit.isOver { judgeAbandoned(visit, reading, place()) }
                 visit = Visit(life: life, offset: entry.range.lowerBound)
-                judgeStart(entry, stream, life, one, faults, place())
+                judgeStart(entry, stream, life, reading, one, faults, place())
             case .bytes:
                 guard visit != nil else { continue }
                 judgeStep(entry, &visit!, place())
@@ -155,8 +155,8 @@ extension Judge {
     }
 
     private mutating func judgeStart(
-        _ entry: ReadLog.Entry, _ stream: ChildStream, _ life: Int, _ one: Case, _ faults: [FaultRecord],
-        _ place: String,
+        _ entry: ReadLog.Entry, _ stream: ChildStream, _ life: Int, _ reading: Reading, _ one: Case,
+        _ faults: [FaultRecord], _ place: String,
     ) {
         let from = entry.range.lowerBound
         guard from <= entry.range.upperBound else { return violations.add(.outputBeyond, place) }
@@ -164,7 +164,9 @@ extension Judge {
         case .offset: break
         case .start:
             // As for a gap before it.
-            guard from > 0, from + one.keptOutput >= entry.range.upperBound else { return }
+            guard from > 0, from + one.keptOutput >= entry.range.upperBound,
+                !Judge.mayBeRemoved(life, at: entry.time, reading, one, faults)
+            else { return }
             if !faults.contains(where: { $0.explainsLoss(of: 0..<from, stream, in: life, of: one.index) }) {
                 violations.add(.outputHole, "\(place): begins too late")
             }
@@ -189,6 +191,14 @@ extension Judge {
         visit.offset = entry.range.upperBound
     }
 
+    /// Whether the next life of its session may have removed what this one has left: it waits for the harness's own readers only.
+    private static func mayBeRemoved(
+        _ life: Int, at time: UInt64, _ reading: Reading, _ one: Case, _ faults: [FaultRecord],
+    ) -> Bool {
+        reading.whose == .driven && life < one.lives.count - 1
+            && faults.contains { $0.ended(life: life) && time >= $0.start }
+    }
+
     private mutating func judgeGap(
         _ entry: ReadLog.Entry, _ stream: ChildStream, _ visit: inout Visit, _ reading: Reading, _ one: Case,
         _ faults: [FaultRecord], _ place: String,
@@ -198,9 +208,7 @@ extension Judge {
         let rest = min(max(entry.range.lowerBound, aged), entry.range.upperBound)..<entry.range.upperBound
         counts.agedBytes += entry.range.count - rest.count
         guard !rest.isEmpty else { return }
-        // The next life of its session removes what this one has left, and waits for the harness's own readers only.
-        let mayBeRemoved = faults.contains { $0.ended(life: visit.life) && entry.time >= $0.start }
-        if reading.whose == .driven, mayBeRemoved, visit.life < one.lives.count - 1 {
+        if Judge.mayBeRemoved(visit.life, at: entry.time, reading, one, faults) {
             counts.removedBytes += rest.count
             return
         }
