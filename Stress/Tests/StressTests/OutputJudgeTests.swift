@@ -78,8 +78,8 @@ import UVKeeper
     @Test("or of bytes that the next life has removed, for a reader that none waits for") func removed() throws {
         try withReads(lives: 2) { reads in
             reads.whose = .driven
-            reads.note(.begins, 0..<0)
-            reads.note(.gap, 0..<9_500)
+            reads.note(.begins, 9_400..<9_400, start: .start)
+            reads.note(.gap, 9_400..<9_500)
             #expect(reads.verdict() == [:])
             reads.note(.begins, 0..<0, life: 1)
             reads.note(.gap, 0..<9_500, life: 1)
@@ -149,6 +149,25 @@ import UVKeeper
             reads.note(.bytes, 0..<9_400, in: other)
             reads.note(.endsUnknown, 0..<9_400, in: other)
             #expect(reads.verdict() == [.outputMissing: 2], "not of the record, not of the other")
+        }
+    }
+
+    @Test("a keeper that could not write its last output and its record leaves less than a reader got") func lastLoss()
+        throws
+    {
+        try withReads { reads in
+            reads.whose = .driven
+            reads.note(.begins, 0..<0)
+            reads.note(.bytes, 0..<10_000)
+            reads.note(.ends, 0..<10_000)
+            let other = try reads.otherReader()
+            reads.note(.begins, 9_400..<9_400, offered: 9_400 + Judge.pipeCapacity + 1, start: .end, in: other)
+            reads.note(.endsUnknown, 9_400..<9_400, in: other)
+            #expect(reads.verdict() == [.outputHole: 1, .outputMissing: 1])
+            reads.fault(.diskFull, life: 0, before: 9_300, after: 9_700)
+            #expect(reads.verdict() == [.outputHole: 1, .outputMissing: 1], "it ended too early")
+            reads.fault(.keeperToldToEnd, life: 0, before: 9_500 + Judge.pipeCapacity)
+            #expect(reads.verdict() == [:], "one followed the other")
         }
     }
 

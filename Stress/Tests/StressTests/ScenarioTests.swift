@@ -49,9 +49,26 @@ import UVKeeper
                 "3",
                 "--seed", "\(seed)")
             #expect(run.code == 0, "\(run.output)")
+            #expect(run.output.contains(/\noutput +[1-9].* read and checked/), "\(run.output)")
             injected.formUnion(FaultInjector.kinds.filter { run.output.contains(" \($0.rawValue)") })
         }
         #expect(Set(FaultInjector.kinds).subtracting(injected).isEmpty)
+    }
+
+    @Test("output is read through floods, full disks, and readers that stop and are cut") func output() throws {
+        let run = try StressRun(
+            "chaos", "--duration", "3", "--fault-interval", "0.2", "--all-faults", "--rate", "400", "--sessions", "2",
+            "--readers", "3", "--faults",
+            "child-floods,disk-full,reader-cut,reader-frozen,reader-paused,keeper-killed,keeper-told-to-end")
+        #expect(run.code == 0, "\(run.output)")
+        #expect(run.output.contains(/\noutput +[1-9].* read and checked/), "\(run.output)")
+    }
+
+    @Test("there is no fault of output where there is none") func noOutput() throws {
+        let scenario = ["chaos", "--readers", "0", "--duration", "0.5", "--sessions", "1"]
+        #expect(try StressRun(scenario + ["--faults", "disk-full"]).code == 64)
+        let run = try StressRun(scenario)
+        #expect(run.code == 0 && !run.output.contains("\noutput "), "\(run.output)")
     }
 
     @Test("a number of lines holds for the writers of both servers, and for a killed one's successors")

@@ -15,10 +15,11 @@ extension FaultRecord {
     /// Whether it may have kept the keeper of that life from writing output.
     func losesOutput(in life: Int, of session: Int) -> Bool { self.session == session && output?.life == life }
 
-    /// Whether these bytes may not have been written because of it: they came while it lasted, or were in the pipe when it began.
-    func explainsLoss(of range: Range<UInt64>, _ stream: ChildStream, in life: Int, of session: Int) -> Bool {
-        guard losesOutput(in: life, of: session), let before = output?.before[stream] else { return false }
-        return range.lowerBound + Judge.pipeCapacity >= before && range.upperBound <= outputAfter?[stream] ?? .max
+    /// The bytes that may not have been written because of it: they came while it lasted, or were in the pipe when it began.
+    func lost(_ stream: ChildStream, in life: Int, of session: Int) -> Range<UInt64>? {
+        guard losesOutput(in: life, of: session), let before = output?.before[stream] else { return nil }
+        let first = before - min(before, Judge.pipeCapacity)
+        return first..<max(first, outputAfter?[stream] ?? .max)
     }
 
     /// Whether the library may give up reading because of it: nothing can be opened, or nobody gets to run.

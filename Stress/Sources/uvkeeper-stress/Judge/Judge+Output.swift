@@ -112,7 +112,7 @@ extension Judge {
                 }
                 if let visit, !visit.isOver { judgeAbandoned(visit, reading, place()) }
                 visit = Visit(life: life, offset: entry.range.lowerBound)
-                judgeStart(entry, stream, life, one, faults, place())
+                judgeStart(entry, stream, life, reading, one, faults, place())
             case .bytes:
                 guard visit != nil else { continue }
                 judgeStep(entry, &visit!, place())
@@ -125,11 +125,11 @@ extension Judge {
             case .ends, .finished:
                 guard visit != nil else { continue }
                 if visit!.offset != entry.range.upperBound { violations.add(.outputMissing, place()) }
-                if entry.event == .ends { judgeEnd(entry, stream, visit!, one, &ends, place()) }
+                if entry.event == .ends { judgeEnd(entry, stream, visit!, one, faults, &ends, place()) }
                 visit!.isOver = true
             case .endsUnknown:
                 guard visit != nil else { continue }
-                judgeEnd(entry, stream, visit!, one, &ends, place())
+                judgeEnd(entry, stream, visit!, one, faults, &ends, place())
                 visit!.isOver = true
             case .anew:
                 // Its session waits for the harness's own readers.
@@ -155,8 +155,8 @@ extension Judge {
     }
 
     private mutating func judgeStart(
-        _ entry: ReadLog.Entry, _ stream: ChildStream, _ life: Int, _ one: Case, _ faults: [FaultRecord],
-        _ place: String,
+        _ entry: ReadLog.Entry, _ stream: ChildStream, _ life: Int, _ reading: Reading, _ one: Case,
+        _ faults: [FaultRecord], _ place: String,
     ) {
         let from = entry.range.lowerBound
         guard from <= entry.range.upperBound else { return violations.add(.outputBeyond, place) }
@@ -164,18 +164,35 @@ extension Judge {
         case .offset: break
         case .start:
             // As for a gap before it.
-            guard from > 0, from + one.keptOutput >= entry.range.upperBound else { return }
-            if !faults.contains(where: { $0.explainsLoss(of: 0..<from, stream, in: life, of: one.index) }) {
+            guard from > 0, from + one.keptOutput >= entry.range.upperBound,
+                !Judge.mayBeRemoved(life, at: entry.time, reading, one, faults)
+            else { return }
+            // What is older has gone for that.
+            let aged = entry.range.upperBound - min(entry.range.upperBound, one.keptOutput)
+            if Judge.loss(of: aged..<from, stream, in: life, one, faults) == nil {
                 violations.add(.outputHole, "\(place): begins too late")
             }
-        // The keeper had read what had been written, but for what is in a pipe.
-        case .end:
-            if from + Judge.pipeCapacity < entry.offered { violations.add(.outputHole, "\(place): begins too early") }
-        case .last:
-            if from + Judge.pipeCapacity + ReadLog.longestLast < entry.offered {
+        case .end, .last:
+            // The keeper had read what had been written, but for what is in a pipe.
+            let least = from + Judge.pipeCapacity + (entry.start == .last ? ReadLog.longestLast : 0)
+            if least < entry.offered, Judge.loss(of: from..<entry.offered, stream, in: life, one, faults) == nil {
                 violations.add(.outputHole, "\(place): begins too early")
             }
         }
+    }
+
+    /// The fault that has kept the first of these bytes from being written, if faults have kept all of them.
+    private static func loss(
+        of range: Range<UInt64>, _ stream: ChildStream, in life: Int, _ one: Case, _ faults: [FaultRecord],
+    ) -> FaultRecord? {
+        var first: FaultRecord?
+        var place = range.lowerBound
+        while let fault = faults.first(where: { $0.lost(stream, in: life, of: one.index)?.contains(place) == true }) {
+            first = first ?? fault
+            place = fault.lost(stream, in: life, of: one.index)?.upperBound ?? .max
+            if place >= range.upperBound { return first }
+        }
+        return nil
     }
 
     /// Bytes or a gap begin where the last ones ended, and end where the child has written.
@@ -189,6 +206,14 @@ extension Judge {
         visit.offset = entry.range.upperBound
     }
 
+    /// Whether the next life of its session may have removed what this one has left: it waits for the harness's own readers only.
+    private static func mayBeRemoved(
+        _ life: Int, at time: UInt64, _ reading: Reading, _ one: Case, _ faults: [FaultRecord],
+    ) -> Bool {
+        reading.whose == .driven && life < one.lives.count - 1
+            && faults.contains { $0.ended(life: life) && time >= $0.start }
+    }
+
     private mutating func judgeGap(
         _ entry: ReadLog.Entry, _ stream: ChildStream, _ visit: inout Visit, _ reading: Reading, _ one: Case,
         _ faults: [FaultRecord], _ place: String,
@@ -198,34 +223,33 @@ extension Judge {
         let rest = min(max(entry.range.lowerBound, aged), entry.range.upperBound)..<entry.range.upperBound
         counts.agedBytes += entry.range.count - rest.count
         guard !rest.isEmpty else { return }
-        // The next life of its session removes what this one has left, and waits for the harness's own readers only.
-        let mayBeRemoved = faults.contains { $0.ended(life: visit.life) && entry.time >= $0.start }
-        if reading.whose == .driven, mayBeRemoved, visit.life < one.lives.count - 1 {
+        if Judge.mayBeRemoved(visit.life, at: entry.time, reading, one, faults) {
             counts.removedBytes += rest.count
             return
         }
         visit.losses += UInt64(rest.count)
-        if let fault = faults.first(where: { $0.explainsLoss(of: rest, stream, in: visit.life, of: one.index) }) {
+        if let fault = Judge.loss(of: rest, stream, in: visit.life, one, faults) {
             fault.excused.output += rest.count
         } else {
             violations.add(.outputGap, place)
         }
     }
 
-    /// Everybody is told the same end of a life, and it is one that the child can have come to.
+    /// Everybody is told the same end of a life, and it is the record's. If a keeper could write neither its last output nor its
+    /// record, its files end before what a reader at the end got.
     private mutating func judgeEnd(
-        _ entry: ReadLog.Entry, _ stream: ChildStream, _ visit: Visit, _ one: Case, _ ends: inout [String: UInt64],
-        _ place: String,
+        _ entry: ReadLog.Entry, _ stream: ChildStream, _ visit: Visit, _ one: Case, _ faults: [FaultRecord],
+        _ ends: inout [String: UInt64], _ place: String,
     ) {
         let key = "\(visit.life) \(stream)"
-        if let other = ends[key], other != visit.offset {
-            violations.add(.outputMissing, "\(place): another reader was told that it ends at \(other)")
-        }
-        ends[key] = visit.offset
         let life = one.lives[visit.life]
-        if let end = life.ends?[stream], end != visit.offset {
-            violations.add(.outputMissing, "\(place): the record says that it ends at \(end)")
+        for (end, whose) in [(ends[key], "another reader was told"), (life.ends?[stream], "the record says")] {
+            guard let end, end != visit.offset else { continue }
+            let missing = min(end, visit.offset)..<max(end, visit.offset)
+            guard Judge.loss(of: missing, stream, in: visit.life, one, faults) == nil else { continue }
+            violations.add(.outputMissing, "\(place): \(whose) that it ends at \(end)")
         }
+        ends[key] = max(ends[key] ?? 0, visit.offset)
         // More may have been lost: a reader at the end gets bytes that the disk did not take.
         if let lost = life.lost?[stream], visit.losses > lost {
             violations.add(
