@@ -92,6 +92,23 @@ import Testing
         try hold(scenario + ["--faulty-keeper", "honest"])
     }
 
+    @Test("so is one that does not know a client whose connection was cut") func cut() throws {
+        let scenario = [
+            "chaos", "--sessions", "1", "--rate", "100", "--duration", "1", "--faults", "channel-cut", "--all-faults",
+        ]
+        let run = try StressRun(scenario + ["--faulty-keeper", "forget-writer"])
+        #expect(run.code == 1 && run.output.contains(/broken: .*\d+ duplicated/), "\(run.output)")
+        try hold(scenario + ["--faulty-keeper", "honest"])
+    }
+
+    @Test("so is one that does not tell a writer that it was replaced") func replaced() throws {
+        // The stand-in knows nothing of that.
+        let run = try StressRun(
+            "chaos", "--sessions", "1", "--rate", "100", "--duration", "1", "--faults", "writer-replaced",
+            "--drain-limit", "1", "--faulty-keeper", "honest")
+        #expect(run.code == 1 && run.output.contains("a connection that was replaced was not told"), "\(run.output)")
+    }
+
     @Test("a line that is sent again under another number is noticed") func resent() throws {
         let scenario = ["writes", "--lines", "400", "--duration", "1000", "--sessions", "1", "--writers", "2"]
         let run = try StressRun(scenario + ["--resend", "100"])

@@ -2,8 +2,9 @@ import UVKeeper
 
 /// The lines of a server with a stable name to one session: one sender for all its writers, which keeps a journal.
 ///
-/// It asks where it goes on before the first line, and again when the session has ended, or lines were refused or are unknown. The lines that a killed server before it has left without an outcome get one: written, if the keeper has
-/// acknowledged them; sent again, if it has not taken them; unknown, if there is another keeper.
+/// It asks where it goes on before the first line, and again when the session has ended, or lines were refused or are unknown.
+/// The lines that a killed server before it has left without an outcome get one: written, if the keeper has acknowledged them;
+/// sent again, if it has not taken them; unknown, if there is another keeper.
 final class JournaledSender {
     struct Line {
         let place: Journal.Line
