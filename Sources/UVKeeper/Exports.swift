@@ -2,8 +2,15 @@
 // interface.
 @_exported public import UVLoop
 
+@_exported public import enum KeeperProtocol.ChildStream
 @_exported public import enum KeeperProtocol.KeeperConstants
 @_exported public import struct KeeperProtocol.KeeperPaths
+@_exported public import struct KeeperProtocol.KeptRange
+@_exported public import struct KeeperProtocol.SessionExit
 @_exported public import struct KeeperProtocol.SessionID
 @_exported public import enum KeeperProtocol.SessionIDError
+@_exported public import struct KeeperProtocol.SessionRecord
+@_exported public import struct KeeperProtocol.SessionStatus
 @_exported public import struct KeeperProtocol.StopLadder
+@_exported public import struct KeeperProtocol.WriterName
+@_exported public import struct KeeperProtocol.WriterState
