@@ -50,6 +50,101 @@ import Testing
         }
     }
 
+    @Test("a host that asks where it goes on after its lines were refused is not refused any more")
+    func goesOnAnew() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            let first = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            #expect(try world.result { session.write("x", completion: $0) } == .written)
+            let epoch = try #require(session.record?.epoch)
+            try Processes.send(.kill, to: first.pid)
+            let child = try world.childPID("s1")
+            try world.eventually { !first.isRunning && Processes.liveness(of: child) == .gone }
+            _ = try world.spawn("s1")
+            #expect(try world.result { session.write("y", completion: $0) } == .refused(.sessionBeganAnew("s1")))
+            // The connection is made again before the host asks.
+            try world.eventually { if case .open = session.lines.state { true } else { false } }
+            #expect(throws: KeeperError.sessionBeganAnew("s1")) {
+                try world.result { session.resumeWriting(epoch: epoch, last: 1, completion: $0) }.get()
+            }
+            #expect(try world.result { session.resumeWriting(epoch: nil, last: 0, completion: $0) }.get().last == 0)
+            #expect(try world.result { session.write("z", completion: $0) } == .written)
+            try world.eventually { world.received("s1") == ["z"] }
+        }
+    }
+
+    @Test("a host is told that a session has begun anew, also if the one before ended in order")
+    func endedInOrder() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            #expect(try world.result { session.write("x", completion: $0) } == .written)
+            var isStopped = false
+            session.stop(.now) { result, _ in isStopped = result == .stopped }
+            try world.eventually { isStopped }
+            _ = try world.spawn("s1")
+            #expect(try world.result { session.write("y", completion: $0) } == .refused(.sessionBeganAnew("s1")))
+            #expect(try world.result { session.resumeWriting(epoch: nil, last: 0, completion: $0) }.get().last == 0)
+            #expect(try world.result { session.write("z", completion: $0) } == .written)
+            try world.eventually { world.received("s1") == ["z"] }
+        }
+    }
+
+    @Test("a host may ask anew where it goes on as soon as it is told that its journal is another life's")
+    func asksAtOnce() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            var position: WriterPosition?
+            session.resumeWriting(epoch: "0123456789abcdef", last: 7) { result in
+                #expect(throws: KeeperError.sessionBeganAnew("s1")) { try result.get() }
+                session.resumeWriting(epoch: nil, last: 0) { if case .success(let found) = $0 { position = found } }
+            }
+            try world.eventually { position != nil }
+            var clients = -1
+            try world.eventually {
+                session.status { if case .success(let status) = $0 { clients = status.clients.channel } }
+                return clients >= 0
+            }
+            #expect(clients == 2, "one for lines, one for questions")
+            #expect(try world.result { session.write("y", completion: $0) } == .written)
+        }
+    }
+
+    @Test("what a keeper has taken and its child's pipe has not is not acknowledged, however often a host asks")
+    func taken() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            _ = try world.spawn("s1")
+            let child = try world.childPID("s1")
+            try Processes.send(.stop, to: child)
+            let session = world.manager.session("s1")
+            // The pipe has room for the first alone.
+            let line = [UInt8](repeating: UInt8(ascii: "x"), count: 60_000)
+            var written = 0
+            for _ in 0..<3 {
+                session.write(line, deadline: .untilSessionEnds) { if $0 == .written { written += 1 } }
+            }
+            var taken: UInt64 = 0
+            try world.eventually {
+                session.status { if case .success(let status) = $0 { taken = status.writers.first?.last ?? 0 } }
+                return written == 1 && taken == 3
+            }
+            let other = try world.otherManager().session("s1")
+            for _ in 0..<2 {
+                let position = try world.result { other.resumeWriting(epoch: nil, last: 3, completion: $0) }.get()
+                #expect(position.last == 3 && position.acknowledged == 1)
+            }
+            try Processes.send(.continue, to: child)
+            var acknowledged: UInt64 = 0
+            try world.eventually {
+                other.resumeWriting(epoch: nil, last: 3) { result in
+                    if case .success(let position) = result { acknowledged = position.acknowledged }
+                }
+                return acknowledged == 3
+            }
+        }
+    }
+
     @Test("somebody else of the same name takes over, and who was there before sends nothing more")
     func replaced() throws {
         try withWorld(options: { $0.writer = name }) { world throws in

@@ -1,12 +1,36 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What the keeper says about lines, and what follows from a connection that has failed.
+/// Who writes, what the keeper says about lines, and what follows from a connection that has failed.
 extension LineSender {
+    /// Says who writes before there is anything to write.
+    func resume(
+        epoch: String?, last: UInt64, _ completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
+    ) {
+        if case .open(let connection) = state, let hello = connection.hello {
+            guard epoch == nil || epoch == hello.epoch else {
+                return loop.onNextTick { [session] in completion(.failure(.sessionBeganAnew(session))) }
+            }
+            // After a refusal the connection may have been made again before the host has asked.
+            writer.refusal = nil
+            let position = WriterPosition(epoch: hello.epoch, last: writer.last, acknowledged: writer.acknowledged)
+            return loop.onNextTick { completion(.success(position)) }
+        }
+        guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
+        guard onPosition == nil, lineCount == 0 else { trap("Session.resumeWriting: lines wait already") }
+        writer.refusal = nil
+        writer.epoch = epoch
+        writer.last = last
+        onPosition = completion
+        if case .idle = state { attempt() }
+    }
+
     func received(_ message: ChannelMessage) {
         switch message {
         case .writer(_, let last, let acknowledged): introduced(last, acknowledged)
-        case .acknowledged(let sequence): complete(sent.take(upTo: sequence), .written)
+        case .acknowledged(let sequence):
+            writer.acknowledged = sequence
+            complete(sent.take(upTo: sequence), .written)
         case .error(let error): refused(error)
         case .exit(let exit): ended(exit)
         case .hello, .reading, .output, .gap, .end, .status, .ok, .pong: break
@@ -21,6 +45,7 @@ extension LineSender {
         writer.epoch = hello.epoch
         // Without lines of which it may not know, the keeper's count is the only one.
         writer.last = sent.isEmpty ? last : max(writer.last, last)
+        writer.acknowledged = acknowledged
         if let told = onPosition.take() {
             told(.success(WriterPosition(epoch: hello.epoch, last: last, acknowledged: acknowledged)))
         }
@@ -55,13 +80,15 @@ extension LineSender {
             writer.epoch = nil
             writer.last = 0
             if writer.isHosts { writer.refusal = .sessionBeganAnew(session) }
-            if let told = onPosition.take() { told(.failure(.sessionBeganAnew(session))) }
+            let told = onPosition.take()
             let held = writer.isHosts ? unsent.takeAll() : []
             retry()
             complete(lost, .unknown(.sessionBeganAnew(session)))
             complete(held, .refused(.sessionBeganAnew(session)))
+            // Last: the host may ask again at once.
+            told?(.failure(.sessionBeganAnew(session)))
         case .busy, .grammar, .tooLong, .sequence, .unknownVerb, .noOutput, .argument, .notPermitted:
-            if let told = onPosition.take() { told(.failure(reason)) }
+            let told = onPosition.take()
             disconnect()
             let lost = sent.takeAll()
             let failed = unsent.failAttempt()
@@ -69,6 +96,7 @@ extension LineSender {
             retry()
             complete(lost, .unknown(reason))
             complete(failed, .refused(reason))
+            told?(.failure(reason))
         }
     }
 
@@ -83,8 +111,7 @@ extension LineSender {
     /// The session has ended: the last acknowledgement has come, so what is above it did not get whole into the pipe.
     private func ended(_ exit: SessionExit) {
         disconnect()
-        writer.epoch = nil
-        writer.last = 0
+        writer.endEpoch()
         let lost = sent.takeAll()
         let (now, later) = unsent.takeAll().reduce(into: ([SentLine](), [SentLine]())) { result, line in
             // Another keeper may be about to start.
@@ -107,8 +134,7 @@ extension LineSender {
             let isTold = acknowledged != nil
             let written = sent.take(upTo: acknowledged ?? 0)
             let lost = sent.takeAll()
-            writer.epoch = nil
-            writer.last = 0
+            writer.endEpoch()
             complete(written, .written)
             complete(lost, isTold ? .refused(.sessionEnded(session)) : .unknown(.sessionEnded(session)))
         }
@@ -120,12 +146,13 @@ extension LineSender {
         let isGone = LineSender.isAbsent(error) && !KeeperInspection.finding(session, paths: paths).mayLive
         let ended = isGone ? unsent.take(where: { $0.deadline == .untilSessionEnds }) : []
         let lost = isGone ? sent.take(where: { $0.deadline != .attempts }) : []
+        let told = onPosition.take()
         retry()
-        if let told = onPosition.take() { told(.failure(reason)) }
         complete(unknown, .unknown(reason))
         complete(lost, .unknown(.sessionEnded(session)))
         complete(refused, .refused(reason))
         complete(ended, .refused(.sessionEnded(session)))
+        told?(.failure(reason))
     }
 
     private static func exit(of session: SessionID, in paths: KeeperPaths, epoch: String?) -> SessionExit? {

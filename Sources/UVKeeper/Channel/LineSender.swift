@@ -78,7 +78,7 @@ final class LineSender {
         }
     }
 
-    private var isClosed: Bool { if case .closed = state { true } else { timer.isClosing } }
+    var isClosed: Bool { if case .closed = state { true } else { timer.isClosing } }
 
     // MARK: Lines
 
@@ -153,27 +153,9 @@ final class LineSender {
         for line in tooLong { complete([line], .refused(.lineTooLong(line.byteCount, maximum: maximum))) }
     }
 
-    /// Says who writes before there is anything to write.
-    func resume(
-        epoch: String?, last: UInt64, _ completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
-    ) {
-        if case .open(let connection) = state, let hello = connection.hello {
-            let acknowledged = sent.first.map { $0.sequence - 1 } ?? writer.last
-            let position = WriterPosition(epoch: hello.epoch, last: writer.last, acknowledged: acknowledged)
-            return loop.onNextTick { completion(.success(position)) }
-        }
-        guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
-        guard onPosition == nil, lineCount == 0 else { trap("Session.resumeWriting: lines wait already") }
-        writer.refusal = nil
-        writer.epoch = epoch
-        writer.last = last
-        onPosition = completion
-        if case .idle = state { attempt() }
-    }
-
     // MARK: Attempts
 
-    private func attempt() {
+    func attempt() {
         // Closed by the host meanwhile, in a completion perhaps.
         guard !timer.isClosing else { return }
         guard lineCount == unsent.count, hasNoChannel else { return connect() }

@@ -8,12 +8,22 @@ final class SessionWriter {
     /// Nil before the first connection, unless the host has said where it goes on.
     var epoch: String?
     var last: UInt64 = 0
+    /// The highest number that the child's pipe has, as the keeper has said on the present connection.
+    var acknowledged: UInt64 = 0
     /// Why no line is taken any more.
     var refusal: KeeperError?
 
     init(_ name: WriterName?) {
         isHosts = name != nil
         self.name = name ?? SessionWriter.randomName
+    }
+
+    /// The session has ended, and every line has its outcome. A host that keeps count is told by the next keeper, which knows
+    /// another epoch: its journal counts in this one.
+    func endEpoch() {
+        guard !isHosts else { return }
+        epoch = nil
+        last = 0
     }
 
     private static var randomName: WriterName {
