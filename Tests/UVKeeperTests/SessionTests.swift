@@ -114,6 +114,33 @@ import Testing
         }
     }
 
+    @Test("a session whose keeper cannot be told for a while has not ended")
+    func undecidedEnd() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            // A number that is nobody's, and no socket: somebody has the lock, and that is all that is known.
+            try world.write("4194999", over: world.paths.keeperPID(for: "s1"))
+            try Files.unlink(world.paths.socket(for: "s1"))
+            let session = world.manager.session("s1")
+            var exits: [SessionExit?] = []
+            session.onEnd = { exits.append($0) }
+            try world.pass(.milliseconds(50))
+            #expect(exits.isEmpty)
+            try Processes.send(.terminate, to: keeper.pid)
+            try world.eventually { exits.count == 1 }
+            #expect(!keeper.isRunning && exits[0]?.reason == .keeperSignalled)
+        }
+    }
+
+    @Test("the end of a session is told when its record can be read again")
+    func starvedEnd() throws {
+        try withWorld { world throws in
+            #expect(
+                try world.host("bereave", world.paths.directory, "s1", BuiltProducts.sidecar)
+                    == ["free", "told keeper-signalled"])
+        }
+    }
+
     @Test("a session that was not used for a while holds no descriptor")
     func idle() throws {
         try withWorld(options: { $0.idleTime = .milliseconds(50) }) { world throws in

@@ -4,11 +4,24 @@ extension SessionRecord {
     /// The record in a file; nil if there is none that can be read, belongs to somebody who is trusted, and parses.
     package init?(at path: String) {
         do throws(UVError) {
+            guard let record = try SessionRecord.read(at: path) else { return nil }
+            self = record
+        } catch {
+            return nil
+        }
+    }
+
+    /// The same, for those who try again if it cannot be told.
+    ///
+    /// - Throws: ``UVError/tooManyOpenFiles`` and its like.
+    package static func read(at path: String) throws(UVError) -> SessionRecord? {
+        do throws(UVError) {
             let file = try OpenFile(path, .readOnly)
             defer { file.close() }
             guard OwnerTrust.trusts(file.statusAtOpening.owner) else { return nil }
-            self.init(try file.read(limit: SessionRecord.longestRecord))
+            return SessionRecord(try file.read(limit: SessionRecord.longestRecord))
         } catch {
+            if error.isShortage { throw error }
             return nil
         }
     }

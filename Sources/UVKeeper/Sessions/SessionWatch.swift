@@ -5,13 +5,14 @@ internal import UVLoop
 final class SessionWatch {
     private static let longest = Duration.seconds(86_400 * 365)
 
-    /// Between two looks while the process cannot be held fast, for want of a descriptor for instance.
+    /// Between two looks while the process is not known, or cannot be held fast, for want of a descriptor for instance.
     private static let pause = Duration.milliseconds(250)
 
     private let session: SessionID
     private let paths: KeeperPaths
     private let loop: Loop
-    private let epoch: String?
+    /// Nil until it could be read.
+    private var epoch: String??
     private var wait: ProcessWait?
     private var timer: TimerHandle?
     private var completion: ((SessionExit?) -> Void)?
@@ -24,7 +25,6 @@ final class SessionWatch {
         self.paths = paths
         self.loop = loop
         self.completion = completion
-        epoch = SessionRecord(at: paths.record(for: session))?.epoch
         look()
     }
 
@@ -32,18 +32,37 @@ final class SessionWatch {
         timer = nil
         var processes: [ProcessDescriptor] = []
         do throws(UVError) {
-            if let keeper = try KeeperHold(session, paths: paths) { processes = [keeper.process] }
+            if epoch == nil { epoch = .some(try SessionRecord.read(at: paths.record(for: session))?.epoch) }
+            if let keeper = try KeeperHold(session, paths: paths) {
+                processes = [keeper.process]
+            } else if KeeperInspection.finding(session, paths: paths).mayLive {
+                // Nothing proves which process it is, or somebody cleans up just now.
+                return lookAgain()
+            }
         } catch .noProcess {
             // It has ended just now.
         } catch {
-            return timer = loop.after(SessionWatch.pause) { [weak self] in self?.look() }
+            return lookAgain()
         }
         wait = ProcessWait(for: processes, atMost: SessionWatch.longest, on: loop) { [self] result in
             wait = nil
             guard case .allHaveEnded = result else { return completion = nil }
-            let record = SessionRecord(at: paths.record(for: session))
-            completion.take()?(record?.epoch == epoch ? record?.exit : nil)
+            tell()
         }
+    }
+
+    private func tell() {
+        timer = nil
+        let record: SessionRecord?
+        do throws(UVError) { record = try SessionRecord.read(at: paths.record(for: session)) } catch {
+            // For want of a descriptor.
+            return timer = loop.after(SessionWatch.pause) { [weak self] in self?.tell() }
+        }
+        completion.take()?(.some(record?.epoch) == epoch ? record?.exit : nil)
+    }
+
+    private func lookAgain() {
+        timer = loop.after(SessionWatch.pause) { [weak self] in self?.look() }
     }
 
     func cancel() {

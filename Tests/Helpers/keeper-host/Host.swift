@@ -118,6 +118,39 @@ enum Host {
         try loop.close()
     }
 
+    /// Is told of the end of a session that ends while the host has no free descriptor.
+    static func bereave(_ arguments: [String]) throws {
+        let session = try SessionID(arguments[1])
+        let loop = try Loop()
+        let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
+        var taken: [Int32] = []
+        var limit = rlimit(rlim_cur: 64, rlim_max: 64)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        manager.spawnKeeper(
+            for: session, in: arguments[0], .init(command: ["cat"], deadline: hangTimeout)
+        ) { result in
+            guard case .success(let keeper) = result else { return say(result) }
+            manager.session(session).onEnd = { exit in
+                say("told \(exit.map { $0.reason.rawValue } ?? "nothing")")
+                manager.close()
+            }
+            while case let descriptor = openDescriptor("/dev/null", O_RDONLY), descriptor >= 0 {
+                taken.append(descriptor)
+            }
+            kill(keeper.pid, SIGTERM)
+            keeper.process.waitForNoCrash(window: hangTimeout) { _ in
+                // What else hears of it has its turn first.
+                TimerHandle(on: loop).start(after: .milliseconds(50)) { timer in
+                    timer.close()
+                    say("free")
+                    for descriptor in taken { closeDescriptor(descriptor) }
+                }
+            }
+        }
+        loop.run()
+        try loop.close()
+    }
+
     /// As a user without privileges: what is said about a process of root, and what comes of killing it.
     static func unprivileged(_ arguments: [String]) throws {
         guard setgid(65534) == 0, setuid(65534) == 0, let pid = Int32(arguments[0]) else { return say("cannot") }
