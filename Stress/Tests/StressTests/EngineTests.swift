@@ -5,30 +5,39 @@ import UVKeeper
 @testable import uvkeeper_stress
 
 @Suite struct EngineTests {
-    @Test("lines that nobody confirms are missed at the drain deadline, and not awaited any longer") func undrained()
+    @Test("lines that nobody takes are missed at the drain deadline, and not awaited any longer") func undrained()
         throws
     {
         // Clients of a loop that does not run wait in its backlog.
         let frozen = try Loop()
-        try withEngine(drainLimit: .milliseconds(200), listeningOn: frozen) { engine, listener in
+        try withEngine(drainLimit: .milliseconds(200)) { engine, path in
+            let listener = try PipeListener(bindingTo: path, on: frozen)
+            try listener.listen { _, _ in }
             let begun = SystemClock.monotonicTime
             try engine.execute()
             #expect(SystemClock.monotonicTime - begun > .milliseconds(200))
             #expect(engine.early.counts == [.missingCompletion: 5])
             #expect(engine.early.told == ["missing-completion: 5 were awaited for 0.2 seconds"])
-            #expect(outcomes(engine) == .init(repeating: .unknown, count: 5), "their channel was closed")
+            #expect(outcomes(engine) == .init(repeating: .pending, count: 5), "they are left for the next server")
             listener.close()
         }
         frozen.run()
         try frozen.close()
     }
 
-    @Test("lines that are confirmed after the end of the load and before the deadline are not missed") func drained()
+    @Test("lines that are acknowledged after the end of the load and before the deadline are not missed") func drained()
         throws
     {
-        try withEngine(drainLimit: .seconds(120)) { engine, listener in
-            listener.pause()
-            engine.onEnd = { expectNoError { try listener.resume() } }
+        try withEngine(drainLimit: .seconds(120)) { engine, path in
+            var taken: [() -> Void] = []
+            let keeper = try StandInChannel(engine.sessions[0].name, at: path, .none, on: engine.loop) {
+                taken.append($1)
+                if taken.count == 5, engine.phase == .draining { for written in taken { written() } }
+            }
+            engine.onEnd = {
+                keeper.close()
+                if taken.count == 5 { for written in taken { written() } }
+            }
             try engine.execute()
             #expect(engine.early.counts == [:])
             #expect(outcomes(engine) == .init(repeating: .written, count: 5))
@@ -47,7 +56,7 @@ import UVKeeper
             "1000",
             "--drain-limit", "0.3"
         ) { going in
-            try going.send(signal, toKeeperOf: 2)
+            try going.send(signal, toKeeperOf: 3)
             try going.end()
         }
         #expect(run.code == 1, "\(run.output)")
@@ -62,14 +71,11 @@ import UVKeeper
         }
     }
 
-    /// One that sends five lines on one connection, to a listener that confirms them if its loop runs.
-    private func withEngine(
-        drainLimit: Duration, listeningOn loop: Loop? = nil, _ body: (Engine, PipeListener) throws -> Void,
-    ) throws {
+    /// A server that sends five lines to a session, and the path of that one's channel.
+    private func withEngine(drainLimit: Duration, _ body: (Engine, String) throws -> Void) throws {
         try withTemporaryDirectory { directory in
             var settings = LoadSettings()
             (settings.sessions, settings.writers, settings.linesPerWriter) = (1, 1, 5)
-            settings.connecting = .pipelined
             settings.sizes = LineSizes(64, 64)
             settings.duration = .milliseconds(50)
             settings.drainLimit = drainLimit
@@ -79,22 +85,7 @@ import UVKeeper
                 role: .guest(try Vitals(run.vitals)),
                 // None of these starts one.
                 sidecar: ["uvkeeper-sidecar"])
-            let listener = try PipeListener(
-                bindingTo: engine.manager.paths.socket(for: engine.sessions[0].name), on: loop ?? engine.loop)
-            // Without one nothing is confirmed at a session's socket.
-            try OpenFile(engine.manager.paths.keeperPID(for: engine.sessions[0].name), .createNew).close()
-            try listener.listen { listener, accepted in
-                guard let stream = expectNoError({ try accepted.get() }) else { return }
-                expectNoError {
-                    try stream.readStart(
-                        onBytes: { _, _ in },
-                        onEnd: { stream, _ in
-                            stream.close()
-                            listener.close()
-                        })
-                }
-            }
-            try body(engine, listener)
+            try body(engine, engine.manager.paths.channel(for: engine.sessions[0].name))
         }
     }
 }

@@ -6,14 +6,20 @@ import UVKeeper
 /// A session with one ordered writer, made by hand. Times are in milliseconds.
 final class HandmadeRun {
     let ledger: Ledger
+    let clients: Ledger
     let burst: Ledger
     let receipts: [Receipts]
-    /// Whether its lines went out by the manager.
-    var hasAttempts = false
+    /// That of its lines.
+    var patience = Patience.attempts
     var failedStarts: [FailedStart] = []
     var leftBehind: [String] = []
     /// How each keeper ended.
     var exits: [ProcessExit?]
+    /// What was said of the end of each life.
+    var ends: [LifeEnd?]
+    /// What a client of the first life was told of its end, and how far its lines were acknowledged.
+    var exitMessages: [String] = []
+    var clientsOfFirst: [String: Int] = [:]
     /// True if every keeper was told to end.
     var wereToldToEnd = false
     private let isDriven: Bool
@@ -22,9 +28,11 @@ final class HandmadeRun {
     init(_ directory: String, lives: Int, isDriven: Bool) throws {
         self.isDriven = isDriven
         ledger = try Ledger("\(directory)/l0")
-        burst = try Ledger("\(directory)/l1")
+        clients = try Ledger("\(directory)/l1")
+        burst = try Ledger("\(directory)/l2")
         exits = Array(repeating: nil, count: lives)
-        receipts = try (0..<lives).map { try Receipts("\(directory)/r\($0)", writers: 2) }
+        ends = Array(repeating: nil, count: lives)
+        receipts = try (0..<lives).map { try Receipts("\(directory)/r\($0)", writers: 3) }
     }
 
     func send(
@@ -39,7 +47,7 @@ final class HandmadeRun {
     func sendBurst(_ outcome: Ledger.Outcome, at time: UInt64, latency: UInt64 = 1, received life: Int? = nil) {
         let sequence = burst.begin(byteCount: 64, time: time * 1000)
         burst.complete(sequence, outcome, latency: latency * 1000, time: time * 1000)
-        if let life { receipts[life].note(1, sequence, isOrdered: false) }
+        if let life { receipts[life].note(2, sequence, isOrdered: false) }
     }
 
     func failStart(at begin: UInt64, until end: UInt64, survivor: Int32? = nil, saying text: String = "no") {
@@ -71,11 +79,16 @@ final class HandmadeRun {
     func verdict() -> [Violations.Kind: Int] {
         var judge = Judge(faults: faults)
         let lives = receipts.map { Life($0, keeper: nil, keeperPID: 0) }
-        for life in lives { life.wasToldToEnd = wereToldToEnd }
+        for (life, end) in zip(lives, ends) {
+            life.wasToldToEnd = wereToldToEnd
+            life.end = end
+        }
+        lives[0].exitMessages = exitMessages
+        lives[0].clients = clientsOfFirst
         judge.judge(
             Judge.Case(
-                index: 0, lives: lives, ledgers: [ledger, burst], driven: 0..<(isDriven ? 1 : 0), exits: exits,
-                hasAttempts: hasAttempts, failedStarts: failedStarts, leftBehind: leftBehind))
+                index: 0, lives: lives, ledgers: [ledger, clients, burst], driven: 0..<(isDriven ? 1 : 0), exits: exits,
+                patience: patience, failedStarts: failedStarts, leftBehind: leftBehind))
         return judge.violations.counts
     }
 }

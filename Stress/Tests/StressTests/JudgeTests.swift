@@ -79,7 +79,7 @@ import UVKeeper
 
     @Test("a refused line must not arrive") func refusedArrived() throws {
         try withRun { run in
-            run.send(.refused, at: 1_000, received: 0)
+            run.send(.refused, at: 1_000, latency: 150, received: 0)
             run.fault(.socketRemoved, 900, 1_100)
             #expect(run.verdict() == [.refusedArrived: 1])
         }
@@ -164,41 +164,49 @@ import UVKeeper
         }
     }
 
-    @Test("torn and late lines are a killed server's only if they were under way in it") func fragments() throws {
-        for outcome in [Ledger.Outcome.pending, .written] {
-            try withRun(isDriven: true) { run in
-                run.send(outcome, at: 1_000, received: 0)
-                run.fault(.serverKilled, 1_001, 1_100)
-                run.send(.written, at: 1_200, received: 0)
-                run.note(.torn, LineFormat.Kind.ordered)
-                run.note(.reordered, Receipts.reorderedKind, 2)
-                #expect(run.verdict() == (outcome == .pending ? [:] : [.torn: 1, .reordered: 1]))
-            }
+    @Test("no line is torn or late, of a killed server neither", arguments: [Ledger.Outcome.pending, .written])
+    func fragments(outcome: Ledger.Outcome) throws {
+        try withRun(isDriven: true) { run in
+            run.send(outcome, at: 1_000, received: 0)
+            run.fault(.serverKilled, 1_001, 1_100)
+            run.send(.written, at: 1_200, received: 0)
+            run.note(.torn, LineFormat.Kind.ordered)
+            run.note(.reordered, Receipts.reorderedKind, 2)
+            #expect(run.verdict() == [.torn: 1, .reordered: 1])
         }
     }
 
-    @Test("a killed server's line may be overtaken by the next one's, not by its own") func overtaken() throws {
-        try withRun(isDriven: true) { run in
-            run.send(.pending, at: 1_000, received: 0)
-            run.send(.pending, at: 1_001, received: 0)
-            run.fault(.serverKilled, 1_010, 1_100)
-            run.note(.reordered, Receipts.reorderedKind, 2)
-            #expect(run.verdict() == [.reordered: 1])
+    @Test("a line that was handed over by the raw socket arrives while its keeper and its child live")
+    func handedOver() throws {
+        try withRun { run in
+            run.sendBurst(.handedOver, at: 1_000, received: 0)
+            #expect(run.verdict() == [:])
+            run.sendBurst(.handedOver, at: 1_000)
+            run.fault(.keeperStopped, 900, 1_100)
+            run.fault(.serverKilled, 900, 1_100)
+            #expect(run.verdict() == [.lost: 1])
         }
     }
 
     @Test(
-        "an unknown line may come late if its server was killed while its connection was open",
-        arguments: [1_200, 5_000])
-    func lateUnknown(kill: UInt64) throws {
-        try withRun(isDriven: true) { run in
-            run.send(.unknown, at: 1_000, received: 0)
-            run.fault(.slowReader, 900, 1_500)
-            run.send(.written, at: 6_000, received: 0)
-            run.note(.reordered, Receipts.reorderedKind, 2)
-            #expect(run.verdict() == [.reordered: 1], "of one server, lines stay in order")
-            run.fault(.serverKilled, kill, kill + 100)
-            #expect(run.verdict() == (kill < 1_500 ? [:] : [.reordered: 1]))
+        "it may be lost with them", arguments: [FaultRecord.Kind.keeperKilled, .keeperToldToEnd, .childKilled])
+    func handedOverLost(kind: FaultRecord.Kind) throws {
+        try withRun(lives: 2) { run in
+            run.sendBurst(.handedOver, at: 1_000)
+            let fault = run.fault(kind, 1_050, 1_200, life: 0)
+            #expect(run.verdict() == [:])
+            #expect(fault.excused.lost == 1)
+            run.sendBurst(.handedOver, at: 1_201)
+            #expect(run.verdict() == [.lost: 1], "after it")
+        }
+        try withRun(lives: 3) { run in
+            run.sendBurst(.handedOver, at: 1_000)
+            run.fault(.keeperKilled, 1_050, 1_060, life: 0)
+            run.fault(kind, 2_050, 2_200, life: 1)
+            #expect(run.verdict() == [:])
+            run.sendBurst(.handedOver, at: 1_000, received: 0)
+            run.sendBurst(.handedOver, at: 1_020, latency: 5, received: 0)
+            #expect(run.verdict() == [.lost: 1], "one that began after it has passed it")
         }
     }
 

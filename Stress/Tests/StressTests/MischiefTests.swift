@@ -70,7 +70,46 @@ import Testing
         try hold(scenario)
     }
 
-    @Test("a line that is sent again although most of it was sent is noticed") func resent() throws {
+    @Test("a keeper that acknowledges a line early, and loses it, is noticed") func acknowledgedEarly() throws {
+        let run = try StressRun(
+            "writes", "--lines", "800", "--duration", "1000", "--sessions", "1", "--writers", "8", "--size", "64",
+            "--connect", "pipelined", "--faulty-keeper", "early-ack")
+        #expect(run.code == 1 && run.output.contains(" broken: 1 lost\n"), "\(run.output)")
+    }
+
+    @Test("a keeper that drops an acknowledgement is noticed") func droppedAcknowledgement() throws {
+        let run = try StressRun(
+            "writes", "--lines", "640", "--duration", "1000", "--sessions", "1", "--writers", "8", "--size", "64",
+            "--faulty-keeper", "drop-ack")
+        #expect(run.code == 1 && run.output.contains("VIOLATION"), "\(run.output)")
+        #expect(run.output.contains(/broken: 1 record, \d+ unexplained-unknown\n/), "\(run.output)")
+    }
+
+    @Test("a keeper that does not know a server which comes back is noticed") func forgotten() throws {
+        let scenario = ["restart", "--sessions", "1", "--writers", "2", "--duration", "2", "--kill-interval", "0.3"]
+        let run = try StressRun(scenario + ["--faulty-keeper", "forget-writer"])
+        #expect(run.code == 1 && run.output.contains("duplicated: "), "\(run.output)")
+        try hold(scenario + ["--faulty-keeper", "honest"])
+    }
+
+    @Test("so is one that does not know a client whose connection was cut") func cut() throws {
+        let scenario = [
+            "chaos", "--sessions", "1", "--rate", "100", "--duration", "1", "--faults", "channel-cut", "--all-faults",
+        ]
+        let run = try StressRun(scenario + ["--faulty-keeper", "forget-writer"])
+        #expect(run.code == 1 && run.output.contains(/broken: .*\d+ duplicated/), "\(run.output)")
+        try hold(scenario + ["--faulty-keeper", "honest"])
+    }
+
+    @Test("so is one that does not tell a writer that it was replaced") func replaced() throws {
+        // The stand-in knows nothing of that.
+        let run = try StressRun(
+            "chaos", "--sessions", "1", "--rate", "100", "--duration", "1", "--faults", "writer-replaced",
+            "--drain-limit", "1", "--faulty-keeper", "honest")
+        #expect(run.code == 1 && run.output.contains("a connection that was replaced was not told"), "\(run.output)")
+    }
+
+    @Test("a line that is sent again under another number is noticed") func resent() throws {
         let scenario = ["writes", "--lines", "400", "--duration", "1000", "--sessions", "1", "--writers", "2"]
         let run = try StressRun(scenario + ["--resend", "100"])
         #expect(run.code == 1 && run.output.contains(" broken: 8 duplicated\n"), "\(run.output)")
@@ -100,10 +139,11 @@ import Testing
         #expect(run.code == 0 && !run.output.contains("for nothing"), "without mischief: \(run.output)")
     }
 
-    @Test("the same lines without mischief pass") func innocent() throws {
+    @Test("the same lines without mischief pass, by a keeper and by a stand-in", arguments: ["none", "honest"])
+    func innocent(keeper: String) throws {
         let run = try StressRun(
             "writes", "--lines", "800", "--duration", "1000", "--sessions", "1", "--writers", "8", "--size", "64",
-            "--connect", "pipelined")
+            "--connect", "pipelined", "--faulty-keeper", keeper)
         #expect(run.code == 0, "\(run.output)")
     }
 }

@@ -19,6 +19,14 @@ import Testing
         try receive(line(0, of: 0) + line(1, of: 0) + line(0, of: 0)) { #expect(found($0) == [.duplicates: 1]) }
     }
 
+    @Test("the lines of a writer are counted, each once") func count() throws {
+        try withTemporaryDirectory { directory in
+            let receipts = try Receipts("\(directory)/r", writers: 2)
+            for sequence in [0, 1, 1, 63, 64, 200] { receipts.note(1, sequence, isOrdered: true) }
+            #expect(receipts.count(of: 1) == 5 && receipts.count(of: 0) == 0)
+        }
+    }
+
     @Test("a line after a later one is late; one of a burst is not") func reordered() throws {
         try receive(line(1, of: 0) + line(0, of: 0)) { receipts in
             #expect(found(receipts) == [.reordered: 1])

@@ -13,7 +13,7 @@ import UVKeeper
             "restart", "--sessions", "1", "--writers", "1", "--rate", "100", "--duration", "1000", "--kill-interval",
             "1000"
         ) { going in
-            try going.send(signal, toKeeperOf: 2)
+            try going.send(signal, toKeeperOf: 3)
             try going.end()
         }
         #expect(run.code == 1, "\(run.output)")

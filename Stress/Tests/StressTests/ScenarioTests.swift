@@ -33,6 +33,7 @@ import UVKeeper
             "restart", "--duration", "11", "--kill-interval", "0.4", "--sessions", "2", "--rate", "500", quiet: false)
         #expect(run.code == 0, "\(run.output)")
         #expect(run.output.contains("server-killed"), "\(run.output)")
+        #expect(run.output.contains(" written, 0 refused, 0 unknown"), "the next server learns it: \(run.output)")
         let shown = try #require(
             run.output.split(separator: "\n").last { $0.contains(" lines/s, ") && $0.contains("servers killed") })
         let latencies = /(\d[\d,]*) written, .* p50 ([\d.]+) (m?s), p99 ([\d.]+) (m?s), lag/

@@ -13,35 +13,28 @@ import UVKeeper
             var status: ProcessExit?
             var output: [UInt8] = []
             try withLoop { loop in
-                let listener = try PipeListener(
-                    bindingTo: KeeperPaths(directory: run.sessions).socket(for: "s0"), on: loop)
-                var clients: [PipeStream] = []
+                let session: SessionID = "s0"
+                var channel: StandInChannel?
                 let server = try ChildProcess(
                     .init(
                         executable: BuiltProducts.executable("uvkeeper-stress"),
                         arguments: [
                             "serve", "--guest", "--directory", directory, "--start",
                             "\(RunClock.microseconds(SystemClock.monotonicTime))", "--sessions", "1", "--writers", "1",
-                            "--connect", "pipelined", "--lines", "3", "--drain-limit", "0.2",
+                            "--lines", "3", "--drain-limit", "0.2",
                         ], environment: run.environment, stdio: [.ignore, .ignore, .pipe]), on: loop
                 ) {
                     status = $1
-                    for client in clients { client.close() }
-                    listener.close()
+                    channel?.close()
                 }
                 try server.streams[2]?.collect { output += $0 }
-                try listener.listen { _, accepted in
-                    guard let client = expectNoError({ try accepted.get() }) else { return }
-                    clients.append(client)
-                    expectNoError {
-                        // Its end: all three lines were sent.
-                        try client.readStart(
-                            onBytes: { _, _ in },
-                            onEnd: { client, _ in
-                                if confirms { client.close() }
-                                expectNoError { try server.kill(.terminate) }
-                            })
-                    }
+                var count = 0
+                channel = try StandInChannel(
+                    session, at: KeeperPaths(directory: run.sessions).channel(for: session), .none, on: loop
+                ) { _, written in
+                    if confirms { written() }
+                    count += 1
+                    if count == 3 { expectNoError { try server.kill(.terminate) } }
                 }
             }
             #expect(status == .exited(code: confirms ? 0 : 1))

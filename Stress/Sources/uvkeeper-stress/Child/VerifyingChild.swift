@@ -30,9 +30,11 @@ final class VerifyingChild {
         else { exit(64) }
         do {
             let receipts = try Receipts(arguments[2], writers: writers)
+            Stubbornness.begin(receipts)
             receipts[.startTime] = Receipts.startTime(of: getpid())
             receipts[.pid] = UInt64(getpid())
             VerifyingChild(receipts, mischief: Mischief(kind)).run { read(0, $0, $1) }
+            Stubbornness.end(receipts)
         } catch {
             exit(70)
         }

@@ -11,16 +11,17 @@ struct ChaosCommand: ParsableCommand {
             a processor counts as one too, machine-stalled.
 
             Half of the lines come from this process, half from a server in a process of its own, which is killed and \
-            started again; --writers and --lines count for each of the two. The run ends after --duration, or earlier when \
-            every writer has sent its --lines.
+            started again, and goes on under its writer's name with its journal; --writers and --lines count for each of the \
+            two. The run ends after --duration, or earlier when every writer has sent its --lines.
 
             Each fault excuses what it can cause and no more, and its count of excused lines is in the \
-            report: lines in the pipe of a killed child are lost, up to what that holds; lines under way while nobody can \
-            confirm them are refused or unknown; those of a keeper that has no descriptor left only when they have waited \
-            for all their attempts, or for one of them; those under way in a killed server are unknown; a client that \
-            disconnects in mid-line leaves a fragment. A start of a keeper may fail while there is no descriptor, or while \
-            the child of a killed keeper still runs. One line in \(ChaosCommand.longLineInterval) has 256 KiB to 1 MiB, more \
-            than a connection takes at once, whatever --size says.
+            report: acknowledged lines in the pipe of a killed child are lost, up to what that holds; lines that were handed \
+            over by the raw socket, with their keeper, too. A line with attempts is refused or unknown when it has waited \
+            for all of them, or for its time; a line that waits as long as its session lives, only if that has ended, in a \
+            killed server neither: the next one learns what became of it, or sends it again. A client of the raw socket that \
+            disconnects in mid-line leaves a fragment, one of the channel none. A start of a keeper may fail while there is \
+            no descriptor, or while the child of a killed keeper still runs. One line in \(ChaosCommand.longLineInterval) has \
+            256 KiB to 1 MiB, more than a connection takes at once, whatever --size says.
 
               uvkeeper-stress chaos --seed 7 --duration 60 --report chaos.html
               uvkeeper-stress chaos --faults keeper-killed,child-stopped
@@ -62,6 +63,7 @@ struct ChaosCommand: ParsableCommand {
     func run() throws {
         var settings = load.settings(duration: duration)
         settings.discoveryFault = faultyDiscovery
+        if load.connect == nil { settings.connecting = .mixed }
         settings.longLineInterval = load.longLines ?? ChaosCommand.longLineInterval
         // Chaos is about outcomes: an open loop leaves the machine room to show them.
         let rate = load.rate ?? 2000

@@ -17,8 +17,8 @@ struct LoadOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "per-line: writeRPC, as servers use it; pipelined: many lines on a connection per writer; mixed: both. "
-                + "Mixed for soak, else per-line, unless given."))
+            "per-line: writeRPC, three attempts for a line, as servers use it; pipelined: Session.write, a line waits as long "
+                + "as its session lives; mixed: both. Mixed for soak and chaos, else per-line, unless given."))
     var connect: LoadSettings.Connecting?
 
     @Option(

@@ -5,9 +5,10 @@ struct RestartCommand: ParsableCommand {
         commandName: "restart",
         abstract: "Kill a writing server by SIGKILL again and again; each next one finds the sessions and goes on.",
         discussion: """
-            What the servers were told is kept in memory that outlives them, so every line of every server is checked. \
-            Allowed then, and counted: lines a killed server had under way, for which nobody knows the outcome; they may be \
-            cut, and be overtaken by lines of the next server.
+            What the servers were told, and which numbers they have given out, is kept in memory that outlives them, so every \
+            line of every server is checked. Each one goes on under the same writer's name: of the lines that a killed server \
+            had under way it learns what became of them, and sends again those that the keeper has not taken. None may be \
+            lost, doubled or late. Lines wait as long as their session lives, whatever --connect says.
 
               uvkeeper-stress restart --duration 60 --kill-interval 0.5
             """,

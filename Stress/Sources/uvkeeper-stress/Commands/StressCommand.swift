@@ -13,14 +13,16 @@ struct StressCommand: ParsableCommand {
             they are killed. At the end that is compared with what the writers were told.
 
             Invariants:
-              - a line reported written, whose keeper and child lived, arrives exactly once, whole, in order
-              - a refused line never arrives
+              - a line reported written, which its keeper has acknowledged, arrives exactly once, whole, in order, unless \
+            its child was killed
+              - a refused line never arrives; a line that was handed over to the raw socket does, while its keeper lives
+              - whatever connections and servers end: nothing that waits for its session is unknown while that lives
               - a last line without a newline arrives with one, if its client ends the stream in order
               - a refusal or an unknown outcome occurs only where a fault explains it, or the load's own limit
               - every line has one completion
               - the loop is never blocked for longer than a bound (--lag-bound)
               - a start of a keeper fails only where a fault explains it; a discovery beside it takes no file of the new one
-              - a keeper that ends in order leaves no file
+              - a keeper that ends in order leaves no file and no process, and what is told of the end is what its record says
               - at the end no process, file, descriptor or handle is left, and in a soak nothing has kept growing
 
             Exit status: 0 all hold; 1 one is broken, and the command that does it again is printed; 2 all hold, but the \

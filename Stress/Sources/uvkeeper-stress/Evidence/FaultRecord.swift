@@ -21,6 +21,14 @@ final class FaultRecord {
         case spawnWave = "spawn-wave"
         /// Keepers start while another process removes the files of the ones before them.
         case discoveryRace = "discovery-race"
+        /// A client of the channel is cut at any byte, and comes back.
+        case channelCut = "channel-cut"
+        /// A newer connection takes over from one that writes under the same name.
+        case writerReplaced = "writer-replaced"
+        /// A keeper is stopped in the steps of its session's end.
+        case keeperStoppedInEOF = "keeper-stopped-in-eof"
+        case keeperStoppedInTerm = "keeper-stopped-in-term"
+        case keeperStoppedInKill = "keeper-stopped-in-kill"
         /// Not injected: the machine kept a process of the run waiting.
         case machineStalled = "machine-stalled"
     }
@@ -76,8 +84,8 @@ final class FaultRecord {
     let start: UInt64
     /// Nil while it lasts.
     var end: UInt64?
-    /// When the server that it killed was seen to have ended: for an instant after the signal it goes on.
-    var serverEnd: UInt64?
+    /// True if the server that it killed had a successor, which has sent lines of its own.
+    var isFollowed = false
     /// For a client that disconnected: the life of its session to which every byte of its fragment went.
     var completeIn: Int?
     /// What came of it.

@@ -5,9 +5,11 @@ enum KeeperFiles {
     /// Those that a live keeper lacks: each that is gone, or says another's number. Empty if all is in place.
     static func lost(of session: SessionID, keeper: Int32, child: Int32, in paths: KeeperPaths) -> [String] {
         var lost: [String] = []
-        switch SocketProbe(paths.socket(for: session)) {
-        case .accepting(let pid) where pid == nil || pid == keeper: break
-        case let found: lost.append("\(paths.socket(for: session)): \(found)")
+        for path in [paths.socket(for: session), paths.channel(for: session)] {
+            switch SocketProbe(path) {
+            case .accepting(let pid) where pid == nil || pid == keeper: break
+            case let found: lost.append("\(path): \(found)")
+            }
         }
         for (path, pid) in [(paths.keeperPID(for: session), keeper), (paths.childPID(for: session), child)] {
             do throws(UVError) {
@@ -22,7 +24,10 @@ enum KeeperFiles {
 
     /// Those that an ended keeper has left; needs no descriptor.
     static func left(of session: SessionID, in paths: KeeperPaths) -> [String] {
-        [paths.socket(for: session), paths.keeperPID(for: session), paths.childPID(for: session)].filter {
+        [
+            paths.socket(for: session), paths.channel(for: session), paths.keeperPID(for: session),
+            paths.childPID(for: session),
+        ].filter {
             do throws(UVError) {
                 _ = try Files.status(of: $0, followingLinks: false)
                 return true

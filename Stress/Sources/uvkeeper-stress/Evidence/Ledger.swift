@@ -9,6 +9,8 @@ final class Ledger {
         case none, pending, written, refused, unknown
         /// Refused because more lines wait than the load's own limit allows: nobody's fault but the load's.
         case overflowed
+        /// The keeper's memory has it, by the raw socket; nothing says whether its child gets it.
+        case handedOver
     }
 
     struct Entry {

@@ -1,11 +1,12 @@
-/// Reads ledgers of another process while it writes them: each line once, when it is known what became of it.
+/// Reads ledgers of another process while it writes them: each line once, when it is known what became of it. What a killed
+/// process has left without an outcome gets one from the next.
 struct LedgerReader {
     private struct Place {
         let ledger: Ledger
         /// The next line to hand over.
         var next = 0
-        /// The lines before it have been given up.
-        var givenUp = 0
+        /// The lines before it have their outcome.
+        var settled = 0
     }
 
     private var places: [Place]
@@ -17,21 +18,28 @@ struct LedgerReader {
     mutating func take(_ body: (Ledger.Entry) -> Void) {
         for index in places.indices {
             let place = places[index]
-            let end = place.ledger.count
-            var next = place.next
-            while next < end {
-                let entry = place.ledger[next]
-                let isWaiting = entry.outcome == .pending || entry.outcome == .none
-                if isWaiting, next >= place.givenUp { break }
-                body(entry)
-                next += 1
-            }
-            places[index].next = next
+            places[index].next = LedgerReader.advance(place.next, place.ledger, body)
         }
     }
 
-    /// The process has ended: lines that wait now never get an outcome, and are handed over without one.
-    mutating func giveUp() {
-        for index in places.indices { places[index].givenUp = places[index].ledger.count }
+    /// Whether every line so far has its outcome.
+    mutating func isSettled() -> Bool {
+        for index in places.indices {
+            let place = places[index]
+            places[index].settled = LedgerReader.advance(place.settled, place.ledger) { _ in }
+            guard places[index].settled == place.ledger.count else { return false }
+        }
+        return true
+    }
+
+    private static func advance(_ next: Int, _ ledger: Ledger, _ body: (Ledger.Entry) -> Void) -> Int {
+        var next = next
+        while next < ledger.count {
+            let entry = ledger[next]
+            guard entry.outcome != .pending, entry.outcome != .none else { break }
+            body(entry)
+            next += 1
+        }
+        return next
     }
 }

@@ -13,6 +13,14 @@ final class Life {
     var wasToldToEnd = false
     /// Its pid file says something else by now; a keeper that ends need not take it for its own.
     var isPIDFileGarbled = false
+    /// What its end was said to be; nil before it, and if another process started it.
+    var end: LifeEnd?
+    /// What clients of its channel got as `exit`.
+    var exitMessages: [String] = []
+    /// Names of clients of its channel, with the number of their last line that was acknowledged.
+    var clients: [String: Int] = [:]
+    /// True if it was told to end when it could open nothing more, so that it may not have been able to say how it ended.
+    var couldNotOpen = false
     /// True if it has been looked at what it left.
     var isInspected = false
 
@@ -34,6 +42,12 @@ final class Life {
         let (own, present) = (receipts[.startTime], Receipts.startTime(of: childPID))
         if own > 0, present > 0, own != present { return true }
         return Processes.liveness(of: childPID) == .gone
+    }
+
+    /// Its child, and what that was told to start, as far as they still run.
+    var survivors: [Int32] {
+        let other = Int32(truncatingIfNeeded: receipts[.grandchild])
+        return (isChildGone ? [] : [childPID]) + (other > 0 && Processes.liveness(of: other) != .gone ? [other] : [])
     }
 
     /// True if neither keeper nor child is left, and the keeper's end has been seen.

@@ -26,6 +26,10 @@ final class Receipts {
         case fragmentRecords
         /// Of the child, see ``Receipts/startTime(of:)``. There before its pid.
         case startTime
+        /// Written by the harness, before the child starts: a ``Stubbornness``.
+        case stubbornness
+        /// The pid of a process that the child has started, for one that was told to.
+        case grandchild
     }
 
     /// In milliseconds since the system booted; 0 if the process is gone, or the system does not tell.
@@ -68,6 +72,12 @@ final class Receipts {
     /// One more than the highest number received.
     @inline(__always)
     func end(of writer: Int) -> Int { Int(file[start(of: writer)]) }
+
+    /// How many lines of a writer were received.
+    func count(of writer: Int) -> Int {
+        let start = start(of: writer) + 8
+        return (0..<(end(of: writer) + 63) / 64).reduce(0) { $0 + file[start + $1].nonzeroBitCount }
+    }
 
     @inline(__always)
     func hasReceived(_ writer: Int, _ sequence: Int) -> Bool {

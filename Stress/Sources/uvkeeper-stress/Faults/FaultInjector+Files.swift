@@ -2,30 +2,35 @@ import UVKeeper
 
 /// Faults in the sessions directory.
 extension FaultInjector {
-    /// Moves the socket away, perhaps with something else in its place, and back later.
-    func hideSocket(_ planned: Planned, _ session: Session, _ life: Life, replacing: Bool) {
-        let path = engine.manager.paths.socket(for: session.name)
+    /// Moves both sockets away, perhaps with something else in their places, and back later.
+    func hideSockets(_ planned: Planned, _ session: Session, _ life: Life, replacing: Bool) {
+        let paths = engine.manager.paths
         let hidden = "\(engine.run.directory)/hidden-\(session.index)"
+        // The raw one goes first and comes last: without a channel beside it, it would be an original keeper's.
+        let places = [
+            (paths.socket(for: session.name), hidden + "-raw"), (paths.channel(for: session.name), hidden + "-channel"),
+        ]
         let record = begin(replacing ? .socketReplaced : .socketRemoved, session)
-        do throws(UVError) {
-            try Files.rename(path, to: hidden)
-            do throws(UVError) { if replacing { try write("not a socket", to: path) } } catch {
-                record.note += "; nothing in its place: \(error)"
+        for (path, hidden) in places {
+            do throws(UVError) {
+                try Files.rename(path, to: hidden)
+                if replacing { try write("not a socket", to: path) }
+            } catch {
+                record.fail(error)
             }
-        } catch {
-            record.end = engine.clock.microseconds
-            return record.fail(error)
         }
         end(record, after: planned.duration) {
-            do throws(UVError) {
-                // A keeper that has ended meanwhile takes its name with it.
-                if session.current === life {
-                    try Files.rename(hidden, to: path)
-                } else {
-                    try Files.unlinkIfPresent(hidden)
+            for (path, hidden) in places.reversed() {
+                do throws(UVError) {
+                    // A keeper that has ended meanwhile takes its names with it.
+                    if session.current === life {
+                        try Files.rename(hidden, to: path)
+                    } else {
+                        try Files.unlinkIfPresent(hidden)
+                    }
+                } catch {
+                    record.note += "; back: \(error)"
                 }
-            } catch {
-                record.note += "; back: \(error)"
             }
         }
     }

@@ -11,7 +11,7 @@ extension FaultInjector {
             note: "\(signal) to \(life.keeperPID)")
         let end = { [unowned self] in
             life.wasToldToEnd = !isKilled
-            if !isKilled, planned.number & 2 == 2 { takeDescriptors(of: life.keeperPID, record) }
+            if !isKilled, planned.number & 2 == 2 { takeDescriptors(of: life, record) }
             inject(signal, life.keeperPID, record)
         }
         guard planned.number & 1 == 1 else {
@@ -29,9 +29,10 @@ extension FaultInjector {
     }
 
     /// For good.
-    private func takeDescriptors(of pid: Int32, _ record: FaultRecord) {
+    private func takeDescriptors(of life: Life, _ record: FaultRecord) {
         do throws(UVError) {
-            _ = try DescriptorHoard(of: pid)
+            _ = try DescriptorHoard(of: life.keeperPID)
+            life.couldNotOpen = true
             record.note += ", without descriptors"
         } catch {
             record.note += ", its descriptors: \(error)"

@@ -11,7 +11,6 @@ extension FaultInjector {
                 switch told {
                 case nil: engine.early.add(.recovery, "a driven server ended by itself: \(status)")
                 case .kill:
-                    engine.faults.last { $0.kind == .serverKilled }?.serverEnd = engine.clock.microseconds
                     if engine.phase == .running, !server.isSpent { startServer() }
                 default:
                     if status != .exited(code: 0) {
@@ -54,7 +53,8 @@ extension FaultInjector {
 
     private func awaitServer(_ record: FaultRecord, _ server: DrivenServer) {
         end(record, after: .milliseconds(10)) { [unowned self] in
-            guard engine.phase == .running, server.progress?.isWriting != true, !server.isSpent else { return }
+            record.isFollowed = server.progress?.isWriting == true || server.isSpent
+            guard engine.phase == .running, !record.isFollowed else { return }
             if let age = server.progress?.age, age > DrivenServer.startLimit {
                 return engine.early.add(.recovery, "a driven server did not write within 30 s")
             }
@@ -63,7 +63,7 @@ extension FaultInjector {
     }
 
     /// Sessions that nobody else uses; they are judged with the others.
-    private func addSessions(_ count: Int) throws -> [Session] {
+    func addSessions(_ count: Int) throws -> [Session] {
         var settings = LoadSettings()
         settings.writers = 0
         settings.burstCapacity = FaultInjector.waveLines

@@ -28,6 +28,8 @@ final class FaultInjector {
     private var deferred: [Planned] = []
     /// Of keepers of their own.
     var runningWaves = 0
+    /// Clients of the channel that are not done, by their fault.
+    var fickle: [ObjectIdentifier: FickleClient] = [:]
     /// The ones of those beside a discovery; all tell it in one file.
     var runningRaces = 0
 
@@ -95,8 +97,8 @@ final class FaultInjector {
         case .keeperStopped: stop(life.keeperPID, planned, session, .keeperStopped)
         case .childStopped: stop(life.childPID, planned, session, .childStopped)
         case .slowReader: slowDown(planned, session, life)
-        case .socketRemoved: hideSocket(planned, session, life, replacing: false)
-        case .socketReplaced: hideSocket(planned, session, life, replacing: true)
+        case .socketRemoved: hideSockets(planned, session, life, replacing: false)
+        case .socketReplaced: hideSockets(planned, session, life, replacing: true)
         case .pidFileGarbled: garblePIDFiles(planned, session)
         case .staleFiles: litter(planned)
         case .backlogOverflow: overflowBacklog(planned, session, life)
@@ -107,6 +109,9 @@ final class FaultInjector {
         case .spawnWave: startWave(planned)
         case .discoveryRace: startRace(planned)
         case .unfinishedLine: sendUnfinished(planned, session)
+        case .channelCut: sendFickle(planned, session, life, .cut)
+        case .writerReplaced: sendFickle(planned, session, life, .replace)
+        case .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill: stopWhileEnding(planned)
         case .machineStalled: break
         }
         return true
@@ -118,7 +123,8 @@ final class FaultInjector {
         case .serverKilled: engine.server?.progress?.isWriting == true
         // A second one would take the first one's limit for the usual one; a wave needs descriptors to look what is left.
         case .descriptorsExhausted: !isActive(.descriptorsExhausted) && runningWaves == 0
-        case .spawnWave: !isActive(.descriptorsExhausted)
+        case .spawnWave, .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill:
+            !isActive(.descriptorsExhausted)
         case .discoveryRace: !isActive(.descriptorsExhausted) && runningRaces == 0
         default: true
         }

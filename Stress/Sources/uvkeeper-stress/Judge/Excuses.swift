@@ -9,7 +9,8 @@ extension FaultRecord.Kind {
         case .descriptorsExhausted: .own
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
             .socketRemoved, .socketReplaced, .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted,
-            .clientDisconnected, .unfinishedLine, .spawnWave, .discoveryRace, .machineStalled:
+            .clientDisconnected, .unfinishedLine, .spawnWave, .discoveryRace, .machineStalled, .channelCut,
+            .writerReplaced, .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill:
             .everybody
         }
     }
@@ -23,7 +24,8 @@ extension FaultRecord.Kind {
         case .keeperExhausted: 1_500_000
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
             .pidFileGarbled, .staleFiles, .backlogOverflow, .clientDisconnected, .unfinishedLine, .serverKilled,
-            .spawnWave, .discoveryRace, .machineStalled:
+            .spawnWave, .discoveryRace, .machineStalled, .channelCut, .writerReplaced, .keeperStoppedInEOF,
+            .keeperStoppedInTerm, .keeperStoppedInKill:
             500_000
         }
     }
@@ -33,10 +35,10 @@ extension FaultRecord.Kind {
         switch self {
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
             .backlogOverflow, .keeperExhausted, .machineStalled, .socketRemoved, .socketReplaced,
-            .descriptorsExhausted:
+            .descriptorsExhausted, .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill:
             true
         case .pidFileGarbled, .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave,
-            .discoveryRace:
+            .discoveryRace, .channelCut, .writerReplaced:
             false
         }
     }
@@ -45,48 +47,60 @@ extension FaultRecord.Kind {
     var leavesUnknown: Bool {
         switch self {
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
-            .backlogOverflow, .keeperExhausted, .machineStalled:
+            .backlogOverflow, .keeperExhausted, .machineStalled, .keeperStoppedInEOF, .keeperStoppedInTerm,
+            .keeperStoppedInKill:
             true
         case .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled, .staleFiles,
-            .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
+            .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace, .channelCut,
+            .writerReplaced:
             false
         }
     }
 
     /// Whether a child dies with what its pipe has taken: at once, or when its keeper ends it.
-    var killsChild: Bool { self == .childKilled || self == .keeperToldToEnd }
+    var killsChild: Bool {
+        switch self {
+        case .childKilled, .keeperToldToEnd, .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill: true
+        default: false
+        }
+    }
 
-    /// Whether it does nothing to the clients of a keeper but make them wait before it accepts them.
-    var onlyDelays: Bool { self == .backlogOverflow || self == .keeperExhausted }
+    /// Whether it ends the keeper or the child of its session.
+    var endsSession: Bool { self == .keeperKilled || killsChild }
+
+    /// Whether a client of the raw socket, which has all the time there is, may be turned away.
+    var turnsAway: Bool {
+        endsSession || self == .socketRemoved || self == .socketReplaced || self == .descriptorsExhausted
+    }
 
     /// In microseconds: how long a line has waited at least that it explains, refused or unknown. A keeper that is slow or
-    /// frozen, or cannot accept, refuses and drops nobody, so a line must have run out of attempts, or of the time of one.
+    /// frozen, or cannot accept, refuses and drops nobody, so a line must have run out of attempts, or of its time.
     var leastWait: (refused: UInt64, unknown: UInt64) {
         let attempt = KeeperConstants.writeAttemptTimeout
         // The first attempt may have begun before the line came.
         let attempts = KeeperConstants.writeBackoffs.reduce(.zero) { $0 + $1 + attempt }
         let refused = RunClock.microseconds(attempts) - LoopLag.stall
-        let unknown = RunClock.microseconds(attempt) - LoopLag.stall
+        let unknown = RunClock.microseconds(KeeperConstants.writeTime) - LoopLag.stall
         switch self {
-        case .keeperExhausted, .keeperStopped, .childStopped: return (refused, unknown)
-        // An attempt that was held up may connect at its very end, with lines that have just come.
-        case .slowReader, .backlogOverflow, .machineStalled: return (refused, 0)
+        case .keeperExhausted, .keeperStopped, .childStopped, .slowReader, .backlogOverflow, .machineStalled:
+            return (refused, unknown)
         case .keeperKilled, .keeperToldToEnd, .childKilled, .socketRemoved, .socketReplaced, .descriptorsExhausted,
             .pidFileGarbled, .staleFiles, .clientDisconnected, .unfinishedLine, .serverKilled, .spawnWave,
-            .discoveryRace:
+            .discoveryRace, .channelCut, .writerReplaced, .keeperStoppedInEOF, .keeperStoppedInTerm,
+            .keeperStoppedInKill:
             return (0, 0)
         }
     }
 
     /// In microseconds: how long the manager pauses at least before it refuses a line that every attempt failed for at once.
-    /// A file that is no socket is the one thing for which it does not try again; and a session that ends in order says at once
-    /// which lines did not get into its child's pipe.
+    /// A session that ends in order says at once which lines did not get into its child's pipe.
     var leastPause: UInt64 {
         switch self {
-        case .socketReplaced, .keeperToldToEnd, .childKilled: 0
+        case .keeperToldToEnd, .childKilled, .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill: 0
         case .keeperKilled, .keeperStopped, .childStopped, .slowReader, .backlogOverflow, .keeperExhausted,
-            .machineStalled, .socketRemoved, .descriptorsExhausted, .pidFileGarbled, .staleFiles, .clientDisconnected,
-            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
+            .machineStalled, .socketRemoved, .socketReplaced, .descriptorsExhausted, .pidFileGarbled, .staleFiles,
+            .clientDisconnected,
+            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace, .channelCut, .writerReplaced:
             RunClock.microseconds(KeeperConstants.writeBackoffs.reduce(.zero, +)) - LoopLag.stall
         }
     }
@@ -97,9 +111,6 @@ extension FaultRecord {
     /// long as a fault before may have kept it from reading.
     static let unread: UInt64 = 3_000_000
 
-    /// In microseconds: how long a line may be without an outcome, at most, in a server that is overloaded.
-    static let unanswered: UInt64 = 10_000_000
-
     /// Whether a line was under way while it lasted.
     func covers(_ entry: Ledger.Entry) -> Bool {
         guard entry.time >= start else { return false }
@@ -107,31 +118,28 @@ extension FaultRecord {
         return entry.begin <= end + aftermath
     }
 
-    /// Whether it lasted at a time, or what piled up in it may not have been worked off by then.
-    func affects(_ time: UInt64) -> Bool { time >= start && (end.map { time <= $0 + aftermath } ?? true) }
-
-    /// - Parameter hasAttempts: the manager sent it, which tries a line several times.
-    func explainsRefusal(of entry: Ledger.Entry, hasAttempts: Bool) -> Bool {
-        let least = max(kind.leastWait.refused, hasAttempts ? kind.leastPause : 0)
-        return kind.refuses && covers(entry) && entry.latency >= least
+    func explainsRefusal(of entry: Ledger.Entry, _ patience: Patience) -> Bool {
+        guard covers(entry) else { return false }
+        return switch patience {
+        case .attempts: kind.refuses && entry.latency >= max(kind.leastWait.refused, kind.leastPause)
+        case .untilSessionEnds: kind.endsSession
+        case .raw: kind.turnsAway
+        }
     }
 
-    /// After its end a line may have waited less: the attempt that it joined waited for the connection before it.
-    func explainsUnknown(_ entry: Ledger.Entry) -> Bool {
-        kind.leavesUnknown && covers(entry) && (entry.latency >= kind.leastWait.unknown || entry.time > end ?? .max)
+    /// After a broken connection everything is known, so a line that waits as long as its session lives is unknown only if
+    /// that has ended.
+    func explainsUnknown(_ entry: Ledger.Entry, _ patience: Patience) -> Bool {
+        guard covers(entry) else { return false }
+        return switch patience {
+        case .attempts: kind.leavesUnknown && entry.latency >= kind.leastWait.unknown
+        case .untilSessionEnds, .raw: kind.endsSession
+        }
     }
 
-    /// Whether it killed the server that had the line under way.
-    ///
-    /// - Parameter overtaken: when the first line after it that has an outcome began, in microseconds. A server completes
-    ///   the lines of a writer in their order, so one of the killed server's own lines shows that this one was forgotten.
-    func explainsPending(_ entry: Ledger.Entry, overtaken: UInt64) -> Bool {
-        wasAlive(with: entry) && overtaken > serverEnd ?? start
-    }
-
-    /// Whether it killed a server that may have had the line, or its connection.
-    func wasAlive(with entry: Ledger.Entry) -> Bool {
-        kind == .serverKilled && entry.time <= serverEnd ?? start && entry.time + FaultRecord.unanswered >= start
+    /// Whether it killed the server that had the line under way, and no other came that could have told what became of it.
+    func explainsPending(_ entry: Ledger.Entry) -> Bool {
+        kind == .serverKilled && !isFollowed && entry.time <= end ?? .max
     }
 
     /// Whether a written line may have lain unread in the pipe of the child it killed.
@@ -140,6 +148,14 @@ extension FaultRecord {
     func explainsLoss(of entry: Ledger.Entry, read: UInt64) -> Bool {
         kind.killsChild && entry.time + FaultRecord.unread >= start && entry.time <= end ?? .max
             && read <= entry.time
+    }
+
+    /// Whether a line that was handed over by the raw socket may have been in the memory of the keeper that it ended, or in the
+    /// pipe of its child.
+    ///
+    /// - Parameter read: when the last line that its child has read began, in microseconds: a keeper keeps the order.
+    func explainsLoss(ofHandedOver entry: Ledger.Entry, read: UInt64) -> Bool {
+        kind.endsSession && entry.time <= end ?? .max && read <= entry.time
     }
 
     /// In microseconds: the least time of a start that fails because its keeper could not get the session's lock.
@@ -157,11 +173,12 @@ extension FaultRecord {
         case .machineStalled: return failure.end - failure.begin >= FaultRecord.contendedStart
         case .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved,
             .socketReplaced, .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected,
-            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace:
+            .unfinishedLine, .serverKilled, .spawnWave, .discoveryRace, .channelCut, .writerReplaced,
+            .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill:
             return false
         }
     }
 
     /// Whether it ended that life of its session.
-    func ended(life number: Int) -> Bool { (kind == .keeperKilled || kind.killsChild) && life == number }
+    func ended(life number: Int) -> Bool { kind.endsSession && life == number }
 }

@@ -3,8 +3,8 @@ import UVKeeper
 /// Compares what the writers were told with what the children received, and says what broke an invariant.
 ///
 /// A written line that did not arrive has one excuse: its child was killed, perhaps by its keeper, and it can have been in
-/// that child's pipe. A killed keeper is none: it confirmed when the pipe had taken the line, and the child reads its pipe to
-/// the end.
+/// that child's pipe. A killed keeper is none: it acknowledged when the pipe had taken the line, and the child reads its pipe
+/// to the end. A line that was handed over by the raw socket may be lost with its keeper, too.
 struct Judge {
     /// What was allowed and happened. Which fault allowed it is in the faults' own counts.
     struct Counts: Codable, Equatable {
@@ -14,46 +14,50 @@ struct Judge {
         var unknownLost = 0
         /// Written lines lost in the pipe of a killed child.
         var lostWithChild = 0
+        /// Lines that were handed over by the raw socket, and arrived.
+        var handedOver = 0
+        /// The same, lost with a keeper or its child.
+        var lostWithKeeper = 0
         /// Fragments of clients that disconnected in mid-line.
         var clientFragments = 0
-        /// Fragments of a killed server's last line.
-        var serverFragments = 0
-        /// Lines of a killed server that lines of the next one overtook.
-        var overtaken = 0
         /// Ends of input within a line, after a keeper was killed.
         var cutTails = 0
-        /// Lines without a completion because the server was killed.
+        /// Lines without a completion because the last server was killed.
         var pendingAtKill = 0
     }
 
     struct Case {
         let index: Int
         let lives: [Life]
-        /// By writer number; the last one is the burst's.
+        /// By writer number; the last two are those of clients of the channel, and the burst's.
         let ledgers: [Ledger]
         /// The writers of a server in another process.
         var driven = 0..<0
         /// How the keeper of each life ended; nil if it has not. Empty if other processes started them.
         var exits: [ProcessExit?] = []
-        /// True if its lines, those of the burst excepted, went out by the manager, which tries each several times.
-        var hasAttempts = false
+        /// That of the lines of this process.
+        var patience = Patience.untilSessionEnds
         var failedStarts: [FailedStart] = []
         /// Files that keepers which ended in order have left on disk.
         var leftBehind: [String] = []
+
+        /// A server in another process has a journal, and can wait; so can a client of the channel.
+        func patience(of writer: Int) -> Patience {
+            if writer == ledgers.count - 1 { return .raw }
+            return writer == ledgers.count - 2 || driven.contains(writer) ? .untilSessionEnds : patience
+        }
     }
 
     let faults: [FaultRecord]
     /// The most that a killed child can take with it, besides one line cut by that: its pipe, what it has read and not looked at.
-    private static let pipeByteCount = 65536 + Receipts.readByteCount
+    static let pipeByteCount = 65536 + Receipts.readByteCount
     var counts = Counts()
     var violations = Violations()
     var failedStarts: [JudgedStart] = []
     /// Bytes of written lines that each killed child took along, by the number of the life it ended, and of the longest.
     private var lostByteCount: [Int: (all: Int, longest: Int)] = [:]
-    /// By the number of the life that it ended: when the last line that a killed child has read began, in microseconds.
+    /// By the number of a life that a fault ended: when the last line that its child has read began, in microseconds.
     private var lastRead: [Int: UInt64] = [:]
-    /// By writer: lines without an outcome, and when the first line after each that has one began.
-    private var overtaken: [[Int: UInt64]] = []
 
     init(faults: [FaultRecord]) { self.faults = faults }
 
@@ -64,7 +68,7 @@ struct Judge {
             missing += missingFragments(one, faults)
             for (writer, ledger) in one.ledgers.enumerated() {
                 for sequence in 0..<ledger.count
-                where ledger[sequence].outcome == .written
+                where [.written, .handedOver].contains(ledger[sequence].outcome)
                     && !one.lives.contains(where: { $0.receipts.hasReceived(writer, sequence) })
                 {
                     missing += 1
@@ -81,24 +85,23 @@ struct Judge {
         }
         lostByteCount = [:]
         lastRead = [:]
-        for number in own.filter({ $0.kind.killsChild }).compactMap(\.life) where number < one.lives.count {
+        for number in Set(own.filter(\.kind.endsSession).compactMap(\.life)) where number < one.lives.count {
             lastRead[number] = Judge.lastRead(of: one.lives[number].receipts, one.ledgers)
         }
-        overtaken = one.ledgers.map { Judge.overtaken($0) }
         judgeStarts(one, own)
         judgeLives(one, own)
         judgeFragments(one)
+        let lost = violations.counts[.lost, default: 0]
         for (writer, ledger) in one.ledgers.enumerated() {
             judge(ledger, writer, one, Judge.faults(own, for: writer, of: one))
         }
+        judgeEnds(one, own, lostBefore: lost)
     }
 
     /// Those that may explain what became of a writer's lines.
     private static func faults(_ faults: [FaultRecord], for writer: Int, of one: Case) -> [FaultRecord] {
         let other: FaultRecord.Scope = one.driven.contains(writer) ? .own : .driven
-        // A burst's clients have no time limit: what only makes them wait, all must get through.
-        let isBurst = writer == one.ledgers.count - 1
-        return faults.filter { $0.scope != other && !(isBurst && $0.kind.onlyDelays) }
+        return faults.filter { $0.scope != other }
     }
 
     private static func lastRead(of receipts: Receipts, _ ledgers: [Ledger]) -> UInt64 {
@@ -110,21 +113,6 @@ struct Judge {
             }
         }
         return last
-    }
-
-    private static func overtaken(_ ledger: Ledger) -> [Int: UInt64] {
-        var overtaken: [Int: UInt64] = [:]
-        var begin = UInt64.max
-        for sequence in (0..<ledger.count).reversed() {
-            let entry = ledger[sequence]
-            switch entry.outcome {
-            case .none, .pending: overtaken[sequence] = begin
-            case .written, .refused, .unknown: begin = min(begin, entry.begin)
-            // Completed at once, whatever waits.
-            case .overflowed: break
-            }
-        }
-        return overtaken
     }
 
     // MARK: What arrived
@@ -146,22 +134,10 @@ struct Judge {
         let place = "session \(one.index), life \(number)"
         violations.add(.duplicated, count: Int(receipts[.duplicates]), "\(place): a line arrived again")
         violations.add(.phantom, count: Int(receipts[.strange]), "\(place): a line of no writer")
-        var torn = Int(receipts[.torn])
-        var reordered = Int(receipts[.reordered])
-        // What a killed server had under way may be cut, and overtaken by what the next server sends.
-        for fragment in receipts.fragments where wasOpen(fragment, one, faults) {
-            switch fragment.kind {
-            case LineFormat.Kind.ordered:
-                torn -= 1
-                counts.serverFragments += 1
-            case Receipts.reorderedKind:
-                reordered -= 1
-                counts.overtaken += 1
-            default: break
-            }
-        }
-        violations.add(.torn, count: torn, "\(place): \(receipts.fragments.first.map { "\($0)" } ?? "a line")")
-        violations.add(.reordered, count: reordered, "\(place): a line arrived after a later one")
+        let fragment = receipts.fragments.first.map { "\($0)" } ?? "a line"
+        violations.add(.torn, count: Int(receipts[.torn]), "\(place): \(fragment)")
+        violations.add(
+            .reordered, count: Int(receipts[.reordered]), "\(place): a line arrived after a later one, \(fragment)")
         judgeTail(of: receipts, place, faults.first { $0.kind == .keeperKilled && $0.life == number })
         for (writer, ledger) in one.ledgers.enumerated() where receipts.end(of: writer) > ledger.count {
             violations.add(.phantom, "\(place), writer \(writer): line \(receipts.end(of: writer) - 1) was never sent")
@@ -176,31 +152,6 @@ struct Judge {
             counts.cutTails += 1
         } else {
             violations.add(.torn, "\(place): the input ended within a line")
-        }
-    }
-
-    /// Whether the line was under way in a killed server: without an outcome, or unknown on a connection that was open.
-    /// What had overtaken it, if it was late, must be the next server's.
-    private func wasOpen(_ fragment: Receipts.Fragment, _ one: Case, _ faults: [FaultRecord]) -> Bool {
-        guard one.ledgers.indices.contains(fragment.writer) else { return false }
-        let faults = Judge.faults(faults, for: fragment.writer, of: one)
-        let ledger = one.ledgers[fragment.writer]
-        guard fragment.sequence >= 0, fragment.sequence < ledger.count else { return false }
-        let entry = ledger[fragment.sequence]
-        var overtaking = UInt64.max
-        if fragment.kind == Receipts.reorderedKind {
-            guard (1...ledger.count).contains(fragment.byteCount) else { return false }
-            overtaking = ledger[fragment.byteCount - 1].begin
-        }
-        return faults.contains { kill in
-            guard kill.wasAlive(with: entry), overtaking >= kill.serverEnd ?? kill.start else { return false }
-            switch entry.outcome {
-            case .pending:
-                return kill.explainsPending(
-                    entry, overtaken: overtaken[fragment.writer][fragment.sequence] ?? .max)
-            case .unknown: return faults.contains { $0.explainsUnknown(entry) && $0.affects(kill.start) }
-            case .none, .written, .refused, .overflowed: return false
-            }
         }
     }
 
@@ -223,6 +174,7 @@ struct Judge {
                 lastLife = number
             }
             if arrivals > 1 { violations.add(.duplicated, count: arrivals - 1, "\(place()): in \(arrivals) lives") }
+            let patience = one.patience(of: writer)
             switch entry.outcome {
             case .written where arrivals > 0: counts.arrived += 1
             case .written:
@@ -233,27 +185,31 @@ struct Judge {
                 } else {
                     violations.add(.lost, place())
                 }
+            case .handedOver where arrivals > 0: counts.handedOver += 1
+            case .handedOver:
+                if let fault = faults.first(where: { mayHaveHad($0, entry, faults) }) {
+                    fault.excused.lost += 1
+                    counts.lostWithKeeper += 1
+                } else {
+                    violations.add(.lost, place())
+                }
             case .refused, .overflowed:
                 if arrivals > 0 { violations.add(.refusedArrived, place()) }
                 guard entry.outcome == .refused else { continue }
-                if let fault = faults.first(where: {
-                    $0.explainsRefusal(of: entry, hasAttempts: one.hasAttempts && isOrdered)
-                }) {
+                if let fault = faults.first(where: { $0.explainsRefusal(of: entry, patience) }) {
                     fault.excused.refused += 1
                 } else {
                     violations.add(.unexplainedRefusal, place())
                 }
             case .unknown:
                 countUnknown(arrived: arrivals > 0)
-                if let fault = faults.first(where: { $0.explainsUnknown(entry) }) {
+                if let fault = faults.first(where: { $0.explainsUnknown(entry, patience) }) {
                     fault.excused.unknown += 1
                 } else {
                     violations.add(.unexplainedUnknown, place())
                 }
             case .pending, .none:
-                // The first kill after the call: servers that came later never had this line.
-                let overtaken = overtaken[writer][sequence] ?? .max
-                if let fault = faults.first(where: { $0.explainsPending(entry, overtaken: overtaken) }) {
+                if let fault = faults.first(where: { $0.explainsPending(entry) }) {
                     countUnknown(arrived: arrivals > 0)
                     fault.excused.pending += 1
                     counts.pendingAtKill += 1
@@ -276,8 +232,7 @@ struct Judge {
         guard let life = fault.life, one.lives.indices.contains(life),
             fault.explainsLoss(of: entry, read: lastRead[life] ?? 0)
         else { return false }
-        // Written in this life, not in the one before.
-        guard !faults.contains(where: { $0.life == life - 1 && entry.time < $0.start }) else { return false }
+        guard !wasBefore(entry, life, faults) else { return false }
         // What lay in the pipe had not been passed by a line of the same writer.
         guard !isOrdered || one.lives[life].receipts.end(of: writer) <= sequence else { return false }
         var lost = lostByteCount[life] ?? (0, 0)
@@ -285,5 +240,18 @@ struct Judge {
         guard lost.all - lost.longest <= Judge.pipeByteCount else { return false }
         lostByteCount[life] = lost
         return true
+    }
+
+    /// Whether the fault ended the keeper in whose memory a line can have been, or its child.
+    private func mayHaveHad(_ fault: FaultRecord, _ entry: Ledger.Entry, _ faults: [FaultRecord]) -> Bool {
+        guard let life = fault.life, fault.explainsLoss(ofHandedOver: entry, read: lastRead[life] ?? 0) else {
+            return false
+        }
+        return !wasBefore(entry, life, faults)
+    }
+
+    /// Whether the life before this one had the line.
+    private func wasBefore(_ entry: Ledger.Entry, _ life: Int, _ faults: [FaultRecord]) -> Bool {
+        faults.contains { $0.life == life - 1 && entry.time < $0.start }
     }
 }

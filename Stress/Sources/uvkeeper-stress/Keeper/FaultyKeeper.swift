@@ -6,8 +6,16 @@ import UVKeeper
 final class FaultyKeeper {
     enum Kind: String, CaseIterable, Sendable {
         case none
+        /// The stand-in without a fault.
+        case honest
         /// One line in ten thousand.
         case drop, duplicate, tear, reorder
+        /// Of one line in ten thousand the acknowledgement, and those after it; or it comes before the line was written, which is
+        /// then lost.
+        case dropAcknowledgement = "drop-ack"
+        case acknowledgeEarly = "early-ack"
+        /// A writer that comes back is taken for a new one.
+        case forgetWriter = "forget-writer"
         /// Every third start fails; the others are those of a keeper without fault.
         case failStart = "fail-start"
         /// A last line without a newline is never passed on.
@@ -24,6 +32,15 @@ final class FaultyKeeper {
         }
 
         fileprivate var mischief: Mischief.Kind { Mischief.Kind(rawValue: rawValue) ?? .none }
+
+        fileprivate var channelFault: StandInChannel.Fault {
+            switch self {
+            case .dropAcknowledgement: .dropAcknowledgement
+            case .acknowledgeEarly: .acknowledgeEarly
+            case .forgetWriter: .forgetWriter
+            default: .none
+            }
+        }
     }
 
     static let argument = "--faulty-keeper"
@@ -37,6 +54,8 @@ final class FaultyKeeper {
     private var mischief: Mischief
     private var child: ChildProcess?
     private var listener: PipeListener?
+    private var channel: StandInChannel?
+    private var wasToldToEnd = false
     private var signal: SignalHandle?
 
     /// Becomes the stand-in if this process was started as one.
@@ -92,18 +111,22 @@ final class FaultyKeeper {
         guard let program = words.first else { throw StressError("no command") }
         let configuration = ChildProcess.Configuration(
             executable: program, arguments: Array(words.dropFirst()), stdio: [.pipe])
-        child = try ChildProcess(configuration, on: loop) { [unowned self] _, _ in end() }
+        child = try ChildProcess(configuration, on: loop) { [unowned self] _, status in end(status) }
         let pidFile = try OpenFile(paths.keeperPID(for: session), .append)
         try pidFile.write(Array("\(CurrentProcess.id)".utf8))
         pidFile.close()
+        channel = try StandInChannel(session, at: paths.channel(for: session), kind.channelFault, on: loop) {
+            [unowned self] line, written in forward(line, written)
+        }
+        try writeRecord(exit: "null")
         listener = try PipeListener(bindingTo: paths.socket(for: session), on: loop)
         try listener?.listen { [unowned self] _, accepted in
             if case .success(let stream) = accepted { serve(stream) }
         }
         let signal = try SignalHandle(on: loop)
         try signal.start(.terminate) { [unowned self] _, _ in
+            wasToldToEnd = true
             try? child?.kill(.kill)
-            end()
         }
         self.signal = signal
         loop.run()
@@ -117,44 +140,70 @@ final class FaultyKeeper {
             try stream.readStart(
                 onBytes: { [unowned self] _, bytes in
                     bytes.withUnsafeBytes { held.bytes += $0 }
-                    forward(&held.bytes)
+                    forwardLines(of: &held.bytes)
                 },
                 onEnd: { [unowned self] stream, error in
-                    guard error == nil, let pipe = child?.streams[0] else { return stream.close() }
-                    if !held.bytes.isEmpty, kind != .loseTail {
+                    if error == nil, !held.bytes.isEmpty, kind != .loseTail {
                         held.bytes.append(10)
-                        forward(&held.bytes)
+                        forwardLines(of: &held.bytes)
                     }
-                    pipe.write([]) { _ in stream.close() }
+                    stream.close()
                 })
         } catch {
             stream.close()
         }
     }
 
-    private func forward(_ bytes: inout [UInt8]) {
+    private func forwardLines(of bytes: inout [UInt8]) {
         guard let end = bytes.lastIndex(of: 10) else { return }
-        var output: [UInt8] = []
-        bytes[...end].withUnsafeBytes { lines in
-            var start = 0
-            while start < lines.count {
-                let next = lines[start...].firstIndex(of: 10)! + 1
-                mischief.pass(lines.baseAddress! + start, next - start) {
-                    output += UnsafeRawBufferPointer(start: $0, count: $1)
-                }
-                start = next
-            }
-        }
+        for line in bytes[...end].split(separator: 10) { forward(line + [10]) {} }
         bytes.removeFirst(end + 1)
-        child?.streams[0]?.write(output)
     }
 
-    private func end() {
+    private func forward(_ line: [UInt8], _ written: @escaping () -> Void) {
+        var output: [UInt8] = []
+        line.withUnsafeBytes {
+            mischief.pass($0.baseAddress!, $0.count) { output += UnsafeRawBufferPointer(start: $0, count: $1) }
+        }
+        child?.streams[0]?.write(output) { error in
+            if error == nil { written() }
+        }
+    }
+
+    private func end(_ status: ProcessExit) {
+        let how: String =
+            switch status {
+            case .exited(let code): #""code":\#(code),"signal":null"#
+            case .signaled(.terminate): #""code":null,"signal":"TERM""#
+            case .signaled: #""code":null,"signal":"KILL""#
+            case .unknown: #""code":null,"signal":null"#
+            }
+        // A stop signals its process group, and its child may have heard of it first.
+        let wasStopped = wasToldToEnd || status == .signaled(.terminate)
+        let reason = wasStopped ? "keeper-signalled" : "exited"
+        try? writeRecord(
+            exit: #"{\#(how),"reason":"\#(reason)","by":null,"at":"","leftBehind":[],"inputUnread":null,"#
+                + #""writers":[\#(channel?.states ?? "")],"stderrTail":""}"#)
         let leaves =
             kind == .leaveSocket
             ? (try? FaultyKeeper.isTurn(of: "ends", every: FaultyKeeper.endInterval)) ?? false : false
+        try? Files.unlinkIfPresent(paths.channel(for: session))
         if !leaves { try? Files.unlinkIfPresent(paths.socket(for: session)) }
         try? Files.unlinkIfPresent(paths.keeperPID(for: session))
         CurrentProcess.exit(0)
+    }
+
+    /// Replaces the record.
+    private func writeRecord(exit: String) throws(UVError) {
+        let path = paths.record(for: session)
+        let text =
+            #"{"v":1,"session":"\#(session)","epoch":"\#(channel?.epoch ?? "")","bootID":"","#
+            + #""keeper":{"pid":\#(CurrentProcess.id)},"child":{"pid":\#(child?.pid ?? 0)},"cwd":"","startedAt":"","#
+            + #""labels":{},"exit":\#(exit)}"#
+        let file = try OpenFile(path + ".tmp", .append)
+        defer { file.close() }
+        try file.truncate()
+        try file.write(Array(text.utf8))
+        try Files.rename(path + ".tmp", to: path)
     }
 }

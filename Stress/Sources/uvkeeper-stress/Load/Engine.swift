@@ -77,6 +77,7 @@ final class Engine {
         var options = KeeperManager.Options()
         options.sessionsDirectory = run.sessions
         options.sidecar = try sidecar ?? settings.keeperFault.sidecar
+        if role.vitals != nil { options.writer = Engine.serverName }
         manager = try KeeperManager(on: loop, options: options)
         discoveries = Discoveries(manager)
         sampler = LagSampler(on: loop)
@@ -162,7 +163,8 @@ final class Engine {
             let isFull = allWriters.contains { $0.ledger.isFull }
             if isOver || isDone || isFull { drain() }
         case .draining: drained()
-        case .ending, .done: break
+        case .ending: ended()
+        case .done: break
         }
     }
 
@@ -170,9 +172,7 @@ final class Engine {
 
     private func begin() {
         do {
-            for session in sessions {
-                for number in 0..<settings.writers { try addWriter(settings.firstWriter + number, to: session) }
-            }
+            for session in sessions { try addWriters(to: session) }
         } catch {
             early.add(.recovery, "no writers: \(error)")
             return drain()
@@ -189,30 +189,9 @@ final class Engine {
     }
 
     /// The memory of a faulty server.
-    private var leaked: [[UInt8]] = []
-
-    private func addWriter(_ number: Int, to session: Session) throws {
-        let channel: any LineChannel
-        let path = manager.paths.socket(for: session.name)
-        if let interval = settings.resendInterval {
-            channel = ResendingChannel(to: path, on: loop, interval: interval)
-        } else if settings.isPipelined(session: session.index) {
-            channel = PipelinedChannel(to: path, on: loop, linesPerConnection: settings.linesPerConnection)
-        } else {
-            channel = ManagerChannel(manager, session: session.name)
-        }
-        let ledger = try Ledger(run.ledger(session: session.index, writer: number))
-        let seed = settings.seed &+ UInt64(session.index * 1000 + number)
-        let writer = Writer(number, ledger: ledger, settings: settings, seed: seed, clock: clock) {
-            [unowned self] writer, outcome, size, latency in
-            tally.note(outcome, byteCount: size, latency: latency)
-            if settings.leakPerLine > 0 { leaked.append([UInt8](repeating: 1, count: settings.leakPerLine)) }
-            // A closed loop goes on at once and not at the next millisecond.
-            if settings.rate == nil, phase == .running { writer.pump(startedAt: 0, perWriterRate: nil) }
-        }
-        writer.channel = channel
-        session.writers.append(writer)
-    }
+    var leaked: [[UInt8]] = []
+    /// Of a server with a journal.
+    var senders: [JournaledSender] = []
 
     /// No more lines; waits for what is under way.
     func drain() {
@@ -262,19 +241,31 @@ final class Engine {
     private func end() {
         phase = .ending
         series.sample()
-        supervisor.stop()
-        var left = sessions.count
+        endDeadline = clock.microseconds + RunClock.microseconds(settings.drainLimit)
+        stopsLeft = sessions.count
         for session in sessions {
             session.end()
+            session.lives.last?.wasToldToEnd = true
             manager.stop(session.name) { [self] result in
                 if result != .stopped {
                     early.add(.recovery, "at the end the keeper of session \(session.index) was \(result)")
                 }
-                left -= 1
-                // Files of dead keepers are a discovery's to remove: what it leaves is left.
-                if left == 0 { discoverLast() }
+                stopsLeft -= 1
             }
         }
+    }
+
+    private var stopsLeft = 0
+    private var endDeadline: UInt64 = 0
+
+    /// Waits until of every session it is known how it ended.
+    private func ended() {
+        let unknown = (sessions + waves).filter { !$0.isOver }
+        guard stopsLeft == 0, unknown.isEmpty || clock.microseconds > endDeadline else { return }
+        for session in unknown { early.add(.record, "session \(session.index): nobody was told that it has ended") }
+        supervisor.stop()
+        // Files of dead keepers are a discovery's to remove: what it leaves is left.
+        discoverLast()
     }
 
     private func discoverLast() {
@@ -286,7 +277,7 @@ final class Engine {
 
     private func closeAll() {
         phase = .done
-        for writer in allWriters { writer.channel?.close() }
+        for sender in senders { sender.close() }
         manager.close()
         sampler.close()
         starvation?.close()

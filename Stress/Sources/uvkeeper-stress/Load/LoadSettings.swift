@@ -3,9 +3,9 @@ import UVKeeper
 /// What load to make.
 struct LoadSettings {
     enum Connecting: String, CaseIterable, Sendable {
-        /// `KeeperManager.writeRPC`: a connection for the lines that wait, confirmed by its end.
+        /// `KeeperManager.writeRPC`: each line has three attempts.
         case perLine = "per-line"
-        /// `KeeperConnection` per writer, many lines on each.
+        /// `Session.write`: each line waits until the session ends.
         case pipelined
         /// One way for even sessions, the other for odd ones.
         case mixed
@@ -23,8 +23,6 @@ struct LoadSettings {
     var rate: Double?
     /// Closed loop: lines a writer waits for at once.
     var inFlight = 8
-    /// Pipelined: lines on one connection.
-    var linesPerConnection = 512
     var seed: UInt64 = 1
     var duration: Duration = .seconds(10)
     /// Nil: until the time is over.
@@ -45,17 +43,20 @@ struct LoadSettings {
     /// How long what is under way is awaited, at the end of the load or of a step of a wave.
     var drainLimit: Duration = .seconds(20)
 
-    /// True if the writers of a session have connections of their own.
-    func isPipelined(session index: Int) -> Bool {
+    /// How long the lines of a session wait for its keeper.
+    func patience(session index: Int) -> Patience {
         switch connecting {
-        case .perLine: false
-        case .pipelined: true
-        case .mixed: index % 2 == 1
+        case .perLine: .attempts
+        case .pipelined: .untilSessionEnds
+        case .mixed: index % 2 == 1 ? .untilSessionEnds : .attempts
         }
     }
 
-    /// The writer number of bursts, after the last ordered one.
-    var burstWriter: Int { firstWriter + writers + drivenWriters }
+    /// The writer number of foreign clients of the channel, after the last one of a server.
+    var clientWriter: Int { firstWriter + writers + drivenWriters }
+
+    /// The writer number of bursts, the last one.
+    var burstWriter: Int { clientWriter + 1 }
 
     /// What a child may hear from.
     var allWriters: Int { burstWriter + 1 }

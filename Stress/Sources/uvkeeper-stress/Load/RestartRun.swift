@@ -99,10 +99,9 @@ final class RestartRun {
                     receipts, keeper: nil, keeperPID: 0,
                     hasFailed: receipts[.pid] == 0 || failed.contains { $0.life == number })
             }
-            let ledgers = try (0...settings.writers).map { try Ledger(run.ledger(session: index, writer: $0)) }
+            let ledgers = try (0..<settings.allWriters).map { try Ledger(run.ledger(session: index, writer: $0)) }
             return Judge.Case(
-                index: index, lives: lives, ledgers: ledgers, driven: 0..<settings.writers,
-                hasAttempts: !settings.isPipelined(session: index), failedStarts: failed)
+                index: index, lives: lives, ledgers: ledgers, driven: 0..<settings.writers, failedStarts: failed)
         }
     }
 
@@ -144,7 +143,6 @@ final class RestartRun {
             try server.start { [self] status, told in
                 isEnded = true
                 if told == .kill {
-                    faults.last { $0.kind == .serverKilled }?.serverEnd = clock.microseconds
                     return
                 }
                 isOver = true
@@ -171,7 +169,10 @@ final class RestartRun {
                 if writingSince == nil {
                     writingSince = now
                     recovery.record(max(1, age))
-                    faults.last { $0.kind == .serverKilled }?.end = now
+                    if let kill = faults.last(where: { $0.kind == .serverKilled }) {
+                        kill.end = now
+                        kill.isFollowed = true
+                    }
                 }
                 if now > end || endedEarly != nil {
                     tell(server, .terminate)

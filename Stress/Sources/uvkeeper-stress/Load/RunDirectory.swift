@@ -64,6 +64,9 @@ struct RunDirectory {
     func ledger(session: Int, writer: Int) -> String { "\(directory)/l\(session)-\(writer)" }
     func receipts(session: Int, life: Int) -> String { "\(directory)/r\(session)-\(life)" }
 
+    /// What a server with a stable writer's name has given out.
+    func journal(session: Int) -> String { "\(directory)/j\(session)" }
+
     /// Where a server that may be killed writes down which starts have failed.
     func failedStarts(session: Int) -> String { "\(directory)/f\(session)" }
 

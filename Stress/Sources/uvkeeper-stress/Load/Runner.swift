@@ -94,6 +94,7 @@ extension RunResult.Lines {
                     bytes += entry.byteCount
                 case .refused: refused += 1
                 case .overflowed: overflowed += 1
+                case .handedOver: handedOver += 1
                 case .unknown, .none, .pending: unknown += 1
                 }
             }

@@ -7,13 +7,21 @@ final class Session {
     var id: String { name.rawValue }
     private(set) var lives: [Life] = []
     var writers: [Writer] = []
+    /// Lines of these that were reported written in the present life.
+    var toldWritten = 0
+    /// That of the children that are started from now on.
+    var stubbornness: Stubbornness = []
+    /// What the server with a journal has given out.
+    let journal: Journal?
     /// Lines of bursts, by their own ledger.
     let burst: Ledger
+    /// Lines of foreign clients of the channel.
+    let clients: Ledger
     /// Of the writers of another server.
     let driven: [Ledger]
-    private let run: RunDirectory
-    private let manager: KeeperManager
-    private let settings: LoadSettings
+    let run: RunDirectory
+    let manager: KeeperManager
+    let settings: LoadSettings
     private let clock: RunClock
     /// Of this session, by other servers too.
     private lazy var attempts = run.lives(session: index).count
@@ -38,6 +46,9 @@ final class Session {
         self.settings = settings
         self.clock = clock
         burst = try Ledger(run.ledger(session: index, writer: settings.burstWriter), capacity: settings.burstCapacity)
+        clients = try Ledger(
+            run.ledger(session: index, writer: settings.clientWriter), capacity: settings.burstCapacity)
+        journal = settings.drivenWriters > 0 ? try Journal(run.journal(session: index)) : nil
         driven = try (0..<settings.drivenWriters).map {
             try Ledger(run.ledger(session: index, writer: settings.firstWriter + settings.writers + $0))
         }
@@ -47,9 +58,9 @@ final class Session {
     var judged: Judge.Case {
         let own = writers.map(\.ledger)
         return Judge.Case(
-            index: index, lives: lives, ledgers: own + driven + [burst], driven: own.count..<own.count + driven.count,
-            exits: lives.map(\.keeperExit),
-            hasAttempts: !settings.isPipelined(session: index), failedStarts: failedStarts, leftBehind: leftBehind)
+            index: index, lives: lives, ledgers: own + driven + [clients, burst],
+            driven: own.count..<own.count + driven.count, exits: lives.map(\.keeperExit),
+            patience: settings.patience(session: index), failedStarts: failedStarts, leftBehind: leftBehind)
     }
 
     /// The life that takes lines now; nil while there is none.
@@ -71,7 +82,8 @@ final class Session {
 
     /// Starts a keeper if none runs.
     func startIfNeeded() {
-        guard !isStarting, !isEnding, current == nil else { return }
+        // The record of the life before is read first.
+        guard !isStarting, !isEnding, current == nil, isEndKnown else { return }
         // A failed start is tried again, but not in every tick.
         guard clock.microseconds >= wantedAt else { return }
         let survivor = lives.last.flatMap { $0.isChildGone ? nil : $0.childPID }
@@ -95,6 +107,7 @@ final class Session {
         let program: String
         do {
             receipts = try Receipts(path, writers: settings.allWriters)
+            receipts[.stubbornness] = stubbornness.rawValue
             program = try CurrentProcess.executablePath()
         } catch {
             isStarting = false
@@ -114,7 +127,10 @@ final class Session {
             switch result {
             case .success(let keeper):
                 startTimes.append(clock.microseconds - begun)
-                lives.append(Life(receipts, keeper: keeper, keeperPID: keeper.pid))
+                let life = Life(receipts, keeper: keeper, keeperPID: keeper.pid)
+                lives.append(life)
+                toldWritten = 0
+                manager.session(name).onEnd = { [self] in note($0, as: life) }
             case .failure(let error):
                 wantedAt = clock.microseconds + 100_000
                 let hasChild = receipts[.pid] > 0
@@ -126,8 +142,7 @@ final class Session {
         }
     }
 
-    /// One line on a connection of its own, noted with those of bursts. It has no time limit: only a keeper that drops it, or
-    /// is not there, keeps it from being written.
+    /// One line of a foreign client to the raw socket, noted with those of bursts.
     func sendLine(
         byteCount: Int = LineFormat.minimumByteCount, isFinished: Bool = true, completion: @escaping () -> Void,
     ) {
@@ -142,13 +157,7 @@ final class Session {
             completion()
         }
         do throws(UVError) {
-            _ = try KeeperConnection(
-                to: manager.paths.socket(for: name), on: manager.loop,
-                onOpen: { connection in
-                    connection.write(bytes)
-                    connection.finish()
-                },
-                onEnd: { complete(Ledger.Outcome($1)) })
+            try RawClient(to: manager.paths.socket(for: name), Array(bytes), on: manager.loop, completion: complete)
         } catch {
             manager.loop.onNextTick { complete(.refused) }
         }

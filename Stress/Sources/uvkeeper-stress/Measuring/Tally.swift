@@ -20,6 +20,7 @@ struct Tally {
             latency.record(min(600_000_000, max(1, microseconds)))
         case .refused: refused += 1
         case .overflowed: overflowed += 1
+        case .handedOver: break
         case .unknown, .none, .pending: unknown += 1
         }
     }

@@ -70,12 +70,19 @@ enum ClosingTable {
             (judged.unknownLost, "of the unknown lines did not"),
             (judged.lostWithChild, "written lines died in the pipe of a killed child"),
             (judged.clientFragments, "fragments of clients that disconnected in mid-line"),
-            (judged.serverFragments, "fragments of a killed server"),
-            (judged.overtaken, "lines of a killed server that the next one's overtook"),
+            (judged.lostWithKeeper, "lines handed over to the raw socket died with their keeper or its child"),
             (judged.cutTails, "lines cut by the end of a killed keeper"),
-            (judged.pendingAtKill, "of the unknown lines were under way in killed servers"),
+            (judged.pendingAtKill, "of the unknown lines were under way in the last server, which was killed"),
         ]
         let text = parts.filter { $0.0 > 0 }.map { "\(Texts.count($0.0)) \($0.1)" }
+        if result.lines.handedOver > 0 {
+            rows.append(
+                (
+                    "handed over",
+                    "\(Texts.count(judged.handedOver)) of \(Texts.count(result.lines.handedOver)) lines to the raw socket "
+                        + "arrived"
+                ))
+        }
         if !text.isEmpty { rows.append(("allowed", text.joined(separator: "; "))) }
         return rows
     }

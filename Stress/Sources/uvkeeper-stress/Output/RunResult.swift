@@ -8,6 +8,8 @@ struct RunResult: Codable {
         var refused = 0
         /// Refused because more were sent than the load's own limits let wait.
         var overflowed = 0
+        /// To the raw socket, which says no more.
+        var handedOver = 0
         /// Those under way in killed servers included.
         var unknown = 0
         var bytes = 0

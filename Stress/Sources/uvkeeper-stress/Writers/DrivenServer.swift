@@ -53,7 +53,6 @@ final class DrivenServer {
             takeSilence()
             let told: Signal? = if case .ending(_, let signal) = state { signal } else { nil }
             state = .idle
-            reader.giveUp()
             onExit(status, told)
         }
         state = .running(process, since: clock.microseconds, sentBefore: sent)
@@ -85,8 +84,11 @@ final class DrivenServer {
     /// Lines of all servers so far.
     var sent: Int { ledgers.reduce(0) { $0 + $1.count } }
 
-    /// Whether it has no lines left to send, nor would another one.
-    var isSpent: Bool { linesPerWriter.map { limit in ledgers.allSatisfy { $0.count >= limit } } ?? false }
+    /// Whether it has no lines left to send, nor would another one have any to send again.
+    var isSpent: Bool {
+        guard let linesPerWriter else { return false }
+        return ledgers.allSatisfy { $0.count >= linesPerWriter } && reader.isSettled()
+    }
 
     /// How long it has been running, in microseconds, and whether it has sent a line; nil while none runs.
     var progress: (age: UInt64, isWriting: Bool)? {
@@ -94,7 +96,7 @@ final class DrivenServer {
         return (clock.microseconds - since, sent > before)
     }
 
-    /// Hands over what its writers have been told since the last call; what was under way in a killed server has no outcome.
+    /// Hands over what its writers have been told since the last call.
     func takeLines(_ body: (Ledger.Entry) -> Void) { reader.take(body) }
 
     /// Reads what it has told about its loop.

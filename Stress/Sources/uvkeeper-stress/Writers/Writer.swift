@@ -4,8 +4,10 @@ import UVKeeper
 final class Writer {
     let number: Int
     let ledger: Ledger
-    /// How the lines go out; set by the engine.
-    var channel: (any LineChannel)?
+    /// How the lines go out; set by the engine. The completion runs once, on a later tick.
+    var send: (_ bytes: [UInt8], _ sequence: Int, _ completion: @escaping (Ledger.Outcome) -> Void) -> Void = {
+        _, _, _ in
+    }
     private(set) var outstanding = 0
     private(set) var isStopped = false
     private let settings: LoadSettings
@@ -32,19 +34,17 @@ final class Writer {
 
     /// Sends what is due: in an open loop what the clock says, in a closed one what the window allows.
     func pump(startedAt start: UInt64, perWriterRate rate: Double?) {
-        guard !isStopped, let channel else { return }
+        guard !isStopped else { return }
         if let rate {
             let now = clock.microseconds
             let due = now < start ? 0 : Int(Double(now - start) * rate / 1_000_000) + 1
             while intended < due, !isDone {
                 let moment = start + UInt64(Double(intended) * 1_000_000 / rate)
                 intended += 1
-                send(on: channel, intendedAt: moment)
+                send(intendedAt: moment)
             }
         } else {
-            while outstanding < settings.inFlight, !isDone, channel.isReady {
-                send(on: channel, intendedAt: clock.microseconds)
-            }
+            while outstanding < settings.inFlight, !isDone { send(intendedAt: clock.microseconds) }
         }
     }
 
@@ -55,13 +55,33 @@ final class Writer {
     /// Whether it has nothing more to send and to wait for.
     var isFinished: Bool { outstanding == 0 && isDone }
 
-    private func send(on channel: any LineChannel, intendedAt moment: UInt64) {
+    private func send(intendedAt moment: UInt64) {
         let isLong = settings.longLineInterval.map { ledger.count % $0 == $0 / 2 } ?? false
         let size = (isLong ? LineSizes.long : settings.sizes).draw(&generator)
         let sequence = ledger.begin(byteCount: size, time: clock.microseconds)
-        let line = LineFormat(kind: LineFormat.Kind.ordered, writer: number, sequence: sequence, byteCount: size)
+        send(line(sequence, size), sequence, completion(sequence, size, intendedAt: moment))
+    }
+
+    /// What a killed server has left without an outcome, in order: to be called once, before the first line.
+    func takeLeft() -> [JournaledSender.Line] {
+        (0..<ledger.count).compactMap { sequence in
+            let entry = ledger[sequence]
+            guard entry.outcome == .pending else { return nil }
+            return JournaledSender.Line(
+                place: Journal.Line(writer: number, sequence: sequence), bytes: line(sequence, entry.byteCount),
+                completion: completion(sequence, entry.byteCount, intendedAt: entry.time))
+        }
+    }
+
+    private func line(_ sequence: Int, _ size: Int) -> [UInt8] {
+        LineFormat(kind: LineFormat.Kind.ordered, writer: number, sequence: sequence, byteCount: size).bytes()
+    }
+
+    private func completion(
+        _ sequence: Int, _ size: Int, intendedAt moment: UInt64,
+    ) -> (Ledger.Outcome) -> Void {
         outstanding += 1
-        channel.send(line.bytes()) { [self] outcome in
+        return { [self] outcome in
             outstanding -= 1
             let now = clock.microseconds
             let latency = now > moment ? now - moment : 0
@@ -69,13 +89,4 @@ final class Writer {
             onCompletion(self, outcome, size, latency)
         }
     }
-}
-
-/// A way from a writer to a session.
-protocol LineChannel: AnyObject {
-    /// Whether another line may be handed over now.
-    var isReady: Bool { get }
-    /// `completion` runs once, on a later tick.
-    func send(_ bytes: [UInt8], completion: @escaping (Ledger.Outcome) -> Void)
-    func close()
 }
