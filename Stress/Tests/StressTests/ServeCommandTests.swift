@@ -30,7 +30,8 @@ import UVKeeper
                 try server.streams[2]?.collect { output += $0 }
                 var count = 0
                 channel = try StandInChannel(
-                    session, at: KeeperPaths(directory: run.sessions).channel(for: session), .none, output: nil, on: loop
+                    session, at: KeeperPaths(directory: run.sessions).channel(for: session), .none, output: nil,
+                    on: loop
                 ) { _, written in
                     if confirms { written() }
                     count += 1
