@@ -64,6 +64,8 @@ public final class KeeperManager {
     var stops: [ObjectIdentifier: KeeperStop] = [:]
     /// Starts that wait for the end of a former child.
     var starts: [ObjectIdentifier: ProcessWait] = [:]
+    /// Openings that wait for a second look, and what tells each that the manager has closed.
+    var openings: [ObjectIdentifier: (timer: TimerHandle, cancel: () -> Void)] = [:]
     private(set) var isClosed = false
     /// When ended sessions were pruned last, on the monotonic clock.
     var prunedAt: Duration?
@@ -117,6 +119,11 @@ public final class KeeperManager {
         stops = [:]
         for start in starts.values { start.cancel() }
         starts = [:]
+        for opening in openings.values {
+            opening.timer.close()
+            if !loop.isClosed { opening.cancel() }
+        }
+        openings = [:]
         tracked = [:]
     }
 

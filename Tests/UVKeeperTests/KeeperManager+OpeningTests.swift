@@ -40,6 +40,35 @@ import Testing
         }
     }
 
+    @Test(
+        "a dead session whose files somebody cleans up just then is not taken for a living one; a close ends the wait")
+    func cleanedUp() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            let path = world.paths.keeperPID(for: "s1")
+            try world.write("999999999", to: path)
+            let host = try HostProcess(["lock", path], in: world)
+            #expect(try host.lines(1) == ["locked"])
+            let other = try world.otherManager()
+            var closed: Result<OpenSession, KeeperError>?
+            other.open("s1", in: world.root) { closed = $0 }
+            #expect(other.openings.count == 1)
+            other.close()
+            try world.eventually { closed != nil }
+            #expect(throws: KeeperError.closed) { try closed?.get() }
+            // The lock is let go of while the session is opened.
+            var opened: Result<OpenSession, KeeperError>?
+            world.manager.open("s1", in: world.root, SpawnOptions(command: ["cat"])) { opened = $0 }
+            #expect(opened == nil && world.manager.openings.count == 1)
+            _ = try host.end()
+            try world.eventually { opened != nil }
+            // On a starved machine the second may have passed before the host has ended.
+            guard case .started(let keeper) = try opened!.get().way else { return }
+            world.own(keeper.pid)
+            #expect(try world.outcome("x", "s1") == .written)
+        }
+    }
+
     @Test("a keeper that has not noticed the end of its child is ended, and the session started anew")
     func deadChild() throws {
         try withWorld { world throws in

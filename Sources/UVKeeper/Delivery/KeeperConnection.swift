@@ -1,13 +1,13 @@
-public import UVLoop
+internal import UVLoop
 
 /// One connection to a keeper's raw socket, for lines in order: the original's way in, which answers nothing.
 ///
 /// A keeper closes a connection when it has read it to its end. So a clean close after ``finish()`` says that everything was
 /// handed over, and no more: whether the child's pipe has it, only the channel tells (``Session``). If the keeper dies or
 /// drops the connection before, the kernel reports a reset because bytes were left unread.
-public final class KeeperConnection {
+final class KeeperConnection {
     /// How a connection ended.
-    public enum End: Hashable, Sendable {
+    enum End: Hashable, Sendable {
         /// The keeper has read every byte that was written, up to the end, and has closed.
         case confirmed
         /// It failed: of the bytes written, the first `accepted` at most were handed over.
@@ -33,7 +33,7 @@ public final class KeeperConnection {
     private(set) var socket: FileIdentity?
 
     /// Called when everything written has been taken by the kernel.
-    public var onDrain: ((KeeperConnection) -> Void)?
+    var onDrain: ((KeeperConnection) -> Void)?
 
     /// Connects to the keeper at a socket's path.
     ///
@@ -43,7 +43,7 @@ public final class KeeperConnection {
     /// until it clears or this is closed: bound it with a timer.
     ///
     /// - Throws: what ``SocketPath/check(_:)`` throws, and ``UVError/tooManyOpenFiles`` and its like.
-    public init(
+    init(
         to path: String,
         on loop: Loop,
         onOpen: @escaping (KeeperConnection) -> Void,
@@ -60,7 +60,7 @@ public final class KeeperConnection {
     ///
     /// - Returns: false when more should wait for ``onDrain``, or the connection has ended.
     @discardableResult
-    public func write(_ bytes: [UInt8]) -> Bool {
+    func write(_ bytes: [UInt8]) -> Bool {
         guard let stream = openStream("KeeperConnection.write") else { return false }
         submitted += UInt64(bytes.count)
         return stream.write(bytes)
@@ -68,7 +68,7 @@ public final class KeeperConnection {
 
     /// Says that nothing more comes; the end is ``End/confirmed`` if all goes well. Does nothing once the connection has
     /// ended.
-    public func finish() {
+    func finish() {
         guard let stream = openStream("KeeperConnection.finish") else { return }
         state = .finishing(stream)
         stream.shutdown()
@@ -86,7 +86,7 @@ public final class KeeperConnection {
     }
 
     /// Bytes the kernel has taken so far; see ``PipeStream/acceptedByteCount``.
-    public var acceptedByteCount: UInt64 {
+    var acceptedByteCount: UInt64 {
         switch state {
         case .open(let stream), .finishing(let stream): stream.acceptedByteCount
         case .connecting, .ended, .closed: 0
@@ -95,7 +95,7 @@ public final class KeeperConnection {
 
     /// Drops the connection without further callbacks. Bytes the keeper has received stay received: after part of a line,
     /// rather leave the connection to end by itself.
-    public func close() { close(.closed) }
+    func close() { close(.closed) }
 
     private func close(_ next: State) {
         switch state {
@@ -150,6 +150,3 @@ public final class KeeperConnection {
         onEnd?(self, end)
     }
 }
-
-@available(*, unavailable)
-extension KeeperConnection: Sendable {}

@@ -22,6 +22,15 @@ extension KeeperManager {
         completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
     ) {
         loop.preconditionOnThread()
+        open(session, in: workingDirectory, options, decideBy: SystemClock.deadline(in: .seconds(1)), completion)
+    }
+
+    /// - Parameter time: as long as it is not known whether there is a keeper, because somebody cleans up for instance, looks again
+    ///   until then; after that it is taken for one.
+    private func open(
+        _ session: SessionID, in workingDirectory: String, _ options: SpawnOptions, decideBy time: Duration,
+        _ completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
+    ) {
         let now = ProcessDetails.uptime
         do throws(KeeperError) {
             guard !isClosed else { throw .closed }
@@ -34,6 +43,12 @@ extension KeeperManager {
         }
         let inspection = KeeperInspection(session, paths: paths)
         guard inspection.finding.mayLive else { return start() }
+        if case .undecided = inspection.finding, SystemClock.monotonicTime < time {
+            return later { [self] isClosed in
+                guard !isClosed else { return completion(.failure(.closed)) }
+                open(session, in: workingDirectory, options, decideBy: time, completion)
+            }
+        }
         if hasLiveChild(inspection) {
             let keeper = adopt(inspection, foundAt: now)
             return loop.onNextTick {
@@ -48,6 +63,21 @@ extension KeeperManager {
             case .closed: completion(.failure(.closed))
             case .failed(let error): completion(.failure(error))
             }
+        }
+    }
+
+    /// Calls `body` after a short while, or with true when the manager or the loop closes before.
+    private func later(_ body: @escaping (_ isClosed: Bool) -> Void) {
+        let timer = TimerHandle(on: loop)
+        let id = ObjectIdentifier(timer)
+        openings[id] = (timer, { [loop] in loop.onNextTick { body(true) } })
+        timer.onCanceled = { [weak self] in
+            if self?.openings.removeValue(forKey: id) != nil { body(true) }
+        }
+        timer.start(after: .milliseconds(25)) { [self] timer in
+            timer.close()
+            openings[id] = nil
+            body(false)
         }
     }
 
