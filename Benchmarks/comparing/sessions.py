@@ -1,6 +1,7 @@
 """What is measured of a session's channel: acknowledged lines, output, questions and answers, and thousands of sessions."""
 
 import contextlib
+import tempfile
 
 from .benchmarks import NODE_PEER, Benchmark, Figure, Target
 from .keepers import Keeper
@@ -122,8 +123,12 @@ def scale(sessions):
 
     @contextlib.contextmanager
     def prepare(peers, place):
-        arguments = [place.sessions, peers.sidecar, peers.c, "answer"]
-        yield {"uvkeeper": lambda count: ([peers.swift, "scale", count, *arguments], None)}
+        def command(count):
+            # One of its own for each run: what former lives of the sessions have left is not what is measured.
+            directory = tempfile.mkdtemp(prefix="scale-", dir=place.path)
+            return [peers.swift, "scale", count, directory, peers.sidecar, peers.c, "answer"], None
+
+        yield {"uvkeeper": command}
 
     every = f"{sessions:,} sessions"
     steps = (("start", "started"), ("find", "found again"), ("ask", "a line to each and its answer back"),
