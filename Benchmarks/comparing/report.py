@@ -38,7 +38,7 @@ GROUPS = [
      "*pipelined*: as many under way as a manager lets wait, 10,000. The keeper and client in C speak the same protocol with the same promises, and leave out "
      "limits, locks, logs and every verb but three. For Node stands its connection per line, as above, with 16 in flight at most. *With C's client*: UVKeeper's keeper, and C's client, which "
      "tells what each side takes. *Output*: the child writes 32 MiB at a time, the keeper writes it to segments and sends it to readers of one process; per 64 KiB of the child's. "
-     "Beside it `child | tee file | reader` in C, with one reader, against which both are judged. *Question*: a line goes in, the child writes it back, a reader gets it. "
+     "Beside it a pipeline of child, tee to a file, and reader, in C, with one reader, against which both are judged. *Question*: a line goes in, the child writes it back, a reader gets it. "
      "System calls and allocations are the client's."),
     ("scale", "Thousands of sessions of one server",
      "One process with one loop starts so many sessions whose output is kept; finds them again, by a manager of its own; writes a line to each and reads the answer, which leaves a reader attached to each; "
@@ -54,7 +54,7 @@ VARIANTS = {
     "unconfirmed": "the original: does not wait",
     "uv_spawn": "by `uv_spawn`",
     "c-client": "with C's client",
-    "pipeline": "`child | tee file | reader`",
+    "pipeline": "a pipeline of child, tee and reader",
     "each": "one `uv_write` per message",
     "capturing": "completions that capture two things",
 }

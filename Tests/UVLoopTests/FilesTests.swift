@@ -43,7 +43,7 @@ import UVLoop
         }
     }
 
-    @Test("list the names with the wanted ends, sorted") func namesEndingIn() throws {
+    @Test("list the names with the wanted begin and ends, sorted") func namesWanted() throws {
         try withTemporaryDirectory { directory in
             for name in ["b.pid", "a.pid", "pid", ".pid", "a.log", "a.pi-pid", "é.pid"] {
                 _ = try OpenFile("\(directory)/\(name)", .createNew)
@@ -52,6 +52,9 @@ import UVLoop
             let names = try Files.names(inDirectory: directory, endingIn: ends)
             #expect(names == [".pid", "a.log", "a.pid", "b.pid", "é.pid"])
             #expect(try Files.names(inDirectory: directory, endingIn: [".sock"]).isEmpty)
+            #expect(try Files.names(inDirectory: directory, startingWith: "a.", endingIn: ends) == ["a.log", "a.pid"])
+            #expect(try Files.names(inDirectory: directory, startingWith: "a.p") == ["a.pi-pid", "a.pid"])
+            #expect(try Files.names(inDirectory: directory, startingWith: "a.pid.").isEmpty)
             #expect(throws: UVError.noEntry) { try Files.names(inDirectory: directory + "/none", endingIn: ends) }
         }
     }

@@ -53,7 +53,7 @@ extension SegmentName {
         of session: SessionID, epoch: String, in paths: KeeperPaths,
     ) throws(UVError) -> [ChildStream: [UInt64]] {
         var offsets: [ChildStream: [UInt64]] = [:]
-        for name in try Files.names(inDirectory: paths.directory) {
+        for name in try Files.names(inDirectory: paths.directory, startingWith: "\(session).\(epoch).") {
             guard let segment = SegmentName(name), segment.session == session, segment.epoch == epoch else {
                 continue
             }

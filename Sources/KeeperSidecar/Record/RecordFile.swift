@@ -114,7 +114,8 @@ final class RecordFile {
     static func removeFormer(of session: SessionID, except epoch: String, paths: KeeperPaths, log: KeeperLog) {
         do throws(UVError) {
             let directory = paths.directory.isEmpty ? "." : paths.directory
-            for name in try Files.names(inDirectory: directory) where name.utf8.starts(with: session.rawValue.utf8) {
+            // Beside thousands of sessions all names would be a megabyte, which stays a keeper's own.
+            for name in try Files.names(inDirectory: directory, startingWith: "\(session).") {
                 if let segment = SegmentName(name), segment.session == session, segment.epoch != epoch {
                     try Files.unlinkIfPresent(paths.segment(segment))
                 } else if let reserve = KeeperPaths.reserve(named: name), reserve.session == session,

@@ -95,15 +95,20 @@ public enum Files {
     /// The names in a directory, without `.` and `..`, in the order of their bytes.
     /// Mirrors `readdir(3)`.
     ///
-    /// - Parameter ends: only names that end so, if there are any; the others cost next to nothing, where `uv_fs_scandir`
-    ///   would allocate and sort them.
-    public static func names(inDirectory path: String, endingIn ends: [String] = []) throws(UVError) -> [String] {
+    /// Names that are not wanted cost next to nothing, where `uv_fs_scandir` would allocate and sort them.
+    ///
+    /// - Parameters:
+    ///   - start: only names that begin so.
+    ///   - ends: only names that end so, if there are any.
+    public static func names(
+        inDirectory path: String, startingWith start: String = "", endingIn ends: [String] = [],
+    ) throws(UVError) -> [String] {
         guard let directory = try RawText.withCString(path, { opendir($0) }) else {
             throw UVError(errno: uvloop_errno())
         }
         // Fails only for what is no open directory.
         defer { _ = closedir(directory) }
-        let ends = ends.map { Array($0.utf8) }
+        let (start, ends) = (Array(start.utf8), ends.map { Array($0.utf8) })
         // All in one block until they are sorted: strings compare by normal forms, which takes five times as long.
         var bytes: [UInt8] = []
         var names: [Range<Int>] = []
@@ -112,7 +117,8 @@ public enum Files {
             let isWanted = ends.contains { end in
                 length >= end.count && memcmp(name + (length - end.count), end, end.count) == 0
             }
-            guard isWanted || ends.isEmpty else { continue }
+            let startsWell = length >= start.count && memcmp(name, start, start.count) == 0
+            guard isWanted || ends.isEmpty, startsWell else { continue }
             names.append(bytes.count..<bytes.count + length)
             bytes.append(contentsOf: UnsafeRawBufferPointer(start: name, count: length))
         }
