@@ -95,7 +95,7 @@ final class FickleClient {
         let introduction = Array("writer \(name) {\"epoch\":\"\(epoch ?? "")\",\"last\":\(last)}\n".utf8)
         // Half of the time it does not wait for the answer, and sends what it cannot know to be needed.
         guard roundsLeft > 0, generator.next() & 1 == 0 else { return socket.say(introduction) }
-        giveUp(socket, introduction + messages(after: acknowledged))
+        giveUp(socket, introduction + messages(after: acknowledged), introduction: introduction.count)
     }
 
     private func goOn(_ taken: Int, _ acknowledged: Int, on socket: ChannelSocket) {
@@ -125,7 +125,9 @@ final class FickleClient {
     }
 
     /// Sends so many of the bytes as it draws, and goes away or is replaced.
-    private func giveUp(_ socket: ChannelSocket, _ bytes: [UInt8]) {
+    ///
+    /// - Parameter introduction: how many of them say who it is; before that a newer connection replaces nobody.
+    private func giveUp(_ socket: ChannelSocket, _ bytes: [UInt8], introduction: Int = 0) {
         isLeaving = true
         roundsLeft -= 1
         let count = bytes.isEmpty ? 0 : Int(generator.next() % UInt64(bytes.count))
@@ -136,10 +138,10 @@ final class FickleClient {
         let wayOut = { [weak self, weak socket] in
             guard let self, let socket, self.socket === socket else { return }
             switch way {
-            case .replace:
+            case .replace where count >= introduction:
                 former[ObjectIdentifier(socket)] = (socket, false)
                 connect()
-            case .cut where isClosed:
+            case .replace, .cut where isClosed:
                 socket.close()
                 self.socket = nil
                 connect()
