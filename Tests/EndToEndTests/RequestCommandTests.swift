@@ -54,6 +54,16 @@ import UVKeeper
         try CommandHome.with { home in
             #expect(try home.run("spawn", "s", "--", "sh", "-c", Self.server).code == 0)
             let quiet = try home.run("request", "s", #"{"id":1,"method":"quiet"}"#, "--id", "1", "--timeout", "0.3")
+    @Test("an answer that is longer than what is kept is printed whole, or not at all") func tornAnswer() throws {
+        try CommandHome.with { home in
+            let child = "while read -r count; do head -c $count /dev/zero | tr '\\0' x; echo; done"
+            #expect(try home.run("spawn", "s", "--", "sh", "-c", child).code == 0)
+            let run = try home.run("request", "--timeout", "5", "s", "60000000")
+            let isWhole = run.code == 0 && run.bytes.count == 60_000_001
+            #expect(isWhole || run.code == 124 && run.bytes.isEmpty, "\(run.bytes.count) bytes, \(run.errors)")
+        }
+    }
+
             #expect(quiet.code == 124 && quiet.errors.contains("has the line"), "\(quiet)")
             let ends = try home.run("request", "--json", "s", #"{"id":2,"method":"end"}"#, "--id", "2")
             #expect(ends.code == 1 && ends.output.contains("ended before it answered"), "\(ends)")
