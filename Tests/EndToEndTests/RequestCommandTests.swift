@@ -42,6 +42,11 @@ import UVKeeper
                 #expect(
                     text.code == 0 && text.output == #"{"jsonrpc":"2.0","id":"a-1","result":"yes"}"# + "\n", "\(text)")
             }
+            for wrong in ["9007199254740993", "0x7"] {
+                let line = #"{"id":\#(wrong == "0x7" ? "7" : "9007199254740992")}"#
+                let other = try home.run("request", "--id", wrong, "--timeout", "0.3", "s", line)
+                #expect(other.code == 124 && other.output.isEmpty, "\(other)")
+            }
             let error = try home.run("request", "s", #"{"id":8,"method":"fail"}"#, "--id", "8")
             #expect(error.code == 3 && error.output.contains(#""error""#), "\(error)")
             let string = try home.run("request", "s", #"{"id":9}"#, "--id", #""9""#, "--timeout", "0.2")
@@ -49,11 +54,6 @@ import UVKeeper
         }
     }
 
-    @Test("tells no answer from a line that was not delivered, and from a session that has ended")
-    func failures() throws {
-        try CommandHome.with { home in
-            #expect(try home.run("spawn", "s", "--", "sh", "-c", Self.server).code == 0)
-            let quiet = try home.run("request", "s", #"{"id":1,"method":"quiet"}"#, "--id", "1", "--timeout", "0.3")
     @Test("an answer that is longer than what is kept is printed whole, or not at all") func tornAnswer() throws {
         try CommandHome.with { home in
             let child = "while read -r count; do head -c $count /dev/zero | tr '\\0' x; echo; done"
@@ -64,6 +64,11 @@ import UVKeeper
         }
     }
 
+    @Test("tells no answer from a line that was not delivered, and from a session that has ended")
+    func failures() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "sh", "-c", Self.server).code == 0)
+            let quiet = try home.run("request", "s", #"{"id":1,"method":"quiet"}"#, "--id", "1", "--timeout", "0.3")
             #expect(quiet.code == 124 && quiet.errors.contains("has the line"), "\(quiet)")
             let ends = try home.run("request", "--json", "s", #"{"id":2,"method":"end"}"#, "--id", "2")
             #expect(ends.code == 1 && ends.output.contains("ended before it answered"), "\(ends)")
