@@ -27,6 +27,7 @@ final class KeptStream {
     private let paths: KeeperPaths
     private let limit: UInt64
     private let segmentSize: Int
+    private let mostSegments: Int
     private(set) var segments: [Segment] = []
     /// How many bytes the stream has had.
     private(set) var end: UInt64 = 0
@@ -46,6 +47,7 @@ final class KeptStream {
         self.paths = paths
         self.limit = UInt64(limit)
         segmentSize = min(max(limit / 16, 65_536), 1 << 20)
+        mostSegments = max(KeptStream.mostSegments, limit / segmentSize + 2)
     }
 
     var range: KeptRange { KeptRange(start: segments.first?.start ?? end, end: end) }
@@ -108,8 +110,8 @@ final class KeptStream {
     }
 
     private func removeOld() {
-        while segments.count > 1,
-            end - segments[0].start > limit + UInt64(segmentSize) || segments.count > KeptStream.mostSegments
+        while segments.count > (current == nil ? 0 : 1),
+            end - segments[0].start > limit + UInt64(segmentSize) || segments.count > mostSegments
         {
             remove(at: 0)
         }
