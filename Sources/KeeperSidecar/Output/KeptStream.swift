@@ -16,7 +16,7 @@ final class KeptStream {
         case gap(end: UInt64)
     }
 
-    /// More than these, however small they are, are not kept.
+    /// More than these, however small they are, are not kept, unless the limit takes more.
     private static let mostSegments = 256
     /// How many segments are open for readers at a time.
     private static let mostOpen = 4
@@ -80,6 +80,8 @@ final class KeptStream {
                 guard isEmpty else { continue }
                 end += UInt64(rest.count)
                 lostByteCount += UInt64(rest.count)
+                // On a full disk what is too old makes room for what comes next.
+                removeOld()
                 onLoss?(error)
                 return
             }
