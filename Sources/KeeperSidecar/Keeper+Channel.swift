@@ -66,7 +66,10 @@ extension Keeper {
     ///
     /// - Returns: for each change why it was not made; nil if it was.
     func writeLabels(_ changes: [[JSONValue.Member]]) -> [ChannelError?] {
-        guard let record = session?.record else { return changes.map { _ in nil } }
+        // The last record is written once: a reader that is behind may still be connected then.
+        guard let record = session?.record, record.record.exit == nil else {
+            return changes.map { _ in ChannelError(.notPermitted, .label, "the session has ended") }
+        }
         var labels = record.record.labels
         var errors: [ChannelError?] = []
         for change in changes {

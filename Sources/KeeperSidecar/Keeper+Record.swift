@@ -29,17 +29,18 @@ extension Keeper {
         return file
     }
 
-    /// At most 16 KiB of strings, the last one cut.
+    /// At most 16 KiB of strings, the last one cut; an empty one counts as a byte, since in the record it is some.
     private static func cut(_ strings: [String]) -> (strings: [String], isCut: Bool) {
         var left = SessionRecord.longestText
         var result: [String] = []
         for string in strings {
             let text = ControlEscaping.escapingRawBytes(string)
-            guard text.utf8.count <= left else {
+            let count = max(1, text.utf8.count)
+            guard count <= left else {
                 result.append(String(decoding: text.utf8.prefix(left), as: UTF8.self))
                 return (result, true)
             }
-            left -= text.utf8.count
+            left -= count
             result.append(text)
         }
         return (result, false)

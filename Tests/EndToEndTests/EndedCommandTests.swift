@@ -43,4 +43,20 @@ import UVKeeper
             #expect(try home.run("prune", "--keep", "-1").code == 64)
         }
     }
+
+    @Test("prune removes a lost session whose record cannot be written any more, and leaves directories alone")
+    func pruneUnwritable() throws {
+        try CommandHome.with { home in
+            let spawn = try home.run("spawn", "a", "--json", "--", "cat")
+            let pid = try #require(home.number("keeperPID", in: spawn.output), "\(spawn)")
+            try Files.makeDirectory(at: "\(home.sessions)/b.session.json")
+            try Processes.send(.kill, to: pid)
+            try home.eventually("its keeper has gone") { Processes.liveness(of: pid) == .gone }
+            let run = try CommandRun(
+                ["prune", "--keep", "0", "--days", "0"], home: home.home, shell: #"ulimit -f 0; exec "$@""#)
+            #expect(run.code == 0 && run.lines == ["session a: pruned"], "\(run)")
+            let left = try Files.names(inDirectory: home.sessions)
+            #expect(left == ["b.session.json"], "\(left)")
+        }
+    }
 }

@@ -42,10 +42,25 @@ import UVKeeper
                 #expect(
                     text.code == 0 && text.output == #"{"jsonrpc":"2.0","id":"a-1","result":"yes"}"# + "\n", "\(text)")
             }
+            for wrong in ["9007199254740993", "0x7"] {
+                let line = #"{"id":\#(wrong == "0x7" ? "7" : "9007199254740992")}"#
+                let other = try home.run("request", "--id", wrong, "--timeout", "0.3", "s", line)
+                #expect(other.code == 124 && other.output.isEmpty, "\(other)")
+            }
             let error = try home.run("request", "s", #"{"id":8,"method":"fail"}"#, "--id", "8")
             #expect(error.code == 3 && error.output.contains(#""error""#), "\(error)")
             let string = try home.run("request", "s", #"{"id":9}"#, "--id", #""9""#, "--timeout", "0.2")
             #expect(string.code == 124 && string.output.isEmpty, "\(string)")
+        }
+    }
+
+    @Test("an answer that is longer than what is kept is printed whole, or not at all") func tornAnswer() throws {
+        try CommandHome.with { home in
+            let child = "while read -r count; do head -c $count /dev/zero | tr '\\0' x; echo; done"
+            #expect(try home.run("spawn", "s", "--", "sh", "-c", child).code == 0)
+            let run = try home.run("request", "--timeout", "5", "s", "60000000")
+            let isWhole = run.code == 0 && run.bytes.count == 60_000_001
+            #expect(isWhole || run.code == 124 && run.bytes.isEmpty, "\(run.bytes.count) bytes, \(run.errors)")
         }
     }
 

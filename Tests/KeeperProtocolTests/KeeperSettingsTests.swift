@@ -108,6 +108,8 @@ struct KeeperSettingsTests {
         #expect(settings.logMaximumBytes == .max)
         #expect(settings.logCheckInterval == .milliseconds(Int.max))
         #expect(settings.maximumLineLength == 7)
+        let longest = KeeperSettings(environment: ["PI_KEEPER_MAX_LINE_BYTES": "\(Int.max)"]).maximumLineLength
+        #expect(longest == 999_999_999_999_999, "the channel can say it")
     }
 
     @Test("A server sets nothing where the absence of a variable says the same")

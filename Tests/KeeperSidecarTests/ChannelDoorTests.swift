@@ -43,6 +43,23 @@ import UVLoop
         }
     }
 
+    @Test("Connections that are refused have descriptors too: those that are kept back for output and record stay so")
+    func countsRefused() throws {
+        try DescriptorLimit.raise(upTo: 4096)
+        guard DescriptorLimit.current.soft >= 2048 else {
+            return withKnownIssue("skipped: there are not enough descriptors") { Issue.record() }
+        }
+        try withKeeperHome { home in
+            let keeper = try home.startReady(shell: #"ulimit -n 1100; exec "$@""#)
+            let clients = try (0..<ChannelConstants.connections).map { _ in try home.channel(of: keeper) }
+            let crowd = try (0..<100).map { _ in try home.bareChannel(of: keeper) }
+            #expect(try crowd[0].nextError()?.code == .busy)
+            clients[0].send("label {\"a\":\"b\"}\n")
+            #expect(try clients[0].next() == .ok(.label))
+            #expect(!keeper.log.contains("cannot accept"))
+        }
+    }
+
     @Test("With few descriptors raw clients leave some for the channel, and all of them some for output and the end")
     func sharesDescriptors() throws {
         try withKeeperHome { home in

@@ -107,11 +107,14 @@ import UVLoop
             told.send("\n")
             try home.until("it was told") { told.isEnded }
             control.send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            // While the end is told to those who read, the record is as it will stay.
+            try home.until("the record has the end") { keeper.record?.exit != nil }
+            stuck.send("label {\"a\":\"late\"}\n")
             guard case .exit(let exit)? = try quick.rest().last else { return #expect(Bool(false), "no exit") }
             #expect(quick.tiles[.out]?.bytes.count == 4_000_000 && quick.tiles[.out]?.isSeamless == true)
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
-            #expect(keeper.record?.exit == exit)
-            #expect(!home.names.contains("s.ctl.sock"))
+            #expect(keeper.record?.exit == exit && keeper.record?.labels == [:])
+            #expect(!home.names.contains { $0.hasSuffix(".ctl.sock") || $0.hasSuffix(".reserve") })
         }
     }
 }

@@ -42,6 +42,18 @@ import UVLoop
         }
     }
 
+    @Test("It says so before it starts a child whose output it has too few descriptors for", arguments: [22, 23])
+    func needsDescriptorsForOutput(limit: Int) throws {
+        try withKeeperHome { home in
+            let keeper = try home.start(
+                settings: ["PI_KEEPER_OUTPUT_MAX_BYTES": "65536"], shell: #"ulimit -n \#(limit); exec "$@""#)
+            try home.until("it runs or has ended") { keeper.exitStatus != nil || keeper.log.contains("keeper ready") }
+            #expect((keeper.exitStatus == nil) == (limit >= 23), "\(keeper.log)")
+            if keeper.exitStatus == nil { try keeper.send(.terminate) }
+            #expect(try home.runToEnd(keeper) == .exited(code: limit >= 23 ? 0 : 2))
+        }
+    }
+
     @Test("With hardly any descriptors it starts or says why not, and leaves nothing", arguments: 4...21)
     func survivesFewDescriptors(limit: Int) throws {
         try withKeeperHome { home in

@@ -54,6 +54,8 @@ import UVLoop
             #expect(client.tiles[.out]?.isSeamless == true)
             let control = try home.channel(of: keeper)
             #expect(try control.status().lostOutput.out > 0)
+            let kept = try #require(try control.status().output?.out)
+            #expect(kept.end - kept.start <= 1_048_576 + 65_536, "what is too old has made room")
             try home.until("nothing is left") {
                 let file = try OpenFile("\(home.directory)/filler", .append)
                 do throws(UVError) { try file.write([UInt8](repeating: 0, count: 4096)) } catch { return true }

@@ -43,6 +43,10 @@ import UVLoop
             let other = try home.startReady("long", child: "exec cat; # \(long)")
             let record = try #require(other.record)
             #expect(record.cut == true && record.command!.reduce(0) { $0 + $1.utf8.count } == 16384)
+            let many = Array(repeating: "\"\"", count: 20_000).joined(separator: ",")
+            let empty = try home.startReady(
+                "many", settings: ["PI_KEEPER_PI_CMD": #"["sh","-c","exec cat"]"#, "PI_KEEPER_PI_ARGS": "[\(many)]"])
+            #expect(empty.record?.cut == true && empty.record.map { $0.command!.count < 16384 } == true)
         }
     }
 

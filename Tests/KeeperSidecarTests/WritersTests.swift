@@ -79,6 +79,12 @@ import UVLoop
             third.send("writer v {\"epoch\":\"0000000000000000\",\"last\":7}\nwrite 8 1\nx\n")
             #expect(try third.nextError()?.code == .epoch)
             #expect(try third.nextError()! == (.argument, 8))
+            for unreadable in ["_v", "v {\"last\":1000000000000000}", "v {\"epoch\":5}"] {
+                let fourth = try home.channel(of: keeper)
+                fourth.send("writer \(unreadable)\nwrite 1 1\nx\n")
+                #expect(try fourth.nextError()?.code == .argument)
+                #expect(try fourth.nextError()! == (.argument, 1), "its lines are nobody else's")
+            }
             // Unknown here, and nothing was forgotten: it begins anew.
             #expect(try answer(third, "v {\"last\":7}") == .writer(WriterName("v")!, last: 0, acknowledged: 0))
             third.send("writer v\n")

@@ -84,6 +84,29 @@ import Testing
         }
     }
 
+    @Test("a line whose acknowledgement is lost is written, also if the session ends before its keeper is asked again")
+    func endsBeforeIntroduction() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1")
+            let proxy = try ChannelProxy("s1", in: world)
+            let session = world.manager.session("s1")
+            #expect(
+                try world.result { session.write("first", deadline: .untilSessionEnds, completion: $0) } == .written)
+            proxy.dropsAnswers = true
+            var outcome: WriteOutcome?
+            session.write("second", deadline: .untilSessionEnds) { outcome = $0 }
+            try world.eventually { world.received("s1").count == 2 }
+            (proxy.dropsAnswers, proxy.holdsRequests) = (false, true)
+            proxy.cut()
+            try world.eventually { proxy.heldByteCount > 0 }
+            _ = try world.result { (done: @escaping (KeeperManager.StopResult) -> Void) in
+                world.manager.stop("s1", completion: done)
+            }
+            try world.eventually { outcome != nil }
+            #expect(outcome == .written)
+        }
+    }
+
     @Test(
         "a connection that is cut at any byte leaves no fragment and loses no line",
         arguments: [1, 30, 99, 5000, 300_000])

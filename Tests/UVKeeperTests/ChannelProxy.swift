@@ -21,6 +21,10 @@ final class ChannelProxy {
     var dropsAnswers = false
     /// So many more bytes of clients are passed on, then their connections are cut; nil: all.
     var bytesUntilCut: Int?
+    /// What clients say goes no further.
+    var holdsRequests = false
+    /// Bytes of clients that went no further.
+    private(set) var heldByteCount = 0
     private(set) var connections = 0
     private let world: World
     private let path: String
@@ -74,6 +78,10 @@ final class ChannelProxy {
     }
 
     private func pass(_ bytes: [UInt8], _ pair: Pair) {
+        guard !holdsRequests else {
+            heldByteCount += bytes.count
+            return
+        }
         var bytes = bytes
         var isCut = false
         if let left = bytesUntilCut {

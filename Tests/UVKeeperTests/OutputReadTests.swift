@@ -77,6 +77,23 @@ import Testing
         }
     }
 
+    @Test("a session that ends before its keeper is asked for the output is read from what it leaves")
+    func endsBeforeRequest() throws {
+        try withWorld { world throws in
+            _ = try spawn(world, "echo precious; exec cat")
+            let proxy = try ChannelProxy("s1", in: world)
+            proxy.holdsRequests = true
+            let told = Told()
+            told.start(world.manager.session("s1"), from: .start)
+            try world.eventually { proxy.heldByteCount > 0 }
+            _ = try world.result { (done: @escaping (KeeperManager.StopResult) -> Void) in
+                world.manager.stop("s1", completion: done)
+            }
+            try world.eventually { told.last != nil }
+            #expect(told.text == "precious\n" && told.exit?.reason == .stopped)
+        }
+    }
+
     @Test("both streams can be read")
     func streams() throws {
         try withWorld { world throws in

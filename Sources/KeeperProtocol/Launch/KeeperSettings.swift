@@ -45,6 +45,9 @@ public struct KeeperSettings: Hashable, Sendable {
     /// The least that is kept of a stream if anything is: as much as one message carries.
     public static let smallestOutput = 65_536
 
+    /// The channel has no larger numbers.
+    private static let longestLine = 999_999_999_999_999
+
     /// What to write to the log about values that were ignored, in the words of the original; usually empty.
     public var warnings: [String]
 
@@ -67,8 +70,9 @@ public struct KeeperSettings: Hashable, Sendable {
         logCheckInterval =
             Self.positive(environment[KeeperVariable.logCheckInterval]).map { .milliseconds($0) }
             ?? KeeperConstants.defaultLogCheckInterval
-        maximumLineLength =
-            Self.positive(environment[KeeperVariable.maximumLineLength]) ?? KeeperConstants.defaultMaximumLineLength
+        maximumLineLength = min(
+            Self.positive(environment[KeeperVariable.maximumLineLength]) ?? KeeperConstants.defaultMaximumLineLength,
+            Self.longestLine)
         stopLadder = StopLadder(
             endOfInput: Self.milliseconds(environment[KeeperVariable.stopEndOfInput]),
             terminate: Self.milliseconds(environment[KeeperVariable.stopTerminate]))

@@ -180,6 +180,8 @@ final class ChannelClient {
                 expected = .request(request)
             }
         } catch {
+            // It believes to be somebody, whatever it is that cannot be read of it.
+            if error.verb == ChannelVerb.writer.rawValue, writer == nil { isRefusedWriter = true }
             fail(error)
         }
     }

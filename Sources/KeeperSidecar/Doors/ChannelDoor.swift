@@ -51,7 +51,9 @@ final class ChannelDoor {
         guard clients.count < ChannelConstants.connections else {
             let error = ChannelError(.busy, "-", "there are \(ChannelConstants.connections) connections already")
             stream.write(ChannelMessage.error(error).header)
-            return stream.finish(deadline: ChannelConstants.partingTime)
+            // It has a descriptor like the others until it has gone.
+            budget.add()
+            return stream.finish(deadline: ChannelConstants.partingTime) { [budget] _ in budget.remove() }
         }
         let client = ChannelClient(stream, self)
         clients[ObjectIdentifier(client)] = client
@@ -199,6 +201,8 @@ final class ChannelDoor {
 
     /// Drops whoever is left.
     func close() {
+        // Those that were refused may go later.
+        budget.onChange = nil
         for client in clients.values { client.close() }
     }
 }

@@ -16,7 +16,7 @@ final class KeptStream {
         case gap(end: UInt64)
     }
 
-    /// More than these, however small they are, are not kept.
+    /// More than these, however small they are, are not kept, unless the limit takes more.
     private static let mostSegments = 256
     /// How many segments are open for readers at a time.
     private static let mostOpen = 4
@@ -27,6 +27,7 @@ final class KeptStream {
     private let paths: KeeperPaths
     private let limit: UInt64
     private let segmentSize: Int
+    private let mostSegments: Int
     private(set) var segments: [Segment] = []
     /// How many bytes the stream has had.
     private(set) var end: UInt64 = 0
@@ -46,6 +47,7 @@ final class KeptStream {
         self.paths = paths
         self.limit = UInt64(limit)
         segmentSize = min(max(limit / 16, 65_536), 1 << 20)
+        mostSegments = max(KeptStream.mostSegments, limit / segmentSize + 2)
     }
 
     var range: KeptRange { KeptRange(start: segments.first?.start ?? end, end: end) }
@@ -78,6 +80,8 @@ final class KeptStream {
                 guard isEmpty else { continue }
                 end += UInt64(rest.count)
                 lostByteCount += UInt64(rest.count)
+                // On a full disk what is too old makes room for what comes next.
+                removeOld()
                 onLoss?(error)
                 return
             }
@@ -108,8 +112,8 @@ final class KeptStream {
     }
 
     private func removeOld() {
-        while segments.count > 1,
-            end - segments[0].start > limit + UInt64(segmentSize) || segments.count > KeptStream.mostSegments
+        while segments.count > (current == nil ? 0 : 1),
+            end - segments[0].start > limit + UInt64(segmentSize) || segments.count > mostSegments
         {
             remove(at: 0)
         }

@@ -22,14 +22,20 @@ struct KeeperLaunch {
     let fileModeMask: UInt32
     let childEnvironment: ProcessEnvironment
     let log: KeeperLog
+    /// Two pipes, until the child has its ends.
+    private static let descriptorsForOutput: UInt64 = 4
 
     init(
         arguments: [String], environment: ProcessEnvironment, fileModeMask: UInt32 = 0o022,
     ) throws(KeeperFailure) {
+        let variables = environment.variables
+        settings = KeeperSettings(environment: variables)
         let descriptors = DescriptorLimit.current.soft
-        guard descriptors >= KeeperConstants.fewestDescriptors else {
+        let drainsOutput = settings.outputMaximumBytes > 0 || settings.capturesOutput
+        let fewest = KeeperConstants.fewestDescriptors + (drainsOutput ? KeeperLaunch.descriptorsForOutput : 0)
+        guard descriptors >= fewest else {
             throw .badConfiguration(
-                "a keeper needs \(KeeperConstants.fewestDescriptors) descriptors and may have \(descriptors); "
+                "a keeper needs \(fewest) descriptors and may have \(descriptors); "
                     + "raise the limit (ulimit -n)")
         }
         let id = try KeeperLaunch.sessionArgument(arguments)
@@ -39,9 +45,7 @@ struct KeeperLaunch {
             throw .badConfiguration(error.message(for: id))
         }
         self.fileModeMask = fileModeMask
-        let variables = environment.variables
         shownPaths = KeeperPaths(directory: try KeeperLaunch.directory(variables))
-        settings = KeeperSettings(environment: variables)
         command = try KeeperLaunch.command(variables) ?? settings.command + settings.arguments
         childEnvironment = ProcessEnvironment(entries: KeeperSettings.childEnvironment(from: environment.entries))
         startPath = KeeperLaunch.workingDirectory

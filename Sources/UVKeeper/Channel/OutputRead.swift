@@ -122,7 +122,8 @@ public final class OutputRead {
         var request = ReadRequest(streams, from: start, follows: follows)
         if case .offsets(_, let epoch) = from { request.epoch = epoch }
         if !offsets.isEmpty { (request.from, request.epoch) = (.offsets(offsets), epoch) }
-        epoch = epoch ?? hello.epoch
+        // Nothing counts in the epoch of a keeper that has gone before it has said where the read begins.
+        if offsets.isEmpty { epoch = request.epoch ?? hello.epoch }
         connection.send(.read(request))
         if isPaused { connection.pause() }
     }
@@ -136,7 +137,7 @@ public final class OutputRead {
             offsets[stream] = range.upperBound
             onEvent?(.gap(stream, range))
         case .end(let offsets): end(.finished(offsets))
-        case .exit(let exit): end(.ended(exit))
+        case .exit(let exit): ended(exit)
         case .error(let error) where error.code == .epoch: end(.failed(.sessionBeganAnew(session)))
         case .error(let error): end(.failed(.channel(session, error.code.rawValue, error.text)))
         case .hello, .writer, .acknowledged, .output, .status, .ok, .pong: break
@@ -146,6 +147,14 @@ public final class OutputRead {
     private func received(_ stream: ChildStream, _ offset: UInt64, _ bytes: RawSpan) {
         offsets[stream] = offset + UInt64(bytes.byteCount)
         onBytes?(stream, offset, bytes)
+    }
+
+    /// The session has ended, and everything was sent; or its keeper has not seen the request any more.
+    private func ended(_ exit: SessionExit) {
+        guard offsets.isEmpty, case .reading(let connection) = state else { return end(.ended(exit)) }
+        connection.close()
+        state = .pausing
+        readFiles(.sessionEnded(session))
     }
 
     /// A connection has failed: tries again while a keeper may live, and reads the files of one that does not.

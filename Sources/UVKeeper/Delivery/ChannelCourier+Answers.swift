@@ -80,9 +80,14 @@ extension ChannelCourier {
         told?(.failure(reason))
     }
 
-    /// The session has ended: the last acknowledgement has come, so what is above it did not get whole into the pipe.
+    /// The session has ended: the last acknowledgement has come, so what is above it did not get whole into the pipe. If the
+    /// keeper has not seen any more who writes, its last word tells of lines that left by an earlier connection.
     private func ended(_ exit: SessionExit) {
         let told = onPosition.take()
+        var resolved: (written: [WaitingLine], lost: [WaitingLine], WriteOutcome)?
+        if case .connecting(let connection) = state, !queue.sent.isEmpty {
+            resolved = self.resolved(by: exit, of: connection.hello?.epoch)
+        }
         disconnect()
         writer.endEpoch()
         let reason = KeeperError.sessionEnded(session)
@@ -91,6 +96,10 @@ extension ChannelCourier {
         let refused = queue.unsent.take { $0.deadline == .untilSessionEnds }
         queue.failures += 1
         queue.retry()
+        if let (written, lost, outcome) = resolved {
+            queue.complete(written, .written)
+            queue.complete(lost, outcome)
+        }
         queue.complete(lost + refused, .refused(reason))
         told?(.failure(reason))
     }
@@ -110,12 +119,20 @@ extension ChannelCourier {
 
     /// The lines that were sent, if the record of a session that has ended tells what became of them.
     private func resolvedByRecord() -> (written: [WaitingLine], lost: [WaitingLine], WriteOutcome) {
-        let reason = KeeperError.sessionEnded(session)
         guard !queue.sent.isEmpty, let record = SessionRecord(at: paths.record(for: session)),
             record.epoch == writer.epoch, let exit = record.exit
-        else { return ([], [], .unknown(reason)) }
+        else { return ([], [], .unknown(.sessionEnded(session))) }
         writer.endEpoch()
-        let acknowledged = exit.writers.first { $0.name == writer.name.rawValue }?.acknowledged
+        return resolved(by: exit, of: record.epoch)
+    }
+
+    /// The lines that were sent, as the end of an epoch tells what became of them.
+    private func resolved(
+        by exit: SessionExit, of epoch: String?,
+    ) -> (written: [WaitingLine], lost: [WaitingLine], WriteOutcome) {
+        let reason = KeeperError.sessionEnded(session)
+        let states = epoch == writer.epoch ? exit.writers : []
+        let acknowledged = states.first { $0.name == writer.name.rawValue }?.acknowledged
         let written = queue.sent.take(upTo: acknowledged ?? 0)
         return (written, queue.sent.takeAll(), acknowledged == nil ? .unknown(reason) : .refused(reason))
     }

@@ -40,6 +40,7 @@ enum EndedSessions {
             guard let session = paths.sessionID(ofRecordNamed: name) else { continue }
             do throws(UVError) {
                 let status = try Files.status(of: paths.record(for: session), followingLinks: false)
+                guard status.kind != .directory else { continue }
                 candidates.append((session, status.modifiedAt))
             } catch {
                 continue
@@ -77,16 +78,15 @@ enum EndedSessions {
         let path = paths.record(for: session)
         guard !KeeperInspection.finding(session, paths: paths).mayLive else { return nil }
         let judged = SessionRecord(at: path)
-        // A record that does not parse is no session's.
+        // A record that does not parse is no session's. One that cannot say that its keeper was lost, on a full disk, goes too.
         if let judged, judged.exit == nil {
             guard KeeperCleanup.remove(session, paths: paths, makesPIDFile: true) else { return nil }
-            return prune(session, paths, names)
         }
         let temporary = paths.temporaryFile(for: path, random: .random(in: .min ... .max))
         do throws(UVError) {
             try Files.rename(path, to: temporary)
             let found = SessionRecord(at: temporary)
-            guard found?.epoch == judged?.epoch, found == nil || found?.exit != nil else {
+            guard found?.epoch == judged?.epoch else {
                 do throws(UVError) { try Files.link(temporary, to: path) } catch .exists {}
                 try Files.unlink(temporary)
                 return nil

@@ -18,8 +18,15 @@ struct AnswerID: Hashable {
     fileprivate func matches(_ id: AnswerMessage.ID) -> Bool {
         switch id {
         case .string(let string): string == text
-        case .number(let number): !isStringOnly && Double(text) == number
+        // A Double does not tell large numbers apart.
+        case .integer(let integer): !isStringOnly && (Int64(text).map { $0 == integer } ?? (number == Double(integer)))
+        case .number(let value): !isStringOnly && number == value
         }
+    }
+
+    /// The number that the text is in JSON, where none is hexadecimal or infinite.
+    private var number: Double? {
+        text.utf8.allSatisfy { "0123456789+-.eE".utf8.contains($0) } ? Double(text) : nil
     }
 
     /// Tells whether a line is the answer of this id, and whether it is an error; nil if it is another message.
@@ -35,6 +42,7 @@ struct AnswerID: Hashable {
 /// What a JSON-RPC message is recognised by.
 private struct AnswerMessage: Decodable {
     enum ID: Decodable {
+        case integer(Int64)
         case number(Double)
         case string(String)
 
@@ -43,7 +51,9 @@ private struct AnswerMessage: Decodable {
             do {
                 self = .string(try container.decode(String.self))
             } catch {
-                self = .number(try container.decode(Double.self))
+                do { self = .integer(try container.decode(Int64.self)) } catch {
+                    self = .number(try container.decode(Double.self))
+                }
             }
         }
     }

@@ -15,8 +15,8 @@ final class Exchange {
         /// Nothing can be asked of the keeper, or read from it.
         case unreadable(KeeperError)
         case noOutput
-        /// The line is in the child's stdin, and the time is over.
-        case noAnswer
+        /// The line is in the child's stdin, and the time is over; so many bytes of stdout were gone before they could be read.
+        case noAnswer(lostByteCount: UInt64)
     }
 
     /// A line without an end is given up at this length.
@@ -34,6 +34,9 @@ final class Exchange {
     /// A line that has begun, and where.
     private var pending: [UInt8] = []
     private var pendingOffset: UInt64 = 0
+    /// True after a gap, until the next line begins: what comes first is the rest of one.
+    private var isTorn = false
+    private var lostByteCount: UInt64 = 0
     private var completion: ((Outcome) -> Void)?
 
     /// - Parameter id: that of the JSON-RPC message that is the answer; nil: the next line is it.
@@ -96,14 +99,19 @@ final class Exchange {
     }
 
     private func look(at line: [UInt8], _ offset: UInt64) {
+        let isWhole = !isTorn
+        isTorn = false
+        guard isWhole else { return }
         guard let id else { return end(.answered(line, offset: offset, isError: false)) }
         if let isError = id.isError(answeredBy: line) { end(.answered(line, offset: offset, isError: isError)) }
     }
 
     private func tell(_ event: OutputEvent) {
         switch event {
-        // What is left of a line is none.
-        case .gap: pending = []
+        case .gap(_, let range):
+            pending = []
+            isTorn = true
+            lostByteCount += UInt64(range.count)
         case .ended(let exit): end(.sessionEnded(exit))
         case .finished: break
         case .failed(let error): end(.unreadable(error))
@@ -111,7 +119,7 @@ final class Exchange {
     }
 
     private func timedOut() {
-        if isWritten { return end(.noAnswer) }
+        if isWritten { return end(.noAnswer(lostByteCount: lostByteCount)) }
         let isRefused = ticket?.withdraw() ?? true
         end(.notSent(isRefused ? .refused(.keeper(.timedOut(timeout))) : .unknown(.keeper(.timedOut(timeout)))))
     }

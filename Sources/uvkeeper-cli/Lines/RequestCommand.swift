@@ -90,8 +90,11 @@ struct RequestCommand: ParsableCommand {
         case .noOutput:
             shared.report("session \(session) keeps no output, so no answer can be read; start it without --no-output")
             done(.failure)
-        case .noAnswer:
-            shared.report("session \(session) has the line, and has not answered within \(timeout) seconds")
+        case .noAnswer(let lost):
+            let gone = "; \(lost) bytes that it wrote were gone before they could be read, more than is kept"
+            shared.report(
+                "session \(session) has the line, and has not answered within \(timeout) seconds"
+                    + (lost > 0 ? gone : ""))
             done(.timedOut)
         }
     }
