@@ -141,7 +141,8 @@ final class FickleClient {
             case .replace where count >= introduction:
                 former[ObjectIdentifier(socket)] = (socket, false)
                 connect()
-            case .replace, .cut where isClosed:
+            case .replace,
+                .cut where isClosed:
                 socket.close()
                 self.socket = nil
                 connect()
