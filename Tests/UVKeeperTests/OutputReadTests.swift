@@ -77,6 +77,44 @@ import Testing
         }
     }
 
+    @Test("what comes while a connection is made again, and the session ends, is read from what that leaves")
+    func endsBeforeNextRequest() throws {
+        try withWorld { world throws in
+            _ = try spawn(world, "echo precious; exec cat")
+            let proxy = try ChannelProxy("s1", in: world)
+            let told = Told()
+            told.start(world.manager.session("s1"), from: .start)
+            try world.eventually { told.text == "precious\n" }
+            proxy.holdsRequests = true
+            proxy.cut()
+            try world.eventually { proxy.heldByteCount > 0 }
+            #expect(try world.outcome("more", at: world.paths.socket(for: "s1")) == .sent)
+            _ = try world.result { (done: @escaping (KeeperManager.StopResult) -> Void) in
+                world.manager.stop("s1", ladder: StopLadder(endOfInput: .seconds(60)), completion: done)
+            }
+            try world.eventually { told.last != nil }
+            #expect(told.text == "precious\nmore\n" && told.exit?.reason == .stopped)
+        }
+    }
+
+    @Test("a socket that somebody has removed is waited for, of a keeper that has a record")
+    func removedSocket() throws {
+        try withWorld { world throws in
+            let keeper = try spawn(world, "echo precious; exec cat")
+            let path = world.paths.channel(for: "s1")
+            try Files.rename(path, to: path + ".gone")
+            let told = Told()
+            told.start(world.manager.session("s1"), from: .start)
+            try world.pass(.milliseconds(400))
+            #expect(told.last == nil)
+            try Files.rename(path + ".gone", to: path)
+            try world.eventually { told.text == "precious\n" }
+            try Processes.send(.terminate, to: keeper.pid)
+            try world.eventually { told.last != nil }
+            #expect(told.exit?.reason == .keeperSignalled)
+        }
+    }
+
     @Test("a session that ends before its keeper is asked for the output is read from what it leaves")
     func endsBeforeRequest() throws {
         try withWorld { world throws in

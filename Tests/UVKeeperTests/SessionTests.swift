@@ -162,6 +162,7 @@ import Testing
         try withWorld { world throws in
             _ = try world.spawn("s1")
             try Files.unlink(world.paths.channel(for: "s1"))
+            try Files.unlink(world.paths.record(for: "s1"))
             let session = world.manager.session("s1")
             #expect(try world.result { session.write("x", completion: $0) } == .sent)
             try world.eventually { world.received("s1") == ["x"] }

@@ -106,9 +106,11 @@ final class ControlRequests {
         guard case .connection(_, let cause) = error, cause == .noEntry || cause == .connectionRefused else {
             return error
         }
-        let finding = KeeperInspection.finding(session, paths: paths)
-        guard case .live = finding else { return error }
-        return cause == .noEntry ? .noChannel(session, "be asked") : error
+        // A keeper with a record has a channel, whose socket somebody has removed.
+        guard cause == .noEntry, case .live = KeeperInspection.finding(session, paths: paths),
+            SessionRecord(at: paths.record(for: session)) == nil
+        else { return error }
+        return .noChannel(session, "be asked")
     }
 
     private func fail(_ error: KeeperError) {

@@ -29,6 +29,8 @@ public final class OutputRead {
     private var epoch: String?
     private var state = State.pausing
     private var failures = 0
+    /// True once the present connection has said where the read goes on: what ends it then comes behind everything.
+    private var isServed = false
     private var isPaused = false
     private var onBytes: ((ChildStream, UInt64, RawSpan) -> Void)?
     private var onEvent: ((OutputEvent) -> Void)?
@@ -112,6 +114,7 @@ public final class OutputRead {
 
     private func opened(_ connection: ChannelConnection, _ hello: ChannelHello) {
         state = .reading(connection)
+        isServed = false
         let start: ReadRequest.Start =
             switch from {
             case .start: .start
@@ -132,6 +135,7 @@ public final class OutputRead {
         switch message {
         case .reading(let positions):
             failures = 0
+            isServed = true
             if offsets.isEmpty { offsets = positions.mapValues(\.from) }
         case .gap(let stream, let range):
             offsets[stream] = range.upperBound
@@ -151,7 +155,7 @@ public final class OutputRead {
 
     /// The session has ended, and everything was sent; or its keeper has not seen the request any more.
     private func ended(_ exit: SessionExit) {
-        guard offsets.isEmpty, case .reading(let connection) = state else { return end(.ended(exit)) }
+        guard !isServed, case .reading(let connection) = state else { return end(.ended(exit)) }
         connection.close()
         state = .pausing
         readFiles(.sessionEnded(session))
@@ -165,9 +169,12 @@ public final class OutputRead {
             let inspection = KeeperInspection.finding(session, paths: paths)
             guard inspection.mayLive else { return readFiles(error) }
             if case .connection(_, .noEntry) = error, case .live = inspection, failures > 2 {
-                // A keeper that has told the end stays a moment for those who still read, without a channel.
-                if SessionRecord(at: paths.record(for: session))?.exit != nil { return readFiles(error) }
-                return end(.failed(.noChannel(session, "give its output")))
+                guard let record = SessionRecord(at: paths.record(for: session)) else {
+                    return end(.failed(.noChannel(session, "give its output")))
+                }
+                // A keeper that has told the end stays a moment for those who still read, without a channel. Of another one
+                // somebody has removed the socket, which may be made anew.
+                if record.exit != nil { return readFiles(error) }
             }
             guard failures < OutputRead.mostFailures else { return end(.failed(error)) }
             return timer.start(after: .milliseconds(min(1000, 10 << failures))) { _ in self.connect() }
