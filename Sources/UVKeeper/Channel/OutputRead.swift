@@ -169,7 +169,7 @@ public final class OutputRead {
                 if SessionRecord(at: paths.record(for: session))?.exit != nil { return readFiles(error) }
                 return end(.failed(.noChannel(session, "give its output")))
             }
-            guard failures < OutputRead.mostFailures else { return end(.failed(error)) }
+            guard failures < OutputRead.mostFailures, !error.isConfiguration else { return end(.failed(error)) }
             return timer.start(after: .milliseconds(min(1000, 10 << failures))) { _ in self.connect() }
         }
     }
