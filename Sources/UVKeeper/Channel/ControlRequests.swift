@@ -107,8 +107,10 @@ final class ControlRequests {
             return error
         }
         let finding = KeeperInspection.finding(session, paths: paths)
-        guard case .live = finding else { return error }
-        return cause == .noEntry ? .noChannel(session, "be asked") : error
+        guard case .live = finding, cause == .noEntry else { return error }
+        // A keeper that has told the end stays a moment for those who still read, without a channel.
+        let hasEnded = SessionRecord(at: paths.record(for: session))?.exit != nil
+        return hasEnded ? .sessionEnded(session) : .noChannel(session, "be asked")
     }
 
     private func fail(_ error: KeeperError) {
