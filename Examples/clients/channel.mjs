@@ -8,7 +8,6 @@ import fs from 'node:fs';
 import net from 'node:net';
 const load = (path, value) => fs.existsSync(path) ? JSON.parse(fs.readFileSync(path)) : value;
 const save = (path, value) => fs.renameSync((fs.writeFileSync(path + '~', JSON.stringify(value)), path + '~'), path);
-
 async function* messages(socket, bytes = Buffer.alloc(0)) {
     for await (const part of socket) {
         bytes = Buffer.concat([bytes, part]);
@@ -45,6 +44,7 @@ async function read(socket, stream, epoch, name) {
     const at = load(name + '.at', { epoch, size: size(), offset: 0 }), from = { out: at.offset + size() - at.size };
     save(name + '.at', at);  // From here on the size of FILE tells the offset.
     socket.write(`read ${JSON.stringify({ from, epoch: at.epoch, follow: true })}\n`);
+    if ((await stream.next()).value[0] !== 'reading') throw new Error('the session ended before it was asked');
     for await (const [verb, rest, data] of stream) {
         fs.appendFileSync(file, data);
         if (verb === 'gap') save(name + '.at', { ...at, size: size(), offset: Number(rest.split(' ')[2]) });

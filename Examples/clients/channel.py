@@ -9,7 +9,6 @@ def save(path, value):
     with open(path + "~", "w") as file: json.dump(value, file)
     os.replace(path + "~", path)
 def load(path, default): return json.load(open(path)) if os.path.exists(path) else default
-
 def connect(path):
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)
@@ -48,6 +47,7 @@ def read(path, name):
         save(name + ".at", at)  # From here on the size of FILE tells the offset.
         start = {"out": at["offset"] + file.tell() - at["size"]}
         connection.sendall(f'read {json.dumps({"from": start, "epoch": at["epoch"], "follow": True})}\n'.encode())
+        if next(stream)[0] != "reading": sys.exit("the session ended before it was asked; its output is in its files")
         for verb, rest, data in stream:
             file.write(data), file.flush()
             if verb == "gap": save(name + ".at", at | {"size": file.tell(), "offset": int(rest.split()[2])})

@@ -30,6 +30,8 @@ import UVKeeper
             #expect(try home.run("send", "--timeout", "60", "short", "go").code == 0)
             #expect(try home.run("wait", "long", "short", "--any").code == 4)
             #expect(try home.run("wait", "nobody").code == 127)
+            let long = String(repeating: "x", count: 128)
+            #expect(try home.run("wait", long).code == 127, "no keeper can have a socket of that name")
             #expect(try home.run("wait").code == 64)
             let spawned = try home.run("spawn", "lost", "--json", "--", "cat")
             try Processes.send(.kill, to: try #require(home.number("keeperPID", in: spawned.output)))

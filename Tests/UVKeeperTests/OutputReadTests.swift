@@ -232,6 +232,8 @@ import Testing
             late.start(session, from: .start)
             try world.eventually { late.last != nil }
             #expect(late.text == "one\n" && late.exit == record.exit, "\(String(describing: late.last))")
+            let status = try world.result { session.status($0) }
+            #expect(throws: KeeperError.sessionEnded(session.id)) { try status.get() }
         }
     }
 

@@ -106,11 +106,11 @@ final class ControlRequests {
         guard case .connection(_, let cause) = error, cause == .noEntry || cause == .connectionRefused else {
             return error
         }
-        // A keeper with a record has a channel, whose socket somebody has removed.
-        guard cause == .noEntry, case .live = KeeperInspection.finding(session, paths: paths),
-            SessionRecord(at: paths.record(for: session)) == nil
-        else { return error }
-        return .noChannel(session, "be asked")
+        guard cause == .noEntry, case .live = KeeperInspection.finding(session, paths: paths) else { return error }
+        guard let record = SessionRecord(at: paths.record(for: session)) else { return .noChannel(session, "be asked") }
+        // A keeper that has told the end stays a moment for those who still read, without a channel. Of another one somebody has
+        // removed the socket.
+        return record.exit != nil ? .sessionEnded(session) : error
     }
 
     private func fail(_ error: KeeperError) {

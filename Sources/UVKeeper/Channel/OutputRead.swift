@@ -176,7 +176,7 @@ public final class OutputRead {
                 // somebody has removed the socket, which may be made anew.
                 if record.exit != nil { return readFiles(error) }
             }
-            guard failures < OutputRead.mostFailures else { return end(.failed(error)) }
+            guard failures < OutputRead.mostFailures, !error.isConfiguration else { return end(.failed(error)) }
             return timer.start(after: .milliseconds(min(1000, 10 << failures))) { _ in self.connect() }
         }
     }

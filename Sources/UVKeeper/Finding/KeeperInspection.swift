@@ -125,6 +125,9 @@ struct KeeperInspection: Sendable {
         // An empty or unreadable pid file with an accepting socket is a live keeper. With a full backlog, or when the
         // process that called listen has ended, it is not known which process that is.
         case .accepting: return (.live(pid: listener?.pid), listener.map { _ in .listener })
+        // No keeper can listen there; one that knows the directory by a shorter path has a pid file all the same.
+        case .failed(.nameTooLong) where !pidFile.exists:
+            return (PIDFile(child: paths.childPID(for: session)).exists ? .dead : .absent, nil)
         // Cannot be told now (no descriptors, no permission): nothing is removed on a guess.
         case .failed: return (.undecided(pid: pidFile.pid), nil)
         case .missing where !pidFile.exists:

@@ -37,6 +37,7 @@ struct StatusCommand: ParsableCommand {
                     shared.json ? Output.json(status) : show(SessionText.rows(of: status))
                     done(.success)
                 case .failure(.noChannel): showListed(manager, done)
+                case .failure(.sessionEnded): showEnded(session, manager, done)
                 case .failure(let error):
                     // It may have ended just now.
                     if manager.mayBeAlive(session.id) { return shared.fail(error, done) }
