@@ -70,6 +70,43 @@ import Testing
         }
     }
 
+    @Test("a lost session is not pruned while its child runs on, and then leaves nothing, not even its sockets")
+    func runsOn() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1", command: ["sleep", "1000"])
+            let child = try world.childPID("s1")
+            world.own(child)
+            try Processes.send(.kill, to: keeper.pid)
+            try world.eventually { !keeper.isRunning }
+            let early = try world.result { world.manager.prune(olderThan: .zero, completion: $0) }.get()
+            #expect(early.sessions.isEmpty)
+            #expect(SessionRecord(at: world.paths.record(for: "s1"))?.exit?.childStillRan == true)
+            try Processes.send(.kill, to: child)
+            try world.eventually { Processes.liveness(of: child) == .gone }
+            let late = try world.result { world.manager.prune(olderThan: .zero, completion: $0) }.get()
+            #expect(late.sessions == ["s1"])
+            #expect(try Files.names(inDirectory: world.paths.directory).isEmpty)
+        }
+    }
+
+    @Test("a session whose keeper was killed at its end is pruned with its sockets and pid files")
+    func killedAtEnd() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            var record = try #require(SessionRecord(at: world.paths.record(for: "s1")))
+            record.exit = SessionExit(reason: .exited, at: SessionRecord.now)
+            try Processes.send(.kill, to: keeper.pid)
+            try world.eventually { !keeper.isRunning }
+            // As it leaves it between the record and the rest.
+            try SessionRecord.replace(world.paths.record(for: "s1"), with: record.fileBytes, paths: world.paths)
+            try world.eventually {
+                try world.result { world.manager.prune(olderThan: .zero, completion: $0) }.get().sessions == ["s1"]
+            }
+            let left = try Files.names(inDirectory: world.paths.directory)
+            #expect(left.isEmpty, "\(left)")
+        }
+    }
+
     @Test("output whose record has gone is pruned too, and names that only look like it stay")
     func orphans() throws {
         try withWorld { world throws in

@@ -76,11 +76,16 @@ enum EndedSessions {
     /// - Returns: how many bytes that were; nil if it has not ended.
     private static func prune(_ session: SessionID, _ paths: KeeperPaths, _ names: [String]) -> UInt64? {
         let path = paths.record(for: session)
-        guard !KeeperInspection.finding(session, paths: paths).mayLive else { return nil }
+        let finding = KeeperInspection.finding(session, paths: paths)
+        guard !finding.mayLive else { return nil }
         let judged = SessionRecord(at: path)
         // A record that does not parse is no session's. One that cannot say that its keeper was lost, on a full disk, goes too.
-        if let judged, judged.exit == nil {
-            guard KeeperCleanup.remove(session, paths: paths, makesPIDFile: true) else { return nil }
+        let isLost = judged != nil && judged?.exit == nil
+        if finding == .dead || isLost {
+            // A child that runs on keeps what there is of its session.
+            guard KeeperCleanup.remove(session, paths: paths, makesPIDFile: true),
+                KeeperInspection.finding(session, paths: paths) == .absent
+            else { return nil }
         }
         let temporary = paths.temporaryFile(for: path, random: .random(in: .min ... .max))
         do throws(UVError) {
