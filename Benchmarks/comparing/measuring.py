@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -75,11 +76,18 @@ def spread(low, middle, high, count):
     return (high - low) / 2 / middle if middle and count > 1 else None
 
 
+def quotient(one, other):
+    """What was too short to be measured counts as equal to its like: a loop's lag in a small round is often nothing."""
+    if other:
+        return one / other
+    return math.inf if one else 1.0
+
+
 def ratio(ones, others):
     """The ratio of the medians, which is what the printed medians come to, and how far it can be trusted: the middle half
     of the ratios within each turn, where the machine's mood is the same for both, widened to hold the ratio itself."""
-    value = statistics.median(ones) / statistics.median(others)
-    low, high = middle_half([one / other for one, other in zip(ones, others)])
+    value = quotient(statistics.median(ones), statistics.median(others))
+    low, high = middle_half([quotient(one, other) for one, other in zip(ones, others)])
     low, high = min(low, value), max(high, value)
     return {"value": value, "low": low, "high": high, "spread": spread(low, value, high, len(ones))}
 

@@ -1,5 +1,6 @@
 """What becomes of samples, on samples whose results are plain to see. Run by `compare --check`."""
 
+import math
 import unittest
 
 from .benchmarks import Figure, Target
@@ -24,6 +25,10 @@ class ReportTests(unittest.TestCase):
 
     def test_a_single_sample_has_no_spread(self):
         self.assertEqual(ratio([3], [2]), {"value": 1.5, "low": 1.5, "high": 1.5, "spread": None})
+
+    def test_nothing_is_as_long_as_nothing(self):
+        self.assertEqual(ratio([0], [0])["value"], 1)
+        self.assertEqual(ratio([1], [0])["value"], math.inf)
 
     def test_a_limit_within_the_range_is_undecided_and_one_outside_is_not(self):
         measured = {"low": 0.9, "high": 1.2}
