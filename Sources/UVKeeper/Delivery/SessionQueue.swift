@@ -46,26 +46,24 @@ final class SessionQueue {
     private var nextDeadline: Duration?
 
     /// The queue of a session.
-    init(
+    convenience init(
         _ session: SessionID, in paths: KeeperPaths, writer: SessionWriter, limits: Limits, idleTime: Duration,
         on loop: Loop,
     ) {
-        self.session = (session, paths)
-        self.limits = limits
-        self.loop = loop
-        socket = paths.socket(for: session)
-        deadlines = TimerHandle(on: loop)
-        pauses = TimerHandle(on: loop)
+        self.init(of: (session, paths), socket: paths.socket(for: session), limits: limits, on: loop)
         channel = ChannelCourier(session, in: paths, writer: writer, idleTime: idleTime, of: self)
-        deadlines.onCanceled = { [self] in canceled() }
     }
 
     /// The queue of a raw socket.
-    init(toSocketAt path: String, limits: Limits, on loop: Loop) {
-        session = nil
+    convenience init(toSocketAt path: String, limits: Limits, on loop: Loop) {
+        self.init(of: nil, socket: path, limits: limits, on: loop)
+    }
+
+    private init(of session: (SessionID, KeeperPaths)?, socket: String, limits: Limits, on loop: Loop) {
+        self.session = session
+        self.socket = socket
         self.limits = limits
         self.loop = loop
-        socket = path
         deadlines = TimerHandle(on: loop)
         pauses = TimerHandle(on: loop)
         deadlines.onCanceled = { [self] in canceled() }

@@ -8,17 +8,13 @@ extension Host {
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: "none")
         let timer = TimerHandle(on: loop)
-        var taken: [Int32] = []
+        let shortage = DescriptorShortage()
         var (bytes, gaps) = (0, 0)
-        var limit = rlimit(rlim_cur: 64, rlim_max: 64)
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         manager.session(session).read(from: .start) { _, _, span in
             bytes += span.byteCount
-            guard taken.isEmpty else { return }
-            while case let descriptor = openDescriptor("/dev/null", O_RDONLY), descriptor >= 0 {
-                taken.append(descriptor)
-            }
-            timer.start(after: .milliseconds(120)) { _ in for descriptor in taken { closeDescriptor(descriptor) } }
+            guard !shortage.hasBegun else { return }
+            shortage.begin()
+            timer.start(after: .milliseconds(120)) { _ in shortage.end() }
         } onEvent: { event in
             switch event {
             case .gap: gaps += 1

@@ -70,17 +70,15 @@ enum Host {
         let loop = try Loop()
         let manager = try manager("/", on: loop, sidecar: "none")
         let timer = TimerHandle(on: loop)
-        var taken: [Int32] = []
-        var limit = rlimit(rlim_cur: 64, rlim_max: 64)
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        while case let descriptor = openDescriptor("/dev/null", O_RDONLY), descriptor >= 0 { taken.append(descriptor) }
+        let shortage = DescriptorShortage()
+        shortage.begin()
         manager.writeRPC("starved", toSocketAt: arguments[0]) { outcome in
             say(outcome)
             timer.close()
             manager.close()
         }
         if arguments.contains("free") {
-            timer.start(after: .milliseconds(25)) { _ in for descriptor in taken { closeDescriptor(descriptor) } }
+            timer.start(after: .milliseconds(25)) { _ in shortage.end() }
         }
         loop.run()
         try loop.close()
@@ -91,9 +89,7 @@ enum Host {
         let session = try SessionID(arguments[1])
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
-        var taken: [Int32] = []
-        var limit = rlimit(rlim_cur: 64, rlim_max: 64)
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let shortage = DescriptorShortage()
         manager.spawnKeeper(
             for: session, in: arguments[0], .init(command: ["cat"], deadline: hangTimeout)
         ) { result in
@@ -101,16 +97,14 @@ enum Host {
             // It begins to look while it can, and cannot any more when it would signal.
             Processes.killProcess(keeper.pid, grace: .milliseconds(10), on: loop) { result in
                 say("process \(result), running \(keeper.isRunning)")
-                for descriptor in taken { closeDescriptor(descriptor) }
+                shortage.end()
                 say("kill \(manager.killKeeper(for: session))")
                 keeper.process.waitForNoCrash(window: hangTimeout) { result in
                     say(result)
                     manager.close()
                 }
             }
-            while case let descriptor = openDescriptor("/dev/null", O_RDONLY), descriptor >= 0 {
-                taken.append(descriptor)
-            }
+            shortage.begin()
             say("kill \(manager.killKeeper(for: session))")
             manager.stop(session) { say("stop \($0)") }
         }
@@ -123,9 +117,7 @@ enum Host {
         let session = try SessionID(arguments[1])
         let loop = try Loop()
         let manager = try manager(arguments[0], on: loop, sidecar: arguments[2])
-        var taken: [Int32] = []
-        var limit = rlimit(rlim_cur: 64, rlim_max: 64)
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let shortage = DescriptorShortage()
         manager.spawnKeeper(
             for: session, in: arguments[0], .init(command: ["cat"], deadline: hangTimeout)
         ) { result in
@@ -134,16 +126,14 @@ enum Host {
                 say("told \(exit.map { $0.reason.rawValue } ?? "nothing")")
                 manager.close()
             }
-            while case let descriptor = openDescriptor("/dev/null", O_RDONLY), descriptor >= 0 {
-                taken.append(descriptor)
-            }
+            shortage.begin()
             kill(keeper.pid, SIGTERM)
             keeper.process.waitForNoCrash(window: hangTimeout) { _ in
                 // What else hears of it has its turn first.
                 TimerHandle(on: loop).start(after: .milliseconds(50)) { timer in
                     timer.close()
                     say("free")
-                    for descriptor in taken { closeDescriptor(descriptor) }
+                    shortage.end()
                 }
             }
         }
