@@ -1,5 +1,3 @@
-internal import CLibUV
-
 /// The threads of a ``Resolver``, and what waits for them. A thread lives while there is work: a look-up takes much longer
 /// than a thread's making, and no idle thread is left that somebody must end.
 final class ResolverThreads: Sendable {
@@ -62,11 +60,11 @@ final class ResolverThreads: Sendable {
                 return .failure(.busy)
             }
             if state.threadCount < limit {
-                let status = start()
-                if status == 0 {
+                do throws(UVError) {
+                    try DetachedThread.start("uvloop-resolver") { self.run() }
                     state.threadCount += 1
-                } else if state.threadCount == 0 {
-                    return .failure(UVError(errno: status))
+                } catch {
+                    guard state.threadCount > 0 else { return .failure(error) }
                 }
             }
             state.lastTicket += 1
@@ -95,22 +93,6 @@ final class ResolverThreads: Sendable {
         }
         _ = dropped
         for asker in askers { asker.tell(.failure(.canceled)) }
-    }
-
-    /// 0, or an errno.
-    private func start() -> CInt {
-        // Released by the thread, or below when there is none.
-        let this = Unmanaged.passRetained(self)
-        let status = uvloop_start_detached_thread(
-            { this in
-                LoopThread.setName("uvloop-resolver")
-                Unmanaged<ResolverThreads>.fromOpaque(this!).takeRetainedValue().run()
-                return nil
-            },
-            this.toOpaque(),
-        )
-        if status != 0 { this.release() }
-        return status
     }
 
     /// A thread's whole life.

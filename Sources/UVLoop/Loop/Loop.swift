@@ -44,6 +44,9 @@ public final class Loop {
     /// Those that have not closed yet.
     var formerMeters: [HealthMeter] = []
 
+    /// Runs the jobs of tasks, for an executor on this loop.
+    package var runTask: ((UnownedJob) -> Void)?
+
     /// True if ``close()`` has ended the loop.
     @exclusivity(unchecked) public private(set) var isClosed = false
 

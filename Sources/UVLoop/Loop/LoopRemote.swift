@@ -6,8 +6,17 @@ internal import CLibUV
 /// loop is woken once (H55). A remote does not keep the loop running and may outlive it. Mirrors `uv_async_t`.
 public final class LoopRemote: Sendable {
     /// An array of bare closures would wrap each in another one, and again for the call: two allocations.
-    private struct Job {
-        let run: @Sendable (Loop) -> Void
+    private enum Job {
+        case body(@Sendable (Loop) -> Void)
+        /// Of a task, for ``Loop/runTask``: takes no memory of its own.
+        case task(UnownedJob)
+
+        func run(on loop: Loop) {
+            switch self {
+            case .body(let body): body(loop)
+            case .task(let job): loop.runTask?(job)
+            }
+        }
     }
 
     private struct Inbox {
@@ -41,10 +50,17 @@ public final class LoopRemote: Sendable {
     ///
     /// - Returns: false, and the job is dropped, when the loop is closed.
     @discardableResult
-    public func submit(_ job: @escaping @Sendable (Loop) -> Void) -> Bool {
+    public func submit(_ job: @escaping @Sendable (Loop) -> Void) -> Bool { submit(.body(job)) }
+
+    /// Hands a task's job to ``Loop/runTask`` on the loop's thread, on a later tick.
+    ///
+    /// - Returns: false, and the job is not run, when the loop is closed.
+    package func submit(task job: UnownedJob) -> Bool { submit(.task(job)) }
+
+    private func submit(_ job: Job) -> Bool {
         inbox.withLock { inbox in
             guard !inbox.isClosed else { return false }
-            inbox.jobs.append(Job(run: job))
+            inbox.jobs.append(job)
             if inbox.jobs.count == 1 {
                 // Fails only for a handle that is no async handle.
                 _ = uv_async_send(async)
@@ -88,7 +104,7 @@ public final class LoopRemote: Sendable {
             swap(&jobs, &inbox.jobs)
             swap(&inbox.jobs, &inbox.spare)
         }
-        for job in jobs { job.run(loop) }
+        for job in jobs { job.run(on: loop) }
         // Not under the lock: what a job holds may submit another as it goes.
         jobs.removeAll(keepingCapacity: jobs.capacity <= 1024)
         inbox.withLock { swap(&jobs, &$0.spare) }

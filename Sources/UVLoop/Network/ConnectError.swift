@@ -27,6 +27,15 @@ public struct ConnectError: Error, Hashable, Sendable {
     public let attempts: [Attempt]
     /// The look-ups that failed; there may be some although addresses were tried.
     public let lookups: [FailedLookup]
+
+    init(error: UVError, attempts: [Attempt], lookups: [FailedLookup]) {
+        self.error = error
+        self.attempts = attempts
+        self.lookups = lookups
+    }
+
+    /// A failure before anything was tried.
+    package init(_ error: UVError) { self.init(error: error, attempts: [], lookups: []) }
 }
 
 extension ConnectError: CustomStringConvertible {
