@@ -1,0 +1,189 @@
+public import UVLoop
+
+/// A child process with its streams, for tasks.
+public actor RunningProcess: LoopActor {
+    /// Whose loop it is.
+    public nonisolated let executor: LoopExecutor
+    /// The executor as the runtime knows it.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    /// Its process id.
+    public nonisolated let pid: Int32
+    /// What it reads; nil if it has no pipe there.
+    public nonisolated let input: Connection?
+    /// What it writes to stdout; nil if it has no pipe there.
+    public nonisolated let output: Connection?
+    /// What it writes to stderr; nil if it has no pipe there.
+    public nonisolated let errors: Connection?
+
+    private let held: Handover<ChildProcess>
+    private var exit: ProcessExit?
+    private var isUnwatched = false
+    private var waiters: [(number: UInt64, continuation: UnsafeContinuation<Result<ProcessExit, UVError>, Never>)] = []
+    private var lastWaiter: UInt64 = 0
+
+    private init(_ child: Handover<ChildProcess>, on executor: LoopExecutor, _ streams: [Connection?]) {
+        held = child
+        pid = child.value.pid
+        self.executor = executor
+        (input, output, errors) = (streams[0], streams[1], streams[2])
+    }
+
+    /// Starts a child, calls `body` with it, and waits for its end: then its input is finished, and what it still writes is
+    /// dropped. If `body` throws, or the task is canceled, the child is told to end by SIGTERM, and after `grace` by SIGKILL.
+    ///
+    /// - Parameter stdio: what its three standard descriptors are.
+    /// - Throws: ``UVLoop/SpawnError``, and what `body` throws.
+    public static func with<Value: Sendable>(
+        _ executable: String, _ arguments: [String] = [], environment: ProcessEnvironment? = nil,
+        workingDirectory: String? = nil, stdio: [ChildProcess.Stdio] = [.pipe, .pipe, .descriptor(2)],
+        grace: Duration = .seconds(2), on executor: LoopExecutor,
+        _ body: (RunningProcess) async throws -> Value,
+    ) async throws -> (value: Value, exit: ProcessExit) {
+        let process = try await start(
+            ChildProcess.Configuration(
+                executable: executable, arguments: arguments, environment: environment,
+                workingDirectory: workingDirectory, stdio: stdio), on: executor)
+        let value: Value
+        do {
+            value = try await body(process)
+        } catch {
+            await process.end(grace: grace)
+            throw error
+        }
+        guard !Task.isCancelled else {
+            await process.end(grace: grace)
+            throw UVError.canceled
+        }
+        // A child that reads no more has closed its end.
+        try? await process.input?.finishWriting()
+        do throws(UVError) {
+            return (value, try await process.drain())
+        } catch {
+            await process.end(grace: grace)
+            throw error
+        }
+    }
+
+    /// Starts a child that nobody ends: see to it.
+    ///
+    /// - Throws: ``UVLoop/SpawnError``; after the loop's end as of a shortage.
+    public static func start(
+        _ configuration: ChildProcess.Configuration, on executor: LoopExecutor,
+    ) async throws(SpawnError) -> RunningProcess {
+        let result: Result<RunningProcess, SpawnError>
+        do throws(UVError) {
+            result = try await executor.run { loop in
+                do throws(SpawnError) {
+                    return .success(try RunningProcess.start(configuration, on: loop, executor))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        } catch {
+            throw .resources(error)
+        }
+        return try result.get()
+    }
+
+    private static func start(
+        _ configuration: ChildProcess.Configuration, on loop: Loop, _ executor: LoopExecutor,
+    ) throws(SpawnError) -> RunningProcess {
+        // Its exit comes on a later tick, when there is an actor to tell.
+        let box = Holder<RunningProcess>()
+        let child = try ChildProcess(configuration, on: loop) { _, exit in
+            box.object?.assumeIsolated { $0.ended(.success(exit)) }
+            box.object = nil
+        }
+        child.onCanceled = { _ in
+            box.object?.assumeIsolated { $0.ended(.failure(.canceled)) }
+            box.object = nil
+        }
+        let streams = (0..<3).map { index in
+            child.streams.indices.contains(index) ? child.streams[index].map { Connection.over($0, on: executor) } : nil
+        }
+        let process = RunningProcess(Handover(child), on: executor, streams)
+        box.object = process
+        return process
+    }
+
+    private func ended(_ result: Result<ProcessExit, UVError>) {
+        if case .success(let exit) = result { self.exit = exit } else { isUnwatched = true }
+        let waiting = waiters
+        waiters = []
+        for waiter in waiting { waiter.continuation.resume(returning: result) }
+    }
+
+    // MARK: Its end
+
+    /// How it ended; nil while it runs.
+    public var exitStatus: ProcessExit? { exit }
+
+    /// Waits for its end; output that it has left in pipes may still be unread then.
+    ///
+    /// - Throws: ``UVLoop/UVError/canceled`` if the task is canceled, or the loop has ended; the child runs on.
+    public func wait() async throws(UVError) -> ProcessExit {
+        lastWaiter += 1
+        let number = lastWaiter
+        return try await wait(canceled: .canceled) {
+            wait($0, number)
+        } onCancel: {
+            $0.cancelWaiter(number)
+        }
+    }
+
+    private func wait(_ continuation: UnsafeContinuation<Result<ProcessExit, UVError>, Never>, _ number: UInt64) {
+        if let exit { return continuation.resume(returning: .success(exit)) }
+        guard !isUnwatched else { return continuation.resume(returning: .failure(.canceled)) }
+        waiters.append((number, continuation))
+    }
+
+    private func cancelWaiter(_ number: UInt64) {
+        guard let index = waiters.firstIndex(where: { $0.number == number }) else { return }
+        waiters.remove(at: index).continuation.resume(returning: .failure(.canceled))
+    }
+
+    /// Sends it a signal.
+    ///
+    /// - Throws: ``UVLoop/UVError/noProcess`` once it has ended.
+    public func send(_ signal: Signal) throws(UVError) { try held.value.kill(signal) }
+
+    /// Reads what it still writes, to the end, and waits for it.
+    private nonisolated func drain() async throws(UVError) -> ProcessExit {
+        async let output: Void = RunningProcess.drop(output)
+        async let errors: Void = RunningProcess.drop(errors)
+        let exit = try await wait()
+        _ = await (output, errors)
+        return exit
+    }
+
+    private static func drop(_ connection: Connection?) async {
+        guard let connection else { return }
+        do throws(UVError) {
+            while try await connection.read() != nil {}
+        } catch {
+            // Its end by another way; nobody is interested in these bytes.
+        }
+        await connection.close()
+    }
+
+    /// Ends it: SIGTERM, and after `grace` SIGKILL. Returns when it has ended, also if the task is canceled.
+    public func end(grace: Duration = .seconds(2)) async {
+        guard exit == nil, !isUnwatched else { return await closeStreams() }
+        // It may end in this moment.
+        try? send(.terminate)
+        let killer = Task { [executor] in
+            try await executor.clock.sleep(for: grace)
+            try self.send(.kill)
+        }
+        // Not this task, which may be canceled: the child ends all the same.
+        _ = await Task { try? await self.wait() }.value
+        killer.cancel()
+        await closeStreams()
+    }
+
+    private func closeStreams() async {
+        await input?.close()
+        await output?.close()
+        await errors?.close()
+    }
+}

@@ -1,0 +1,51 @@
+internal import Synchronization
+internal import UVLoop
+
+/// Jobs of tasks that outlive their executor's loop: run one after the other, by a thread that lives while there are some.
+final class LateJobs: Sendable {
+    private struct State {
+        var jobs: [UnownedJob] = []
+        var isRunning = false
+    }
+
+    private let state = Lock(State())
+    /// The thread that runs them; 0: none does.
+    private let threadID = Atomic<UInt>(0)
+
+    var isOnThread: Bool { threadID.load(ordering: .acquiring) == DetachedThread.currentID }
+
+    func add(_ job: UnownedJob, _ run: @escaping @Sendable (UnownedJob) -> Void) {
+        let isFirst = state.withLock { state in
+            state.jobs.append(job)
+            defer { state.isRunning = true }
+            return !state.isRunning
+        }
+        guard isFirst else { return }
+        do throws(UVError) {
+            try DetachedThread.start("uvloop-late") { self.runAll(run) }
+        } catch {
+            // Without a thread: here, which no other job of them does meanwhile.
+            runAll(run)
+        }
+    }
+
+    private func runAll(_ run: (UnownedJob) -> Void) {
+        threadID.store(DetachedThread.currentID, ordering: .releasing)
+        while let jobs = next() {
+            for job in jobs { run(job) }
+        }
+    }
+
+    /// Nil, and nobody runs them any more, if there are none.
+    private func next() -> [UnownedJob]? {
+        state.withLock { state in
+            guard !state.jobs.isEmpty else {
+                threadID.store(0, ordering: .releasing)
+                state.isRunning = false
+                return nil
+            }
+            defer { state.jobs = [] }
+            return state.jobs
+        }
+    }
+}

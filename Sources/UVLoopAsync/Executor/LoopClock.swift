@@ -1,0 +1,61 @@
+internal import UVLoop
+
+/// Time as a loop's timers have it, in whole milliseconds, for `Task.sleep(until:clock:)` and its like.
+public struct LoopClock: Clock, Sendable {
+    /// A point in time.
+    public struct Instant: InstantProtocol {
+        /// Since an arbitrary start, on the monotonic clock.
+        public let time: Duration
+
+        /// A point by its time.
+        public init(time: Duration) { self.time = time }
+
+        /// The point so much later.
+        public func advanced(by duration: Duration) -> Instant { Instant(time: time + duration) }
+
+        /// The time from this point to another.
+        public func duration(to other: Instant) -> Duration { other.time - time }
+
+        /// True if one comes before the other.
+        public static func < (one: Instant, other: Instant) -> Bool { one.time < other.time }
+    }
+
+    private let executor: LoopExecutor
+
+    /// The clock of an executor's loop.
+    public init(on executor: LoopExecutor) { self.executor = executor }
+
+    /// The present time.
+    public var now: Instant { Instant(time: SystemClock.monotonicTime) }
+
+    /// The resolution of the timers.
+    public var minimumResolution: Duration { .milliseconds(1) }
+
+    /// Waits until then.
+    ///
+    /// - Throws: `CancellationError` if the task is canceled, or the loop has ended.
+    public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
+        let executor = executor
+        do throws(UVError) {
+            try await OneShot<Void, UVError>.run(on: executor, canceled: .canceled) { loop, end in
+                let timer = TimerHandle(on: loop)
+                timer.onCanceled = { end.end(.failure(.canceled)) }
+                timer.start(after: deadline.time - SystemClock.monotonicTime) { timer in
+                    timer.close()
+                    end.end(.success(()))
+                }
+                end.onCancel = {
+                    timer.close()
+                    end.end(.failure(.canceled))
+                }
+            }
+        } catch {
+            throw CancellationError()
+        }
+    }
+}
+
+extension LoopExecutor {
+    /// The loop's clock.
+    public var clock: LoopClock { LoopClock(on: self) }
+}

@@ -1,0 +1,157 @@
+internal import Synchronization
+public import UVLoop
+
+/// A loop on a thread of its own that runs Swift's tasks: the executor of actors that are pinned to it, and of tasks that
+/// prefer it.
+///
+/// An actor is pinned by its `unownedExecutor`. What it does then runs on the loop's thread, where it may use ``loop`` and
+/// everything that is made on it; a call from one actor of an executor to another of the same one changes no thread. Jobs of
+/// tasks run in the order in which they were enqueued, on the tick after. Must be ended by ``shutdown()``, and kept as long
+/// as an actor is pinned to it.
+public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
+    private let thread: LoopThread
+    /// Jobs that come when the loop has ended.
+    private let late = LateJobs()
+    /// The loop's thread; 0 before its first job.
+    private let threadID = Atomic<UInt>(0)
+    /// False once the loop is about to end: jobs take the other way then, which knows how it ends.
+    private let takesLocalJobs = Atomic<Bool>(false)
+    /// Touched on the loop's thread alone.
+    private nonisolated(unsafe) var local: LocalJobs?
+
+    /// Starts the thread.
+    ///
+    /// - Parameter name: the thread's name for debuggers; Linux keeps its first 15 bytes.
+    /// - Throws: what ``LoopThread/init(name:)`` throws.
+    public init(name: String = "uvloop") throws(UVError) {
+        thread = try LoopThread(name: name)
+        // Comes before every job.
+        thread.submit { [self] loop in
+            loop.runTask = { [unowned self] in run($0) }
+            local = LocalJobs(on: loop) { [unowned self] in run($0) }
+            threadID.store(DetachedThread.currentID, ordering: .releasing)
+            takesLocalJobs.store(true, ordering: .releasing)
+        }
+    }
+
+    /// The loop. Traps elsewhere than on its thread, which is where actors run that are pinned to this executor.
+    public var loop: Loop {
+        guard isOnThread, let local else { trap("LoopExecutor.loop: it is used on the loop's thread only") }
+        return local.loop
+    }
+
+    /// Runs `body` on the loop's thread, on a later tick, and returns its result.
+    ///
+    /// - Throws: ``UVLoop/UVError/canceled`` after ``shutdown()``.
+    public func run<Value: Sendable>(_ body: @escaping @Sendable (Loop) -> Value) async throws(UVError) -> Value {
+        let result: Result<Value, UVError> = await withUnsafeContinuation { continuation in
+            let isTaken = thread.submit { continuation.resume(returning: .success(body($0))) }
+            if !isTaken { continuation.resume(returning: .failure(.canceled)) }
+        }
+        return try result.get()
+    }
+
+    /// Runs `body` on the loop's thread, on a later tick; false, and it does not run, after ``shutdown()``.
+    @discardableResult
+    public func submit(_ body: @escaping @Sendable (Loop) -> Void) -> Bool { thread.submit(body) }
+
+    // MARK: Jobs
+
+    /// For the runtime: takes a job of a task, without memory for it beyond its place in a queue.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if isOnThread, takesLocalJobs.load(ordering: .relaxed), let local { return local.add(job) }
+        if thread.remote.submit(task: job) { return }
+        late.add(job) { [self] in run($0) }
+    }
+
+    /// For the runtime: this executor as that of an actor.
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+
+    /// For the runtime: this executor as that of tasks.
+    public func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
+
+    /// For the runtime: traps if the calling thread is not the one that runs this executor's jobs.
+    public func checkIsolated() {
+        guard isIsolatingCurrentContext() == true else {
+            trap("LoopExecutor: this is used by actors of the executor, on its loop's thread, only")
+        }
+    }
+
+    /// For the runtime: whether the calling thread is the one that runs this executor's jobs.
+    public func isIsolatingCurrentContext() -> Bool? { isOnThread || late.isOnThread }
+
+    private var isOnThread: Bool { threadID.load(ordering: .acquiring) == DetachedThread.currentID }
+
+    /// Not as a job of the task executor too: for tasks without a preference, nearly all, every call to an actor would then
+    /// be a switch of executors.
+    private func run(_ job: UnownedJob) { job.runSynchronously(on: asUnownedSerialExecutor()) }
+
+    // MARK: The end
+
+    /// Ends the loop in order, and returns when its thread has ended: jobs that were enqueued before run, then every handle is
+    /// closed, which ends operations that wait with ``UVLoop/UVError/canceled``, and what follows from that runs too.
+    ///
+    /// Tasks that go on later than that run on a thread without a loop, one after the other as before: nothing is left hanging.
+    /// Idempotent.
+    public func shutdown() async {
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            let end: @Sendable () -> Void = { [self] in
+                thread.submit { _ in self.takesLocalJobs.store(false, ordering: .releasing) }
+                // Waits for the thread.
+                thread.shutdown()
+                threadID.store(0, ordering: .releasing)
+                continuation.resume()
+            }
+            do throws(UVError) {
+                try DetachedThread.start("uvloop-end", end)
+            } catch {
+                // No other thread may wait for this one.
+                trap("LoopExecutor.shutdown: no thread can be made to wait for the loop's: \(error)")
+            }
+        }
+    }
+}
+
+extension LoopExecutor {
+    /// Jobs that are enqueued on the loop's thread itself: they need no lock, and nobody needs to be woken.
+    private final class LocalJobs {
+        /// Bounds how long one tick runs jobs that jobs have enqueued.
+        private static let jobsPerTick = 4096
+
+        let loop: Loop
+        private let run: (UnownedJob) -> Void
+        private var waiting: [UnownedJob] = []
+        private var running: [UnownedJob] = []
+        private var isScheduled = false
+        private var runWaiting: () -> Void = {}
+
+        init(on loop: Loop, _ run: @escaping (UnownedJob) -> Void) {
+            self.loop = loop
+            self.run = run
+            // Made once.
+            runWaiting = { [unowned self] in runAll() }
+        }
+
+        func add(_ job: UnownedJob) {
+            waiting.append(job)
+            guard !isScheduled else { return }
+            isScheduled = true
+            loop.onNextTick(runWaiting)
+        }
+
+        private func runAll() {
+            var count = 0
+            while !waiting.isEmpty, count < LocalJobs.jobsPerTick {
+                swap(&waiting, &running)
+                for job in running { run(job) }
+                count += running.count
+                running.removeAll(keepingCapacity: running.capacity <= LocalJobs.jobsPerTick)
+            }
+            isScheduled = false
+            guard !waiting.isEmpty else { return }
+            isScheduled = true
+            loop.onNextTick(runWaiting)
+        }
+    }
+}

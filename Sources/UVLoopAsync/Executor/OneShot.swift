@@ -1,0 +1,68 @@
+package import UVLoop
+
+/// An operation of the loop's that ends once, and that the task which waits for it can cancel. Used on the loop's thread.
+package final class OneShot<Value: Sendable, Failure: Error> {
+    package typealias Outcome = Result<Value, Failure>
+
+    private var continuation: UnsafeContinuation<Outcome, Never>?
+    private var isCanceled = false
+    /// Cancels the operation, which must end nevertheless.
+    package var onCancel: (() -> Void)? {
+        didSet {
+            guard isCanceled, let onCancel = onCancel.take() else { return }
+            onCancel()
+        }
+    }
+
+    private init(_ continuation: UnsafeContinuation<Outcome, Never>) { self.continuation = continuation }
+
+    /// Tells the task; does nothing the second time.
+    package func end(_ outcome: sending Outcome) {
+        onCancel = nil
+        continuation.take()?.resume(returning: outcome)
+    }
+
+    private func cancel() {
+        isCanceled = true
+        onCancel.take()?()
+    }
+
+    /// Begins an operation on the loop's thread, and waits for its end.
+    ///
+    /// - Parameters:
+    ///   - error: the outcome after the loop's end, and of a task that is canceled before it begins.
+    ///   - begin: begins it, says how it is canceled, and sees to it that ``end(_:)`` is called.
+    package static func run(
+        on executor: LoopExecutor, canceled error: Failure,
+        _ begin: @escaping @Sendable (Loop, OneShot<Value, Failure>) -> Void,
+    ) async throws(Failure) -> Value {
+        guard !Task.isCancelled else { throw error }
+        // Reached on the loop's thread alone.
+        let box = Handover(Holder<OneShot<Value, Failure>>())
+        let outcome: Outcome = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let isTaken = executor.submit { loop in
+                    let shot = OneShot(continuation)
+                    if box.value.isCanceled { shot.isCanceled = true }
+                    box.value.object = shot
+                    begin(loop, shot)
+                }
+                if !isTaken { continuation.resume(returning: .failure(error)) }
+            }
+        } onCancel: {
+            executor.submit { _ in
+                box.value.isCanceled = true
+                box.value.object?.cancel()
+            }
+        }
+        return try outcome.get()
+    }
+}
+
+/// A place for an object that comes later.
+package final class Holder<Object: AnyObject> {
+    package init() {}
+
+    package var object: Object?
+    package var isCanceled = false
+}

@@ -1,0 +1,145 @@
+public import UVLoop
+
+/// A socket for datagrams, for tasks: messages that arrive whole or not at all, perhaps in another order, perhaps twice.
+public actor Datagrams: LoopActor {
+    /// A message that has come.
+    public struct Message: Hashable, Sendable {
+        /// Its bytes.
+        public let bytes: [UInt8]
+        /// Whose it is.
+        public let sender: SocketAddress?
+    }
+
+    /// Whose loop it is.
+    public nonisolated let executor: LoopExecutor
+    /// The executor as the runtime knows it.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    /// Where it is bound: for port 0, with the port that the system chose.
+    public nonisolated let address: SocketAddress
+    /// How many messages wait here for a task before the oldest is dropped, as the system drops those that find no room.
+    public static let waitingLimit = 1024
+
+    /// The socket, for its options, on the executor.
+    public var socket: UDPSocket { held.value }
+    private let held: Handover<UDPSocket>
+    private var inbox = Inbox<Message>(limit: Datagrams.waitingLimit)
+    private var isReceiving = false
+
+    private init(_ socket: Handover<UDPSocket>, at address: SocketAddress, on executor: LoopExecutor) {
+        held = socket
+        self.address = address
+        self.executor = executor
+    }
+
+    deinit {
+        executor.submit { [held] _ in held.value.close() }
+    }
+
+    /// Makes a socket that is bound to an address.
+    ///
+    /// - Throws: what ``UVLoop/UDPSocket/init(bindingTo:dualStack:reusePort:on:)`` throws.
+    public static func bind(
+        to address: SocketAddress, dualStack: Bool = false, reusePort: Bool = false, on executor: LoopExecutor,
+    ) async throws(UVError) -> Datagrams {
+        try await make(on: executor) { (loop) throws(UVError) in
+            try UDPSocket(bindingTo: address, dualStack: dualStack, reusePort: reusePort, on: loop)
+        }
+    }
+
+    /// Makes a socket that sends to one address, and hears of no other.
+    ///
+    /// - Throws: what ``UVLoop/UDPSocket/init(connectingTo:on:)`` throws.
+    public static func connect(
+        to address: SocketAddress, on executor: LoopExecutor,
+    ) async throws(UVError) -> Datagrams {
+        try await make(on: executor) { (loop) throws(UVError) in try UDPSocket(connectingTo: address, on: loop) }
+    }
+
+    private static func make(
+        on executor: LoopExecutor, _ body: @escaping @Sendable (Loop) throws(UVError) -> UDPSocket,
+    ) async throws(UVError) -> Datagrams {
+        let result: Result<Datagrams, UVError> = try await executor.run { loop in
+            do throws(UVError) {
+                let socket = try body(loop)
+                return .success(Datagrams(Handover(socket), at: try socket.localAddress, on: executor))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Sends a message; returns when the kernel has taken it, which is not to say that it arrives.
+    ///
+    /// - Parameter address: nil for a connected socket, and only for one.
+    /// - Throws: ``UVLoop/UVError/messageTooLong`` and what else ``UVLoop/UDPSocket`` says of a send;
+    ///   ``UVLoop/UVError/canceled`` once it is closed.
+    public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) async throws(UVError) {
+        guard !socket.isClosing else { throw .canceled }
+        if try socket.trySend(bytes.span.bytes, to: address) { return }
+        let result: Result<Void, UVError> = await withUnsafeContinuation { continuation in
+            socket.send(bytes, to: address) {
+                continuation.resume(returning: $0.map { .failure($0) } ?? .success(()))
+            }
+        }
+        try result.get()
+    }
+
+    /// The next message; nil when the socket has closed.
+    ///
+    /// - Throws: ``UVLoop/UVError/busy`` if another task receives; ``UVLoop/UVError/canceled`` if the task is canceled; what
+    ///   the network says of messages that were sent: receiving goes on after that.
+    public func receive() async throws(UVError) -> Message? {
+        if !socket.isClosing { try receiveOn() }
+        let number = inbox.nextNumber()
+        return try await wait(canceled: .canceled) {
+            inbox.take($0, number)
+        } onCancel: {
+            $0.inbox.cancel(number)
+        }
+    }
+
+    private func receiveOn() throws(UVError) {
+        guard !isReceiving else { return }
+        try socket.receiveStart(
+            onMessage: { [weak self] _, bytes, message in
+                self?.assumeIsolated { $0.inbox.put(Message(bytes: Array(bytes), sender: message.sender)) }
+            },
+            // Of a message that was sent, or of a shortage: the next send tells.
+            onError: { _, _ in })
+        socket.onCanceled = { [weak self] in self?.assumeIsolated { $0.inbox.finish(.failure(.canceled)) } }
+        isReceiving = true
+    }
+
+    /// Closes the socket: what waits to be sent is lost, and ``receive()`` ends. Idempotent.
+    public func close() {
+        socket.close()
+        inbox.finish()
+    }
+
+    /// The messages that come, until the socket closes. For one task at a time.
+    public nonisolated var messages: Messages { Messages(datagrams: self) }
+
+    /// The messages that come to a socket.
+    public struct Messages: AsyncSequence {
+        /// Errors of receiving.
+        public typealias Failure = UVError
+        let datagrams: Datagrams
+
+        /// What one task receives.
+        public struct Iterator: AsyncIteratorProtocol {
+            let datagrams: Datagrams
+
+            /// The next message; nil when the socket has closed.
+            public mutating func next() async throws -> Message? { try await datagrams.receive() }
+
+            /// The same, with the error's type.
+            public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> Message? {
+                try await datagrams.receive()
+            }
+        }
+
+        /// Begins to receive.
+        public func makeAsyncIterator() -> Iterator { Iterator(datagrams: datagrams) }
+    }
+}

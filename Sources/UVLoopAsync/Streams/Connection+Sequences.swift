@@ -1,0 +1,60 @@
+public import UVLoop
+
+extension Connection {
+    /// The bytes that come over a connection.
+    public struct Bytes: AsyncSequence {
+        /// Sequences end with what the stream ends with.
+        public typealias Failure = UVError
+        let connection: Connection
+
+        /// What one task reads.
+        public struct Iterator: AsyncIteratorProtocol {
+            let connection: Connection
+
+            /// The next bytes; nil at the end of the stream.
+            public mutating func next() async throws -> [UInt8]? { try await connection.read() }
+
+            /// The same, with the error's type.
+            public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> [UInt8]? {
+                try await connection.read()
+            }
+        }
+
+        /// Begins to read.
+        public func makeAsyncIterator() -> Iterator { Iterator(connection: connection) }
+    }
+
+    /// The lines that come over a connection, each without its newline; the last one may have had none.
+    public struct Lines: AsyncSequence {
+        /// Sequences end with what the stream ends with.
+        public typealias Failure = UVError
+        let connection: Connection
+        let longest: Int
+
+        /// What one task reads.
+        public struct Iterator: AsyncIteratorProtocol {
+            private let connection: Connection
+            private let reader: LineReader
+
+            init(_ connection: Connection, _ longest: Int) {
+                self.connection = connection
+                reader = LineReader(longest: longest)
+            }
+
+            /// The next line; nil at the end of the stream.
+            public mutating func next() async throws -> Line? { try await next(isolation: nil) }
+
+            /// The same, with the error's type.
+            public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> Line? {
+                while true {
+                    if let line = try reader.take() { return line }
+                    guard !reader.hasEnded else { return nil }
+                    reader.append(try await connection.read())
+                }
+            }
+        }
+
+        /// Begins to read.
+        public func makeAsyncIterator() -> Iterator { Iterator(connection, longest) }
+    }
+}

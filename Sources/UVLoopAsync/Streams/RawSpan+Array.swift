@@ -1,0 +1,6 @@
+extension Array where Element == UInt8 {
+    /// A copy of what was lent.
+    init(_ bytes: RawSpan) {
+        self = bytes.withUnsafeBytes { Array($0) }
+    }
+}

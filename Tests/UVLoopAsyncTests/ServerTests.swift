@@ -1,0 +1,142 @@
+import TestSupport
+import Testing
+import UVLoop
+import UVLoopAsync
+
+@Suite("A server for tasks") struct ServerTests {
+    @Test("no more connections are open at once than there may be, and the others get their turn") func atMost()
+        async throws
+    {
+        try await withExecutor { executor in
+            let server = try await Server.bind(to: .loopback(.ipv4, port: 0), on: executor)
+            let (open, most) = (Counter(), Maximum())
+            let serving = Task {
+                try await server.serve(atMost: 3) { connection in
+                    await open.add(1)
+                    await most.note(await open.value)
+                    for try await line in connection.lines() { try await connection.write(line.bytes + [10]) }
+                    await open.add(-1)
+                }
+            }
+            try await withThrowingTaskGroup(of: String?.self) { group in
+                for number in 0..<30 {
+                    group.addTask {
+                        let client = try await Connection.connect(to: server.address, on: executor)
+                        try await client.write("\(number)\n")
+                        var lines = client.lines().makeAsyncIterator()
+                        let answer = try await lines.next()?.text
+                        try await client.finish()
+                        return answer
+                    }
+                }
+                let answers = try await group.reduce(into: Set()) { $0.insert($1) }
+                #expect(answers == Set((0..<30).map { "\($0)" }))
+            }
+            await server.close()
+            try await serving.value
+            #expect(await most.value <= 3)
+        }
+    }
+
+    @Test("a body that throws ends its own connection and no other; the server's close ends the serving")
+    func throwing() async throws {
+        struct Failure: Error {}
+        try await withExecutor { executor in
+            let server = try await Server.bind(to: .loopback(.ipv4, port: 0), on: executor)
+            let errors = Counter()
+            let serving = Task {
+                try await server.serve(onError: { error in
+                    #expect(error is Failure)
+                    Task { await errors.add() }
+                }) { connection in
+                    guard try await connection.read() == [1] else { throw Failure() }
+                    try await connection.write([2])
+                }
+            }
+            for byte: UInt8 in [0, 1, 0, 1] {
+                let client = try await Connection.connect(to: server.address, on: executor)
+                try await client.write([byte])
+                #expect(try await client.read() == (byte == 1 ? [2] : nil))
+                await client.close()
+            }
+            try await until("both are told") { await errors.value == 2 }
+            await server.close()
+            try await serving.value
+        }
+    }
+
+    @Test("a canceled wait for connections ends, and a later one goes on") func canceled() async throws {
+        try await withExecutor { executor in
+            let server = try await Server.bind(to: .loopback(.ipv4, port: 0), on: executor)
+            let waiting = Task {
+                var connections = server.connections().makeAsyncIterator()
+                return try await connections.next() != nil
+            }
+            waiting.cancel()
+            await #expect(throws: UVError.canceled) { try await waiting.value }
+            let client = try await Connection.connect(to: server.address, on: executor)
+            var connections = server.connections().makeAsyncIterator()
+            let accepted = try await connections.next()
+            #expect(accepted != nil)
+            await accepted?.close()
+            await client.close()
+            await server.close()
+            #expect(try await connections.next() == nil)
+        }
+    }
+
+    @Test("a thousand clients that are canceled at any time: every operation ends once, and nothing stays open")
+    func cancellations() async throws {
+        try await withExecutor { executor in
+            let server = try await Server.bind(to: .loopback(.ipv4, port: 0), on: executor)
+            let serving = Task {
+                try await server.serve { connection in
+                    for try await bytes in connection.bytes { try await connection.write(bytes) }
+                }
+            }
+            let ended = Counter()
+            await withTaskGroup(of: Void.self) { group in
+                for client in 0..<1000 {
+                    // Fifty at a time; descriptors are few.
+                    if client >= 50 { await group.next() }
+                    group.addTask {
+                        var generator = SeededGenerator(seed: UInt64(client))
+                        let moment = Int.random(in: 0..<150, using: &generator)
+                        let operations = Task { try await ServerTests.operate(100, server.address, executor) }
+                        for _ in 0..<moment { await Task.yield() }
+                        if client % 4 > 0 { operations.cancel() }
+                        _ = await operations.result
+                        await ended.add()
+                    }
+                }
+            }
+            #expect(await ended.value == 1000)
+            await server.close()
+            _ = await serving.result
+        }
+    }
+
+    private static func operate(_ count: Int, _ address: SocketAddress, _ executor: LoopExecutor) async throws {
+        let connection = try await Connection.connect(to: address, on: executor)
+        try await connection.whileOpen(finishingWithin: .seconds(60)) { connection in
+            for number in 0..<count {
+                let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 1 + number * 7)
+                try await connection.write(bytes)
+                var left = bytes.count
+                while left > 0 {
+                    let received = try await connection.read()
+                    guard let received else { throw UVError.connectionReset }
+                    #expect(received.allSatisfy { $0 == bytes[0] })
+                    left -= received.count
+                }
+            }
+        }
+    }
+}
+
+/// The largest number that tasks have seen.
+private actor Maximum {
+    private(set) var value = 0
+
+    func note(_ number: Int) { value = max(value, number) }
+}

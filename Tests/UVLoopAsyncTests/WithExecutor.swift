@@ -1,0 +1,62 @@
+import TestSupport
+import Testing
+import UVLoop
+import UVLoopAsync
+
+/// Runs `body` with an executor of its own, and requires that nothing is left open on its loop.
+func withExecutor(
+    sourceLocation: SourceLocation = #_sourceLocation, _ body: (LoopExecutor) async throws -> Void,
+) async throws {
+    let executor = try LoopExecutor()
+    do {
+        try await body(executor)
+    } catch {
+        Issue.record(error, sourceLocation: sourceLocation)
+    }
+    // What was closed or let go of takes some ticks.
+    let deadline = SystemClock.monotonicTime + hangTimeout
+    var open = ["?"]
+    while !open.isEmpty, SystemClock.monotonicTime < deadline {
+        open = try await executor.run { loop in loop.openHandles.map { "\(type(of: $0))" } }
+    }
+    #expect(open.isEmpty, "every handle is closed", sourceLocation: sourceLocation)
+    await executor.shutdown()
+}
+
+/// A fresh directory with a short path, for sockets.
+func withDirectory(_ body: (String) async throws -> Void) async throws {
+    let path = try makeTemporaryDirectory()
+    do {
+        try await body(path)
+        removeTree(path)
+    } catch {
+        removeTree(path)
+        throw error
+    }
+}
+
+/// A count that tasks share.
+actor Counter {
+    private(set) var value = 0
+
+    func add(_ number: Int = 1) { value += number }
+
+    func next() -> Int {
+        value += 1
+        return value
+    }
+}
+
+/// Waits until a condition holds, and gives others their turn in between.
+func until(
+    _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool,
+) async throws {
+    let deadline = SystemClock.monotonicTime + hangTimeout
+    while try await !condition() {
+        guard SystemClock.monotonicTime < deadline else {
+            Issue.record("it did not come to pass that \(what)", sourceLocation: sourceLocation)
+            return
+        }
+        await Task.yield()
+    }
+}
