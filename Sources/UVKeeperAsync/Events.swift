@@ -1,0 +1,54 @@
+internal import UVLoop
+internal import UVLoopAsync
+
+extension Keepers {
+    /// What becomes of sessions.
+    public struct Events: AsyncSequence, Sendable {
+        /// There are no errors.
+        public typealias Failure = Never
+        let inbox: EventInbox
+
+        /// What the task is told.
+        public struct Iterator: AsyncIteratorProtocol {
+            let inbox: EventInbox
+
+            /// The next event; nil when the keepers are closed, or the task is canceled.
+            public mutating func next() async -> KeeperEvent? { await inbox.next() }
+
+            /// The same.
+            public mutating func next(isolation actor: isolated (any Actor)?) async -> KeeperEvent? {
+                await inbox.next()
+            }
+        }
+
+        /// Begins to listen; what has come since the call waits.
+        public func makeAsyncIterator() -> Iterator { Iterator(inbox: inbox) }
+    }
+}
+
+/// The events that wait for one task.
+actor EventInbox: LoopActor {
+    nonisolated let executor: LoopExecutor
+    /// The executor as the runtime knows it.
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    private var inbox = Inbox<KeeperEvent>(limit: 1024)
+
+    init(on executor: LoopExecutor) { self.executor = executor }
+
+    func put(_ event: KeeperEvent) { inbox.put(event) }
+
+    func finish() { inbox.finish() }
+
+    func next() async -> KeeperEvent? {
+        let number = inbox.nextNumber()
+        do throws(UVError) {
+            return try await wait(canceled: .canceled) {
+                inbox.take($0, number)
+            } onCancel: {
+                $0.inbox.cancel(number)
+            }
+        } catch {
+            return nil
+        }
+    }
+}

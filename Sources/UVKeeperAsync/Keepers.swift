@@ -1,0 +1,295 @@
+public import KeeperProtocol
+public import Logging
+public import UVKeeper
+internal import UVLoop
+public import UVLoopAsync
+
+/// The sessions of one directory, for tasks: starts and adopts them, and tells what becomes of them.
+///
+/// Everything happens on one loop. Sessions live on when this is closed, and when the process ends.
+public actor Keepers: LoopActor {
+    /// How they behave.
+    public struct Options: Sendable {
+        /// Where the sessions are; nil: `.pi/dashboard/sessions` below `PI_DASHBOARD_HOME` or the home directory.
+        public var sessionsDirectory: String?
+        /// The sidecar; nil: ``UVKeeper/SidecarCommand/find(in:)`` at each start.
+        public var sidecar: SidecarCommand?
+        /// The name by which lines are written; nil: a random one. See ``UVKeeper/KeeperManager/Options/writer``.
+        public var writer: WriterName?
+        /// Lines that may wait for one session; more are refused.
+        public var maximumWaitingLines = 10_000
+        /// Bytes that may wait for one session, newlines included; more are refused.
+        public var maximumWaitingBytes = 67_108_864
+        /// The longest line, in bytes, newline included.
+        public var maximumLineLength = KeeperConstants.defaultMaximumLineLength
+        /// The log; silent unless it is set.
+        public var logger: Logger?
+
+        /// The defaults.
+        public init(sessionsDirectory: String? = nil, sidecar: SidecarCommand? = nil, logger: Logger? = nil) {
+            self.sessionsDirectory = sessionsDirectory
+            self.sidecar = sidecar
+            self.logger = logger
+        }
+    }
+
+    /// Whose loop it is.
+    public nonisolated let executor: LoopExecutor
+    /// The executor as the runtime knows it.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    /// The sessions directory.
+    public nonisolated let sessionsDirectory: String
+    private let ownsExecutor: Bool
+    private let held: Handover<KeeperManager>
+    /// The manager, on the executor.
+    public var manager: KeeperManager { held.value }
+    private var subscribers: [Subscriber] = []
+    /// Sessions whose beginning was told.
+    private var living: Set<SessionID> = []
+    private var requests: [SessionID: Requests] = [:]
+    /// Those that wait for the end of a session.
+    private var waiters: [SessionID: [Waiter]] = [:]
+    private var lastWaiter: UInt64 = 0
+    /// Lines that can be withdrawn.
+    var tickets: [UInt64: Session.Ticket] = [:]
+    var lastTicket: UInt64 = 0
+    private(set) var isClosed = false
+
+    private typealias Waiter = (
+        number: UInt64, continuation: UnsafeContinuation<Result<SessionExit?, CancellationError>, Never>
+    )
+
+    /// Opens a directory of sessions; nothing is started or looked for yet.
+    ///
+    /// - Parameter executor: whose loop to use; nil: one of their own, which ends with ``close()``.
+    /// - Throws: ``UVKeeper/KeeperError/noSessionsDirectory`` and its like.
+    public init(_ options: Options = Options(), on executor: LoopExecutor? = nil) async throws(KeeperError) {
+        let own: LoopExecutor
+        do throws(UVError) {
+            if let executor { own = executor } else { own = try LoopExecutor(name: "uvkeeper") }
+        } catch {
+            throw .noThreads(error)
+        }
+        let result: Result<Handover<KeeperManager>, KeeperError>
+        do throws(UVError) {
+            result = try await own.run { loop in
+                do throws(KeeperError) {
+                    return .success(Handover(try KeeperManager(on: loop, options: KeeperManager.Options(options))))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        } catch {
+            throw .closed
+        }
+        do throws(KeeperError) {
+            held = try result.get()
+        } catch {
+            if executor == nil { await own.shutdown() }
+            throw error
+        }
+        sessionsDirectory = held.value.sessionsDirectory
+        self.executor = own
+        ownsExecutor = executor == nil
+    }
+
+    /// Closes connections and watches, not sessions: lines that wait end as refused or unknown, sequences end. Idempotent.
+    public func close() async {
+        if !isClosed {
+            isClosed = true
+            finishEvents()
+            for waiter in waiters.values.joined() {
+                waiter.continuation.resume(returning: .failure(CancellationError()))
+            }
+            waiters = [:]
+            for request in requests.values { request.close() }
+            requests = [:]
+            manager.close()
+        }
+        if ownsExecutor { await executor.shutdown() }
+    }
+
+    /// The manager's loop may have ended too: nothing may be asked of it.
+    func checkOpen() throws(KeeperError) {
+        if isClosed { throw .closed }
+    }
+
+    // MARK: Sessions
+
+    /// Adopts the session if it lives, else starts it: what a server does with each of its sessions.
+    ///
+    /// - Parameters:
+    ///   - directory: the child's working directory, if it is started.
+    ///   - options: of a start. Its output is kept unless they say otherwise: 8 MiB of each stream.
+    /// - Throws: as ``UVKeeper/KeeperManager/open(_:in:_:completion:)`` tells.
+    public func open(
+        _ id: SessionID, in directory: String, _ options: SpawnOptions,
+    ) async throws(KeeperError) -> KeptSession {
+        try checkOpen()
+        var options = options
+        options.output = options.output ?? .kept(bytes: Keepers.keptByteCount)
+        let result: Result<Bool, KeeperError> = await withUnsafeContinuation { continuation in
+            manager.open(id, in: directory, options) { result in
+                continuation.resume(
+                    returning: result.map { opened in if case .adopted = opened.way { true } else { false } })
+            }
+        }
+        let isAdopted = try result.get()
+        begin(isAdopted ? .adopted(id) : .started(id))
+        return KeptSession(id: id, keepers: self)
+    }
+
+    /// Adopts the session if it lives, else starts a command.
+    ///
+    /// - Parameters:
+    ///   - command: the executable and its arguments.
+    ///   - directory: the child's working directory, and that of its relative paths.
+    ///   - labels: small texts by which the session's users find it again.
+    public func open(
+        _ id: SessionID, _ command: [String], in directory: String, labels: [String: String] = [:],
+    ) async throws(KeeperError) -> KeptSession {
+        try await open(id, in: directory, SpawnOptions(command: command, labels: labels))
+    }
+
+    /// What is kept of each stream's output, in bytes, unless told otherwise.
+    public static let keptByteCount = 8 << 20
+
+    /// The session of a name, alive or not: nothing is started.
+    public nonisolated func session(_ id: SessionID) -> KeptSession { KeptSession(id: id, keepers: self) }
+
+    /// Finds the sessions that live, cleans up after dead keepers, and watches those that live: after a start of the program.
+    ///
+    /// - Throws: as ``UVKeeper/KeeperManager/discoverExistingKeepers(completion:)`` tells.
+    public func discover() async throws(KeeperError) -> KeeperDiscovery {
+        try checkOpen()
+        let result: Result<KeeperDiscovery, KeeperError> = await withUnsafeContinuation { continuation in
+            manager.discoverExistingKeepers { continuation.resume(returning: $0) }
+        }
+        let discovery = try result.get()
+        for keeper in discovery.keepers { begin(.adopted(keeper.session)) }
+        return discovery
+    }
+
+    /// The sessions of the directory, found out without changing anything.
+    public func list() async throws(KeeperError) -> [KeeperStatus] {
+        try checkOpen()
+        let result: Result<[KeeperStatus], KeeperError> = await withUnsafeContinuation { continuation in
+            manager.listKeepers { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
+
+    /// The sessions of the directory that have ended, the latest first.
+    public func listEnded() async throws(KeeperError) -> [SessionRecord] {
+        try checkOpen()
+        let result: Result<[SessionRecord], KeeperError> = await withUnsafeContinuation { continuation in
+            manager.listEnded { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
+
+    /// Removes what ended sessions have left; see ``UVKeeper/KeeperManager/prune(olderThan:keeping:completion:)``.
+    @discardableResult
+    public func prune(
+        olderThan age: Duration = KeeperManager.prunedAfter, keeping count: Int = KeeperManager.keptEndedSessions,
+    ) async throws(KeeperError) -> PruneResult {
+        try checkOpen()
+        let result: Result<PruneResult, KeeperError> = await withUnsafeContinuation { continuation in
+            manager.prune(olderThan: age, keeping: count) { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
+
+    // MARK: Events
+
+    /// What becomes of the sessions that were opened or discovered here, from now on. The sequence is for one task; 1,024
+    /// events wait for it at most, then the oldest goes.
+    public func events() -> Events {
+        let inbox = EventInbox(on: executor)
+        if isClosed { inbox.assumeIsolated { $0.finish() } } else { subscribers.append(Subscriber(inbox: inbox)) }
+        return Events(inbox: inbox)
+    }
+
+    private struct Subscriber {
+        weak var inbox: EventInbox?
+    }
+
+    private func finishEvents() {
+        for subscriber in subscribers { subscriber.inbox?.assumeIsolated { $0.finish() } }
+        subscribers = []
+    }
+
+    private func tell(_ event: KeeperEvent) {
+        subscribers.removeAll { $0.inbox == nil }
+        for subscriber in subscribers { subscriber.inbox?.assumeIsolated { $0.put(event) } }
+    }
+
+    private func begin(_ event: KeeperEvent) {
+        living.insert(event.session)
+        tell(event)
+        watch(event.session)
+    }
+
+    private func watch(_ id: SessionID) {
+        guard !isClosed else { return }
+        let session = manager.session(id)
+        guard session.onEnd == nil else { return }
+        // The manager, which this has, keeps a session that is watched.
+        session.onEnd = { [weak self] exit in self?.assumeIsolated { $0.ended(id, exit) } }
+    }
+
+    private func ended(_ id: SessionID, _ exit: SessionExit?) {
+        requests.removeValue(forKey: id)?.close()
+        for waiter in waiters.removeValue(forKey: id) ?? [] { waiter.continuation.resume(returning: .success(exit)) }
+        // A wait for one that had ended before tells nobody else.
+        if living.remove(id) != nil { tell(.ended(id, exit)) }
+    }
+
+    /// Waits for the end of a session.
+    func wait(for id: SessionID) async throws -> SessionExit? {
+        lastWaiter += 1
+        let number = lastWaiter
+        return try await wait(canceled: CancellationError()) {
+            wait($0, number, id)
+        } onCancel: {
+            $0.cancelWaiter(number, of: id)
+        }
+    }
+
+    private func wait(
+        _ continuation: UnsafeContinuation<Result<SessionExit?, CancellationError>, Never>, _ number: UInt64,
+        _ id: SessionID,
+    ) {
+        guard !isClosed else { return continuation.resume(returning: .failure(CancellationError())) }
+        waiters[id, default: []].append((number, continuation))
+        watch(id)
+    }
+
+    private func cancelWaiter(_ number: UInt64, of id: SessionID) {
+        guard let index = waiters[id]?.firstIndex(where: { $0.number == number }) else { return }
+        waiters[id]?.remove(at: index).continuation.resume(returning: .failure(CancellationError()))
+    }
+
+    // MARK: Questions
+
+    /// The questions of one session.
+    func requests(of id: SessionID) -> Requests {
+        if let requests = requests[id] { return requests }
+        let requests = Requests(manager.session(id), on: manager.loop)
+        self.requests[id] = requests
+        return requests
+    }
+}
+
+extension KeeperManager.Options {
+    init(_ options: Keepers.Options) {
+        self.init()
+        sessionsDirectory = options.sessionsDirectory
+        sidecar = options.sidecar
+        writer = options.writer
+        maximumWaitingLines = options.maximumWaitingLines
+        maximumWaitingBytes = options.maximumWaitingBytes
+        maximumLineLength = options.maximumLineLength
+        if let logger = options.logger { self.logger = logger }
+    }
+}

@@ -1,0 +1,146 @@
+/// What a JSON-RPC message is recognised by: the members `id` and `method` of its outermost object. Everything else is only
+/// walked over.
+struct MessageHead {
+    /// The id as a program sees it, so that two ways to write one are the same.
+    enum ID: Hashable {
+        case string([UInt8])
+        /// As it is written.
+        case number([UInt8])
+    }
+
+    private(set) var id: ID?
+    private(set) var hasMethod = false
+
+    /// Nil for what is no JSON object, as far as this looks: it is no validator.
+    init?(_ line: some Collection<UInt8>) {
+        var walk = JSONWalk(Array(line))
+        guard walk.take(UInt8(ascii: "{")) else { return nil }
+        if walk.take(UInt8(ascii: "}")) { return }
+        repeat {
+            guard let name = walk.string(), walk.take(UInt8(ascii: ":")) else { return nil }
+            switch name {
+            case Array("id".utf8):
+                if let text = walk.string() {
+                    id = .string(text)
+                } else if let number = walk.scalar() {
+                    // null is no id.
+                    id = number.first == UInt8(ascii: "n") ? nil : .number(number)
+                } else {
+                    return nil
+                }
+            default:
+                if name == Array("method".utf8) { hasMethod = true }
+                guard walk.skipValue() else { return nil }
+            }
+        } while walk.take(UInt8(ascii: ","))
+        guard walk.take(UInt8(ascii: "}")) else { return nil }
+    }
+}
+
+/// A walk over JSON text.
+private struct JSONWalk {
+    private let bytes: [UInt8]
+    private var position = 0
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    private mutating func skipSpace() {
+        while position < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[position]) { position += 1 }
+    }
+
+    /// Takes a byte, if it comes next.
+    mutating func take(_ byte: UInt8) -> Bool {
+        skipSpace()
+        guard position < bytes.count, bytes[position] == byte else { return false }
+        position += 1
+        return true
+    }
+
+    /// A string's bytes, escapes undone; nil, and nothing is taken, if none comes next.
+    mutating func string() -> [UInt8]? {
+        let start = position
+        guard take(UInt8(ascii: "\"")) else { return nil }
+        var text: [UInt8] = []
+        while position < bytes.count {
+            let byte = bytes[position]
+            position += 1
+            switch byte {
+            case UInt8(ascii: "\""): return text
+            case UInt8(ascii: "\\"):
+                guard let unit = escape() else {
+                    position = start
+                    return nil
+                }
+                text += unit
+            default: text.append(byte)
+            }
+        }
+        position = start
+        return nil
+    }
+
+    private mutating func escape() -> [UInt8]? {
+        guard position < bytes.count else { return nil }
+        let byte = bytes[position]
+        position += 1
+        switch byte {
+        case UInt8(ascii: "b"): return [8]
+        case UInt8(ascii: "f"): return [12]
+        case UInt8(ascii: "n"): return [10]
+        case UInt8(ascii: "r"): return [13]
+        case UInt8(ascii: "t"): return [9]
+        case UInt8(ascii: "u"):
+            guard let first = codeUnit() else { return nil }
+            var units = [first]
+            if (0xD800..<0xDC00).contains(first), position + 1 < bytes.count, bytes[position] == UInt8(ascii: "\\"),
+                bytes[position + 1] == UInt8(ascii: "u")
+            {
+                position += 2
+                guard let second = codeUnit() else { return nil }
+                units.append(second)
+            }
+            return Array(String(decoding: units, as: UTF16.self).utf8)
+        default: return [byte]
+        }
+    }
+
+    private mutating func codeUnit() -> UInt16? {
+        guard position + 4 <= bytes.count else { return nil }
+        defer { position += 4 }
+        return UInt16(String(decoding: bytes[position..<position + 4], as: UTF8.self), radix: 16)
+    }
+
+    /// A number, true, false or null; nil if none comes next.
+    mutating func scalar() -> [UInt8]? {
+        skipSpace()
+        let start = position
+        while position < bytes.count, !" \t\r\n,]}:\"[{".utf8.contains(bytes[position]) { position += 1 }
+        return position > start ? Array(bytes[start..<position]) : nil
+    }
+
+    /// Walks over any value, however deep.
+    mutating func skipValue() -> Bool {
+        var depth = 0
+        repeat {
+            skipSpace()
+            guard position < bytes.count else { return false }
+            switch bytes[position] {
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                depth += 1
+                position += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                guard depth > 0 else { return false }
+                depth -= 1
+                position += 1
+            case UInt8(ascii: "\""):
+                guard string() != nil else { return false }
+            case UInt8(ascii: ","), UInt8(ascii: ":"):
+                guard depth > 0 else { return false }
+                position += 1
+            default:
+                guard scalar() != nil else { return false }
+            }
+        } while depth > 0
+        return true
+    }
+}

@@ -1,0 +1,179 @@
+internal import KeeperProtocol
+internal import UVKeeper
+internal import UVLoop
+internal import UVLoopAsync
+
+/// The questions to one session that wait for their answers. One read of the output is for all of them; it begins where stdout
+/// stood before the first question left, and ends when none waits. Used on the loop's thread.
+final class Requests {
+    private struct Question {
+        let number: UInt64
+        let timer: TimerHandle
+        let continuation: UnsafeContinuation<Result<KeptLine, RequestError>, Never>
+        var ticket: Session.Ticket?
+    }
+
+    private enum State {
+        case idle
+        /// Asked where stdout stands.
+        case asking
+        case reading(OutputRead)
+    }
+
+    private let session: Session
+    private let loop: Loop
+    private var state = State.idle
+    private var questions: [MessageHead.ID: Question] = [:]
+    private var unsent: [(id: MessageHead.ID, line: [UInt8], time: Duration)] = []
+    private var cutter = LineCutter(longest: 1 << 28)
+    private var lastNumber: UInt64 = 0
+
+    init(_ session: Session, on loop: Loop) {
+        self.session = session
+        self.loop = loop
+    }
+
+    /// A number for a question, by which it can be canceled.
+    func nextNumber() -> UInt64 {
+        lastNumber += 1
+        return lastNumber
+    }
+
+    /// Asks. The continuation is resumed once.
+    func ask(
+        _ message: [UInt8], within time: Duration, _ number: UInt64,
+        _ continuation: UnsafeContinuation<Result<KeptLine, RequestError>, Never>,
+    ) {
+        let line = message.last == UInt8(ascii: "\n") ? Array(message.dropLast()) : message
+        guard let id = MessageHead(line)?.id, !line.contains(UInt8(ascii: "\n")) else {
+            return continuation.resume(returning: .failure(.notARequest))
+        }
+        guard questions[id] == nil else {
+            return continuation.resume(returning: .failure(.idInUse))
+        }
+        let timer = TimerHandle(on: loop)
+        questions[id] = Question(number: number, timer: timer, continuation: continuation)
+        timer.onCanceled = { [weak self] in self?.end(id, number, .failure(.canceled)) }
+        timer.start(after: time) { [weak self] _ in self?.timedOut(id, number, time) }
+        switch state {
+        case .idle:
+            unsent.append((id, line, time))
+            begin()
+        case .asking: unsent.append((id, line, time))
+        case .reading: send(id, line, time)
+        }
+    }
+
+    func cancel(_ number: UInt64) {
+        guard let (id, question) = questions.first(where: { $0.value.number == number }) else { return }
+        question.ticket?.withdraw()
+        end(id, number, .failure(.canceled))
+    }
+
+    func close() { endAll(.canceled) }
+
+    // MARK: The read
+
+    private func begin() {
+        state = .asking
+        session.status { [weak self] result in
+            guard let self, case .asking = state else { return }
+            switch result {
+            case .failure(.sessionEnded): endAll(.sessionEnded(session.record?.exit))
+            case .failure(let error): endAll(.unreadable(error))
+            case .success(let status):
+                guard let output = status.output else { return endAll(.noOutput) }
+                read(from: output.out.end, epoch: status.epoch)
+            }
+        }
+    }
+
+    private func read(from offset: UInt64, epoch: String) {
+        cutter = LineCutter(longest: 1 << 28)
+        state = .reading(
+            session.read(
+                [.out], from: .offsets([.out: offset], epoch: epoch),
+                onBytes: { [weak self] _, offset, bytes in
+                    self?.received(bytes.withUnsafeBytes { [UInt8]($0) }, at: offset)
+                },
+                onEvent: { [weak self] event in
+                    switch event {
+                    case .gap: self?.endAll(.outputLost)
+                    case .ended(let exit): self?.endAll(.sessionEnded(exit))
+                    case .failed(let error): self?.endAll(.unreadable(error))
+                    case .finished: break
+                    }
+                }))
+        let lines = unsent
+        unsent = []
+        for (id, line, time) in lines where questions[id] != nil { send(id, line, time) }
+    }
+
+    private func send(_ id: MessageHead.ID, _ line: [UInt8], _ time: Duration) {
+        guard let number = questions[id]?.number else { return }
+        questions[id]?.ticket = session.write(line, deadline: .within(time)) { [weak self] outcome in
+            switch outcome {
+            case .written, .sent: break
+            // The read tells how.
+            case .refused(.sessionEnded): break
+            case .refused, .unknown: self?.end(id, number, .failure(.notWritten(outcome)))
+            }
+        }
+    }
+
+    private func received(_ bytes: [UInt8], at offset: UInt64) {
+        cutter.append(bytes, at: offset)
+        while let line = cutter.take() {
+            // A message with a method is a request of the child's own, whose ids are its business.
+            guard let head = MessageHead(line.bytes), !head.hasMethod, let id = head.id,
+                let number = questions[id]?.number
+            else { continue }
+            end(id, number, .success(line))
+        }
+    }
+
+    // MARK: Ends
+
+    private func timedOut(_ id: MessageHead.ID, _ number: UInt64, _ time: Duration) {
+        // The line's own deadline says more, if it is still here.
+        let isTakenBack = questions[id]?.ticket?.withdraw() ?? true
+        end(id, number, .failure(isTakenBack ? .notWritten(.refused(.timedOut(time))) : .timedOut(time)))
+    }
+
+    private func end(_ id: MessageHead.ID, _ number: UInt64, _ result: Result<KeptLine, RequestError>) {
+        guard let question = questions[id], question.number == number else { return }
+        questions[id] = nil
+        question.timer.close()
+        if questions.isEmpty { rest() }
+        question.continuation.resume(returning: result)
+    }
+
+    private func endAll(_ error: RequestError) {
+        let waiting = questions
+        questions = [:]
+        rest()
+        for question in waiting.values {
+            question.timer.close()
+            question.continuation.resume(returning: .failure(error))
+        }
+    }
+
+    private func rest() {
+        unsent = []
+        if case .reading(let read) = state { read.cancel() }
+        state = .idle
+    }
+}
+
+extension Keepers {
+    func request(_ message: [UInt8], of id: SessionID, within time: Duration) async throws(RequestError) -> KeptLine {
+        guard !isClosed else { throw .canceled }
+        let requests = requests(of: id)
+        let number = requests.nextNumber()
+        return try await wait(canceled: .canceled) {
+            requests.ask(message, within: time, number, $0)
+        } onCancel: {
+            if !$0.isClosed { $0.requests(of: id).cancel(number) }
+        }
+    }
+}

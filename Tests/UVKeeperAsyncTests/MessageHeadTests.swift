@@ -1,0 +1,37 @@
+import Testing
+
+@testable import UVKeeperAsync
+
+@Suite struct MessageHeadTests {
+    @Test(
+        "the id is found wherever it stands, and however it is written",
+        arguments: [
+            (#"{"id":1}"#, .number(Array("1".utf8)), false),
+            (#" { "a" : [ {"id":5}, "]" ] , "id" : -1.5e3 } "#, .number(Array("-1.5e3".utf8)), false),
+            (#"{"method":"x","id":"a\"b\u00e4"}"#, .string(Array("a\"bä".utf8)), true), (#"{"id":null}"#, nil, false),
+            (#"{}"#, nil, false), (#"{"\u0069d":"\ud83d\udc26"}"#, .string(Array("\u{1F426}".utf8)), false),
+            (#"{"result":{"id":7,"method":"no"},"id":7}"#, .number(Array("7".utf8)), false),
+        ] as [(String, MessageHead.ID?, Bool)]
+    )
+    func heads(text: String, id: MessageHead.ID?, hasMethod: Bool) {
+        let head = MessageHead(text.utf8)
+        #expect(head != nil)
+        #expect(head?.id == id)
+        #expect(head?.hasMethod == hasMethod)
+    }
+
+    @Test(
+        "what is no object is no message",
+        arguments: [
+            "", " ", "1", "[]", "{", #"{"id"}"#, #"{"id":}"#, #"{"a":[}"#, #"{"a":1"#, #"{a:1}"#, #"{"id":1,}"#,
+        ])
+    func others(text: String) { #expect(MessageHead(text.utf8) == nil) }
+
+    @Test("any text is walked over without harm, however deep") func hostile() {
+        #expect(MessageHead((#"{"a":"# + String(repeating: "[", count: 1_000_000)).utf8) == nil)
+        let deep =
+            #"{"a":"# + String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000) + #","id":1}"#
+        #expect(MessageHead(deep.utf8)?.id == .number([0x31]))
+        #expect(MessageHead(#"{"a":"\u12"}"#.utf8) == nil)
+    }
+}
