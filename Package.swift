@@ -24,6 +24,8 @@ let package = Package(
     products: [
         .library(name: "UVLoop", targets: ["UVLoop"]),
         .library(name: "UVKeeper", targets: ["UVKeeper", "KeeperSidecar"]),
+        .library(name: "UVLoopAsync", targets: ["UVLoopAsync"]),
+        .library(name: "UVKeeperAsync", targets: ["UVKeeperAsync"]),
         .executable(name: "uvkeeper-sidecar", targets: ["uvkeeper-sidecar"]),
         .executable(name: "uvkeeper", targets: ["uvkeeper-cli"]),
     ],
@@ -52,6 +54,12 @@ let package = Package(
             swiftSettings: settings,
         ),
         .target(name: "KeeperSidecar", dependencies: ["UVLoop", "KeeperProtocol"], swiftSettings: settings),
+        .target(name: "UVLoopAsync", dependencies: ["UVLoop"], swiftSettings: settings),
+        .target(
+            name: "UVKeeperAsync",
+            dependencies: ["UVLoop", "UVLoopAsync", "KeeperProtocol", "UVKeeper", logging],
+            swiftSettings: settings,
+        ),
         .executableTarget(name: "uvkeeper-sidecar", dependencies: ["KeeperSidecar"], swiftSettings: settings),
         .executableTarget(
             name: "uvkeeper-cli",
@@ -97,6 +105,16 @@ let package = Package(
                 "UVKeeper", "Libc", "TestSupport", "uvkeeper-sidecar", "keeper-host",
                 logging,
             ],
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "UVLoopAsyncTests",
+            dependencies: ["UVLoopAsync", "TestSupport"],
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "UVKeeperAsyncTests",
+            dependencies: ["UVKeeperAsync", "TestSupport", "uvkeeper-sidecar"],
             swiftSettings: settings,
         ),
         .testTarget(

@@ -66,6 +66,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Listeners/PipeListener.swift
     Sources/UVLoop/Listeners/TCPListener.swift
     Sources/UVLoop/Loop/BrokenPipeMask.swift
+    Sources/UVLoop/Loop/DetachedThread.swift
     Sources/UVLoop/Loop/FirstLoop.swift
     Sources/UVLoop/Loop/Loop+Embedding.swift
     Sources/UVLoop/Loop/Loop+Health.swift
@@ -124,6 +125,30 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Terminal/Terminal.swift
     Sources/UVLoop/Terminal/TerminalGuard.swift
     Sources/UVLoop/Terminal/TerminalState.swift
+)
+
+set(UVLoopAsync_SOURCES
+    Sources/UVLoopAsync/Children/LoopExecutor+Run.swift
+    Sources/UVLoopAsync/Children/ProcessResult.swift
+    Sources/UVLoopAsync/Children/RunError.swift
+    Sources/UVLoopAsync/Children/RunningProcess.swift
+    Sources/UVLoopAsync/Executor/Inbox.swift
+    Sources/UVLoopAsync/Executor/LateJobs.swift
+    Sources/UVLoopAsync/Executor/LoopActor.swift
+    Sources/UVLoopAsync/Executor/LoopClock.swift
+    Sources/UVLoopAsync/Executor/LoopExecutor.swift
+    Sources/UVLoopAsync/Executor/OneShot.swift
+    Sources/UVLoopAsync/Executor/Signals.swift
+    Sources/UVLoopAsync/Executor/Waiting.swift
+    Sources/UVLoopAsync/Network/Datagrams.swift
+    Sources/UVLoopAsync/Network/Resolver+Async.swift
+    Sources/UVLoopAsync/Servers/Server.swift
+    Sources/UVLoopAsync/Streams/Connection+Connecting.swift
+    Sources/UVLoopAsync/Streams/Connection+Sequences.swift
+    Sources/UVLoopAsync/Streams/Connection.swift
+    Sources/UVLoopAsync/Streams/Line.swift
+    Sources/UVLoopAsync/Streams/LineReader.swift
+    Sources/UVLoopAsync/Streams/RawSpan+Array.swift
 )
 
 set(KeeperProtocol_SOURCES
@@ -233,6 +258,18 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Stopping/KeeperStop.swift
     Sources/UVKeeper/Stopping/ProcessSurvivor.swift
     Sources/UVKeeper/Stopping/ProcessWait.swift
+)
+
+set(UVKeeperAsync_SOURCES
+    Sources/UVKeeperAsync/Events.swift
+    Sources/UVKeeperAsync/KeeperEvent.swift
+    Sources/UVKeeperAsync/Keepers.swift
+    Sources/UVKeeperAsync/KeptLines.swift
+    Sources/UVKeeperAsync/KeptOutput.swift
+    Sources/UVKeeperAsync/KeptSession.swift
+    Sources/UVKeeperAsync/MessageHead.swift
+    Sources/UVKeeperAsync/RequestError.swift
+    Sources/UVKeeperAsync/Requests.swift
 )
 
 set(KeeperSidecar_SOURCES
