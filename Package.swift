@@ -108,16 +108,6 @@ let package = Package(
             swiftSettings: settings,
         ),
         .testTarget(
-            name: "UVLoopAsyncTests",
-            dependencies: ["UVLoopAsync", "TestSupport"],
-            swiftSettings: settings,
-        ),
-        .testTarget(
-            name: "UVKeeperAsyncTests",
-            dependencies: ["UVKeeperAsync", "TestSupport", "uvkeeper-sidecar"],
-            swiftSettings: settings,
-        ),
-        .testTarget(
             name: "KeeperSidecarTests",
             dependencies: ["KeeperSidecar", "Libc", "TestSupport", "uvkeeper-sidecar", "uvloop-test-helper"],
             swiftSettings: settings,

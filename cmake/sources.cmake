@@ -263,6 +263,7 @@ set(UVKeeper_SOURCES
 set(UVKeeperAsync_SOURCES
     Sources/UVKeeperAsync/Events.swift
     Sources/UVKeeperAsync/KeeperEvent.swift
+    Sources/UVKeeperAsync/Keepers+Options.swift
     Sources/UVKeeperAsync/Keepers.swift
     Sources/UVKeeperAsync/KeptLines.swift
     Sources/UVKeeperAsync/KeptOutput.swift

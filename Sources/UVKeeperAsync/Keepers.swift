@@ -1,5 +1,4 @@
 public import KeeperProtocol
-public import Logging
 public import UVKeeper
 internal import UVLoop
 public import UVLoopAsync
@@ -8,31 +7,6 @@ public import UVLoopAsync
 ///
 /// Everything happens on one loop. Sessions live on when this is closed, and when the process ends.
 public actor Keepers: LoopActor {
-    /// How they behave.
-    public struct Options: Sendable {
-        /// Where the sessions are; nil: `.pi/dashboard/sessions` below `PI_DASHBOARD_HOME` or the home directory.
-        public var sessionsDirectory: String?
-        /// The sidecar; nil: ``UVKeeper/SidecarCommand/find(in:)`` at each start.
-        public var sidecar: SidecarCommand?
-        /// The name by which lines are written; nil: a random one. See ``UVKeeper/KeeperManager/Options/writer``.
-        public var writer: WriterName?
-        /// Lines that may wait for one session; more are refused.
-        public var maximumWaitingLines = 10_000
-        /// Bytes that may wait for one session, newlines included; more are refused.
-        public var maximumWaitingBytes = 67_108_864
-        /// The longest line, in bytes, newline included.
-        public var maximumLineLength = KeeperConstants.defaultMaximumLineLength
-        /// The log; silent unless it is set.
-        public var logger: Logger?
-
-        /// The defaults.
-        public init(sessionsDirectory: String? = nil, sidecar: SidecarCommand? = nil, logger: Logger? = nil) {
-            self.sessionsDirectory = sessionsDirectory
-            self.sidecar = sidecar
-            self.logger = logger
-        }
-    }
-
     /// Whose loop it is.
     public nonisolated let executor: LoopExecutor
     /// The executor as the runtime knows it.
@@ -47,6 +21,7 @@ public actor Keepers: LoopActor {
     /// Sessions whose beginning was told.
     private var living: Set<SessionID> = []
     private var requests: [SessionID: Requests] = [:]
+    private var lastQuestion: UInt64 = 0
     /// Those that wait for the end of a session.
     private var waiters: [SessionID: [Waiter]] = [:]
     private var lastWaiter: UInt64 = 0
@@ -102,8 +77,7 @@ public actor Keepers: LoopActor {
                 waiter.continuation.resume(returning: .failure(CancellationError()))
             }
             waiters = [:]
-            for request in requests.values { request.close() }
-            requests = [:]
+            for request in Array(requests.values) { request.close() }
             manager.close()
         }
         if ownsExecutor { await executor.shutdown() }
@@ -239,7 +213,6 @@ public actor Keepers: LoopActor {
     }
 
     private func ended(_ id: SessionID, _ exit: SessionExit?) {
-        requests.removeValue(forKey: id)?.close()
         for waiter in waiters.removeValue(forKey: id) ?? [] { waiter.continuation.resume(returning: .success(exit)) }
         // A wait for one that had ended before tells nobody else.
         if living.remove(id) != nil { tell(.ended(id, exit)) }
@@ -272,24 +245,21 @@ public actor Keepers: LoopActor {
 
     // MARK: Questions
 
-    /// The questions of one session.
+    /// The questions of one session that wait: kept here as long as there are some. How the session ends, the read of its
+    /// output tells them, behind the answers that are still in it.
     func requests(of id: SessionID) -> Requests {
         if let requests = requests[id] { return requests }
-        let requests = Requests(manager.session(id), on: manager.loop)
+        let requests = Requests(manager.session(id), on: manager.loop) { [weak self] in
+            self?.assumeIsolated { $0.requests[id] = nil }
+        }
         self.requests[id] = requests
         return requests
     }
-}
 
-extension KeeperManager.Options {
-    init(_ options: Keepers.Options) {
-        self.init()
-        sessionsDirectory = options.sessionsDirectory
-        sidecar = options.sidecar
-        writer = options.writer
-        maximumWaitingLines = options.maximumWaitingLines
-        maximumWaitingBytes = options.maximumWaitingBytes
-        maximumLineLength = options.maximumLineLength
-        if let logger = options.logger { self.logger = logger }
+    func nextQuestion() -> UInt64 {
+        lastQuestion += 1
+        return lastQuestion
     }
+
+    func cancelQuestion(_ number: UInt64, to id: SessionID) { requests[id]?.cancel(number) }
 }

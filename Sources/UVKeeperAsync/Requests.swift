@@ -26,20 +26,18 @@ final class Requests {
     private var questions: [MessageHead.ID: Question] = [:]
     private var unsent: [(id: MessageHead.ID, line: [UInt8], time: Duration)] = []
     private var cutter = LineCutter(longest: 1 << 28)
-    private var lastNumber: UInt64 = 0
+    /// Called when no question waits any more.
+    private let onRest: () -> Void
 
-    init(_ session: Session, on loop: Loop) {
+    init(_ session: Session, on loop: Loop, onRest: @escaping () -> Void) {
         self.session = session
         self.loop = loop
-    }
-
-    /// A number for a question, by which it can be canceled.
-    func nextNumber() -> UInt64 {
-        lastNumber += 1
-        return lastNumber
+        self.onRest = onRest
     }
 
     /// Asks. The continuation is resumed once.
+    ///
+    /// - Parameter number: the question's own, by which it can be canceled.
     func ask(
         _ message: [UInt8], within time: Duration, _ number: UInt64,
         _ continuation: UnsafeContinuation<Result<KeptLine, RequestError>, Never>,
@@ -162,18 +160,18 @@ final class Requests {
         unsent = []
         if case .reading(let read) = state { read.cancel() }
         state = .idle
+        onRest()
     }
 }
 
 extension Keepers {
     func request(_ message: [UInt8], of id: SessionID, within time: Duration) async throws(RequestError) -> KeptLine {
         guard !isClosed else { throw .canceled }
-        let requests = requests(of: id)
-        let number = requests.nextNumber()
+        let number = nextQuestion()
         return try await wait(canceled: .canceled) {
-            requests.ask(message, within: time, number, $0)
+            requests(of: id).ask(message, within: time, number, $0)
         } onCancel: {
-            if !$0.isClosed { $0.requests(of: id).cancel(number) }
+            $0.cancelQuestion(number, to: id)
         }
     }
 }

@@ -40,10 +40,7 @@ public struct LoopClock: Clock, Sendable {
             try await OneShot<Void, UVError>.run(on: executor, canceled: .canceled) { loop, end in
                 let timer = TimerHandle(on: loop)
                 timer.onCanceled = { end.end(.failure(.canceled)) }
-                timer.start(after: deadline.time - SystemClock.monotonicTime) { timer in
-                    timer.close()
-                    end.end(.success(()))
-                }
+                wait(for: deadline, timer, end)
                 end.onCancel = {
                     timer.close()
                     end.end(.failure(.canceled))
@@ -51,6 +48,15 @@ public struct LoopClock: Clock, Sendable {
             }
         } catch {
             throw CancellationError()
+        }
+    }
+
+    /// A loop's time has whole milliseconds: a timer may be one too early, and is started again.
+    private func wait(for deadline: Instant, _ timer: TimerHandle, _ end: OneShot<Void, UVError>) {
+        timer.start(after: now.duration(to: deadline)) { timer in
+            guard now >= deadline else { return wait(for: deadline, timer, end) }
+            timer.close()
+            end.end(.success(()))
         }
     }
 }

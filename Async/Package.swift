@@ -1,0 +1,43 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+// The tests of the async products. Those of the package above block the threads that tasks share, and a task of a test that
+// runs beside them waits for seconds: so these run in a process of their own.
+let package = Package(
+    name: "uvkeeper-async-tests",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(name: "uvkeeper", path: "..")
+    ],
+    targets: [
+        // Links to the folders of the tests of the package above.
+        .target(name: "Libc", path: "Tests/Libc", swiftSettings: settings),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Libc", .product(name: "UVLoop", package: "uvkeeper")],
+            path: "Tests/TestSupport",
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "UVLoopAsyncTests",
+            dependencies: [.product(name: "UVLoopAsync", package: "uvkeeper"), "TestSupport"],
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "UVKeeperAsyncTests",
+            dependencies: [
+                .product(name: "UVKeeperAsync", package: "uvkeeper"), "TestSupport",
+                .product(name: "uvkeeper-sidecar", package: "uvkeeper"),
+            ],
+            swiftSettings: settings,
+        ),
+    ]
+)

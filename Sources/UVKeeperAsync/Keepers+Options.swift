@@ -1,0 +1,43 @@
+public import KeeperProtocol
+public import Logging
+public import UVKeeper
+
+extension Keepers {
+    /// How they behave.
+    public struct Options: Sendable {
+        /// Where the sessions are; nil: `.pi/dashboard/sessions` below `PI_DASHBOARD_HOME` or the home directory.
+        public var sessionsDirectory: String?
+        /// The sidecar; nil: ``UVKeeper/SidecarCommand/find(in:)`` at each start.
+        public var sidecar: SidecarCommand?
+        /// The name by which lines are written; nil: a random one. See ``UVKeeper/KeeperManager/Options/writer``.
+        public var writer: WriterName?
+        /// Lines that may wait for one session; more are refused.
+        public var maximumWaitingLines = 10_000
+        /// Bytes that may wait for one session, newlines included; more are refused.
+        public var maximumWaitingBytes = 67_108_864
+        /// The longest line, in bytes, newline included.
+        public var maximumLineLength = KeeperConstants.defaultMaximumLineLength
+        /// The log; silent unless it is set.
+        public var logger: Logger?
+
+        /// The defaults.
+        public init(sessionsDirectory: String? = nil, sidecar: SidecarCommand? = nil, logger: Logger? = nil) {
+            self.sessionsDirectory = sessionsDirectory
+            self.sidecar = sidecar
+            self.logger = logger
+        }
+    }
+}
+
+extension KeeperManager.Options {
+    init(_ options: Keepers.Options) {
+        self.init()
+        sessionsDirectory = options.sessionsDirectory
+        sidecar = options.sidecar
+        writer = options.writer
+        maximumWaitingLines = options.maximumWaitingLines
+        maximumWaitingBytes = options.maximumWaitingBytes
+        maximumLineLength = options.maximumLineLength
+        if let logger = options.logger { self.logger = logger }
+    }
+}
