@@ -128,4 +128,26 @@ import UVKeeper
             }
         }
     }
+
+    @Test("of a frozen keeper, says which process to let go on; on a terminal, that it is waited for")
+    func frozen() throws {
+        try CommandHome.with { home in
+            let spawned = try home.run("spawn", "s", "--json", "--", "sh", "-c", "echo one; exec cat")
+            let keeper = try #require(home.number("keeperPID", in: spawned.output))
+            try home.eventually("it has written") { try home.run("read", "s").output == "one\n" }
+            try Processes.send(.stop, to: keeper)
+            defer { expectNoError { try Processes.send(.continue, to: keeper) } }
+            for arguments in [["read", "s"], ["status", "s"], ["send", "s", "x"]] {
+                let run = try home.run(arguments)
+                #expect(run.code == 1 && run.output.isEmpty, "\(run)")
+                #expect(run.errors.contains("kill -CONT \(keeper)") && !run.errors.contains("not answered"), "\(run)")
+            }
+            let run = try TerminalRun.of("read", "s", "--follow", "--json", home: home.home)
+            #expect(run.status == .exited(code: 1))
+            let waiting = "\r\u{1B}[Kthe keeper of session s has not answered yet"
+            #expect(run.shown.hasPrefix(waiting), "\(run.shown)")
+            let error = "\r\u{1B}[K{\"error\":\"the keeper of session s, process \(keeper), "
+            #expect(run.shown.contains(error), "\(run.shown)")
+        }
+    }
 }

@@ -15,6 +15,9 @@ final class Reading {
         var description: String { "session \(session) has ended, and nothing is kept of its output" }
     }
 
+    /// A keeper that has not answered for so long is waited for aloud.
+    private static let quiet = Duration.seconds(1)
+
     private let session: SessionID
     /// True if stderr goes to stdout.
     private let isMerged: Bool
@@ -24,6 +27,8 @@ final class Reading {
     private var printer: OutputPrinter
     private var read: OutputRead?
     private var readers: ReaderWatch?
+    private var progress = ProgressLine()
+    private let waiting: TimerHandle
     private var completion: (((any Error)?) -> Void)?
 
     init(_ session: SessionID, isMerged: Bool, isJSON: Bool, _ manager: KeeperManager, on loop: Loop) {
@@ -32,6 +37,7 @@ final class Reading {
         self.manager = manager
         self.loop = loop
         pump = OutputPump(on: loop)
+        waiting = TimerHandle(on: loop)
         printer = OutputPrinter(pump, isJSON: isJSON, isMerged: isMerged)
     }
 
@@ -42,7 +48,10 @@ final class Reading {
         self.completion = completion
         let read = manager.session(session).read(
             streams, from: start, follows: follows,
-            onBytes: { [self] in printer.print($0, $1, $2) },
+            onBytes: { [self] in
+                progress.erase()
+                printer.print($0, $1, $2)
+            },
             onEvent: { [self] in tell($0) })
         self.read = read
         pump.onFlow = { $0 ? read.resume() : read.pause() }
@@ -55,9 +64,18 @@ final class Reading {
             read.cancel()
             end(nil)
         }
+        waiting.start(after: Reading.quiet, repeating: .milliseconds(200)) { [self] waiting in
+            if read.position.isEmpty {
+                progress.show("the keeper of session \(session) has not answered yet")
+            } else {
+                progress.erase()
+                waiting.stop()
+            }
+        }
     }
 
     private func tell(_ event: OutputEvent) {
+        progress.erase()
         switch event {
         case .gap(let stream, let range): printer.gap(stream, range)
         case .finished: finish(exit: nil)
@@ -80,6 +98,8 @@ final class Reading {
 
     private func end(_ error: (any Error)?) {
         readers?.close()
+        waiting.close()
+        progress.erase()
         pump.finish { [self] in completion.take()?(error) }
     }
 
