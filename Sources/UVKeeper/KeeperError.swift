@@ -57,6 +57,8 @@ public enum KeeperError: Error, Hashable, Sendable {
     case noChannel(SessionID, String)
     /// The keeper does not do what was asked for: a stable word, and a sentence.
     case channel(SessionID, String, String)
+    /// The read was to begin at this offset of a stream, which has had fewer bytes.
+    case offsetBeyondEnd(SessionID, ChildStream, offset: UInt64, end: UInt64)
     /// What answers at the session's channel does not speak its protocol.
     case malformedMessage(SessionID, String)
     /// The child's stdin is closed, by the child or by an end of input.
@@ -179,6 +181,8 @@ extension KeeperError: CustomStringConvertible {
             "the keeper of session \(session) has no channel, so it cannot \(wish): it is an original one or older than 0.2; "
                 + "start the session anew for that"
         case .channel(let session, let code, let text): "the keeper of session \(session) says: \(text) (\(code))"
+        case .offsetBeyondEnd(let session, let stream, let offset, let end):
+            "\(stream == .out ? "stdout" : "stderr") of session \(session) ends at offset \(end), and \(offset) is beyond that"
         case .malformedMessage(let session, let reason):
             "what answers at the channel of session \(session) does not speak its protocol: \(reason)"
         case .inputClosed(let session): "the stdin of session \(session)'s child is closed"

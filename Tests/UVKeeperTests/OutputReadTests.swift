@@ -272,4 +272,36 @@ import Testing
             }
         }
     }
+
+    @Test("an offset behind the end is an error, but not where the end is not known: a disk may not have taken all")
+    func beyondEnd() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawnKept("echo one; exec cat")
+            let whole = ToldOutput()
+            whole.start(world.manager.session("s1"), from: .start)
+            try world.eventually { whole.text == "one\n" }
+            whole.read?.cancel()
+            let session = world.manager.session("s1")
+            let epoch = try #require(session.record?.epoch)
+            func last(_ offset: UInt64) throws -> OutputEvent? {
+                let told = ToldOutput()
+                told.start(session, from: .offsets([.out: offset], epoch: epoch), follows: false)
+                try world.eventually { told.last != nil }
+                return told.last
+            }
+            let live = try last(5)
+            guard case .failed(.offsetBeyondEnd("s1", .out, offset: 5, end: 4)) = live else {
+                Issue.record("\(String(describing: live))")
+                return
+            }
+            world.own(try world.childPID("s1"))
+            try Processes.send(.kill, to: keeper.pid)
+            try world.eventually { !keeper.isRunning }
+            let lost = try last(5)
+            guard case .ended(nil) = lost else {
+                Issue.record("\(String(describing: lost))")
+                return
+            }
+        }
+    }
 }

@@ -167,9 +167,16 @@ public final class OutputRead {
         case .end(let offsets): end(.finished(offsets))
         case .exit(let exit): ended(exit)
         case .error(let error) where error.code == .epoch: end(.failed(.sessionBeganAnew(session)))
-        case .error(let error): end(.failed(.channel(session, error.code.rawValue, error.text)))
+        case .error(let error):
+            end(.failed(beyondEnd(error) ?? .channel(session, error.code.rawValue, error.text)))
         case .hello, .writer, .acknowledged, .output, .status, .ok, .pong: break
         }
+    }
+
+    private func beyondEnd(_ error: ChannelError) -> KeeperError? {
+        guard error.code == .argument, case .reading(let connection) = state else { return nil }
+        // The ends that the hello names are those at the request, or a little before.
+        return from.beyondEnd(of: session) { connection.hello?.output?[$0].end }
     }
 
     private func received(_ stream: ChildStream, _ offset: UInt64, _ bytes: RawSpan) {
@@ -243,12 +250,20 @@ public final class OutputRead {
         state = .files(read)
         if isPaused { read.pause() }
         // A keeper that was killed has left its files, and has not said how much is in them.
-        read.start(record.exit?.output) { self.begin($0) }
+        let isEndKnown = record.exit?.output != nil
+        read.start(record.exit?.output) { self.begin($0, isEndKnown: isEndKnown) }
     }
 
     /// Where each stream is read from, of what is kept.
-    private func begin(_ output: SessionExit.Output) -> [ChildStream: UInt64] {
+    ///
+    /// - Parameter isEndKnown: false if the end is only that of the files. Then the stream may have had more, which the disk did
+    ///   not take, and who read that goes on behind the end.
+    private func begin(_ output: SessionExit.Output, isEndKnown: Bool) -> [ChildStream: UInt64] {
         guard offsets.isEmpty else { return offsets }
+        if isEndKnown, let error = from.beyondEnd(of: session, { output[$0].end }) {
+            end(.failed(error))
+            return [:]
+        }
         for stream in streams {
             let kept = output[stream]
             offsets[stream] =

@@ -25,6 +25,7 @@ final class Reading {
     private let loop: Loop
     let pump: OutputPump
     private var printer: OutputPrinter
+    private var start = OutputStart.start
     private var read: OutputRead?
     private var readers: ReaderWatch?
     private var progress = ProgressLine()
@@ -46,6 +47,7 @@ final class Reading {
         _ streams: [ChildStream], from start: OutputStart, follows: Bool, completion: @escaping ((any Error)?) -> Void,
     ) {
         self.completion = completion
+        self.start = start
         let read = manager.session(session).read(
             streams, from: start, follows: follows,
             onBytes: { [self] in
@@ -81,7 +83,10 @@ final class Reading {
         case .finished: finish(exit: nil)
         case .ended(let exit) where exit?.output == nil && (read?.position.values.allSatisfy { $0 == 0 } ?? true):
             end(NoOutput(session: session))
-        case .ended(let exit): finish(exit: exit)
+        case .ended(let exit):
+            // Of a killed keeper the library does not know the end, and takes what is left for it.
+            if let error = start.beyondEnd(of: session, { read?.position[$0] }) { return end(error) }
+            finish(exit: exit)
         case .failed(let error): end(explained(error))
         }
     }
