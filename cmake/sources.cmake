@@ -52,6 +52,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Handles/SignalHandle.swift
     Sources/UVLoop/Handles/SignalQueue.swift
     Sources/UVLoop/Handles/TimerHandle.swift
+    Sources/UVLoop/Interop/ByteText.swift
     Sources/UVLoop/Interop/CStringArray.swift
     Sources/UVLoop/Interop/Casts.swift
     Sources/UVLoop/Interop/Check.swift

@@ -74,7 +74,7 @@ extension Keeper {
         var errors: [ChannelError?] = []
         for change in changes {
             do throws(SessionLabelsError) {
-                labels = try SessionLabels.changed(labels, by: change)
+                labels = try labels.changed(by: change)
                 errors.append(nil)
             } catch {
                 errors.append(ChannelError(.argument, .label, "\(error)"))

@@ -9,6 +9,7 @@
 @_exported public import struct KeeperProtocol.SessionExit
 @_exported public import struct KeeperProtocol.SessionID
 @_exported public import enum KeeperProtocol.SessionIDError
+@_exported public import struct KeeperProtocol.SessionLabels
 @_exported public import struct KeeperProtocol.SessionRecord
 @_exported public import struct KeeperProtocol.SessionStatus
 @_exported public import struct KeeperProtocol.StopLadder

@@ -51,10 +51,14 @@ public enum KeeperError: Error, Hashable, Sendable {
     case connection(String, UVError)
     /// The keeper did not take or confirm what was sent within the time for it.
     case timedOut(Duration)
+    /// The session's keeper, this process, is stopped by a signal or held by a debugger, and answers nobody meanwhile.
+    case frozen(SessionID, pid: Int32)
     /// The session's keeper has no channel: it is the original's, or an older one of ours. It cannot do this.
     case noChannel(SessionID, String)
     /// The keeper does not do what was asked for: a stable word, and a sentence.
     case channel(SessionID, String, String)
+    /// The read was to begin at this offset of a stream, which has had fewer bytes.
+    case offsetBeyondEnd(SessionID, ChildStream, offset: UInt64, end: UInt64)
     /// What answers at the session's channel does not speak its protocol.
     case malformedMessage(SessionID, String)
     /// The child's stdin is closed, by the child or by an end of input.
@@ -101,6 +105,16 @@ extension KeeperError {
         case .connection(_, .noEntry), .connection(_, .connectionRefused), .connection(_, .connectionReset): true
         default: false
         }
+    }
+}
+
+extension KeeperError {
+    /// The error for a keeper that has said nothing for this time: its process may be stopped.
+    package static func silence(of session: SessionID, for time: Duration, _ paths: KeeperPaths) -> KeeperError {
+        guard case .live(let pid?) = KeeperInspection.finding(session, paths: paths),
+            ProcessDetails(of: pid)?.isStopped == true
+        else { return .timedOut(time) }
+        return .frozen(session, pid: pid)
     }
 }
 
@@ -159,11 +173,16 @@ extension KeeperError: CustomStringConvertible {
         case .connection(let path, .notPermitted): "no keeper of yours: a process of another user listens on \(path)"
         case .connection(let path, let error): "the connection to \(path) failed: \(error)"
         case .timedOut(let time):
-            "the keeper did not take everything within \(time); it may be frozen, or its child does not read"
+            "the keeper did not answer, or take everything, within \(time); it may be frozen, or its child does not read"
+        case .frozen(let session, let pid):
+            "the keeper of session \(session), process \(pid), is stopped by a signal or a debugger, and answers nobody; let it "
+                + "go on: kill -CONT \(pid)"
         case .noChannel(let session, let wish):
             "the keeper of session \(session) has no channel, so it cannot \(wish): it is an original one or older than 0.2; "
                 + "start the session anew for that"
         case .channel(let session, let code, let text): "the keeper of session \(session) says: \(text) (\(code))"
+        case .offsetBeyondEnd(let session, let stream, let offset, let end):
+            "\(stream == .out ? "stdout" : "stderr") of session \(session) ends at offset \(end), and \(offset) is beyond that"
         case .malformedMessage(let session, let reason):
             "what answers at the channel of session \(session) does not speak its protocol: \(reason)"
         case .inputClosed(let session): "the stdin of session \(session)'s child is closed"

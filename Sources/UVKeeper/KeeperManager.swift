@@ -58,7 +58,7 @@ public final class KeeperManager {
     var tracked: [SessionID: Tracked] = [:]
     /// Started here and not seen to end, tracked or not: their handles are the manager's.
     var processes: [ObjectIdentifier: DetachedProcess] = [:]
-    var queues: [String: SessionQueue] = [:]
+    var queues: [ByteText: SessionQueue] = [:]
     private var sessions: [SessionID: Session] = [:]
     /// Sessions that are being ended.
     var stops: [ObjectIdentifier: KeeperStop] = [:]

@@ -1,4 +1,3 @@
-import Libc
 import TestSupport
 import Testing
 import UVKeeper
@@ -42,33 +41,13 @@ import UVKeeper
     @Test("on a terminal, lines that are typed go in, and Ctrl-D detaches") func terminal() throws {
         try CommandHome.with { home in
             #expect(try home.run("spawn", "s", "--", "sh", "-c", Self.child).code == 0)
-            let pair = try #require(PseudoTerminal())
-            defer {
-                close(pair.controller)
-                close(pair.terminal)
+            let run = try TerminalRun.of("attach", "s", home: home.home) { run in
+                try run.eventually { run.shown.contains("attached to session s; Ctrl-D detaches") }
+                run.type("typed\r")
+                try run.eventually { run.shown.contains("out typed\r\n") && run.shown.contains("err typed\r\n") }
+                run.type("\u{04}")
             }
-            var environment = ProcessEnvironment.current
-            environment["PI_DASHBOARD_HOME"] = home.home
-            let configuration = ChildProcess.Configuration(
-                executable: BuiltProducts.executable("uvkeeper"), arguments: ["attach", "s"], environment: environment,
-                stdio: [.descriptor(pair.terminal), .descriptor(pair.terminal), .descriptor(pair.terminal)])
-            var shown = ""
-            var status: ProcessExit?
-            try withLoop { loop in
-                let screen = try PipeStream(takingOwnershipOf: dup(pair.controller), on: loop)
-                try screen.readStart(
-                    onBytes: { _, bytes in bytes.withUnsafeBytes { shown += String(decoding: $0, as: UTF8.self) } },
-                    onEnd: { _, _ in })
-                let child = try ChildProcess(configuration, on: loop) { _, exit in status = exit }
-                child.killWhenCanceled()
-                try run(loop) { shown.contains("attached to session s; Ctrl-D detaches") }
-                screen.write("typed\r")
-                try run(loop) { shown.contains("out typed\r\n") && shown.contains("err typed\r\n") }
-                screen.write("\u{04}")
-                try run(loop) { status != nil }
-                screen.close()
-            }
-            #expect(status == .exited(code: 0))
+            #expect(run.status == .exited(code: 0))
             #expect(try home.run("status", "s").code == 0)
         }
     }

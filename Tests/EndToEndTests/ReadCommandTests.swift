@@ -128,4 +128,55 @@ import UVKeeper
             }
         }
     }
+
+    @Test("an offset behind the end is an error that tells the end: of a live session, an ended one, a lost one")
+    func beyondEnd() throws {
+        try CommandHome.with { home in
+            let child = "echo one; echo bad >&2; exec cat"
+            #expect(try home.run("spawn", "s", "--", "sh", "-c", child).code == 0)
+            let lost = try home.run("spawn", "lost", "--json", "--", "sh", "-c", child)
+            for id in ["s", "lost"] {
+                try home.eventually("it has written") { try home.run("read", id, "--both").errors == "bad\n" }
+            }
+            let check = { (id: String, arguments: [String]) in
+                let run = try home.run(["read", id, "--from", "100"] + arguments)
+                #expect(run.code == 1 && run.output.isEmpty, "\(run)")
+                let end = "uvkeeper: stdout of session \(id) ends at offset 4, and 100 is beyond that\n"
+                #expect(run.errors == end, "\(run)")
+                #expect(try home.run("read", id, "--stderr", "--from", "5").errors.contains("stderr"))
+                let json = try home.run("read", id, "--json", "--from", "5")
+                #expect(json.code == 1 && json.lines.count == 1 && json.output.contains("offset 4, and 5"), "\(json)")
+                let atEnd = try home.run("read", id, "--from", "4")
+                #expect(atEnd.code == 0 && atEnd.output.isEmpty && atEnd.errors.isEmpty, "\(atEnd)")
+            }
+            for follow in [[], ["--follow"]] { try check("s", follow) }
+            #expect(try home.run("eof", "s").code == 0 && home.run("wait", "s").code == 0)
+            for follow in [[], ["--follow"]] { try check("s", follow) }
+            try Processes.send(.kill, to: try #require(home.number("keeperPID", in: lost.output)))
+            #expect(try home.run("wait", "lost").code == 2)
+            try check("lost", [])
+        }
+    }
+
+    @Test("of a frozen keeper, says which process to let go on; on a terminal, that it is waited for")
+    func frozen() throws {
+        try CommandHome.with { home in
+            let spawned = try home.run("spawn", "s", "--json", "--", "sh", "-c", "echo one; exec cat")
+            let keeper = try #require(home.number("keeperPID", in: spawned.output))
+            try home.eventually("it has written") { try home.run("read", "s").output == "one\n" }
+            try Processes.send(.stop, to: keeper)
+            defer { expectNoError { try Processes.send(.continue, to: keeper) } }
+            for arguments in [["read", "s"], ["status", "s"], ["send", "s", "x"]] {
+                let run = try home.run(arguments)
+                #expect(run.code == 1 && run.output.isEmpty, "\(run)")
+                #expect(run.errors.contains("kill -CONT \(keeper)") && !run.errors.contains("not answered"), "\(run)")
+            }
+            let run = try TerminalRun.of("read", "s", "--follow", "--json", home: home.home)
+            #expect(run.status == .exited(code: 1))
+            let waiting = "\r\u{1B}[Kthe keeper of session s has not answered yet"
+            #expect(run.shown.hasPrefix(waiting), "\(run.shown)")
+            let error = "\r\u{1B}[K{\"error\":\"the keeper of session s, process \(keeper), "
+            #expect(run.shown.contains(error), "\(run.shown)")
+        }
+    }
 }

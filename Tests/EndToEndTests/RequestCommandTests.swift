@@ -42,8 +42,11 @@ import UVKeeper
                 #expect(
                     text.code == 0 && text.output == #"{"jsonrpc":"2.0","id":"a-1","result":"yes"}"# + "\n", "\(text)")
             }
-            for wrong in ["9007199254740993", "0x7"] {
-                let line = #"{"id":\#(wrong == "0x7" ? "7" : "9007199254740992")}"#
+            // The last two are two normal forms of one text; a quotation mark with an accent behind it is one still.
+            let accented = "\"\u{301}\""
+            #expect(try home.run("request", "--id", accented, "s", "{\"id\":\(accented)}").code == 0)
+            for (wrong, id) in [("9007199254740993", "9007199254740992"), ("0x7", "7"), ("\u{E9}", "\"e\u{301}\"")] {
+                let line = "{\"id\":\(id)}"
                 let other = try home.run("request", "--id", wrong, "--timeout", "0.3", "s", line)
                 #expect(other.code == 124 && other.output.isEmpty, "\(other)")
             }

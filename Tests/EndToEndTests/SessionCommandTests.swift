@@ -86,4 +86,19 @@ import UVKeeper
             #expect(try home.run("label", "s", "e=1").code == 1)
         }
     }
+
+    @Test("labels are bytes: two normal forms of one text are two names, and two values") func labelBytes() throws {
+        try CommandHome.with { home in
+            let (one, other) = ("\u{E9}", "e\u{301}")
+            #expect(try home.run("spawn", "s", "--label", "\(one)=1", "--label", "\(other)=2", "--", "cat").code == 0)
+            let set = try home.run("label", "s", "v=\(one)", "\(other)=3")
+            #expect(set.bytes == Array("\(other)=3\nv=\(one)\n\(one)=1\n".utf8), "\(set)")
+            let filters = [("v=\(one)", true), ("v=\(other)", false), ("\(one)=1", true), ("\(one)=3", false)]
+            for (label, isFound) in filters + [("\(other)=3", true)] {
+                #expect(try home.run("list", "--label", label).lines.count == (isFound ? 2 : 0), "\(label)")
+            }
+            #expect(try home.run("label", "s", "\(one)=").bytes == Array("\(other)=3\nv=\(one)\n".utf8))
+            #expect(try home.run("list", "--label", one).output.isEmpty)
+        }
+    }
 }

@@ -71,9 +71,7 @@ struct RandomValues {
         return streams
     }
 
-    mutating func labels() -> [String: String] {
-        Dictionary(array(4) { ($0.name(), $0.text()) }, uniquingKeysWith: { first, _ in first })
-    }
+    mutating func labels() -> SessionLabels { SessionLabels(array(4) { ($0.name(), $0.text()) }) }
 
     mutating func writer() -> WriterState {
         WriterState(name: name(), last: number(), acknowledged: number(), connected: maybe { $0.flag() })
@@ -92,7 +90,7 @@ struct RandomValues {
             .signal(one(of: [.interrupt, .terminate, .hangUp, .user1, .user2, .quit, .kill, .continue, .stop]))
         case .stop: .stop(StopLadder(endOfInput: maybe { $0.step() }, terminate: maybe { $0.step() }))
         case .label:
-            .label(labels().sorted { $0.key < $1.key }.map { .init($0.key, flag() ? .string($0.value) : .null) })
+            .label(labels().map { .init($0.key, flag() ? .string($0.value) : .null) })
         case .ping: .ping
         }
     }

@@ -101,8 +101,7 @@ import UVLoop
         var record = random.record()
         record.command = [String](repeating: "\u{1}", count: SessionRecord.longestText)
         record.cwd = String(repeating: "\u{2}", count: SessionRecord.longestText)
-        record.labels = Dictionary(
-            uniqueKeysWithValues: (0..<16).map { ("\($0)", String(repeating: "\u{3}", count: 1000)) })
+        record.labels = SessionLabels((0..<16).map { ("\($0)", String(repeating: "\u{3}", count: 1000)) })
         #expect(record.fileBytes.count < SessionRecord.longestRecord)
         #expect(SessionRecord(record.fileBytes) == record)
     }

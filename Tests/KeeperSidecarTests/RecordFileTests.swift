@@ -26,7 +26,7 @@ import UVLoop
             #expect(try client.next() == .ok(.label))
             #expect(try client.nextError()?.code == .argument)
             #expect(try client.next() == .ok(.label))
-            let labels = ["a": "1", "c": "\u{E9}\n", "d": "4"]
+            let labels: SessionLabels = ["a": "1", "c": "\u{E9}\n", "d": "4"]
             #expect(keeper.record?.labels == labels)
             #expect(try client.status().labels == labels)
         }

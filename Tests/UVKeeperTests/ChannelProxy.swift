@@ -19,6 +19,8 @@ final class ChannelProxy {
 
     /// What the keeper says goes no further.
     var dropsAnswers = false
+    /// So many more bytes of the keeper are passed on, and nothing after them; nil: all.
+    var answerBytesUntilSilence: Int?
     /// So many more bytes of clients are passed on, then their connections are cut; nil: all.
     var bytesUntilCut: Int?
     /// What clients say goes no further.
@@ -68,13 +70,20 @@ final class ChannelProxy {
                     try keeper.readStart(
                         onBytes: { _, bytes in
                             guard !self.dropsAnswers, !client.isClosing else { return }
-                            client.write(bytes.withUnsafeBytes { Array($0) })
+                            client.write(self.answer(bytes.withUnsafeBytes { Array($0) }))
                         }, onEnd: { _, _ in pair.close() })
                 }
             })
         try client.readStart(
             onBytes: { _, bytes in self.pass(bytes.withUnsafeBytes { Array($0) }, pair) },
             onEnd: { _, _ in pair.close() })
+    }
+
+    /// What is passed on of what the keeper has said.
+    private func answer(_ bytes: [UInt8]) -> [UInt8] {
+        guard let left = answerBytesUntilSilence else { return bytes }
+        answerBytesUntilSilence = left - min(left, bytes.count)
+        return Array(bytes.prefix(left))
     }
 
     private func pass(_ bytes: [UInt8], _ pair: Pair) {

@@ -31,6 +31,8 @@ import UVKeeper
         (.connection("/x", .notSocket), ["/x is no socket", "remove"]),
         (.connection("/x", .connectionReset), ["/x", "ECONNRESET"]),
         (.timedOut(.milliseconds(350)), ["0.35 seconds", "frozen"]),
+        (.frozen("s1", pid: 5), ["session s1", "kill -CONT 5"]),
+        (.offsetBeyondEnd("s1", .err, offset: 9, end: 4), ["stderr of session s1", "offset 4", "9 is beyond"]),
         (.closed, ["closed"]),
     ]
 

@@ -33,6 +33,17 @@ import UVKeeper
         }
     }
 
+    @Test("a path is bytes: sockets whose names are two normal forms of one text are two")
+    func normalForms() throws {
+        try withTimelyWorld { world throws in
+            let listeners = try ["\u{E9}", "e\u{301}"].map { try Listener(.confirm, at: world.path($0), in: world) }
+            for (listener, line) in zip(listeners, ["one", "two"]) {
+                #expect(try world.outcome(line, at: listener.path) == .sent)
+            }
+            #expect(listeners.map(\.text) == ["one\n", "two\n"])
+        }
+    }
+
     @Test("an invalid session id is refused")
     func invalidID() throws {
         try withWorld { world throws in

@@ -6,54 +6,21 @@ import Testing
 
 /// A session's output, read from keepers that live and from what they leave.
 @Suite struct OutputReadTests {
-    /// What one read has told.
-    private final class Told {
-        var bytes: [ChildStream: [UInt8]] = [:]
-        /// The offset of the first byte of each stream.
-        var starts: [ChildStream: UInt64] = [:]
-        var gaps: [Range<UInt64>] = []
-        var last: OutputEvent?
-        private(set) var read: OutputRead?
-
-        func start(
-            _ session: Session, _ streams: [ChildStream] = [.out], from start: OutputStart, follows: Bool = true
-        ) {
-            read = session.read(streams, from: start, follows: follows) { stream, offset, bytes in
-                let count = UInt64(self.bytes[stream]?.count ?? 0)
-                self.starts[stream] = self.starts[stream] ?? offset
-                if self.gaps.isEmpty { #expect(self.starts[stream]! + count == offset, "neither doubled nor missing") }
-                self.bytes[stream, default: []] += bytes.withUnsafeBytes { Array($0) }
-            } onEvent: { event in
-                #expect(self.last == nil)
-                if case .gap(_, let range) = event { self.gaps.append(range) } else { self.last = event }
-            }
-        }
-
-        var text: String { String(decoding: bytes[.out] ?? [], as: UTF8.self) }
-
-        var exit: SessionExit? { if case .ended(let exit) = last { exit } else { nil } }
-    }
-
-    private func spawn(_ world: World, _ command: String) throws -> SpawnedKeeper {
-        try world.spawn(
-            "s1", command: ["sh", "-c", command], environment: [KeeperVariable.outputMaximumBytes: "1000000"])
-    }
-
     @Test("a reader gets the answer to its line, from the start, the end and an offset")
     func starts() throws {
         try withWorld { world throws in
-            _ = try spawn(world, "exec cat")
+            _ = try world.spawnKept("exec cat")
             let session = world.manager.session("s1")
-            let all = Told()
+            let all = ToldOutput()
             all.start(session, from: .start)
             #expect(try world.outcome("one", "s1") == .written)
             try world.eventually { all.text == "one\n" }
-            let later = Told()
+            let later = ToldOutput()
             later.start(session, from: .end)
             try world.eventually { later.read?.position[.out] == 4 }
-            let part = Told()
+            let part = ToldOutput()
             part.start(session, from: .offsets([.out: 2], epoch: try #require(session.record?.epoch)))
-            let tail = Told()
+            let tail = ToldOutput()
             tail.start(session, from: .last(3), follows: false)
             try world.eventually { tail.last != nil }
             #expect(tail.text == "ne\n")
@@ -69,7 +36,7 @@ import Testing
                 told.read?.cancel()
             }
             #expect(try world.outcome("three", "s1") == .written)
-            let last = Told()
+            let last = ToldOutput()
             last.start(session, from: .last(6))
             try world.eventually { last.text == "three\n" }
             #expect(all.text == "one\ntwo\n" && all.last == nil)
@@ -80,9 +47,9 @@ import Testing
     @Test("what comes while a connection is made again, and the session ends, is read from what that leaves")
     func endsBeforeNextRequest() throws {
         try withWorld { world throws in
-            _ = try spawn(world, "echo precious; exec cat")
+            _ = try world.spawnKept("echo precious; exec cat")
             let proxy = try ChannelProxy("s1", in: world)
-            let told = Told()
+            let told = ToldOutput()
             told.start(world.manager.session("s1"), from: .start)
             try world.eventually { told.text == "precious\n" }
             proxy.holdsRequests = true
@@ -100,10 +67,10 @@ import Testing
     @Test("a socket that somebody has removed is waited for, of a keeper that has a record")
     func removedSocket() throws {
         try withWorld { world throws in
-            let keeper = try spawn(world, "echo precious; exec cat")
+            let keeper = try world.spawnKept("echo precious; exec cat")
             let path = world.paths.channel(for: "s1")
             try Files.rename(path, to: path + ".gone")
-            let told = Told()
+            let told = ToldOutput()
             told.start(world.manager.session("s1"), from: .start)
             try world.pass(.milliseconds(400))
             #expect(told.last == nil)
@@ -118,10 +85,10 @@ import Testing
     @Test("a session that ends before its keeper is asked for the output is read from what it leaves")
     func endsBeforeRequest() throws {
         try withWorld { world throws in
-            _ = try spawn(world, "echo precious; exec cat")
+            _ = try world.spawnKept("echo precious; exec cat")
             let proxy = try ChannelProxy("s1", in: world)
             proxy.holdsRequests = true
-            let told = Told()
+            let told = ToldOutput()
             told.start(world.manager.session("s1"), from: .start)
             try world.eventually { proxy.heldByteCount > 0 }
             _ = try world.result { (done: @escaping (KeeperManager.StopResult) -> Void) in
@@ -135,8 +102,8 @@ import Testing
     @Test("both streams can be read")
     func streams() throws {
         try withWorld { world throws in
-            _ = try spawn(world, "echo o; echo e >&2; exec sleep 1000")
-            let told = Told()
+            _ = try world.spawnKept("echo o; echo e >&2; exec sleep 1000")
+            let told = ToldOutput()
             told.start(world.manager.session("s1"), [.out, .err], from: .start)
             try world.eventually { told.text == "o\n" && told.bytes[.err] == Array("e\n".utf8) }
             told.read?.cancel()
@@ -146,10 +113,10 @@ import Testing
     @Test("a broken connection costs no byte, and doubles none")
     func goesOn() throws {
         try withWorld { world throws in
-            _ = try spawn(world, "exec cat")
+            _ = try world.spawnKept("exec cat")
             let proxy = try ChannelProxy("s1", in: world)
             let session = world.manager.session("s1")
-            let told = Told()
+            let told = ToldOutput()
             told.start(session, from: .start)
             var expected = ""
             for number in 0..<10 {
@@ -169,8 +136,8 @@ import Testing
     @Test("a server that starts again reads on where the one before it stopped")
     func otherManager() throws {
         try withWorld { world throws in
-            _ = try spawn(world, "exec cat")
-            let told = Told()
+            _ = try world.spawnKept("exec cat")
+            let told = ToldOutput()
             told.start(world.manager.session("s1"), from: .start)
             #expect(try world.outcome("one", "s1") == .written)
             try world.eventually { told.text == "one\n" }
@@ -180,7 +147,7 @@ import Testing
             let other = try world.otherManager()
             let session = other.session("s1")
             #expect(try world.result { session.write("two", completion: $0) } == .written)
-            let next = Told()
+            let next = ToldOutput()
             next.start(session, from: .offsets(position, epoch: epoch))
             try world.eventually { next.text == "two\n" }
             #expect(next.starts == [.out: 4])
@@ -191,9 +158,9 @@ import Testing
     @Test("a session that has ended is read from its files, and says how it ended", arguments: [true, false])
     func ended(isRead: Bool) throws {
         try withWorld { world throws in
-            let keeper = try spawn(world, "head -c 200000 /dev/zero; read x; echo end; exit 3")
+            let keeper = try world.spawnKept("head -c 200000 /dev/zero; read x; echo end; exit 3")
             let session = world.manager.session("s1")
-            let told = Told()
+            let told = ToldOutput()
             if isRead { told.start(session, from: .start) }
             try world.eventually { world.text("s/keeper-s1.log").contains("keeper ready") }
             #expect(try world.outcome("go", "s1") == .written)
@@ -203,7 +170,7 @@ import Testing
             #expect(told.exit?.code == 3)
             #expect(told.bytes[.out]?.count == 200_004)
             #expect(told.bytes[.out]?.suffix(4) == Array("end\n".utf8)[...])
-            let part = Told()
+            let part = ToldOutput()
             part.start(session, from: .last(4))
             try world.eventually { part.last != nil }
             #expect(part.text == "end\n")
@@ -214,10 +181,10 @@ import Testing
     @Test("a keeper that stays a moment after the end has no channel, and its session is read from the files")
     func lingering() throws {
         try withWorld { world throws in
-            _ = try spawn(world, "exec cat")
+            _ = try world.spawnKept("exec cat")
             #expect(try world.outcome("one", "s1") == .written)
             let session = world.manager.session("s1")
-            let told = Told()
+            let told = ToldOutput()
             told.start(session, from: .start)
             try world.eventually { told.text == "one\n" }
             told.read?.cancel()
@@ -228,7 +195,7 @@ import Testing
             try SessionRecord.replace(
                 world.paths.record(for: session.id), with: record.fileBytes, paths: world.paths)
             try Files.unlink(world.paths.channel(for: session.id))
-            let late = Told()
+            let late = ToldOutput()
             late.start(session, from: .start)
             try world.eventually { late.last != nil }
             #expect(late.text == "one\n" && late.exit == record.exit, "\(String(describing: late.last))")
@@ -240,7 +207,7 @@ import Testing
     @Test("what cannot be opened for want of a descriptor is not gone")
     func shortage() throws {
         try withWorld { world throws in
-            let keeper = try spawn(world, "head -c 200000 /dev/zero; read x; exit 3")
+            let keeper = try world.spawnKept("head -c 200000 /dev/zero; read x; exit 3")
             #expect(try world.outcome("go", "s1") == .written)
             try world.eventually { !keeper.isRunning }
             #expect(try world.host("read", world.paths.directory, "s1") == ["200000 bytes, 0 gaps, code 3"])
@@ -250,10 +217,10 @@ import Testing
     @Test("a killed keeper leaves what it has kept")
     func killed() throws {
         try withWorld { world throws in
-            let keeper = try spawn(world, "exec cat")
+            let keeper = try world.spawnKept("exec cat")
             world.own(try world.childPID("s1"))
             let session = world.manager.session("s1")
-            let told = Told()
+            let told = ToldOutput()
             told.start(session, from: .start)
             #expect(try world.outcome("one", "s1") == .written)
             try world.eventually { told.text == "one\n" }
@@ -263,7 +230,7 @@ import Testing
                 Issue.record("\(String(describing: told.last))")
                 return
             }
-            let later = Told()
+            let later = ToldOutput()
             later.start(session, from: .start)
             try world.eventually { later.last != nil }
             #expect(later.text == "one\n")
@@ -273,9 +240,9 @@ import Testing
     @Test("a reader that pauses reads on where it was, or meets a gap that is told")
     func pauses() throws {
         try withWorld { world throws in
-            _ = try spawn(world, "read x; head -c 5000000 /dev/zero; echo; read x; exit 0")
+            _ = try world.spawnKept("read x; head -c 5000000 /dev/zero; echo; read x; exit 0")
             let session = world.manager.session("s1")
-            let told = Told()
+            let told = ToldOutput()
             told.start(session, from: .start)
             try world.eventually { told.read?.position[.out] == 0 }
             told.read?.pause()
@@ -295,12 +262,44 @@ import Testing
     @Test("an offset of another life of the session is an error")
     func otherEpoch() throws {
         try withWorld { world throws in
-            _ = try spawn(world, "exec cat")
-            let told = Told()
+            _ = try world.spawnKept("exec cat")
+            let told = ToldOutput()
             told.start(world.manager.session("s1"), from: .offsets([.out: 0], epoch: "0123456789abcdef"))
             try world.eventually { told.last != nil }
             guard case .failed(.sessionBeganAnew("s1")) = told.last else {
                 Issue.record("\(String(describing: told.last))")
+                return
+            }
+        }
+    }
+
+    @Test("an offset behind the end is an error, but not where the end is not known: a disk may not have taken all")
+    func beyondEnd() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawnKept("echo one; exec cat")
+            let whole = ToldOutput()
+            whole.start(world.manager.session("s1"), from: .start)
+            try world.eventually { whole.text == "one\n" }
+            whole.read?.cancel()
+            let session = world.manager.session("s1")
+            let epoch = try #require(session.record?.epoch)
+            func last(_ offset: UInt64) throws -> OutputEvent? {
+                let told = ToldOutput()
+                told.start(session, from: .offsets([.out: offset], epoch: epoch), follows: false)
+                try world.eventually { told.last != nil }
+                return told.last
+            }
+            let live = try last(5)
+            guard case .failed(.offsetBeyondEnd("s1", .out, offset: 5, end: 4)) = live else {
+                Issue.record("\(String(describing: live))")
+                return
+            }
+            world.own(try world.childPID("s1"))
+            try Processes.send(.kill, to: keeper.pid)
+            try world.eventually { !keeper.isRunning }
+            let lost = try last(5)
+            guard case .ended(nil) = lost else {
+                Issue.record("\(String(describing: lost))")
                 return
             }
         }

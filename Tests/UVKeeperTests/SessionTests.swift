@@ -68,6 +68,15 @@ import Testing
             #expect(session.record?.labels == ["a": "1", "b": "2"])
             try world.result { session.label(["a": nil, "c": "3"], $0) }.get()
             #expect(session.record?.labels == ["b": "2", "c": "3"])
+            // Two normal forms of one text are two names.
+            let two: KeyValuePairs<String, String?> = [
+                "\u{E9}": "one", "e\u{301}": "two", "b": nil, "c": "3", "c": nil,
+            ]
+            try world.result { session.label(two, $0) }.get()
+            #expect(session.record?.labels == ["e\u{301}": "two", "\u{E9}": "one"])
+            #expect(try world.result { session.status($0) }.get().labels == session.record?.labels)
+            try world.result { session.label(["e\u{301}": nil], $0) }.get()
+            #expect(session.record?.labels == ["\u{E9}": "one"])
             let tooLong = ["x": Optional(String(repeating: "y", count: 2000))]
             guard case .failure(.channel) = try world.result({ session.label(tooLong, $0) }) else {
                 Issue.record("a value that is too long was taken")

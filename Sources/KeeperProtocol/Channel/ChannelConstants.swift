@@ -19,4 +19,6 @@ package enum ChannelConstants {
     package static let partingByteCount = 1 << 20
     /// A connect without ``ChannelMessage/hello(_:)`` in this time has failed.
     package static let helloTime: Duration = .seconds(2)
+    /// A keeper that owes an answer and says nothing for this time does not answer.
+    package static let answerTime: Duration = .seconds(5)
 }

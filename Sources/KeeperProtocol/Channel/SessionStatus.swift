@@ -112,7 +112,7 @@ public struct SessionStatus: Hashable, Sendable, Codable {
     /// Bytes of the output that could not be written, for a full disk for instance.
     public var lostOutput: Streams<UInt64>
     /// The session's labels.
-    public var labels: [String: String]
+    public var labels: SessionLabels
 
     package init(session: String, epoch: String, state: State, keeper: Process, child: Process) {
         self.session = session
@@ -140,7 +140,7 @@ public struct SessionStatus: Hashable, Sendable, Codable {
             .init("writers", .array(writers.map(\.json))), .init("writersTotal", .number(writersTotal)),
             .init("output", output.map { ["out": $0.out.json, "err": $0.err.json] } ?? .null),
             .init("lostOutput", ["out": JSONValue(lostOutput.out), "err": JSONValue(lostOutput.err)]),
-            .init("labels", SessionLabels.json(labels)),
+            .init("labels", labels.json),
         ])
     }
 
@@ -165,6 +165,6 @@ public struct SessionStatus: Hashable, Sendable, Codable {
         }
         lostOutput = Streams(
             out: UInt64(json["lostOutput"]?["out"]?.number ?? 0), err: UInt64(json["lostOutput"]?["err"]?.number ?? 0))
-        for member in json["labels"]?.members ?? [] { labels[member.name] = member.value.text }
+        labels = SessionLabels(found: json["labels"])
     }
 }

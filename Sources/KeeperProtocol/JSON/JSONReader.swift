@@ -1,3 +1,5 @@
+internal import UVLoop
+
 /// A cursor over strict JSON text (RFC 8259); every method throws at the first byte that does not fit.
 ///
 /// Stricter than the standard: no repeated member, no number with a sign, a fraction, an exponent or more than 15 digits, no
@@ -51,7 +53,7 @@ struct JSONReader {
     private mutating func object() throws(JSONError) -> JSONValue {
         var members: [JSONValue.Member] = []
         // Looked up once there are many, so that a long object takes no time that grows with its square.
-        var names: Set<String> = []
+        var names: Set<ByteText> = []
         skipWhiteSpace()
         if take(UInt8(ascii: "}")) { return .object([]) }
         repeat {
@@ -59,7 +61,7 @@ struct JSONReader {
             guard peek == UInt8(ascii: "\"") else { throw error("a member's name is missing") }
             let start = position
             let name = try string()
-            guard names.insert(name).inserted else {
+            guard names.insert(ByteText(name)).inserted else {
                 position = start
                 throw error("a member is repeated")
             }

@@ -1,7 +1,9 @@
+internal import UVLoop
+
 /// A JSON value: what the channel's messages and the record are made of.
 ///
 /// Numbers are whole, from 0 to ``largestNumber``, which every language reads exactly. An object keeps the order of its
-/// members, and has no two of one name.
+/// members, and has no two of one name. Strings are told apart by their bytes.
 package indirect enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -18,13 +20,36 @@ package indirect enum JSONValue: Hashable, Sendable {
             self.name = name
             self.value = value
         }
+
+        package static func == (one: Member, other: Member) -> Bool {
+            one.name.utf8.elementsEqual(other.name.utf8) && one.value == other.value
+        }
+
+        package func hash(into hasher: inout Hasher) {
+            hasher.combine(ByteText(name))
+            hasher.combine(value)
+        }
     }
+
+    package static func == (one: JSONValue, other: JSONValue) -> Bool {
+        switch (one, other) {
+        case (.null, .null): true
+        case (.bool(let one), .bool(let other)): one == other
+        case (.number(let one), .number(let other)): one == other
+        case (.string(let one), .string(let other)): one.utf8.elementsEqual(other.utf8)
+        case (.array(let one), .array(let other)): one == other
+        case (.object(let one), .object(let other)): one == other
+        case (.null, _), (.bool, _), (.number, _), (.string, _), (.array, _), (.object, _): false
+        }
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(encoded) }
 
     /// The largest number of the protocol: 15 digits.
     package static let largestNumber = 999_999_999_999_999
 
     /// The value of an object's member; nil if there is none, or this is no object.
-    package subscript(name: String) -> JSONValue? { members?.first { $0.name == name }?.value }
+    package subscript(name: String) -> JSONValue? { members?.first { $0.name.utf8.elementsEqual(name.utf8) }?.value }
 
     package var members: [Member]? { if case .object(let members) = self { members } else { nil } }
 

@@ -37,7 +37,7 @@ public struct KeeperSettings: Hashable, Sendable {
     public var outputMaximumBytes: Int
 
     /// The session's labels.
-    public var labels: [String: String]
+    public var labels: SessionLabels
 
     /// False if the record has no command: its arguments may hold keys, and it outlives the process.
     public var recordsCommand: Bool
@@ -142,7 +142,7 @@ public struct KeeperSettings: Hashable, Sendable {
         return strings.map { RawText.isPlain($0) ? $0 : RawText.string(Array($0.utf8)) }
     }
 
-    private static func labels(_ text: String?, warnings: inout [String]) -> [String: String] {
+    private static func labels(_ text: String?, warnings: inout [String]) -> SessionLabels {
         guard let text, !text.isEmpty else { return [:] }
         do {
             return try SessionLabels.of(try JSONValue(Array(text.utf8)))

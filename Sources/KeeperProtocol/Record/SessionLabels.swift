@@ -1,41 +1,109 @@
-/// The labels of a session: small texts by which its users find it again.
-package enum SessionLabels {
+internal import UVLoop
+
+/// The labels of a session: small texts by which its users find it again, each under a name, in the order of the names.
+///
+/// Names and values are bytes: `é` as one scalar and as `e` with an accent are two names, which they are not to a Swift
+/// dictionary. Foundation's JSON takes the two for one; nothing here does.
+public struct SessionLabels: Hashable, Sendable {
     package static let maximumCount = 64
     package static let longestName = 64
     package static let longestValue = 1024
     package static let maximumByteCount = 16384
 
+    private var values: [ByteText: ByteText] = [:]
+
+    /// No labels.
+    public init() {}
+
+    /// Labels by name; the last of those with one name counts.
+    public init(_ labels: some Sequence<(key: String, value: String)>) {
+        for (name, value) in labels { self[name] = value }
+    }
+
+    /// The value of a label; nil if there is none of that name. Setting nil removes it.
+    public subscript(name: String) -> String? {
+        get { values[ByteText(name)]?.text }
+        set { values[ByteText(name)] = newValue.map { ByteText($0) } }
+    }
+
+    /// How many there are.
+    public var count: Int { values.count }
+
+    /// True if there is none.
+    public var isEmpty: Bool { values.isEmpty }
+
+    /// True if there is such a label with this value.
+    package func contains(_ name: String, _ value: String) -> Bool { values[ByteText(name)] == ByteText(value) }
+}
+
+extension SessionLabels: Sequence, ExpressibleByDictionaryLiteral {
+    /// Names and values, in the order of the names' bytes.
+    public func makeIterator() -> some IteratorProtocol<(key: String, value: String)> {
+        values.sorted { $0.key < $1.key }.map { (key: $0.key.text, value: $0.value.text) }.makeIterator()
+    }
+
+    /// Labels by name; the last of those with one name counts.
+    public init(dictionaryLiteral labels: (String, String)...) {
+        self.init(labels.lazy.map { (key: $0.0, value: $0.1) })
+    }
+}
+
+/// An object, with a member for each label.
+extension SessionLabels: Codable {
+    private struct Name: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+
+        init(_ name: String) { stringValue = name }
+        init?(stringValue: String) { self.init(stringValue) }
+        init?(intValue: Int) { nil }
+    }
+
+    /// Reads the object.
+    public init(from decoder: any Decoder) throws {
+        let labels = try decoder.container(keyedBy: Name.self)
+        for name in labels.allKeys { self[name.stringValue] = try labels.decode(String.self, forKey: name) }
+    }
+
+    /// Writes the object.
+    public func encode(to encoder: any Encoder) throws {
+        var labels = encoder.container(keyedBy: Name.self)
+        for (name, value) in self { try labels.encode(value, forKey: Name(name)) }
+    }
+}
+
+extension SessionLabels {
     /// The labels of a JSON object of strings.
-    package static func of(_ json: JSONValue) throws(SessionLabelsError) -> [String: String] {
+    package static func of(_ json: JSONValue) throws(SessionLabelsError) -> SessionLabels {
         guard let members = json.members else { throw .notAnObject }
-        return try changed([:], by: members)
+        return try SessionLabels().changed(by: members)
+    }
+
+    /// Those of a JSON value that are strings; none of a value that is no object.
+    package init(found json: JSONValue?) {
+        for member in json?.members ?? [] { self[member.name] = member.value.text }
     }
 
     /// The labels after a change: a string sets a label, null removes it.
-    package static func changed(
-        _ labels: [String: String], by members: [JSONValue.Member],
-    ) throws(SessionLabelsError) -> [String: String] {
-        var labels = labels
+    package func changed(by members: [JSONValue.Member]) throws(SessionLabelsError) -> SessionLabels {
+        var labels = self
         for member in members {
-            guard (1...longestName).contains(member.name.utf8.count) else { throw .badName(member.name) }
+            guard (1...Self.longestName).contains(member.name.utf8.count) else { throw .badName(member.name) }
             switch member.value {
             case .null: labels[member.name] = nil
             case .string(let value):
-                guard value.utf8.count <= longestValue else { throw .valueTooLong(member.name) }
+                guard value.utf8.count <= Self.longestValue else { throw .valueTooLong(member.name) }
                 labels[member.name] = value
             case .bool, .number, .array, .object: throw .notAString(member.name)
             }
         }
-        guard labels.count <= maximumCount else { throw .tooMany }
-        let size = labels.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
-        guard size <= maximumByteCount else { throw .tooLarge }
+        guard labels.count <= Self.maximumCount else { throw .tooMany }
+        let size = labels.values.reduce(0) { $0 + $1.key.text.utf8.count + $1.value.text.utf8.count }
+        guard size <= Self.maximumByteCount else { throw .tooLarge }
         return labels
     }
 
-    /// The labels as an object, in the order of their names.
-    package static func json(_ labels: [String: String]) -> JSONValue {
-        .object(labels.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })
-    }
+    package var json: JSONValue { .object(map { .init($0.key, .string($0.value)) }) }
 }
 
 /// Why labels are not usable.

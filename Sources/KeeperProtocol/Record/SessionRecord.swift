@@ -55,7 +55,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
     /// When the session started, in UTC.
     public var startedAt: String
     /// Small texts by which its users find it again.
-    public var labels: [String: String]
+    public var labels: SessionLabels
     /// How it ended; nil while its keeper lives, or if that was killed.
     public var exit: SessionExit?
 
@@ -95,7 +95,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         members.append(.init("cwd", .string(cwd)))
         if cut == true { members.append(.init("cut", true)) }
         members += [
-            .init("startedAt", .string(startedAt)), .init("labels", SessionLabels.json(labels)),
+            .init("startedAt", .string(startedAt)), .init("labels", labels.json),
             .init("exit", exit?.json ?? .null),
         ]
         return .object(members)
@@ -114,7 +114,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         child = Process(json["child"])
         command = json["command"]?.elements?.compactMap(\.text)
         cut = json["cut"] == true ? true : nil
-        for member in json["labels"]?.members ?? [] { labels[member.name] = member.value.text }
+        labels = SessionLabels(found: json["labels"])
         exit = SessionExit(json["exit"])
     }
 }

@@ -6,9 +6,6 @@ internal import UVLoop
 final class ControlRequests {
     typealias Completion = (Result<ChannelMessage, KeeperError>) -> Void
 
-    /// The longest wait for an answer.
-    private static let answerTime = Duration.seconds(5)
-
     private let session: SessionID
     private let paths: KeeperPaths
     private let loop: Loop
@@ -76,10 +73,10 @@ final class ControlRequests {
             timer.stop()
             return connection?.rest(for: idleTime) ?? ()
         }
-        timer.start(after: ControlRequests.answerTime) { [self] _ in
+        timer.start(after: ChannelConstants.answerTime) { [self] _ in
             connection?.close()
             connection = nil
-            fail(.timedOut(ControlRequests.answerTime))
+            fail(explained(.timedOut(ChannelConstants.answerTime)))
         }
     }
 
@@ -103,6 +100,7 @@ final class ControlRequests {
     }
 
     private func explained(_ error: KeeperError) -> KeeperError {
+        if case .timedOut(let time) = error { return .silence(of: session, for: time, paths) }
         guard case .connection(_, let cause) = error, cause == .noEntry || cause == .connectionRefused else {
             return error
         }

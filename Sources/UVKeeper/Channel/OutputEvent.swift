@@ -21,6 +21,19 @@ public enum OutputStart: Hashable, Sendable {
     case end
     /// So many bytes before the end, or what is kept of them.
     case last(UInt64)
-    /// An offset for each stream, in the epoch that they count in.
+    /// An offset for each stream, in the epoch that they count in; one behind the end of its stream is an error
+    /// (``KeeperError/offsetBeyondEnd(_:_:offset:end:)``).
     case offsets([ChildStream: UInt64], epoch: String)
+}
+
+extension OutputStart {
+    /// The error of a read that was to begin behind the end of a stream; nil if it was not.
+    package func beyondEnd(of session: SessionID, _ end: (ChildStream) -> UInt64?) -> KeeperError? {
+        guard case .offsets(let offsets, _) = self else { return nil }
+        for stream in ChildStream.allCases {
+            guard let offset = offsets[stream], let end = end(stream), offset > end else { continue }
+            return .offsetBeyondEnd(session, stream, offset: offset, end: end)
+        }
+        return nil
+    }
 }

@@ -4,6 +4,10 @@ internal import UVLoop
 /// A read of a session's output. It goes on by itself over a broken connection, from the byte after the last, and into the
 /// files that a session leaves.
 ///
+/// A live keeper that owes an answer and says nothing for five seconds ends it, with ``KeeperError/frozen(_:pid:)`` if the
+/// keeper is stopped. A read that follows, and has begun, is owed nothing: it waits for a keeper that has paused as long as that
+/// lives.
+///
 /// Keeps itself alive until its last event, or ``cancel()``.
 public final class OutputRead {
     private enum State {
@@ -13,9 +17,6 @@ public final class OutputRead {
         case files(SegmentRead)
         case ended
     }
-
-    /// Failed attempts in a row after which a live keeper counts as unreachable.
-    private static let mostFailures = 10
 
     private let session: SessionID
     private let paths: KeeperPaths
@@ -28,7 +29,10 @@ public final class OutputRead {
     private var offsets: [ChildStream: UInt64] = [:]
     private var epoch: String?
     private var state = State.pausing
+    /// Failed attempts in a row.
     private var failures = 0
+    /// When the keeper has last said something, or a connection that it served has ended.
+    private var silentSince = SystemClock.monotonicTime
     /// True once the present connection has said where the read goes on: what ends it then comes behind everything.
     private var isServed = false
     private var isPaused = false
@@ -65,7 +69,9 @@ public final class OutputRead {
     public func pause() {
         isPaused = true
         switch state {
-        case .reading(let connection): connection.pause()
+        case .reading(let connection):
+            connection.pause()
+            timer.stop()
         case .files(let read): read.pause()
         case .pausing, .connecting, .ended: break
         }
@@ -76,7 +82,9 @@ public final class OutputRead {
         guard isPaused else { return }
         isPaused = false
         switch state {
-        case .reading(let connection): connection.resume()
+        case .reading(let connection):
+            connection.resume()
+            keeperSpoke()
         case .files(let read): read.resume()
         case .pausing, .connecting, .ended: break
         }
@@ -100,13 +108,14 @@ public final class OutputRead {
         guard case .pausing = state else { return }
         var connection: ChannelConnection?
         connection = ChannelConnection(
-            to: session, in: paths, within: ChannelConstants.helloTime, on: loop,
+            to: session, in: paths, within: max(.milliseconds(1), min(ChannelConstants.helloTime, timeLeft)), on: loop,
             ChannelConnection.Handlers(
                 onOpen: { hello in connection.map { self.opened($0, hello) } },
                 onMessage: { self.received($0) },
                 onOutput: { self.received($0, $1, $2) },
                 onEnd: { error in
                     connection = nil
+                    if self.isServed || self.isPaused { self.silentSince = SystemClock.monotonicTime }
                     self.failed(error)
                 }))
         if let connection { state = .connecting(connection) }
@@ -128,7 +137,21 @@ public final class OutputRead {
         // Nothing counts in the epoch of a keeper that has gone before it has said where the read begins.
         if offsets.isEmpty { epoch = request.epoch ?? hello.epoch }
         connection.send(.read(request))
-        if isPaused { connection.pause() }
+        if isPaused { connection.pause() } else { keeperSpoke() }
+    }
+
+    /// How long a keeper may still be silent.
+    private var timeLeft: Duration { silentSince + ChannelConstants.answerTime - SystemClock.monotonicTime }
+
+    /// Waits for what the keeper says next, if it owes an answer.
+    private func keeperSpoke() {
+        guard case .reading(let connection) = state, !isPaused else { return }
+        silentSince = SystemClock.monotonicTime
+        guard !(follows && isServed) else { return timer.stop() }
+        timer.start(after: ChannelConstants.answerTime) { [self] _ in
+            connection.close()
+            failed(.timedOut(ChannelConstants.answerTime))
+        }
     }
 
     private func received(_ message: ChannelMessage) {
@@ -137,20 +160,29 @@ public final class OutputRead {
             failures = 0
             isServed = true
             if offsets.isEmpty { offsets = positions.mapValues(\.from) }
+            keeperSpoke()
         case .gap(let stream, let range):
             offsets[stream] = range.upperBound
             onEvent?(.gap(stream, range))
         case .end(let offsets): end(.finished(offsets))
         case .exit(let exit): ended(exit)
         case .error(let error) where error.code == .epoch: end(.failed(.sessionBeganAnew(session)))
-        case .error(let error): end(.failed(.channel(session, error.code.rawValue, error.text)))
+        case .error(let error):
+            end(.failed(beyondEnd(error) ?? .channel(session, error.code.rawValue, error.text)))
         case .hello, .writer, .acknowledged, .output, .status, .ok, .pong: break
         }
+    }
+
+    private func beyondEnd(_ error: ChannelError) -> KeeperError? {
+        guard error.code == .argument, case .reading(let connection) = state else { return nil }
+        // The ends that the hello names are those at the request, or a little before.
+        return from.beyondEnd(of: session) { connection.hello?.output?[$0].end }
     }
 
     private func received(_ stream: ChildStream, _ offset: UInt64, _ bytes: RawSpan) {
         offsets[stream] = offset + UInt64(bytes.byteCount)
         onBytes?(stream, offset, bytes)
+        if !follows { keeperSpoke() }
     }
 
     /// The session has ended, and everything was sent; or its keeper has not seen the request any more.
@@ -158,27 +190,37 @@ public final class OutputRead {
         guard !isServed, case .reading(let connection) = state else { return end(.ended(exit)) }
         connection.close()
         state = .pausing
+        timer.stop()
         readFiles(.sessionEnded(session))
     }
 
     /// A connection has failed: tries again while a keeper may live, and reads the files of one that does not.
     private func failed(_ error: KeeperError) {
-        guard case .ended = state else {
-            state = .pausing
-            failures += 1
-            let inspection = KeeperInspection.finding(session, paths: paths)
-            guard inspection.mayLive else { return readFiles(error) }
-            if case .connection(_, .noEntry) = error, case .live = inspection, failures > 2 {
-                guard let record = SessionRecord(at: paths.record(for: session)) else {
-                    return end(.failed(.noChannel(session, "give its output")))
-                }
-                // A keeper that has told the end stays a moment for those who still read, without a channel. Of another one
-                // somebody has removed the socket, which may be made anew.
-                if record.exit != nil { return readFiles(error) }
+        if case .ended = state { return }
+        state = .pausing
+        timer.stop()
+        isServed = false
+        failures += 1
+        let inspection = KeeperInspection.finding(session, paths: paths)
+        guard inspection.mayLive else { return readFiles(error) }
+        if case .connection(_, .noEntry) = error, case .live = inspection, failures > 2 {
+            guard let record = SessionRecord(at: paths.record(for: session)) else {
+                return end(.failed(.noChannel(session, "give its output")))
             }
-            guard failures < OutputRead.mostFailures, !error.isConfiguration else { return end(.failed(error)) }
-            return timer.start(after: .milliseconds(min(1000, 10 << failures))) { _ in self.connect() }
+            // A keeper that has told the end stays a moment for those who still read, without a channel. Of another one
+            // somebody has removed the socket, which may be made anew.
+            if record.exit != nil { return readFiles(error) }
         }
+        let pause = Duration.milliseconds(min(1000, 10 << min(failures, 10)))
+        switch error {
+        // It has paused in the middle.
+        case .timedOut where follows && !offsets.isEmpty: silentSince = SystemClock.monotonicTime
+        case .timedOut where timeLeft <= pause:
+            return end(.failed(.silence(of: session, for: ChannelConstants.answerTime, paths)))
+        case _ where timeLeft <= pause || error.isConfiguration: return end(.failed(error))
+        default: break
+        }
+        timer.start(after: pause) { _ in self.connect() }
     }
 
     // MARK: The files
@@ -208,12 +250,20 @@ public final class OutputRead {
         state = .files(read)
         if isPaused { read.pause() }
         // A keeper that was killed has left its files, and has not said how much is in them.
-        read.start(record.exit?.output) { self.begin($0) }
+        let isEndKnown = record.exit?.output != nil
+        read.start(record.exit?.output) { self.begin($0, isEndKnown: isEndKnown) }
     }
 
     /// Where each stream is read from, of what is kept.
-    private func begin(_ output: SessionExit.Output) -> [ChildStream: UInt64] {
+    ///
+    /// - Parameter isEndKnown: false if the end is only that of the files. Then the stream may have had more, which the disk did
+    ///   not take, and who read that goes on behind the end.
+    private func begin(_ output: SessionExit.Output, isEndKnown: Bool) -> [ChildStream: UInt64] {
         guard offsets.isEmpty else { return offsets }
+        if isEndKnown, let error = from.beyondEnd(of: session, { output[$0].end }) {
+            end(.failed(error))
+            return [:]
+        }
         for stream in streams {
             let kept = output[stream]
             offsets[stream] =

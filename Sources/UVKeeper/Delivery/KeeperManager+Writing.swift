@@ -37,10 +37,10 @@ extension KeeperManager {
     }
 
     private func queue(for path: String) -> SessionQueue {
-        if let queue = queues[path] { return queue }
+        if let queue = queues[ByteText(path)] { return queue }
         if queues.count >= 1024 { forgetIdleQueues() }
         let queue = SessionQueue(toSocketAt: path, limits: options.limits, on: loop)
-        queues[path] = queue
+        queues[ByteText(path)] = queue
         return queue
     }
 

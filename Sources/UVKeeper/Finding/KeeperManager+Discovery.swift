@@ -61,10 +61,9 @@ extension KeeperManager {
                 result.append(name)
                 continue
             }
-            let keepers = name.dropLast(KeeperPaths.childPIDEnd.utf8.count) + KeeperPaths.keeperPIDEnd
+            let keepers = Array(name.utf8.dropLast(KeeperPaths.childPIDEnd.utf8.count)) + KeeperPaths.keeperPIDEnd.utf8
             // The next one, but for temporary files.
-            let isNext = index + 1 < names.count && names[index + 1] == keepers
-            if !isNext, !names[index...].contains(String(keepers)) { result.append(name) }
+            if !names[index...].contains(where: { $0.utf8.elementsEqual(keepers) }) { result.append(name) }
         }
         return result
     }

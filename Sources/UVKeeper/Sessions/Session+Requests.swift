@@ -23,11 +23,14 @@ extension Session {
         askFor(.signal(signal), completion)
     }
 
-    /// Sets labels, and removes those that are nil.
+    /// Sets labels, and removes those that are nil; the last of those with one name counts. A dictionary takes two names for one
+    /// that ``SessionLabels`` tells apart; `KeyValuePairs` does not.
     public func label(
-        _ labels: [String: String?], _ completion: @escaping (Result<Void, KeeperError>) -> Void = { _ in },
+        _ labels: some Sequence<(key: String, value: String?)>,
+        _ completion: @escaping (Result<Void, KeeperError>) -> Void = { _ in },
     ) {
-        let members = labels.sorted { $0.key < $1.key }.map { JSONValue.Member($0.key, JSONValue($0.value)) }
+        let changes = Dictionary(labels.map { (ByteText($0.key), $0.value) }) { $1 }
+        let members = changes.sorted { $0.key < $1.key }.map { JSONValue.Member($0.key.text, JSONValue($0.value)) }
         askFor(.label(members), completion)
     }
 

@@ -105,7 +105,8 @@ public final class Session {
 
     // MARK: Output
 
-    /// Reads the child's output, if the session keeps it; a session that has ended, too. The callbacks run on later ticks.
+    /// Reads the child's output, if the session keeps it; a session that has ended, too. The callbacks run on later ticks. A
+    /// keeper that does not answer ends the read, but not one that follows and has begun; see ``OutputRead``.
     ///
     /// - Parameters:
     ///   - streams: those that are read; the order between two is not kept.

@@ -54,20 +54,19 @@ struct KeeperOrder {
         environment[KeeperVariable.outputMaximumBytes] = "\(bytes)"
     }
 
-    private mutating func setLabels(_ labels: [String: String]) throws(KeeperError) {
+    private mutating func setLabels(_ labels: SessionLabels) throws(KeeperError) {
         guard !labels.isEmpty else { return }
         guard sidecar.isOurs else { throw .noChannel(session, "have labels") }
         do throws(SessionLabelsError) {
             let known = environment[KeeperVariable.labels].flatMap(KeeperOrder.labels) ?? [:]
-            let members = labels.map { JSONValue.Member($0.key, .string($0.value)) }
-            let all = try SessionLabels.changed(known, by: members)
-            environment[KeeperVariable.labels] = String(decoding: SessionLabels.json(all).encoded, as: UTF8.self)
+            let all = try known.changed(by: labels.json.members ?? [])
+            environment[KeeperVariable.labels] = String(decoding: all.json.encoded, as: UTF8.self)
         } catch {
             throw .invalidLabels("\(error)")
         }
     }
 
-    private static func labels(_ text: String) -> [String: String]? {
+    private static func labels(_ text: String) -> SessionLabels? {
         do { return try SessionLabels.of(try JSONValue(Array(text.utf8))) } catch { return nil }
     }
 

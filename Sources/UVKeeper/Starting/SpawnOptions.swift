@@ -1,3 +1,4 @@
+public import KeeperProtocol
 public import UVLoop
 
 /// The command of a session's child, and how its start is done.
@@ -11,7 +12,7 @@ public struct SpawnOptions {
     /// What becomes of the child's output; nil: what the environment says.
     public var output: SpawnOutput?
     /// Small texts by which the session's users find it again, beside those that the environment has.
-    public var labels: [String: String]
+    public var labels: SessionLabels
     /// The event that completes the start. If the keeper ends before, the error has its status and the end of its log.
     public var readiness: KeeperManager.Readiness
     /// The longest wait for that event; the keeper runs on when it passes.
@@ -23,7 +24,7 @@ public struct SpawnOptions {
         command: [String]? = nil,
         arguments: [String]? = nil,
         output: SpawnOutput? = nil,
-        labels: [String: String] = [:],
+        labels: SessionLabels = [:],
         readiness: KeeperManager.Readiness = .accepting,
         deadline: Duration = .seconds(10),
     ) {

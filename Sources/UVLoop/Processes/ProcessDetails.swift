@@ -8,6 +8,8 @@ public struct ProcessDetails: Hashable, Sendable {
     /// It has ended and its parent has not collected its status. False while a thread runs, also if the first one has ended
     /// (`pthread_exit` in main), which the kernel calls a zombie too.
     public let isZombie: Bool
+    /// A signal has stopped it (`SIGSTOP`, Ctrl-Z), or a debugger holds it: it does nothing until somebody lets it go on.
+    public let isStopped: Bool
     /// Its parent's id.
     public let parent: Int32
     /// The session it is in: the id of the process that leads it.
@@ -38,6 +40,7 @@ public struct ProcessDetails: Hashable, Sendable {
             let pages = ProcessDetails.number(21, in: fields)
         else { return nil }
         isZombie = (state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")) && threads <= 1
+        isStopped = state == UInt8(ascii: "T") || state == UInt8(ascii: "t")
         self.parent = Int32(clamping: parent)
         self.session = Int32(clamping: session)
         startTime = .milliseconds(ticks * 1000 / Int64(max(1, sysconf(CInt(_SC_CLK_TCK)))))

@@ -11,13 +11,15 @@ struct AnswerID: Hashable {
 
     /// - Parameter text: a text in double quotes is a string; any other may be a number too.
     init(_ text: String) {
-        isStringOnly = text.utf8.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"")
-        self.text = isStringOnly ? String(text.dropFirst().dropLast()) : text
+        // Bytes are looked at: a quotation mark with a combining accent behind it is none to Character.
+        let quote = UInt8(ascii: "\"")
+        isStringOnly = text.utf8.count >= 2 && text.utf8.first == quote && text.utf8.last == quote
+        self.text = isStringOnly ? String(Substring(text.utf8.dropFirst().dropLast())) : text
     }
 
     fileprivate func matches(_ id: AnswerMessage.ID) -> Bool {
         switch id {
-        case .string(let string): string == text
+        case .string(let string): string.utf8.elementsEqual(text.utf8)
         // A Double does not tell large numbers apart.
         case .integer(let integer): !isStringOnly && (Int64(text).map { $0 == integer } ?? (number == Double(integer)))
         case .number(let value): !isStringOnly && number == value

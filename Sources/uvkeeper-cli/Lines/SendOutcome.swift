@@ -73,6 +73,7 @@ struct SendExplanation {
         case .connection(_, .connectionReset), .connection(_, .brokenPipe):
             return "\(error); uvkeeper logs \(session) may tell why"
         case .sessionEnded: return ended
+        case .timedOut(let time): return ErrorText.of(KeeperError.silence(of: session, for: time, manager.paths))
         default: return ErrorText.of(error)
         }
     }

@@ -52,8 +52,7 @@ final class StreamSender {
     private var hasSessionEnded = false
     private let startedAt = SystemClock.monotonicTime
     private var lastMove = SystemClock.monotonicTime
-    private let showsProgress: Bool
-    private var hasShown = false
+    private var progress = ProgressLine()
 
     init(
         _ given: [UInt8]?, to session: Session, of manager: KeeperManager, on loop: Loop, timeout: Duration?,
@@ -66,7 +65,6 @@ final class StreamSender {
         self.timeout = timeout
         self.completion = completion
         input = LineInput(maximumLineLength: maximumLineLength, on: loop)
-        showsProgress = timeout != nil && Terminal.isTerminal(2)
     }
 
     /// True while a thread reads standard input, which nothing can interrupt.
@@ -229,11 +227,10 @@ final class StreamSender {
 
     private func showProgress(_ now: Duration) {
         let elapsed = now - startedAt
-        guard showsProgress, elapsed > StreamSender.quiet else { return }
-        hasShown = true
+        // An input without an end, a person's, has no progress.
+        guard timeout != nil, elapsed > StreamSender.quiet else { return }
         let rate = UInt64(Double(bytes) / (elapsed / .seconds(1)))
-        StandardStreams.writeError(
-            "\r\u{1B}[K\(lines) lines, \(Output.bytes(bytes)) sent, \(Output.bytes(rate))/s")
+        progress.show("\(lines) lines, \(Output.bytes(bytes)) sent, \(Output.bytes(rate))/s")
     }
 
     /// Ends it without an outcome.
@@ -247,7 +244,7 @@ final class StreamSender {
         state = .ended
         session.onEnd = nil
         timer?.close()
-        if hasShown { StandardStreams.writeError("\r\u{1B}[K") }
+        progress.erase()
         completion.take()?(outcome, lines, bytes)
     }
 }

@@ -21,7 +21,8 @@ struct ReadCommand: ParsableCommand {
             {"end":{"out":512},"epoch":"..."}, with "exit" if the session has ended. A program that reads on later gives that \
             offset and that epoch: --from 512 --epoch ...
 
-            Exits with 1 if there is no such session, or it keeps no output.
+            Exits with 1 if there is no such session, it keeps no output, the offset is behind its end, which is told, or its \
+            keeper does not answer within five seconds. With --follow, a keeper that pauses later is waited for.
             """,
     )
 

@@ -15,6 +15,9 @@ final class Reading {
         var description: String { "session \(session) has ended, and nothing is kept of its output" }
     }
 
+    /// A keeper that has not answered for so long is waited for aloud.
+    private static let quiet = Duration.seconds(1)
+
     private let session: SessionID
     /// True if stderr goes to stdout.
     private let isMerged: Bool
@@ -22,8 +25,11 @@ final class Reading {
     private let loop: Loop
     let pump: OutputPump
     private var printer: OutputPrinter
+    private var start = OutputStart.start
     private var read: OutputRead?
     private var readers: ReaderWatch?
+    private var progress = ProgressLine()
+    private let waiting: TimerHandle
     private var completion: (((any Error)?) -> Void)?
 
     init(_ session: SessionID, isMerged: Bool, isJSON: Bool, _ manager: KeeperManager, on loop: Loop) {
@@ -32,6 +38,7 @@ final class Reading {
         self.manager = manager
         self.loop = loop
         pump = OutputPump(on: loop)
+        waiting = TimerHandle(on: loop)
         printer = OutputPrinter(pump, isJSON: isJSON, isMerged: isMerged)
     }
 
@@ -40,9 +47,13 @@ final class Reading {
         _ streams: [ChildStream], from start: OutputStart, follows: Bool, completion: @escaping ((any Error)?) -> Void,
     ) {
         self.completion = completion
+        self.start = start
         let read = manager.session(session).read(
             streams, from: start, follows: follows,
-            onBytes: { [self] in printer.print($0, $1, $2) },
+            onBytes: { [self] in
+                progress.erase()
+                printer.print($0, $1, $2)
+            },
             onEvent: { [self] in tell($0) })
         self.read = read
         pump.onFlow = { $0 ? read.resume() : read.pause() }
@@ -55,15 +66,27 @@ final class Reading {
             read.cancel()
             end(nil)
         }
+        waiting.start(after: Reading.quiet, repeating: .milliseconds(200)) { [self] waiting in
+            if read.position.isEmpty {
+                progress.show("the keeper of session \(session) has not answered yet")
+            } else {
+                progress.erase()
+                waiting.stop()
+            }
+        }
     }
 
     private func tell(_ event: OutputEvent) {
+        progress.erase()
         switch event {
         case .gap(let stream, let range): printer.gap(stream, range)
         case .finished: finish(exit: nil)
         case .ended(let exit) where exit?.output == nil && (read?.position.values.allSatisfy { $0 == 0 } ?? true):
             end(NoOutput(session: session))
-        case .ended(let exit): finish(exit: exit)
+        case .ended(let exit):
+            // Of a killed keeper the library does not know the end, and takes what is left for it.
+            if let error = start.beyondEnd(of: session, { read?.position[$0] }) { return end(error) }
+            finish(exit: exit)
         case .failed(let error): end(explained(error))
         }
     }
@@ -80,6 +103,8 @@ final class Reading {
 
     private func end(_ error: (any Error)?) {
         readers?.close()
+        waiting.close()
+        progress.erase()
         pump.finish { [self] in completion.take()?(error) }
     }
 

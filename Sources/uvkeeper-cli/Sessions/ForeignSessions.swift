@@ -20,9 +20,9 @@ enum ForeignSessions {
     private static func names(in paths: KeeperPaths) -> [String] {
         do throws(UVError) {
             let found = try Files.names(inDirectory: paths.directory, endingIn: ends).compactMap {
-                paths.foreignSessionID(ofFileNamed: $0)
+                paths.foreignSessionID(ofFileNamed: $0).map { ByteText($0) }
             }
-            return Set(found).sorted()
+            return Set(found).sorted().map(\.text)
         } catch {
             // The command itself has told of it.
             return []

@@ -27,15 +27,14 @@ struct LabelCommand: ParsableCommand {
 
     private struct Labels: Encodable {
         var session: String
-        var labels: [String: String]
+        var labels: SessionLabels
     }
 
     func run() throws {
         try shared.withManager(unreported: labels.isEmpty ? .failure : .unknownOutcome) { manager, loop, done in
             let session = manager.session(session)
             guard !labels.isEmpty else { return show(session, manager, done) }
-            let changes = labels.map { ($0.name, $0.value.isEmpty ? nil : $0.value) }
-            session.label(Dictionary(changes) { $1 }) { result in
+            session.label(labels.map { ($0.name, $0.value.isEmpty ? nil : $0.value) }) { result in
                 switch result {
                 case .failure(let error): shared.fail(SessionAbsence.explained(error, session.id, manager), done)
                 case .success: show(session, manager, done)
@@ -56,7 +55,7 @@ struct LabelCommand: ParsableCommand {
         if shared.json {
             Output.json(Labels(session: record.session, labels: record.labels))
         } else {
-            for (name, value) in record.labels.sorted(by: { $0.key < $1.key }) { Output.line("\(name)=\(value)") }
+            for (name, value) in record.labels { Output.line("\(name)=\(value)") }
         }
         done(.success)
     }

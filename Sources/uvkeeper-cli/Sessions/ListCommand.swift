@@ -121,8 +121,7 @@ struct LabelFilter: ExpressibleByArgument {
         guard !name.isEmpty, name.utf8.first != UInt8(ascii: "=") else { return nil }
     }
 
-    func matches(_ labels: [String: String]) -> Bool {
-        guard let found = labels[name] else { return false }
-        return value == nil || found == value
+    func matches(_ labels: SessionLabels) -> Bool {
+        if let value { labels.contains(name, value) } else { labels[name] != nil }
     }
 }

@@ -11,7 +11,7 @@ struct ListedSession: Encodable {
     var keeperMemoryBytes: UInt64?
     var childMemoryBytes: UInt64?
     var socket: String
-    var labels: [String: String]?
+    var labels: SessionLabels?
 
     init(session: String, state: String?, keeperPID: Int32?, childPID: Int32?, socket: String) {
         self.session = session

@@ -69,8 +69,8 @@ enum SessionText {
         ]
     }
 
-    private static func labels(_ labels: [String: String]) -> [Row] {
-        labels.sorted { $0.key < $1.key }.map { ("label", "\($0.key)=\($0.value)") }
+    private static func labels(_ labels: SessionLabels) -> [Row] {
+        labels.map { ("label", "\($0.key)=\($0.value)") }
     }
 
     private static func kept(_ range: KeptRange) -> String {

@@ -101,7 +101,7 @@ struct SpawnCommand: ParsableCommand {
             command: [command[0]],
             arguments: command.dropFirst() + Invocation.current.commandArguments,
             output: output(environment),
-            labels: Dictionary(labels.map { ($0.name, $0.value) }) { $1 },
+            labels: SessionLabels(labels.map { ($0.name, $0.value) }),
             readiness: noWait ? .started : .settled,
             deadline: .seconds(timeout),
         )

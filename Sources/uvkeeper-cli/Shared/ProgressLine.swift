@@ -1,0 +1,21 @@
+import UVKeeper
+
+/// A line on stderr that is written over again and again, and erased at the end; nothing where stderr is no terminal.
+struct ProgressLine {
+    private let isOnTerminal = Terminal.isTerminal(2)
+    private var isShown = false
+
+    /// Shows the text in place of what is shown.
+    mutating func show(_ text: @autoclosure () -> String) {
+        guard isOnTerminal else { return }
+        isShown = true
+        StandardStreams.writeError("\r\u{1B}[K" + text())
+    }
+
+    /// Takes it away.
+    mutating func erase() {
+        guard isShown else { return }
+        isShown = false
+        StandardStreams.writeError("\r\u{1B}[K")
+    }
+}
