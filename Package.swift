@@ -18,6 +18,11 @@ let logging = Target.Dependency.product(
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Command"]))
 
+// Only `scripts/docs` wants the plugin that makes pages; nobody who builds or uses this package fetches it.
+let documentation: [Package.Dependency] =
+    Context.environment["UVKEEPER_DOCS"] == "1"
+    ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0")] : []
+
 let package = Package(
     name: "uvkeeper",
     platforms: [.macOS(.v15)],
@@ -39,7 +44,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
-    ],
+    ] + documentation,
     targets: [
         .systemLibrary(
             name: "CLibUV",

@@ -38,6 +38,17 @@ let package = Package(
         .executableTarget(name: "example-server", dependencies: [keeper], swiftSettings: settings),
         .executableTarget(name: "example-child", dependencies: [keeper], swiftSettings: settings),
         .executableTarget(name: "example-client", dependencies: [keeper], swiftSettings: settings),
+        .executableTarget(
+            name: "one-binary",
+            dependencies: [keeper], swiftSettings: settings),
+        // The code that the articles of the documentation show.
+        .executableTarget(
+            name: "articles",
+            dependencies: [
+                "Program", keeper, loop, .product(name: "UVLoopAsync", package: "uvkeeper"),
+                .product(name: "UVKeeperAsync", package: "uvkeeper"),
+            ],
+            swiftSettings: settings),
         .executableTarget(name: "tour", dependencies: [loop], swiftSettings: settings),
         // How each explains itself, and ends.
         .target(name: "Program", dependencies: [loop], swiftSettings: settings),
@@ -54,7 +65,8 @@ let package = Package(
             name: "ExamplesTests",
             dependencies: [
                 loop, sidecar, "Libc", "TestSupport", "tcp-echo", "tcp-chat", "udp-echo", "connect", "resolve", "fetch",
-                "follow", "line-editor", "host-poll", "host-dispatch", "tour",
+                "follow", "line-editor", "host-poll", "host-dispatch", "tour", "articles",
+                "one-binary",
             ],
             swiftSettings: settings),
     ]

@@ -13,9 +13,9 @@ public enum KeeperSidecar {
     /// For a host program's main, before anything else: becomes a keeper and never returns if this process was started
     /// as one; else returns at once.
     ///
-    /// It was, if its first argument is ``KeeperProtocol/KeeperConstants/hostArgument``. Before anything else, because a
-    /// keeper closes every descriptor from 3 on, and because whatever the host has set up by then stays in memory as long
-    /// as the session lives.
+    /// It was, if its first argument is ``/KeeperProtocol/KeeperConstants/hostArgument``. Before anything else, because
+    /// a keeper closes every descriptor from 3 on, and because whatever the host has set up by then stays in memory as
+    /// long as the session lives.
     public static func runIfRequested(arguments: [String]? = nil) {
         SidecarHost.prepare()
         let arguments = arguments ?? ProgramArguments.current

@@ -7,8 +7,9 @@ public import UVLoop
 /// Everything happens on one loop, in callbacks on later ticks; nothing throws once the manager exists. Used on the loop's
 /// thread only. Mirrors the original's `KeeperManager`.
 ///
-/// A session is named by a ``SessionID``, which may be a literal. Every operation takes text in its place: one with a
-/// completion reports text that is no id as it reports its other failures, one without throws the ``SessionIDError``.
+/// A session is named by a ``/KeeperProtocol/SessionID``, which may be a literal. Every operation takes text in its
+/// place: one with a completion reports text that is no id as it reports its other failures, one without throws the
+/// ``/KeeperProtocol/SessionIDError``.
 public final class KeeperManager {
     /// How a manager behaves.
     public struct Options {
@@ -151,9 +152,9 @@ public final class KeeperManager {
         return inspection.finding.mayLive && !inspection.child.isDead
     }
 
-    /// Sends SIGTERM to the session's keeper and returns at once; ``stop(_:ladder:completion:)`` waits for the end. The keeper
-    /// ends its child, and what that has started, as its own settings say, and removes its files. An original keeper gets the
-    /// signal with its process group. Mirrors `killKeeper`.
+    /// Sends SIGTERM to the session's keeper and returns at once; ``stop(_:ladder:completion:)-(SessionID,_,_)`` waits
+    /// for the end. The keeper ends its child, and what that has started, as its own settings say, and removes its
+    /// files. An original keeper gets the signal with its process group. Mirrors `killKeeper`.
     ///
     /// - Returns: false when the keeper is not tracked (started or discovered by this manager), or gone, or others can
     ///   change the sessions directory: then nothing was signalled. A process that merely has the keeper's former pid is

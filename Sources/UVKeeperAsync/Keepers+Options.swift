@@ -7,9 +7,9 @@ extension Keepers {
     public struct Options: Sendable {
         /// Where the sessions are; nil: `.pi/dashboard/sessions` below `PI_DASHBOARD_HOME` or the home directory.
         public var sessionsDirectory: String?
-        /// The sidecar; nil: ``UVKeeper/SidecarCommand/find(in:)`` at each start.
+        /// The sidecar; nil: ``/UVKeeper/SidecarCommand/find(in:)`` at each start.
         public var sidecar: SidecarCommand?
-        /// The name by which lines are written; nil: a random one. See ``UVKeeper/KeeperManager/Options/writer``.
+        /// The name by which lines are written; nil: a random one. See ``/UVKeeper/KeeperManager/Options/writer``.
         public var writer: WriterName?
         /// Lines that may wait for one session; more are refused.
         public var maximumWaitingLines = 10_000

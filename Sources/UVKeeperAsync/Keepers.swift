@@ -36,8 +36,10 @@ public actor Keepers: LoopActor {
 
     /// Opens a directory of sessions; nothing is started or looked for yet.
     ///
-    /// - Parameter executor: whose loop to use; nil: one of their own, which ends with ``close()``.
-    /// - Throws: ``UVKeeper/KeeperError/noSessionsDirectory`` and its like.
+    /// - Parameters:
+    ///   - options: how they behave.
+    ///   - executor: whose loop to use; nil: one of their own, which ends with ``close()``.
+    /// - Throws: ``/UVKeeper/KeeperError/noSessionsDirectory`` and its like.
     public init(_ options: Options = Options(), on executor: LoopExecutor? = nil) async throws(KeeperError) {
         let own: LoopExecutor
         do throws(UVError) {
@@ -93,9 +95,10 @@ public actor Keepers: LoopActor {
     /// Adopts the session if it lives, else starts it: what a server does with each of its sessions.
     ///
     /// - Parameters:
+    ///   - id: the session's name.
     ///   - directory: the child's working directory, if it is started.
     ///   - options: of a start. Its output is kept unless they say otherwise: 8 MiB of each stream.
-    /// - Throws: as ``UVKeeper/KeeperManager/open(_:in:_:completion:)`` tells.
+    /// - Throws: as ``/UVKeeper/KeeperManager/open(_:in:_:completion:)-(SessionID,_,_,_)`` tells.
     public func open(
         _ id: SessionID, in directory: String, _ options: SpawnOptions,
     ) async throws(KeeperError) -> KeptSession {
@@ -116,6 +119,7 @@ public actor Keepers: LoopActor {
     /// Adopts the session if it lives, else starts a command.
     ///
     /// - Parameters:
+    ///   - id: the session's name.
     ///   - command: the executable and its arguments.
     ///   - directory: the child's working directory, and that of its relative paths.
     ///   - labels: small texts by which the session's users find it again.
@@ -133,7 +137,7 @@ public actor Keepers: LoopActor {
 
     /// Finds the sessions that live, cleans up after dead keepers, and watches those that live: after a start of the program.
     ///
-    /// - Throws: as ``UVKeeper/KeeperManager/discoverExistingKeepers(completion:)`` tells.
+    /// - Throws: as ``/UVKeeper/KeeperManager/discoverExistingKeepers(completion:)`` tells.
     public func discover() async throws(KeeperError) -> KeeperDiscovery {
         try checkOpen()
         let result: Result<KeeperDiscovery, KeeperError> = await withUnsafeContinuation { continuation in
@@ -162,7 +166,7 @@ public actor Keepers: LoopActor {
         return try result.get()
     }
 
-    /// Removes what ended sessions have left; see ``UVKeeper/KeeperManager/prune(olderThan:keeping:completion:)``.
+    /// Removes what ended sessions have left; see ``/UVKeeper/KeeperManager/prune(olderThan:keeping:completion:)``.
     @discardableResult
     public func prune(
         olderThan age: Duration = KeeperManager.prunedAfter, keeping count: Int = KeeperManager.keptEndedSessions,

@@ -28,7 +28,7 @@ public struct KeptOutput: AsyncSequence, Sendable {
         let reader: OutputReader
 
         /// The next piece; nil at the end: behind ``OutputPiece/ended(_:)``, or, if it does not follow, at the end of what is
-        /// kept. A canceled task gets ``UVKeeper/KeeperError/closed``.
+        /// kept. A canceled task gets ``/UVKeeper/KeeperError/closed``.
         public mutating func next() async throws -> OutputPiece? { try await reader.next() }
 
         /// The same, with the error's type.

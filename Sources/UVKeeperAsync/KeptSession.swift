@@ -13,11 +13,11 @@ public struct KeptSession: Sendable {
 
     // MARK: Lines
 
-    /// Writes one line to the child's stdin, and says what became of it: ``UVKeeper/WriteOutcome/written`` when the child's pipe
-    /// has it. Lines arrive in the order of the calls, each once as long as keeper and child live.
+    /// Writes one line to the child's stdin, and says what became of it: ``/UVKeeper/WriteOutcome/written`` when the
+    /// child's pipe has it. Lines arrive in the order of the calls, each once as long as keeper and child live.
     ///
     /// If the task is canceled, the line is taken back if nothing of it has left: the outcome is refused, with
-    /// ``UVKeeper/KeeperError/withdrawn``. Else it is what the keeper says.
+    /// ``/UVKeeper/KeeperError/withdrawn``. Else it is what the keeper says.
     ///
     /// - Parameters:
     ///   - line: any bytes; a newline is added if the last is none.
@@ -33,7 +33,7 @@ public struct KeptSession: Sendable {
         await write(Array(line.utf8), deadline: deadline)
     }
 
-    /// Says who writes, for a host with a journal; see ``UVKeeper/Session/resumeWriting(epoch:last:completion:)``.
+    /// Says who writes, for a host with a journal; see ``/UVKeeper/Session/resumeWriting(epoch:last:completion:)``.
     public func resumeWriting(epoch: String?, last: UInt64) async throws(KeeperError) -> WriterPosition {
         try await keepers.ask(id) { $0.resumeWriting(epoch: epoch, last: last, completion: $1) }
     }
@@ -56,6 +56,8 @@ public struct KeptSession: Sendable {
     ///
     /// - Parameters:
     ///   - start: where it begins; in the middle of a line, with the rest of that.
+    ///   - stream: which one.
+    ///   - follows: true if what comes later is wanted too, until the session ends.
     ///   - longest: in bytes, newline included; a longer line comes in pieces.
     public func lines(
         from start: OutputStart = .end, of stream: ChildStream = .out, follows: Bool = true, longest: Int = 1 << 24,
@@ -66,7 +68,9 @@ public struct KeptSession: Sendable {
     /// Asks the child one question, a JSON-RPC request, and returns the line with its answer: the next message of that id on
     /// stdout. Any number may be asked at a time, each with an id of its own. The session must keep its output.
     ///
-    /// - Parameter time: how long the answer may take.
+    /// - Parameters:
+    ///   - message: a JSON object with an `id`, on one line.
+    ///   - time: how long the answer may take.
     /// - Throws: ``RequestError``.
     public func request(_ message: [UInt8], within time: Duration = .seconds(60)) async throws(RequestError) -> KeptLine
     {

@@ -8,7 +8,7 @@ public enum SessionsDirectory {
     ///
     /// Nil if the variable does not help and `home` is not an absolute path (`HOME` empty or missing, for example): a
     /// directory that depends on where a program was started would not be found again. Nil, too, if the base begins with
-    /// `~`, which a shell should have replaced: see ``unexpanded(environment:home:)``. The path is not normalised beyond
+    /// `~`, which a shell should have replaced: see `unexpanded(environment:home:)`. The path is not normalised beyond
     /// separators at the end of the base, and nothing is created.
     public static func path(
         environment: [String: String],

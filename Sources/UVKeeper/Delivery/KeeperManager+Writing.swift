@@ -12,6 +12,7 @@ extension KeeperManager {
     ///
     /// - Parameters:
     ///   - line: any bytes; a newline is added if the last is none. Newlines within make several lines of it.
+    ///   - session: the session; nothing is started.
     ///   - completion: the original's Boolean is true for ``WriteOutcome/written`` and ``WriteOutcome/sent``.
     public func writeRPC(_ line: [UInt8], to session: SessionID, completion: @escaping (WriteOutcome) -> Void) {
         self.session(session).write(line, completion: completion)

@@ -19,7 +19,7 @@ extension KeeperManager {
     /// The sessions of the directory that have ended, the latest first, found out without changing anything. `completion` runs
     /// once, on a later tick; the work is done in libuv's thread pool.
     ///
-    /// A session whose keeper was killed has ``SessionExit/Reason/keeperLost`` as its end.
+    /// A session whose keeper was killed has ``/KeeperProtocol/SessionExit/Reason/keeperLost`` as its end.
     public func listEnded(completion: @escaping (Result<[SessionRecord], KeeperError>) -> Void) {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
@@ -35,6 +35,7 @@ extension KeeperManager {
     /// - Parameters:
     ///   - age: how long ago a session must have ended.
     ///   - count: how many ended sessions are left at most, the latest.
+    ///   - completion: given what was removed.
     public func prune(
         olderThan age: Duration = prunedAfter, keeping count: Int = keptEndedSessions,
         completion: @escaping (Result<PruneResult, KeeperError>) -> Void,

@@ -27,6 +27,7 @@ public struct KeeperDiscovery: Hashable, Sendable, Codable {
     /// Sessions that have ended, those that were removed included, and have left a record: ``Session/record`` tells how, and
     /// their output can be read. In no order.
     public var ended: [SessionID] = []
-    /// Ids of the original's in this directory that are no ``SessionID``: keepers of such sessions are left alone.
+    /// Ids of the original's in this directory that are no ``/KeeperProtocol/SessionID``: keepers of such sessions are
+    /// left alone.
     public var foreign: [String] = []
 }

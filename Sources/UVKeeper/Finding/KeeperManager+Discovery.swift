@@ -5,7 +5,7 @@ internal import UVLoop
 extension KeeperManager {
     /// Finds the keepers in the sessions directory and cleans up after dead ones. `completion` runs once, on a later tick.
     ///
-    /// - A live keeper is adopted: ``killKeeper(for:)`` works on it.
+    /// - A live keeper is adopted: ``killKeeper(for:)-(SessionID)`` works on it.
     /// - A dead keeper's files are removed: socket, pid files, and old temporary files. Logs stay, and the file that names a
     ///   child which provably lives.
     /// - A live keeper whose child is dead gets SIGTERM, and its files are removed: if it is proven that the process is the

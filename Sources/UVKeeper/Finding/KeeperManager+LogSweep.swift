@@ -30,6 +30,7 @@ extension KeeperManager {
     /// - Parameters:
     ///   - maximumBytes: the limit; by default the keepers' own.
     ///   - rest: how long nobody may have written to a log.
+    ///   - completion: given what was found and cut.
     public func sweepLogs(
         from maximumBytes: Int = KeeperConstants.defaultLogMaximumBytes, untouchedFor rest: Duration = logRest,
         completion: @escaping (Result<LogSweep, KeeperError>) -> Void,

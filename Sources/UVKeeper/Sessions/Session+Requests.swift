@@ -34,8 +34,8 @@ extension Session {
         askFor(.label(members), completion)
     }
 
-    /// Ends the session for good, as ``KeeperManager/stop(_:ladder:completion:)`` does; `completion` is given the result, and
-    /// how the session ended if that is known.
+    /// Ends the session for good, as ``KeeperManager/stop(_:ladder:completion:)-(SessionID,_,_)`` does; `completion` is
+    /// given the result, and how the session ended if that is known.
     public func stop(
         _ ladder: StopLadder = .keepers,
         _ completion: @escaping (_ result: KeeperManager.StopResult, _ exit: SessionExit?) -> Void = { _, _ in },

@@ -56,6 +56,7 @@ public final class Session {
     /// - Parameters:
     ///   - line: any bytes; a newline is added if the last is none. Newlines within are delivered as they are, in one piece.
     ///   - deadline: how long the line may wait for its keeper.
+    ///   - completion: given the outcome.
     @discardableResult
     public func write(
         _ line: [UInt8], deadline: WriteDeadline = .attempts, completion: @escaping (WriteOutcome) -> Void,
@@ -93,6 +94,7 @@ public final class Session {
     ///   - epoch: the session's epoch as the journal has it; if it is not the present one,
     ///     ``KeeperError/sessionBeganAnew(_:)``. Nil: whatever it is.
     ///   - last: the highest number that the journal has given out.
+    ///   - completion: given where the writer goes on.
     public func resumeWriting(
         epoch: String?, last: UInt64, completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
     ) {
@@ -110,6 +112,7 @@ public final class Session {
     ///
     /// - Parameters:
     ///   - streams: those that are read; the order between two is not kept.
+    ///   - start: where it begins.
     ///   - follows: true if what comes later is wanted too, until the session ends.
     ///   - onBytes: lent the bytes at an offset of a stream; they need not end with a line or a character.
     ///   - onEvent: told what else happens; the last event ends the read.

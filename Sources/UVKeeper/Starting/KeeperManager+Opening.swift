@@ -5,16 +5,18 @@ extension KeeperManager {
     /// Adopts the session if it lives, else starts it: what a server does with each of its sessions. `completion` runs once,
     /// on a later tick.
     ///
-    /// A keeper that lives, or may, is adopted: ``killKeeper(for:)`` works on it if it is shown to be the keeper. A keeper
-    /// whose child is dead, but which has not noticed, is ended first. Then, and if there is no keeper, the session is started
-    /// as by ``spawnKeeper(for:in:_:completion:)``. Other sessions are not looked at; ``discoverExistingKeepers(completion:)``
-    /// finds and cleans up all of them. If another program starts the session at the same time, the keeper that has come first is
-    /// adopted.
+    /// A keeper that lives, or may, is adopted: ``killKeeper(for:)-(SessionID)`` works on it if it is shown to be the
+    /// keeper. A keeper whose child is dead, but which has not noticed, is ended first. Then, and if there is no
+    /// keeper, the session is started as by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``. Other sessions are
+    /// not looked at; ``discoverExistingKeepers(completion:)`` finds and cleans up all of them. If another program
+    /// starts the session at the same time, the keeper that has come first is adopted.
     ///
     /// - Parameters:
+    ///   - session: its name.
     ///   - workingDirectory: for a start; a session that is adopted keeps its own.
     ///   - options: for a start. A start of this session that is under way fails this one with
     ///     ``KeeperError/sessionTaken(_:pid:)``.
+    ///   - completion: given the session, or why there is none.
     public func open(
         _ session: SessionID,
         in workingDirectory: String,

@@ -24,6 +24,7 @@ extension KeeperManager {
     ///   - session: the session; it has no keeper yet.
     ///   - workingDirectory: the child's, and the keeper's.
     ///   - options: the child's command, its environment, and what the start waits for.
+    ///   - completion: given the keeper when it is ready as ``SpawnOptions/readiness`` says, or why it is not.
     public func spawnKeeper(
         for session: SessionID,
         in workingDirectory: String,

@@ -64,6 +64,8 @@ public final class Resolver: Sendable {
     ///   - port: 0 to 65535; every address has it.
     ///   - families: one of them or both.
     ///   - deadline: how long to wait from now on; nil waits as long as the name service takes.
+    ///   - loop: where `completion` runs.
+    ///   - completion: given the addresses, or why there are none; runs once, on a later tick.
     /// - Throws: and does not call `completion`: ``UVError/invalidArgument`` for an empty name, one with a zero byte or a
     ///   malformed literal (`127.1`, `::1::`), for another port and for no family; ``UVError/nameTooLong``;
     ///   ``UVError/noAddressOfFamily`` for a literal of another family; ``UVError/noDevice`` for an unknown scope.

@@ -3,7 +3,7 @@ internal import CLibUV
 extension SocketAddress {
     /// The address in the form that system calls take and give.
     ///
-    /// - Parameter sockaddr: the bytes that a system call has filled in, as many as it told; no alignment is needed.
+    /// - Parameter bytes: the bytes that a system call has filled in, as many as it told; no alignment is needed.
     /// - Returns: nil for a unix socket that has no name, which is any client's; its form ends after the family.
     /// - Throws: ``UVError/addressFamilyNotSupported`` for other families, ``UVError/invalidArgument`` for fewer bytes than
     ///   the family has.

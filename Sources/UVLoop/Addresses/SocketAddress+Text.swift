@@ -8,7 +8,9 @@ extension SocketAddress {
     /// network interface of this computer (`fe80::1%eth0`). Nothing is asked but the kernel, for that name. Mirrors
     /// `uv_inet_pton` and `if_nametoindex`.
     ///
-    /// - Parameter port: 0 to 65535.
+    /// - Parameters:
+    ///   - text: an IPv4 or IPv6 address, without a port.
+    ///   - port: 0 to 65535.
     /// - Throws: ``UVError/invalidArgument`` for any other text or port; ``UVError/noDevice`` for a scope whose interface
     ///   does not exist, ``UVError/tooManyOpenFiles`` and its like if the kernel cannot be asked for it.
     public init(ip text: String, port: Int) throws(UVError) {

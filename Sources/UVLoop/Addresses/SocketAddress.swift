@@ -55,7 +55,9 @@ public struct SocketAddress: Hashable, Sendable {
 
     /// This computer by itself, `127.0.0.1` or `::1`.
     ///
-    /// - Parameter port: 0 to 65535.
+    /// - Parameters:
+    ///   - family: IPv4 or IPv6.
+    ///   - port: 0 to 65535.
     /// - Throws: ``UVError/invalidArgument`` for another port, and for ``Family/unix``.
     public static func loopback(_ family: Family, port: Int) throws(UVError) -> SocketAddress {
         let port = try checkedPort(port)
@@ -69,7 +71,9 @@ public struct SocketAddress: Hashable, Sendable {
     /// Every address of this computer, `0.0.0.0` or `::`: what a listener is bound to that takes connections from
     /// everywhere.
     ///
-    /// - Parameter port: 0 to 65535; 0 lets the system choose.
+    /// - Parameters:
+    ///   - family: IPv4 or IPv6.
+    ///   - port: 0 to 65535; 0 lets the system choose.
     /// - Throws: as ``loopback(_:port:)``.
     public static func any(_ family: Family, port: Int) throws(UVError) -> SocketAddress {
         let port = try checkedPort(port)

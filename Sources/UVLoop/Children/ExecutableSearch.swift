@@ -4,6 +4,7 @@ public enum ExecutableSearch {
     /// directories of `path`.
     ///
     /// - Parameters:
+    ///   - name: the program's; one with a slash is a path and is not looked for.
     ///   - path: the value of PATH; nil: what the system falls back to.
     ///   - workingDirectory: what relative directories and names are relative to, if not this process's own.
     /// - Returns: nil if there is none. A name with a slash is returned whether it exists or not.

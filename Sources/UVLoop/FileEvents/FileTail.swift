@@ -123,7 +123,9 @@ public final class FileTail: Handle {
     ///   - path: a relative one is of the working directory at the start.
     ///   - followsLinks: a symbolic link as the last component is followed, and its exchange is a replacement; false: it is
     ///     an error, ``UVError/symbolicLink``. Links before it are followed.
+    ///   - fallbackInterval: how often to look where the system does not tell of changes.
     ///   - alwaysPolls: do not watch: for a file system that is unknown here and does not tell what others change.
+    ///   - loop: the loop that it lives on.
     public init(
         _ path: String,
         followsLinks: Bool = true,

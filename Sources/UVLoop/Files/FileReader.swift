@@ -37,8 +37,10 @@ public final class FileReader: Handle {
     /// Opens a regular file; symbolic links are not followed.
     ///
     /// - Parameters:
+    ///   - path: the file.
     ///   - offset: where to begin; past the end there is nothing to read.
     ///   - limit: at most so many bytes; nil: to the end of the file, also of what is added meanwhile.
+    ///   - loop: the loop that it lives on.
     /// - Throws: as ``OpenFile/init(_:_:)``, and ``UVError/wouldBlock`` when the pool's threads cannot be made.
     public init(_ path: String, from offset: UInt64 = 0, limit: UInt64? = nil, on loop: Loop) throws(UVError) {
         try ThreadPool.prepare()

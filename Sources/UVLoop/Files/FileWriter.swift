@@ -37,8 +37,10 @@ public final class FileWriter: Handle {
     /// Opens a regular file to append to, or makes it.
     ///
     /// - Parameters:
+    ///   - path: the file.
     ///   - mode: ``OpenFile/Mode/append`` or ``OpenFile/Mode/createNew``; symbolic links are not followed.
     ///   - isSynchronous: whether each write completes only when the disk has it (`fdatasync(2)`), and not only the system.
+    ///   - loop: the loop that it lives on.
     /// - Throws: as ``OpenFile/init(_:_:)``, and ``UVError/wouldBlock`` when the pool's threads cannot be made.
     public init(
         _ path: String, _ mode: OpenFile.Mode = .append, isSynchronous: Bool = false, on loop: Loop

@@ -40,7 +40,9 @@ public enum Files {
 
     /// What the system knows of the file. Mirrors `uv_fs_stat` and `uv_fs_lstat`.
     ///
-    /// - Parameter followingLinks: false: of a symbolic link itself, not of what it points to.
+    /// - Parameters:
+    ///   - path: the file, or the directory.
+    ///   - followingLinks: false: of a symbolic link itself, not of what it points to.
     public static func status(of path: String, followingLinks: Bool = true) throws(UVError) -> FileStatus {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
@@ -98,6 +100,7 @@ public enum Files {
     /// Names that are not wanted cost next to nothing, where `uv_fs_scandir` would allocate and sort them.
     ///
     /// - Parameters:
+    ///   - path: the file, or the directory.
     ///   - start: only names that begin so.
     ///   - ends: only names that end so, if there are any.
     public static func names(
@@ -137,7 +140,9 @@ public enum Files {
 
     /// The contents of a small file.
     ///
-    /// - Parameter limit: reads at most so many bytes.
+    /// - Parameters:
+    ///   - path: the file, or the directory.
+    ///   - limit: reads at most so many bytes.
     /// - Throws: ``UVError/isDirectory`` for a directory; symbolic links are not followed (``UVError/symbolicLink``).
     public static func read(_ path: String, limit: Int) throws(UVError) -> [UInt8] {
         let file = try OpenFile(path, .readOnly)

@@ -4,7 +4,9 @@ extension OpenFile {
     /// A file without a name that holds these bytes, open at its start, to be handed to another program: in memory where the
     /// system has such a thing. Mirrors `memfd_create(2)`.
     ///
-    /// - Parameter directory: where it is made, and loses its name at once, if the system has none.
+    /// - Parameters:
+    ///   - bytes: what is in it.
+    ///   - directory: where it is made, and loses its name at once, if the system has none.
     public static func anonymous(holding bytes: [UInt8], in directory: String) throws(UVError) -> OpenFile {
         let file: OpenFile = if let memory = try inMemory() { memory } else { try inDirectory(directory) }
         try file.write(bytes)

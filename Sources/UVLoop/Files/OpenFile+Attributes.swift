@@ -10,7 +10,9 @@ extension OpenFile {
 
     /// Keeps a value with the file beside its contents. Mirrors `fsetxattr(2)`.
     ///
-    /// - Parameter name: of the user's own kind, `user.…`.
+    /// - Parameters:
+    ///   - name: of the user's own kind, `user.…`.
+    ///   - value: any bytes.
     /// - Throws: ``UVError/notSupported`` on a file system that has no such thing.
     public func setAttribute(_ name: String, to value: [UInt8]) throws(UVError) {
         try checkErrno(uvloop_set_attribute(descriptor, name, value, value.count))

@@ -71,7 +71,9 @@ public class Listener: Handle {
     /// After an error (descriptors or memory have run out) accepting pauses and is tried again by itself after 10 ms, then
     /// ever more rarely up to once a second; the error is reported once until a client is accepted again.
     ///
-    /// - Parameter backlog: how many clients may wait; the system has a limit of its own.
+    /// - Parameters:
+    ///   - backlog: how many clients may wait; the system has a limit of its own.
+    ///   - onDescriptor: given each connection, which is the callee's to close, or why one could not be accepted.
     public final func listenForDescriptors(
         backlog: Int = defaultBacklog,
         _ onDescriptor: @escaping (Listener, Result<Int32, UVError>) -> Void,

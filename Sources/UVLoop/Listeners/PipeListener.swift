@@ -65,7 +65,9 @@ public final class PipeListener: Listener {
     /// After an error (descriptors or memory have run out) accepting pauses and is tried again by itself after 10 ms, then
     /// ever more rarely up to once a second; the error is reported once until a client is accepted again.
     ///
-    /// - Parameter backlog: how many clients may wait; the system has a limit of its own.
+    /// - Parameters:
+    ///   - backlog: how many clients may wait; the system has a limit of its own.
+    ///   - onConnection: given each connection, or why one could not be accepted.
     public func listen(
         backlog: Int = defaultBacklog,
         _ onConnection: @escaping (PipeListener, Result<PipeStream, UVError>) -> Void,

@@ -19,6 +19,7 @@ public final class TCPListener: Listener {
     ///   - reusePort: whether other sockets of the same user may be bound to the same port, and connections are spread
     ///     over all of them (`SO_REUSEPORT`): for a server of several processes.
     ///   - backlog: how many clients may wait; the system has a limit of its own.
+    ///   - loop: the loop that it lives on.
     /// - Throws: ``UVError/addressInUse``; ``UVError/accessDenied`` for a port below 1024 without the right to it;
     ///   ``UVError/addressNotAvailable`` for an address that this computer does not have;
     ///   ``UVError/addressFamilyNotSupported`` for IPv6 where there is none; ``UVError/invalidArgument`` for the address of a

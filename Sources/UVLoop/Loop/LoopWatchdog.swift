@@ -24,6 +24,7 @@ public final class LoopWatchdog: Sendable {
     /// Begins to watch; ``stop()`` ends it.
     ///
     /// - Parameters:
+    ///   - loop: the loop that is watched.
     ///   - limit: how long the loop may take for an answer, at least 4 ms.
     ///   - onBlocked: told on the watchdog's own thread, once for each time that the loop is blocked, while it is.
     /// - Throws: ``UVError/wouldBlock`` when no thread can be made, ``UVError/tooManyOpenFiles`` and its like.

@@ -41,7 +41,9 @@ public final class TCPConnect {
     ///   - resolver: who is asked for the addresses.
     ///   - time: how long all of it may take; then it ends with ``UVError/timedOut``. Nil: as long as the system tries,
     ///     which is minutes.
+    ///   - loop: the loop that it lives on.
     ///   - onEvent: told what happens on the way.
+    ///   - completion: given the connection, or every attempt that failed; runs once, on a later tick.
     /// - Throws: and does not call `completion`: ``UVError/invalidArgument`` and its like for a host or port that can be
     ///   none, as the resolver does.
     @discardableResult

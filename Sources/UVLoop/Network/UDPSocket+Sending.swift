@@ -14,8 +14,11 @@ extension UDPSocket {
     /// ``UVError/connectionRefused``: an earlier one was refused; this one was not sent. Mirrors `uv_udp_try_send` and
     /// `uv_udp_send`.
     ///
-    /// - Parameter address: nil for a connected socket, and only for one: else the send fails with
-    ///   ``UVError/notConnected``, or ``UVError/alreadyConnected``.
+    /// - Parameters:
+    ///   - bytes: the message.
+    ///   - address: nil for a connected socket, and only for one: else the send fails with
+    ///     ``UVError/notConnected``, or ``UVError/alreadyConnected``.
+    ///   - completion: told when the message has left, or why it has not; nil: nobody wants to know.
     /// - Returns: whether the queue is below ``highWaterMark``. When false, wait for ``onDrain``.
     @discardableResult
     public func send(

@@ -45,6 +45,7 @@ public final class UDPSocket: Handle {
     ///   - dualStack: whether an IPv6 address takes messages by IPv4 too, whose senders show as `::ffff:192.0.2.1`.
     ///   - reusePort: whether other sockets may be bound to the same address: every one of them gets a multicast message, one
     ///     of them another (`SO_REUSEADDR`, and `SO_REUSEPORT` beside it where that exists).
+    ///   - loop: the loop that it lives on.
     /// - Throws: ``UVError/addressInUse``, ``UVError/addressNotAvailable``; ``UVError/accessDenied`` for a port below 1024
     ///   without the right to it; ``UVError/invalidArgument`` for the address of a unix socket, and for `dualStack` with IPv4.
     public init(

@@ -3,7 +3,9 @@ extension Processes {
     /// else's, or the system does not tell. A file that was opened under another name, or has none any more, has the name
     /// that the kernel gives it. Mirrors `/proc/<pid>/fd` and `/proc/<pid>/fdinfo`.
     ///
-    /// - Parameter isMeant: the paths that are looked at.
+    /// - Parameters:
+    ///   - pid: the process.
+    ///   - isMeant: the paths that are looked at.
     /// - Throws: ``UVError/tooManyOpenFiles`` and its like, a shortage of this process or the system: it cannot be told.
     public static func lockedFiles(of pid: Int32, where isMeant: (String) -> Bool) throws(UVError) -> [String] {
         #if os(Linux)

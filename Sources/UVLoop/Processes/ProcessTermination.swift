@@ -19,8 +19,11 @@ extension Processes {
     /// number is used again in between, the new process is not signalled. Mirrors the original's `killProcess`.
     ///
     /// - Parameters:
+    ///   - pid: the process.
     ///   - group: signal the process group it leads; if it leads none, the process alone.
     ///   - grace: the time between the two signals. After SIGKILL it is given two seconds to be gone.
+    ///   - loop: where `completion` runs.
+    ///   - completion: told what became of the process; runs once, on a later tick.
     public static func killProcess(
         _ pid: Int32,
         group: Bool = false,

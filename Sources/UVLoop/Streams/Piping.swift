@@ -175,7 +175,10 @@ extension Stream {
     /// stream is closed. A sink that its owner shuts down has failed with ``UVError/brokenPipe``. Meanwhile the
     /// reading of this stream, and ``onDrain`` and ``onWriteError`` of the sink, are the piping's.
     ///
-    /// - Parameter finishing: whether the sink is shut down when this stream has ended in order.
+    /// - Parameters:
+    ///   - sink: who is written to.
+    ///   - finishing: whether the sink is shut down when this stream has ended in order.
+    ///   - completion: runs once: with nil at the end, or with the side that failed.
     /// - Throws: as ``readStart(onBytes:onEnd:)`` does; `completion` does not run then.
     public final func pipe(
         to sink: Stream, finishing: Bool = true, _ completion: @escaping (PipingError?) -> Void,
@@ -196,7 +199,10 @@ extension FileReader {
     /// `completion` runs once, on a later tick, whoever fails or closes: with nil when the stream has taken everything. Neither
     /// is closed. Meanwhile ``Stream/onDrain`` and ``Stream/onWriteError`` are the piping's.
     ///
-    /// - Parameter finishing: whether the stream is shut down at the end of the file.
+    /// - Parameters:
+    ///   - sink: who is written to.
+    ///   - finishing: whether the stream is shut down at the end of the file.
+    ///   - completion: runs once: with nil at the end, or with the side that failed.
     public func pipe(to sink: Stream, finishing: Bool = true, _ completion: @escaping (PipingError?) -> Void) {
         _ = Piping(from: self, to: sink, finishing: finishing, completion)
     }

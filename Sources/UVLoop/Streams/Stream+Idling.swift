@@ -2,7 +2,9 @@ extension Stream {
     /// Calls `body` when for so long no byte has come, and none that was written has been taken; then again each time. What waits in
     /// the queue of a peer that does not read is no activity. Does not keep the loop running; ends when the stream closes.
     ///
-    /// - Parameter time: at least a millisecond; nil: `body` is called no more. Replaces what was asked for before.
+    /// - Parameters:
+    ///   - time: at least a millisecond; nil: `body` is called no more. Replaces what was asked for before.
+    ///   - body: closes the stream unless something else is given.
     public final func onIdle(after time: Duration?, _ body: @escaping (Stream) -> Void = { $0.close() }) {
         guard isUsable("\(publicName).onIdle: the stream is closed") else { return }
         idling.take()?.close()

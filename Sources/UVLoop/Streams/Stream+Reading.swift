@@ -7,7 +7,7 @@ extension Stream {
     /// The span is valid during the call only; copy what must stay. After `onEnd` nothing more is read, and the stream
     /// stays writable until it is closed: end of stream means the peer finished sending, not that it stopped reading.
     /// ``UVError/connectionReset`` means that the peer closed with our bytes unread (H29), ``UVError/canceled`` that the loop
-    /// has closed the stream. No `onEnd` comes after ``close(_:)``. Mirrors `uv_read_start`.
+    /// has closed the stream. No `onEnd` comes after ``Handle/close(_:)``. Mirrors `uv_read_start`.
     ///
     /// - Throws: ``UVError/notConnected`` for a stream that is not open, has failed to connect or cannot be read,
     ///   ``UVError/noSpace`` when the user's watches have run out, ``UVError/canceled`` when the loop has closed it.

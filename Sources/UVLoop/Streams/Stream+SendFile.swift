@@ -9,8 +9,10 @@ extension Stream {
     /// nothing meanwhile, it would come in between; a ``shutdown(_:)`` waits for the file. Mirrors `uv_fs_sendfile`.
     ///
     /// - Parameters:
+    ///   - path: the file.
     ///   - offset: where in the file to begin; past its end there is nothing to send.
     ///   - limit: at most so many bytes; nil: to the end of the file.
+    ///   - completion: given the number of bytes that were sent, or what failed; runs once, on a later tick.
     /// - Throws: as ``OpenFile/init(_:_:)``, ``UVError/notConnected`` for a stream that is not open, ``UVError/wouldBlock`` when
     ///   the pool's threads cannot be made; `completion` does not run then.
     public final func sendFile(

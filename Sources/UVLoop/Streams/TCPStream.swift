@@ -42,7 +42,11 @@ public final class TCPStream: Stream {
     /// before the completion ends it with ``UVError/canceled``. For a host by its name see ``TCPConnect``. Mirrors
     /// `uv_tcp_connect`.
     ///
-    /// - Parameter local: the address to connect from; nil: the system chooses.
+    /// - Parameters:
+    ///   - address: who is connected to.
+    ///   - local: the address to connect from; nil: the system chooses.
+    ///   - loop: the loop that it lives on.
+    ///   - completion: told nil, or why the connect failed; runs once, on a later tick.
     /// - Throws: ``UVError/invalidArgument`` for the address of a unix socket, before anything is opened.
     public convenience init(
         connectingTo address: SocketAddress,

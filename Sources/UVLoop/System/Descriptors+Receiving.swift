@@ -15,8 +15,11 @@ extension Descriptors {
 
     /// Reads what waits in a non-blocking socket, as much as `buffer` holds; never waits. Mirrors `read(2)` and `recv(2)`.
     ///
-    /// - Parameter peeking: leave what was read where it is, to be read again. While anything is left unread, a close is a
-    ///   reset for the peer (H29).
+    /// - Parameters:
+    ///   - descriptor: stays the caller's.
+    ///   - buffer: filled from its first byte on.
+    ///   - peeking: leave what was read where it is, to be read again. While anything is left unread, a close is a
+    ///     reset for the peer (H29).
     public static func receive(
         from descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, peeking: Bool = false,
     ) -> Received {
@@ -34,8 +37,10 @@ extension Descriptors {
 
     /// Opens a file or named pipe for reading, close-on-exec. Mirrors `open(2)`.
     ///
-    /// - Parameter waitsForWriter: whether it waits until somebody has a named pipe open for writing. If not, the descriptor
-    ///   does not block, and who reads it polls first: before the first writer a read gives the end at once.
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - waitsForWriter: whether it waits until somebody has a named pipe open for writing. If not, the descriptor
+    ///     does not block, and who reads it polls first: before the first writer a read gives the end at once.
     public static func open(_ path: String, waitsForWriter: Bool = true) throws(UVError) -> OwnedDescriptor {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
@@ -46,7 +51,9 @@ extension Descriptors {
 
     /// A second descriptor for the same open file, close-on-exec. Mirrors `fcntl(F_DUPFD_CLOEXEC)`.
     ///
-    /// - Parameter lowest: its number is no lower.
+    /// - Parameters:
+    ///   - descriptor: stays the caller's.
+    ///   - lowest: its number is no lower.
     public static func duplicate(_ descriptor: Int32, from lowest: Int32 = 3) throws(UVError) -> OwnedDescriptor {
         OwnedDescriptor(try checkErrno(uvloop_duplicate(descriptor, lowest)))
     }

@@ -8,6 +8,7 @@ extension LoopExecutor {
     ///
     /// - Parameters:
     ///   - executable: the file, or a name to look for in the directories of PATH.
+    ///   - arguments: those behind the program's name.
     ///   - environment: nil: this process's own.
     ///   - workingDirectory: nil: this process's own.
     ///   - input: what it reads from stdin.

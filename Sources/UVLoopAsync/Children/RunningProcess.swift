@@ -31,8 +31,16 @@ public actor RunningProcess: LoopActor {
     /// Starts a child, calls `body` with it, and waits for its end: then its input is finished, and what it still writes is
     /// dropped. If `body` throws, or the task is canceled, the child is told to end by SIGTERM, and after `grace` by SIGKILL.
     ///
-    /// - Parameter stdio: what its three standard descriptors are.
-    /// - Throws: ``UVLoop/SpawnError``, and what `body` throws.
+    /// - Parameters:
+    ///   - executable: the file, or a name to look for in the directories of PATH.
+    ///   - arguments: those behind the program's name.
+    ///   - environment: nil: this process's own.
+    ///   - workingDirectory: nil: this process's own.
+    ///   - stdio: what its three standard descriptors are.
+    ///   - grace: the time between SIGTERM and SIGKILL.
+    ///   - executor: whose loop it is watched by.
+    ///   - body: given the child while it runs.
+    /// - Throws: ``/UVLoop/SpawnError``, and what `body` throws.
     public static func with<Value: Sendable>(
         _ executable: String, _ arguments: [String] = [], environment: ProcessEnvironment? = nil,
         workingDirectory: String? = nil, stdio: [ChildProcess.Stdio] = [.pipe, .pipe, .descriptor(2)],
@@ -66,7 +74,7 @@ public actor RunningProcess: LoopActor {
 
     /// Starts a child that nobody ends: see to it.
     ///
-    /// - Throws: ``UVLoop/SpawnError``; after the loop's end as of a shortage.
+    /// - Throws: ``/UVLoop/SpawnError``; after the loop's end as of a shortage.
     public static func start(
         _ configuration: ChildProcess.Configuration, on executor: LoopExecutor,
     ) async throws(SpawnError) -> RunningProcess {
@@ -120,7 +128,7 @@ public actor RunningProcess: LoopActor {
 
     /// Waits for its end; output that it has left in pipes may still be unread then.
     ///
-    /// - Throws: ``UVLoop/UVError/canceled`` if the task is canceled, or the loop has ended; the child runs on.
+    /// - Throws: ``/UVLoop/UVError/canceled`` if the task is canceled, or the loop has ended; the child runs on.
     public func wait() async throws(UVError) -> ProcessExit {
         lastWaiter += 1
         let number = lastWaiter
@@ -144,7 +152,7 @@ public actor RunningProcess: LoopActor {
 
     /// Sends it a signal.
     ///
-    /// - Throws: ``UVLoop/UVError/noProcess`` once it has ended.
+    /// - Throws: ``/UVLoop/UVError/noProcess`` once it has ended.
     public func send(_ signal: Signal) throws(UVError) { try held.value.kill(signal) }
 
     /// Reads what it still writes, to the end, and waits for it.

@@ -22,7 +22,7 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     /// Starts the thread.
     ///
     /// - Parameter name: the thread's name for debuggers; Linux keeps its first 15 bytes.
-    /// - Throws: what ``LoopThread/init(name:)`` throws.
+    /// - Throws: what ``/UVLoop/LoopThread/init(name:)`` throws.
     public init(name: String = "uvloop") throws(UVError) {
         thread = try LoopThread(name: name)
         // Comes before every job.
@@ -42,7 +42,7 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
 
     /// Runs `body` on the loop's thread, on a later tick, and returns its result.
     ///
-    /// - Throws: ``UVLoop/UVError/canceled`` after ``shutdown()``.
+    /// - Throws: ``/UVLoop/UVError/canceled`` after ``shutdown()``.
     public func run<Value: Sendable>(_ body: @escaping @Sendable (Loop) -> Value) async throws(UVError) -> Value {
         let result: Result<Value, UVError> = await withUnsafeContinuation { continuation in
             let isTaken = thread.submit { continuation.resume(returning: .success(body($0))) }
@@ -90,7 +90,7 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     // MARK: The end
 
     /// Ends the loop in order, and returns when its thread has ended: jobs that were enqueued before run, then every handle is
-    /// closed, which ends operations that wait with ``UVLoop/UVError/canceled``, and what follows from that runs too.
+    /// closed, which ends operations that wait with ``/UVLoop/UVError/canceled``, and what follows from that runs too.
     ///
     /// Tasks that go on later than that run on a thread without a loop, one after the other as before: nothing is left hanging.
     /// Idempotent.

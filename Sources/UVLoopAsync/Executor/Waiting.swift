@@ -22,7 +22,7 @@ package struct Waiting<Value: Sendable> {
         return lastNumber
     }
 
-    /// Has a task wait; it is told ``UVLoop/UVError/busy`` if another one does.
+    /// Has a task wait; it is told ``/UVLoop/UVError/busy`` if another one does.
     package mutating func set(_ continuation: Continuation, _ number: UInt64) {
         guard isEmpty else { return continuation.resume(returning: .failure(.busy)) }
         self.number = number

@@ -37,7 +37,7 @@ public actor Datagrams: LoopActor {
 
     /// Makes a socket that is bound to an address.
     ///
-    /// - Throws: what ``UVLoop/UDPSocket/init(bindingTo:dualStack:reusePort:on:)`` throws.
+    /// - Throws: what ``/UVLoop/UDPSocket/init(bindingTo:dualStack:reusePort:on:)`` throws.
     public static func bind(
         to address: SocketAddress, dualStack: Bool = false, reusePort: Bool = false, on executor: LoopExecutor,
     ) async throws(UVError) -> Datagrams {
@@ -48,7 +48,7 @@ public actor Datagrams: LoopActor {
 
     /// Makes a socket that sends to one address, and hears of no other.
     ///
-    /// - Throws: what ``UVLoop/UDPSocket/init(connectingTo:on:)`` throws.
+    /// - Throws: what ``/UVLoop/UDPSocket/init(connectingTo:on:)`` throws.
     public static func connect(
         to address: SocketAddress, on executor: LoopExecutor,
     ) async throws(UVError) -> Datagrams {
@@ -71,9 +71,11 @@ public actor Datagrams: LoopActor {
 
     /// Sends a message; returns when the kernel has taken it, which is not to say that it arrives.
     ///
-    /// - Parameter address: nil for a connected socket, and only for one.
-    /// - Throws: ``UVLoop/UVError/messageTooLong`` and what else ``UVLoop/UDPSocket`` says of a send;
-    ///   ``UVLoop/UVError/canceled`` once it is closed.
+    /// - Parameters:
+    ///   - bytes: the message.
+    ///   - address: nil for a connected socket, and only for one.
+    /// - Throws: ``/UVLoop/UVError/messageTooLong`` and what else ``/UVLoop/UDPSocket`` says of a send;
+    ///   ``/UVLoop/UVError/canceled`` once it is closed.
     public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) async throws(UVError) {
         guard !socket.isClosing else { throw .canceled }
         if try socket.trySend(bytes.span.bytes, to: address) { return }
@@ -87,8 +89,8 @@ public actor Datagrams: LoopActor {
 
     /// The next message; nil when the socket has closed.
     ///
-    /// - Throws: ``UVLoop/UVError/busy`` if another task receives; ``UVLoop/UVError/canceled`` if the task is canceled; what
-    ///   the network says of messages that were sent: receiving goes on after that.
+    /// - Throws: ``/UVLoop/UVError/busy`` if another task receives; ``/UVLoop/UVError/canceled`` if the task is
+    ///   canceled; what the network says of messages that were sent: receiving goes on after that.
     public func receive() async throws(UVError) -> Message? {
         if !socket.isClosing { try receiveOn() }
         let number = inbox.nextNumber()

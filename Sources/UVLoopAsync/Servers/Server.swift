@@ -37,8 +37,8 @@ public actor Server: LoopActor {
     /// Binds a TCP port, or makes a unix socket with mode 0600. Others can connect from then on, and wait in the kernel's
     /// backlog until somebody asks for connections.
     ///
-    /// - Throws: what ``UVLoop/TCPListener/init(bindingTo:dualStack:reusePort:backlog:on:)`` and
-    ///   ``UVLoop/PipeListener/init(bindingTo:on:)`` throw. The path of a unix socket is not removed at the end.
+    /// - Throws: what ``/UVLoop/TCPListener/init(bindingTo:dualStack:reusePort:backlog:on:)`` and
+    ///   ``/UVLoop/PipeListener/init(bindingTo:on:)`` throw. The path of a unix socket is not removed at the end.
     public static func bind(
         to address: SocketAddress, dualStack: Bool = false, reusePort: Bool = false, on executor: LoopExecutor,
     ) async throws(UVError) -> Server {
@@ -94,6 +94,7 @@ public actor Server: LoopActor {
     /// - Parameters:
     ///   - limit: as in ``connections(atMost:)``.
     ///   - onError: told what a `body` throws.
+    ///   - body: given each connection, which is ended when it returns.
     public nonisolated func serve(
         atMost limit: Int = .max, onError: @escaping @Sendable (any Error) -> Void = { _ in },
         _ body: @escaping @Sendable (Connection) async throws -> Void,

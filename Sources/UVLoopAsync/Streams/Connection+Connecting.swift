@@ -7,8 +7,10 @@ extension Connection {
     ///   - host: a name, `localhost`, or an IP literal.
     ///   - port: 1 to 65535.
     ///   - time: how long all of it may take; nil: as long as the system tries, which is minutes.
-    /// - Throws: ``UVLoop/ConnectError``, with every attempt in it; its error is ``UVLoop/UVError/canceled`` if the task is
-    ///   canceled.
+    ///   - resolver: who is asked for the addresses.
+    ///   - executor: whose loop it is.
+    /// - Throws: ``/UVLoop/ConnectError``, with every attempt in it; its error is ``/UVLoop/UVError/canceled`` if the
+    ///   task is canceled.
     public static func connect(
         to host: String, port: Int, within time: Duration? = .seconds(60), resolver: Resolver = .shared,
         on executor: LoopExecutor,
@@ -27,8 +29,8 @@ extension Connection {
 
     /// Connects to an address: of a TCP port, or of a unix socket.
     ///
-    /// - Throws: ``UVLoop/UVError/connectionRefused``, ``UVLoop/UVError/noEntry`` and their like;
-    ///   ``UVLoop/UVError/wouldBlock`` if a unix socket's backlog is full; ``UVLoop/UVError/canceled``.
+    /// - Throws: ``/UVLoop/UVError/connectionRefused``, ``/UVLoop/UVError/noEntry`` and their like;
+    ///   ``/UVLoop/UVError/wouldBlock`` if a unix socket's backlog is full; ``/UVLoop/UVError/canceled``.
     public static func connect(
         to address: SocketAddress, on executor: LoopExecutor,
     ) async throws(UVError) -> Connection {
@@ -53,7 +55,8 @@ extension Connection {
 
     /// Takes over an open descriptor: a connected socket, or the end of a pipe.
     ///
-    /// - Throws: what ``UVLoop/PipeStream/init(takingOwnershipOf:on:)`` throws; the descriptor stays the caller's then.
+    /// - Throws: what ``/UVLoop/PipeStream/init(takingOwnershipOf:on:)`` throws; the descriptor stays the caller's
+    ///   then.
     public static func take(descriptor: Int32, on executor: LoopExecutor) async throws(UVError) -> Connection {
         let result: Result<Connection, UVError> = try await executor.run { loop in
             do throws(UVError) {

@@ -2,10 +2,10 @@ public import UVLoop
 
 /// A connected byte stream for tasks: a unix socket, a TCP connection or the end of a pipe.
 ///
-/// Reading has real back-pressure: while nobody asks, 64 KiB at most wait here, and the rest in the kernel. A write waits as
-/// long as more than ``highWaterMark`` bytes are queued. Errors are ``UVLoop/UVError``; a canceled task gets
-/// ``UVLoop/UVError/canceled``, and nothing of the connection is lost by that. End it by ``finish(deadline:)``, which loses
-/// nothing, or by ``close()``; one that is let go of without either is finished in the background.
+/// Reading has real back-pressure: while nobody asks, 64 KiB at most wait here, and the rest in the kernel. A write
+/// waits as long as more than ``highWaterMark`` bytes are queued. Errors are ``/UVLoop/UVError``; a canceled task gets
+/// ``/UVLoop/UVError/canceled``, and nothing of the connection is lost by that. End it by ``finish(deadline:)``, which
+/// loses nothing, or by ``close()``; one that is let go of without either is finished in the background.
 public actor Connection: LoopActor {
     /// Whose loop it is.
     public nonisolated let executor: LoopExecutor
@@ -71,13 +71,13 @@ public actor Connection: LoopActor {
     /// The lines that come, to the end of the stream. For one task at a time.
     ///
     /// - Parameter longest: in bytes, newline included; a longer one ends the sequence with
-    ///   ``UVLoop/UVError/messageTooLong``.
+    ///   ``/UVLoop/UVError/messageTooLong``.
     public nonisolated func lines(longest: Int = 1 << 24) -> Lines { Lines(connection: self, longest: longest) }
 
     /// The next bytes; nil at the end of the stream.
     ///
-    /// - Throws: ``UVLoop/UVError/busy`` if another task reads; ``UVLoop/UVError/canceled`` if the task is canceled, or the
-    ///   connection closed; else what the stream ended with.
+    /// - Throws: ``/UVLoop/UVError/busy`` if another task reads; ``/UVLoop/UVError/canceled`` if the task is canceled,
+    ///   or the connection closed; else what the stream ended with.
     public func read() async throws(UVError) -> [UInt8]? {
         if reader.isEmpty, let chunk = takeChunk() { return chunk }
         let number = reader.nextNumber()
@@ -141,9 +141,9 @@ public actor Connection: LoopActor {
     // MARK: Writing
 
     /// Writes bytes: returns when the kernel or the queue has taken them, and the queue is below the mark. A task that is
-    /// canceled while it waits gets ``UVLoop/UVError/canceled``; the bytes are written all the same.
+    /// canceled while it waits gets ``/UVLoop/UVError/canceled``; the bytes are written all the same.
     ///
-    /// - Throws: what a write failed with, this one or one before: ``UVLoop/UVError/brokenPipe`` and its like.
+    /// - Throws: what a write failed with, this one or one before: ``/UVLoop/UVError/brokenPipe`` and its like.
     public func write(_ bytes: [UInt8]) async throws(UVError) { try await submit { stream.write(bytes) } }
 
     /// Writes a text's UTF-8, as above.
@@ -204,7 +204,7 @@ public actor Connection: LoopActor {
     // MARK: The end
 
     /// Sends what is queued, then the end of the stream; reading goes on. What is written afterwards fails with
-    /// ``UVLoop/UVError/brokenPipe``.
+    /// ``/UVLoop/UVError/brokenPipe``.
     public func finishWriting() async throws(UVError) {
         let result: Result<Void, UVError> = await withUnsafeContinuation { continuation in
             stream.shutdown { continuation.resume(returning: $0.map { .failure($0) } ?? .success(())) }
@@ -216,8 +216,8 @@ public actor Connection: LoopActor {
     /// finished too, and closes.
     ///
     /// - Parameter deadline: how long that may take; then the connection is closed as it is.
-    /// - Throws: ``UVLoop/UVError/timedOut`` after the deadline; ``UVLoop/UVError/canceled`` if it was closed before, also by
-    ///   a cancellation of the task; else the error of the stream.
+    /// - Throws: ``/UVLoop/UVError/timedOut`` after the deadline; ``/UVLoop/UVError/canceled`` if it was closed before,
+    ///   also by a cancellation of the task; else the error of the stream.
     public func finish(deadline: Duration = .seconds(30)) async throws(UVError) {
         let result: Result<Void, UVError> = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
@@ -232,8 +232,8 @@ public actor Connection: LoopActor {
         try result.get()
     }
 
-    /// Closes the connection at once: what is queued is lost, and whoever waits gets ``UVLoop/UVError/canceled``. Returns when
-    /// the descriptor is closed. Idempotent.
+    /// Closes the connection at once: what is queued is lost, and whoever waits gets ``/UVLoop/UVError/canceled``.
+    /// Returns when the descriptor is closed. Idempotent.
     public func close() { closeNow() }
 
     private func closeNow() {

@@ -11,7 +11,8 @@ package final class LineReader {
 
     /// The next line; nil if there is none yet.
     ///
-    /// - Throws: ``UVLoop/UVError/messageTooLong`` and ``UVLoop/UVError/outOfMemory``, once the lines before it were taken.
+    /// - Throws: ``/UVLoop/UVError/messageTooLong`` and ``/UVLoop/UVError/outOfMemory``, once the lines before it were
+    ///   taken.
     package func take() throws(UVError) -> Line? {
         guard first < lines.count else {
             lines.removeAll(keepingCapacity: lines.capacity <= 1024)
