@@ -28,7 +28,7 @@ let package = Package(
         ),
         .testTarget(
             name: "UVLoopAsyncTests",
-            dependencies: [.product(name: "UVLoopAsync", package: "uvkeeper"), "TestSupport"],
+            dependencies: [.product(name: "UVLoopAsync", package: "uvkeeper"), "Libc", "TestSupport"],
             swiftSettings: settings,
         ),
         .testTarget(

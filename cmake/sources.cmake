@@ -36,6 +36,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Files/FileReader.swift
     Sources/UVLoop/Files/FileStatus.swift
     Sources/UVLoop/Files/FileWriter.swift
+    Sources/UVLoop/Files/Files+Replacing.swift
     Sources/UVLoop/Files/Files.swift
     Sources/UVLoop/Files/OpenDirectory.swift
     Sources/UVLoop/Files/OpenFile+Anonymous.swift
@@ -141,6 +142,10 @@ set(UVLoopAsync_SOURCES
     Sources/UVLoopAsync/Executor/OneShot.swift
     Sources/UVLoopAsync/Executor/Signals.swift
     Sources/UVLoopAsync/Executor/Waiting.swift
+    Sources/UVLoopAsync/Files/AppendedFile.swift
+    Sources/UVLoopAsync/Files/FileBytes.swift
+    Sources/UVLoopAsync/Files/LoopExecutor+Work.swift
+    Sources/UVLoopAsync/Files/LoopFiles.swift
     Sources/UVLoopAsync/Network/Datagrams.swift
     Sources/UVLoopAsync/Network/Resolver+Async.swift
     Sources/UVLoopAsync/Servers/Server.swift

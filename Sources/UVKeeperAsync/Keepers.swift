@@ -98,21 +98,25 @@ public actor Keepers: LoopActor {
     ///   - id: the session's name.
     ///   - directory: the child's working directory, if it is started.
     ///   - options: of a start. Its output is kept unless they say otherwise: 8 MiB of each stream.
-    /// - Throws: as ``/UVKeeper/KeeperManager/open(_:in:_:completion:)-(SessionID,_,_,_)`` tells.
+    /// - Throws: as ``/UVKeeper/KeeperManager/open(_:in:_:completion:)-(SessionID,_,_,_)`` tells; ``/UVKeeper/KeeperError/closed`` if the task is
+    ///   canceled: a start that has begun goes on, and is told as an event.
     public func open(
         _ id: SessionID, in directory: String, _ options: SpawnOptions,
     ) async throws(KeeperError) -> KeptSession {
         try checkOpen()
         var options = options
         options.output = options.output ?? .kept(bytes: Keepers.keptByteCount)
-        let result: Result<Bool, KeeperError> = await withUnsafeContinuation { continuation in
-            manager.open(id, in: directory, options) { result in
-                continuation.resume(
-                    returning: result.map { opened in if case .adopted = opened.way { true } else { false } })
+        let manager = manager
+        try await once(canceled: KeeperError.closed) { end in
+            manager.open(id, in: directory, options) { [weak self] result in
+                // Told also if nobody waits any more.
+                if case .success(let opened) = result {
+                    let isAdopted = if case .adopted = opened.way { true } else { false }
+                    self?.assumeIsolated { $0.begin(isAdopted ? .adopted(id) : .started(id)) }
+                }
+                end.end(result.map { _ in })
             }
         }
-        let isAdopted = try result.get()
-        begin(isAdopted ? .adopted(id) : .started(id))
         return KeptSession(id: id, keepers: self)
     }
 
@@ -140,10 +144,10 @@ public actor Keepers: LoopActor {
     /// - Throws: as ``/UVKeeper/KeeperManager/discoverExistingKeepers(completion:)`` tells.
     public func discover() async throws(KeeperError) -> KeeperDiscovery {
         try checkOpen()
-        let result: Result<KeeperDiscovery, KeeperError> = await withUnsafeContinuation { continuation in
-            manager.discoverExistingKeepers { continuation.resume(returning: $0) }
+        let manager = manager
+        let discovery: KeeperDiscovery = try await once(canceled: .closed) { end in
+            manager.discoverExistingKeepers { end.end($0) }
         }
-        let discovery = try result.get()
         for keeper in discovery.keepers { begin(.adopted(keeper.session)) }
         return discovery
     }
@@ -151,19 +155,15 @@ public actor Keepers: LoopActor {
     /// The sessions of the directory, found out without changing anything.
     public func list() async throws(KeeperError) -> [KeeperStatus] {
         try checkOpen()
-        let result: Result<[KeeperStatus], KeeperError> = await withUnsafeContinuation { continuation in
-            manager.listKeepers { continuation.resume(returning: $0) }
-        }
-        return try result.get()
+        let manager = manager
+        return try await once(canceled: .closed) { end in manager.listKeepers { end.end($0) } }
     }
 
     /// The sessions of the directory that have ended, the latest first.
     public func listEnded() async throws(KeeperError) -> [SessionRecord] {
         try checkOpen()
-        let result: Result<[SessionRecord], KeeperError> = await withUnsafeContinuation { continuation in
-            manager.listEnded { continuation.resume(returning: $0) }
-        }
-        return try result.get()
+        let manager = manager
+        return try await once(canceled: .closed) { end in manager.listEnded { end.end($0) } }
     }
 
     /// Removes what ended sessions have left; see ``/UVKeeper/KeeperManager/prune(olderThan:keeping:completion:)``.
@@ -172,10 +172,9 @@ public actor Keepers: LoopActor {
         olderThan age: Duration = KeeperManager.prunedAfter, keeping count: Int = KeeperManager.keptEndedSessions,
     ) async throws(KeeperError) -> PruneResult {
         try checkOpen()
-        let result: Result<PruneResult, KeeperError> = await withUnsafeContinuation { continuation in
-            manager.prune(olderThan: age, keeping: count) { continuation.resume(returning: $0) }
+        let manager = manager
+        return try await once(canceled: .closed) { end in manager.prune(olderThan: age, keeping: count) { end.end($0) }
         }
-        return try result.get()
     }
 
     // MARK: Events

@@ -84,6 +84,8 @@ public struct KeptSession: Sendable {
     }
 
     // MARK: State
+    //
+    // A canceled task gets ``UVKeeper/KeeperError/closed``; what was asked of the keeper may have been done.
 
     /// What is going on in it.
     public func status() async throws(KeeperError) -> SessionStatus { try await keepers.ask(id) { $0.status($1) } }
@@ -106,7 +108,8 @@ public struct KeptSession: Sendable {
 
     // MARK: Its end
 
-    /// Ends the session for good, in the steps of the ladder, and waits for it.
+    /// Ends the session for good, in the steps of the ladder, and waits for it, also if the task is canceled meanwhile: a
+    /// session is not left half stopped.
     @discardableResult
     public func stop(_ ladder: StopLadder = .keepers) async -> StoppedSession { await keepers.stop(id, ladder) }
 
@@ -130,10 +133,8 @@ extension Keepers {
         _ question: (Session, @escaping (Result<Value, KeeperError>) -> Void) -> Void,
     ) async throws(KeeperError) -> Value {
         try checkOpen()
-        let result: Result<Value, KeeperError> = await withUnsafeContinuation { continuation in
-            question(manager.session(id)) { continuation.resume(returning: $0) }
-        }
-        return try result.get()
+        let session = manager.session(id)
+        return try await once(canceled: .closed) { end in question(session) { end.end($0) } }
     }
 
     func record(of id: SessionID) -> SessionRecord? { SessionRecord(at: manager.paths.record(for: id)) }

@@ -25,6 +25,28 @@ import UVLoop
         }
     }
 
+    @Test("replace a file in one step, keep its permissions, and leave nothing behind") func replace() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory + "/f"
+            try Files.replace(path, with: [1, 2], isSynchronous: true)
+            let old = try OpenFile(path, .readOnly)
+            try Posix.setPermissions(0o640, of: path)
+            try Files.replace(path, with: [3])
+            #expect(try Files.read(path, limit: 10) == [3] && Files.status(of: path).permissions == 0o640)
+            #expect(try old.read(limit: 10) == [1, 2])
+            try Files.replace(path, with: [], permissions: 0o604)
+            #expect(try Files.read(path, limit: 10) == [] && Files.status(of: path).permissions == 0o604)
+            // The link itself is replaced.
+            try Posix.makeSymbolicLink(at: directory + "/link", to: "f")
+            try Files.replace(directory + "/link", with: [4])
+            #expect(try Files.read(directory + "/link", limit: 10) == [4] && Files.read(path, limit: 10) == [])
+            #expect(throws: UVError.noEntry) { try Files.replace(directory + "/none/f", with: []) }
+            try Files.makeDirectory(at: directory + "/d")
+            #expect(throws: UVError.isDirectory) { try Files.replace(directory + "/d", with: []) }
+            #expect(try Files.names(inDirectory: directory) == ["d", "f", "link"])
+        }
+    }
+
     @Test("rename, link, unlink and list") func names() throws {
         try withTemporaryDirectory { directory in
             let file = try OpenFile(directory + "/b", .createNew)

@@ -177,6 +177,48 @@ import UVLoopAsync
         }
     }
 
+    @Test("a scope that a canceled task leaves loses nothing that was written in it, and waits for nobody")
+    func canceledScope()
+        async throws
+    {
+        for isCanceledBefore in [true, false] {
+            try await withPair { client, server, _ in
+                let block = [UInt8](repeating: 1, count: 5 << 20)
+                let task = Task {
+                    try await client.whileOpen { client in
+                        await client.set(highWaterMark: 10 << 20)
+                        try await client.write(block)
+                        if isCanceledBefore { withUnsafeCurrentTask { $0?.cancel() } }
+                    }
+                }
+                if !isCanceledBefore {
+                    try await until("it waits for its peer") { await client.isFinishing }
+                    task.cancel()
+                }
+                await #expect(throws: UVError.canceled) { try await task.value }
+                var count = 0
+                for try await bytes in server.bytes { count += bytes.count }
+                #expect(count == block.count)
+                await server.close()
+                try await until("it has closed") { await client.isClosed }
+            }
+        }
+    }
+
+    @Test("a canceled end of writing is told at once, and sent all the same") func canceledFinish() async throws {
+        try await withPair { client, server, _ in
+            await client.set(highWaterMark: 10 << 20)
+            try await client.write([UInt8](repeating: 1, count: 5 << 20))
+            let task = Task { try await client.finishWriting() }
+            try await until("it waits") { await client.isFinishing }
+            task.cancel()
+            await #expect(throws: UVError.canceled) { try await task.value }
+            var count = 0
+            for try await bytes in server.bytes { count += bytes.count }
+            #expect(count == 5 << 20)
+        }
+    }
+
     @Test("one that is let go of sends what was written, and closes") func letGo() async throws {
         try await withDirectory { directory in
             try await withExecutor { executor in
@@ -209,6 +251,37 @@ import UVLoopAsync
             await #expect(throws: UVError.canceled) { try await reader.value }
             await #expect(throws: UVError.canceled) { try await client.write("x") }
             await #expect(throws: UVError.canceled) { try await client.read() }
+            await #expect(throws: UVError.canceled) { try await client.finishWriting() }
+            await #expect(throws: UVError.canceled) { try await client.finish() }
+            await client.close()
+        }
+    }
+
+    @Test("one that is closed while tasks write, read and finish is a canceled one for them") func closedByOthers()
+        async throws
+    {
+        for round in 0..<50 {
+            try await withPair { client, server, _ in
+                // Its body's own close is no error of the scope's.
+                if round % 2 == 0 { try await server.whileOpen { await $0.close() } }
+                await withTaskGroup(of: Void.self) { group in
+                    for task in 0..<8 {
+                        group.addTask {
+                            do {
+                                switch task % 4 {
+                                case 0: try await client.write("x")
+                                case 1: _ = try await client.read()
+                                case 2: try await client.finishWriting()
+                                default: try await client.finish()
+                                }
+                            } catch {
+                                #expect(error is UVError)
+                            }
+                        }
+                    }
+                    group.addTask { await client.close() }
+                }
+            }
         }
     }
 
@@ -234,4 +307,6 @@ extension Connection {
     func set(highWaterMark: Int) { self.highWaterMark = highWaterMark }
 
     var isActive: Bool { stream.isActive }
+    var isFinishing: Bool { stream.isShutDown }
+    var isClosed: Bool { stream.isClosing }
 }

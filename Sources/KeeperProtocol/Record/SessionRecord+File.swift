@@ -32,25 +32,8 @@ extension SessionRecord {
 
     /// Replaces a record by rename, so that it is never seen half.
     package static func replace(_ path: String, with bytes: [UInt8], paths: KeeperPaths) throws(UVError) {
-        let (file, temporary) = try temporaryFile(for: path, paths)
-        defer { file.close() }
-        do throws(UVError) {
-            try file.write(bytes)
-            try Files.rename(temporary, to: path)
-        } catch {
-            PIDFile.removeTemporary(temporary)
-            throw error
-        }
-    }
-
-    private static func temporaryFile(
-        for path: String, _ paths: KeeperPaths,
-    ) throws(UVError) -> (OpenFile, String) {
-        for _ in 0..<8 {
-            let temporary = paths.temporaryFile(for: path, random: .random(in: .min ... .max))
-            do throws(UVError) { return (try OpenFile(temporary, .createNew), temporary) } catch .exists { continue }
-        }
-        throw .exists
+        try Files.replace(
+            path, with: bytes, through: { paths.temporaryFile(for: path, random: .random(in: .min ... .max)) })
     }
 
     /// The present time as records have it.

@@ -44,9 +44,7 @@ public final class FileReader: Handle {
     /// - Throws: as ``OpenFile/init(_:_:)``, and ``UVError/wouldBlock`` when the pool's threads cannot be made.
     public init(_ path: String, from offset: UInt64 = 0, limit: UInt64? = nil, on loop: Loop) throws(UVError) {
         try ThreadPool.prepare()
-        let open = try OpenFile(path, .readOnly)
-        defer { open.close() }
-        file = SharedDescriptor(try Descriptors.duplicate(open.descriptor))
+        file = try SharedDescriptor(opening: path, .readOnly)
         // The system's offsets are signed.
         self.offset = min(offset, UInt64(Int64.max))
         left = limit ?? .max

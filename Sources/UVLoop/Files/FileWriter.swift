@@ -42,13 +42,16 @@ public final class FileWriter: Handle {
     ///   - isSynchronous: whether each write completes only when the disk has it (`fdatasync(2)`), and not only the system.
     ///   - loop: the loop that it lives on.
     /// - Throws: as ``OpenFile/init(_:_:)``, and ``UVError/wouldBlock`` when the pool's threads cannot be made.
-    public init(
+    public convenience init(
         _ path: String, _ mode: OpenFile.Mode = .append, isSynchronous: Bool = false, on loop: Loop
     ) throws(UVError) {
+        try self.init(SharedDescriptor(opening: path, mode), isSynchronous: isSynchronous, on: loop)
+    }
+
+    /// Takes a file that was opened elsewhere, to append to it.
+    package init(_ file: SharedDescriptor, isSynchronous: Bool, on loop: Loop) throws(UVError) {
         try ThreadPool.prepare()
-        let open = try OpenFile(path, mode)
-        defer { open.close() }
-        file = SharedDescriptor(try Descriptors.duplicate(open.descriptor))
+        self.file = file
         self.isSynchronous = isSynchronous
         super.init(uv_timer_t.self, on: loop) { _ = uv_timer_init(loop.raw, $0) }
     }

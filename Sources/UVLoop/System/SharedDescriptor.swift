@@ -2,15 +2,24 @@ internal import CLibUV
 
 /// A descriptor that is closed when nobody on any thread has it any more: a job of the pool may outlive the handle that
 /// asked for it.
-final class SharedDescriptor: Sendable {
-    let number: Int32
+package final class SharedDescriptor: Sendable {
+    package let number: Int32
 
-    init(_ descriptor: consuming OwnedDescriptor) { number = descriptor.release() }
+    package init(_ descriptor: consuming OwnedDescriptor) { number = descriptor.release() }
 
     deinit { OwnedDescriptor(number).close() }
 
+    /// Opens a regular file, as ``OpenFile/init(_:_:)`` does.
+    package convenience init(opening path: String, _ mode: OpenFile.Mode) throws(UVError) {
+        let open = try OpenFile(path, mode)
+        defer { open.close() }
+        self.init(try Descriptors.duplicate(open.descriptor))
+    }
+
     /// At most so many bytes of a file, from an offset on; fewer only at the end of the file.
-    func bytes(from offset: UInt64, count: Int) throws(UVError) -> [UInt8] {
+    package func bytes(from offset: UInt64, count: Int) throws(UVError) -> [UInt8] {
+        // The system refuses to read past what its signed offsets can tell.
+        let count = min(count, Int(clamping: UInt64(Int64.max) - min(offset, UInt64(Int64.max))))
         guard count > 0 else { return [] }
         var error: UVError?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in

@@ -36,6 +36,29 @@ extension LoopActor {
             executor.submit { [weak self] _ in self?.assumeIsolated { onCancel($0) } }
         }
     }
+
+    /// Begins something that ends once, and that goes on if the task is canceled, which is told at once then.
+    ///
+    /// - Parameters:
+    ///   - error: the outcome of a task that is canceled.
+    ///   - begin: begins it, and sees to it that ``OneShot/end(_:)`` is called.
+    ///   - onCancel: called once nobody waits for it any more.
+    package func once<Value: Sendable, Failure: Error>(
+        canceled error: Failure, _ begin: (OneShot<Value, Failure>) -> Void,
+        onCancel: @escaping @Sendable (isolated Self) -> Void = { _ in },
+    ) async throws(Failure) -> Value {
+        // Reached on the executor alone.
+        let box = Handover(Holder<OneShot<Value, Failure>>())
+        return try await wait(canceled: error) { continuation in
+            let shot = OneShot(continuation)
+            box.value.object = shot
+            begin(shot)
+        } onCancel: {
+            guard let shot = box.value.object, shot.isAwaited else { return }
+            shot.end(.failure(error))
+            onCancel($0)
+        }
+    }
 }
 
 /// A value on its way to the thread that it belongs to.

@@ -14,7 +14,10 @@ package final class OneShot<Value: Sendable, Failure: Error> {
         }
     }
 
-    private init(_ continuation: UnsafeContinuation<Outcome, Never>) { self.continuation = continuation }
+    init(_ continuation: UnsafeContinuation<Outcome, Never>) { self.continuation = continuation }
+
+    /// True until the task was told.
+    package var isAwaited: Bool { continuation != nil }
 
     /// Tells the task; does nothing the second time.
     package func end(_ outcome: sending Outcome) {

@@ -69,7 +69,8 @@ public actor Datagrams: LoopActor {
         return try result.get()
     }
 
-    /// Sends a message; returns when the kernel has taken it, which is not to say that it arrives.
+    /// Sends a message; returns when the kernel has taken it, which is not to say that it arrives. If the
+    /// task is canceled meanwhile, it is sent all the same.
     ///
     /// - Parameters:
     ///   - bytes: the message.
@@ -79,12 +80,11 @@ public actor Datagrams: LoopActor {
     public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) async throws(UVError) {
         guard !socket.isClosing else { throw .canceled }
         if try socket.trySend(bytes.span.bytes, to: address) { return }
-        let result: Result<Void, UVError> = await withUnsafeContinuation { continuation in
-            socket.send(bytes, to: address) {
-                continuation.resume(returning: $0.map { .failure($0) } ?? .success(()))
-            }
+        let socket = socket
+        try await once(canceled: .canceled) { (end: OneShot<Void, UVError>) in
+            guard !socket.isClosing else { return end.end(.failure(.canceled)) }
+            socket.send(bytes, to: address) { end.end($0.map { .failure($0) } ?? .success(())) }
         }
-        try result.get()
     }
 
     /// The next message; nil when the socket has closed.

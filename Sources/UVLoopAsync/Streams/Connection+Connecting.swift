@@ -69,7 +69,7 @@ extension Connection {
     }
 
     /// Calls `body` with a connection to a host's TCP port, and ends it in order when that returns or throws: what was written
-    /// is sent. If the task is canceled by then, the connection is closed at once.
+    /// is sent, also if the task is canceled.
     public static func with<Value: Sendable>(
         _ host: String, port: Int, on executor: LoopExecutor, finishingWithin deadline: Duration = .seconds(30),
         _ body: (Connection) async throws -> Value,
@@ -78,7 +78,7 @@ extension Connection {
     }
 
     /// Calls `body`, and ends the connection in order when that returns or throws: what was written is sent. If the task is
-    /// canceled by then, the connection is closed at once.
+    /// canceled, this returns at once, and the connection ends in order in the background; see ``finish(deadline:)``.
     ///
     /// - Throws: what `body` throws, else what ended the connection before all was sent.
     public nonisolated func whileOpen<Value: Sendable>(

@@ -46,11 +46,7 @@ extension Connection {
 
             /// The same, with the error's type.
             public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> Line? {
-                while true {
-                    if let line = try reader.take() { return line }
-                    guard !reader.hasEnded else { return nil }
-                    reader.append(try await connection.read())
-                }
+                try await reader.next(isolation: actor) { () async throws(UVError) in try await connection.read() }
             }
         }
 

@@ -26,6 +26,8 @@ public actor Connection: LoopActor {
     private var writers: [(number: UInt64, continuation: UnsafeContinuation<Result<Void, UVError>, Never>)] = []
     private var lastWriter: UInt64 = 0
     private var onClose: (@Sendable () -> Void)?
+    /// Bounds how long a conversation takes to end whose task was canceled.
+    private var lingerTimer: Handover<TimerHandle>?
 
     /// How many bytes wait here, unasked, before reading pauses.
     private static let readLimit = 65536
@@ -204,32 +206,53 @@ public actor Connection: LoopActor {
     // MARK: The end
 
     /// Sends what is queued, then the end of the stream; reading goes on. What is written afterwards fails with
-    /// ``/UVLoop/UVError/brokenPipe``.
+    /// ``/UVLoop/UVError/brokenPipe``. A canceled task gets ``/UVLoop/UVError/canceled``; the end is sent all the same.
     public func finishWriting() async throws(UVError) {
-        let result: Result<Void, UVError> = await withUnsafeContinuation { continuation in
-            stream.shutdown { continuation.resume(returning: $0.map { .failure($0) } ?? .success(())) }
+        let stream = stream
+        try await once(canceled: .canceled) { (end: OneShot<Void, UVError>) in
+            // By another task, perhaps a moment ago.
+            guard !stream.isClosing else { return end.end(.failure(.canceled)) }
+            stream.shutdown { end.end($0.map { .failure($0) } ?? .success(())) }
         }
-        try result.get()
     }
 
     /// Ends the conversation in order: sends what is queued, then the end of the stream, drops what comes until the peer has
     /// finished too, and closes.
     ///
+    /// A canceled task gets ``UVLoop/UVError/canceled`` at once. The connection still ends in order, in the background, for ten
+    /// seconds at most: what was written is not lost by a cancellation.
+    ///
     /// - Parameter deadline: how long that may take; then the connection is closed as it is.
-    /// - Throws: ``/UVLoop/UVError/timedOut`` after the deadline; ``/UVLoop/UVError/canceled`` if it was closed before,
-    ///   also by a cancellation of the task; else the error of the stream.
+    /// - Throws: ``/UVLoop/UVError/timedOut`` after the deadline; ``/UVLoop/UVError/canceled`` if it was closed before, or
+    ///   the task is canceled; else the error of the stream.
     public func finish(deadline: Duration = .seconds(30)) async throws(UVError) {
-        let result: Result<Void, UVError> = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                stream.finish(deadline: deadline) {
-                    continuation.resume(returning: $0.map { .failure($0) } ?? .success(()))
-                }
+        guard !Task.isCancelled else {
+            finishInBackground(within: min(deadline, Connection.lingering))
+            throw .canceled
+        }
+        let stream = stream
+        try await once(canceled: .canceled) { (end: OneShot<Void, UVError>) in
+            guard !stream.isClosing else { return end.end(.failure(.canceled)) }
+            stream.finish(deadline: deadline) { [self] error in
+                self.assumeIsolated { $0.closed() }
+                end.end(error.map { .failure($0) } ?? .success(()))
             }
         } onCancel: {
-            executor.submit { [weak self] _ in self?.assumeIsolated { $0.closeNow() } }
+            $0.closeLater(within: Connection.lingering)
         }
-        closed()
-        try result.get()
+    }
+
+    private func finishInBackground(within deadline: Duration) {
+        guard !stream.isClosing else { return }
+        stream.finish(deadline: deadline) { [self] _ in self.assumeIsolated { $0.closed() } }
+    }
+
+    /// A conversation that is ending, and that nobody waits for any more, gets this much time and no more.
+    private func closeLater(within time: Duration) {
+        guard !stream.isClosing else { return }
+        let timer = TimerHandle(on: stream.loop)
+        lingerTimer = Handover(timer)
+        timer.start(after: time) { [weak self] _ in self?.assumeIsolated { $0.closeNow() } }
     }
 
     /// Closes the connection at once: what is queued is lost, and whoever waits gets ``/UVLoop/UVError/canceled``.
@@ -242,6 +265,8 @@ public actor Connection: LoopActor {
     }
 
     private func closed() {
+        lingerTimer?.value.close()
+        lingerTimer = nil
         if end == nil { end = .failure(.canceled) }
         reader.resume(.failure(.canceled))
         resumeWriters(.failure(.canceled))

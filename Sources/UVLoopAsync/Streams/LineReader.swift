@@ -27,6 +27,19 @@ package final class LineReader {
         return lines[first]
     }
 
+    /// The next line; nil at the end.
+    ///
+    /// - Parameter read: what comes next; nil at the end.
+    func next(
+        isolation actor: isolated (any Actor)?, _ read: () async throws(UVError) -> [UInt8]?,
+    ) async throws(UVError) -> Line? {
+        while true {
+            if let line = try take() { return line }
+            guard !hasEnded else { return nil }
+            append(try await read())
+        }
+    }
+
     /// - Parameter bytes: nil at the end.
     package func append(_ bytes: [UInt8]?) {
         let add: (RawSpan) -> Void = { [self] in lines.append(Line(Array($0.extracting(droppingLast: 1)))) }
