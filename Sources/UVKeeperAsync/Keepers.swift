@@ -128,7 +128,7 @@ public actor Keepers: LoopActor {
     ///   - directory: the child's working directory, and that of its relative paths.
     ///   - labels: small texts by which the session's users find it again.
     public func open(
-        _ id: SessionID, _ command: [String], in directory: String, labels: [String: String] = [:],
+        _ id: SessionID, _ command: [String], in directory: String, labels: SessionLabels = [:],
     ) async throws(KeeperError) -> KeptSession {
         try await open(id, in: directory, SpawnOptions(command: command, labels: labels))
     }

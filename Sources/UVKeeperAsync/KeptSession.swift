@@ -85,7 +85,7 @@ public struct KeptSession: Sendable {
 
     // MARK: State
     //
-    // A canceled task gets ``UVKeeper/KeeperError/closed``; what was asked of the keeper may have been done.
+    // A canceled task gets ``/UVKeeper/KeeperError/closed``; what was asked of the keeper may have been done.
 
     /// What is going on in it.
     public func status() async throws(KeeperError) -> SessionStatus { try await keepers.ask(id) { $0.status($1) } }

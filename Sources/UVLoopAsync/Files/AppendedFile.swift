@@ -39,9 +39,9 @@ public actor AppendedFile: LoopActor {
     }
 
     /// Appends bytes, and returns when the system has them, or the disk. A task that is canceled while it waits gets
-    /// ``UVLoop/UVError/canceled``; the bytes are written all the same.
+    /// ``/UVLoop/UVError/canceled``; the bytes are written all the same.
     ///
-    /// - Throws: ``UVLoop/UVError/noSpace`` and its like, also of a write before: a file may lack its end, and never a part in
+    /// - Throws: ``/UVLoop/UVError/noSpace`` and its like, also of a write before: a file may lack its end, and never a part in
     ///   the middle.
     public func write(_ bytes: [UInt8]) async throws(UVError) {
         try await once(canceled: .canceled) { (end: OneShot<Void, UVError>) in
@@ -61,6 +61,6 @@ public actor AppendedFile: LoopActor {
         }
     }
 
-    /// Closes the file; writes that wait end with ``UVLoop/UVError/canceled``, and may be in the file. Idempotent.
+    /// Closes the file; writes that wait end with ``/UVLoop/UVError/canceled``, and may be in the file. Idempotent.
     public func close() { writer.close() }
 }

@@ -28,7 +28,7 @@ public struct FileBytes: AsyncSequence, Sendable {
 
 /// The lines of a file, for tasks.
 public struct FileLines: AsyncSequence, Sendable {
-    /// Why the file cannot be read, or ``UVLoop/UVError/messageTooLong``.
+    /// Why the file cannot be read, or ``/UVLoop/UVError/messageTooLong``.
     public typealias Failure = UVError
     let bytes: FileBytes
     let longest: Int

@@ -6,8 +6,8 @@ extension LoopExecutor {
     /// The pool has four threads, which the whole process shares (`UV_THREADPOOL_SIZE`). If the task is canceled, work that has
     /// not begun does not run; what has begun is waited for.
     ///
-    /// - Throws: what `work` throws; ``UVLoop/UVError/canceled``, also once the loop has ended;
-    ///   ``UVLoop/UVError/wouldBlock`` when the pool's threads cannot be made.
+    /// - Throws: what `work` throws; ``/UVLoop/UVError/canceled``, also once the loop has ended;
+    ///   ``/UVLoop/UVError/wouldBlock`` when the pool's threads cannot be made.
     public func work<Value: Sendable>(
         _ work: @escaping @Sendable () throws(UVError) -> Value,
     ) async throws(UVError) -> Value {

@@ -1,9 +1,9 @@
 public import UVLoop
 
 /// Files for tasks: every call is made by a thread of libuv's pool, so that a slow disk holds up neither the loop nor the
-/// threads that tasks share. Errors are those of ``UVLoop/Files`` and ``UVLoop/OpenFile``, and ``UVLoop/UVError/canceled``.
+/// threads that tasks share. Errors are those of ``/UVLoop/Files`` and ``/UVLoop/OpenFile``, and ``/UVLoop/UVError/canceled``.
 ///
-/// For whatever else ``UVLoop/Files`` can do: ``LoopExecutor/work(_:)``.
+/// For whatever else ``/UVLoop/Files`` can do: ``LoopExecutor/work(_:)``.
 public struct LoopFiles: Sendable {
     private let executor: LoopExecutor
 
@@ -31,12 +31,12 @@ public struct LoopFiles: Sendable {
     /// The lines of a regular file, each without its newline; the last one may have had none.
     ///
     /// - Parameter longest: in bytes, newline included; a longer one ends the sequence with
-    ///   ``UVLoop/UVError/messageTooLong``.
+    ///   ``/UVLoop/UVError/messageTooLong``.
     public func lines(of path: String, longest: Int = 1 << 24) -> FileLines {
         FileLines(bytes: bytes(of: path), longest: longest)
     }
 
-    /// Gives a file new contents in one step, as ``UVLoop/Files/replace(_:with:permissions:isSynchronous:)`` does.
+    /// Gives a file new contents in one step, as ``/UVLoop/Files/replace(_:with:permissions:isSynchronous:)`` does.
     public func replace(
         _ path: String, with bytes: [UInt8], permissions: UInt32? = nil, isSynchronous: Bool = false,
     ) async throws(UVError) {
@@ -54,7 +54,7 @@ public struct LoopFiles: Sendable {
 
     // MARK: Names
 
-    /// What the system knows of a file, as ``UVLoop/Files/status(of:followingLinks:)``.
+    /// What the system knows of a file, as ``/UVLoop/Files/status(of:followingLinks:)``.
     public func status(of path: String, followingLinks: Bool = true) async throws(UVError) -> FileStatus {
         try await executor.work { () throws(UVError) in try Files.status(of: path, followingLinks: followingLinks) }
     }
@@ -64,7 +64,7 @@ public struct LoopFiles: Sendable {
         try await executor.work { () throws(UVError) in try Files.names(inDirectory: path) }
     }
 
-    /// Makes a directory and its missing parents, as ``UVLoop/Files/makeDirectory(at:permissions:)``.
+    /// Makes a directory and its missing parents, as ``/UVLoop/Files/makeDirectory(at:permissions:)``.
     public func makeDirectory(at path: String, permissions: UInt32 = 0o700) async throws(UVError) {
         try await executor.work { () throws(UVError) in try Files.makeDirectory(at: path, permissions: permissions) }
     }

@@ -219,7 +219,7 @@ public actor Connection: LoopActor {
     /// Ends the conversation in order: sends what is queued, then the end of the stream, drops what comes until the peer has
     /// finished too, and closes.
     ///
-    /// A canceled task gets ``UVLoop/UVError/canceled`` at once. The connection still ends in order, in the background, for ten
+    /// A canceled task gets ``/UVLoop/UVError/canceled`` at once. The connection still ends in order, in the background, for ten
     /// seconds at most: what was written is not lost by a cancellation.
     ///
     /// - Parameter deadline: how long that may take; then the connection is closed as it is.
