@@ -56,7 +56,7 @@ final class ResolverThreads: Sendable {
     func submit(for asker: Asker, _ work: @escaping Work) throws(UVError) -> Ticket {
         let result: Result<Ticket, UVError> = state.withLock { state in
             guard !state.isClosed else { return .failure(.canceled) }
-            // One sum of waiting and running jobs, since a new thread has not taken its job yet.
+            // The sum of waiting and running jobs, since a new thread has not taken its job yet.
             guard state.waiting.count + state.running.count < limit.addingClamped(waitingLimit) else {
                 return .failure(.busy)
             }
