@@ -26,7 +26,7 @@ final class Inotify {
         static let overflow = Kinds(rawValue: UInt32(IN_Q_OVERFLOW))
     }
 
-    /// One file watched for one sink. Watches of the same file share one kernel watch.
+    /// A file watched for a sink. Watches of the same file share one kernel watch.
     final class Watch {
         fileprivate let number: CInt
         fileprivate let kinds: Kinds
@@ -173,7 +173,7 @@ final class Inotify {
         return all.filter { !$0.kinds.isDisjoint(with: event.kinds) }
     }
 
-    /// One `struct inotify_event`: four 32-bit numbers, the last of them the length of the name that follows, including
+    /// A `struct inotify_event`: four 32-bit numbers, the last of them the length of the name that follows, including
     /// the zeros after it.
     private struct Event {
         let watch: CInt

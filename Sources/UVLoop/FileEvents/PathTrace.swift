@@ -5,7 +5,7 @@ internal import CLibUV
 ///
 /// Use: walk, watch, walk again. If both walks found the same, every change since the first watch is reported.
 struct PathTrace: Sendable, Equatable {
-    /// One directory on the way.
+    /// A directory on the way.
     struct Directory: Sendable, Hashable {
         let path: String
         let identity: FileIdentity

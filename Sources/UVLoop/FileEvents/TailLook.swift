@@ -1,5 +1,5 @@
-/// One look at a followed file and at its path, on a thread of the pool: the changes to report, and the place to
-/// continue from.
+/// A look at a followed file and at its path, on a thread of the pool: the changes to report, and the place to continue
+/// from.
 struct TailLook: Sendable {
     enum Found: Sendable {
         case bytes([UInt8])

@@ -19,8 +19,8 @@ struct TailPlace: Sendable {
 
     private static let headLimit = 256
     private static let beforeLimit = 1024
-    /// The number of bytes before the place, plus new ones, that are read twice at least: if few bytes stand before the
-    /// new ones, the new ones themselves show a cut during the read.
+    /// The least number of bytes that each read checks again. If fewer stand before the place, the first new bytes are
+    /// checked too: otherwise a cut during the read would go unnoticed.
     private static let windowLimit = 512
 
     let file: SharedDescriptor
