@@ -16,7 +16,7 @@ public struct ProcessEnvironment: Hashable, Sendable {
         entries = variables.sorted { $0.key < $1.key }.map { RawText.bytes(of: "\($0.key)=\($0.value)") }
     }
 
-    /// This process's own environment at the moment. Setting variables on another thread meanwhile is a race, as in C.
+    /// The current environment of this process. Setting variables on another thread meanwhile is a race, as in C.
     public static var current: ProcessEnvironment {
         var entries: [[UInt8]] = []
         var next = uvloop_environ()
