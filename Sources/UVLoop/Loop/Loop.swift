@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// One libuv loop: it waits for events and calls back, all on one thread.
+/// A libuv loop, which waits for events and calls back, all on one thread.
 ///
 /// A loop has one owner, a thread: first the one that made it, then the one that runs it or ran it last. The loop, its
 /// handles and objects built on them are used on that thread only. On other threads their methods trap with a sentence,
