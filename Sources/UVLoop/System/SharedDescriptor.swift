@@ -1,7 +1,7 @@
 internal import CLibUV
 
-/// A descriptor that is closed when nobody on any thread has it any more: a job of the pool may outlive the handle that
-/// asked for it.
+/// A descriptor that is closed with its last reference on any thread, since a job of the pool may outlive the handle
+/// that asked for it.
 final class SharedDescriptor: Sendable {
     let number: Int32
 
@@ -9,7 +9,7 @@ final class SharedDescriptor: Sendable {
 
     deinit { OwnedDescriptor(number).close() }
 
-    /// At most so many bytes of a file, from an offset on; fewer only at the end of the file.
+    /// Returns at most `count` bytes of a file from an offset on; fewer only at the end of the file.
     func bytes(from offset: UInt64, count: Int) throws(UVError) -> [UInt8] {
         guard count > 0 else { return [] }
         var error: UVError?
