@@ -19,7 +19,7 @@ enum ExampleServer {
         """
 
     static func main() {
-        // This call comes first: in the process that becomes a keeper, it does not return.
+        // The first call of all: in the process that becomes a keeper, it does not return.
         KeeperSidecar.runIfRequested()
         do {
             let loop = try Loop()
@@ -58,7 +58,7 @@ enum ExampleServer {
             sessionsDirectory: rest[1],
             session: try SessionID(rest[2]),
             command: Array(rest[4...]),
-            // This program is its own sidecar unless another is given.
+            // Unless another sidecar is given, this program is its own.
             sidecar: hasSidecar ? [arguments[1]] : try .currentExecutable(),
         )
     }
