@@ -1,5 +1,6 @@
-// What Swift cannot import from libuv or libc: variadic functions, and GNU extensions whose declarations depend on a feature
-// macro that Swift's Glibc module does not set; and a few small functions that are easier in C. Everything is `static inline`.
+// Functions that Swift cannot import from libuv or libc: variadic ones, and GNU extensions whose declarations depend on
+// a feature macro that Swift's Glibc module does not set; and a few small ones that are easier in C. All are `static
+// inline`.
 
 #ifndef UVLOOP_CLIBUV_SHIM_H
 #define UVLOOP_CLIBUV_SHIM_H
@@ -46,24 +47,24 @@
 #include <sys/vfs.h>
 #endif
 
-/// POLLRDHUP, which needs `_GNU_SOURCE`; 0 where the system has none.
+/// POLLRDHUP, which needs `_GNU_SOURCE`; 0 on a system without it.
 #if defined(__linux__)
 #define UVLOOP_POLLRDHUP 0x2000
 #else
 #define UVLOOP_POLLRDHUP 0
 #endif
 
-/// `errno` is a macro over a function call.
+/// Returns `errno`, a macro over a function call.
 static inline int uvloop_errno(void) {
     return errno;
 }
 
-/// `uv_loop_configure` is variadic.
+/// Calls `uv_loop_configure`, which is variadic.
 static inline int uvloop_loop_measure_idle_time(uv_loop_t *loop) {
     return uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
 }
 
-/// The next name in a directory but `.` and `..`. NULL at its end, with errno 0, and on an error.
+/// Returns the next name in a directory, without `.` and `..`. NULL at its end, with errno 0, and on an error.
 static inline const char *uvloop_next_name(DIR *directory) {
     struct dirent *entry;
     do {
@@ -75,54 +76,54 @@ static inline const char *uvloop_next_name(DIR *directory) {
     return entry->d_name;
 }
 
-/// `SIG_IGN` is a cast.
+/// Ignores a signal by `SIG_IGN`, which is a cast.
 static inline int uvloop_ignore_signal(int number) {
     return signal(number, SIG_IGN) == SIG_ERR ? -1 : 0;
 }
 
 #if defined(__linux__)
-/// The same for a signal that the C library keeps for itself, and so refuses to ignore: by the kernel's call. Its structure
-/// begins with the handler; flags, restorer and mask are empty.
+/// Ignores a signal that the C library keeps for itself, and so refuses to ignore, by the kernel's call. The kernel's
+/// structure begins with the handler; flags, restorer and mask are empty.
 static inline int uvloop_ignore_reserved_signal(int number) {
     unsigned long action[4] = {(unsigned long)SIG_IGN};
     return (int)syscall(SYS_rt_sigaction, number, action, NULL, (size_t)8);
 }
 #endif
 
-/// Has freed memory of 128 KiB and more go back to the system, always. glibc raises that bound by itself, up to 32 MiB, and
-/// keeps what is below.
+/// Makes freed blocks of 128 KiB and more always go back to the system. glibc would raise this bound by itself, up to
+/// 32 MiB, and keep smaller blocks.
 static inline void uvloop_give_back_large_memory(void) {
 #if defined(__GLIBC__)
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
 #endif
 }
 
-/// Gives freed memory back to the system, as far as whole pages of it are free.
+/// Returns freed memory to the system, as far as whole pages of it are free.
 static inline void uvloop_give_back_free_memory(void) {
 #if defined(__GLIBC__)
     malloc_trim(0);
 #endif
 }
 
-/// `open` is variadic.
+/// Opens `/dev/null` by `open`, which is variadic.
 static inline int uvloop_open_null(void) {
     return open("/dev/null", O_RDWR);
 }
 
-/// `environ` is a mutable global.
+/// Returns `environ`, a mutable global.
 static inline char **uvloop_environ(void) {
     extern char **environ;
     return environ;
 }
 
-/// The arguments of the program where the kernel put them on Linux: count, pointers, NULL, and then the environment, which
-/// leads back to them as long as nobody has replaced it. -1 if they are not there.
+/// Finds the program's arguments in the place where the kernel put them on Linux: count, pointers, NULL, and then the
+/// environment, which leads back to them as long as it has not been replaced. Returns -1 if they are not there.
 static inline int uvloop_initial_arguments(char ***arguments) {
 #if defined(__linux__)
     char **first = uvloop_environ();
     if (first == NULL || first[-1] != NULL) return -1;
     for (long count = 0; count < (1 << 20); count++) {
-        // No pointer is as small as a count.
+        // A pointer is never as small as a count.
         long before = (long)first[-2 - count];
         if (before == count) {
             *arguments = first - 1 - count;
@@ -135,7 +136,7 @@ static inline int uvloop_initial_arguments(char ***arguments) {
     return -1;
 }
 
-/// `socket` and `accept` whose descriptor is close-on-exec and non-blocking; in one step where the system can.
+/// Variants of `socket` and `accept` whose descriptor is close-on-exec and non-blocking, in one step if the system can.
 #if defined(__linux__)
 static inline int uvloop_socket(void) {
     return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -182,7 +183,7 @@ static inline int uvloop_accept(int descriptor) {
 }
 #endif
 
-/// `SOCK_STREAM` is an enumerator in glibc.
+/// The value of `SOCK_STREAM`, an enumerator in glibc.
 static const int uvloop_stream_socket_type = SOCK_STREAM;
 
 /// The type of a socket; -1 with errno on failure.
@@ -192,14 +193,14 @@ static inline int uvloop_socket_type(int descriptor) {
     return getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0 ? type : -1;
 }
 
-/// Keeps a descriptor from programs that this process becomes or starts. `fcntl` is variadic.
+/// Makes a descriptor close-on-exec. `fcntl` is variadic.
 static inline int uvloop_close_on_exec(int descriptor) {
     int flags = fcntl(descriptor, F_GETFD);
     return flags < 0 ? -1 : fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC);
 }
 
-/// Whether `accept` failed for the sake of one client, who has gone: as negative errno. Linux passes on what the network
-/// told of that connection.
+/// True if `accept` failed with this negative errno because of one client, who has gone. Linux reports the network's
+/// errors of such a connection by `accept`.
 static inline int uvloop_is_error_of_client(int error) {
     switch (-error) {
     case ECONNABORTED:
@@ -219,7 +220,8 @@ static inline int uvloop_is_error_of_client(int error) {
     }
 }
 
-/// The process that listens at the other end of a connected unix socket, and its user; -1 each where the system does not tell.
+/// The process that listens at the other end of a connected unix socket, and its user and group; each -1 if the system
+/// does not tell.
 struct uvloop_peer {
     pid_t pid;
     uid_t uid;
@@ -229,7 +231,7 @@ struct uvloop_peer {
 static inline struct uvloop_peer uvloop_peer(int descriptor) {
     struct uvloop_peer peer = {-1, (uid_t)-1, (gid_t)-1};
 #if defined(__linux__)
-    // Its layout is that of struct ucred, which needs _GNU_SOURCE.
+    // The layout is that of struct ucred, which needs _GNU_SOURCE.
     socklen_t size = sizeof(peer);
     getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size);
 #elif defined(__APPLE__)
@@ -242,8 +244,8 @@ static inline struct uvloop_peer uvloop_peer(int descriptor) {
     return peer;
 }
 
-/// libuv's number for a result of `getaddrinfo` or `getnameinfo`, which the systems number each in its own way. To be called
-/// at once: one of them means "see errno". libuv's own table is not exported.
+/// Returns libuv's number for a result of `getaddrinfo` or `getnameinfo`, which each system numbers in its own way.
+/// Must be called at once, since one result means "see errno". libuv's own table is not exported.
 static inline int uvloop_name_error(int status) {
     switch (status) {
     case 0: return 0;
@@ -258,7 +260,7 @@ static inline int uvloop_name_error(int status) {
     case EAI_SOCKTYPE: return UV_EAI_SOCKTYPE;
     case EAI_SYSTEM: return errno == 0 ? UV_EAI_FAIL : uv_translate_sys_error(errno);
 #if defined(__linux__)
-    // Their declarations need _GNU_SOURCE; musl has the same numbers.
+    // The declarations need _GNU_SOURCE; musl has the same numbers.
     case -5 /* EAI_NODATA */: return UV_EAI_NODATA;
     case -9 /* EAI_ADDRFAMILY */: return UV_EAI_ADDRFAMILY;
 #else
@@ -279,7 +281,7 @@ static inline int uvloop_name_error(int status) {
     return UV_EAI_FAIL;
 }
 
-/// The addresses of a name, each once: for one kind of socket. 0, or an error of libuv's.
+/// Finds the addresses of a name. The socket type is given, so that each comes once. Returns 0, or an error of libuv's.
 static inline int uvloop_getaddrinfo(const char *host, int family, struct addrinfo **result) {
     struct addrinfo hints;
     memset(&hints, 0, sizeof(hints));
@@ -289,20 +291,20 @@ static inline int uvloop_getaddrinfo(const char *host, int family, struct addrin
     return uvloop_name_error(getaddrinfo(host, NULL, &hints, result));
 }
 
-/// The name of an address. 0, or an error of libuv's.
+/// Finds the name of an address. Returns 0, or an error of libuv's.
 static inline int uvloop_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size,
                                        char *service, socklen_t service_size) {
     errno = 0;
     return uvloop_name_error(getnameinfo(address, length, host, host_size, service, service_size, 0));
 }
 
-/// Starts a thread that nobody waits for and that no signal is delivered to, from its first moment on: it inherits the mask
-/// of the thread that makes it. 0, or an errno.
+/// Starts a detached thread to which no signal is delivered, from its first moment on: it inherits the mask of the
+/// thread that makes it. Returns 0, or an errno.
 static inline int uvloop_start_detached_thread(void *(*body)(void *), void *argument) {
     pthread_attr_t attributes;
     int status = pthread_attr_init(&attributes);
     if (status != 0) return status;
-    // Cannot fail: the values are valid.
+    // The call cannot fail: the values are valid.
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     sigset_t all, before;
     sigfillset(&all);
@@ -314,7 +316,7 @@ static inline int uvloop_start_detached_thread(void *(*body)(void *), void *argu
     return status;
 }
 
-/// Record locks on a whole file. `fcntl` is variadic, and the OFD commands need `_GNU_SOURCE`.
+/// Commands for record locks on a whole file. `fcntl` is variadic, and the OFD commands need `_GNU_SOURCE`.
 enum {
 #if defined(__linux__)
     UVLOOP_DESCRIPTION_GETLK = 36, // F_OFD_GETLK
@@ -337,7 +339,8 @@ static inline int uvloop_lock_for_description(int descriptor) {
     return fcntl(descriptor, UVLOOP_DESCRIPTION_SETLK, &lock);
 }
 
-/// 0: nobody holds a lock. 1: somebody does, and `holder` is the pid, or -1 when a description holds it. -1: error.
+/// Returns 0 if nobody holds a lock; 1 if a lock is held, with the holder's pid in `holder`, or -1 there if a
+/// description holds it; -1 on an error.
 static inline int uvloop_lock_holder(int descriptor, pid_t *holder) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(descriptor, UVLOOP_DESCRIPTION_GETLK, &lock) == -1) return -1;
@@ -346,19 +349,20 @@ static inline int uvloop_lock_holder(int descriptor, pid_t *holder) {
     return 1;
 }
 
-/// How the descriptor was opened: `O_RDONLY`, `O_WRONLY` or `O_RDWR`; a negative number on failure. `fcntl` is variadic.
+/// Returns the mode in which the descriptor was opened: `O_RDONLY`, `O_WRONLY` or `O_RDWR`; a negative number on
+/// failure. `fcntl` is variadic.
 static inline int uvloop_access_mode(int descriptor) {
     int flags = fcntl(descriptor, F_GETFL);
     return flags < 0 ? flags : flags & O_ACCMODE;
 }
 
-/// How many bytes wait to be read; -1 if that cannot be told. `ioctl` is variadic.
+/// Returns the number of bytes that wait to be read; -1 if unknown. `ioctl` is variadic.
 static inline int uvloop_unread_byte_count(int descriptor) {
     int count = 0;
     return ioctl(descriptor, FIONREAD, &count) == 0 ? count : -1;
 }
 
-/// How many bytes a pipe can hold; -1 where that cannot be told.
+/// Returns the number of bytes that a pipe can hold; -1 if unknown.
 static inline int uvloop_pipe_capacity(int descriptor) {
 #ifdef F_GETPIPE_SZ
     return fcntl(descriptor, F_GETPIPE_SZ);
@@ -368,12 +372,12 @@ static inline int uvloop_pipe_capacity(int descriptor) {
 #endif
 }
 
-/// A duplicate of the descriptor, close-on-exec, numbered `lowest` or higher. `fcntl` is variadic.
+/// Returns a duplicate of the descriptor, close-on-exec, numbered `lowest` or higher. `fcntl` is variadic.
 static inline int uvloop_duplicate(int descriptor, int lowest) {
     return fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);
 }
 
-/// Extended attributes of an open file; macOS has two more arguments.
+/// Read and write extended attributes of an open file; macOS has two more arguments.
 static inline int uvloop_set_attribute(int descriptor, const char *name, const void *value, size_t size) {
 #if defined(__APPLE__)
     return fsetxattr(descriptor, name, value, size, 0, 0);
@@ -390,8 +394,8 @@ static inline ssize_t uvloop_attribute(int descriptor, const char *name, void *v
 #endif
 }
 
-/// A directory in an open directory, not by way of a symbolic link, to be looked at and gone on from: that needs no
-/// permission to read it where the system can. `openat` is variadic, and O_PATH needs `_GNU_SOURCE`.
+/// Opens a directory within an open directory, not through a symbolic link, for looking at it and for further look-ups.
+/// Needs no permission to read it if the system allows that. `openat` is variadic, and O_PATH needs `_GNU_SOURCE`.
 static inline int uvloop_open_directory_at(int directory, const char *name) {
 #if defined(__linux__)
     return openat(directory, name, 010000000 /* O_PATH */ | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -400,7 +404,7 @@ static inline int uvloop_open_directory_at(int directory, const char *name) {
 #endif
 }
 
-/// Gives a directory away that uvloop_open_directory_at has opened.
+/// Changes the owner of a directory that uvloop_open_directory_at has opened.
 static inline int uvloop_own_directory(int directory, uid_t owner, gid_t group) {
 #if defined(__linux__)
     return fchownat(directory, "", owner, group, 0x1000 /* AT_EMPTY_PATH */);
@@ -409,8 +413,9 @@ static inline int uvloop_own_directory(int directory, uid_t owner, gid_t group) 
 #endif
 }
 
-/// Who may do what with a directory beside its owner, its group and everybody, as Linux keeps it; -1 with errno if that
-/// cannot be told. ENODATA: there is no such list; ENOTSUP: the file system has none. The descriptor may be an O_PATH one.
+/// Reads the access list of a directory, the permissions beside those of owner, group and others, in Linux's format.
+/// Returns -1 with errno on failure: ENODATA if there is no list, ENOTSUP if the file system has none. The descriptor
+/// may be an O_PATH one.
 static inline ssize_t uvloop_access_list(int directory, void *value, size_t size) {
 #if defined(__linux__)
     static const char attribute[] = "system.posix_acl_access";
@@ -423,7 +428,7 @@ static inline ssize_t uvloop_access_list(int directory, void *value, size_t size
         return count;
     }
     if (errno != EACCES) return -1;
-    // One that may be entered and not read can be asked by its name in /proc, if that is mounted.
+    // A directory that may be entered but not read is asked by its name in /proc, if that is mounted.
     char name[32];
     snprintf(name, sizeof name, "/proc/self/fd/%d", directory);
     return getxattr(name, attribute, value, size);
@@ -434,14 +439,14 @@ static inline ssize_t uvloop_access_list(int directory, void *value, size_t size
 #endif
 }
 
-/// True if this process has a child, one that has ended included: 1, 0, or -1 with errno.
+/// True if this process has a child, even an ended one: 1, 0, or -1 with errno.
 static inline int uvloop_has_children(void) {
     siginfo_t info;
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) return 1;
     return errno == ECHILD ? 0 : -1;
 }
 
-/// The pid of a child that has ended and whose status is not collected, which stays so; 0 if there is none.
+/// Returns the pid of an ended child without collecting its status; 0 if there is none.
 static inline pid_t uvloop_ended_child(void) {
     siginfo_t info;
     info.si_pid = 0;
@@ -455,7 +460,7 @@ static inline int uvloop_is_running_child(pid_t pid) {
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
-/// The calling thread's number, and whether this process has a thread of that number. Numbers exist on Linux only.
+/// Return the calling thread's number, and if this process has a thread of that number. Numbers exist on Linux only.
 static inline int uvloop_thread_id(void) {
 #if defined(__linux__)
     return (int)syscall(SYS_gettid);
@@ -475,33 +480,35 @@ static inline int uvloop_thread_exists(int thread) {
 
 #if defined(__linux__)
 
-/// A queue of file events, non-blocking and close-on-exec; the flags are an enumeration's here and macros there.
+/// Opens a queue of file events, non-blocking and close-on-exec; the flags are an enumeration in one C library and
+/// macros in another.
 static inline int uvloop_event_queue(void) {
     return inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 }
 
-/// The number of the kind of file system that a file is on, which has 32 bits whatever its C type; 0 if it cannot be told.
+/// Returns the number of the file system's type, which has 32 bits whatever its C type; 0 if unknown.
 static inline uint32_t uvloop_file_system(const char *path) {
     struct statfs status;
     return statfs(path, &status) == 0 ? (uint32_t)status.f_type : 0;
 }
 
-/// Adds a descriptor to an epoll instance, to be told of nothing but errors; 0 too if it is there already.
+/// Adds a descriptor to an epoll instance, for errors only. Returns 0 even if it is there already.
 static inline int uvloop_reserve_watch(int epoll, int descriptor) {
     struct epoll_event event = {.events = 0, .data = {.fd = descriptor}};
     return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 || errno == EEXIST ? 0 : -1;
 }
 
-/// Registers at once what a stream has just begun to watch for, where libuv would do it at its next poll: the same system
-/// call, the same state after it (`events` says what the kernel knows, and the watcher is off the queue of those that differ),
-/// in all of libuv 1. 0 too if the stream is registered already, or epoll has its descriptor: then libuv's poll sets it right.
+/// Registers a stream that has just begun to read at once, not at libuv's next poll: by the same system call, with the
+/// same state after it (`events` is the kernel's state, and the watcher is off the queue of changed ones), in all of
+/// libuv 1. Returns 0 even if the stream is registered already, or epoll has its descriptor: libuv's poll then sets it
+/// right.
 static inline int uvloop_take_watch(uv_stream_t *stream) {
     uv__io_t *watcher = &stream->io_watcher;
     if (watcher->events != 0) return 0;
     struct epoll_event event = {.events = watcher->pevents, .data = {.fd = watcher->fd}};
     if (epoll_ctl(stream->loop->backend_fd, EPOLL_CTL_ADD, watcher->fd, &event) != 0) return errno == EEXIST ? 0 : -1;
     watcher->events = watcher->pevents;
-    // Two pointers, next and previous; arrays until 1.46, a struct since.
+    // The queue is two pointers, next and previous; arrays until 1.46, a struct since.
     void **queue = (void **)&watcher->watcher_queue;
     ((void **)queue[1])[0] = queue[0];
     ((void **)queue[0])[1] = queue[1];
@@ -535,8 +542,8 @@ static inline int uvloop_pidfd_open(pid_t pid) {
 #endif
 }
 
-// Of the process that the descriptor stands for, as waitpid would give it: 1 and the status if it has ended, 0 if it runs,
-// -1 with errno if somebody else has its status.
+// Waits for the process of a pidfd, without blocking. Returns 1 and the status in waitpid's form if it has ended, 0 if
+// it runs, -1 with errno if its status was collected by other code.
 static inline int uvloop_pidfd_wait(int pidfd, int *status) {
     siginfo_t info;
     info.si_pid = 0;
@@ -546,7 +553,7 @@ static inline int uvloop_pidfd_wait(int pidfd, int *status) {
     return 1;
 }
 
-/// A signal with a value, as `sigqueue` sends it, to the process that the descriptor stands for.
+/// Sends a signal with a value, like `sigqueue`, to the process of a pidfd.
 static inline int uvloop_pidfd_queue_signal(int pidfd, int signal, uint64_t value) {
 #ifdef SYS_pidfd_send_signal
     siginfo_t info;
@@ -569,7 +576,7 @@ static inline int uvloop_queue_signal(pid_t pid, int signal, uint64_t value) {
     return sigqueue(pid, signal, packed);
 }
 
-/// The same to every process of the group that the process leads: Linux 6.9 and later, EINVAL before.
+/// Sends a signal to the process group that the pidfd's process leads: Linux 6.9 and later, EINVAL before.
 static inline int uvloop_pidfd_signal_group(int pidfd, int signal) {
 #ifdef SYS_pidfd_send_signal
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 4u /* PIDFD_SIGNAL_PROCESS_GROUP */);
@@ -579,19 +586,20 @@ static inline int uvloop_pidfd_signal_group(int pidfd, int signal) {
 #endif
 }
 
-/// The process that listens at the other end of a connected unix socket, as a pidfd: Linux 6.5 and later.
+/// Returns a pidfd of the process that listens at the other end of a connected unix socket: Linux 6.5 and later.
 static inline int uvloop_peer_pidfd(int descriptor) {
     int pidfd = -1;
     socklen_t size = sizeof(pidfd);
     return getsockopt(descriptor, SOL_SOCKET, 77 /* SO_PEERPIDFD */, &pidfd, &size) == 0 ? pidfd : -1;
 }
 
-/// `prctl` is variadic.
+/// Makes this process a subreaper. `prctl` is variadic.
 static inline int uvloop_become_subreaper(void) {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-/// Anonymous memory as a file, for what must be handed to another program without a name. Not in every C library.
+/// Makes a file in anonymous memory, for handing it to another program without a name. Not every C library has the
+/// call.
 static inline int uvloop_memory_file(const char *name) {
 #ifdef SYS_memfd_create
     return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */);
@@ -611,7 +619,7 @@ static inline int uvloop_pidfd_send_signal(int pidfd, int signal) {
 }
 
 #endif
-/// As `sendfile(2)` of Linux.
+/// Sends a part of a file, like Linux's `sendfile(2)`.
 static inline ssize_t uvloop_sendfile(int sink, int source, off_t *offset, size_t count) {
 #if defined(__linux__)
     return sendfile(sink, source, offset, count);

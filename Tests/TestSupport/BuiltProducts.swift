@@ -2,7 +2,7 @@ import UVLoop
 
 /// The executables that this package's build put next to the tests.
 public enum BuiltProducts {
-    /// The keeper's executable, or what `UVKEEPER_SIDECAR` names instead.
+    /// The keeper's executable; `UVKEEPER_SIDECAR` may name another.
     public static var sidecar: String {
         ProcessEnvironment.current["UVKEEPER_SIDECAR"] ?? executable("uvkeeper-sidecar")
     }
@@ -16,8 +16,8 @@ public enum BuiltProducts {
         preconditionFailure("\(name) is not in \(directories): build it first, by `swift build --build-tests`")
     }
 
-    /// Where the test bundle is. `swift test` may run it through a helper of the toolchain, which is told its path; else
-    /// it is the program itself.
+    /// The directory of the test bundle. `swift test` may run the bundle through a helper of the toolchain, which gets
+    /// its path as an argument; otherwise the bundle is the program itself.
     private static let directories: [String] = {
         let named = CommandLine.arguments.compactMap { argument -> String? in
             guard let bundle = argument.firstRange(of: ".xctest") else { return nil }

@@ -1,17 +1,17 @@
 internal import Synchronization
 internal import UVLoop
 
-/// Looks at every file of a sessions directory again and again, on a thread of its own.
+/// Looks at every file of a sessions directory repeatedly, on a thread of its own.
 public final class DirectoryWatcher {
-    /// What it saw.
+    /// The observations of a watcher.
     public struct Findings: Sendable {
-        /// How often it looked.
+        /// The number of looks.
         public var rounds = 0
-        /// How often it saw a socket under its final name.
+        /// The number of sightings of a socket under its final name.
         public var sockets = 0
-        /// How often it saw a pid file, temporary ones excluded.
+        /// The number of sightings of a pid file, not counting temporary ones.
         public var pidFiles = 0
-        /// What should not have been.
+        /// The sightings that should not have been.
         public var complaints: Set<String> = []
     }
 
@@ -42,7 +42,7 @@ public final class DirectoryWatcher {
 
     private static func look(at directory: String, _ findings: inout Findings) {
         findings.rounds += 1
-        // What is gone between the listing and the look is no finding.
+        // A file that has gone between the listing and the status is no finding.
         if let status = try? Files.status(of: directory), status.permissions != 0o700 {
             findings.complaints.insert("the directory has mode \(String(status.permissions, radix: 8))")
         }

@@ -1,7 +1,7 @@
 public import Testing
 public import UVLoop
 
-/// Runs the loop until `condition` holds; looks after every tick, and at least every few milliseconds.
+/// Runs the loop until `condition` holds; checks it after every tick, and at least every few milliseconds.
 public func run(
     _ loop: Loop,
     timeout: Duration = hangTimeout,

@@ -1,6 +1,6 @@
 public import Testing
 
-/// For callbacks, which cannot throw: records the error and returns nil.
+/// Records the error of `body` and returns nil. For callbacks, which cannot throw.
 @discardableResult
 public func expectNoError<Value, Failure: Error>(
     sourceLocation: SourceLocation = #_sourceLocation,

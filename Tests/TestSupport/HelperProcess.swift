@@ -1,7 +1,7 @@
 public import Testing
 public import UVLoop
 
-/// Programs that the build puts beside the running tests.
+/// Returns the path of a program that the build puts beside the running tests.
 public func siblingExecutable(_ name: String) throws -> String {
     let tests = try Files.realPath(of: "/proc/self/exe")
     return "\(Files.parent(of: tests) ?? "/")/\(name)"
@@ -9,7 +9,7 @@ public func siblingExecutable(_ name: String) throws -> String {
 
 /// Runs a scenario of `uvloop-test-helper` in a process of its own and requires that it succeeds.
 ///
-/// - Parameter leaks: the scenario loses memory on purpose, which AddressSanitizer shall not report.
+/// - Parameter leaks: true if the scenario loses memory on purpose, so that AddressSanitizer does not report it.
 public func expectScenario(
     _ arguments: String..., leaks: Bool = false, sourceLocation: SourceLocation = #_sourceLocation,
 ) throws {
@@ -18,9 +18,9 @@ public func expectScenario(
 }
 
 extension ChildProcess {
-    /// Ends it when ``withLoop(timeout:sourceLocation:_:)`` gives up: nobody else would.
+    /// Kills the child when ``withLoop(timeout:sourceLocation:_:)`` gives up: no other code would.
     public func killWhenCanceled() {
-        // Not seen to end, it keeps its id, also as a zombie.
+        // The child was not seen to end, so it keeps its id, even as a zombie.
         onCanceled = { child in expectNoError { () throws(UVError) in try Processes.send(.kill, to: child.pid) } }
     }
 }

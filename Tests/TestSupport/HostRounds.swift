@@ -1,10 +1,10 @@
 public import Testing
 import UVLoop
 
-/// Runs a program that hosts an echo server on a loop below another poller, and requires that the rounds it counts are few.
+/// Runs a program that hosts an echo server on a loop below another poller, and requires that its rounds are few.
 ///
-/// It says where it listens on its first line, and `rounds N` at its end. Each message is a handful of rounds for whoever runs
-/// one only when there is something to do; a host that spins makes thousands in the time in which nothing happens.
+/// The program prints its address on its first line, and `rounds N` at its end. A host that runs a round only if there
+/// is something to do needs a handful for each message; a host that spins makes thousands while nothing happens.
 public func expectFewRounds(_ name: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
     try withLoop(sourceLocation: sourceLocation) { loop in
         var output = ""
@@ -39,7 +39,7 @@ public func expectFewRounds(_ name: String, sourceLocation: SourceLocation = #_s
             try run(loop) { answers == messages }
             client.close()
         }
-        // Nothing happens for as long as ten thousand rounds take.
+        // The idle time is long enough for ten thousand rounds.
         var isOver = false
         loop.after(.milliseconds(300)) { isOver = true }
         try run(loop) { isOver }
@@ -49,7 +49,7 @@ public func expectFewRounds(_ name: String, sourceLocation: SourceLocation = #_s
         #expect(status == .exited(code: 0), "\(output)", sourceLocation: sourceLocation)
         let last = output.split(separator: "\n").last?.split(separator: " ")
         let rounds = try #require(last?.first == "rounds" ? last?.last.flatMap { Int($0) } : nil, "\(output)")
-        // Connect, end and close take some of their own.
+        // Connect, end and close take some rounds of their own.
         let most = clients * (messages * 4 + 20) + 20
         #expect(rounds > clients && rounds <= most, "\(rounds) rounds", sourceLocation: sourceLocation)
     }

@@ -3,13 +3,13 @@ public import UVLoop
 /// A connection to a keeper.
 public final class KeeperClient {
     private let stream: PipeStream
-    /// Why the connection could not be made.
+    /// The reason why the connection could not be made.
     public private(set) var connectError: UVError?
-    /// Whether the connection has been made.
+    /// True once the connection has been made.
     public private(set) var isConnected = false
-    /// Whether the keeper has closed it.
+    /// True once the keeper has closed the connection.
     public private(set) var isEnded = false
-    /// How it ended, if not in order.
+    /// The error that ended the connection; nil if it ended in order.
     public private(set) var error: UVError?
 
     /// Connects.
@@ -19,7 +19,7 @@ public final class KeeperClient {
         connected = { [weak self] in self?.connected($0) }
     }
 
-    /// Sends bytes; lost if the keeper has closed the connection, as they would be.
+    /// Sends bytes; they are lost if the keeper has closed the connection.
     public func write(_ bytes: [UInt8]) {
         if !stream.isClosing { stream.write(bytes) }
     }
@@ -27,21 +27,21 @@ public final class KeeperClient {
     /// Sends a text, as above.
     public func write(_ text: String) { write(Array(text.utf8)) }
 
-    /// Half-closes once everything is sent; the keeper then closes when it has passed everything on.
+    /// Half-closes once everything is sent; the keeper then closes when it has passed all bytes on.
     public func finish() {
         if !stream.isClosing { stream.shutdown() }
     }
 
-    /// Closes at once; what is not sent yet is lost.
+    /// Closes at once; bytes that are not sent yet are lost.
     public func close() { stream.close() }
 
-    /// For options of the socket.
+    /// The socket's descriptor, for options.
     public var descriptor: Int32? { stream.descriptor }
 
-    /// What of the bytes written the kernel has taken.
+    /// The number of written bytes that the kernel has taken.
     public var sentByteCount: UInt64 { stream.acceptedByteCount }
 
-    /// Whether everything written has been taken.
+    /// True if the kernel has taken all written bytes.
     public var hasSentAll: Bool { isConnected && (isEnded || stream.queuedByteCount == 0) }
 
     private func connected(_ error: UVError?) {

@@ -3,7 +3,7 @@ public import UVLoop
 
 /// A temporary home for keepers, with a loop that drives the test.
 public final class KeeperHome {
-    /// Stands for the user's home directory.
+    /// The stand-in for the user's home directory.
     public let base: String
     /// The sessions directory in it.
     public let directory: String
@@ -11,9 +11,9 @@ public final class KeeperHome {
     public let loop: Loop
     fileprivate var keepers: [KeeperProcess] = []
 
-    /// What a test waited for has not come.
+    /// The error of a test that waited in vain.
     public struct ConditionNotMet: Error, CustomStringConvertible {
-        /// What it was, and the logs of the keepers.
+        /// The condition, and the logs of the keepers.
         public let description: String
     }
 
@@ -23,12 +23,13 @@ public final class KeeperHome {
         loop = try Loop()
     }
 
-    /// Starts a keeper and waits for nothing.
+    /// Starts a keeper without waiting.
     ///
     /// - Parameters:
-    ///   - child: what `/bin/sh -c` runs as the child; `$HOME` is ``base``.
-    ///   - settings: variables for the keeper; nil removes one that is there by default.
-    ///   - shell: what `/bin/sh -c` runs instead of the keeper; `"$@"` in it is the keeper's command line.
+    ///   - child: the command of the child, for `/bin/sh -c`; `$HOME` is ``base``.
+    ///   - settings: variables for the keeper; nil removes a default one.
+    ///   - shell: a command for `/bin/sh -c` that runs instead of the keeper; `"$@"` in it is the keeper's command
+    ///     line.
     public func start(
         _ session: String = "s",
         child: String = "exec cat >>$HOME/out",
@@ -42,7 +43,7 @@ public final class KeeperHome {
         return keeper
     }
 
-    /// Starts a keeper and waits until its child has started and its socket is there.
+    /// Starts a keeper and waits until its child has started and its socket exists.
     public func startReady(
         _ session: String = "s", child: String = "exec cat >>$HOME/out", settings: [String: String?] = [:],
         shell: String? = nil,
@@ -57,7 +58,7 @@ public final class KeeperHome {
         return keeper
     }
 
-    /// Lets the loop run until `condition` holds.
+    /// Runs the loop until `condition` holds.
     public func until(
         _ what: String, timeout: Duration = hangTimeout, _ condition: () throws -> Bool
     ) throws {
@@ -74,15 +75,15 @@ public final class KeeperHome {
         }
     }
 
-    /// Lets the loop run for a time, in which something is to be seen not to happen.
+    /// Runs the loop for a time in which something must not happen.
     public func run(for time: Duration) throws {
         let end = SystemClock.monotonicTime + time
         try until("\(time) pass") { SystemClock.monotonicTime >= end }
     }
 
-    /// Lets the loop run until a keeper has nothing to do: it sleeps, and has not woken up between two looks.
+    /// Runs the loop until a keeper has nothing to do: it sleeps, and has not woken up between two looks.
     ///
-    /// Where the system tells nothing of it, a time has to do.
+    /// On a system that does not tell, waits for a fixed time.
     public func untilAtRest(_ keeper: KeeperProcess) throws {
         guard keeper.figures.isAsleep != nil else { return try run(for: .milliseconds(200)) }
         var last: Int?
@@ -93,20 +94,20 @@ public final class KeeperHome {
         }
     }
 
-    /// Continues a keeper's child, once it has come to stopping itself.
+    /// Continues a keeper's child, once the child has stopped itself.
     public func thawChild(of keeper: KeeperProcess) throws {
         let child = keeper.childPID!
         try until("the child of \(keeper.session) stops") { ProcessFigures(of: child).isStopped ?? true }
         try Processes.send(.continue, to: child)
     }
 
-    /// Runs a keeper that is expected to end by itself.
+    /// Waits for the end of a keeper that ends by itself.
     public func runToEnd(_ keeper: KeeperProcess) throws -> ProcessExit {
         try until("the keeper ends") { keeper.exitStatus != nil && keeper.hasClosedStandardError }
         return keeper.exitStatus!
     }
 
-    /// So many clients that have begun to write the same, and go on; the loop carries it while it runs.
+    /// Returns `count` clients that have begun to write the same bytes, and go on while the loop runs.
     public func clients(_ count: Int, of keeper: KeeperProcess, writing bytes: [UInt8]) throws -> [KeeperClient] {
         try (0..<count).map { _ in
             let client = try KeeperClient(to: keeper.socket, on: loop)
@@ -126,19 +127,19 @@ public final class KeeperHome {
     /// Sends a text, as above.
     public func send(_ text: String, to keeper: KeeperProcess) throws { try send(Array(text.utf8), to: keeper) }
 
-    /// The bytes of a file below ``base``; nil if it is not there.
+    /// Returns the bytes of a file below ``base``; nil if it does not exist.
     public func bytes(_ name: String = "out") -> [UInt8]? {
         try? Files.read("\(base)/\(name)", limit: .max)
     }
 
-    /// The text of a file below ``base``; nil if it is not there.
+    /// Returns the text of a file below ``base``; nil if it does not exist.
     public func text(_ name: String = "out") -> String? { bytes(name).map { String(decoding: $0, as: UTF8.self) } }
 
     /// The size of `out` in bytes.
     public var outputSize: Int { (try? Files.status(of: "\(base)/out")).map { Int($0.size) } ?? 0 }
 
-    /// The names in the sessions directory, logs and records excluded: these stay when a session ends. The room for a last
-    /// record has its epoch left out.
+    /// The names in the sessions directory, without logs and records, which stay when a session ends. The name of the
+    /// reserve for a last record is given without its epoch.
     public var names: [String] {
         ((try? Files.names(inDirectory: directory)) ?? []).filter {
             !$0.hasSuffix(".log") && !$0.hasSuffix(".session.json")
@@ -147,10 +148,10 @@ public final class KeeperHome {
         }.sorted()
     }
 
-    /// What ``names`` are while one session lives.
+    /// The value of ``names`` while one session lives.
     public static let liveNames = ["s.ctl.sock", "s.reserve", "s.rpc.sock", "s.rpc.sock.pi-pid", "s.rpc.sock.pid"]
 
-    /// Ends everything that was started, and complains about what outlives its keeper.
+    /// Ends everything that was started, and reports whatever outlives its keeper.
     fileprivate func cleanUp(_ sourceLocation: SourceLocation) throws {
         for keeper in keepers { keeper.kill() }
         try until("every keeper ends") { keepers.allSatisfy { $0.exitStatus != nil && $0.hasClosedStandardError } }
@@ -176,7 +177,7 @@ public final class KeeperHome {
     }
 }
 
-/// Runs `body` with a temporary home, and leaves nothing of it behind: no process, file, descriptor or handle.
+/// Runs `body` with a temporary home, and leaves nothing behind: no process, file, descriptor or handle.
 public func withKeeperHome(
     sourceLocation: SourceLocation = #_sourceLocation, _ body: (KeeperHome) throws -> Void
 ) throws {

@@ -6,9 +6,9 @@ public final class KeeperProcess {
     public let session: String
     /// The process itself; with a shell, the shell until it becomes the keeper.
     public let process: ChildProcess
-    /// How it ended; nil while it runs.
+    /// How the keeper ended; nil while it runs.
     public private(set) var exitStatus: ProcessExit?
-    /// Whether everything it wrote to stderr has been read.
+    /// True once everything that the keeper wrote to stderr has been read.
     public private(set) var hasClosedStandardError = false
     private var errorBytes: [UInt8] = []
     private let directory: String
@@ -25,7 +25,7 @@ public final class KeeperProcess {
             "PI_KEEPER_PI_CMD": KeeperProcess.json(["/bin/sh", "-c", child]),
             "PI_KEEPER_PI_ARGS": "[]",
         ]
-        // The build's libraries, and how a sanitizer shall behave.
+        // The search paths of the build's libraries, and the options of sanitizers.
         for name in ["PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"] {
             variables[name] = ProcessEnvironment.current[name]
         }
@@ -49,52 +49,52 @@ public final class KeeperProcess {
         )
     }
 
-    /// Its process id.
+    /// The process id.
     public var pid: Int32 { process.pid }
-    /// What the system tells about it.
+    /// The system's figures for the process.
     public var figures: ProcessFigures { ProcessFigures(of: pid) }
-    /// What it wrote to stderr so far.
+    /// The bytes written to stderr so far, as text.
     public var standardError: String { String(decoding: errorBytes, as: UTF8.self) }
 
-    // MARK: What it leaves on disk
+    // MARK: Files
 
-    /// The socket.
+    /// The path of the socket.
     public var socket: String { "\(directory)/\(session).rpc.sock" }
-    /// The file with its pid.
+    /// The path of the file with the keeper's pid.
     public var pidFile: String { socket + ".pid" }
-    /// The file with its child's pid.
+    /// The path of the file with the child's pid.
     public var childPIDFile: String { socket + ".pi-pid" }
-    /// The file of its log.
+    /// The path of the log.
     public var logFile: String { "\(directory)/keeper-\(session).log" }
 
-    /// Its log so far, invalid UTF-8 repaired.
+    /// The log so far, with invalid UTF-8 repaired.
     public var log: String {
         (try? Files.read(logFile, limit: .max)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
-    /// Whether it is the one that clients reach: then every file of its session is there.
+    /// True if clients reach this keeper: every file of its session exists then.
     public var listens: Bool { SocketProbe(socket) == .accepting(pid: pid) }
 
-    /// What its child's pid file says.
+    /// The content of the child's pid file.
     public var childPID: Int32? {
         (try? Files.read(childPIDFile, limit: 32)).flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
     }
 
-    /// The identities of its three files.
+    /// Returns the identities of the keeper's three files.
     public func identities() throws -> [FileIdentity] {
         try [socket, pidFile, childPIDFile].map { try Files.status(of: $0, followingLinks: false).identity }
     }
 
     // MARK: Signals
 
-    /// Sends it a signal.
+    /// Sends the keeper a signal.
     public func send(_ signal: Signal) throws { try process.kill(signal) }
 
-    /// Ends it and a child that would survive it.
+    /// Kills the keeper, and a child that would survive it.
     func kill() {
         guard exitStatus == nil else { return }
         if let child = childPID, ProcessDetails(of: child)?.parent == pid { try? Processes.send(.kill, to: child) }
-        // It may have ended meanwhile.
+        // The keeper may have ended meanwhile.
         try? process.kill(.kill)
     }
 

@@ -1,15 +1,15 @@
 import UVLoop
 
-/// What Linux tells about a process; nil where it does not.
+/// Linux's figures for a process; nil if the system does not tell them.
 public struct ProcessFigures {
     private let pid: Int32
 
-    /// Reads nothing yet.
+    /// Creates the figures without reading any.
     public init(of pid: Int32) {
         self.pid = pid
     }
 
-    /// Memory in RAM, and of that what nobody shares, in KiB.
+    /// The memory in RAM, and its unshared part, in KiB.
     public var memory: (resident: Int, own: Int)? {
         guard let resident = number("Rss:", in: "smaps_rollup"),
             let clean = number("Private_Clean:", in: "smaps_rollup"),
@@ -18,10 +18,10 @@ public struct ProcessFigures {
         return (resident, clean + dirty)
     }
 
-    /// How often it has waited for something.
+    /// The number of times the process has waited for something.
     public var waits: Int? { number("voluntary_ctxt_switches:", in: "status") }
 
-    /// The state of each of its threads in a letter: S sleeps, R runs or waits for a processor, T is stopped.
+    /// The state of each of its threads as a letter: S sleeps, R runs or waits for a processor, T is stopped.
     public var states: [Character]? {
         guard let threads = try? Files.names(inDirectory: "/proc/\(pid)/task") else { return nil }
         return threads.compactMap { thread in
@@ -30,14 +30,15 @@ public struct ProcessFigures {
         }
     }
 
-    /// All its threads wait for something other than a processor. Bytes that were sent to it before have then been looked at,
-    /// however slow the machine is: sending wakes it up, and from then on it counts as running until it sleeps again.
+    /// True if all its threads wait for something other than a processor. The process has then looked at all bytes that
+    /// were sent to it before, however slow the machine is: sending wakes it up, and from then on it counts as running
+    /// until it sleeps again.
     public var isAsleep: Bool? { states.map { !$0.isEmpty && $0.allSatisfy { $0 == "S" } } }
 
-    /// It has been stopped by a signal.
+    /// True if a signal has stopped the process.
     public var isStopped: Bool? { states.map { !$0.isEmpty && $0.allSatisfy { $0 == "T" } } }
 
-    /// Time on a processor.
+    /// The processor time used.
     public var processorTime: Duration? {
         guard let stat = text("stat"), let end = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[end...].split(separator: " ")
@@ -45,22 +46,22 @@ public struct ProcessFigures {
         return .milliseconds((user + system) * 10)
     }
 
-    /// Its open descriptors.
+    /// The open descriptors.
     public var descriptors: [String] { (try? Files.names(inDirectory: "/proc/\(pid)/fd")) ?? [] }
 
-    /// A line of `/proc/<pid>/limits`: the soft and the hard limit.
+    /// Returns a line of `/proc/<pid>/limits`: the soft and the hard limit.
     public func limit(_ name: String) -> [String]? {
         text("limits")?.split(separator: "\n").first { $0.hasPrefix(name) }
             .map { $0.dropFirst(26).split(separator: " ").prefix(2).map(String.init) }
     }
 
-    /// A number of `/proc/<pid>/<file>`.
+    /// Returns a number in `/proc/<pid>/<file>`.
     public func number(_ name: String, in file: String) -> Int? {
         text(file)?.split(separator: "\n").first { $0.hasPrefix(name) }
             .flatMap { Int($0.dropFirst(name.count).split { " \t".contains($0) }.first ?? "") }
     }
 
-    /// Every process in whose environment `text` occurs, zombies excluded.
+    /// Returns every process whose environment contains `text`, without zombies.
     public static func processes(withEnvironmentContaining text: String) -> [Int32] {
         let needle = Array(text.utf8)
         return ((try? Files.names(inDirectory: "/proc")) ?? []).compactMap { Int32($0) }.filter { pid in

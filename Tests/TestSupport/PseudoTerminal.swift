@@ -1,14 +1,14 @@
 import Libc
 
-/// A terminal without a window: what is written to one side can be read from the other. The side of the program is
-/// ``terminal``. Both are close-on-exec, and the caller's to close.
+/// A terminal without a window: bytes written to one side can be read from the other. Both descriptors are
+/// close-on-exec, and closed by the caller.
 public struct PseudoTerminal {
-    /// The side of who types and looks.
+    /// The side of the user, who types and looks.
     public let controller: Int32
     /// The side of the program.
     public let terminal: Int32
 
-    /// Nil if the system has none to give.
+    /// Creates a terminal; nil if the system has none left.
     public init?() {
         controller = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
         var (isLocked, number): (CInt, CInt) = (0, 0)
@@ -20,7 +20,7 @@ public struct PseudoTerminal {
         guard terminal >= 0 else { return nil }
     }
 
-    /// TIOCSPTLCK and TIOCGPTN, which are macros.
+    /// The macros TIOCSPTLCK and TIOCGPTN.
     private static let setLock: UInt = 0x4004_5431
     private static let getNumber: UInt = 0x8004_5430
 }

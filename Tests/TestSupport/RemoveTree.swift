@@ -1,8 +1,9 @@
 import Testing
 import UVLoop
 
-/// Removes a file, or a directory with everything in it; symbolic links are removed, not followed. What is already gone is
-/// no fault: keepers that end remove their own files meanwhile. Nor is, for a while, what is added meanwhile.
+/// Removes a file, or a directory with everything in it; symbolic links are removed, not followed. Files that have
+/// already gone are no fault, since ending keepers remove their own files meanwhile. Files that are added meanwhile are
+/// none either, for a while.
 public func removeTree(_ path: String) {
     let deadline = SystemClock.monotonicTime + .seconds(10)
     while true {

@@ -1,17 +1,17 @@
 import Testing
 public import UVLoop
 
-/// A tracer of a process, which delays its system calls or has them fail.
+/// A tracer of a process, which delays its system calls or makes them fail.
 public final class Strace {
     private let process: ChildProcess
     private let loop: Loop
     private let pid: Int32
 
-    /// Attaches to a process; returns when it is traced. Nil, with a word, where strace is missing or may not.
+    /// Attaches to a process; returns when it is traced. Nil, with a message, if strace is missing or not permitted.
     ///
     /// - Parameters:
-    ///   - call: the system call, by its name.
-    ///   - injection: what becomes of it, for instance `error=ENOSPC`.
+    ///   - call: the name of the system call.
+    ///   - injection: the change to the call, for instance `error=ENOSPC`.
     public init?(_ pid: Int32, _ call: String, _ injection: String, on loop: Loop) throws {
         self.loop = loop
         self.pid = pid
@@ -38,7 +38,7 @@ public final class Strace {
         }
     }
 
-    /// Lets go of the process; returns when it is traced no more.
+    /// Detaches from the process; returns when it is no longer traced.
     public func detach() throws {
         try process.kill(.terminate)
         try run(loop) { !process.isRunning && !Strace.isTraced(pid) }

@@ -2,7 +2,7 @@ import Testing
 public import UVLoop
 
 extension UVLoop.Stream {
-    /// Reads to the end, closes the stream and hands over everything that came.
+    /// Reads to the end, closes the stream and passes on all bytes.
     public func collect(_ completion: @escaping ([UInt8]) -> Void) throws {
         var bytes: [UInt8] = []
         try readStart(

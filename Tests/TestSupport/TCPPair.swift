@@ -2,14 +2,14 @@ import Libc
 import Testing
 public import UVLoop
 
-/// The families that a test goes through; IPv6 where this computer has it.
+/// The families that a test goes through; IPv6 if this computer has it.
 public enum Loopback: CaseIterable, Sendable {
     case ipv4, ipv6
 
-    /// Those that this computer has.
+    /// The families that this computer has.
     public static var allCases: [Loopback] { hasIPv6 ? [.ipv4, .ipv6] : [.ipv4] }
 
-    /// Whether this computer has `::1`.
+    /// True if this computer has `::1`.
     public static let hasIPv6: Bool = {
         let descriptor = socket(AF_INET6, CInt(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0, let address = try? SocketAddress.loopback(.ipv6, port: 0) else { return false }
@@ -19,7 +19,7 @@ public enum Loopback: CaseIterable, Sendable {
         }
     }()
 
-    /// The address, with a port that the system chooses.
+    /// The loopback address, with a port that the system chooses.
     public var address: SocketAddress {
         get throws(UVError) { try .loopback(self == .ipv4 ? .ipv4 : .ipv6, port: 0) }
     }

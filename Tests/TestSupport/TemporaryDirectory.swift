@@ -1,6 +1,6 @@
 import UVLoop
 
-/// A fresh directory with a short path, removed with everything in it.
+/// Runs `body` with a fresh directory with a short path, and removes the directory with everything in it.
 public func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
     let path = try makeTemporaryDirectory()
     defer { removeTree(path) }

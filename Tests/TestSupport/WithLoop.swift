@@ -1,12 +1,12 @@
 public import Testing
 public import UVLoop
 
-/// How long a test waits for what must come: only a hang takes so long, however busy the machine is.
+/// The longest wait of a test for an expected event: only a hang takes so long, however busy the machine is.
 public let hangTimeout = Duration.seconds(120)
 
-/// Runs `body` with a loop of its own, then the loop until it is done, and requires that nothing is left open.
+/// Runs `body` with a new loop, then the loop until it is done, and requires that no handle is left open.
 ///
-/// A watchdog ends a loop that hangs: the test fails with the list of what was still open, instead of never ending.
+/// A watchdog ends a loop that hangs: the test then fails with the list of open handles, instead of never ending.
 public func withLoop(
     timeout: Duration = hangTimeout * 2,
     sourceLocation: SourceLocation = #_sourceLocation,

@@ -3,16 +3,16 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// An address of this computer that never answers: its queue of clients is full, and Linux drops who comes then.
+/// An address of this computer that never answers: its queue of clients is full, and Linux drops further connects.
 final class BlackHole {
     private let listener: TCPListener
     private let loop: Loop
     private var first: TCPStream?
 
-    /// Runs the loop.
+    /// Fills the queue, for which it runs the loop.
     init(on loop: Loop) throws {
         self.loop = loop
-        // Another address than all others have, so that a neighbour can have the same port.
+        // The address is used by nothing else, so that a neighbour can have the same port.
         listener = try TCPListener(bindingTo: SocketAddress(ip: "127.0.0.77", port: 0), backlog: 0, on: loop)
         try listener.listen { _, client in
             expectNoError {
@@ -30,7 +30,7 @@ final class BlackHole {
 
     var address: SocketAddress { listener.localAddress }
 
-    /// A server at another address with the same port, which closes its clients.
+    /// Returns a server at another address with the same port, which closes its clients.
     func neighbour() throws -> TCPListener {
         let address = try SocketAddress(ip: "127.0.0.78", port: listener.localAddress.port!)
         let neighbour = try TCPListener(bindingTo: address, on: loop)
@@ -38,7 +38,7 @@ final class BlackHole {
         return neighbour
     }
 
-    /// Accepts everybody from now on, and gives back what they send.
+    /// Accepts all clients from now on, and sends back their bytes.
     func open() throws {
         precondition(listen(listener.descriptor, 100) == 0)
         try listener.resume()

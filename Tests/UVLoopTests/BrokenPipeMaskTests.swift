@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// Each in a process with SIGPIPE's default disposition, which one delivered signal ends.
+/// Each test runs in a process with SIGPIPE's default disposition, which one delivered signal would end.
 @Suite("A write that nobody reads") struct BrokenPipeMaskTests {
     @Test(
         "neither kills the process nor leaves a signal pending",

@@ -42,7 +42,7 @@ import UVLoop
                 (.executable(directory + "/plain", .accessDenied), { $0.executable = directory + "/plain" }),
                 (.executable(directory, .isDirectory), { $0.executable = directory }),
                 (.executable(directory + "/orphan", .noEntry), { $0.executable = directory + "/orphan" }),
-                // A file of that name in the working directory is not what the name means.
+                // A name without a slash does not mean a file in the working directory.
                 (
                     .executableNotFound("plain"),
                     {

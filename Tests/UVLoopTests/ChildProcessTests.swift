@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// A configuration of a shell script for one of the two backends.
+/// Returns the configuration of a shell script for one of the two backends.
 func shell(_ script: String, stdio: [ChildProcess.Stdio] = [], usesLibuv: Bool) -> ChildProcess.Configuration {
     var configuration = ChildProcess.Configuration(
         executable: "/bin/sh", arguments: ["-c", script], stdio: stdio)
@@ -11,7 +11,9 @@ func shell(_ script: String, stdio: [ChildProcess.Stdio] = [], usesLibuv: Bool) 
     return configuration
 }
 
-/// Runs a child to its end: how it ended, and what it wrote to its standard output.
+/// Runs a child to its end.
+///
+/// - Returns: how the child ended, and the bytes it wrote to its standard output.
 func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: ProcessExit?, output: [UInt8]) {
     var configuration = configuration
     configuration.stdio = [.ignore, .pipe, .ignore]
@@ -127,7 +129,7 @@ func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: Pro
             }
             loop.run()
             #expect(Set(got) == ["one\n", "two\n"])
-            // The child's own numbers, crosswise.
+            // The descriptors are the child's own numbers, crosswise.
             configuration.arguments = ["-c", "test -e /proc/self/fd/1 && test -e /proc/self/fd/2"]
             configuration.stdio = [.ignore, .descriptor(2), .descriptor(1)]
             _ = try ChildProcess(configuration, on: loop) { #expect($1 == .exited(code: 0)) }
@@ -175,7 +177,7 @@ func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: Pro
             #expect(getpgid(child.pid) == child.pid)
             var output: [UInt8] = []
             var isEnded = false
-            // Ends when the grandchild, which holds it too, is gone.
+            // The stream ends when the grandchild, which holds its other end too, is gone.
             try child.streams[1]?.readStart(
                 onBytes: { _, bytes in bytes.withUnsafeBytes { output.append(contentsOf: $0) } },
                 onEnd: { stream, _ in

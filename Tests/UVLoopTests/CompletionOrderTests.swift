@@ -2,12 +2,12 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// Whatever closes first, in whatever order, in callbacks and between them: every completion comes exactly once, and not
-/// within the call that asked for it.
+/// Every completion comes exactly once, and not within the call that asked for it, whatever closes first, in whatever
+/// order, in callbacks and between them.
 ///
-/// Each seed is one life of a loop: operations of every kind, at random, with handles or all of the loop closed somewhere
-/// among them. Which is which depends on the order in which the system tells, so that a seed alone does not repeat a failure.
-/// `UVKEEPER_SEEDS` makes it a long run: so many seeds for each group, in place of twelve.
+/// Each seed is one life of a loop: operations of every kind, at random, with handles or all of the loop closed
+/// somewhere among them. The order of events depends on the system, so a seed alone does not repeat a failure.
+/// `UVKEEPER_SEEDS` makes a long run: it is the number of seeds for each group, instead of twelve.
 @Suite("Completions") struct CompletionOrderTests {
     private static let seedsPerGroup = UInt64(ProcessEnvironment.current["UVKEEPER_SEEDS"] ?? "") ?? 12
 
@@ -23,7 +23,7 @@ import UVLoop
                 for _ in 0..<80 {
                     driver.act()
                     guard driver.chance(40) else { continue }
-                    // Something to wait for, since there may be nothing else.
+                    // The timer gives the loop something to wait for, since there may be nothing else.
                     let tick = TimerHandle(on: loop)
                     tick.start(after: .milliseconds(1), repeating: .milliseconds(1)) { _ in }
                     loop.run(driver.chance(50) ? .once : .noWait)
@@ -32,7 +32,7 @@ import UVLoop
                 driver.isEnding = true
                 if driver.chance(30) { loop.run(.noWait) }
                 loop.closeHandles()
-                // From here on everything ends by itself.
+                // All operations end by themselves from here on.
                 let watchdog = loop.after(hangTimeout) {
                     Issue.record("seed \(seed): still open: \(loop.openHandles)")
                     loop.closeHandles()
@@ -61,7 +61,7 @@ import UVLoop
                 }
                 for number in 0..<60 {
                     thread.submit { _ in slot.driver?.act() }
-                    // Some jobs share a tick, some do not.
+                    // The extra job makes some jobs share a tick, and others not.
                     if (seed &* 31 &+ UInt64(number)) % 3 == 0 { thread.submit { _ in } }
                 }
                 thread.shutdown()
@@ -70,6 +70,6 @@ import UVLoop
         }
     }
 
-    /// Used on the loop's thread, and after the thread has been joined.
+    /// A driver, used on the loop's thread, and after the thread has been joined.
     private final class Slot: @unchecked Sendable { var driver: LoopDriver? }
 }

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// Many clients of one server, some at a time: each sends its number, finishes, and wants it back.
+/// Many clients of one server, some at a time: each sends its number, finishes sending, and expects the number back.
 final class Crowd {
     private let address: SocketAddress
     private let total: Int
@@ -11,7 +11,7 @@ final class Crowd {
     private var hasLeave = false
     private var started = 0
     private var ended = 0
-    /// How many have got back what they sent.
+    /// The number of clients that have got back their bytes.
     private(set) var served = 0
     private(set) var failures: [String] = []
 
@@ -23,12 +23,12 @@ final class Crowd {
 
     var isDone: Bool { ended == total }
 
-    /// Connects so many. They say nothing before ``go()``, and are followed by others when they go.
+    /// Connects `count` clients. They send nothing before ``go()``; each that ends is followed by another.
     func add(_ count: Int) throws(UVError) {
         for _ in 0..<count { try addOne() }
     }
 
-    /// Lets all of them speak, now and later.
+    /// Lets all clients send, now and later.
     func go() {
         hasLeave = true
         for client in waiting { client.shutdown() }

@@ -8,7 +8,7 @@ import Testing
         let before = SystemClock.monotonicTime
         let soon = SystemClock.deadline(in: .seconds(5))
         #expect(soon >= before + .seconds(5) && soon <= SystemClock.monotonicTime + .seconds(5))
-        // The longest that there is.
+        // The longest duration possible.
         let longest = Duration(attoseconds: .max)
         for delay in [longest, .seconds(Int64.max)] {
             #expect(SystemClock.deadline(in: delay) > before + .seconds(1 << 39))

@@ -23,7 +23,7 @@ import UVLoop
     @Test("a read waits for what comes even if the descriptor is non-blocking") func nonBlocking() throws {
         try withLoop { loop in
             let (ours, theirs) = socketPair()
-            // A stream makes its own end non-blocking.
+            // The stream makes its own end non-blocking.
             let reader = try PipeStream(takingOwnershipOf: ours, on: loop)
             let writer = try PipeStream(takingOwnershipOf: theirs, on: loop)
             var text = ""
@@ -34,7 +34,7 @@ import UVLoop
                 reader.close()
                 writer.close()
             }
-            // Most likely the read has found nothing by then.
+            // The read has most likely found no bytes by then.
             let timer = TimerHandle(on: loop)
             timer.start(after: .milliseconds(50)) { timer in
                 timer.close()

@@ -3,11 +3,11 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// A loop below a host that waits by `poll(2)`, which counts its rounds.
+/// A host that drives a loop by `poll(2)`, and counts its rounds.
 private final class PollHost {
     let loop: Loop
     private(set) var rounds = 0
-    /// Set by the loop's hook: the present wait may be too long.
+    /// The calls of the loop's hook, which say that the present wait may be too long.
     private(set) var changes = 0
 
     init(_ loop: Loop) {
@@ -15,7 +15,7 @@ private final class PollHost {
         loop.onBackendChange = { [unowned self] in changes += 1 }
     }
 
-    /// Waits as the loop says, and no longer than a test may hang.
+    /// Drives the loop, with waits as long as it says, but no longer than a test may hang.
     func run(until isDone: () -> Bool) throws {
         let deadline = SystemClock.monotonicTime + hangTimeout
         while !isDone() {
@@ -36,11 +36,11 @@ private final class PollHost {
         return poll(&entry, 1, Int32(time / .milliseconds(1))) == 1
     }
 
-    /// True if nothing would wake the host, now or later.
+    /// True if no event would wake the host, now or later.
     var isAtRest: Bool { loop.backendTimeout == nil && !wait(atMost: .zero) }
 }
 
-/// Without the timer that ends a test which hangs: the host would wait for it.
+/// Runs `body` without the timer that ends a hanging test: the host would wait for it.
 private func withHost(_ body: (PollHost, Loop) throws -> Void) throws {
     let loop = try Loop()
     let host = PollHost(loop)
@@ -124,7 +124,7 @@ private func withHost(_ body: (PollHost, Loop) throws -> Void) throws {
             #expect(host.changes == 1)
             timer.start(after: .seconds(3600)) { _ in }
             loop.onNextTick {
-                // Within a round the host looks afterwards anyway.
+                // Within a round the host's hook is not called: the host looks afterwards anyway.
                 timer.start(after: .milliseconds(1)) { $0.close() }
             }
             #expect(host.changes == 1)
@@ -142,7 +142,7 @@ private func withHost(_ body: (PollHost, Loop) throws -> Void) throws {
     }
 }
 
-/// Counted on the loop's thread only; jobs are `Sendable` all the same.
+/// A count, used on the loop's thread only; jobs must be `Sendable` all the same.
 private final class Answers: @unchecked Sendable {
     private(set) var count = 0
     func add() { count += 1 }

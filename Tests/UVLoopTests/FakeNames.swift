@@ -2,7 +2,7 @@ import Libc
 
 @testable import UVLoop
 
-/// A name service for tests, which answers when it is told to: every call waits until the gate is open, or for a turn.
+/// A name service for tests, which answers on demand: every call waits until the gate is open, or for a turn.
 final class FakeNames: Sendable {
     private struct State {
         var asked: [String] = []
@@ -12,17 +12,17 @@ final class FakeNames: Sendable {
         var lastMask: sigset_t?
     }
 
-    /// A byte for each call that may return; its writing end is closed when all may.
+    /// A pipe with a byte for each call that may return; its writing end is closed when all may.
     private let gate: (reading: Int32, writing: Int32)
-    /// A byte for each call that has come.
+    /// A pipe with a byte for each call that has come.
     private let calls: (reading: Int32, writing: Int32)
-    /// Not the standard library's `Mutex`, which ThreadSanitizer does not see.
+    /// `Lock` is used instead of the standard library's `Mutex`, which ThreadSanitizer does not see.
     private let state = Lock(State())
     private let answer: @Sendable (String) -> Result<[SocketAddress], UVError>
 
     /// - Parameters:
-    ///   - isOpen: whether it answers at once.
-    ///   - answer: the addresses of each host; one address unless it is given.
+    ///   - isOpen: true if the service answers at once.
+    ///   - answer: the addresses of each host; by default one address.
     init(
         isOpen: Bool = false,
         answer: @escaping @Sendable (String) -> Result<[SocketAddress], UVError> = { _ in .success([FakeNames.address])
@@ -47,13 +47,13 @@ final class FakeNames: Sendable {
 
     static let address = SocketAddress(.ipv4(0xC000_0201, port: 7))
 
-    /// The hosts that it was asked for so far, answered or not.
+    /// The hosts that were asked for so far, answered or not.
     var asked: [String] { state.withLock { $0.asked } }
-    /// How many calls wait for an answer.
+    /// The number of calls that wait for an answer.
     var hung: Int { state.withLock { $0.hung } }
-    /// The highest that ``hung`` has been.
+    /// The highest value of ``hung`` so far.
     var mostHung: Int { state.withLock { $0.mostHung } }
-    /// Waits for the next call, while no loop of the calling thread runs: each call is waited for once.
+    /// Waits for the next call; each call is waited for once. To be used while no loop of the calling thread runs.
     func awaitCall() {
         var byte: UInt8 = 0
         var entry = pollfd(fd: calls.reading, events: Int16(POLLIN), revents: 0)
@@ -71,13 +71,13 @@ final class FakeNames: Sendable {
         }
     }
 
-    /// Lets so many calls return, of those that wait and those that come.
+    /// Lets `count` calls return, waiting ones and later ones.
     func answer(_ count: Int) {
         let bytes = [UInt8](repeating: 0, count: count)
         precondition(write(gate.writing, bytes, count) == count, "write: \(errno)")
     }
 
-    /// What a resolver is given. It holds this object.
+    /// The service to give to a resolver, which then holds this object.
     var service: NameService {
         NameService(
             addresses: { host, _ throws(UVError) in

@@ -17,7 +17,7 @@ import UVLoop
             try withLoop { loop in
                 let follower = Follower(directory + "/f", on: loop)
                 try follower.start(from: .end)
-                // Everything that was under way: with the tail unreferenced, the loop ends.
+                // Ends the looks under way: the loop of an unreferenced tail ends with them.
                 func rest() {
                     follower.tail.unref()
                     loop.run()
@@ -30,7 +30,7 @@ import UVLoop
                     try follower.run { $0.events.last == .missing }
                     rest()
                     try Posix.removeDirectory(directory)
-                    // It keeps nothing running, so a look that it causes may still be to come.
+                    // An event does not keep the loop running, so the look that it causes may still be to come.
                     loop.run(.noWait)
                     rest()
                     if how == .parentRemoved {

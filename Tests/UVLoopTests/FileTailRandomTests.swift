@@ -5,7 +5,7 @@ import Testing
 @testable import UVLoop
 
 @Suite("What a tail promises") struct FileTailRandomTests {
-    /// More by `UVLOOP_TAIL_SEEDS`.
+    /// The seeds; `UVLOOP_TAIL_SEEDS` gives their number.
     private static let seeds = 1...(ProcessEnvironment.current["UVLOOP_TAIL_SEEDS"].flatMap { UInt64($0) } ?? 4)
 
     @Test("holds between any two steps of a writer", arguments: seeds) func stepByStep(seed: UInt64) throws {
@@ -64,7 +64,7 @@ import Testing
                     if Bool.random(using: &generator) { tail.pause() }
                     try run(loop) { writer.isDone }
                     tail.resume()
-                    // Every other time the tail catches up, so that not all is cut away before it is read.
+                    // Every other time the tail may catch up, so that some lines are read before they are cut away.
                     if Bool.random(using: &generator) { try run(loop) { judge.isComplete(writer.value) } }
                 }
                 try run(loop) { judge.isComplete(writer.value) }
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    /// A writer whose steps are done on another thread; looked at while it does none.
+    /// A writer whose steps are done on another thread; read while no step is under way.
     private final class Shared: @unchecked Sendable {
         private(set) var value: FollowedWriter
         private let done = Atomic(true)

@@ -24,7 +24,7 @@ import UVLoop
         try withFollowed("") { follower in
             try follower.run { !$0.events.isEmpty }
             #expect(follower.tail.pollingReason == nil)
-            // Everything that was under way: with the tail unreferenced, the loop ends.
+            // Ends the looks under way: the loop of an unreferenced tail ends with them.
             follower.tail.unref()
             follower.loop.run()
             follower.tail.ref()
@@ -86,15 +86,15 @@ import UVLoop
                     try Files.makeDirectory(at: base + "/a/b")
                     try Posix.write("round \(round)\n", to: base + "/a/b/f")
                     try follower.run { $0.text.hasSuffix("round \(round)\n") }
-                    // The whole way is moved, no directory that is the file's own.
+                    // A directory further up is moved, not the file's own.
                     try Files.rename(base + "/a", to: base + "/old\(round)")
                     try follower.run { $0.events.last == .missing }
-                    // Its old file is read on.
+                    // The old file is still read.
                     try OpenFile(base + "/old\(round)/b/f", .append).write(Array("late \(round)\n".utf8))
                     try follower.run { $0.text.hasSuffix("late \(round)\n") }
                 }
                 #expect(follower.text == (0..<3).map { "round \($0)\nlate \($0)\n" }.joined())
-                // The same file again: it goes on.
+                // The same file comes back, and reading continues.
                 follower.events = []
                 try Files.rename(base + "/old2", to: base + "/a")
                 try follower.run { !$0.events.isEmpty }
@@ -134,7 +134,7 @@ import UVLoop
             follower.tail.pause()
             let file = try OpenFile(follower.path, .append)
             try file.write(lines("x", 50000))
-            // So that the look that was under way has come back.
+            // Ends the look that is under way.
             follower.tail.unref()
             follower.loop.run()
             follower.tail.ref()

@@ -60,7 +60,7 @@ import UVLoop
                     var events: [FileWatcher.Event] = []
                     try watcher.start(path) { _, event in events.append(event) }
                     try end()
-                    // With nothing watched, it ends.
+                    // The loop ends, since nothing is watched.
                     loop.run()
                     #expect(events.last == .gone && events.count { $0 == .gone } == 1, "\(name), open: \(isOpen)")
                     #expect(!watcher.isActive && watcher.path == nil)
@@ -104,7 +104,7 @@ import UVLoop
             for (index, watcher) in watchers.enumerated() {
                 try watcher.start(index == 1 ? directory + "/l" : path) { watcher, _ in
                     counts[index] += 1
-                    // The first ends the third, which then is not called for what was told already.
+                    // The first watcher closes the third, which is then not called for events read before.
                     if index == 0 { watchers[2].close() }
                 }
             }
@@ -166,7 +166,7 @@ import UVLoop
             for (index, watched) in [directory, path].enumerated() {
                 try watchers[index].start(watched) { _, event in events[index].append(event) }
             }
-            // Two events each, different ones in turn: the kernel keeps 16384 unless it was told otherwise.
+            // Each round makes two events, different ones in turn; the kernel keeps 16384 by default.
             let setting = try Files.read("/proc/sys/fs/inotify/max_queued_events", limit: 20)
             let limit = try #require(Int(String(decoding: setting.dropLast(), as: UTF8.self)))
             for _ in 0..<limit / 4 + 1 {

@@ -71,7 +71,7 @@ import UVLoop
                 }
                 loop.run()
                 #expect(errors == [nil, nil, .noSpace, .noSpace] && writer.failure == .noSpace)
-                // There is room again, which does not make the middle whole.
+                // There is room again, but the gap in the middle stays.
                 try OpenFile(directory + "/f", .readWrite).truncate()
                 writer.write([1]) { errors.append($0) }
                 writer.synchronize { errors.append($0) }

@@ -14,7 +14,7 @@ import UVLoop
             _ = try OpenFile(directory + "/f", .createNew)
             #expect(throws: UVError.exists) { try Files.makeDirectory(at: directory + "/f") }
             #if os(Linux)
-            // Nothing can be made there, although the parent is there.
+            // No directory can be made there, although the parent exists.
             #expect(throws: UVError.noEntry) { try Files.makeDirectory(at: "/proc/x/y") }
             #endif
             #expect(throws: UVError.notDirectory) { try Files.makeDirectory(at: directory + "/f/g") }

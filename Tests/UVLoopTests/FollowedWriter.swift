@@ -2,15 +2,15 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// Writes numbered lines to a file that is followed, and cuts, renames, replaces and removes it, as its seed says.
+/// A writer that, by its seed, writes numbered lines to a followed file, and cuts, renames, replaces and removes it.
 ///
-/// A line says which file it is in, after how many cuts, and which one it is since the last: `3.1.14`, and then as many dots
-/// as these numbers make, so that a line made of two is noticed.
+/// A line names its file, the number of its cuts, and the line's number since the last cut: `3.1.14`. As many dots
+/// follow as these numbers add up to, so that a line made of two is noticed.
 struct FollowedWriter {
     let path: String
-    /// All are kept open, so that no two have the same identity.
+    /// The files, all kept open, so that no two have the same identity.
     private(set) var files: [OpenFile] = []
-    /// For each file and each cut of it, how many lines were written.
+    /// The numbers of lines written, for each file and each cut of it.
     private(set) var counts: [[Int]] = []
     private var generator: SeededGenerator
 
@@ -30,7 +30,7 @@ struct FollowedWriter {
         case 14: try append(3000)
         case 15: try cut()
         case 16..<18:
-            // As a log that is cut and goes on: past its old size at once.
+            // The file is cut like a log that goes on, and grows past its old size at once.
             let size = try files.last!.status().size
             try cut()
             while try files.last!.status().size <= size { try append(100) }
@@ -47,7 +47,7 @@ struct FollowedWriter {
             try create(at: path)
             try append(10)
         case 22:
-            // Away and back again.
+            // The file is moved away and back again.
             try Files.rename(path, to: path + ".away")
             try append(3)
             try Files.rename(path + ".away", to: path)
@@ -78,7 +78,8 @@ struct FollowedWriter {
     }
 }
 
-/// Judges what a tail has told of such a file: each line once and in order, none missing that was not cut away.
+/// Judges the reports of a tail on such a file: each line comes once and in order, and only lines that were cut away
+/// are missing.
 struct FollowedJudge {
     private var rest: [UInt8] = []
     private var last = (file: -1, cut: -1, number: -1)
@@ -122,10 +123,10 @@ struct FollowedJudge {
         lastLines[next.file] = (next.cut, next.number)
     }
 
-    /// True if everything has come that must.
+    /// True if all lines that must come have come.
     func isComplete(_ writer: FollowedWriter) -> Bool { missing(writer).isEmpty && rest.isEmpty }
 
-    /// What is missing of the files that were opened, in words, and the last file if it was not.
+    /// Returns the missing lines of the files that were opened, in words, and the last file if it was not opened.
     func missing(_ writer: FollowedWriter) -> [String] {
         var missing: [String] = []
         for (index, file) in writer.files.enumerated() {

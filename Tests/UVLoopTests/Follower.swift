@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// A tail, and what it has told.
+/// A tail, and its reports.
 final class Follower {
     let path: String
     let loop: Loop

@@ -54,7 +54,7 @@ import UVLoop
         try {
             let token = Token()
             weakToken = token
-            // Every closure captures its own handle: a cycle that the close breaks.
+            // Each closure captures its own handle: a cycle that the close breaks.
             let timer = TimerHandle(on: loop)
             timer.start(after: .seconds(3600), repeating: .seconds(1)) { _ in _ = (token, timer) }
             remember(timer)

@@ -10,7 +10,7 @@ import Testing
     private let a4 = address4(1)
     private let b4 = address4(2)
 
-    /// A choice at the time zero of a clock that the test turns.
+    /// Returns a choice that begins at time zero of a clock which the test sets.
     private func machine(_ families: Resolver.Families = .all, start: Duration = .zero) -> HappyEyeballs {
         HappyEyeballs(families: families, at: start)
     }

@@ -22,7 +22,7 @@ extension HappyEyeballs.Action {
     }
 }
 
-/// Name servers, a clock and a network that do as they like, and what must hold with all of them.
+/// Random name servers, a clock and a network, and the rules that must hold with all of them.
 struct RandomWorld {
     private var random: SeededGenerator
     private var machine: HappyEyeballs
@@ -30,7 +30,7 @@ struct RandomWorld {
     private let start: Duration
     private var unanswered: [(families: Resolver.Families, addresses: [SocketAddress], error: UVError?)] = []
     private var deadline: Duration?
-    /// When the timer fires.
+    /// The time at which the timer fires.
     private var timer: Duration?
     private var running: Set<Int> = []
     private var tried: [SocketAddress] = []
@@ -45,7 +45,7 @@ struct RandomWorld {
         start = now
         let families = [Resolver.Families.ipv4, .ipv6, .all].randomElement(using: &random)!
         machine = HappyEyeballs(families: families, at: now)
-        // Few different ones, so that some come twice.
+        // The addresses are few, so that some come twice.
         let sixes = (0..<Int.random(in: 0...5, using: &random)).map { _ in address6(.random(in: 1...5, using: &random))
         }
         let fours = (0..<Int.random(in: 0...5, using: &random)).map { _ in address4(.random(in: 1...5, using: &random))
@@ -67,19 +67,19 @@ struct RandomWorld {
         for _ in 0..<10_000 where end == nil { step() }
         #expect(end != nil, "it ends")
         checkEnd()
-        // What was given up still reports.
+        // Attempts and look-ups that were given up still report.
         for number in 0..<tried.count { handle(.failed(attempt: number, .connectionReset)) }
         for answer in unanswered { handle(.answered(answer.families, .success(answer.addresses))) }
         handle(.delayPassed)
         handle(.gaveUp(.timedOut))
     }
 
-    /// One thing that can happen now happens.
+    /// Makes one possible event happen.
     private mutating func step() {
         now += ms(Int.random(in: 0...120, using: &random))
         if let deadline, now >= deadline { return handle(.gaveUp(.timedOut)) }
         if let due = timer, now >= due {
-            // The timer fires in time.
+            // The timer fires on time.
             now = max(due, lastBegun ?? due)
             timer = nil
             return handle(.delayPassed)
@@ -120,7 +120,7 @@ struct RandomWorld {
         case .connect(let number, let address):
             #expect(number == tried.count && arrived.contains(address) && !tried.contains(address))
             if let lastBegun, now - lastBegun < ms(250), case .answered = input {
-                // An answer is tried at once only when another attempt has failed meanwhile.
+                // An address is tried at once after an answer only if another attempt has failed meanwhile.
                 #expect(!errors.isEmpty)
             }
             if let lastBegun, case .delayPassed = input { #expect(now - lastBegun >= ms(250)) }

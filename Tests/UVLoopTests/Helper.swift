@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// A scenario of `uvloop-test-helper` that talks with the test: what it has printed so far, and how it has ended.
+/// A scenario of `uvloop-test-helper` that talks with the test: the lines it has printed so far, and its end.
 final class Helper {
     private let process: ChildProcess
     private var output = ""
@@ -24,7 +24,7 @@ final class Helper {
             onEnd: { stream, _ in stream.close() })
     }
 
-    /// Its whole lines.
+    /// The complete lines of its output.
     var lines: [Substring] { output.split(separator: "\n", omittingEmptySubsequences: false).dropLast() }
 
     var input: PipeStream { process.streams[0]! }

@@ -1,6 +1,6 @@
 @testable import UVLoop
 
-/// A resolver whose name service hangs until it is told to answer, and what its completions said.
+/// A resolver whose name service hangs until it may answer, and the outcomes of its completions.
 final class HungResolver {
     let names = FakeNames()
     let resolver: Resolver
@@ -24,7 +24,7 @@ final class HungResolver {
         }
     }
 
-    /// Waits until so many more calls of the name service hang.
+    /// Waits until `count` more calls of the name service hang.
     func awaitCalls(_ count: Int) {
         for _ in 0..<count { names.awaitCall() }
     }

@@ -15,7 +15,7 @@ import UVLoop
                 // The loop's clock counts whole milliseconds.
                 #expect(SystemClock.monotonicTime - lastWrite >= .milliseconds(58))
             }
-            // Something comes all the time, for longer than that.
+            // Bytes come all the time, for longer than the idle time.
             let timer = TimerHandle(on: loop)
             var rounds = 0
             timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { timer in
@@ -39,7 +39,7 @@ import UVLoop
             one.write([UInt8](repeating: 1, count: 8_000_000)) { _ in isWritten = true }
             var lastRead = loop.now
             one.onIdle(after: .milliseconds(60)) { _ in
-                // On the loop's own clock: a computer that stands still is no reader's doing.
+                // The time is the loop's own: a computer that stands still is not the reader's fault.
                 #expect(loop.now - lastRead >= .milliseconds(30))
             }
             try other.readStart(onBytes: { _, _ in other.readStop() }, onEnd: { _, _ in })

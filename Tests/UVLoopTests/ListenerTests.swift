@@ -28,7 +28,7 @@ import UVLoop
                 }
                 loop.run()
                 #expect(accepted == 1)
-                // Whoever else has it still listens.
+                // Another holder of the socket still listens.
                 #expect(SocketProbe(directory + "/s") == .accepting(pid: getpid()))
             }
         }

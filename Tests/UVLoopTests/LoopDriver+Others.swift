@@ -3,7 +3,7 @@ import Testing
 import UVLoop
 
 extension LoopDriver {
-    /// One thing with something else than streams, at random.
+    /// Does one random operation on something other than streams.
     func actOnOthers() {
         switch number(below: 100) {
         case 0..<22: send()
@@ -24,7 +24,7 @@ extension LoopDriver {
         guard let socket = pick(sockets.filter(isMine)) else { return }
         let count = pick([0, 10, 60_000, 100_000])!
         for _ in 0...number(below: 3) {
-            // Connected or not, sometimes the wrong one: an error.
+            // The target is wrong now and then, connected or not: an error.
             let target = chance(50) ? nil : refusing.localAddress
             ask("message of \(count)") { done in
                 socket.send([UInt8](repeating: 1, count: count), to: target) { _ in done() }
@@ -108,14 +108,14 @@ extension LoopDriver {
     private func waitForTime() {
         var body: () -> Void = {}
         let timer = loop.after(.milliseconds(number(below: 5))) { body() }
-        // It closes itself before the call.
+        // The timer closes itself before the call.
         own(timer)
         ask("time", of: timer) { done in
             body = { [unowned self] in
                 noteEnd(of: timer)
                 done()
             }
-            // In place of that, if the loop closes it.
+            // `onCanceled` comes instead of the call if the loop closes the timer.
             let canceled = timer.onCanceled
             timer.onCanceled = {
                 canceled?()

@@ -15,7 +15,7 @@ extension LoopDriver {
         pick(streams.filter { isMine($0.stream) && condition($0) })
     }
 
-    /// One thing with streams, at random.
+    /// Does one random operation on streams.
     func actOnStreams() {
         switch number(below: 100) {
         case 0..<16: connect()
@@ -101,7 +101,7 @@ extension LoopDriver {
     private func pauseOrResume() {
         guard let driven = someStream({ !$0.mayRead }) else { return }
         if chance(50) { return driven.stream.readStop() }
-        // It may have ended, by which it cannot be read any more.
+        // The stream may have ended, and cannot be read any more then.
         try? driven.stream.readResume()
     }
 
@@ -166,7 +166,7 @@ extension LoopDriver {
 
     private func openTerminal() {
         if let driven = someStream({ $0.stream is Terminal }), let terminal = driven.stream as? Terminal {
-            // One that the loop has closed says so.
+            // A terminal that the loop has closed throws.
             if chance(50) { try? terminal.setMode(chance(50) ? .raw : .original) }
             if chance(50) { try? terminal.onResize { _, _ in } }
             return

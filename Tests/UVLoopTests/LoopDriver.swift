@@ -3,31 +3,31 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// Does things to a loop at random, and counts their completions.
+/// Does random operations on a loop, and counts their completions.
 final class LoopDriver {
-    /// One call that promises a completion.
+    /// A call that promises a completion.
     struct Operation {
         let name: String
-        /// If its owner closes this, the completion may stay out: an end that is told to nobody.
+        /// The handle whose close by its owner may drop the completion; nil if none may.
         let owner: ObjectIdentifier?
         var isWithinCall = true
         var completions = 0
-        /// The call has thrown, and promises nothing.
+        /// True if the call has thrown, and so promises nothing.
         var isRefused = false
     }
 
-    /// A stream, and what may be done with it without a mistake.
+    /// A stream, and the operations that are no mistake on it.
     final class DrivenStream {
         let stream: UVLoop.Stream
         var mayWrite = true
-        /// False while somebody reads it.
+        /// False while the stream is being read.
         var mayRead = true
 
         init(_ stream: UVLoop.Stream) { self.stream = stream }
     }
 
     private(set) var operations: [Operation] = []
-    /// Completions do nothing new any more.
+    /// True once completions must start nothing new.
     var isEnding = false
     let loop: Loop
     let seed: UInt64
@@ -35,7 +35,7 @@ final class LoopDriver {
     let names = FakeNames()
     let resolver: Resolver
     let terminal: PseudoTerminal
-    /// Where clients are accepted, where nobody listens, and where nobody accepts.
+    /// A listener that accepts, one that refuses, and one that never accepts.
     let (tcp, refusing, full): (TCPListener, TCPListener, TCPListener)
     let unix: PipeListener
     var streams: [DrivenStream] = []
@@ -93,9 +93,9 @@ final class LoopDriver {
 
     var someTime: Duration { chance(20) ? .seconds(Int64.max) : .milliseconds(number(below: 20)) }
 
-    // MARK: What is done
+    // MARK: Operations
 
-    /// One thing, at random.
+    /// Does one random operation.
     func act() {
         guard operations.count < LoopDriver.maximumOperations else { return }
         switch number(below: 100) {
@@ -107,7 +107,7 @@ final class LoopDriver {
         }
     }
 
-    /// Calls something that promises to call what it is given, once and later, unless it throws.
+    /// Calls `body`, which promises to call its argument once and later, unless it throws.
     func ask(_ name: String, of owner: Handle? = nil, _ body: (@escaping () -> Void) throws -> Void) {
         let index = operations.count
         operations.append(Operation(name: name, owner: owner.map { ObjectIdentifier($0) }))
@@ -126,22 +126,22 @@ final class LoopDriver {
 
     // MARK: Handles
 
-    /// Takes a handle, which tells of its end if the loop has closed it.
+    /// Takes a handle, which reports its end if the loop closes it.
     func own(_ handle: Handle) {
         handles.append(handle)
         ask("end of \(type(of: handle))", of: handle) { handle.onCanceled = $0 }
     }
 
-    /// True unless this driver has closed it: then using it would be a mistake.
+    /// True unless this driver has closed the handle: using it would then be a mistake.
     func isMine(_ handle: Handle) -> Bool { !closed.contains(ObjectIdentifier(handle)) }
 
-    /// For callbacks that never come after the owner's close.
+    /// Records an issue if the handle was closed by its owner. For callbacks that never come after that.
     func mustBeOpen(_ handle: Handle) {
         if !isMine(handle) { Issue.record("seed \(seed): a callback of a closed \(type(of: handle))") }
         if !isEnding, chance(5) { act() }
     }
 
-    /// The end of a handle that its owner has asked for need not be told in every way.
+    /// Notes a close by the owner: the handle's end need not be reported then.
     func noteEnd(of handle: Handle) { closed.insert(ObjectIdentifier(handle)) }
 
     private func closeOne() {
@@ -153,14 +153,14 @@ final class LoopDriver {
         ask("close of \(type(of: handle))") { handle.close($0) }
     }
 
-    // MARK: What has come of it
+    // MARK: Results
 
     func end() {
         names.open()
         close(terminal.controller)
         close(terminal.terminal)
         for (index, operation) in operations.enumerated() {
-            // An end that its owner has brought about need not be told.
+            // An end that the owner has caused need not be reported.
             let isOptional = operation.owner.map { closed.contains($0) || failed.contains($0) } ?? false
             let expected = operation.isRefused ? 0...0 : isOptional ? 0...1 : 1...1
             guard !expected.contains(operation.completions) else { continue }
@@ -168,7 +168,7 @@ final class LoopDriver {
         }
     }
 
-    /// Streams that closed by themselves: after a failed connect, for instance.
+    /// The streams that have closed themselves, after a failed connect for instance.
     private var failed: Set<ObjectIdentifier> = []
 
     func noteFailure(of handle: Handle) { failed.insert(ObjectIdentifier(handle)) }

@@ -85,7 +85,7 @@ import Testing
                     if rounds > 6 { timer.close() }
                     return
                 }
-                // Blocked until it is told.
+                // The loop is blocked until the watchdog reports.
                 let count = told.all.count
                 let deadline = SystemClock.monotonicTime + hangTimeout
                 while told.all.count == count, SystemClock.monotonicTime < deadline { usleep(1000) }
@@ -112,7 +112,7 @@ import Testing
         let watchdog = try LoopWatchdog(loop, blockedFor: .milliseconds(4)) { told.add($0.blockedFor) }
         try loop.close()
         let before = told.all.count
-        // Whoever watches looks every millisecond.
+        // A watchdog looks every millisecond.
         let other = try Loop()
         other.after(.milliseconds(100)) {}
         other.run()

@@ -81,7 +81,7 @@ import UVLoop
             let counters = Counters()
             for thread in threads {
                 thread.submit { _ in
-                    // What a job opens at the last moment is closed with the loop.
+                    // A handle that a job opens at the last moment is closed with the loop.
                     for _ in 0..<(round.isMultiple(of: 3) ? 20 : 0) {
                         let isAccepted = remote.submit { loop in
                             counters.ran.add(1, ordering: .relaxed)

@@ -154,7 +154,7 @@ import UVLoop
         for measures in [false, true] {
             let loop = try Loop(measuresIdleTime: measures)
             let timer = TimerHandle(on: loop)
-            // On a busy machine it may be due before the loop has come to wait: once more.
+            // On a busy machine the timer may be due before the loop has come to wait, so it repeats.
             let deadline = SystemClock.monotonicTime + hangTimeout
             timer.start(after: .milliseconds(20), repeating: .milliseconds(20)) { timer in
                 if !measures || loop.idleTime > .zero || SystemClock.monotonicTime > deadline { timer.close() }

@@ -25,7 +25,7 @@ import UVLoop
                 let idle = IdleHandle(on: loop)
                 idle.start { _ in }
                 idle.unref()
-                // Something that a completion opens, twice over, busy for ever.
+                // The completion opens a timer, and that one another, busy for ever.
                 timer.close {
                     counter.value.add(1, ordering: .relaxed)
                     expectNoError { () throws(UVError) in

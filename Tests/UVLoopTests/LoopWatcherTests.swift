@@ -31,7 +31,7 @@ import UVLoop
             loop.run(.noWait)
             #expect(count == 3)
             watcher.start { _ in count += 10 }
-            // In place of the former one.
+            // The new callback replaces the former one.
             watcher.start { _ in count += 100 }
             loop.run(.noWait)
             #expect(count == 103)

@@ -63,7 +63,7 @@ import UVLoop
         try withLoop { loop in
             let gate = DispatchSemaphore(value: 0)
             var told: [String] = []
-            // As many as the pool has threads: what comes after them waits.
+            // The work fills the pool's threads, so that the next one waits.
             let threads = Int(ProcessEnvironment.current["UV_THREADPOOL_SIZE"] ?? "") ?? 4
             var begun: [WorkRequest] = []
             for _ in 0..<threads { begun.append(try loop.queueWork({ gate.wait() }) { told.append("done") }) }

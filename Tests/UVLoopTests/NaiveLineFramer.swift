@@ -1,4 +1,4 @@
-/// The same contract as `LineFramer`, one byte at a time: what the differential test believes.
+/// The contract of `LineFramer`, one byte at a time; the reference of the differential test.
 struct NaiveLineFramer {
     let maximumLineLength: Int
     private(set) var pending: [UInt8] = []

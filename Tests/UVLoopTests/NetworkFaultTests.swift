@@ -13,7 +13,7 @@ import Testing
             try run(loop) { server.lines.count == 1 }
             let crowd = Crowd(try .loopback(.ipv4, port: #require(Int(server.lines[0]))), of: 10_000, on: loop)
             try crowd.add(400)
-            // More than the server can have, and nobody goes before it has found that out.
+            // The server cannot accept them all, and no client goes before it has found that out.
             try run(loop) { server.lines.count > 1 }
             #expect(server.lines[1] == "full")
             crowd.go()
@@ -43,7 +43,7 @@ import Testing
             }
             loop.run(.noWait)
             #expect(clients.allSatisfy { !$0.isOpen })
-            // Their systems ask again after a second.
+            // The clients' systems retry after a second.
             try hole.open()
             try run(loop) { answers.count == 5 }
             #expect(answers.sorted() == (0..<5).map { "client \($0)" })
@@ -130,7 +130,7 @@ import Testing
             #expect(try stream?.remoteAddress == address)
             stream?.close()
             listener.close()
-            // Nothing waits for the one that hangs.
+            // The loop ends although the look-up still hangs.
             loop.run()
             #expect(hung.hung == 1)
             hung.open()
@@ -154,7 +154,7 @@ import Testing
             #expect(throws: UVError.addressInUse) {
                 try UDPSocket(bindingTo: datagrams.localAddress, reusePort: true, on: loop)
             }
-            // All addresses are that one too.
+            // The wildcard address includes the one in use.
             let wildcard = try SocketAddress.any(address == .ipv4 ? .ipv4 : .ipv6, port: listener.localAddress.port!)
             #expect(throws: UVError.addressInUse) { try TCPListener(bindingTo: wildcard, on: loop) }
             var errors: [UVError?] = []

@@ -3,9 +3,10 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// Whatever a connection is doing when it is reset: each of its completions comes once, with the reset or without an error.
+/// Each completion of a connection comes once, with the reset or without an error, whatever the connection is doing
+/// when it is reset.
 @Suite("TCP: resets") struct NetworkResetTests {
-    /// What the connection does when its peer resets it.
+    /// The operation of the connection when its peer resets it.
     enum Point: CaseIterable, Sendable {
         case reading, paused, writing, writingAndReading, shutDown, shuttingDown, finishing, peerFinished
         case pipingFrom, pipingTo, pipingBack, sendingFile
@@ -68,12 +69,12 @@ import UVLoop
                         if case .failure(let error) = result { done(error) } else { done(nil) }
                     }
                 }
-                // Something of it is on its way.
+                // Some of the bytes are on their way.
                 if point != .reading, point != .shutDown, point != .peerFinished { loop.run(.noWait) }
                 peer.reset()
                 try run(loop) { told.isComplete }
                 var possible: Set<UVError> = [.connectionReset, .brokenPipe, .notConnected]
-                // It closes then, and its writes end by that.
+                // The finish closes the stream, which ends its writes.
                 if point == .finishing { possible.insert(.canceled) }
                 #expect(told.errors.isSubset(of: possible), "\(told.list)")
                 for stream in [client, one, other] where !stream.isClosing { stream.close() }
@@ -83,7 +84,7 @@ import UVLoop
         }
     }
 
-    /// In which of its own callbacks a connection is reset.
+    /// The callback in which a connection is reset.
     enum Callback: CaseIterable, Sendable {
         case connect, bytes, end, write, drain, shutdown, idle, finish, accept, piping
     }
@@ -150,7 +151,7 @@ import UVLoop
                 let done = told.expect("finish")
                 client.finish(deadline: .milliseconds(20)) { error in
                     done(error)
-                    // It has closed by then: harmless.
+                    // The stream has closed by then, and the reset does nothing.
                     reset(client)
                 }
             }
@@ -164,7 +165,7 @@ import UVLoop
         }
     }
 
-    /// What was promised, and what has come of it.
+    /// The promised outcomes, and those that have come.
     private final class Told {
         private(set) var list: [(name: String, outcomes: [UVError?])] = []
 
@@ -223,7 +224,7 @@ import UVLoop
                 },
                 onEnd: { stream, error in
                     told.append("end \(error?.name ?? "in order")")
-                    // The other way is still open.
+                    // The other direction is still open.
                     stream.write("thanks")
                     stream.shutdown { _ in stream.close() }
                 })

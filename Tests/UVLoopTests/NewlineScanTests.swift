@@ -8,7 +8,8 @@ struct NewlineScanTests {
         for count in [0, 1, 7, 31, 32, 33, 63, 64, 65, 70] {
             for first in 0..<max(count, 1) {
                 for last in first..<max(count, 1) {
-                    // 0x0B follows the newline's value: it is what a careless word-wise search mistakes for one.
+                    // The filler is 0x0B, the value after the newline's, which a careless word-wise search mistakes for
+                    // one.
                     var bytes = [UInt8](repeating: 0x0B, count: count)
                     let isFound = first < count
                     if isFound {

@@ -47,7 +47,7 @@ import UVLoop
             #expect(try !second.lockForDescription())
             #expect(try second.lockHolder() == .description)
             first.close()
-            // A child that another test starts has the description until its exec.
+            // A child that another test starts has a copy of the description until its exec.
             try withLoop { loop in try run(loop) { try second.lockForDescription() } }
             #expect(try second.lockForDescription())
         }

@@ -30,7 +30,7 @@ import Testing
         outbox.memoryLimit = 10_000
         let half = [UInt8](repeating: 1, count: 6000)
         let isFirstTaken = half.withUnsafeBytes { outbox.append($0) }
-        // Twice as much would be too much; just enough is not.
+        // Doubling would exceed the limit; just enough does not.
         let isRestTaken = half[..<4000].withUnsafeBytes { outbox.append($0) }
         let isMoreTaken = half.withUnsafeBytes { outbox.append($0) }
         #expect(isFirstTaken && isRestTaken && !isMoreTaken)

@@ -5,7 +5,7 @@ import UVLoop
 
 @Suite("An owned descriptor") struct OwnedDescriptorTests {
     @Test("is open until its owner closes it") func closes() throws {
-        // The other end tells: the number may be another thread's a moment later.
+        // The other end shows the close: another thread may get the number a moment later.
         let (one, other) = socketPair()
         let owned = OwnedDescriptor(one)
         #expect(owned.number == one)

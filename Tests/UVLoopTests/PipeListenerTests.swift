@@ -78,7 +78,7 @@ import Testing
             try withLoop { loop in
                 let listener = try PipeListener(bindingTo: directory + "/s", on: loop)
                 try listener.listen { _, _ in Issue.record("a client was accepted") }
-                // A child that is just being forked has one, too.
+                // The copy stands for a child that is just being forked.
                 let copy = dup(listener.descriptor)
                 defer { close(copy) }
                 listener.close()

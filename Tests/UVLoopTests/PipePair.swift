@@ -1,6 +1,6 @@
 import Libc
 
-/// The ends of a pipe to read from and to write to, close-on-exec, the caller's to close.
+/// Returns the ends of a pipe to read from and to write to, close-on-exec; the caller closes them.
 func pipePair() -> (Int32, Int32) {
     var ends: [Int32] = [-1, -1]
     // Swift's Glibc has no pipe2.

@@ -79,7 +79,7 @@ import UVLoop
     }
 
     @Test("for want of memory still writes what it was writing, and traps nobody") func outOfMemory() throws {
-        // A sanitizer's allocator would end the process.
+        // By default, a sanitizer's allocator would end the process.
         let options = ["ASAN", "TSAN"].map { "\($0)_OPTIONS=allocator_may_return_null=1" }
         let helper = try siblingExecutable("uvloop-test-helper")
         let result = try runProgram("env", options + [helper, "write-without-memory"])

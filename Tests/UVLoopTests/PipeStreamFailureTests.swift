@@ -64,7 +64,7 @@ import UVLoop
                 one.write([UInt8](repeating: 0, count: 1 << 20)) { error in
                     #expect(Self.gone.contains(error))
                     order.append(number)
-                    // Written after the failure: fails too, later.
+                    // A write after the failure fails too, later.
                     if number == 3 { one.write([1]) { _ in order.append(4) } }
                 }
             }

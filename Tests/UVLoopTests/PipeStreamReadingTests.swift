@@ -21,7 +21,7 @@ import UVLoop
                     stream.close()
                 },
             )
-            // Does nothing while it reads.
+            // The call does nothing while the stream reads.
             try other.readResume()
             let message = (0..<500_000).map { UInt8(truncatingIfNeeded: $0 / 251) }
             one.write(message)
@@ -72,7 +72,7 @@ import UVLoop
             third.write([1])
             try fourth.readStart(onBytes: { _, _ in }, onEnd: { _, _ in })
             fourth.readStop()
-            // Closed with our byte unread.
+            // The stream is closed with our byte unread.
             fourth.close()
             try third.readStart(onBytes: { _, _ in }, onEnd: { ends.append($1) })
             try run(loop) { ends.count == 2 }

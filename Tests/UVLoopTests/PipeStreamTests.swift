@@ -58,7 +58,7 @@ import UVLoop
             let writer = try PipeStream(takingOwnershipOf: ends.1, on: loop)
             #expect(!writer.isBroken)
             close(ends.0)
-            // A child that another test starts has a copy of it until its exec.
+            // A child that another test starts has a copy of the descriptor until its exec.
             try run(loop) { writer.isBroken }
             writer.close()
             let (ours, theirs) = socketPair()

@@ -56,7 +56,7 @@ import UVLoop
                 stream.write([1]) { _ in order.append("small") }
                 stream.write([UInt8](repeating: 2, count: 1 << 20)) { _ in order.append("large") }
                 stream.write([]) { _ in order.append("empty") }
-                // The peer reads everything, so that libuv's write is done before the next tick's callbacks.
+                // The peer reads all bytes, so that libuv's write is done before the next tick's callbacks.
                 try run(loop) {
                     var bytes = [UInt8](repeating: 0, count: 1 << 20)
                     while recv(theirs, &bytes, bytes.count, Int32(MSG_DONTWAIT)) > 0 {}
@@ -124,7 +124,7 @@ import UVLoop
             var received = 0
             let first = stream.acceptedByteCount
             if isWriteUnderWay {
-                // Now libuv writes, and has written a part.
+                // libuv is writing now, and has written a part.
                 try run(loop) {
                     received += max(0, recv(theirs, &bytes, bytes.count, Int32(MSG_DONTWAIT)))
                     return stream.acceptedByteCount > first

@@ -5,7 +5,7 @@ import Testing
 @testable import UVLoop
 
 @Suite("Passing on") struct PipingTests {
-    /// Made once: each test is an instance of its own.
+    /// The bytes, made once: each test is an instance of its own.
     private static let content = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 131 ^ $0 >> 7) }
     private var content: [UInt8] { Self.content }
 
@@ -42,7 +42,7 @@ import Testing
 
     @Test("ends once, whoever fails or closes", arguments: End.allCases, [false, true])
     func endsOnce(how: End, isFull: Bool) throws {
-        // A source that waits for room is not read, and its failure comes to light later.
+        // A source that waits for room is not read, so its failure shows only later.
         if isFull, how == .sourceFails { return }
         try withLoop { loop in
             let (writer, source) = try makeStreamPair(on: loop)
@@ -59,7 +59,7 @@ import Testing
             case .sinkClosed: sink.close()
             case .loopCloses: loop.closeHandles()
             case .sourceFails:
-                // Closed with bytes unread, which is a reset.
+                // The writer is closed with bytes unread, which is a reset.
                 source.write([9])
                 loop.run(.noWait)
                 writer.close()
@@ -127,7 +127,7 @@ import Testing
     @Test("to a stream that cannot connect ends with the reason") func refusedSink() throws {
         try withLoop { loop in
             let (writer, source) = try makeStreamPair(on: loop)
-            // Bound and not listening.
+            // The listener is bound but not listening.
             let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
             let sink = try TCPStream(connectingTo: listener.localAddress, on: loop) { _, _ in }
             var ends: [PipingError?] = []
@@ -208,7 +208,7 @@ import Testing
             try other.readStart(
                 onBytes: { _, bytes in bytes.withUnsafeBytes { got += $0 } },
                 onEnd: { stream, _ in
-                    // It has not heard of the end yet.
+                    // The stream has not been told of the end yet.
                     stream.write([2])
                     stream.shutdown { _ in stream.close() }
                 })

@@ -33,7 +33,7 @@ import UVLoop
     @Test("are read right past a name with spaces and parentheses") func strangeName() throws {
         try withTemporaryDirectory { directory in
             let name = directory + "/a) Z (b"
-            // Copied by another process; see `writeExecutable`.
+            // The program is copied by another process; see `writeExecutable`.
             try #require(runProgram("cp", [Files.realPath(of: "/bin/sleep"), name]).status == .exited(code: 0))
             try withLoop { loop in
                 let child = try ChildProcess(.init(executable: name, arguments: ["1000"]), on: loop) { _, _ in }
@@ -48,7 +48,7 @@ import UVLoop
         try withLoop { loop in
             var status: ProcessExit?
             var environment = ProcessEnvironment.current
-            // The stack of the thread that has ended is lost.
+            // The memory of the ended thread's stack counts as a leak.
             environment["ASAN_OPTIONS"] = "detect_leaks=0"
             let child = try ChildProcess(
                 .init(
@@ -57,7 +57,7 @@ import UVLoop
                 on: loop
             ) { status = $1 }
             let identity = try #require(ProcessIdentity(of: child.pid))
-            // As the kernel says it.
+            // The kernel calls the process a zombie.
             try run(loop) {
                 String(decoding: try! Files.read("/proc/\(child.pid)/stat", limit: 4096), as: UTF8.self).contains(
                     ") Z ")

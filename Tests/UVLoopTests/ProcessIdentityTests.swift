@@ -7,7 +7,7 @@ import UVLoop
         let own = try #require(ProcessIdentity(of: CurrentProcess.id))
         #expect(own.isRunning)
         #expect(ProcessIdentity(pid: own.pid, text: own.text) == own)
-        // Whatever the time, in the system's hundredths of a second.
+        // The times are in hundredths of a second, the system's ticks.
         for ticks in Int64(0)..<20_000 {
             let text = "\(own.bootID) \(ticks * 7_310)"
             #expect(ProcessIdentity(pid: own.pid, text: text)?.text == text)
@@ -37,7 +37,7 @@ import UVLoop
             #expect(identity.isRunning)
             let hold = try ProcessDescriptor(of: child.pid)
             try child.kill(.kill)
-            // Its status is collected in the loop only.
+            // The child's status is collected in the loop only.
             while !hold.hasEnded {}
             #expect(!identity.isRunning)
             #expect(ProcessDetails(of: child.pid).map { identity.isOf($0) } == true, "a zombie is still that process")

@@ -4,7 +4,7 @@ import Testing
 import UVLoop
 
 @Suite("The tree of processes") struct ProcessTreeTests {
-    /// Runs a script whose processes write their pids, in order, to a file, and the body once so many are there.
+    /// Runs a script whose processes write their pids, in order, to a file, and `body` once `count` of them are there.
     private func withScript(
         _ script: String, count: Int, _ body: (_ root: Int32, _ pids: [Int32]) throws -> Void
     ) throws {
@@ -73,7 +73,7 @@ import UVLoop
     }
 
     @Test("the members of a session are found although their parent has ended") func orphans() throws {
-        // The inner shell ends at once, and its child is adopted by a process that has nothing to do with this.
+        // The inner shell ends at once, and its child is adopted by a process outside of the test.
         try withScript("bash -c 'sleep 1000 & echo $! >>pids'; sleep 1000 & echo $! >>pids; wait", count: 2) {
             root, pids in
             let members = ProcessTree.members(ofSessions: [root])

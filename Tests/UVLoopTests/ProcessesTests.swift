@@ -10,7 +10,7 @@ import UVLoop
         for pid: Int32 in [0, -1, .min, .max] { #expect(Processes.liveness(of: pid) == .gone) }
         try withLoop { loop in
             let child = try ChildProcess(.init(executable: "true"), on: loop) { _, _ in }
-            // Nobody collects it before the loop runs.
+            // The child is not collected before the loop runs.
             let deadline = SystemClock.monotonicTime + hangTimeout
             while Processes.liveness(of: child.pid) == .alive, SystemClock.monotonicTime < deadline { usleep(500) }
             #expect(kill(child.pid, 0) == 0)

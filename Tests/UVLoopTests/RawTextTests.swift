@@ -20,7 +20,8 @@ import UVLoop
         #expect(RawText.string([0x63, 0xE9, 0x2E]).unicodeScalars.map(\.value) == [0x63, 0x10FFE9, 0x2E])
         #expect(RawText.bytes(of: "c\u{10FFE9}.") == [0x63, 0xE9, 0x2E])
         #expect(!RawText.isPlain("c\u{10FFE9}.") && RawText.byteCount(of: "c\u{10FFE9}.") == 3)
-        // Cut in the middle, too long for what it says, a surrogate, beyond Unicode, and what is mapped itself.
+        // The sequences are cut in the middle, too long for their scalar, a surrogate, beyond Unicode, and scalars that
+        // represent bytes.
         for bytes: [UInt8] in [
             [0xC3], [0xE2, 0x82], [0xF0, 0x9F, 0x90], [0xC0, 0xAF], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80],
             [0xF4, 0x8F, 0xBF, 0xA9], [0x80, 0xC3, 0xA9, 0xC3],
@@ -33,7 +34,7 @@ import UVLoop
 
     @Test("every sequence of bytes gives a text that gives these bytes, each another one")
     func isLossless() {
-        // The bytes at which the decoding of UTF-8 can go wrong.
+        // The list has the bytes at which the decoding of UTF-8 can go wrong.
         let bytes: [UInt8] = [
             0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0xA0, 0xBE, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xED, 0xEF, 0xF0, 0xF4, 0xF5,
             0xFF,

@@ -21,7 +21,7 @@ import Testing
             loop.run()
             #expect(fixture.outcomes.count == 1)
             #expect(fixture.names.hung == 1, "and the loop has ended")
-            // The late answer is nobody's.
+            // The late answer is dropped.
             try fixture.ask("b")
             fixture.names.open()
             loop.run()
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    // MARK: The end of others
+    // MARK: The end of the loop or the resolver
 
     @Test("is canceled when the loop closes its handles, and its answer may come after the loop's end")
     func loopCloses() throws {
@@ -180,7 +180,7 @@ import Testing
                 resolver.close()
                 fake.open()
             }
-            // The thread's end, before this loop learns of anything.
+            // The thread ends before this loop learns of anything.
             try withLoop { other in try run(other) { names == nil } }
         }
         #expect(answered.withLock { $0 } == ["a"])

@@ -4,7 +4,7 @@ import Testing
 @testable import UVLoop
 
 @Suite("A resolver") struct ResolverTests {
-    /// What completions said, in order.
+    /// The results of completions, in order.
     private final class Log {
         var outcomes: [String] = []
 
@@ -182,7 +182,7 @@ import Testing
             let resolver = Resolver(threads: 1, waiting: 0, service: FakeNames(isOpen: true).service)
             func ask(_ depth: Int) {
                 expectNoError { () throws(UVError) in
-                    // Nothing may wait: the thread was free again before the completion ran.
+                    // No look-up may wait: the thread was free again before the completion ran.
                     try resolver.addresses(of: depth == 1 ? "localhost" : "host", port: 80, on: loop) { outcome in
                         log.addresses(outcome)
                         if depth < 3 { ask(depth + 1) }

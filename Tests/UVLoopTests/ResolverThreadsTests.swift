@@ -16,14 +16,14 @@ import Testing
                 try fixture.resolver.name(of: .loopback4(port: 1), on: loop) { _ in }
             }
             fixture.awaitCalls(2)
-            // A thread's is not given to another.
+            // The place of a running look-up is not given to another.
             lookups[0].cancel()
             #expect(throws: UVError.busy) { try fixture.ask("f") }
-            // One that waits leaves its own.
+            // A waiting look-up gives up its place.
             lookups[3].cancel()
             try fixture.ask("f")
             #expect(throws: UVError.busy) { try fixture.ask("g") }
-            // Names that need no thread do not wait.
+            // A name that needs no thread does not wait.
             try fixture.ask("localhost")
             fixture.names.open()
             loop.run()
@@ -39,7 +39,7 @@ import Testing
             let fixture = HungResolver(threads: 1, on: loop)
             for host in ["a", "b"] { try fixture.ask(host) }
             fixture.names.answer(1)
-            // The thread has told the loop of the first by then.
+            // The thread has given the loop the first answer by then.
             fixture.awaitCalls(2)
             loop.closeHandles()
             loop.run()
@@ -124,7 +124,7 @@ import Testing
             }
             #expect(lookups.allSatisfy { $0.lookup == nil })
             #expect(ofCompletion == nil)
-            // The thread lets go a little later.
+            // The thread releases its objects a little later.
             try run(loop) { names == nil && ofService == nil }
         }
     }
@@ -213,7 +213,7 @@ import Testing
                     do throws(UVError) {
                         let lookup = try resolver.addresses(of: host, port: 1, deadline: deadline, on: loop) { _ in
                             ends[number] += 1
-                            // Some begin or end others.
+                            // Some completions begin or end other look-ups.
                             if number % 7 == 0 { lookups[number / 2].cancel() }
                         }
                         lookups.append(lookup)

@@ -5,7 +5,7 @@ import Testing
 @testable import UVLoop
 
 @Suite("Sending a file") struct SendFileTests {
-    /// Made once: each test is an instance of its own.
+    /// The bytes, made once: each test is an instance of its own.
     private static let content = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 17 ^ $0 >> 9) }
     private var content: [UInt8] { Self.content }
 
@@ -44,7 +44,7 @@ import Testing
     @Test("ends once when the stream closes, or the peer does", arguments: ["owner", "loop", "peer"])
     func ends(by whom: String) throws {
         try withTemporaryDirectory { directory in
-            // More than both sockets hold.
+            // The file is larger than the buffers of both sockets.
             try Posix.write([], to: "\(directory)/f")
             try #require(truncate("\(directory)/f", 64 << 20) == 0)
             try withLoop { loop in
@@ -100,7 +100,7 @@ import Testing
                     try run(loop) { sent > 0 }
                     sent = 0
                 }
-                // The pool may hold them a moment longer.
+                // The pool may hold the descriptors a moment longer.
                 try run(loop) {
                     (0..<Int32(4096)).filter { (try? FileStatus(ofDescriptor: $0).identity) == inode }.count == 1
                 }

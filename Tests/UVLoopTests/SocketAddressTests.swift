@@ -52,7 +52,7 @@ import Testing
     )
     func refused(text: String) {
         let error = #expect(throws: UVError.self) { try SocketAddress(text) }
-        // An interface may be called anything but a number.
+        // An interface may have any name but a number.
         #expect(error == .invalidArgument || error == .noDevice && text == "[fe80::1%1%2]:80")
     }
 
@@ -105,7 +105,7 @@ import Testing
         let texts = [
             "127.0.0.1:80", "127.0.0.1:81", "127.0.0.2:80", "[::ffff:127.0.0.1]:80", "[::1]:80", "[::1]:81", "[::2]:80",
             "[1::1]:80", "[::1%1]:80", "[::1%2]:80", "unix:a", "unix:b", "abstract:a", "abstract:b",
-            // The same letter in two ways, which are one text and two files.
+            // The two letters are one text to Swift, but two files.
             "unix:\u{E9}", "unix:e\u{301}",
         ]
         let addresses = try texts.map { try SocketAddress($0) }
@@ -161,7 +161,7 @@ import Testing
         #expect(try parsed([]) == nil)
         #expect(try parsed(family(AF_UNIX)) == nil)
         #expect(try parsed(family(AF_UNIX) + [0]) == nil)
-        // A path without a zero at its end.
+        // The path has no zero at its end.
         #expect(try parsed(family(AF_UNIX) + [0x61, 0x62])?.path == "ab")
         #expect(try parsed(family(AF_UNIX) + [UInt8](repeating: 0x61, count: 108))?.path?.count == 108)
         #expect(throws: UVError.addressFamilyNotSupported) { try parsed(family(AF_UNSPEC) + [0, 0]) }
@@ -172,7 +172,7 @@ import Testing
         var random = SeededGenerator(seed: seed)
         for _ in 0..<200 {
             let port = UInt16.random(in: 0...(.max), using: &random)
-            // Groups of zeros are what the text's short form is about.
+            // The text's short form depends on groups of zeros.
             let words = (0..<8).map { _ in
                 Bool.random(using: &random) ? 0 : UInt64(UInt16.random(in: 0...9, using: &random))
             }
@@ -251,7 +251,7 @@ import Testing
         #endif
     }
 
-    // MARK: Help
+    // MARK: Helpers
 
     private let streamKind = Int32(SOCK_STREAM.rawValue)
 
@@ -263,7 +263,7 @@ import Testing
         }
     }
 
-    /// The address that comes of the system's form, read from an odd place.
+    /// Returns the address read back from the system's form, at an odd place in memory.
     private func copied(_ address: SocketAddress) throws -> SocketAddress? {
         let bytes = address.withSockaddr { [0] + Array($0) }
         return try bytes.withUnsafeBytes {

@@ -1,6 +1,6 @@
 import Libc
 
-/// Two connected sockets, close-on-exec, the caller's to close.
+/// Returns two connected sockets, close-on-exec; the caller closes them.
 func socketPair() -> (Int32, Int32) {
     var pair: [Int32] = [-1, -1]
     let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)

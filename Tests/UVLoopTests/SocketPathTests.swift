@@ -9,7 +9,7 @@ import UVLoop
     }
 
     @Test("is measured in bytes, not characters") func bytes() {
-        // 53 times two bytes and one more; 54 times two.
+        // The first path has 53 times two bytes and one more, the second 54 times two.
         #expect(throws: Never.self) { try SocketPath.check(String(repeating: "é", count: 53) + "a") }
         #expect(throws: UVError.nameTooLong) { try SocketPath.check(String(repeating: "é", count: 54)) }
     }

@@ -19,7 +19,7 @@ import UVLoop
             #expect(got == message)
             #expect(told == ["written true", "finished true"])
             #expect(writer.isClosing)
-            // Once more, and closing it, is no mistake.
+            // A second shutdown, and a close, are no mistakes.
             writer.shutdown { told.append("again \($0 == nil)") }
             writer.close()
             loop.run()
@@ -155,7 +155,7 @@ import UVLoop
             var told: [UVError?] = []
             one.finish(deadline: hangTimeout) { told.append($0) }
             loop.run()
-            // The end comes while most is still to be written.
+            // The end comes while most bytes are still to be written.
             #expect(ends == [nil, nil])
             #expect(told == [nil])
         }
@@ -183,7 +183,7 @@ import UVLoop
             let (one, other) = try makeStreamPair(on: loop)
             var told: [UVError?] = []
             other.write([1])
-            // Nothing of its own is left unread, so only an unread byte of the other makes a reset.
+            // No byte is left unread at `one`, so only bytes left unread at `other` make a reset.
             one.write([UInt8](repeating: 1, count: 4_000_000))
             one.finish(deadline: hangTimeout) { told.append($0) }
             one.finish(deadline: hangTimeout) { told.append($0) }
@@ -229,7 +229,7 @@ import UVLoop
             other.write([1, 2, 3])
             other.readStop()
             try run(loop) { other.queuedByteCount == 0 }
-            // Nobody reads what `one` writes from now on.
+            // The bytes that `one` writes are not read from now on.
             try #require(Libc.shutdown(other.descriptor!, CInt(SHUT_RD)) == 0)
             var error: UVError?
             one.write([0]) { error = $0 }

@@ -32,7 +32,7 @@ import Testing
         try withLoop { loop in
             let listener = try echo(on: loop)
             let port = listener.localAddress.port!
-            // Nobody listens on the first two.
+            // The first two addresses have no listener.
             let resolver = Resolver(service: try answering(["127.0.0.2", "127.0.0.3", "127.0.0.1"]).service)
             var events: [TCPConnect.Event] = []
             var winner: SocketAddress?

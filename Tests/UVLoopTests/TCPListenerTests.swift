@@ -23,7 +23,7 @@ import UVLoop
         try withLoop { loop in
             let first = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
             try first.listen { listener, client in
-                // A connection of the old server waits for late packets when it is closed first.
+                // A connection of the old server waits for late packets if it is closed first.
                 expectNoError { try client.get().close() }
                 listener.close()
             }
@@ -59,7 +59,8 @@ import UVLoop
                 }
             }
             try run(loop) { connected == 100 && counts[0] + counts[1] == 100 }
-            // By a hash of their addresses: that one of two gets none of a hundred does not happen.
+            // The kernel chooses by a hash of the addresses; a listener without any of a hundred clients does not
+            // happen.
             #expect(counts[0] > 0 && counts[1] > 0)
             first.close()
             second.close()

@@ -14,7 +14,7 @@ import UVLoop
                 onBytes: { _, bytes in bytes.withUnsafeBytes { asked += $0 } },
                 onEnd: { stream, error in
                     #expect(error == nil)
-                    // The other way is still open.
+                    // The other direction is still open.
                     stream.write(asked.reversed())
                     stream.shutdown { _ in stream.close() }
                 })
@@ -67,7 +67,7 @@ import UVLoop
         try withLoop { loop in
             let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
             let address = listener.localAddress
-            // Bound and not listening, so that nobody else can have the port.
+            // The listener is bound but not listening, so that no other socket can have the port.
             var told: [String] = []
             let client = try TCPStream(connectingTo: address, on: loop) { stream, error in
                 told.append("connect \(error?.name ?? "ok")")
@@ -83,7 +83,7 @@ import UVLoop
 
     @Test("are never made with themselves") func selfConnect() throws {
         try withLoop { loop in
-            // What the system does when it happens to choose the port: here it is told to.
+            // The client is told to use the port, which the system may happen to choose.
             let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
             let address = listener.localAddress
             listener.close()
@@ -128,7 +128,7 @@ import UVLoop
                 try TCPStream(connectingTo: four, from: .loopback(.ipv6, port: 0), on: loop) { _, _ in }
             }
             var error: UVError?
-            // Of a network that is for documentation only.
+            // The address belongs to a network for documentation only.
             let strange = try SocketAddress(ip: "192.0.2.1", port: 0)
             _ = try TCPStream(connectingTo: four, from: strange, on: loop) { error = $1 }
             loop.run()

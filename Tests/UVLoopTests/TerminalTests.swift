@@ -43,7 +43,7 @@ import UVLoop
         }
     }
 
-    /// AddressSanitizer handles signals too, and takes what ends with the process for leaks.
+    /// The options of AddressSanitizer, which handles signals too, and takes memory in use at the end for leaks.
     private static let withoutSanitizer =
         "detect_leaks=0:handle_segv=0:handle_abort=0:handle_sigill=0:handle_sigbus=0:handle_sigfpe=0:handle_sigtrap=0"
 
@@ -91,7 +91,7 @@ import UVLoop
             let before = settings(pair)
             var status: ProcessExit?
             var environment = ProcessEnvironment.current
-            // No program to tell of it, which takes seconds: the handlers are there all the same.
+            // The backtracer runs a trivial program, to save seconds; its handlers are installed all the same.
             environment["SWIFT_BACKTRACE"] = "enable=yes,interactive=no,swift-backtrace=/bin/true"
             environment["ASAN_OPTIONS"] = TerminalTests.withoutSanitizer
             let child = try ChildProcess(
@@ -129,7 +129,7 @@ import UVLoop
             #expect(try terminal.windowSize == .init(columns: 80, rows: 24))
             var sizes: [Terminal.WindowSize] = []
             try terminal.onResize { sizes.append($1) }
-            // As the system does for the terminal of a process.
+            // The signal is the one that the system sends to the processes of a terminal.
             kill(getpid(), SIGWINCH)
             resize(pair, columns: 100, rows: 30)
             kill(getpid(), SIGWINCH)
@@ -143,7 +143,7 @@ import UVLoop
             try terminal.setMode(.raw)
             var ends: [UVError?] = []
             try terminal.readStart(onBytes: { _, _ in }, onEnd: { ends.append($1) })
-            // Under another number, for the fixture to close.
+            // The new descriptor gets the controller's number, for the fixture to close.
             let other = open("/dev/null", O_RDWR)
             dup2(other, pair.controller)
             close(other)
@@ -191,10 +191,10 @@ import UVLoop
         #expect(Libc.write(pair.controller, text, text.utf8.count) == text.utf8.count)
     }
 
-    /// What the terminal shows, until it ends with a text.
+    /// Returns the output of the terminal, up to `end`.
     private func read(_ pair: PseudoTerminal, until end: String) throws -> String {
         var text = ""
-        // By bytes: to Swift "\r\n" is one character, which does not end with "\n".
+        // The text is compared by bytes: to Swift, "\r\n" is one character, which does not end with "\n".
         while !text.utf8.reversed().starts(with: end.utf8.reversed()) {
             let bytes = try Descriptors.read(from: pair.controller, limit: 4096)
             guard !bytes.isEmpty else { break }

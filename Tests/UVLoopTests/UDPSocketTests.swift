@@ -94,7 +94,7 @@ import UVLoop
             client.send([1])
             try run(loop) { !got.isEmpty }
             #expect(got == [1])
-            // With an address it would be another's, without one it is nobody's.
+            // An address is wrong for the connected socket, and missing for the other.
             var outcomes: [UVError?] = []
             client.send([1], to: try server.localAddress) { outcomes.append($0) }
             stranger.send([1]) { outcomes.append($0) }
@@ -216,7 +216,7 @@ import UVLoop
             let everybody = try SocketAddress(ip: "255.255.255.255", port: 9)
             #expect(throws: UVError.accessDenied) { try socket.trySend([1].span.bytes, to: everybody) }
             try socket.setBroadcast(true)
-            // Without a network there is no way, which is another error.
+            // A computer without a network reports another error.
             do throws(UVError) { _ = try socket.trySend([1].span.bytes, to: everybody) } catch {
                 #expect(error == .networkUnreachable)
             }

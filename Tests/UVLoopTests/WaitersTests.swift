@@ -17,7 +17,7 @@ import Testing
         for round in 0..<UInt64(200) {
             append(added + 1...added + 100, to: &waiters, told)
             added += 100
-            // All of them now and then, else some.
+            // All completions are taken now and then, otherwise some.
             place = round % 50 == 49 ? added : place + 80
             while let completion = waiters.takeFirst(upTo: place) { completion(nil) }
             let count = waiters.count

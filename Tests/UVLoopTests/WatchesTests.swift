@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import UVLoop
 
-/// libuv ends the process when the kernel has no watch left as it polls (H70): so each is there before.
+/// Each watch is taken before the loop polls: libuv ends the process if the kernel has none left then (H70).
 @Suite("A watch in the kernel") struct WatchesTests {
     @Test("is taken before the loop polls, by whatever is to be watched")
     func isTakenAtOnce() throws {
@@ -36,7 +36,7 @@ import UVLoop
         }
     }
 
-    /// How many descriptors the kernel watches for a loop; nil where it does not tell.
+    /// Returns the number of descriptors that the kernel watches for a loop; nil if it does not tell.
     private func count(of loop: Loop) -> Int? {
         (try? Files.read("/proc/self/fdinfo/\(loop.backendDescriptor)", limit: 65536)).map {
             String(decoding: $0, as: UTF8.self).split(separator: "\n").count { $0.hasPrefix("tfd:") }

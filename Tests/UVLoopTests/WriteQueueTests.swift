@@ -4,10 +4,10 @@ import Testing
 @testable import UVLoop
 
 @Suite("WriteQueue") struct WriteQueueTests {
-    /// A queue, and what was told to its completions.
+    /// A queue, and the outcomes of its completions.
     private final class Fixture {
         var queue: WriteQueue
-        /// An object of its own: the completions that are never called would keep the fixture.
+        /// The log is an object of its own, since completions that are never called would keep the fixture.
         private let log = Log()
 
         private final class Log { var told: [String] = [] }
@@ -32,7 +32,7 @@ import Testing
             }
         }
 
-        /// What libuv would be given now.
+        /// Returns the bytes that libuv would be given now.
         func startWriting() -> [UInt8]? { queue.startWriting().map(Array.init) }
 
         func deliver() {
@@ -178,7 +178,7 @@ import Testing
             default: if case .connecting = fixture.queue.state { fixture.queue.connected() }
             }
         }
-        // The order of the bytes: each is one more than the one before.
+        // The bytes are in order: each is one more than the one before.
         #expect(zip(sent, sent.dropFirst()).allSatisfy { $0 &+ 1 == $1 })
         fixture.queue.fail(.canceled)
         fixture.deliver()

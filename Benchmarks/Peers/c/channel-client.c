@@ -1,16 +1,17 @@
-// A client of the session channel: lines that are numbered and kept until their acknowledgement, output from an offset.
+// A client of the session channel: its lines are numbered and kept until their acknowledgement, and it reads output
+// from an offset.
 #include "channel.h"
 
 static uv_loop_t loop;
 
-/// One connection. What it writes waits in one buffer while the kernel does not take it.
+/// A connection. Its bytes wait in one buffer while the kernel does not take them.
 struct connection {
     uv_pipe_t pipe;
     uv_connect_t connect;
     uv_write_t request;
-    /// Takes a header that has come whole, without its payload.
+    /// Handles a complete header, without its payload.
     void (*message)(struct connection *connection, const char *header);
-    /// The kernel has taken all that was written.
+    /// Called when the kernel has taken all bytes.
     void (*drained)(struct connection *connection);
     const char *introduction;
     char *outgoing;
@@ -67,7 +68,7 @@ static void flushed(uv_write_t *request, int status) {
     if (connection->drained) connection->drained(connection);
 }
 
-/// Writes what waits.
+/// Writes the waiting bytes.
 static void flush(struct connection *connection) {
     if (connection->is_writing || connection->outgoing_count == 0) return;
     uv_buf_t buffer = uv_buf_init(connection->outgoing, (unsigned)connection->outgoing_count);
@@ -106,7 +107,7 @@ static struct connection *open_connection(
     return connection;
 }
 
-/// True for a hello, which is answered; any error ends the program.
+/// True for a hello, after the introduction has been sent; any error ends the program.
 static int is_greeting(struct connection *connection, const char *header) {
     if (begins_with(header, "error ")) {
         fprintf(stderr, "%.*s\n", (int)strcspn(header, "\n"), header);
@@ -119,7 +120,8 @@ static int is_greeting(struct connection *connection, const char *header) {
 
 // Lines
 
-/// A line that was sent: its bytes, which a client needs that connects again, and what is called when it is acknowledged.
+/// A line that was sent: its bytes, which a client needs after it has connected again, and the function to call when it
+/// is acknowledged.
 struct sent {
     struct sent *next;
     void (*done)(void);
@@ -154,7 +156,7 @@ static void add_line(void (*done)(void)) {
     lines->outgoing_count = (size_t)(to - lines->outgoing) + line_size;
 }
 
-/// Sends as many lines as may be under way, one buffer after the other.
+/// Sends lines up to the number that may be under way, one buffer after the other.
 static void send_lines(struct connection *connection) {
     while (!connection->is_writing) {
         while (to_begin > 0 && (long)(last_sent - last_acknowledged) < in_flight && connection->outgoing_count < read_size) {
@@ -233,7 +235,7 @@ static void ask(void) {
     flush(lines);
 }
 
-/// Called when a part of the output has come: the answer may be whole.
+/// Called when a part of the output has come; the answer may be complete then.
 static void answered(struct connection *connection) {
     if (connection->received < expected) return;
     if (--questions > 0) ask();
@@ -275,7 +277,7 @@ static void part_came(struct connection *connection) {
     if (--readers_left == 0) uv_stop(&loop);
 }
 
-/// Has the child write so many bytes, and waits until every reader has them.
+/// Makes the child write `bytes` bytes, and waits until every reader has them.
 static void read_part(long count, uint64_t bytes) {
     readers_left = count;
     expected += bytes;
@@ -287,8 +289,8 @@ static void read_part(long count, uint64_t bytes) {
     uv_run(&loop, UV_RUN_DEFAULT);
 }
 
-// usage: output COUNT SOCKET READERS. An operation is 64 KiB that the child, `flood`, writes and every reader gets; at most
-// 32 MiB at a time, so that none falls behind what is kept.
+// usage: output COUNT SOCKET READERS. An operation is 64 KiB that the child, `flood`, writes and every reader gets; at
+// most 32 MiB at a time, so that no reader falls behind the kept output.
 void channel_output(long count, int argc, char **argv) {
     if (argc < 2) fail("output", "usage: output COUNT SOCKET READERS");
     CHECK(uv_loop_init(&loop));

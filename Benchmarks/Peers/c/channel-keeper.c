@@ -1,5 +1,6 @@
-// A keeper that speaks the session channel: acknowledged lines of numbered writers, and output kept in segments. The least
-// that keeps the promises of `writer`, `write` and `read`: no other verbs, no limits of clients, no names, locks or logs.
+// A keeper that speaks the session channel: acknowledged lines of numbered writers, and output kept in segments. A
+// minimal one that keeps the promises of `writer`, `write` and `read`: no other verbs, no limits of clients, no names,
+// locks or logs.
 #include "channel.h"
 
 #include <errno.h>
@@ -10,8 +11,9 @@ struct client {
     uv_pipe_t pipe;
     struct client *next;
     uv_write_t request;
-    char *rest;  // what libuv writes, if the kernel has not taken all
-    /// Lines: the last that was taken and the last that is in the pipe, and where those between end in all that was taken.
+    char *rest;  // the bytes that libuv still writes
+    /// Lines: the numbers of the last one taken and the last one in the pipe, and the ends of those between, in all
+    /// bytes taken.
     uint64_t last, acknowledged, told, *ends;
     size_t first_end, end_count, end_capacity;
     int is_reading;
@@ -51,7 +53,7 @@ static void send_to(struct client *client, char *bytes, size_t count) {
     CHECK(uv_write(&client->request, (uv_stream_t *)&client->pipe, &buffer, 1, client_written));
 }
 
-/// Tells a writer how far its lines have come, unless what it was sent before still waits.
+/// Sends a writer its acknowledgement, unless earlier bytes still wait.
 static void acknowledge(struct client *client) {
     while (client->first_end < client->end_count && client->ends[client->first_end] <= written) {
         client->first_end++;
@@ -78,7 +80,7 @@ static void allocate(uv_handle_t *handle, size_t size, uv_buf_t *buffer);
 static void received(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
 static void input_changed(uv_poll_t *poll, int status, int events);
 
-/// Gives the child's pipe what waits, and tells the writers.
+/// Gives the child's pipe the waiting lines, and sends the acknowledgements.
 static void flush(void) {
     while (queue_start < queue_end && !is_full) {
         ssize_t done = write(input_number, queue + queue_start, queue_end - queue_start);
@@ -128,7 +130,7 @@ static void take_line(struct client *client, const char *bytes, size_t length) {
 
 static char output_buffer[headroom + chunk_size];
 
-/// Sends a chunk that lies in the output buffer, with its header before it.
+/// Sends a chunk that is in the output buffer, with its header before it.
 static void send_chunk(struct client *client, uint64_t offset, size_t count) {
     char header[headroom], *end = put_number(put_text(header, "out "), offset);
     *end++ = ' ';
@@ -141,7 +143,7 @@ static void send_chunk(struct client *client, uint64_t offset, size_t count) {
     send_to(client, start, length + count);
 }
 
-/// Serves a reader from the segments until it has everything or takes no more.
+/// Serves a reader from the segments until it has all output or takes no more.
 static void serve(struct client *client) {
     while (client->offset < kept_end && !client->rest) {
         if (client->offset < kept_start) {
@@ -185,7 +187,7 @@ static void begin_reading(struct client *client, const char *header) {
     serve(client);
 }
 
-/// Serves the messages that have come whole; returns how many bytes they had.
+/// Serves the complete messages; returns the number of their bytes.
 static size_t serve_messages(struct client *client) {
     const char *at = client->bytes, *end = client->bytes + client->count;
     for (const char *newline; at < end && (newline = memchr(at, '\n', (size_t)(end - at))); ) {
@@ -275,7 +277,7 @@ static void terminated(uv_signal_t *watcher, int number) {
     uv_process_kill(&child, SIGKILL);
 }
 
-// usage: channel-keeper SOCKET BYTES COMMAND...; keeps so many bytes of the command's stdout, in files beside the socket.
+// usage: channel-keeper SOCKET BYTES COMMAND...; keeps BYTES bytes of the command's stdout, in files beside the socket.
 void run_channel_keeper(int argc, char **argv) {
     (void)argc;
     socket_path = argv[0];

@@ -1,4 +1,4 @@
-// Output kept in files of equal size, each named by the offset of its first byte; the oldest go.
+// Output kept in files of equal size, each named by the offset of its first byte; the oldest are removed.
 #include "channel.h"
 
 #include <fcntl.h>

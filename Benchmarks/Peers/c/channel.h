@@ -1,14 +1,14 @@
-// The session channel in C: what its keeper, channel-keeper.c, and its client, channel-client.c, share.
+// The session channel in C: the common part of its keeper, channel-keeper.c, and its client, channel-client.c.
 #ifndef CHANNEL_H
 #define CHANNEL_H
 
 #include "peer.h"
 
-/// The longest message with its payload, the most that one read gives, and room for the header before a chunk of output. So
-/// many chunks a child writes at a time: 32 MiB, which is less than what is kept.
+/// Sizes: the longest message with its payload, one read, the room for the header before a chunk of output, and a
+/// chunk. A child writes 512 chunks at a time: 32 MiB, which is less than is kept.
 enum { longest_message = 131072, read_size = 65536, headroom = 64, chunk_size = 65536, chunks_at_a_time = 512 };
 
-/// Writes a decimal number and returns where it ends. `snprintf` would be most of the time of a small line.
+/// Writes a decimal number and returns its end. `snprintf` would take most of the time of a small line.
 static inline char *put_number(char *to, uint64_t number) {
     char digits[20];
     int count = 0;
@@ -35,12 +35,12 @@ static inline uint64_t take_number(const char **from) {
 
 static inline int begins_with(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
-/// Kept output: its range, which changes as more comes.
+/// The range of the kept output, which changes as more comes.
 extern uint64_t kept_start, kept_end;
-/// Keeps so many bytes, and at most one segment more, in files whose names begin with a path.
+/// Keeps `limit` bytes, and at most one segment more, in files whose names begin with `path`.
 void keep_in(const char *path, uint64_t limit);
 void keep(const char *bytes, size_t count);
-/// Reads what was kept at an offset within the range, as far as its segment goes.
+/// Reads kept output from an offset within the range, at most to the end of its segment.
 size_t read_kept(uint64_t offset, char *bytes, size_t size);
 void remove_kept(void);
 

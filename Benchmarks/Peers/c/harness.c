@@ -1,5 +1,5 @@
-// What measures keepers from outside, the same for every peer: load for one, starts and memory of many, and a fleet of
-// keepers that exist on disk only.
+// Measurements of keepers from outside, the same for every peer: load for one, starts and memory of many, and a fleet
+// of keepers that exist on disk only.
 #include "peer.h"
 
 #include <dirent.h>
@@ -15,7 +15,7 @@
 
 extern char **environ;
 
-/// A connected socket, or -1.
+/// Returns a connected socket, or -1.
 static int connect_to(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strncpy(address.sun_path, path, sizeof address.sun_path - 1);
@@ -78,7 +78,7 @@ static void send_lines(const char *path, int connections, long lines, int size) 
     }
 }
 
-/// Sends lines until the child has said `parts` times that it got its share.
+/// Sends lines until the child has reported `parts` times that it got its share.
 static void send_parts(char **argv, int fifo, long lines, long parts) {
     send_lines(argv[0], atoi(argv[3]), lines, atoi(argv[4]));
     for (char byte; parts > 0; parts--) {
@@ -137,7 +137,7 @@ static void add_memory(struct memory *sum, pid_t pid) {
     fclose(file);
 }
 
-/// A copy of `text` with `{}` replaced by `number`.
+/// Returns a copy of `text` with `{}` replaced by `number`.
 static char *with_number(const char *text, long number) {
     char *result = malloc(strlen(text) + 32), *hole = strstr(text, "{}");
     if (!hole) return strcpy(result, text);
@@ -145,11 +145,11 @@ static char *with_number(const char *text, long number) {
     return result;
 }
 
-/// The keepers that run; 0 where one has ended. They have sessions of their own, so that no terminal ends them.
+/// The running keepers; 0 for one that has ended. They have sessions of their own, so that no terminal ends them.
 static volatile pid_t *keepers;
 static volatile long keeper_count;
 
-/// Asks every keeper to end, and kills what has not ended after 5 s. Safe in a signal handler.
+/// Asks every keeper to end, and kills those that run after 5 s. Safe in a signal handler.
 static void end_keepers(void) {
     for (long i = 0; i < keeper_count; i++) {
         if (keepers[i] > 0) kill(keepers[i], SIGTERM);
@@ -176,18 +176,18 @@ static void interrupted(int number) {
 static const int interrupts[] = {SIGHUP, SIGINT, SIGTERM};
 enum { interrupt_count = sizeof interrupts / sizeof *interrupts };
 
-/// From now on no keeper is left behind, neither by a signal nor by `fail`, which ends with `exit`.
+/// Makes sure that no keeper is left behind from now on, neither by a signal nor by `fail`, which ends with `exit`.
 static void watch_keepers(pid_t *pids, long count) {
     keepers = pids;
     keeper_count = count;
     atexit(end_keepers);
     struct sigaction action = {.sa_handler = interrupted};
-    // One at a time: a second signal waits for the end that the first brings.
+    // Signals are handled one at a time: a second one waits for the end that the first brings.
     for (int i = 0; i < interrupt_count; i++) sigaddset(&action.sa_mask, interrupts[i]);
     for (int i = 0; i < interrupt_count; i++) CHECK_ERRNO(sigaction(interrupts[i], &action, NULL));
 }
 
-/// Starts one and puts its pid into `*pid`. Signals wait meanwhile: a keeper is known as soon as it runs.
+/// Starts a keeper and puts its pid into `*pid`. Signals wait meanwhile, so that a keeper is known as soon as it runs.
 static void start_one(pid_t *pid, long number, int argc, char **argv) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -214,11 +214,11 @@ static void start_one(pid_t *pid, long number, int argc, char **argv) {
 }
 
 // usage: start COUNT SOCKET SETTLE_MS COMMAND...; `{}` in SOCKET and COMMAND is the number of the keeper. Starts all at
-// once, waits until each accepts, lets them settle, and looks at their memory (KiB, mean of one keeper). `ns_per_op` is
-// from the first start to the last socket; the parts are medians and maxima over the keepers, in ns.
+// once, waits until each accepts, lets them settle, and measures their memory (KiB, mean of one keeper). `ns_per_op` is
+// the time from the first start to the last socket; the parts are medians and maxima over the keepers, in ns.
 void start(long count, int argc, char **argv) {
     if (argc < 3) fail("start", "usage: start COUNT SOCKET SETTLE_MS COMMAND...");
-    // Not on the stack: `exit` runs after `start` has returned.
+    // The pids are on the heap, since `exit` runs after `start` has returned.
     pid_t *pids = calloc((size_t)count, sizeof *pids);
     watch_keepers(pids, count);
     uint64_t started[count], ready[count];
@@ -252,8 +252,8 @@ void start(long count, int argc, char **argv) {
            sum.private / count);
 }
 
-// usage: fleet COUNT DIRECTORY. Makes the files of so many keepers, pid files locked and sockets listening, all held by
-// this process; prints a line when done; removes them when its stdin ends.
+// usage: fleet COUNT DIRECTORY. Makes the files of COUNT keepers, with locked pid files and listening sockets, all held
+// by this process; prints a line when done; removes them when its stdin ends.
 void fleet(long count, int argc, char **argv) {
     if (argc < 1) fail("fleet", "a directory is needed");
     struct rlimit limit;

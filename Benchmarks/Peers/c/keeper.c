@@ -1,5 +1,5 @@
-// A client that writes one line per connection, and a keeper that copies what it reads to its child: the least that does
-// the work, without framing, limits, locks or logs.
+// A client that writes one line per connection, and a minimal keeper that copies the bytes it reads to its child,
+// without framing, limits, locks or logs.
 #include "peer.h"
 
 #include <signal.h>
@@ -97,7 +97,7 @@ void connect_keeper(long count, int argc, char **argv) {
 static uv_pipe_t listener, child_input;
 static uv_process_t child;
 
-/// What a child does not take at once; its client is not read meanwhile.
+/// Bytes that the child has not taken yet; their client is not read meanwhile.
 struct rest {
     uv_write_t request;
     uv_stream_t *client;

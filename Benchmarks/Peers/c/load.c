@@ -1,5 +1,5 @@
-// What measures servers over the network from outside, the same for every peer: it starts one, loads it, and tells the
-// time, and the processor time of the server alone. An eighth of the load goes before, to warm up.
+// Measurements of servers over the network from outside, the same for every peer: starts a server, loads it, and
+// reports the time, and the processor time of the server alone. An eighth of the load goes first, to warm up.
 #include "peer.h"
 
 #include <errno.h>
@@ -78,10 +78,10 @@ static void send_all(int descriptor, size_t size) {
     if (send(descriptor, block, size, 0) != (ssize_t)size) fail("send", "a short write");
 }
 
-// Echo: each connection has one message under way.
+// Echo. Each connection has one message under way.
 
 static int connections, *descriptors, message_size, epoll;
-static int *outstanding; // bytes that a connection has still to get back
+static int *outstanding; // the bytes that a connection has still to get back
 
 static void connect_all(void) {
     epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -101,7 +101,7 @@ static void exchange(long count) {
     }
     struct epoll_event events[connections];
     while (left > 0) {
-        // A single connection is waited for by its read.
+        // A single connection waits in its read.
         int ready = connections == 1 ? 1 : epoll_wait(epoll, events, connections, patience);
         if (ready <= 0) fail("echo", "an answer is missing");
         for (int k = 0; k < ready; k++) {
@@ -142,7 +142,7 @@ static void upload(long count) {
     wait_for_end(descriptor);
 }
 
-// usage: load-upload BLOCKS SERVER...: the server reads so many times 64 KiB.
+// usage: load-upload BLOCKS SERVER...: the server reads BLOCKS times 64 KiB.
 void load_upload(long count, int argc, char **argv) {
     if (argc < 1) fail("load-upload", "usage: load-upload BLOCKS SERVER...");
     measure("load-upload", count, argv, NULL, upload);
@@ -162,14 +162,14 @@ static void download(long count) {
     wait_for_end(descriptor);
 }
 
-// usage: load-download BLOCKS SERVER...: the server writes so many times 64 KiB.
+// usage: load-download BLOCKS SERVER...: the server writes BLOCKS times 64 KiB.
 void load_download(long count, int argc, char **argv) {
     if (argc < 1) fail("load-download", "usage: load-download BLOCKS SERVER...");
     measure("load-download", count, argv, NULL, download);
 }
 
-// Accepts: a connection finishes at once, and is over when the server has closed it too. The oldest is waited for while
-// the others go on. Clients have eight addresses, since the ports of one do not last.
+// Accepts. A connection finishes sending at once, and is done when the server has closed it too. The oldest is waited
+// for while the others go on. Clients have eight addresses, since the ports of one would run out.
 
 enum { in_flight = 16 };
 
@@ -198,7 +198,7 @@ void load_accept(long count, int argc, char **argv) {
     measure("load-accept", count, argv, NULL, visit);
 }
 
-// Datagrams: so many are under way at once. What has not come back after a second is lost.
+// Datagrams. `window` of them are under way at once; one that has not come back after a second counts as lost.
 
 enum { window = 32 };
 static int datagram_size, datagram_socket;

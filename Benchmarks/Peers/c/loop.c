@@ -28,7 +28,7 @@ static void fired(uv_timer_t *timer) {
 
 static void freed(uv_handle_t *handle) { free(handle); }
 
-// Timers are created one by one on the heap, as a program has them, due within a second in an order that repeats.
+// Timers are created one by one on the heap, as in a program, and due within a second in an order that repeats.
 void timers(long count, int argc, char **argv) {
     (void)argc, (void)argv;
     uv_timer_t **all = malloc((size_t)count * sizeof *all);
@@ -38,7 +38,8 @@ void timers(long count, int argc, char **argv) {
     for (long i = 0; i < count; i++) {
         all[i] = malloc(sizeof **all);
         CHECK(uv_timer_init(&loop, all[i]));
-        // From now, not from when the loop last looked at the clock; and the same order of deadlines for every peer.
+        // Delays count from now, not from the loop's last look at the clock; the order of deadlines is the same for
+        // every peer.
         uv_update_time(&loop);
         CHECK(uv_timer_start(all[i], fired, (uint64_t)(i % 100) + 1, 0));
     }
@@ -83,7 +84,7 @@ static void run_other(void *argument) {
     uv_run(&other_loop, UV_RUN_DEFAULT);
 }
 
-// Two threads with a loop each wake one another; an operation is one way there and one back.
+// Two threads, each with a loop, wake one another; an operation is one way there and one back.
 void wakeup(long count, int argc, char **argv) {
     (void)argc, (void)argv;
     uv_thread_t thread;
@@ -145,7 +146,7 @@ static void produce(void *count) {
     }
 }
 
-// One other thread submits jobs as fast as it can, waking the loop when its queue was empty.
+// Another thread submits jobs as fast as it can, and wakes the loop when its queue was empty.
 void submit(long count, int argc, char **argv) {
     (void)argc, (void)argv;
     uv_thread_t thread;

@@ -1,4 +1,5 @@
-// Counts allocations of a program: preloaded, it writes their number to the descriptor in MALLOC_COUNTER_FD at the exit.
+// Counts the allocations of a program: preloaded, it writes their number to the descriptor in MALLOC_COUNTER_FD at the
+// exit.
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <stddef.h>

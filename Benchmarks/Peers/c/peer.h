@@ -1,4 +1,4 @@
-// What the benchmarks share: the clock, checks, and the one line of JSON each prints.
+// The common part of the benchmarks: the clock, checks, and the line of JSON that each prints.
 #ifndef PEER_H
 #define PEER_H
 
@@ -9,14 +9,14 @@
 #include <unistd.h>
 #include <uv.h>
 
-/// Ends the program when a call of libuv fails, saying which.
+/// Ends the program if a call of libuv fails, and prints the call.
 #define CHECK(call)                                                                                                    \
     do {                                                                                                               \
         int check_status = (int)(call);                                                                                \
         if (check_status < 0) fail(#call, uv_strerror(check_status));                                                  \
     } while (0)
 
-/// The same for calls that set `errno`.
+/// Ends the program if a call that sets `errno` fails.
 #define CHECK_ERRNO(call)                                                                                              \
     do {                                                                                                               \
         if ((call) == -1) fail(#call, NULL);                                                                           \
@@ -24,7 +24,7 @@
 
 void fail(const char *what, const char *why);
 
-/// Nanoseconds of the clock, or, with UVBENCH_CLOCK=cpu, of processor time: for measuring on a busy machine.
+/// Returns nanoseconds of the clock, or, with UVBENCH_CLOCK=cpu, of processor time: for measuring on a busy machine.
 uint64_t now(void);
 
 /// Prints `{"name":…,"count":…,"ns_per_op":…` and then `more`, a printf format that starts with a comma or is empty.
@@ -33,15 +33,15 @@ void report(const char *name, long count, uint64_t nanoseconds, const char *more
 int compare_numbers(const void *a, const void *b);
 uint64_t median(uint64_t *numbers, long count);
 
-/// Time all threads of a process have run, in nanoseconds.
+/// Returns the processor time of all threads of a process, in nanoseconds.
 uint64_t cpu_time(const char *pid);
 
-/// Two connected unix sockets as streams of the loop.
+/// Makes two connected unix sockets, as streams of the loop.
 void make_pair(uv_loop_t *loop, uv_pipe_t *a, uv_pipe_t *b);
 /// Runs the loop until nothing is left, and closes it.
 void finish_loop(uv_loop_t *loop);
 
-/// Every benchmark takes the count and the arguments after it.
+/// A benchmark, which gets the count and the arguments after it.
 typedef void benchmark(long count, int argc, char **argv);
 
 benchmark idle_tick, timers, wakeup, submit;

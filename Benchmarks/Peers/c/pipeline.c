@@ -1,11 +1,11 @@
-// `child | tee file | reader`, which is what kept output with one reader would be without a keeper, and the children of the
+// `child | tee file | reader`, the equivalent of kept output with one reader without a keeper, and the children of the
 // session channel's benchmarks.
 #include "channel.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
 
-/// Writes all of the bytes to a descriptor that blocks.
+/// Writes all of the bytes to a blocking descriptor.
 static void write_all(int descriptor, const char *bytes, size_t count) {
     while (count > 0) {
         ssize_t done = write(descriptor, bytes, count);
@@ -41,7 +41,7 @@ void run_tee(const char *path) {
     }
 }
 
-/// Starts a function in a process of its own with these descriptors as stdin and stdout.
+/// Starts a part of the pipeline in a process of its own, with these descriptors as stdin and stdout.
 static pid_t start_part(int in, int out, const char *path) {
     pid_t pid = fork();
     CHECK_ERRNO(pid);
@@ -54,7 +54,7 @@ static pid_t start_part(int in, int out, const char *path) {
     _exit(0);
 }
 
-/// Has the child write so many bytes, and reads them.
+/// Makes the child write `bytes` bytes, and reads them.
 static void read_part(int orders, int output, long bytes) {
     dprintf(orders, "%ld\n", bytes);
     while (bytes > 0) {
@@ -64,7 +64,7 @@ static void read_part(int orders, int output, long bytes) {
     }
 }
 
-// usage: pipeline COUNT FILE. As `output` with one reader.
+// usage: pipeline COUNT FILE. Measures the same as `output` with one reader.
 void pipeline(long count, int argc, char **argv) {
     if (argc < 1) fail("pipeline", "usage: pipeline COUNT FILE");
     int orders[2], raw[2], copy[2];

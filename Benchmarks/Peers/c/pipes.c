@@ -64,7 +64,7 @@ static uv_write_t bulk_request;
 static void write_chunk(uv_write_t *request, int status) {
     (void)request;
     CHECK(status);
-    // What a careful writer does: try, and wait only for what the kernel does not take.
+    // A careful writer tries, and waits only for the bytes that the kernel does not take.
     while (left > 0) {
         left--;
         uv_buf_t buffer = uv_buf_init(chunk, chunk_size);
@@ -97,7 +97,7 @@ void pipe_bulk(long count, int argc, char **argv) {
     finish_loop(&loop);
 }
 
-// Small writes, all of them queued before the loop runs, with a completion each, as a server with a backlog does.
+// Small writes, all of them queued before the loop runs, with a completion each, like those of a server with a backlog.
 
 static void write_all(const char *name, long count, void (*write)(void)) {
     prepare_pair(NULL, count_bytes);
@@ -134,8 +134,8 @@ void small_writes_each(long count, int argc, char **argv) {
     write_all("small-writes-each", count, write_one);
 }
 
-// What a careful writer does, and UVLoop: try while nothing is queued; else join what waits into one buffer, which
-// becomes one write as soon as libuv is not writing.
+// A careful writer, like UVLoop, tries while nothing is queued; otherwise it joins the waiting bytes into one buffer,
+// which becomes one write as soon as libuv is not writing.
 
 struct queue {
     char *bytes;
@@ -152,7 +152,7 @@ static void append(struct queue *queue, const void *bytes, size_t count) {
     queue->count += count;
 }
 
-/// Whom to tell once the kernel has taken the byte before `end`.
+/// The function to call once the kernel has taken the byte before `end`.
 struct completion {
     size_t end;
     void (*run)(void *data);
@@ -174,7 +174,7 @@ static void deliver(void) {
     completions.count = first_completion = 0;
 }
 
-/// Never within the write, also when the kernel took it at once.
+/// Delivers completions after the write, even if the kernel took it at once.
 static void deliver_later(uv_idle_t *idle) {
     uv_idle_stop(idle);
     deliver();

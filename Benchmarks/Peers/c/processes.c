@@ -35,7 +35,7 @@ static void begin_child(void) {
     blocked[done++] = uv_hrtime() - begin;
 }
 
-/// Makes so many MiB resident in pages of 4 KiB.
+/// Makes `mebibytes` MiB resident in pages of 4 KiB.
 static void occupy(size_t mebibytes) {
     if (mebibytes == 0) return;
     char *memory = mmap(NULL, mebibytes << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -51,7 +51,8 @@ static void run_children(long count) {
     uv_run(&loop, UV_RUN_DEFAULT);
 }
 
-// usage: spawn COUNT MEBIBYTES. One child after another, after some to warm up; `block` is the median of the call alone.
+// usage: spawn COUNT MEBIBYTES. Starts one child after another, after some to warm up; `block` is the median of the
+// call alone.
 void spawn(long count, int argc, char **argv) {
     occupy(argc > 0 ? (size_t)atol(argv[0]) : 0);
     long warm_up = 5;
@@ -83,7 +84,7 @@ static int ends_with(const char *text, const char *end) {
     return length > tail && strcmp(text + length - tail, end) == 0;
 }
 
-/// A zombie's pidfd is readable.
+/// True if the process has ended: a zombie's pidfd is readable.
 static int is_zombie(long pid) {
     struct pollfd entry = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     int is_readable = entry.fd >= 0 && poll(&entry, 1, 0) == 1;
@@ -95,7 +96,7 @@ static int is_gone(long pid) { return kill((pid_t)pid, 0) == -1 && errno != EPER
 
 enum scan { SCAN_FILES, SCAN_KEEPERS, SCAN_CHILDREN };
 
-/// Counts the pid files of a directory, or those whose process lives, or those whose child does, too.
+/// Counts the pid files of a directory, or those whose process lives, or those whose child lives too.
 static long scan_once(const char *directory, enum scan scan) {
     uv_fs_t request;
     uv_dirent_t entry;
@@ -128,13 +129,13 @@ static void scan_repeatedly(const char *name, long count, int argc, char **argv,
     report(name, count, now() - begin, "");
 }
 
-// usage: scan COUNT DIRECTORY FILES. List, open, read, parse.
+// usage: scan COUNT DIRECTORY FILES. Lists, opens, reads, parses.
 void scan(long count, int argc, char **argv) { scan_repeatedly("scan", count, argc, argv, SCAN_FILES); }
 
-// usage: discovery COUNT DIRECTORY FILES. The same, and a look whether the process lives: what the original does.
+// usage: discovery COUNT DIRECTORY FILES. Also checks if the process lives, as the original does.
 void discovery(long count, int argc, char **argv) { scan_repeatedly("discovery", count, argc, argv, SCAN_KEEPERS); }
 
-// usage: discovery-children COUNT DIRECTORY FILES. The same, and whether the child lives.
+// usage: discovery-children COUNT DIRECTORY FILES. Also checks if the child lives.
 void discovery_children(long count, int argc, char **argv) {
     scan_repeatedly("discovery-children", count, argc, argv, SCAN_CHILDREN);
 }

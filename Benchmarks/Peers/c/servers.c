@@ -16,8 +16,8 @@ static char read_buffer[chunk_size], chunk[chunk_size];
 struct client {
     uv_tcp_t tcp;
     uv_write_t request;
-    char *unsent; // what the kernel did not take of an echo
-    long chunks;  // how many a source has still to send
+    char *unsent; // the bytes of an echo that the kernel did not take
+    long chunks;  // the number of chunks that a source has still to send
 };
 
 static void lend(uv_handle_t *handle, size_t size, uv_buf_t *buffer) {
@@ -32,7 +32,7 @@ static void freed(uv_handle_t *handle) {
 
 static void end(uv_stream_t *stream) { uv_close((uv_handle_t *)stream, freed); }
 
-// Echo: what is not taken at once is copied, and nothing is read until it has gone.
+// Echo. Bytes that are not taken at once are copied, and no more is read until they have gone.
 
 static void echo(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
 
@@ -66,7 +66,7 @@ static void discard(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
     if (count < 0) end(stream);
 }
 
-// Source: tries, and waits only for what the kernel does not take.
+// Source. A write is tried, and only the bytes that the kernel does not take are waited for.
 
 static void pump(struct client *client);
 
@@ -110,7 +110,7 @@ static void accepted(uv_stream_t *server, int status) {
     CHECK(uv_read_start((uv_stream_t *)&client->tcp, lend, serve_client));
 }
 
-// Datagrams, several by one system call; what the kernel does not take is dropped, which the load tells.
+// Datagrams, several by one system call; one that the kernel does not take is dropped, which the load reports.
 
 static char datagrams[16 * 65536];
 
@@ -135,7 +135,7 @@ static void announce(const struct sockaddr_storage *address) {
 
 static void input_ended(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
     (void)stream, (void)buffer;
-    // Not by a signal: what runs at the exit tells of allocations.
+    // The server ends by `exit`, not by a signal, so that the allocation counter reports.
     if (count < 0) exit(0);
 }
 

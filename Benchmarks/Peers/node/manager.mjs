@@ -7,8 +7,8 @@ const attemptTimeout = 350;
 const retryDelays = [50, 150];
 const attempts = 3;
 
-/// One attempt. `isConfirmed`: wait until the keeper has closed the connection, as UVKeeper does; else until our side has
-/// sent everything, as the original does.
+/// Makes one attempt. `isConfirmed`: wait until the keeper has closed the connection, as UVKeeper does; otherwise until
+/// our side has sent everything, as the original does.
 function attempt(socketPath, line, isConfirmed) {
   return new Promise((resolve) => {
     const socket = net.createConnection(socketPath);
@@ -67,11 +67,11 @@ function remove(file) {
   try {
     unlinkSync(file);
   } catch {
-    // Gone already.
+    // The file has gone already.
   }
 }
 
-/// Whether the child lives, by its pid file; absent means alive. A zombie counts as dead, as for UVKeeper.
+/// True if the child lives, by its pid file; an absent file means alive. A zombie counts as dead, as for UVKeeper.
 function isChildAlive(file) {
   const pid = readPID(file);
   if (!pid) return true;
@@ -84,7 +84,7 @@ function isChildAlive(file) {
   }
 }
 
-/// `looksForChild` is what the original leaves to its caller.
+/// Discovers keepers. `looksForChild` adds the check that the original leaves to its caller.
 export function discover(directory, looksForChild) {
   if (!existsSync(directory)) return [];
   const found = [];

@@ -20,7 +20,7 @@ async function writeLines(count, socketPath, inFlight, isConfirmed) {
   await Promise.all(Array.from({ length: inFlight }, one));
 }
 
-/// COUNT SOCKET IN_FLIGHT
+/// usage: COUNT SOCKET IN_FLIGHT
 async function connect(count, [socketPath, inFlight], isConfirmed) {
   await writeLines(1000, socketPath, Number(inFlight), isConfirmed);
   const begin = now();
@@ -28,7 +28,7 @@ async function connect(count, [socketPath, inFlight], isConfirmed) {
   return { total: now() - begin };
 }
 
-/// COUNT DIRECTORY KEEPERS
+/// usage: COUNT DIRECTORY KEEPERS
 async function discovery(count, [directory, keepers], looksForChild) {
   const begin = now();
   for (let i = 0; i < count; i++) {
@@ -38,14 +38,14 @@ async function discovery(count, [directory, keepers], looksForChild) {
   return { total: now() - begin };
 }
 
-/// Makes so many MiB resident; outside JavaScript's heap. Run under `peer nothp` for pages of 4 KiB.
+/// Makes `mebibytes` MiB resident, outside JavaScript's heap. Run under `peer nothp` for pages of 4 KiB.
 function occupy(mebibytes) {
   const blocks = [];
   for (let left = mebibytes; left > 0; left -= 256) blocks.push(Buffer.alloc(Math.min(left, 256) << 20, 1));
   return blocks;
 }
 
-/// COUNT MEBIBYTES
+/// usage: COUNT MEBIBYTES
 async function spawnChildren(count, [mebibytes]) {
   const memory = occupy(Number(mebibytes ?? 0));
   const warmUp = 5;

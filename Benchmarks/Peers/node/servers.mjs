@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 const chunk = Buffer.alloc(65536, "x");
 
 const clients = {
-  // A client that does not read is not read either.
+  // Echo: a client that does not read is not read either.
   "tcp-echo": (client) => {
     client.on("data", (bytes) => {
       if (!client.write(bytes)) client.pause();
@@ -14,7 +14,7 @@ const clients = {
     client.on("drain", () => client.resume());
   },
   "tcp-sink": (client) => client.resume(),
-  // 64 KiB for each byte that the client sends.
+  // Source: sends 64 KiB for each byte of the client.
   "tcp-source": (client) => {
     let left = 0;
     const pump = () => {

@@ -1,20 +1,20 @@
 import Glibc
 import UVKeeper
 
-/// One measurement: a name, what to do a number of times, and what it says.
+/// A measurement: a name, and an operation to do a number of times, which reports its time.
 ///
-/// The same names and arguments as the C peer, `Peers/c/main.c`.
+/// Names and arguments are those of the C peer, `Peers/c/main.c`.
 struct Benchmark: Sendable {
     let name: String
     let run: @Sendable (Int, [String]) throws -> Measurement
 }
 
-/// What a benchmark found: time for all operations together, and parts of one operation in nanoseconds.
+/// The result of a benchmark: the time of all operations together, and parts of one operation in nanoseconds.
 struct Measurement {
     let total: Duration
     var parts: [(name: String, nanoseconds: Double)] = []
 
-    /// Prints the one line of JSON that `compare` reads.
+    /// Prints the line of JSON that `compare` reads.
     func report(_ name: String, _ count: Int) {
         let pieces = parts.map { "\"\($0.name)\":\($0.nanoseconds)" }.joined(separator: ",")
         let more = parts.isEmpty ? "" : ",\"parts\":{\(pieces)}"
@@ -22,17 +22,17 @@ struct Measurement {
     }
 }
 
-/// What a benchmark has left to do; touched by the callbacks of one loop only, one after another.
+/// The number of operations left; used only by the callbacks of one loop, one after another.
 ///
-/// A variable that closures share would do, too, but Swift checks each access to one for exclusivity, which costs as much
-/// as what is measured here; the counter of the C peer is a plain `long`.
+/// The counter is an object, not a variable that closures share: Swift checks each access to such a variable for
+/// exclusivity, which costs as much as the measured operation. The counter of the C peer is a plain `long`.
 final class Countdown: @unchecked Sendable {
     var left: Int
 
     init(_ left: Int) { self.left = left }
 }
 
-/// The time `body` takes; with `UVBENCH_CLOCK=cpu` its processor time, for measuring on a busy machine.
+/// Returns the time that `body` takes; with `UVBENCH_CLOCK=cpu` its processor time, for measuring on a busy machine.
 func timed(_ body: () throws -> Void) rethrows -> Duration {
     let isProcessorTime = ProcessEnvironment.current["UVBENCH_CLOCK"] == "cpu"
     let clock = isProcessorTime ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC
@@ -43,12 +43,12 @@ func timed(_ body: () throws -> Void) rethrows -> Duration {
 
 private func now(_ clock: clockid_t) -> Duration {
     var time = timespec()
-    // Fails only for an unknown clock.
+    // `clock_gettime` fails only for an unknown clock.
     _ = clock_gettime(clock, &time)
     return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
 }
 
-/// A benchmark that went wrong: its figures would mean nothing.
+/// Ends a benchmark that went wrong, since its figures would mean nothing.
 func fail(_ message: String) -> Never {
     StandardStreams.writeError("uvbench: \(message)\n")
     exit(1)

@@ -12,7 +12,7 @@ enum KeeperBenchmarks {
 
     private static let line = [UInt8](repeating: 0x78, count: 63) + [0x0A]
 
-    /// Does an operation so many times, so many at a time; once before to warm up.
+    /// Does an operation `count` times, several at once; first some to warm up.
     private static func measure(
         _ count: Int,
         _ arguments: [String],
@@ -38,8 +38,8 @@ enum KeeperBenchmarks {
         return Measurement(total: timed { run(count) })
     }
 
-    /// usage: connect COUNT SOCKET IN_FLIGHT. One connection per line, done when the keeper has closed it cleanly, with the
-    /// original manager's timer for each: what the other peers do.
+    /// usage: connect COUNT SOCKET IN_FLIGHT. Opens one connection per line, done when the keeper has closed it
+    /// cleanly, with the original manager's timer for each, like the other peers.
     private static func connect(_ count: Int, _ arguments: [String]) throws -> Measurement {
         let loop = try Loop()
         let path = arguments.first ?? ""
@@ -72,7 +72,7 @@ enum KeeperBenchmarks {
         return measurement
     }
 
-    /// usage: manager COUNT SOCKET IN_FLIGHT. What an embedder calls; lines that wait together share a connection.
+    /// usage: manager COUNT SOCKET IN_FLIGHT. Uses an embedder's call; lines that wait together share a connection.
     private static func manager(_ count: Int, _ arguments: [String]) throws -> Measurement {
         let loop = try Loop()
         let manager = try KeeperManager(on: loop)
@@ -88,8 +88,8 @@ enum KeeperBenchmarks {
         return measurement
     }
 
-    /// usage: discovery COUNT DIRECTORY KEEPERS. Each time by a new manager, as after a restart. Whether children live is
-    /// the caller's to say, as in the original, or found out.
+    /// usage: discovery COUNT DIRECTORY KEEPERS. Each time uses a new manager, as after a restart. The liveness of
+    /// children is told by the caller, as in the original, or found out.
     private static func discovery(
         _ count: Int,
         _ arguments: [String],
@@ -115,7 +115,8 @@ enum KeeperBenchmarks {
         return Measurement(total: time)
     }
 
-    /// usage: manager-start COUNT DIRECTORY SIDECAR COMMAND.... From the call to the report that the keeper accepts.
+    /// usage: manager-start COUNT DIRECTORY SIDECAR COMMAND.... Measures from the call to the report that the keeper
+    /// accepts.
     private static func start(_ count: Int, _ arguments: [String]) throws -> Measurement {
         guard arguments.count >= 3 else { fail("COUNT DIRECTORY SIDECAR COMMAND...") }
         let loop = try Loop()

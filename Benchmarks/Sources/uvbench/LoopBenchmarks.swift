@@ -23,7 +23,7 @@ enum LoopBenchmarks {
         return Measurement(total: time)
     }
 
-    /// Due within a tenth of a second in an order that repeats; fired once all are due.
+    /// Timers due within a tenth of a second in an order that repeats, fired once all are due.
     private static func timers(_ count: Int, _: [String]) throws -> Measurement {
         let loop = try Loop()
         var timers: [TimerHandle] = []
@@ -50,7 +50,7 @@ enum LoopBenchmarks {
             total: start + fire + close, parts: parts.map { ($0.0, $0.1.nanoseconds / Double(count)) })
     }
 
-    /// Two threads with a loop each wake one another; an operation is one way there and one back.
+    /// Two threads, each with a loop, wake one another; an operation is one way there and one back.
     private static func wakeup(_ count: Int, _: [String]) throws -> Measurement {
         let loop = try Loop()
         let thread = try LoopThread()
@@ -67,7 +67,7 @@ enum LoopBenchmarks {
         return Measurement(total: time)
     }
 
-    /// One other thread submits jobs as fast as it can.
+    /// Another thread submits jobs as fast as it can.
     private static func submit(_ count: Int, _: [String]) throws -> Measurement {
         let loop = try Loop()
         let producer = try LoopThread()
@@ -92,7 +92,7 @@ enum LoopBenchmarks {
         return Measurement(total: time)
     }
 
-    /// Keeps a loop running that only its remote gives work: a remote alone does not.
+    /// Keeps a loop running that only its remote gives work, since a remote does not.
     private struct IdleKeeper {
         private let timer: TimerHandle
 

@@ -2,18 +2,18 @@ import Glibc
 import UVKeeper
 
 /// The servers that the C peer's `load.c` measures: the first line of output is the port, on 127.0.0.1, and the end of
-/// standard input ends the server. The same kinds as the C peer has, `Peers/c/servers.c`.
+/// standard input ends the server. The kinds are those of the C peer, `Peers/c/servers.c`.
 enum NetworkServers {
     static func run(_ kind: String) throws {
         let loop = try Loop()
         let input = try PipeStream(takingOwnershipOf: STDIN_FILENO, on: loop)
-        // Not by a signal: what runs at the exit tells of allocations.
+        // The server ends by `exit`, not by a signal, so that the allocation counter reports.
         try input.readStart(onBytes: { _, _ in }, onEnd: { _, _ in exit(0) })
         let address = try SocketAddress.loopback(.ipv4, port: 0)
         let local: SocketAddress
         if kind == "udp-echo" {
             let socket = try UDPSocket(bindingTo: address, on: loop)
-            // What the kernel does not take is dropped, which the load tells.
+            // A message that the kernel does not take is dropped, which the load reports.
             try socket.receiveStart(onMessage: { socket, bytes, message in
                 do { _ = try socket.trySend(bytes, to: message.sender) } catch { fail("\(error)") }
             })
@@ -46,7 +46,7 @@ enum NetworkServers {
         }
     }
 
-    /// Sends back what the client sends; a client that does not read is not read either.
+    /// Sends back the bytes of the client; a client that does not read is not read either.
     private static func echo(_ client: TCPStream) throws {
         client.onDrain = { client in
             do { try client.readResume() } catch { fail("\(error)") }
@@ -62,7 +62,7 @@ enum NetworkServers {
         try client.readStart(onBytes: { _, _ in }, onEnd: { client, _ in client.close() })
     }
 
-    /// Sends 64 KiB for each byte that the client sends.
+    /// Sends 64 KiB for each byte of the client.
     private static func send(_ client: TCPStream) throws {
         let chunk = [UInt8](repeating: 0x78, count: 65536)
         var left = 0

@@ -13,7 +13,7 @@ enum PipeBenchmarks {
 
     private static let message = [UInt8](repeating: 0x78, count: 64)
 
-    /// Two connected unix sockets.
+    /// Returns two connected unix sockets.
     private static func pair(on loop: Loop) throws -> (PipeStream, PipeStream) {
         var descriptors: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &descriptors) == 0 else { fail("socketpair") }
@@ -67,7 +67,7 @@ enum PipeBenchmarks {
         return Measurement(total: time)
     }
 
-    /// What the completions of small writes share.
+    /// The state that the completions of small writes share.
     private final class Writes {
         let stream: PipeStream
         let countdown: Countdown
@@ -80,8 +80,8 @@ enum PipeBenchmarks {
         }
     }
 
-    /// Everything is queued before the loop runs, with a completion each: a function and one object, as C's is a function
-    /// and a pointer.
+    /// Queues all writes before the loop runs, with a completion each: a function and one object, like the function and
+    /// the pointer of C.
     private static func smallWrites(_ count: Int, _: [String]) throws -> Measurement {
         try smallWrites(count) { stream in
             let writes = Writes(count, to: stream)
@@ -91,7 +91,7 @@ enum PipeBenchmarks {
         }
     }
 
-    /// The same with completions that capture a variable and the stream, as one writes them: Swift allocates memory for
+    /// Uses completions that capture a variable and the stream, as they are usually written: Swift allocates memory for
     /// each, and checks each access to the variable.
     private static func smallWritesCapturing(_ count: Int, _: [String]) throws -> Measurement {
         try smallWrites(count) { stream in
@@ -105,7 +105,7 @@ enum PipeBenchmarks {
         }
     }
 
-    /// - Parameter write: writes all messages, and has the stream closed once the last has completed.
+    /// - Parameter write: writes all messages, and closes the stream once the last has completed.
     private static func smallWrites(_ count: Int, _ write: (PipeStream) -> Void) throws -> Measurement {
         let loop = try Loop()
         let (near, far) = try pair(on: loop)

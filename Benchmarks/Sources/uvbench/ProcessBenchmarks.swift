@@ -9,8 +9,8 @@ enum ProcessBenchmarks {
         Benchmark(name: "scan", run: scan),
     ]
 
-    /// usage: spawn COUNT MEBIBYTES. One child after another, after some to warm up; `block` is the median of the call
-    /// alone.
+    /// usage: spawn COUNT MEBIBYTES. Starts one child after another, after some to warm up; `block` is the median of
+    /// the call alone.
     private static func spawn(_ count: Int, _ arguments: [String], usesLibuv: Bool) throws -> Measurement {
         occupy(arguments.first.flatMap { Int($0) } ?? 0)
         let loop = try Loop()
@@ -45,7 +45,7 @@ enum ProcessBenchmarks {
     /// The first children find cold caches, and a parent that has not shared its memory yet.
     private static let warmUpSpawns = 5
 
-    /// Makes so many MiB resident in pages of 4 KiB.
+    /// Makes `mebibytes` MiB resident in pages of 4 KiB.
     private static func occupy(_ mebibytes: Int) {
         guard mebibytes > 0 else { return }
         let size = mebibytes << 20
@@ -56,7 +56,7 @@ enum ProcessBenchmarks {
         }
     }
 
-    /// usage: scan COUNT DIRECTORY FILES. List, open, read, parse.
+    /// usage: scan COUNT DIRECTORY FILES. Lists, opens, reads, parses.
     private static func scan(_ count: Int, _ arguments: [String]) throws -> Measurement {
         guard arguments.count == 2, let files = Int(arguments[1]) else { fail("scan COUNT DIRECTORY FILES") }
         let paths = KeeperPaths(directory: arguments[0])

@@ -4,10 +4,10 @@ import UVKeeper
 enum ScaleBenchmark {
     static let all = [Benchmark(name: "scale", run: run)]
 
-    /// usage: scale COUNT DIRECTORY SIDECAR COMMAND.... Starts so many sessions whose output is kept, finds them again, writes a
-    /// line to each and waits for its answer, rests until the connections are given up, and ends them; some at a time. The
-    /// command answers each line with as many bytes. The total is the time of all; the parts are times in nanoseconds, the
-    /// longest waits of the server's loop in each step, memory in KiB, and numbers.
+    /// usage: scale COUNT DIRECTORY SIDECAR COMMAND.... Starts COUNT sessions whose output is kept, finds them again,
+    /// writes a line to each and waits for its answer, rests until the connections are given up, and ends the sessions;
+    /// some at a time. The command answers each line with as many bytes. The total is the time of all; the parts are
+    /// times in nanoseconds, the longest waits of the server's loop in each step, memory in KiB, and numbers.
     private static func run(_ count: Int, _ arguments: [String]) throws -> Measurement {
         guard arguments.count >= 3 else { fail("COUNT DIRECTORY SIDECAR COMMAND...") }
         try DescriptorLimit.raise()
@@ -19,7 +19,7 @@ enum ScaleBenchmark {
             server.step("ask", &parts) { server.ask($0) }
             parts.append(("descriptors-asking", Double(server.openDescriptorCount)))
             server.cancelReads()
-            // Longer than connections without use are kept.
+            // The rest is longer than unused connections are kept.
             server.step("rest", &parts) { server.rest(.seconds(6), $0) }
             parts.append(("descriptors", Double(server.openDescriptorCount)))
             parts += server.memory
@@ -30,7 +30,7 @@ enum ScaleBenchmark {
     }
 
     private final class Server {
-        /// What a server does at a time.
+        /// The number of operations that a server does at a time.
         private static let atATime = 32
 
         private let loop: Loop
@@ -59,7 +59,8 @@ enum ScaleBenchmark {
             try loop.close()
         }
 
-        /// Runs the loop until `body` has called what it is given; the time, and how late the loop's timers were meanwhile.
+        /// Runs the loop until `body` has called its argument; appends the time, and the lateness of the loop's timers
+        /// meanwhile.
         func step(
             _ name: String, _ parts: inout [(name: String, nanoseconds: Double)],
             _ body: (@escaping () -> Void) -> Void,
@@ -75,7 +76,7 @@ enum ScaleBenchmark {
             parts.append(("\(name)-lag-99", lag.percentile99.nanoseconds))
         }
 
-        /// Does something for each session, some at a time.
+        /// Calls `body` for each session, some at a time.
         private func each(
             _ atATime: Int, _ completion: @escaping () -> Void,
             _ body: @escaping (SessionID, @escaping () -> Void) -> Void,
@@ -107,7 +108,7 @@ enum ScaleBenchmark {
             }
         }
 
-        /// By a manager of its own, as after a restart.
+        /// Finds the sessions with a manager of its own, as after a restart.
         func find(_ completion: @escaping () -> Void) {
             do throws(KeeperError) {
                 let other = try KeeperManager(on: loop, options: options)
@@ -159,16 +160,16 @@ enum ScaleBenchmark {
             }
         }
 
-        // MARK: What it takes
+        // MARK: Resources
 
         private static var descriptorCount: Int {
             (try? Files.names(inDirectory: "/proc/self/fd").count) ?? 0
         }
 
-        /// Beyond those of a manager without sessions.
+        /// The number of open descriptors beyond those of a manager without sessions.
         var openDescriptorCount: Int { Server.descriptorCount - idleDescriptorCount }
 
-        /// Of one keeper and its child, the mean of all, and of this process.
+        /// The memory of a keeper and its child, the mean of all, and the memory of this process.
         var memory: [(name: String, nanoseconds: Double)] {
             var (keeper, child) = (Memory(), Memory())
             for pid in keepers {
@@ -188,7 +189,7 @@ enum ScaleBenchmark {
         }
     }
 
-    /// In KiB.
+    /// The memory of processes, in KiB.
     private struct Memory {
         private(set) var unshared = 0.0
         private(set) var proportional = 0.0

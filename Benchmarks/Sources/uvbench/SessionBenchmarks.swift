@@ -1,8 +1,9 @@
 import UVKeeper
 
-/// A session's channel: acknowledged lines, and the child's output.
+/// The channel of a session: acknowledged lines, and the child's output.
 ///
-/// The same names as the C peer's, `Peers/c/channel-client.c`; in place of a socket, a sessions directory and a session.
+/// Names are those of the C peer, `Peers/c/channel-client.c`; instead of a socket, the arguments name a sessions
+/// directory and a session.
 enum SessionBenchmarks {
     static let all = [
         Benchmark(name: "lines", run: lines),
@@ -32,7 +33,8 @@ enum SessionBenchmarks {
         }
     }
 
-    /// usage: lines COUNT DIRECTORY SESSION IN_FLIGHT SIZE. A line is done when its outcome is told: the child's pipe has it.
+    /// usage: lines COUNT DIRECTORY SESSION IN_FLIGHT SIZE. A line is done when its outcome is reported: the child's
+    /// pipe has it.
     private static func lines(_ count: Int, _ arguments: [String]) throws -> Measurement {
         let world = try World(arguments)
         guard arguments.count == 4, let inFlight = Int(arguments[2]), let size = Int(arguments[3]), size > 0 else {
@@ -49,7 +51,7 @@ enum SessionBenchmarks {
         return Measurement(total: time)
     }
 
-    /// Keeps so many lines under way.
+    /// Keeps a number of lines under way.
     private final class LineWriter {
         private let loop: Loop
         private let session: Session
@@ -134,12 +136,12 @@ enum SessionBenchmarks {
         func close() { read?.cancel() }
     }
 
-    /// What the child writes at a time, less than what is kept: no reader falls behind that.
+    /// The output of a child at a time, in chunks; less than is kept, so that no reader falls behind.
     private static let chunksAtATime = 512
     private static let chunk = 65_536
 
-    /// usage: output COUNT DIRECTORY SESSION READERS. An operation is 64 KiB that the child, `peer flood`, writes, and that every
-    /// reader gets.
+    /// usage: output COUNT DIRECTORY SESSION READERS. An operation is 64 KiB that the child, `peer flood`, writes, and
+    /// that every reader gets.
     private static func output(_ count: Int, _ arguments: [String]) throws -> Measurement {
         let world = try World(arguments)
         guard arguments.count == 3, let readerCount = Int(arguments[2]), readerCount > 0 else {
@@ -185,7 +187,7 @@ enum SessionBenchmarks {
             if left == 0 { loop.stop() }
         }
 
-        /// Has the child write so many bytes, and waits until every reader has them.
+        /// Makes the child write `byteCount` bytes, and waits until every reader has them.
         func readPart(_ byteCount: Int) {
             expected += byteCount
             left = received.count

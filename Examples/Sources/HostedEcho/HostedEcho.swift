@@ -1,7 +1,7 @@
 public import Program
 public import UVLoop
 
-/// What the hosts have on their loop: a TCP server that sends everything back, and SIGTERM, which ends it.
+/// The content of the hosts' loops: a TCP server that sends everything back, and SIGTERM, which ends it.
 public final class HostedEcho {
     /// Called once SIGTERM has come and everything is closed.
     public var onEnd: () -> Void = {}
@@ -9,7 +9,7 @@ public final class HostedEcho {
     private let program: Program
     private var rounds = 0
 
-    /// Listens on a port of this computer, and says so on the first line of output.
+    /// Listens on a port of this computer, and reports it on the first line of output.
     public init(_ program: Program, on loop: Loop) throws {
         self.loop = loop
         self.program = program
@@ -34,7 +34,7 @@ public final class HostedEcho {
         program.say("listening on \(listener.localAddress.host!) \(listener.localAddress.port!)")
     }
 
-    /// One round of the loop, for its host: handles what has come, and waits for nothing.
+    /// Runs one round of the loop, for its host: handles the events that have come, without waiting.
     public func round() {
         rounds += 1
         loop.run(.noWait)

@@ -1,6 +1,6 @@
 public import UVLoop
 
-/// What the examples have in common: they explain themselves, and end with a status that scripts can use.
+/// The common part of the examples: a usage text, and an exit status that scripts can use.
 public struct Program: Sendable {
     private let usage: String
     /// The second word of the usage.
@@ -9,9 +9,9 @@ public struct Program: Sendable {
     /// - Parameter usage: begins with `usage: NAME`.
     public init(_ usage: String) {
         self.usage = usage
-        // What is opened later must not take their place.
+        // Files opened later must not get the numbers of the standard streams.
         StandardStreams.openMissing()
-        // Nobody who reads the output is an error of the write instead.
+        // A write that nobody reads fails with an error instead of ending the program.
         do { try Signal.brokenPipe.ignore() } catch { StandardStreams.writeError("SIGPIPE: \(error)\n") }
         name = usage.split(whereSeparator: \.isWhitespace).dropFirst().first.map(String.init) ?? ""
     }
@@ -24,7 +24,7 @@ public struct Program: Sendable {
         CurrentProcess.exit(0)
     }
 
-    /// The address that `[--host HOST] PORT` means: 127.0.0.1 unless said.
+    /// The address of `[--host HOST] PORT`; HOST is 127.0.0.1 if missing.
     public var address: SocketAddress {
         var (host, words) = ("127.0.0.1", arguments[...])
         if words.first == "--host", words.count > 1 {
@@ -37,10 +37,10 @@ public struct Program: Sendable {
         }
     }
 
-    /// Prints a line. Nobody has to read it.
+    /// Prints a line; an output that is closed is ignored.
     public func say(_ text: String) { try? Descriptors.write(Array("\(text)\n".utf8), to: 1) }
 
-    /// Writes bytes to standard output, and waits for whoever reads it; the program fails with it.
+    /// Writes bytes to standard output, and waits for its reader; ends the program if that fails.
     public func write(_ bytes: some Sequence<UInt8>) {
         do { try Descriptors.write(Array(bytes), to: 1) } catch { fail("standard output: \(error)") }
     }
@@ -48,7 +48,7 @@ public struct Program: Sendable {
     /// Prints a line on standard error.
     public func note(_ text: String) { StandardStreams.writeError("\(name): \(text)\n") }
 
-    /// Ends the program with status 1. At once: a thread may still wait for standard input, or for a name service.
+    /// Ends the program with status 1, at once: a thread may still wait for standard input, or for a name service.
     public func fail(_ reason: String) -> Never {
         note(reason)
         CurrentProcess.exitAtOnce(1)

@@ -1,7 +1,8 @@
 import Program
 import UVLoop
 
-/// A connection for people and scripts, as `nc`: standard input goes to the host, and what it sends to standard output.
+/// A connection for people and scripts, like `nc`: standard input goes to the host, and the host's bytes go to standard
+/// output.
 @main struct Connect {
     static let program = Program(
         """
@@ -40,7 +41,8 @@ import UVLoop
 
     static func exchange(with stream: TCPStream) {
         var (isFull, hasEnded, leaving) = (false, false, nil as TimerHandle?)
-        // A host that has finished still gets what is at hand of the input. Then at once: a thread may wait for more.
+        // A host that has finished still gets the input read so far. The program then ends at once: a thread may wait
+        // for more input.
         func leave() {
             leaving?.close()
             guard hasEnded, !isFull else { return }
@@ -55,10 +57,11 @@ import UVLoop
             hasEnded = true
             leave()
         }
-        // Whoever reads the output may take its time: nothing more is read meanwhile.
+        // The output's reader may be slow; no more is read meanwhile.
         let show = { (bytes: RawSpan) in program.write(bytes.withUnsafeBytes(Array.init)) }
         do { try stream.readStart(onBytes: { show($1) }, onEnd: { end($1) }) } catch { end(.notConnected) }
-        // Reads on a thread: standard input may be a file, which a loop cannot watch, or a terminal that others use.
+        // Standard input is read on a thread: it may be a file, which a loop cannot watch, or a terminal that others
+        // use.
         func sendMore() {
             do throws(UVError) {
                 try stream.loop.queueWork({ try? Descriptors.read(from: 0) }) { bytes in

@@ -8,10 +8,10 @@ import Musl
 import Glibc
 #endif
 
-/// A child as a keeper drives it: one JSON-RPC message per line on stdin, one answer per request on stdout.
+/// A child for a keeper: reads one JSON-RPC message per line from stdin, and writes one answer per request to stdout.
 ///
-/// Every line is first appended to a file exactly as it came, so that nothing about it can be lost unnoticed. It ends when
-/// stdin does.
+/// Each line is first appended to a file exactly as it came, so that no loss goes unnoticed. The child ends when stdin
+/// ends.
 @main
 enum ExampleChild {
     static func main() {
@@ -20,7 +20,7 @@ enum ExampleChild {
             let file = try OpenFile(CommandLine.arguments[1], .append)
             let loop = try Loop()
             var framer = LineFramer(maximumLineLength: KeeperConstants.defaultMaximumLineLength)
-            // The loop of libuv is of use to a child as well; a plain read would do.
+            // The loop serves a child as well; a plain read would do.
             let input = try PipeStream(takingOwnershipOf: 0, on: loop)
             try input.readStart { _, bytes in
                 guard framer.append(bytes, emit: { receive($0, file) }) else { fail("the line is too long") }
@@ -36,7 +36,7 @@ enum ExampleChild {
         }
     }
 
-    /// Takes whole lines, of which the framer lends as many as it has.
+    /// Handles whole lines, one or more in each call.
     private static func receive(_ lines: RawSpan, _ file: OpenFile) {
         let bytes = lines.withUnsafeBytes { Array($0) }
         do { try file.write(bytes) } catch { fail("\(error)") }
@@ -45,7 +45,8 @@ enum ExampleChild {
                 print(#"{"jsonrpc":"2.0","id":\#(id),"result":{"received":\#(line.count)}}"#)
             }
         }
-        // stdout is a file or a pipe, so it is buffered; nothing may be missing when the child is killed.
+        // stdout may be a file or a pipe, and so is buffered; the flush makes sure that no answer is missing if the
+        // child is killed.
         fflush(nil)
     }
 

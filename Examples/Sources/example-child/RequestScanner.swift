@@ -1,12 +1,12 @@
-/// Finds the ids of the requests in a line of JSON-RPC, a batch included, without a JSON parser.
+/// Finds the ids of the requests in a line of JSON-RPC, which may be a batch, without a JSON parser.
 ///
-/// It trusts the line to be valid JSON, and looks only at the keys of the outermost objects.
+/// The scanner takes valid JSON for granted, and looks only at the keys of the outermost objects.
 struct RequestScanner {
     private let bytes: ArraySlice<UInt8>
     private var position: Int
 
-    /// The ids as they stand in the line: numbers, or strings with their quotes. Notifications have none, and an object
-    /// with an id but no method is an answer.
+    /// Returns the ids as they stand in the line: numbers, or strings with their quotes. Notifications have no id, and
+    /// an object with an id but no method is an answer.
     static func requestIDs(in line: ArraySlice<UInt8>) -> [String] {
         var scanner = RequestScanner(bytes: line, position: line.startIndex)
         return scanner.requestIDs()
@@ -41,7 +41,7 @@ struct RequestScanner {
         return ids
     }
 
-    /// The string, number or name at the position, which moves behind it.
+    /// Reads the string, number or name at the position, and moves behind it.
     private mutating func token() -> String {
         let start = position
         if bytes[position] == UInt8(ascii: "\"") {
@@ -58,7 +58,7 @@ struct RequestScanner {
         return String(decoding: bytes[start..<position], as: UTF8.self)
     }
 
-    /// Moves behind a colon and the white space around it; false if there is none.
+    /// Moves behind a colon and the white space around it; returns false if there is none.
     private mutating func skipColon() -> Bool {
         skipSpace()
         guard position < bytes.endIndex, bytes[position] == UInt8(ascii: ":") else { return false }

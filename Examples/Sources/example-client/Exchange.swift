@@ -1,10 +1,10 @@
 import UVKeeper
 
-/// One connection to the example server: all lines out, as fast as it takes them, and an answer to each in.
+/// A connection to the example server: sends all lines as fast as the server takes them, and reads an answer to each.
 final class Exchange {
-    /// How long the server may take to say anything.
+    /// The longest time without a byte from the server.
     private static let silenceLimit = Duration.seconds(10)
-    /// How many answers other than "written" are shown; the next ones mostly say the same.
+    /// The number of answers other than "written" that are shown; further ones mostly say the same.
     private static let shownReplies = 3
 
     let lineCount: Int
@@ -47,7 +47,7 @@ final class Exchange {
         while let line = unsent.popFirst() {
             guard stream.write(line + [UInt8(ascii: "\n")]) || unsent.isEmpty else { return }
         }
-        // `onDrain` comes once more, for the last lines.
+        // `onDrain` is called once more, after the last lines.
         stream.onDrain = nil
         stream.shutdown()
     }

@@ -3,9 +3,9 @@ import UVKeeper
 
 /// A server that can be killed at any time: its sessions live on in their keepers, and its next run finds them again.
 ///
-/// `main` is nonisolated here, as every function of an `@main` type without an actor. Code at the top level of a
-/// `main.swift` belongs to the main actor, and so do the closures in it; that works too as long as the loop runs on the
-/// main thread, and only there.
+/// `main` is nonisolated here, like every function of an `@main` type without an actor. Code at the top level of a
+/// `main.swift` belongs to the main actor, and so do its closures; that works too, but only if the loop runs on the
+/// main thread.
 @main
 enum ExampleServer {
     static let usage = """
@@ -19,7 +19,7 @@ enum ExampleServer {
         """
 
     static func main() {
-        // Before anything else: in the process that becomes a keeper, this does not return.
+        // The first call of all: in the process that becomes a keeper, it does not return.
         KeeperSidecar.runIfRequested()
         do {
             let loop = try Loop()
@@ -31,7 +31,7 @@ enum ExampleServer {
                 try Server(configuration(arguments), on: loop).start()
             }
             loop.run()
-            // Reports whatever was left open, which would be a mistake of this program.
+            // The close fails if a handle was left open, which would be a mistake of this program.
             try loop.close()
         } catch {
             fail(error)
@@ -58,12 +58,12 @@ enum ExampleServer {
             sessionsDirectory: rest[1],
             session: try SessionID(rest[2]),
             command: Array(rest[4...]),
-            // Without one of its own, this very program is the sidecar.
+            // Unless another sidecar is given, this program is its own.
             sidecar: hasSidecar ? [arguments[1]] : try .currentExecutable(),
         )
     }
 
-    /// Says what happens; not buffered, so that nothing is missing when the server is killed.
+    /// Prints an event; unbuffered, so that no line is missing if the server is killed.
     static func say(_ text: String) {
         StandardStreams.writeError("example-server: \(text)\n")
     }

@@ -11,14 +11,14 @@ final class Server {
     }
 
     private enum State {
-        /// Looking for the session, or starting it.
+        /// The session is being looked for, or started.
         case starting
         case serving(PipeListener)
-        /// No new lines; those under way get their answers.
+        /// No new lines are taken; those under way get their answers.
         case ending
     }
 
-    /// How long the lines under way are awaited at the end.
+    /// The longest wait at the end for the lines under way.
     private static let endDeadline = Duration.seconds(2)
 
     private let configuration: Configuration
@@ -43,7 +43,7 @@ final class Server {
     // The handles' closures hold the server until the handles are closed.
     func start() throws {
         try signal.start(.terminate) { _, _ in self.end() }
-        // The child's output goes to the keeper's log, and its working directory is the server's.
+        // The child's output goes to the keeper's log; its working directory is the server's.
         let options = SpawnOptions(command: configuration.command, output: .captured, readiness: .settled)
         keepers.open(configuration.session, in: ".", options) { result in
             switch result {
@@ -76,7 +76,7 @@ final class Server {
 
     // MARK: The socket
 
-    /// A server that was killed leaves its socket behind; it is replaced once nobody listens on it.
+    /// Binds the socket. A killed server leaves its socket behind, which is replaced if nobody listens on it.
     private func bind() throws -> PipeListener {
         let path = configuration.socketPath
         switch SocketProbe(path) {
@@ -94,7 +94,7 @@ final class Server {
             let client = ServerClient(stream, of: configuration.session, keepers) { self.ended($0) }
             clients[ObjectIdentifier(client)] = client
             client.start()
-        // The listener tries again by itself.
+        // The listener retries by itself.
         case .failure(let error): ExampleServer.say("cannot accept: \(error)")
         }
     }

@@ -1,14 +1,14 @@
 import UVKeeper
 
-/// One client's connection: lines in, one answer for each out.
+/// The connection of one client: lines in, one answer for each out.
 ///
-/// Bounded on both sides: while too many of its lines are under way, or it does not read its answers, nothing more is
-/// read from it, and in the end its own writes stop.
+/// Both directions are bounded: while too many of the client's lines are under way, or it does not read its answers, no
+/// more is read from it, and in the end its own writes stop.
 final class ServerClient {
-    /// Reading pauses at the first number of lines under way and goes on at the second. One read, of 64 KiB at most, may
-    /// overshoot it.
+    /// The numbers of lines under way at which reading pauses and continues. One read, of 64 KiB at most, may overshoot
+    /// the first.
     private static let linesUnderWay = (most: 256, few: 64)
-    /// The longest line taken. Larger than this example needs, and still a bound on a client's memory.
+    /// The longest line taken: larger than this example needs, but still a bound on a client's memory.
     private static let maximumLineLength = 1_048_576
 
     private let stream: PipeStream
@@ -19,7 +19,7 @@ final class ServerClient {
     private var lineCount = 0
     private var underWay = 0
     private var isReading = false
-    /// Nothing more comes from this client.
+    /// True if no more lines come from this client.
     private var isFinished = false
 
     init(
@@ -77,7 +77,7 @@ final class ServerClient {
         finish()
     }
 
-    /// Writes one line; the keeper's connection adds the newline.
+    /// Writes one line, without its newline, which the keeper's connection adds.
     private func write(_ line: RawSpan) { write(line.withUnsafeBytes { Array($0.dropLast()) }) }
 
     private func write(_ line: [UInt8]) {

@@ -1,7 +1,7 @@
 import Program
 import UVLoop
 
-/// One HTTP/1.1 request: the body of its answer goes to standard output.
+/// An HTTP/1.1 request, which prints the body of its answer.
 @main struct Fetch {
     static let program = Program(
         """
@@ -12,7 +12,8 @@ import UVLoop
         exit status: 0 an answer of 2xx, whole, 1 another, a cut one, or no connection, 64 wrong usage
         """)
     var (held, status, isChunked) = (ArraySlice<UInt8>(), 0, false)
-    /// What is still to come of the body, or of a chunk; `max`: all that comes. Nil: a line, or with status 0 the head.
+    /// The number of bytes left of the body, or of a chunk; `max`: all that come. Nil: a line follows, or with status 0
+    /// the head.
     var left: Int?
 
     static func main() throws {
@@ -37,7 +38,7 @@ import UVLoop
 
     mutating func take(_ bytes: [UInt8]) {
         held += bytes
-        // At once, if it is something else: who sent it may wait.
+        // Other protocols end at once, since their server may wait for us.
         guard held.count < 1 << 20, status > 0 || held.starts(with: "HTTP/1.".utf8.prefix(held.count))
         else { end(isWhole: false) }
         while true {
@@ -54,18 +55,18 @@ import UVLoop
             guard let end = held.firstRange(of: Array((status == 0 ? "\r\n\r\n" : "\r\n").utf8)) else { return }
             let text = String(decoding: held[..<end.lowerBound], as: UTF8.self)
             held = held[end.upperBound...]
-            // An empty line ends the chunk before.
+            // An empty line ends the chunk before it.
             left = status == 0 ? begin(text) : text.isEmpty ? nil : size(text.prefix { $0.isHexDigit }, radix: 16)
         }
     }
 
     func size(_ digits: Substring, radix: Int) -> Int { min(Int(digits, radix: radix) ?? -1, .max - 1) }
 
-    /// - Returns: the length of the body; nil: chunks follow, or another head.
+    /// - Returns: the length of the body; nil if chunks or another head follow.
     mutating func begin(_ head: String) -> Int? {
         let lines = head.split(separator: "\r\n").map { $0.lowercased().filter { !" \t".contains($0) } }
         guard let match = head.prefixMatch(of: /HTTP\/1\.[01] ([1-9]\d\d)\b/) else { end(isWhole: false) }
-        // "100 Continue" and its like come before the answer.
+        // "100 Continue" and similar heads come before the answer's.
         status = match.1.hasPrefix("1") ? 0 : Int(match.1)!
         isChunked = lines.contains { $0.hasPrefix("transfer-encoding:") && $0.hasSuffix("chunked") }
         let length = lines.first { $0.hasPrefix("content-length:") }.map { size($0.dropFirst(15), radix: 10) }

@@ -1,7 +1,7 @@
 import Program
 import UVLoop
 
-/// What is added to a file, as it is added: `tail -n 0 -F`.
+/// Prints the bytes added to a file as they are added, like `tail -n 0 -F`.
 @main struct Follow {
     static let program = Program(
         """
@@ -29,7 +29,7 @@ import UVLoop
                     if let text = text(of: event) { program.note("\(path) \(text)") }
                 })
             for signal in [Signal.interrupt, .terminate] {
-                // At once: a thread may still wait for whoever reads the output.
+                // The program ends at once: a thread may still wait for the output's reader.
                 try SignalHandle(on: loop).start(signal) { _, _ in CurrentProcess.exitAtOnce(0) }
             }
         } catch {
@@ -39,7 +39,7 @@ import UVLoop
         try loop.close()
     }
 
-    /// Whoever reads the output may take its time: nothing more is read meanwhile, and signals are heard.
+    /// Writes on a thread: the output's reader may be slow; no more is read meanwhile, but signals are handled.
     static func write(_ bytes: [UInt8], on loop: Loop, _ completion: @escaping () -> Void) {
         do throws(UVError) {
             try loop.queueWork({ () -> UVError? in

@@ -3,7 +3,7 @@ import HostedEcho
 import Program
 import UVLoop
 
-/// A loop below Dispatch's main queue, for a program that ends in `dispatchMain()`.
+/// A loop driven by Dispatch's main queue, for a program that ends in `dispatchMain()`.
 @main @MainActor final class HostDispatch {
     nonisolated static let program = Program(
         """
@@ -35,10 +35,10 @@ import UVLoop
 
     private func start() {
         echo.onEnd = { [unowned self] in
-            // Not within a round.
+            // The end must not come within a round.
             DispatchQueue.main.async { MainActor.assumeIsolated { self.end() } }
         }
-        // Timers and the like that are started outside of a round.
+        // Timers and the like may be started outside of a round.
         loop.onBackendChange = { DispatchQueue.main.async { MainActor.assumeIsolated { self.round() } } }
         for source in [events, timer] as [any DispatchSourceProtocol] {
             source.setEventHandler { MainActor.assumeIsolated { self.round() } }
@@ -49,7 +49,7 @@ import UVLoop
 
     private func round() {
         guard !loop.isClosed else { return }
-        // The queue's thread may be another one than before.
+        // The queue may have changed its thread.
         loop.takeOver()
         echo.round()
         guard let timeout = loop.backendTimeout else { return timer.schedule(deadline: .distantFuture) }

@@ -10,7 +10,7 @@ import Musl
 import Darwin
 #endif
 
-/// A loop below `poll(2)`, for a program that has such a loop already.
+/// A loop driven by `poll(2)`, for a program that has a loop of its own.
 @main struct HostPoll {
     static let program = Program(
         """
@@ -28,13 +28,13 @@ import Darwin
         let echo: HostedEcho
         do { echo = try HostedEcho(program, on: loop) } catch { program.fail("cannot listen: \(error)") }
         echo.onEnd = { isDone = true }
-        // What the loop watches is known to the system from its first round on.
+        // The first round registers the loop's descriptors with the system.
         echo.round()
         while !isDone {
-            // The host's own descriptors would stand beside it.
+            // The host's own descriptors would be added here.
             var entry = pollfd(fd: loop.backendDescriptor, events: Int16(POLLIN), revents: 0)
             let timeout = loop.backendTimeout.map { Int32(clamping: Int64(($0 / .milliseconds(1)).rounded(.up))) } ?? -1
-            // Interrupted: the round after it looks what has come.
+            // An interrupted poll is harmless: the next round handles the events.
             _ = poll(&entry, 1, timeout)
             echo.round()
         }

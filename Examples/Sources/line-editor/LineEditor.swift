@@ -1,7 +1,7 @@
 import Program
 import UVLoop
 
-/// A line that is edited key by key, in a terminal in raw mode.
+/// A line editor for a terminal in raw mode, key by key.
 @main struct LineEditor {
     static let program = Program(
         """
@@ -37,7 +37,7 @@ import UVLoop
         try loop.close()
     }
 
-    /// Takes the keys that are whole. Returns the exit status if one ends the program.
+    /// Handles the complete keys. Returns the exit status if one ends the program.
     mutating func take(_ stream: Stream) -> Int32? {
         let isCut = (1...3).contains { held.suffix($0).first ?? 0 >= [0xC0, 0xE0, 0xF0][$0 - 1] }
         var rest = String(decoding: isCut ? [] : held, as: UTF8.self)[...]

@@ -1,7 +1,7 @@
 import Program
 import UVLoop
 
-/// The addresses of a host, as a connection would try them, or the name of an address.
+/// Prints the addresses of a host in the order in which a connection would try them, or the name of an address.
 @main struct Resolve {
     static let program = Program(
         """

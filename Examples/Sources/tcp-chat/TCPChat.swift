@@ -1,7 +1,8 @@
 import Program
 import UVLoop
 
-/// A room in which every line of one client goes to all others; who does not read misses lines, and costs no memory.
+/// A room in which every line of one client goes to all others; a client that does not read misses lines, and costs no
+/// memory.
 @main struct TCPChat {
     static let program = Program(
         """

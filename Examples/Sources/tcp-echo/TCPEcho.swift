@@ -1,7 +1,7 @@
 import Program
 import UVLoop
 
-/// A server that sends back what it is sent: accepting, back-pressure, half-close, and an end in order.
+/// A server that sends all bytes back: accepting, back-pressure, half-close, and an end in order.
 @main struct TCPEcho {
     static let program = Program(
         """
@@ -30,7 +30,7 @@ import UVLoop
         let listener = try TCPListener(bindingTo: address, on: loop)
         var clients: [ObjectIdentifier: TCPStream] = [:]
         try listener.listen { _, client in
-            // Without a free descriptor clients wait, and are accepted later.
+            // If descriptors have run out, clients wait, and are accepted later.
             guard let client = try? client.get() else { return }
             clients[ObjectIdentifier(client)] = client
             echo(client) { clients[ObjectIdentifier(client)] = nil }
@@ -51,7 +51,7 @@ import UVLoop
         do {
             try client.readStart(
                 onBytes: { client, bytes in
-                    // What comes after SIGTERM is not sent back.
+                    // Bytes that come after SIGTERM are not sent back.
                     if !client.isShutDown, !client.write(bytes) { client.readStop() }
                 },
                 onEnd: { client, error in

@@ -3,12 +3,12 @@ import UVLoop
 /// Two minutes of UVLoop: a timer, a server, a client, a child, another thread, and the end.
 @main struct Tour {
     static func main() throws {
-        // One loop, on this thread. Callbacks run inside loop.run(), never within the call that asks for them.
+        // A loop, on this thread. Callbacks run inside loop.run(), never within the call that asks for them.
         let loop = try Loop()
 
         loop.after(.milliseconds(200)) { print("timer: 200 ms have passed") }
 
-        // A server. What a client sends comes back in capitals; a client that does not read is not read either.
+        // A server, which sends a client's bytes back in capitals; a client that does not read is not read either.
         let listener = try TCPListener(bindingTo: .loopback(.ipv4, port: 0), on: loop)
         try listener.listen { _, client in
             guard let client = try? client.get() else { return }
@@ -45,7 +45,7 @@ import UVLoop
             }
         }
 
-        // A child, with pipes. Its exit is told by a descriptor of its own, so no signal handler is in anybody's way.
+        // A child, with pipes. A descriptor of its own reports its exit, so no signal handler is installed.
         let child = try ChildProcess(
             .init(executable: "tr", arguments: ["a-z", "A-Z"], stdio: [.pipe, .pipe]), on: loop
         ) {
@@ -59,10 +59,10 @@ import UVLoop
         child.streams[0]?.write("quietly")
         child.streams[0]?.shutdown { _ in child.streams[0]?.close() }
 
-        // Slow work on a pool of threads; its result comes back here.
+        // Slow work on a pool of threads; its result comes back to this thread.
         try loop.queueWork({ (1...1000).reduce(0, +) }) { sum in print("work: the sum is \(sum)") }
 
-        // Returns when nothing is left that could call back.
+        // The run returns when nothing is left that could call back.
         loop.run()
         try loop.close()
     }

@@ -1,7 +1,7 @@
 import Program
 import UVLoop
 
-/// A socket that sends back every message to whoever sent it.
+/// A socket that sends every message back to its sender.
 @main struct UDPEcho {
     static let program = Program(
         """

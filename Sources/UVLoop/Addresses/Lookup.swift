@@ -1,5 +1,5 @@
-/// One question to a ``Resolver`` that has not been answered, which can be given up. It belongs to its loop's thread, and
-/// need not be kept.
+/// A pending question to a ``Resolver``, which can be canceled. The object belongs to its loop's thread, and need not
+/// be kept.
 public final class Lookup {
     enum Answer: Sendable {
         case addresses([SocketAddress])
@@ -10,20 +10,20 @@ public final class Lookup {
     typealias Completion = (Outcome) -> Void
 
     private enum State {
-        /// Somebody works on it. The timer is the deadline, keeps the loop running, and tells when the loop closes its
-        /// handles.
+        /// A thread works on the look-up, or will. The timer is the deadline; it keeps the loop running, and tells when
+        /// the loop closes its handles.
         case asked(ResolverThreads, ticket: ResolverThreads.Ticket, TimerHandle, Completion)
-        /// It is answered, and the completion runs on the next tick.
+        /// The outcome is known; the completion runs on the next tick.
         case answered(Outcome, Completion)
         case ended
     }
 
     private let loop: Loop
-    /// Its place among the loop's; nil for one that needs nobody's work.
+    /// The key in `loop.lookups`; nil for a look-up that needs no thread.
     private let number: UInt64?
     private var state: State
 
-    /// A look-up that needs nobody's work.
+    /// A look-up whose answer is known without a thread.
     init(answer: Answer, on loop: Loop, completion: @escaping Completion) {
         self.loop = loop
         number = nil
@@ -33,8 +33,8 @@ public final class Lookup {
 
     /// A look-up on one of the resolver's threads.
     ///
-    /// - Parameter deadline: how long to wait; nil waits for ever.
-    /// - Throws: what ``ResolverThreads/submit(for:_:)`` throws; then nothing is left.
+    /// - Parameter deadline: how long to wait; nil sets no limit.
+    /// - Throws: the errors of ``ResolverThreads/submit(for:_:)``; nothing is left behind then.
     init(
         from threads: ResolverThreads,
         deadline: Duration?,
@@ -43,7 +43,7 @@ public final class Lookup {
         completion: @escaping Completion,
     ) throws(UVError) {
         let number = loop.lookups.newNumber()
-        // The answer comes through the loop's remote, so not before this has returned.
+        // The answer comes through the loop's remote, so never before this initializer has returned.
         let ticket = try threads.submit(for: ResolverThreads.Asker(loop: loop.remote, lookup: number), work)
         let timer = TimerHandle(on: loop)
         self.loop = loop
@@ -54,12 +54,12 @@ public final class Lookup {
         timer.start(after: deadline ?? Lookup.forever) { _ in loop.lookups.end(number, .failure(.timedOut)) }
     }
 
-    /// A timer's longest time, rounded down.
+    /// The longest time of a timer, rounded down.
     private static let forever = Duration.milliseconds(1 << 62)
 
-    /// Gives the look-up up: its completion runs on the next tick with ``UVError/canceled``. One that waits for a thread
-    /// leaves its place to another; one that a thread works on keeps that thread until the name service answers, which
-    /// nobody hears. Does nothing once the completion has run or a cancel came before.
+    /// Cancels the look-up: its completion runs on the next tick with ``UVError/canceled``. A look-up that waits for a
+    /// thread gives up its place; one that a thread works on occupies that thread until the name service answers, and
+    /// the answer is dropped. Does nothing once the completion has run or a cancel came before.
     public func cancel() {
         switch state {
         case .asked(let threads, let ticket, let timer, let completion):
@@ -74,10 +74,11 @@ public final class Lookup {
         }
     }
 
-    /// In a callback of the loop: the look-up's end, by its answer, its deadline or the loop's.
+    /// Ends the look-up in a callback of the loop: by its answer, its deadline or the loop's close.
     fileprivate func end(_ outcome: Outcome) {
         guard case .asked(let threads, let ticket, let timer, let completion) = state else { return }
-        // An answer may be on its way when the loop closes its handles; whoever got it would begin something new.
+        // If the loop closes its handles, an answer that is on its way is not delivered: its completion would begin
+        // something new.
         let isCanceled = timer.isClosing
         leave(threads, ticket, timer)
         state = .ended
@@ -100,8 +101,8 @@ public final class Lookup {
 @available(*, unavailable)
 extension Lookup: Sendable {}
 
-/// A loop's look-ups that threads work on, by the numbers under which answers come back: what a thread is given must be
-/// `Sendable`, and a look-up is not.
+/// A loop's look-ups that threads work on, by number. A thread is given the number, since its work must be `Sendable`
+/// and a look-up is not.
 final class PendingLookups {
     fileprivate var pending: [UInt64: Lookup] = [:]
     private var last: UInt64 = 0
@@ -111,7 +112,7 @@ final class PendingLookups {
         return last
     }
 
-    /// On the loop's thread: ends the look-up, unless it has ended.
+    /// Ends the look-up unless it has ended. On the loop's thread.
     func end(_ number: UInt64, _ outcome: Lookup.Outcome) {
         pending[number]?.end(outcome)
     }

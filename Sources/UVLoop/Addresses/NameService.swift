@@ -1,15 +1,15 @@
 internal import CLibUV
 
-/// The functions that know the names of hosts, which a ``Resolver`` calls on its threads.
+/// The functions that look up hosts, called by a ``Resolver`` on its threads.
 ///
-/// They may take as long as they like, and are called by several threads at once. For tests, and for name services other
-/// than the system's, they are given to ``Resolver/init(threads:waiting:service:)``.
+/// The functions may block, and several threads call them at once. Tests, and name services other than the system's,
+/// pass theirs to ``Resolver/init(threads:waiting:service:)``.
 public struct NameService: Sendable {
-    /// A host and a service by their names.
+    /// The names of a host and of a service.
     public struct Name: Hashable, Sendable {
-        /// The host's name, as ``RawText``; its IP address as text if it has none.
+        /// The host's name, as ``RawText``; the IP address as text if the host has no name.
         public var host: String
-        /// The name of the port's service, for instance `http`; the number as text if it has none.
+        /// The name of the port's service, for instance `http`; the number as text if the port has no name.
         public var service: String
 
         /// A host and a service.
@@ -19,9 +19,10 @@ public struct NameService: Sendable {
         }
     }
 
-    /// The addresses of a host in the order of preference, for TCP, of the families given; their ports are not looked at.
+    /// Returns the addresses of a host for TCP, of the given families, in the order of preference; their ports are
+    /// ignored.
     public var addresses: @Sendable (_ host: String, _ families: Resolver.Families) throws(UVError) -> [SocketAddress]
-    /// The name of an IPv4 or IPv6 address.
+    /// Returns the name of an IPv4 or IPv6 address.
     public var name: @Sendable (SocketAddress) throws(UVError) -> Name
 
     /// A service that consists of two functions.
@@ -34,7 +35,7 @@ public struct NameService: Sendable {
         self.name = name
     }
 
-    /// The system's own names: `/etc/hosts`, DNS and others. A name's bytes are passed on as they are; one that is
+    /// The system's own names: `/etc/hosts`, DNS and others. A name's bytes are passed on as they are; a name that is
     /// not ASCII needs its ASCII form for DNS. Mirrors `getaddrinfo` and `getnameinfo`, without flags.
     public static let system = NameService(
         addresses: { host, families throws(UVError) in

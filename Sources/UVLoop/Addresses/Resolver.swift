@@ -1,18 +1,18 @@
 /// Finds the addresses of hosts, and the names of addresses, on threads of its own.
 ///
-/// The name services of systems block, for half a minute if the network is bad. They never get libuv's pool, where two hung
-/// look-ups would keep file work from going on, but at most as many threads as the resolver may have. A hung look-up occupies
-/// such a thread until the name service returns; whoever asked is told at the deadline, and a program can end meanwhile.
-/// A thread begins with a look-up and ends when none waits.
+/// The name services of systems block, for half a minute if the network is bad. Their calls therefore run on at most
+/// `threads` threads of the resolver, never on libuv's pool, where two hung look-ups would stop all file work. A hung
+/// look-up occupies its thread until the name service returns; its caller is told at the deadline, and the program can
+/// end meanwhile. A thread starts with a look-up and ends when no look-up waits.
 ///
 /// Any number of loops on any threads may share a resolver and its limits; ``shared`` is one for all. Mirrors
 /// `uv_getaddrinfo` and `uv_getnameinfo`.
 public final class Resolver: Sendable {
-    /// The kinds of IP addresses that are asked for.
+    /// The kinds of IP addresses to look for.
     public struct Families: OptionSet, Hashable, Sendable {
         /// The bits.
         public let rawValue: UInt8
-        /// A set by its bits.
+        /// Creates a set from its bits.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
 
         /// IPv4, by the A records of DNS.
@@ -31,18 +31,19 @@ public final class Resolver: Sendable {
         }
     }
 
-    /// A resolver for the whole process: four threads, 1,024 waiting, the system's names. It cannot be closed.
+    /// The resolver of the whole process: four threads, 1,024 waiting look-ups, the system's names. The shared resolver
+    /// cannot be closed.
     public static let shared = Resolver()
 
     private let service: NameService
     private let threads: ResolverThreads
 
-    /// Creates a resolver; its threads begin with its look-ups.
+    /// Creates a resolver without threads; they start with its look-ups.
     ///
     /// - Parameters:
     ///   - threads: how many look-ups are worked on at a time, hung ones included; at least 1.
     ///   - waiting: how many more may wait for a thread, at least 0.
-    ///   - service: who is asked.
+    ///   - service: the functions that are asked.
     public init(threads: Int = 4, waiting: Int = 1024, service: NameService = .system) {
         self.service = service
         self.threads = ResolverThreads(limit: max(1, threads), waitingLimit: max(0, waiting))
@@ -51,8 +52,8 @@ public final class Resolver: Sendable {
     /// Finds the addresses of a host, and hands them to `completion` on the loop, on a later tick, exactly once. The loop
     /// keeps running until then.
     ///
-    /// IP literals, strict as ``SocketAddress/init(ip:port:)``, are their own answer, and `localhost` and what ends in
-    /// `.localhost` are the loopback addresses, the IPv6 one first (RFC 6761); these take no thread.
+    /// IP literals, strict as in ``SocketAddress/init(ip:port:)``, are their own answer. `localhost` and every name
+    /// that ends in `.localhost` are the loopback addresses, the IPv6 one first (RFC 6761). Neither takes a thread.
     ///
     /// The completion gets at least one address, each once, in the order that the system prefers, or an error:
     /// ``UVError/unknownName``, ``UVError/noAddress`` and their like; ``UVError/timedOut`` at the deadline;
@@ -60,17 +61,18 @@ public final class Resolver: Sendable {
     /// ``Loop/closeHandles()``.
     ///
     /// - Parameters:
-    ///   - host: at most 253 bytes, without a dot at the end.
+    ///   - host: at most 253 bytes, not counting a dot at the end.
     ///   - port: 0 to 65535; every address has it.
     ///   - families: one of them or both.
     ///   - deadline: how long to wait from now on; nil waits as long as the name service takes.
     ///   - loop: where `completion` runs.
     ///   - completion: given the addresses, or why there are none; runs once, on a later tick.
-    /// - Throws: and does not call `completion`: ``UVError/invalidArgument`` for an empty name, one with a zero byte or a
-    ///   malformed literal (`127.1`, `::1::`), for another port and for no family; ``UVError/nameTooLong``;
+    /// - Throws: and does not call `completion`: ``UVError/invalidArgument`` for an empty name, one with a zero byte
+    ///   or a malformed literal (`127.1`, `::1::`), for another port and for no family; ``UVError/nameTooLong``;
     ///   ``UVError/noAddressOfFamily`` for a literal of another family; ``UVError/noDevice`` for an unknown scope.
-    ///   ``UVError/busy`` when as many wait as may; ``UVError/wouldBlock`` when no thread can be made, at a limit of the
-    ///   user's or the container's, and none works; ``UVError/canceled`` for a closed resolver.
+    ///   ``UVError/busy`` if the limit of waiting look-ups is reached; ``UVError/wouldBlock`` if none of the
+    ///   resolver's threads runs and none can be made, at a limit of the user's or the container's;
+    ///   ``UVError/canceled`` for a closed resolver.
     @discardableResult
     public func addresses(
         of host: String,
@@ -115,11 +117,11 @@ public final class Resolver: Sendable {
 
     /// Finds the names of an IPv4 or IPv6 address and its port; otherwise as ``addresses(of:port:families:deadline:on:completion:)``.
     ///
-    /// What has no name is no failure: the text of its number stands for it. A name is what its owner says, and proves
-    /// nothing about who that is.
+    /// An address without a name is no failure: the text of the address stands for it. A name is chosen by the owner of
+    /// the address, and proves nothing about the owner.
     ///
     /// - Throws: ``UVError/addressFamilyNotSupported`` for a unix socket; ``UVError/busy``, ``UVError/wouldBlock`` and
-    ///   ``UVError/canceled`` as there.
+    /// ``UVError/canceled`` as for addresses.
     @discardableResult
     public func name(
         of address: SocketAddress,
@@ -143,8 +145,8 @@ public final class Resolver: Sendable {
         )
     }
 
-    /// Ends every look-up of every loop with ``UVError/canceled``, each on a later tick of its loop, and refuses new ones.
-    /// Threads that a name service holds up end when it returns. Idempotent; may be called on any thread, and need not be:
+    /// Ends every look-up of every loop with ``UVError/canceled``, each on a later tick of its loop, and refuses new
+    /// ones. A thread that a name service holds up ends when the service returns. Idempotent, on any thread. Optional:
     /// a resolver without look-ups holds nothing.
     public func close() {
         require(self !== Resolver.shared, "Resolver.close: the shared resolver is everybody's")

@@ -1,16 +1,16 @@
-/// The threads of a ``Resolver``, and what waits for them. A thread lives while there is work: a look-up takes much longer
-/// than a thread's making, and no idle thread is left that somebody must end.
+/// The threads of a ``Resolver``, and the work that waits for them. A thread lives only while there is work: starting
+/// one costs little beside a look-up, and no idle thread has to be ended by its user.
 final class ResolverThreads: Sendable {
-    /// The number of one submitted work.
+    /// The number of a submitted job.
     typealias Ticket = UInt64
     typealias Work = @Sendable () throws(UVError) -> Lookup.Answer
 
-    /// The one that an answer goes to.
+    /// The loop and the look-up that an answer goes to.
     struct Asker: Sendable {
         let loop: LoopRemote
         let lookup: UInt64
 
-        /// A loop that has closed has ended its look-ups.
+        /// Delivers the outcome. A closed loop drops it: its look-ups have ended.
         func tell(_ outcome: Lookup.Outcome) {
             let lookup = lookup
             loop.submit { $0.lookups.end(lookup, outcome) }
@@ -28,7 +28,8 @@ final class ResolverThreads: Sendable {
         var lastTicket: Ticket = 0
         /// The oldest first.
         var waiting: [Job] = []
-        /// What threads work on, also for those who do not wait any more: a loop does not know them by then.
+        /// The asker of each job that a thread works on. A look-up that was canceled stays here until its thread is
+        /// free, although its loop no longer knows it.
         var running: [Ticket: Asker] = [:]
         /// The threads that work or are about to look for work.
         var threadCount = 0
@@ -48,14 +49,14 @@ final class ResolverThreads: Sendable {
         if state.withLock({ $0.isClosed }) { throw .canceled }
     }
 
-    /// Has a thread do `work` and tell `asker`.
+    /// Queues `work` for a thread, which then tells `asker` its outcome.
     ///
-    /// - Throws: ``UVError/canceled`` if closed, ``UVError/busy`` if too much waits, ``UVError/wouldBlock`` and its like if no
-    ///   thread works and none can be made.
+    /// - Throws: ``UVError/canceled`` if closed, ``UVError/busy`` if too much waits, ``UVError/wouldBlock`` and its
+    /// like if no thread runs and none can be made.
     func submit(for asker: Asker, _ work: @escaping Work) throws(UVError) -> Ticket {
         let result: Result<Ticket, UVError> = state.withLock { state in
             guard !state.isClosed else { return .failure(.canceled) }
-            // Both in one sum: a new thread has not taken its work yet.
+            // The sum of waiting and running jobs, since a new thread has not taken its job yet.
             guard state.waiting.count + state.running.count < limit.addingClamped(waitingLimit) else {
                 return .failure(.busy)
             }
@@ -74,9 +75,9 @@ final class ResolverThreads: Sendable {
         return try result.get()
     }
 
-    /// Has work not done that no thread has taken. Nothing stops a thread in its work.
+    /// Drops a job that no thread has taken. A job that runs goes on.
     func abandon(_ ticket: Ticket) {
-        // What the work holds goes outside the lock.
+        // The job's captures are released outside the lock.
         let dropped: Job? = state.withLock { state in
             state.waiting.firstIndex { $0.ticket == ticket }.map { state.waiting.remove(at: $0) }
         }
@@ -95,7 +96,7 @@ final class ResolverThreads: Sendable {
         for asker in askers { asker.tell(.failure(.canceled)) }
     }
 
-    /// A thread's whole life.
+    /// The body of a thread.
     private func run() {
         var job = next(after: nil).job
         while let current = job {
@@ -111,7 +112,7 @@ final class ResolverThreads: Sendable {
         }
     }
 
-    /// Notes that some work is done, and takes what is next; the thread ends if there is nothing.
+    /// Records that a job is done and takes the next one; the thread ends if there is none.
     private func next(after done: Ticket?) -> (asker: Asker?, job: Job?) {
         state.withLock { state in
             let asker = done.flatMap { state.running.removeValue(forKey: $0) }
@@ -127,7 +128,7 @@ final class ResolverThreads: Sendable {
 }
 
 extension Int {
-    /// The sum, or the largest number.
+    /// The sum, or `Int.max` if it overflows.
     fileprivate func addingClamped(_ other: Int) -> Int {
         let (sum, overflows) = addingReportingOverflow(other)
         return overflows ? .max : sum

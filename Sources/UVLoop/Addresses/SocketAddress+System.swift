@@ -1,19 +1,19 @@
 internal import CLibUV
 
 extension SocketAddress {
-    /// The address in the form that system calls take and give.
+    /// Creates an address from the form that system calls use.
     ///
-    /// - Parameter bytes: the bytes that a system call has filled in, as many as it told; no alignment is needed.
-    /// - Returns: nil for a unix socket that has no name, which is any client's; its form ends after the family.
+    /// - Parameter bytes: the bytes that a system call has filled in, in the length it reported; no alignment is needed.
+    /// - Returns: nil for a unix socket without a name, such as any client's: its form ends after the family.
     /// - Throws: ``UVError/addressFamilyNotSupported`` for other families, ``UVError/invalidArgument`` for fewer bytes than
     ///   the family has.
     public init?(sockaddr bytes: UnsafeRawBufferPointer) throws(UVError) {
         guard bytes.count >= SocketAddress.headerSize else {
-            // Linux gives nothing at all for the name of a datagram's sender that has none.
+            // Linux returns no bytes for a datagram's sender that has no name.
             if bytes.isEmpty { return nil }
             throw .invalidArgument
         }
-        // Two bytes there: the length and the family on the systems of BSD, the family alone on Linux.
+        // The first two bytes are the length and the family on BSD systems, the family alone on Linux.
         let offset = MemoryLayout<CLibUV.sockaddr>.offset(of: \.sa_family)!
         switch CInt(bytes.loadUnaligned(fromByteOffset: offset, as: sa_family_t.self)) {
         case AF_INET:
@@ -28,7 +28,8 @@ extension SocketAddress {
             let port = UInt16(bigEndian: address.sin6_port)
             self.init(.ipv6(high: high, low: low, scope: address.sin6_scope_id, port: port))
         case AF_UNIX:
-            // A path ends at its zero, which a path of full length does not have; a name without a file begins with one.
+            // A path ends at its zero byte, which a path of full length lacks; an abstract name begins with a zero
+            // byte.
             let name = bytes[SocketAddress.headerSize...].prefix(SocketAddress.nameCapacity)
             if let first = name.first, first != 0 {
                 self.init(.path(Array(name.prefix { $0 != 0 })))
@@ -74,7 +75,7 @@ extension SocketAddress {
         }
     }
 
-    /// The same in C's types.
+    /// The same, in C's types.
     func withSockaddr(_ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
         withSockaddr { bytes in
             body(bytes.baseAddress!.assumingMemoryBound(to: CLibUV.sockaddr.self), socklen_t(bytes.count))
@@ -90,7 +91,7 @@ extension SocketAddress {
         }
     }
 
-    /// - Parameter zeros: how many belong to the name's end, if there is room: the system can do without.
+    /// - Parameter zeros: how many zero bytes to add to the name if there is room; the system can do without.
     private static func lend<Result, Failure: Error>(
         name: ArraySlice<UInt8>,
         zeros: Int,
@@ -126,12 +127,12 @@ extension SocketAddress {
         }
     }
 
-    // MARK: Of a descriptor
+    // MARK: Addresses of a descriptor
 
-    /// The address that a socket is bound to; of one bound to port 0, with the port that the system chose. Mirrors
-    /// `getsockname`.
+    /// The address that a socket is bound to. If it was bound to port 0, the port is the one that the system chose.
+    /// Mirrors `getsockname`.
     ///
-    /// - Returns: nil for a unix socket without a name. A socket of IP that is not bound has address and port 0.
+    /// - Returns: nil for a unix socket without a name. For an IP socket that is not bound, address and port 0.
     /// - Throws: ``UVError/notSocket``, ``UVError/badDescriptor``, ``UVError/addressFamilyNotSupported``.
     public static func local(of descriptor: Int32) throws(UVError) -> SocketAddress? {
         try address { getsockname(descriptor, $0, $1) }
@@ -139,7 +140,7 @@ extension SocketAddress {
 
     /// The address that a socket is connected to. Mirrors `getpeername`.
     ///
-    /// - Returns: nil for a unix socket without a name, which a connection has that a listener accepted.
+    /// - Returns: nil for a unix socket without a name; the client of an accepted connection has none.
     /// - Throws: ``UVError/notConnected``, also for a connection that the peer has reset; otherwise as ``local(of:)``.
     public static func remote(of descriptor: Int32) throws(UVError) -> SocketAddress? {
         try address { getpeername(descriptor, $0, $1) }

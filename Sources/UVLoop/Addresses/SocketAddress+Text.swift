@@ -1,12 +1,12 @@
 internal import CLibUV
 
 extension SocketAddress {
-    /// The address that an IP literal stands for, with a port.
+    /// Creates an address from an IP literal and a port.
     ///
-    /// Strict: an IPv4 address has four decimal numbers without leading zeros (`127.1` and `010.0.0.1`, which the C library
-    /// would take, are none), an IPv6 address has no brackets. An IPv6 address may end in a scope, a number or the name of a
-    /// network interface of this computer (`fe80::1%eth0`). Nothing is asked but the kernel, for that name. Mirrors
-    /// `uv_inet_pton` and `if_nametoindex`.
+    /// Strict: an IPv4 address has four decimal numbers without leading zeros (not `127.1` or `010.0.0.1`, which the C
+    /// library would take), an IPv6 address has no brackets. An IPv6 address may end in a scope, a number or the name
+    /// of a network interface of this computer (`fe80::1%eth0`). No name service is asked; only the interface's name is
+    /// looked up in the kernel. Mirrors `uv_inet_pton` and `if_nametoindex`.
     ///
     /// - Parameters:
     ///   - text: an IPv4 or IPv6 address, without a port.
@@ -17,13 +17,13 @@ extension SocketAddress {
         self = try SocketAddress.parse(ip: text[...], port: SocketAddress.checkedPort(port))
     }
 
-    /// The address that a text stands for: `1.2.3.4:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `unix:/run/server.sock`, or
-    /// `abstract:name`. These are the forms that ``description`` has.
+    /// Creates an address from text: `1.2.3.4:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `unix:/run/server.sock`, or
+    /// `abstract:name`. These are the forms of ``description``.
     ///
-    /// Strict as ``init(ip:port:)``; a port is there, and has decimal digits only and no leading zeros.
+    /// Strict as ``init(ip:port:)``; the port is required, in decimal digits without leading zeros.
     ///
-    /// - Throws: ``UVError/invalidArgument`` for any other text, and what ``init(ip:port:)``, ``init(unixPath:)`` and
-    ///   ``init(abstractName:)`` throw.
+    /// - Throws: ``UVError/invalidArgument`` for any other text, and the errors of ``init(ip:port:)``,
+    /// ``init(unixPath:)`` and ``init(abstractName:)``.
     public init(_ text: String) throws(UVError) {
         if let path = SocketAddress.rest(of: text, after: SocketAddress.pathPrefix) {
             try self.init(unixPath: path)
@@ -34,13 +34,14 @@ extension SocketAddress {
             let port = try SocketAddress.parse(port: text[text.utf8.index(after: colon)...])
             let host = text[..<colon]
             let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
-            // Brackets are for IPv6, which needs them.
+            // Brackets are required around an IPv6 address, and allowed around nothing else.
             guard isBracketed == host.utf8.contains(UInt8(ascii: ":")) else { throw .invalidArgument }
             self = try SocketAddress.parse(ip: isBracketed ? host.dropFirst().dropLast() : host, port: port)
         }
     }
 
-    /// By bytes: a name may begin with an accent, which belongs to the character before it.
+    /// The text after `prefix`, nil if it begins otherwise. Compared by bytes: a name may begin with a combining
+    /// accent, which would belong to the character before it.
     private static func rest(of text: String, after prefix: String) -> String? {
         text.utf8.starts(with: prefix.utf8) ? String(Substring(text.utf8.dropFirst(prefix.utf8.count))) : nil
     }
@@ -64,7 +65,7 @@ extension SocketAddress {
             if status == 0 { return SocketAddress(.ipv4(UInt32(bigEndian: address.s_addr), port: port)) }
         }
         var address = in6_addr()
-        // EINVAL; or EAFNOSUPPORT, for a family that libuv has no text for, and it has one.
+        // The status is EINVAL. EAFNOSUPPORT is only for families that libuv cannot parse.
         try check(RawText.withCString(literal) { uv_inet_pton(AF_INET6, $0, &address) })
         let (high, low) = address.halves
         let scope = parts.count == 1 ? 0 : try parse(scope: parts[1])
@@ -89,7 +90,7 @@ extension SocketAddress {
 
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
-    /// The IP address as text, without port and brackets, with its scope by the interface's name if there is one:
+    /// The IP address as text, without port and brackets, its scope as the interface's name if that has one:
     /// `192.0.2.1`, `::1`, `fe80::1%eth0`. Nil for a unix socket. Mirrors `uv_inet_ntop` and `if_indextoname`.
     public var host: String? {
         switch storage {
@@ -112,7 +113,7 @@ extension SocketAddress {
         }
     }
 
-    /// The interface's name; the number where it has none, or one that would be read as a number.
+    /// The interface's name; its number if it has no name, or one that would be read as a number.
     private static func text(scope: UInt32) -> String {
         let name = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
             if_indextoname(scope, buffer.baseAddress!).map { RawText.string($0) }
@@ -123,7 +124,8 @@ extension SocketAddress {
 }
 
 extension SocketAddress: CustomStringConvertible {
-    /// The address as ``init(_:)`` reads it: `192.0.2.1:80`, `[fe80::1%eth0]:80`, `unix:/run/server.sock`, `abstract:name`.
+    /// The address in the form that ``init(_:)`` reads: `192.0.2.1:80`, `[fe80::1%eth0]:80`, `unix:/run/server.sock`,
+    /// `abstract:name`.
     public var description: String {
         switch storage {
         case .ipv4(_, let port): "\(host!):\(port)"

@@ -1,11 +1,11 @@
 internal import CLibUV
 
-/// The place of a socket: an IPv4 or IPv6 address with a port, or the name of a unix socket.
+/// The address of a socket: IPv4 or IPv6 with a port, or the name of a unix socket.
 ///
-/// A value that is made from text or from the system's form without asking any name service; names of hosts are
-/// ``Resolver``'s. Two addresses are equal if the kernel takes them for the same: an IPv6 address with a scope differs from
-/// the one without, an IPv4 address from its form within IPv6 (`::ffff:127.0.0.1`), and paths are compared by their bytes.
-/// Mirrors `sockaddr_in`, `sockaddr_in6` and `sockaddr_un`; of the second, `sin6_flowinfo` is not kept.
+/// A value, made from text or from the system's form without a name service; host names are looked up by ``Resolver``.
+/// Two addresses are equal if the kernel takes them for the same: an IPv6 address with a scope differs from the one
+/// without, an IPv4 address from its form within IPv6 (`::ffff:127.0.0.1`), and paths are compared by their bytes.
+/// Mirrors `sockaddr_in`, `sockaddr_in6` (without `sin6_flowinfo`) and `sockaddr_un`.
 public struct SocketAddress: Hashable, Sendable {
     /// The kind of an address.
     public enum Family: Hashable, Sendable {
@@ -19,7 +19,7 @@ public struct SocketAddress: Hashable, Sendable {
         case ipv6(high: UInt64, low: UInt64, scope: UInt32, port: UInt16)
         /// The bytes of a path, without a zero.
         case path([UInt8])
-        /// The bytes of a name without a file, which only Linux has, without the zero before them.
+        /// The bytes of an abstract name, which only Linux has, without the zero byte before them.
         case abstract([UInt8])
     }
 
@@ -29,7 +29,7 @@ public struct SocketAddress: Hashable, Sendable {
         self.storage = storage
     }
 
-    /// The address of a unix socket with a file.
+    /// Creates the address of a unix socket with a file.
     ///
     /// - Throws: as ``SocketPath/check(_:)``: ``UVError/nameTooLong``, and ``UVError/invalidArgument`` for an empty path or
     ///   one with a zero byte.
@@ -38,7 +38,7 @@ public struct SocketAddress: Hashable, Sendable {
         self.init(.path(RawText.bytes(of: path)))
     }
 
-    /// The address of a unix socket without a file, which ends with the socket and which no permissions guard.
+    /// Creates the address of a unix socket without a file. The name ends with the socket, and no permissions guard it.
     ///
     /// - Throws: ``UVError/notSupported`` on systems other than Linux; ``UVError/invalidArgument`` for an empty name,
     ///   ``UVError/nameTooLong`` for one of more than ``SocketPath/maximumLength`` bytes. The name may have zero bytes.
@@ -53,7 +53,7 @@ public struct SocketAddress: Hashable, Sendable {
         #endif
     }
 
-    /// This computer by itself, `127.0.0.1` or `::1`.
+    /// The loopback address of this computer, `127.0.0.1` or `::1`.
     ///
     /// - Parameters:
     ///   - family: IPv4 or IPv6.
@@ -68,8 +68,8 @@ public struct SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// Every address of this computer, `0.0.0.0` or `::`: what a listener is bound to that takes connections from
-    /// everywhere.
+    /// The wildcard address, `0.0.0.0` or `::`: a listener bound to it accepts connections to every address of this
+    /// computer.
     ///
     /// - Parameters:
     ///   - family: IPv4 or IPv6.
@@ -109,19 +109,20 @@ public struct SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// The number of the network interface that an IPv6 address is reached through; nil for one without, and for others.
+    /// The number of the network interface that an IPv6 address is reached through; nil if it names none, and for other
+    /// families.
     public var scope: UInt32? {
         guard case .ipv6(_, _, let scope, _) = storage, scope != 0 else { return nil }
         return scope
     }
 
-    /// The path of a unix socket that has a file, as ``RawText``; nil for others.
+    /// The path of a unix socket that has a file, as ``RawText``; nil for other addresses.
     public var path: String? {
         guard case .path(let bytes) = storage else { return nil }
         return RawText.string(bytes)
     }
 
-    /// The name of a unix socket that has no file, as ``RawText``; nil for others.
+    /// The name of a unix socket that has no file, as ``RawText``; nil for other addresses.
     public var abstractName: String? {
         guard case .abstract(let bytes) = storage else { return nil }
         return RawText.string(bytes)
@@ -145,7 +146,7 @@ public struct SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// The same address with another port; a unix socket's, which has none, as it is.
+    /// The same address with another port. A unix socket's address has no port and is returned as it is.
     ///
     /// - Parameter port: 0 to 65535.
     /// - Throws: ``UVError/invalidArgument`` for another number.

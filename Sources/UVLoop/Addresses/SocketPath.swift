@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// What a unix socket's path may be.
+/// The rules for a unix socket's path.
 public enum SocketPath {
     /// The longest path in bytes, without the terminating zero: 107 on Linux, 103 on macOS.
     public static let maximumLength: Int = {
@@ -8,7 +8,7 @@ public enum SocketPath {
         return withUnsafeBytes(of: &address.sun_path) { $0.count } - 1
     }()
 
-    /// Checks the path before the system sees it. libuv would truncate a long one in silence (H01), and an empty one means
+    /// Checks a path before the system sees it. libuv silently truncates a long path (H01), and takes an empty one for
     /// an abstract name (H07).
     ///
     /// - Throws: ``UVError/nameTooLong`` beyond ``maximumLength`` bytes, ``UVError/invalidArgument`` for an empty path or
@@ -17,7 +17,7 @@ public enum SocketPath {
         _ = try address(path)
     }
 
-    /// The path that a unix socket was bound to; nil if it has none.
+    /// The path that a unix socket is bound to; nil if it has none.
     static func bound(to descriptor: Int32) -> String? {
         var address = sockaddr_un()
         var size = socklen_t(MemoryLayout<sockaddr_un>.size)
@@ -32,7 +32,7 @@ public enum SocketPath {
         }
     }
 
-    /// The socket address of a path, checked.
+    /// Returns the socket address of a path, checked.
     static func address(_ path: String) throws(UVError) -> sockaddr_un {
         let bytes = RawText.bytes(of: path)
         let length = bytes.count

@@ -1,27 +1,27 @@
 extension ChildProcess {
-    /// What to start, and how.
+    /// The program to start, and how to start it.
     public struct Configuration: Sendable {
-        /// The file, or a name to look for in the directories of the child's PATH.
+        /// The path of the executable, or a name to look for in the directories of the child's PATH.
         public var executable: String
-        /// The arguments after the name.
+        /// The arguments after the program's name.
         public var arguments: [String]
-        /// Nil: this process's own.
+        /// The child's environment; nil: this process's own.
         public var environment: ProcessEnvironment?
-        /// Nil: this process's own.
+        /// The child's working directory; nil: this process's own.
         public var workingDirectory: String?
-        /// What the child's descriptors are, by number; the first three are ignored if not given, and after the last one
-        /// it has none.
+        /// `stdio[n]` becomes the child's descriptor `n`. If fewer than three are given, the rest of 0, 1 and 2 are
+        /// `/dev/null`. The child gets no other descriptors.
         public var stdio: [Stdio]
-        /// How it relates to this process and its window.
+        /// The child's relation to this process and its window.
         public var flags: Flags
-        /// Run as another user; needs the privilege. Mirrors `UV_PROCESS_SETUID`.
+        /// The user to run as; needs the privilege. Mirrors `UV_PROCESS_SETUID`.
         public var userID: UInt32?
-        /// Run as another group; needs the privilege. Mirrors `UV_PROCESS_SETGID`.
+        /// The group to run as; needs the privilege. Mirrors `UV_PROCESS_SETGID`.
         public var groupID: UInt32?
-        /// Start it by `uv_spawn` even where there is a better way.
+        /// True to start the child by `uv_spawn` even where there is a better way.
         public var usesLibuv = false
 
-        /// A child with nothing on its three standard descriptors.
+        /// Creates the configuration of a child whose three standard descriptors are `/dev/null`.
         public init(
             executable: String,
             arguments: [String] = [],
@@ -45,31 +45,31 @@ extension ChildProcess {
         var needsLibuv: Bool { usesLibuv || userID != nil || groupID != nil }
     }
 
-    /// What one of the child's descriptors is.
+    /// The source of one of the child's descriptors.
     public enum Stdio: Hashable, Sendable {
         /// `/dev/null`.
         case ignore
-        /// A new pipe, whose other end is in ``ChildProcess/streams``: for descriptor 0 one that the child reads, for 1
-        /// and 2 one that it writes, above that a socket for both. (libuv's own pipes are sockets, which a child cannot
-        /// open again by name, H39.)
+        /// A new pipe, whose other end is in ``ChildProcess/streams``: the child reads descriptor 0 and writes 1 and 2;
+        /// from 3 on, the descriptor is a socket for both directions. (libuv's own pipes are sockets, which a child
+        /// cannot open again by name, H39.)
         case pipe
-        /// A copy of a descriptor of this process; it stays the caller's. Where `uv_spawn` starts the child, 0 to 2 become
-        /// blocking, for everybody who shares the open file (H40).
+        /// A copy of a descriptor of this process; the caller keeps and closes the original. If `uv_spawn` starts the
+        /// child, 0 to 2 become blocking for everybody who shares the open file (H40).
         case descriptor(Int32)
     }
 
     /// How the child relates to this process. Mirrors `uv_process_flags`.
     public struct Flags: OptionSet, Hashable, Sendable {
-        /// Our own bits; they are mapped to libuv's.
+        /// The bits; ours, not libuv's, to which they are mapped.
         public let rawValue: Int
 
-        /// From bits.
+        /// Creates a set from its bits.
         public init(rawValue: Int) {
             self.rawValue = rawValue
         }
 
-        /// In a session and group of its own, so that it survives this process and its terminal. Nothing else changes:
-        /// stdio and directory stay as configured (H43).
+        /// Start the child in a session and group of its own, so that it survives this process and its terminal. Stdio
+        /// and directory stay as configured (H43: a detached process has no more than a session).
         public static let detached = Flags(rawValue: 1 << 0)
         /// No window at all. Windows only, ignored elsewhere.
         public static let hideWindow = Flags(rawValue: 1 << 1)

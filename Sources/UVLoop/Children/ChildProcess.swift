@@ -2,21 +2,22 @@ internal import CLibUV
 
 /// A child process: started, watched and signalled by a loop.
 ///
-/// It keeps itself alive until its exit has been reported, or it is closed. On Linux the child is started by
-/// `posix_spawn` and watched through a pidfd: the cost does not grow with the parent's memory (H36), no descriptor of
-/// this program reaches it but the ones named, SIGCHLD stays the host's, and a host that waits for all children only
-/// takes the status, not the event (H46). Elsewhere, for other users' ids, or if asked, `uv_spawn` does it. Mirrors
-/// `uv_process_t`.
+/// The object keeps itself alive until the exit has been reported, or until it is closed. On Linux the child is started
+/// by `posix_spawn` and watched through a pidfd. The cost then does not grow with the parent's memory (H36), and the
+/// child inherits no descriptor but those configured. SIGCHLD stays the host's; a host that waits for all children
+/// takes only the exit status, not the event (H46). Elsewhere, for other users' ids, or if asked, `uv_spawn` starts the
+/// child. Mirrors `uv_process_t`.
 public final class ChildProcess {
-    /// The process id, also the group id of a detached child. Once the exit was reported it may be somebody else's.
+    /// The process id; for a detached child also its group id. Once the exit has been reported, another process may
+    /// have the number.
     public let pid: Int32
-    /// Our ends of the pipes, by the child's descriptor; nil where the child got none. They are the caller's to close.
+    /// Our ends of the pipes, by the child's descriptor; nil for a descriptor without a pipe. The caller closes them.
     public let streams: [PipeStream?]
-    /// How it ended; nil while it runs.
+    /// How the child ended; nil while it runs.
     public private(set) var exitStatus: ProcessExit?
 
-    /// Called once when the loop has closed the watch (``Loop/closeHandles()``): the exit will not be reported, and the child
-    /// is as after a ``close()``. Not called after that.
+    /// Called once if the loop has closed the watch (``Loop/closeHandles()``): the exit will not be reported, and the
+    /// child continues as after ``close()``. Never called after ``close()``.
     public var onCanceled: ((ChildProcess) -> Void)?
 
     private let watcher: any ChildWatcher
@@ -24,15 +25,15 @@ public final class ChildProcess {
 
     /// Starts the child; when this returns, its executable runs.
     ///
-    /// `onExit` runs once, on a later tick, when the child has ended; output that it left in pipes may still be unread
-    /// then (H49). It does not run after ``close()``. Mirrors `uv_spawn`.
+    /// `onExit` runs once, on a later tick, when the child has ended; output may still be unread in its pipes then
+    /// (H49). After ``close()`` it never runs. Mirrors `uv_spawn`.
     public init(
         _ configuration: Configuration,
         on loop: Loop,
         onExit: @escaping (ChildProcess, ProcessExit) -> Void,
     ) throws(SpawnError) {
         loop.requireOwner()
-        // C would cut the strings off at a zero byte, and run the child in another directory.
+        // A zero byte would truncate the string in C, and so start the child in another directory.
         guard !configuration.executable.isEmpty, !configuration.executable.utf8.contains(0),
             !(configuration.workingDirectory ?? "").utf8.contains(0)
         else { throw .invalidArgument }
@@ -61,7 +62,8 @@ public final class ChildProcess {
         watcher.onCanceled = { self.canceled() }
     }
 
-    /// Whether children are started by `posix_spawn` and watched through pidfds here, unless a configuration says otherwise.
+    /// True if children are started by `posix_spawn` and watched through pidfds here, unless a configuration says
+    /// otherwise.
     public static var usesPidfd: Bool {
         #if os(Linux)
         PidfdWatcher.isAvailable
@@ -70,18 +72,18 @@ public final class ChildProcess {
         #endif
     }
 
-    /// Whether the child has not been seen to end.
+    /// True until the child has been seen to end or is closed.
     public var isRunning: Bool { exitStatus == nil && !watcher.isClosing }
 
-    /// Lets the loop end although the child runs. Mirrors `uv_unref`.
+    /// Lets the loop's run return although the child runs. Mirrors `uv_unref`.
     public func unref() { watcher.unref() }
 
-    /// Keeps the loop running while the child runs, as it is at first. Mirrors `uv_ref`.
+    /// Keeps the loop running while the child runs; the initial state. Mirrors `uv_ref`.
     public func ref() { watcher.ref() }
 
     /// Sends the child a signal.
     ///
-    /// - Throws: ``UVError/noProcess`` once it has ended: its id may be somebody else's by then (H48).
+    /// - Throws: ``UVError/noProcess`` once the child has ended: another process may have its id by then (H48).
     public func kill(_ signal: Signal = .terminate) throws(UVError) {
         guard isRunning else { throw .noProcess }
         watcher.loop.requireOwner()
@@ -97,16 +99,17 @@ public final class ChildProcess {
         try Processes.send(signal, toGroup: pid)
     }
 
-    /// For a program that takes SIGCHLD from libuv (blocks it, reads it itself): call this when it has come. Where there are no
-    /// pidfds, nothing else collects the child; `onExit` may run during this call.
+    /// Collects the child if it has ended; `onExit` may run during this call. For a program that takes SIGCHLD from
+    /// libuv (blocks it, or reads it itself), to be called after each SIGCHLD: without pidfds no other code collects
+    /// the child.
     public func collectIfEnded() {
         guard isRunning else { return }
         watcher.loop.requireOwner()
         watcher.collectIfEnded()
     }
 
-    /// Stops watching; `onExit` does not run any more. A child that still runs stays a zombie from its end to the end of
-    /// this process (H47): to let go of a child, use ``unref()``. Idempotent.
+    /// Stops watching; `onExit` does not run any more. A child that still runs will be a zombie from its end to the end
+    /// of this process (H47): to let go of a child, use ``unref()``. Idempotent.
     public func close() {
         onExit = nil
         onCanceled = nil
@@ -131,7 +134,7 @@ public final class ChildProcess {
 @available(*, unavailable)
 extension ChildProcess: Sendable {}
 
-/// What watches a child: a pidfd or libuv's own handle.
+/// The part of a ``ChildProcess`` that watches the child: through a pidfd, or by libuv's own handle.
 protocol ChildWatcher: Handle {
     var pid: Int32 { get }
     var onExit: ((ProcessExit) -> Void)? { get set }

@@ -1,15 +1,15 @@
 internal import CLibUV
 
-/// The descriptors of a child that is about to start: its own ends, and our streams at the others.
+/// The descriptors of a child that is about to start, and our streams at their other ends.
 final class ChildStdio {
-    /// By the child's descriptor: the one of ours that it gets a copy of; nil: `/dev/null`.
+    /// Our descriptors, by the number of the copy that the child gets; nil: `/dev/null`.
     private(set) var childDescriptors: [CInt?] = []
     private(set) var streams: [PipeStream?] = []
     private var ownedChildEnds: [CInt] = []
 
     init(_ stdio: [ChildProcess.Stdio], on loop: Loop) throws(SpawnError) {
         do throws(UVError) {
-            // Never without the first three: what the child opens would become its standard output.
+            // At least three: otherwise the first file that the child opens would become its standard output.
             for number in 0..<max(3, stdio.count) {
                 switch number < stdio.count ? stdio[number] : .ignore {
                 case .ignore: try addNothing(at: number)
@@ -25,13 +25,13 @@ final class ChildStdio {
         }
     }
 
-    /// After the spawn: the child has its copies.
+    /// Closes our copies of the child's ends. After the spawn, when the child has its own.
     func closeChildEnds() {
         for descriptor in ownedChildEnds { OwnedDescriptor(descriptor).close() }
         ownedChildEnds = []
     }
 
-    /// After a failed spawn.
+    /// Closes everything. After a failed spawn.
     func closeAll() {
         closeChildEnds()
         for stream in streams { stream?.close() }
@@ -45,7 +45,7 @@ final class ChildStdio {
 
     private func addNothing(at number: Int) throws(UVError) {
         guard number > 2 else { return add(nil, nil) }
-        // For these libuv opens nothing, so we do.
+        // libuv opens no `/dev/null` from descriptor 3 on, so we do.
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
         let descriptor = try check(uv_fs_open(nil, &request, "/dev/null", O_RDWR | O_CLOEXEC, 0, nil))
@@ -54,7 +54,7 @@ final class ChildStdio {
     }
 
     private func addPipe(at number: Int, on loop: Loop) throws(UVError) {
-        // Both calls make every descriptor close-on-exec, and ours non-blocking.
+        // Both calls make every descriptor close-on-exec, and our end non-blocking.
         let nonBlocking = CInt(UV_NONBLOCK_PIPE.rawValue)
         var pair: (CInt, CInt) = (-1, -1)
         let (ours, theirs): (CInt, CInt)

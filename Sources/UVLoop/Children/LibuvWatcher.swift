@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// A child started and watched by libuv itself: the portable way.
+/// A child started and watched by libuv itself; the portable way.
 final class LibuvWatcher: Handle, ChildWatcher {
     private(set) var pid: Int32 = 0
     var onExit: ((ProcessExit) -> Void)?
@@ -12,14 +12,15 @@ final class LibuvWatcher: Handle, ChildWatcher {
             let command = [configuration.executable] + configuration.arguments
             let arguments = try CStringArray(command.map(RawText.bytes))
             let environment = try CStringArray((configuration.environment ?? .current).entries)
-            // The first pointer is nil if there is none.
+            // The array's first pointer is nil if there is no directory.
             let directory = try CStringArray(configuration.workingDirectory.map { [RawText.bytes(of: $0)] } ?? [])
-            // `uv_spawn` needs the handle closed even when it fails (H37), so failure is not reported to the base class.
+            // `uv_spawn` needs the handle closed even when it fails (H37), so a failure is not reported to the base
+            // class.
             try super.init(uv_process_t.self, on: loop) { process in
                 status = LibuvWatcher.spawn(
                     process, configuration, stdio: stdio, on: loop,
                     arguments: arguments.pointers, environment: environment.pointers, directory: directory.pointers[0])
-                // Uninitialised after a failure (H37).
+                // After a failure the pid is uninitialised (H37).
                 if status == 0 { pid = process.pointee.pid }
                 return 0
             }
@@ -36,7 +37,7 @@ final class LibuvWatcher: Handle, ChildWatcher {
         try check(uv_process_kill(raw.process, signal.rawValue))
     }
 
-    /// In libuv's place, whose handler for SIGCHLD may never run.
+    /// Collects the child in libuv's place, since libuv's SIGCHLD handler may never run.
     func collectIfEnded() {
         var status: CInt = 0
         let result = waitpid(pid, &status, WNOHANG)
@@ -58,7 +59,8 @@ final class LibuvWatcher: Handle, ChildWatcher {
         environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
         directory: UnsafePointer<CChar>?,
     ) -> CInt {
-        // Only these two kinds of entry: libuv 1.52 corrupts its handle queue when it fails to make a pipe itself (H38).
+        // Only ready descriptors and ignored entries: libuv 1.52 corrupts its handle queue if it fails to make a pipe
+        // itself (H38).
         var containers = stdio.childDescriptors.map { descriptor in
             var container = uv_stdio_container_t()
             container.flags = descriptor == nil ? UV_IGNORE : UV_INHERIT_FD
@@ -86,7 +88,7 @@ final class LibuvWatcher: Handle, ChildWatcher {
         }
     }
 
-    /// Every bit here is known to all versions from 1.24 on; libuv aborts on one it does not know (H44).
+    /// Maps the flags. All versions from 1.24 on know each of these bits; libuv aborts on one it does not know (H44).
     private static func flags(of configuration: ChildProcess.Configuration) -> UInt32 {
         let mapping: [(ChildProcess.Flags, uv_process_flags)] = [
             (.detached, UV_PROCESS_DETACHED),

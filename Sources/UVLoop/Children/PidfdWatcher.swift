@@ -3,24 +3,24 @@ internal import CLibUV
 
 /// A child started by `posix_spawn` and watched through a pidfd.
 ///
-/// `posix_spawn` shares the parent's memory until the exec, so it costs the same whatever the parent's size, where
-/// libuv's fork copies page tables: 36 ms at 1 GiB (H36). A pidfd is readable when its process has ended, whoever
-/// collects the status (H46), and a signal sent through it cannot reach another process (H48).
+/// `posix_spawn` shares the parent's memory until the exec, so its cost does not depend on the parent's size; libuv's
+/// fork copies page tables: 36 ms at 1 GiB (H36). A pidfd is readable once its process has ended, whoever collects the
+/// status (H46), and a signal sent through it cannot reach another process (H48).
 final class PidfdWatcher: Handle, ChildWatcher {
     let pid: Int32
     var onExit: ((ProcessExit) -> Void)?
     private let pidfd: CInt
-    /// True if the child had already been collected when its pidfd was to be opened. `pidfd` is then an unconnected socket, which
-    /// polls as hung up, so that the exit is reported on the next tick.
+    /// True if the child had already been collected when we tried to open its pidfd. `pidfd` is then an unconnected
+    /// socket, which polls as hung up, so that the exit is reported on the next tick.
     private let isCollected: Bool
-    /// Runs while the status is not to be had yet.
+    /// Retries `collect` while a debugger holds the status back.
     private let retries: Backoff
 
-    /// Whether the kernel has pidfds (5.3 and later, and no seccomp filter in the way).
+    /// True if the kernel has pidfds: version 5.3 or later, and no seccomp filter in the way.
     static let isAvailable: Bool = {
         let pidfd = uvloop_pidfd_open(getpid())
         if pidfd >= 0 { OwnedDescriptor(pidfd).close() }
-        // Out of descriptors is an answer too: the call exists.
+        // A shortage of descriptors also shows that the call exists.
         return pidfd >= 0 || uvloop_errno() == EMFILE || uvloop_errno() == ENFILE
     }()
 
@@ -36,7 +36,8 @@ final class PidfdWatcher: Handle, ChildWatcher {
         do throws(UVError) {
             try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, started.pidfd) }
         } catch {
-            // epoll refused, for want of memory: a child nobody watches is worse than none.
+            // epoll has refused the pidfd for want of memory. The child is ended: a child that nobody watches is worse
+            // than none.
             PidfdWatcher.abandon(started.pid)
             OwnedDescriptor(started.pidfd).close()
             throw .resources(error)
@@ -49,7 +50,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
             try check(status)
             try Watches.reserve(pidfd, on: loop.raw)
         } catch {
-            // The handle exists by now: its close gives the descriptor back.
+            // The handle exists by now, and its close closes the descriptor.
             PidfdWatcher.abandon(pid)
             close()
             throw .resources(error)
@@ -60,8 +61,8 @@ final class PidfdWatcher: Handle, ChildWatcher {
         guard !isCollected else { throw .noProcess }
         guard uvloop_pidfd_send_signal(pidfd, signal.rawValue) != 0 else { return }
         let error = UVError(errno: uvloop_errno())
-        // A sandbox or another kernel may refuse this call although it has the other one. While the pidfd says that the
-        // child runs, nobody has collected it, and its number is its own.
+        // A sandbox or another kernel may have `pidfd_open` but refuse this call. While the pidfd says that the child
+        // runs, nobody has collected it, so its number is still its own.
         guard error != .noProcess, !hasEnded else { throw .noProcess }
         try Processes.send(signal, to: pid)
     }
@@ -72,7 +73,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
         return poll(&entry, 1, 0) > 0
     }
 
-    /// The pidfd tells the loop itself.
+    /// Empty: the loop polls the pidfd itself.
     func collectIfEnded() {}
 
     override var publicName: String { "ChildProcess" }
@@ -87,12 +88,12 @@ final class PidfdWatcher: Handle, ChildWatcher {
     private func collect() {
         var status: CInt = 0
         var result = uvloop_pidfd_wait(pidfd, &status)
-        // By its pid where the kernel cannot wait for a descriptor (before 5.4).
+        // A kernel before 5.4 cannot wait by pidfd, so we wait by pid.
         if result < 0, uvloop_errno() == EINVAL { result = waitpid(pid, &status, WNOHANG) }
-        // Always returns 0.
+        // `uv_poll_stop` always returns 0.
         _ = uv_poll_stop(raw.poll)
-        // Zero: it has ended, and a debugger that traces it has its status first; the pidfd stays readable meanwhile. An
-        // error: somebody else has collected it, or SIGCHLD is ignored.
+        // Zero: the child has ended, but a debugger that traces it gets the status first; the pidfd stays readable
+        // meanwhile. An error: another part of the program has collected the child, or SIGCHLD is ignored.
         guard result != 0 else {
             return retries.start(isReferenced: isReferenced) { [unowned self] in collect() }
         }
@@ -107,7 +108,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
         _ configuration: ChildProcess.Configuration,
         stdio: ChildStdio,
     ) throws(UVError) -> Started {
-        // Holds the place of the pidfd: once the child runs there must be a descriptor to watch it with.
+        // The placeholder reserves a descriptor: once the child runs, one must be free to watch it with.
         let placeholder = OwnedDescriptor(try checkErrno(uvloop_socket()))
         let pid: pid_t
         do throws(UVError) {
@@ -119,7 +120,8 @@ final class PidfdWatcher: Handle, ChildWatcher {
         var pidfd = uvloop_pidfd_open(pid)
         if pidfd < 0, uvloop_errno() == ESRCH {
             // The child has ended already, and a host that ignores SIGCHLD or waits for all children has collected it.
-            // An unconnected socket counts as hung up, so the poll reports the end on the next tick.
+            // The placeholder serves as its pidfd: an unconnected socket polls as hung up, so the end is reported on
+            // the next tick.
             return (pid, placeholder.release(), true)
         }
         placeholder.close()
@@ -132,7 +134,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
         return (pid, pidfd, false)
     }
 
-    /// Ends a child that cannot be watched. It is ours and not collected, so its pid is its own.
+    /// Kills a child that cannot be watched. The child is ours and not collected, so its pid is still its own.
     private static func abandon(_ pid: pid_t) {
         guard pid > 1 else { return }
         _ = kill(pid, SIGKILL)

@@ -1,7 +1,7 @@
 #if os(Linux)
 internal import CLibUV
 
-/// `posix_spawn` with what `uv_spawn` does for a child: descriptors, directory, session, signals, search in PATH.
+/// `posix_spawn` with the services of `uv_spawn`: descriptors, directory, session, signals, search in PATH.
 enum PosixSpawn {
     /// Starts the child; when this returns, its executable runs.
     static func start(
@@ -16,7 +16,8 @@ enum PosixSpawn {
         do {
             return try start(file, command, environment, configuration, childDescriptors)
         } catch .notExecutable where isText(ExecutableSearch.resolve(file, in: configuration.workingDirectory)) {
-            // A script without a first line that names its interpreter: `execvp`, and so libuv, hands it to the shell.
+            // The file is a script without a first line that names its interpreter. `execvp`, and so libuv, runs such a
+            // file by the shell.
             return try start(
                 "/bin/sh", ["/bin/sh", file] + configuration.arguments, environment, configuration, childDescriptors)
         }
@@ -37,7 +38,7 @@ enum PosixSpawn {
         defer { posix_spawn_file_actions_destroy(&actions) }
         let duplicates = try addDescriptors(childDescriptors, to: &actions)
         defer { for descriptor in duplicates { OwnedDescriptor(descriptor).close() } }
-        // Nothing of ours but what was named (H41).
+        // The child gets only the configured descriptors (H41).
         try checkCode(posix_spawn_file_actions_addclosefrom_np(&actions, CInt(childDescriptors.count)))
         if let directory = configuration.workingDirectory {
             try checkCode(
@@ -47,8 +48,9 @@ enum PosixSpawn {
         var attributes = posix_spawnattr_t()
         try checkCode(posix_spawnattr_init(&attributes))
         defer { posix_spawnattr_destroy(&attributes) }
-        // Default dispositions and an empty mask, as libuv gives a child (H42). `sigfillset` leaves out the C library's own
-        // signals, and `posix_spawn` would have those ignored.
+        // Default dispositions and an empty mask, as libuv gives a child (H42: ignored signals become default again).
+        // The set is filled by hand: `sigfillset` leaves out the C library's own signals, which `posix_spawn` would
+        // then have ignored.
         var signals = sigset_t()
         _ = withUnsafeMutableBytes(of: &signals) { $0.initializeMemory(as: UInt8.self, repeating: 0xFF) }
         try checkCode(posix_spawnattr_setsigdefault(&attributes, &signals))
@@ -66,14 +68,17 @@ enum PosixSpawn {
         return pid
     }
 
-    /// False for a program of another machine or system, which a shell would take for a script and run a line at a time.
+    /// True if the file may be a script: no zero byte in its first 128 bytes. A shell would take a program of another
+    /// machine or system for a script and run it line by line.
     private static func isText(_ file: String) -> Bool {
         withUnsafeTemporaryAllocation(byteCount: 128, alignment: 1) { buffer in
-            // One that cannot be read is the shell's to complain about.
+            // True for an unreadable file: the shell reports the error.
             Files.readOnce(file, into: buffer).map { !$0.contains(0) } ?? true
         }
     }
 
+    /// Adds the actions that give the child its descriptors.
+    ///
     /// - Returns: descriptors to close after the spawn.
     private static func addDescriptors(
         _ childDescriptors: [CInt?],
@@ -89,7 +94,7 @@ enum PosixSpawn {
                     continue
                 }
                 if descriptor < childDescriptors.count {
-                    // An earlier action could have overwritten it; the copy is out of the actions' way.
+                    // An earlier action could overwrite a low descriptor; its copy has a number above all targets.
                     descriptor = try checkErrno(uvloop_duplicate(descriptor, CInt(childDescriptors.count)))
                     duplicates.append(descriptor)
                 }
@@ -102,7 +107,7 @@ enum PosixSpawn {
         return duplicates
     }
 
-    /// These calls return the error number instead of setting `errno`.
+    /// Throws for the error number that a `posix_spawn` function returns instead of setting `errno`.
     private static func checkCode(_ code: CInt) throws(UVError) {
         if code != 0 { throw UVError(errno: code) }
     }

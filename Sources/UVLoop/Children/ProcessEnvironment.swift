@@ -1,22 +1,22 @@
 internal import CLibUV
 
-/// The environment of a process: `NAME=value` entries as bytes, since nothing makes them UTF-8; as text they are mapped by
+/// The environment of a process: `NAME=value` entries as bytes, since they need not be UTF-8; their text is
 /// ``RawText``.
 public struct ProcessEnvironment: Hashable, Sendable {
     /// The entries, in order, without terminating zeros.
     public var entries: [[UInt8]]
 
-    /// From entries that a process has or gets.
+    /// Creates an environment from entries.
     public init(entries: [[UInt8]]) {
         self.entries = entries
     }
 
-    /// From names and values, in the order of the names.
+    /// Creates an environment from names and values, in the order of the names.
     public init(_ variables: [String: String]) {
         entries = variables.sorted { $0.key < $1.key }.map { RawText.bytes(of: "\($0.key)=\($0.value)") }
     }
 
-    /// This process's own, as it is now. Setting variables on another thread meanwhile is a race, as in C.
+    /// The current environment of this process. Setting variables on another thread meanwhile is a race, as in C.
     public static var current: ProcessEnvironment {
         var entries: [[UInt8]] = []
         var next = uvloop_environ()
@@ -27,8 +27,8 @@ public struct ProcessEnvironment: Hashable, Sendable {
         return ProcessEnvironment(entries: entries)
     }
 
-    /// The value of a variable; of several with one name, the first, as `getenv` has it.
-    /// Setting replaces all of them, setting nil removes them.
+    /// The value of a variable; if several entries have the name, that of the first, as for `getenv`. Setting replaces
+    /// all of them; setting nil removes them.
     public subscript(name: String) -> String? {
         get {
             let prefix = RawText.bytes(of: "\(name)=")
@@ -42,7 +42,7 @@ public struct ProcessEnvironment: Hashable, Sendable {
         }
     }
 
-    /// The variables as a dictionary; of several with one name, the first.
+    /// The variables as a dictionary; if several entries have one name, the first counts.
     public var variables: [String: String] {
         var variables: [String: String] = [:]
         for entry in entries {

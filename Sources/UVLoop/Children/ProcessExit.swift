@@ -1,13 +1,13 @@
 /// How a child ended.
 public enum ProcessExit: Hashable, Sendable, CustomStringConvertible {
-    /// It returned this code, 0 to 255.
+    /// The child returned this code, 0 to 255.
     case exited(code: Int32)
-    /// A signal ended it.
+    /// A signal ended the child.
     case signaled(Signal)
-    /// It has ended, but somebody else in this process collected how: a host that waits for all children.
+    /// The child has ended, but other code in this process collected its status: a host that waits for all children.
     case unknown
 
-    /// For instance `exited with code 3`.
+    /// The end in words, for instance `exited with code 3`.
     public var description: String {
         switch self {
         case .exited(let code): "exited with code \(code)"
@@ -16,7 +16,7 @@ public enum ProcessExit: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// From what `waitpid` stores.
+    /// Creates an exit from the status that `waitpid` stores.
     init(waitStatus status: CInt) {
         let signal = status & 0x7f
         self = signal == 0 ? .exited(code: (status >> 8) & 0xff) : .signaled(Signal(rawValue: signal))

@@ -1,17 +1,17 @@
-/// Why a child could not be started; nothing of it exists then.
+/// The reason why a child could not be started; no process is left behind.
 public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// No executable of that name, in the directories of PATH if the name has no slash.
+    /// No executable has that name; for a name without a slash, in no directory of PATH.
     case executableNotFound(String)
     /// The working directory is missing, is no directory, or may not be entered.
     case workingDirectory(String, UVError)
-    /// The file is there and cannot be executed: permission, format, or the interpreter its first line names.
+    /// The file exists but cannot be executed: permission, format, or the interpreter named in its first line.
     case executable(String, UVError)
     /// An argument, an environment entry or the path has a zero byte in it, or the executable's name is empty.
     case invalidArgument
     /// The system has no descriptors, processes or memory left.
     case resources(UVError)
 
-    /// What happened and what to do.
+    /// The problem and its remedy in words.
     public var description: String {
         switch self {
         case .executableNotFound(let name):
@@ -35,7 +35,7 @@ public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The system's error behind it.
+    /// The system's error behind this one.
     public var systemError: UVError {
         switch self {
         case .executableNotFound: .noEntry
@@ -44,7 +44,7 @@ public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Tells the cause of an error that `uv_spawn` and `posix_spawn` report alike for the working directory and for the
+    /// Finds the cause of an error that `uv_spawn` and `posix_spawn` report alike for the working directory and for the
     /// executable (H45), by looking at both.
     init(_ error: UVError, starting configuration: ChildProcess.Configuration) {
         let executable = configuration.executable
@@ -53,7 +53,7 @@ public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noEntry, .notDirectory, .accessDenied, .symbolicLink, .nameTooLong, .notPermitted:
             if let workingDirectory {
                 do throws(UVError) {
-                    // The trailing dot asks for the permission to enter it too.
+                    // The trailing dot also checks the permission to enter the directory.
                     guard try Files.status(of: workingDirectory).kind == .directory else { throw .notDirectory }
                     _ = try Files.status(of: workingDirectory + "/.")
                 } catch {
@@ -61,7 +61,7 @@ public enum SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
                     return
                 }
             }
-            // A name without a slash means a file in PATH, whatever the working directory holds.
+            // A name without a slash is looked up in PATH, whatever the working directory holds.
             let path = (configuration.environment ?? .current)["PATH"]
             guard let file = ExecutableSearch.find(executable, path: path, in: workingDirectory) else {
                 self = .executableNotFound(executable)

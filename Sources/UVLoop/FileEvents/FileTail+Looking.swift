@@ -1,7 +1,7 @@
 internal import CLibUV
 
 extension FileTail {
-    /// Looks at the file and the way to it, now or as soon as the look that is under way is over.
+    /// Looks at the file and its path: now, or once the look that is under way has ended.
     func look() {
         guard let following, !isPaused else { return }
         switch following.activity {
@@ -23,7 +23,7 @@ extension FileTail {
     }
 
     private func looked(_ look: TailLook) {
-        // Closed meanwhile.
+        // Nil or in another state if the tail was closed meanwhile.
         guard let following, case .looking(let again) = following.activity else { return }
         if isPaused {
             following.activity = .holding(look)
@@ -32,7 +32,7 @@ extension FileTail {
         }
     }
 
-    /// Goes on from what a look has found: watches what leads to the file now, and tells the user.
+    /// Acts on the result of a look: watches the path as it is now, and tells the user.
     func tell(_ look: TailLook, again: Bool = false) {
         guard let following else { return }
         following.activity = .telling(again: again)
@@ -65,7 +65,9 @@ extension FileTail {
         }
     }
 
-    /// True if something is watched that was not, for which the tail must look again.
+    /// Updates the watches and the polling.
+    ///
+    /// - Returns: true if something is watched that was not before, so that the tail must look again.
     private func watch(_ trace: PathTrace, _ following: Following) -> Bool {
         let isNew = alwaysPolls ? false : following.watches.watch(trace, following.place)
         let silence = alwaysPolls ? "it was told to" : following.watches.silence
@@ -83,7 +85,7 @@ extension FileTail {
 
     private func startPolling() {
         let interval = max(1, fallbackInterval.milliseconds)
-        // Cannot fail: there is a callback, and the handle is not closing.
+        // Never fails: there is a callback, and the handle is not closing.
         _ = uv_timer_start(
             raw.timer,
             { raw in withHandle(raw!.pointee.data, as: FileTail.self) { $0.look() } },
@@ -94,7 +96,7 @@ extension FileTail {
 }
 
 extension FileTail.Following {
-    /// Notes what must be told of what was found, unless it was told before.
+    /// Adds the events that follow from the result, unless they were told before.
     fileprivate func note(_ found: TailLook.Found) {
         switch found {
         case .bytes: break

@@ -1,68 +1,69 @@
 internal import CLibUV
 
-/// Follows a file as `tail -F` does: hands over what is added to it, in order and each byte once, also when it is cut in
-/// place, replaced by another file, or missing for a while.
+/// Follows a file as `tail -F` does: hands over the bytes added to it, in order and each once, also when the file is
+/// cut in place, replaced by another, or missing for a while.
 ///
-/// **What is promised.** Everything that is added to the open file is read. If it is cut in place to nothing, what was added
-/// to it after the last read before the cut cannot be read any more, and ``Event/cut`` says so; what is added after the cut
-/// is read from the start of the file, also if the file has grown past the old place by then. If another file gets the path,
-/// the old one is read to its end first, and then the other from its start. A file that had the path only between two looks
-/// is not read, nor what was added and cut away between two.
+/// **Promise.** Everything that is added to the open file is read. If the file is cut in place to nothing, bytes that
+/// were added after the last read before the cut are lost, and ``Event/cut`` says so; bytes added after the cut are
+/// read from the start of the file, even if the file has grown past the old place by then. If another file gets the
+/// path, the old one is read to its end first, and then the other from its start. Not read are a file that had the path
+/// only between two looks, and bytes that were added and cut away between two.
 ///
-/// **How a cut is known.** The file is smaller than the place, or the bytes before the place, up to 1024, or the first 256
-/// of the file are others than before: looked at after each read and before its bytes are handed over. A file that is cut
-/// and then filled with the very same bytes is taken for one that has grown. A file that is cut, but not to nothing, is read
-/// from its start.
+/// **Cuts.** A cut shows in the file's size, smaller than the place, or in changed bytes: up to 1024 before the place,
+/// or the first 256 of the file. Both are checked after each read, before its bytes are handed over. A file that is cut
+/// and then filled with the very same bytes is taken for one that has grown. A file that is cut, but not to nothing, is
+/// read from its start.
 ///
-/// **How it waits.** The system tells of changes, and nothing is asked in between, except where it does not tell: on file
-/// systems that other machines change (NFS, SMB, FUSE and their like), and where watching fails, at a limit for instance.
-/// There it looks every ``fallbackInterval``, and ``Event/polling(reason:)`` says why. Looking and reading is done on libuv's
-/// pool (``Loop/queueWork(_:completion:)``), one look at a time and at most 64 KiB in one: the start of an old log is read
-/// from a disk, and a network file system may not answer for minutes; only ``start(from:onBytes:onEvent:)`` looks on the
-/// loop's thread.
+/// **Waiting.** The system tells of changes, and the tail does not look in between, with two exceptions: file systems
+/// that other machines change (NFS, SMB, FUSE and their like), and failed watches, at a limit for instance. There the
+/// tail looks every ``fallbackInterval``, and ``Event/polling(reason:)`` says why. Looking and reading run on libuv's
+/// pool (``Loop/queueWork(_:completion:)``), one look at a time and at most 64 KiB in one: the start of an old log is
+/// read from a disk, and a network file system may not answer for minutes. Only ``start(from:onBytes:onEvent:)`` looks
+/// on the loop's thread.
 ///
-/// Mirrors `tail -F`; libuv has no such thing.
+/// Mirrors `tail -F`; libuv has no equivalent.
 public final class FileTail: Handle {
-    /// Where to begin in the file that has the path at the start; a file that appears later is read from its start.
+    /// The place to begin at in the file that has the path at the start; a file that appears later is read from its
+    /// start.
     public enum Start: Hashable, Sendable {
         /// The first byte.
         case start
-        /// Where the file ends at the start.
+        /// The end of the file at the time of the start.
         case end
-        /// A byte's place, 0 for the first; past the end of the file it is its end.
+        /// The place of a byte, 0 for the first; clamped to the end of the file.
         case offset(UInt64)
-        /// So many lines before the end, the last of which may lack its newline.
+        /// The start of the last `n` lines, the last of which may lack its newline.
         case lastLines(Int)
     }
 
-    /// What happened besides bytes.
+    /// A change besides bytes.
     public enum Event: Hashable, Sendable {
-        /// What follows is from this file: from where the start said, or from its start. After ``missing`` or
-        /// ``unusable(_:)`` it may be the same file again; then it goes on where it was.
+        /// A file was opened, and the bytes that follow are its: from the configured start, or from its first byte.
+        /// After ``missing`` or ``unusable(_:)`` it may be the same file again; reading then continues where it was.
         case opened(FileIdentity)
-        /// The file was cut in place, or filled with something else. What follows is from its start; a line whose end has
-        /// not been read will not be completed.
+        /// The file was cut in place, or filled with other bytes. The bytes that follow are from its start; a line
+        /// whose end has not been read will not be completed.
         case cut
-        /// Nothing has the path, and the tail waits. What is still added to a file that has lost its name is read on.
+        /// No file has the path, and the tail waits. A file that lost its name is still read if it grows.
         case missing
-        /// What has the path cannot be opened or read; the tail waits for that to change.
+        /// The path's file cannot be opened or read; the tail waits for that to change.
         case unusable(FileTailError)
         /// The system does not tell of changes, for this reason; the tail looks from time to time.
         case polling(reason: String)
     }
 
-    /// What the tail does.
+    /// The state of the tail.
     enum Activity {
         case waiting
-        /// A look is under way on the pool. `again`: something has happened since it began.
+        /// A look is under way on the pool. `again` is true if something has happened since it began.
         case looking(again: Bool)
-        /// Paused, with what the last look found at hand.
+        /// The tail is paused, and keeps the result of the last look.
         case holding(TailLook)
-        /// The user is called.
+        /// The user's closures are being called.
         case telling(again: Bool)
     }
 
-    /// What the user was told last of the path.
+    /// The state of the path that the user was told last.
     enum Situation: Equatable {
         case unknown
         case open(FileIdentity)
@@ -70,20 +71,20 @@ public final class FileTail: Handle {
         case unusable(FileTailError)
     }
 
-    /// Everything between start and close.
+    /// The resources and the state between start and close.
     final class Following {
         let path: String
         let onBytes: (FileTail, RawSpan) -> Void
         let onEvent: (FileTail, Event) -> Void
         let watches: TailWatches
-        /// How far the file was read.
+        /// The place in the file up to which it was read.
         var place: TailPlace?
-        /// How many bytes before the place were not handed over.
+        /// The number of bytes before the place that were not handed over yet.
         var untold = 0
         var activity = Activity.waiting
         var situation = Situation.unknown
         var silence: String?
-        /// What must be told before anything else.
+        /// Events to deliver before anything else.
         var events: [Event] = []
 
         init(
@@ -100,9 +101,9 @@ public final class FileTail: Handle {
     }
 
     static let chunk = 65536
-    /// The path, as it was given.
+    /// The path as it was given.
     public let path: String
-    /// How long it waits between two looks where the system does not tell of changes; at least a millisecond.
+    /// The time between two looks where the system does not tell of changes; at least a millisecond.
     public let fallbackInterval: Duration
     let followsLinks: Bool
     let alwaysPolls: Bool
@@ -111,20 +112,21 @@ public final class FileTail: Handle {
     /// True between ``pause()`` and ``resume()``.
     public private(set) var isPaused = false
 
-    /// Why the tail looks from time to time; nil if the system tells of changes.
+    /// The reason why the tail looks from time to time; nil if the system tells of changes.
     public var pollingReason: String? { following?.silence }
 
-    /// Where in the open file the next byte comes from; 0 if no file was opened yet.
+    /// The place of the next byte in the open file; 0 if no file was opened yet.
     public var offset: UInt64 { UInt64((following?.place?.offset ?? 0) - (following?.untold ?? 0)) }
 
     /// Creates a tail that follows nothing yet.
     ///
     /// - Parameters:
-    ///   - path: a relative one is of the working directory at the start.
-    ///   - followsLinks: a symbolic link as the last component is followed, and its exchange is a replacement; false: it is
-    ///     an error, ``UVError/symbolicLink``. Links before it are followed.
+    ///   - path: a relative path is resolved at the start, against the working directory.
+    ///   - followsLinks: true: a symbolic link as the last component is followed, and its exchange is a replacement;
+    ///     false: it is an error, ``UVError/symbolicLink``. Links before the last component are always followed.
     ///   - fallbackInterval: how often to look where the system does not tell of changes.
-    ///   - alwaysPolls: do not watch: for a file system that is unknown here and does not tell what others change.
+    ///   - alwaysPolls: true to watch nothing: for a file system unknown to the tail that does not tell what others
+    ///     change.
     ///   - loop: the loop that it lives on.
     public init(
         _ path: String,
@@ -140,13 +142,13 @@ public final class FileTail: Handle {
         super.init(uv_timer_t.self, on: loop) { _ = uv_timer_init(loop.raw, $0) }
     }
 
-    /// Begins: opens the file if there is one, and finds the place to begin at. Once only.
+    /// Begins: opens the file if there is one, and finds the place to begin at. May be called once.
     ///
-    /// `onBytes` is lent each run of bytes, at most 64 KiB, on later ticks; the span is valid during the call only. A missing
-    /// file, or directory, is no error: the tail says ``Event/missing`` and waits. Both closures are dropped at the close,
-    /// and nothing is called after it but what the close calls.
+    /// `onBytes` is lent each run of bytes, at most 64 KiB, on later ticks; the span is valid during the call only. A
+    /// missing file, or directory, is no error: the tail reports ``Event/missing`` and waits. The close drops both
+    /// closures; only the close itself calls anything after it.
     ///
-    /// - Throws: ``FileTailError`` if what has the path cannot be followed or opened; the tail is as before then.
+    /// - Throws: ``FileTailError`` if the path's file cannot be followed or opened; the tail is as before then.
     public func start(
         from start: Start = .end,
         onBytes: @escaping (FileTail, RawSpan) -> Void,
@@ -172,15 +174,16 @@ public final class FileTail: Handle {
         look()
     }
 
-    /// Calls `onBytes` no more until ``resume()``; at most one run of bytes is kept meanwhile, the rest stays in the file.
-    /// What is cut away while the tail is paused is lost; a file that is replaced is kept open. Does nothing after a close.
+    /// Stops calling `onBytes` until ``resume()``; at most one run of bytes is kept meanwhile, the rest stays in the
+    /// file. Bytes that are cut away while the tail is paused are lost; a file that is replaced is kept open. Does
+    /// nothing after a close.
     public func pause() {
         guard !isClosing else { return }
         loop.requireOwner()
         isPaused = true
     }
 
-    /// Goes on after ``pause()``, on a later tick. Does nothing after a close.
+    /// Continues after ``pause()``, on a later tick. Does nothing after a close.
     public func resume() {
         guard !isClosing else { return }
         loop.requireOwner()
@@ -189,7 +192,7 @@ public final class FileTail: Handle {
         guard case .holding = following?.activity else { return look() }
         loop.onNextTick { [self] in
             guard !isPaused, case .holding(let look) = following?.activity else { return }
-            // What has happened since it was found out was not noted.
+            // Changes since that look were not noted, so the tail looks again.
             tell(look, again: true)
         }
     }

@@ -1,18 +1,19 @@
-/// Why a file cannot be followed.
+/// The reason why a file cannot be followed.
 public struct FileTailError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The file's path.
     public let path: String
-    /// The system's error behind it. ``UVError/isDirectory`` for a directory; ``UVError/invalidArgument`` for a named pipe, a
-    /// socket or a device, which have no end; ``UVError/notSupported`` for a file of `/proc` or `/sys`, which has no size.
+    /// The system's error behind this one. ``UVError/isDirectory`` for a directory; ``UVError/invalidArgument`` for a
+    /// named pipe, a socket or a device, which have no end; ``UVError/notSupported`` for a file of `/proc` or `/sys`,
+    /// which has no size.
     public let systemError: UVError
 
-    /// The failure of a path, with the system's error behind it.
+    /// Creates the failure of a path, with the system's error behind it.
     public init(path: String, systemError: UVError) {
         self.path = path
         self.systemError = systemError
     }
 
-    /// What stands in the way, without the path.
+    /// The reason in words, without the path.
     public var reason: String {
         switch systemError {
         case .isDirectory: "it is a directory"
@@ -23,6 +24,6 @@ public struct FileTailError: Error, Hashable, Sendable, CustomStringConvertible 
         }
     }
 
-    /// What stands in the way.
+    /// The path and the reason in words.
     public var description: String { "cannot follow \(path): \(reason)" }
 }

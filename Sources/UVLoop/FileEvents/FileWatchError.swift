@@ -1,16 +1,17 @@
 internal import CLibUV
 
-/// Why a file cannot be watched.
+/// The reason why a file cannot be watched.
 public enum FileWatchError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The file or directory is missing, or may not be read: a watch needs that permission.
     case file(String, UVError)
-    /// A limit of the user's is reached, which root raises by this setting (`sysctl`); its value, if it can be read.
+    /// A limit of the user's is reached, which root raises by this setting (`sysctl`); `value` is the limit, if it can
+    /// be read.
     case limit(setting: String, value: Int?, UVError)
     /// This process or the system has no descriptors or memory left, or the loop has closed the watcher
     /// (``UVError/canceled``).
     case resources(UVError)
 
-    /// What happened and what to do.
+    /// The problem and its remedy in words.
     public var description: String {
         switch self {
         case .file(let path, let error): "cannot watch \(path): \(error.description(at: path))"
@@ -21,8 +22,8 @@ public enum FileWatchError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The system's error behind it. ``UVError/noSpace`` and ``UVError/tooManyOpenFiles`` of a limit have nothing to do with
-    /// disks and descriptors, although their sentences say so (H86).
+    /// The system's error behind this one. For a limit, ``UVError/noSpace`` and ``UVError/tooManyOpenFiles`` concern
+    /// neither disks nor descriptors, although their sentences say so (H86).
     public var systemError: UVError {
         switch self {
         case .file(_, let error), .limit(_, _, let error), .resources(let error): error
@@ -32,7 +33,8 @@ public enum FileWatchError: Error, Hashable, Sendable, CustomStringConvertible {
 
 #if os(Linux)
 extension FileWatchError {
-    /// A failed `inotify_init1`: EMFILE is the user's limit of queues, or this process's of descriptors.
+    /// Creates the error of a failed `inotify_init1`: EMFILE is the user's limit of queues, or this process's of
+    /// descriptors.
     init(openingQueue error: UVError) {
         guard error == .tooManyOpenFiles, FileWatchError.hasDescriptor else {
             self = .resources(error)
@@ -41,12 +43,12 @@ extension FileWatchError {
         self = FileWatchError.limit("fs.inotify.max_user_instances", error)
     }
 
-    /// A failed `epoll_ctl` for the queue.
+    /// Creates the error of a failed `epoll_ctl` for the queue.
     init(polling error: UVError) {
         self = error == .noSpace ? FileWatchError.limit("fs.epoll.max_user_watches", error) : .resources(error)
     }
 
-    /// A failed `inotify_add_watch`.
+    /// Creates the error of a failed `inotify_add_watch`.
     init(watching path: String, _ error: UVError) {
         self =
             switch error {
@@ -62,7 +64,7 @@ extension FileWatchError {
         do throws(UVError) {
             value = Int(String(decoding: try Files.read(path, limit: 32).prefix { $0 != 0x0A }, as: UTF8.self))
         } catch {
-            // The sentence does without.
+            // The limit is left out of the sentence.
         }
         return .limit(setting: setting, value: value, error)
     }

@@ -1,28 +1,29 @@
 internal import CLibUV
 
-/// Tells of changes to one file, or to one directory and its entries, not to what is below those.
+/// Tells of changes to one file, or to one directory and its direct entries.
 ///
-/// The file is the one that has the path when the watch starts, behind symbolic links. Changes that other machines make on a
-/// network file system are not told, nor are writes through shared memory (`mmap`), nor that a directory above was moved or
-/// a link on the way exchanged. Events say that something must be looked at, not what it has become meanwhile. Mirrors
-/// `uv_fs_event_t`, and on Linux inotify itself, since libuv loses some of what that says (H80 to H85).
+/// The file is the one that has the path when the watch starts, behind symbolic links. Not told are changes that other
+/// machines make on a network file system, writes through shared memory (`mmap`), the move of a directory above, and
+/// the exchange of a link on the way. An event asks for a new look; the file may have changed further meanwhile.
+/// Mirrors `uv_fs_event_t`, and on Linux inotify itself, since libuv loses some of its events (H80 to H85).
 public final class FileWatcher: Handle {
-    /// What happened.
+    /// A change.
     public enum Event: Hashable, Sendable, CustomStringConvertible {
-        /// Contents or attributes have changed: of the watched file or directory itself (nil), or of the directory's entry
-        /// of that name.
+        /// Contents or attributes have changed: of the watched file or directory itself (`name` is nil), or of the
+        /// directory's entry `name`.
         case changed(name: String?)
-        /// The name in the watched directory was made, removed, or given to another file, or a file that had it was given
-        /// another name.
+        /// The entry `name` of the watched directory was made, removed, given to another file, or is the old name of a
+        /// renamed file.
         case renamed(name: String)
-        /// More happened than the system keeps events for: everything that is watched must be looked at again.
+        /// Events were lost, since more happened than the system keeps: everything that is watched must be looked at
+        /// again.
         case overflow
-        /// The path does not lead to the watched file any more, which was removed, renamed, replaced, or is on a disk that
-        /// was taken away. The watch has ended, and can be started again. For a directory that was removed it comes only when
-        /// nobody has a file open any more that was in it (H96).
+        /// The path no longer leads to the watched file, which was removed, renamed, replaced, or is on a disk that was
+        /// taken away. The watch has ended, and can be started again. For a removed directory the event comes only once
+        /// no process has a file open that was in it (H96).
         case gone
 
-        /// In words.
+        /// The event in words.
         public var description: String {
             switch self {
             case .changed(nil): "the file has changed"
@@ -34,7 +35,7 @@ public final class FileWatcher: Handle {
         }
     }
 
-    /// One start, until a stop, a new start or the end.
+    /// The state of one start, until a stop, a new start or the end.
     private final class Watching {
         let path: String
         let identity: FileIdentity
@@ -42,10 +43,10 @@ public final class FileWatcher: Handle {
         #if os(Linux)
         var watch: Inotify.Watch?
         #endif
-        /// What has happened since the last delivery, each once.
+        /// The events since the last delivery, each once.
         var events: [Event] = []
         var known: Set<Event> = []
-        /// True if something happened by which the path may have come to lead elsewhere.
+        /// True if the path may have come to lead elsewhere.
         var mayBeGone = false
         var isGone = false
 
@@ -62,24 +63,25 @@ public final class FileWatcher: Handle {
 
     private var watching: Watching?
 
-    /// The path it watches, as it was given (H83); nil while it is stopped. Mirrors `uv_fs_event_getpath`.
+    /// The watched path, as it was given (H83: libuv's handles on one file share one path); nil while stopped. Mirrors
+    /// `uv_fs_event_getpath`.
     public var path: String? { watching?.path }
 
     /// Creates a stopped watcher. Mirrors `uv_fs_event_init`, which always returns 0.
     public init(on loop: Loop) {
         #if os(Linux)
-        // A timer that is never due: what keeps the loop running while the watcher is started.
+        // The handle is a timer that is never due; it keeps the loop running while the watcher is started.
         super.init(uv_timer_t.self, on: loop) { _ = uv_timer_init(loop.raw, $0) }
         #else
         super.init(uv_fs_event_t.self, on: loop) { _ = uv_fs_event_init(loop.raw, $0) }
         #endif
     }
 
-    /// Calls `body` when something happens to the file or directory; a started watcher is started anew.
+    /// Calls `body` when something happens to the file or directory; restarts a started watcher.
     ///
-    /// Within one tick equal events are one, in the order in which they came first, and ``Event/gone``, which comes once, is
-    /// the last. A watcher may be stopped, started again and closed in its callback; then the rest of the tick's events is
-    /// dropped. Mirrors `uv_fs_event_start` and `inotify_add_watch(2)`.
+    /// Equal events within one tick are merged, in the order in which they first came; ``Event/gone`` comes once, as
+    /// the last. The callback may stop, restart and close the watcher; the rest of the tick's events is dropped then.
+    /// Mirrors `uv_fs_event_start` and `inotify_add_watch(2)`.
     ///
     /// - Throws: ``FileWatchError``; the watcher is stopped then.
     public func start(_ path: String, _ body: @escaping (FileWatcher, Event) -> Void) throws(FileWatchError) {
@@ -90,7 +92,7 @@ public final class FileWatcher: Handle {
         let watching = Watching(path, identity, body)
         try begin(watching)
         self.watching = watching
-        // The file may have been exchanged between the look and the watch.
+        // The file may have been exchanged between the status call and the watch.
         watching.mayBeGone = !isStill(identity, at: path)
         if watching.mayBeGone { loop.onNextTick { [weak self] in self?.deliver(watching) } }
     }
@@ -104,7 +106,7 @@ public final class FileWatcher: Handle {
 
     override func willClose() { end() }
 
-    /// Tells what was noted, unless the watch has ended or been started anew since.
+    /// Delivers the noted events, unless the watch has ended or been restarted since.
     private func deliver(_ watching: Watching) {
         guard self.watching === watching else { return }
         let events = watching.events
@@ -139,7 +141,7 @@ extension FileWatcher: FileEventSink {
         guard let watch = watching?.watch else { return }
         watching = nil
         Inotify.end(watch, on: loop)
-        // Always returns 0.
+        // `uv_timer_stop` always returns 0.
         _ = uv_timer_stop(raw.timer)
     }
 
@@ -149,12 +151,12 @@ extension FileWatcher: FileEventSink {
             watching.note(.overflow)
             watching.mayBeGone = true
         }
-        // Nothing comes any more (H85).
+        // The kernel sends no more events for this watch (H85: libuv's handle would stay active).
         if !kinds.isDisjoint(with: .ended) { watching.isGone = true }
-        // A file that somebody has open loses its name, and only its attributes change: the number of its names (H87).
+        // A file that is open somewhere loses its name with only a change of attributes: the number of its names (H87).
         if name.isEmpty, !kinds.isDisjoint(with: [.itself, .attributes]) { watching.mayBeGone = true }
         if !kinds.isDisjoint(with: [.contents, .attributes]) {
-            // Of a directory's entry that is a directory, too (H82).
+            // Includes a change of a directory within the watched one (H82: libuv tells it as a rename).
             watching.note(.changed(name: name.isEmpty ? nil : RawText.string(name)))
         }
         if !name.isEmpty, !kinds.isDisjoint(with: .names) { watching.note(.renamed(name: RawText.string(name))) }
@@ -189,7 +191,7 @@ extension FileWatcher {
     private func end() {
         guard watching != nil else { return }
         watching = nil
-        // Always returns 0.
+        // `uv_fs_event_stop` always returns 0.
         _ = uv_fs_event_stop(raw.fileEvent)
     }
 

@@ -1,37 +1,37 @@
 #if os(Linux)
 internal import CLibUV
 
-/// The queue of file events of one loop, which all its watches share: a user has 128 queues, and a watch for each of many
-/// thousand files.
+/// The inotify queue of one loop, shared by all its watches: a user may have 128 queues, but watches for many thousand
+/// files.
 ///
-/// inotify directly and not libuv's wrapper, which drops the kernel's word that events were lost (H80), cannot tell a
-/// directory from an entry of the same name (H81), and reads without bound (H84). The queue is opened for the first watch
-/// and closed with the last.
+/// The queue uses inotify directly. libuv's wrapper drops the kernel's report that events were lost (H80), cannot tell
+/// a directory from an entry of the same name (H81), and reads without bound (H84). The queue is opened for the first
+/// watch and closed with the last.
 final class Inotify {
-    /// What is watched for, and what happened. Mirrors `IN_MODIFY` and its like.
+    /// The kinds of changes to watch for, and of a change that happened. Mirrors `IN_MODIFY` and its like.
     struct Kinds: OptionSet {
         let rawValue: UInt32
 
-        /// The contents of the file, or of an entry of the directory.
+        /// The contents of the file, or of an entry of the directory, were changed.
         static let contents = Kinds(rawValue: UInt32(IN_MODIFY))
-        /// Mode, owner, times, the number of names.
+        /// Mode, owner, times or the number of names were changed.
         static let attributes = Kinds(rawValue: UInt32(IN_ATTRIB))
-        /// A name of the directory was made, removed, or given to another file.
+        /// A name in the directory was made, removed, or given to another file.
         static let names = Kinds(rawValue: UInt32(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO))
         /// The watched file itself was moved or removed.
         static let itself = Kinds(rawValue: UInt32(IN_MOVE_SELF | IN_DELETE_SELF))
-        /// The kernel has taken the watch away: the file is gone, or its file system is.
+        /// The kernel has removed the watch: the file or its file system is gone.
         static let ended = Kinds(rawValue: UInt32(IN_IGNORED | IN_UNMOUNT))
         /// The kernel's queue was full and events were lost.
         static let overflow = Kinds(rawValue: UInt32(IN_Q_OVERFLOW))
     }
 
-    /// One file watched for one sink. Watches of the same file share the kernel's.
+    /// A file watched for a sink. Watches of the same file share one kernel watch.
     final class Watch {
         fileprivate let number: CInt
         fileprivate let kinds: Kinds
         fileprivate weak var sink: (any FileEventSink)?
-        /// True if the kernel has taken it away.
+        /// True if the kernel has removed the watch.
         fileprivate(set) var isEnded = false
 
         fileprivate init(_ number: CInt, _ kinds: Kinds, _ sink: any FileEventSink) {
@@ -47,9 +47,9 @@ final class Inotify {
     private let poll = allocateZeroed(uv_poll_t.self)
     private var watches: [CInt: [Watch]] = [:]
 
-    /// Watches a file or directory for a sink, which ``end(_:on:)`` lets go of.
+    /// Watches a file or directory for a sink, until ``end(_:on:)``.
     ///
-    /// - Parameter followingLinks: false: a symbolic link is watched itself.
+    /// - Parameter followingLinks: false to watch a symbolic link itself.
     static func watch(
         _ path: String, for kinds: Kinds, followingLinks: Bool = true, sink: any FileEventSink, on loop: Loop
     ) throws(FileWatchError) -> Watch {
@@ -60,7 +60,7 @@ final class Inotify {
         return try queue.add(path, kinds, followingLinks, sink)
     }
 
-    /// Ends a watch; nothing of it is told any more. Does nothing for one that has ended.
+    /// Ends a watch; its sink gets no more events. Does nothing if the watch has ended.
     static func end(_ watch: Watch, on loop: Loop) {
         watch.sink = nil
         guard let queue = loop.inotify else { return }
@@ -76,19 +76,19 @@ final class Inotify {
         }
         self.loop = loop
         self.descriptor = descriptor
-        // No data, which tells `Loop.openHandles` that the handle is internal.
+        // The handle has no data, by which `Loop.openHandles` knows that it is internal.
         let status = uv_poll_init(loop.raw, poll, descriptor)
         guard status == 0 else {
             UnsafeMutableRawPointer(poll).deallocate()
             OwnedDescriptor(descriptor).close()
             throw FileWatchError(polling: UVError(rawValue: status))
         }
-        // Fails only for a handle that is closing.
+        // `uv_poll_start` fails only for a handle that is closing.
         _ = uv_poll_start(poll, CInt(UV_READABLE.rawValue)) { poll, _, _ in
             let loop: Loop = object(poll!.pointee.loop.pointee.data)
             loop.inotify?.read()
         }
-        // What is watched keeps the loop running, not the queue.
+        // The watches keep the loop running, not the queue.
         uv_unref(poll.cast(to: uv_handle_t.self))
         do throws(UVError) {
             try Watches.reserve(descriptor, on: loop.raw)
@@ -106,14 +106,15 @@ final class Inotify {
 
     private func close() {
         uv_close(poll.cast(to: uv_handle_t.self)) { UnsafeMutableRawPointer($0!).deallocate() }
-        // libuv has stopped polling it with the call above.
+        // libuv stopped polling the descriptor in the call above.
         OwnedDescriptor(descriptor).close()
     }
 
     private func add(
         _ path: String, _ kinds: Kinds, _ followingLinks: Bool, _ sink: any FileEventSink
     ) throws(FileWatchError) -> Watch {
-        // Added to what others watch the same file for: without that flag they would lose it.
+        // The mask is added to the one that other watches of the same file have; without the flag it would replace
+        // theirs.
         let mask = kinds.rawValue | UInt32(IN_MASK_ADD) | (followingLinks ? 0 : UInt32(IN_DONT_FOLLOW))
         let number: CInt
         do throws(UVError) {
@@ -130,18 +131,19 @@ final class Inotify {
         guard var others = watches[watch.number], let index = others.firstIndex(where: { $0 === watch }) else { return }
         others.remove(at: index)
         watches[watch.number] = others.isEmpty ? nil : others
-        // Fails if the kernel has taken it away already, which the queue then tells.
+        // The call fails if the kernel has removed the watch already; the queue reports that.
         if others.isEmpty { _ = inotify_rm_watch(descriptor, watch.number) }
     }
 
-    /// Reads once, at most so many events as fit: what is left is told on the next tick. All is noted before anybody is
-    /// called, so that a burst is one call.
+    /// Reads once, at most as many events as fit; the rest is read on the next tick. All events are noted before any
+    /// sink delivers, so that a burst makes one call.
     private func read() {
         var sinks: [any FileEventSink] = []
         var known: Set<ObjectIdentifier> = []
         withUnsafeTemporaryAllocation(byteCount: Inotify.bufferSize, alignment: 8) { buffer in
             let count = CLibUV.read(descriptor, buffer.baseAddress, buffer.count)
-            // Negative: nothing waits after all, or a signal came first; the poll is level-triggered.
+            // Negative if no event waits after all, or a signal came first; the poll is level-triggered and will call
+            // again.
             guard count > 0 else { return }
             var rest = UnsafeRawBufferPointer(rebasing: buffer[..<count])
             while let (event, length) = Event.first(of: rest) {
@@ -154,14 +156,14 @@ final class Inotify {
             }
         }
         for sink in sinks { sink.deliver() }
-        // The kernel may have taken the last one away.
+        // The kernel may have removed the last watch.
         if loop.inotify === self { closeIfUnused() }
     }
 
     private func concerned(by event: Event) -> [Watch] {
-        // It belongs to no watch: everybody is concerned.
+        // An overflow belongs to no watch and concerns them all.
         if event.kinds.contains(.overflow) { return watches.values.flatMap { $0 } }
-        // None: let go of since.
+        // Nil if the watch was ended since.
         guard let all = watches[event.watch] else { return [] }
         if !event.kinds.isDisjoint(with: .ended) {
             for watch in all { watch.isEnded = true }
@@ -171,8 +173,8 @@ final class Inotify {
         return all.filter { !$0.kinds.isDisjoint(with: event.kinds) }
     }
 
-    /// One `struct inotify_event`: four numbers of 32 bits, the last of them the length of the name that follows, zeros
-    /// after it included.
+    /// A `struct inotify_event`: four 32-bit numbers, the last of them the length of the name that follows, including
+    /// the zeros after it.
     private struct Event {
         let watch: CInt
         let kinds: Kinds
@@ -193,13 +195,13 @@ final class Inotify {
     }
 }
 
-/// What is told of file events: noted one by one as they are read, then delivered once.
+/// The receiver of file events: they are noted one by one as they are read, then delivered once.
 protocol FileEventSink: AnyObject {
     /// Remembers an event; calls nobody.
     ///
-    /// - Parameter name: of the entry of a watched directory; empty for the watched file itself. Lent for the call.
+    /// - Parameter name: the entry of a watched directory; empty for the watched file itself. Lent for the call.
     func note(_ kinds: Inotify.Kinds, name: UnsafeRawBufferPointer, of watch: Inotify.Watch)
-    /// After all that was there to read has been noted; may call the user, who may close anything.
+    /// Delivers once all events that were there to read have been noted. May call the user, who may close anything.
     func deliver()
 }
 #endif

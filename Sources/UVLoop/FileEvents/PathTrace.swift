@@ -1,38 +1,38 @@
 internal import CLibUV
 
-/// The directories by which the system finds a file, and what it finds: everything that must be watched to learn that the
-/// path has come to lead elsewhere.
+/// The directories through which the system finds a file, and the file itself: everything to watch for learning that
+/// the path leads elsewhere.
 ///
-/// Walk, watch, walk again: if both walks found the same, whatever changes from the first watch on is told.
+/// Use: walk, watch, walk again. If both walks found the same, every change since the first watch is reported.
 struct PathTrace: Sendable, Equatable {
-    /// One directory on the way.
+    /// A directory on the way.
     struct Directory: Sendable, Hashable {
         let path: String
         let identity: FileIdentity
-        /// The entry whose exchange would change the way: the last component, a symbolic link, one that is missing or no
-        /// directory, or the last directory that there is; nil for a directory that matters only in that it could itself be
-        /// moved.
+        /// The entry whose exchange would change the way: the last component, a symbolic link, an entry that is missing
+        /// or no directory, or an entry of the last existing directory; nil for a directory whose own move is all that
+        /// matters.
         let name: String?
     }
 
-    /// What has the path.
+    /// The file at the path.
     enum End: Sendable, Equatable {
-        /// Nothing: the last component or a directory before it does not exist.
+        /// The last component or a directory before it does not exist.
         case missing
         case file(FileIdentity, FileStatus.Kind)
-        /// It cannot be told: a directory may not be searched, or links lead in a circle.
+        /// The file cannot be determined: a directory may not be searched, or links lead in a circle.
         case unknown(UVError)
     }
 
     private(set) var directories: [Directory] = []
     private(set) var end = End.missing
-    /// Where nothing tells of what other machines do, or of anything: in words.
+    /// The name of the file system if it reports no changes by other machines, or no changes at all; nil otherwise.
     private(set) var silentFileSystem: String?
 
-    /// As many links as the kernel follows.
+    /// The number of links that the kernel follows.
     private static let linkLimit = 40
 
-    /// Walks from the root. Blocks where the file system does.
+    /// Walks the path from the root. Blocks if the file system does.
     init(_ path: String) {
         do throws(UVError) {
             end = try walk(path)
@@ -51,7 +51,7 @@ struct PathTrace: Sendable, Equatable {
         var links = 0
         var here = "/"
         var status = try Files.status(of: here)
-        // The entry by which `here` was come to.
+        // The entry through which `here` was reached.
         var entry: Directory?
         while let name = left.popLast() {
             let next = here == "/" ? "/\(name)" : "\(here)/\(name)"
@@ -60,15 +60,16 @@ struct PathTrace: Sendable, Equatable {
                 found = try Files.status(of: next, followingLinks: false)
             } catch {
                 directories.append(Directory(path: here, identity: status.identity, name: name))
-                // It may be removed now that it lacks the entry, and tells of that itself only when nobody has a file open
-                // that was in it, as this tail perhaps has (H96).
+                // The directory `here` may itself be removed now, since it lacks the entry. Its removal is reported
+                // only once no process has a file open that was in it, as this tail perhaps has (H96); its own entry is
+                // therefore watched too.
                 if let entry { directories.append(entry) }
                 throw error
             }
             let target = found.kind == .symbolicLink ? Files.linkTarget(next) : nil
             let isObstacle = target == nil && found.kind != .directory
             let isWatchedByName = target != nil || left.isEmpty || isObstacle
-            // The root is not moved.
+            // The root cannot be moved.
             if isWatchedByName || here != "/" {
                 directories.append(
                     Directory(path: here, identity: status.identity, name: isWatchedByName ? name : nil))
@@ -93,7 +94,7 @@ struct PathTrace: Sendable, Equatable {
         return .file(status.identity, status.kind)
     }
 
-    /// The last comes first; empty ones and dots are left out.
+    /// The components of a path, the last first, without empty ones and dots.
     private static func components(_ path: String) -> [String] {
         path.utf8.split(separator: UInt8(ascii: "/")).reversed().map { String(Substring($0)) }.filter { $0 != "." }
     }
@@ -110,7 +111,8 @@ struct PathTrace: Sendable, Equatable {
         #endif
     }
 
-    /// File systems whose files other machines change, or a program, by their numbers of `statfs(2)` (H88).
+    /// File systems whose files are changed by other machines or by a program, by their `statfs(2)` numbers (H88: such
+    /// changes are not reported).
     private static let silent: [UInt32: String] = [
         0x6969: "NFS", 0x517B: "SMB", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB", 0x6573_5546: "FUSE", 0x0102_1997: "9P",
         0x00C3_6400: "Ceph", 0x5346_414F: "AFS", 0x6B41_4653: "AFS", 0x7375_7245: "Coda", 0x0116_1970: "GFS2",

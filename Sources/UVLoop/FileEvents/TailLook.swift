@@ -1,26 +1,27 @@
-/// One look at a followed file and at the way to it, on a thread of the pool: what there is to tell, and from where to go on.
+/// A look at a followed file and at its path, on a thread of the pool: the changes to report, and the place to continue
+/// from.
 struct TailLook: Sendable {
     enum Found: Sendable {
         case bytes([UInt8])
-        /// The file was cut in place.
+        /// The file was cut in place; the place is its start now.
         case cut
-        /// Everything is read; the path leads to the file that is open.
+        /// The file was read to its end, and still has the path.
         case end
-        /// Everything is read; the path leads to another file, which is open now. Also the first.
+        /// The old file, if any, was read to its end, and another file has the path, which is open now.
         case opened
-        /// Everything is read; nothing has the path.
+        /// The file was read to its end, and no file has the path.
         case missing
-        /// The file cannot be read, or what has the path cannot be opened.
+        /// The open file cannot be read, or the path's file cannot be opened.
         case unusable(FileTailError)
     }
 
     let found: Found
-    /// The file that is open; nil before the first.
+    /// The open file; nil before the first.
     private(set) var place: TailPlace?
-    /// Nil if there was more to read, and nobody looked at the path.
+    /// The path as the look found it; nil if the look ended with bytes or a cut, before it came to the path.
     private(set) var trace: PathTrace?
 
-    /// Looks at the open file, and, once that is read to its end, at the path.
+    /// Looks at the open file and, once the file is read to its end, at the path.
     init(at path: String, from place: TailPlace?, followingLinks: Bool = true, limit: Int) {
         self.place = place
         var failure: UVError?
@@ -32,7 +33,8 @@ struct TailLook: Sendable {
         case .cut:
             found = .cut
             return
-        // Another file may have the path, for instance where a server has forgotten the old one.
+        // The path is checked after a failure too: another file may have it, for instance if a server has forgotten the
+        // old one.
         case .failed(let error): failure = error
         }
         let trace = PathTrace(path)
@@ -42,7 +44,8 @@ struct TailLook: Sendable {
         case .file(let identity, _) where identity == place?.identity:
             found = failure.map { .unusable(FileTailError(path: path, systemError: $0)) } ?? .end
         case .file:
-            // The old file may have grown until it was replaced, and that was before now.
+            // The old file may have grown until it was replaced, which was before now, so the read that follows gets
+            // all of it.
             switch failure == nil ? self.place?.read(limit: limit) : nil {
             case nil, .end, .failed: break
             case .bytes(let bytes):

@@ -2,44 +2,45 @@ internal import CLibUV
 
 /// The file that a tail has open, how far it has read, and what it remembers of what it read.
 ///
-/// A file that was cut and has grown past the place looks like one that has only grown: it has the same inode and more
-/// bytes. What stands before the place tells them apart, and the first bytes of the file. Only a file that was filled again
-/// with the very same bytes there is taken for one that grew.
+/// A file that was cut and has grown past the place looks like one that has only grown: same inode, more bytes. The
+/// bytes before the place and the first bytes of the file tell the two apart. Only a file that was refilled with the
+/// very same bytes there is taken for one that grew.
 struct TailPlace: Sendable {
-    /// What one read found.
+    /// The result of one read.
     enum Found: Sendable, Equatable {
         /// At least one byte.
         case bytes([UInt8])
-        /// Nothing more, for now.
+        /// No more bytes, for now.
         case end
-        /// The file was cut in place, or filled with something else: the place is its start now.
+        /// The file was cut in place, or filled with other bytes; the place is its start now.
         case cut
         case failed(UVError)
     }
 
     private static let headLimit = 256
     private static let beforeLimit = 1024
-    /// As much of new bytes is read twice where nothing stands before them, or their file could be cut meanwhile.
+    /// The least number of bytes that each read checks again. If fewer stand before the place, the first new bytes are
+    /// checked too: otherwise a cut during the read would go unnoticed.
     private static let windowLimit = 512
 
     let file: SharedDescriptor
     let identity: FileIdentity
-    /// Where the next byte is read.
+    /// The offset of the next byte to read.
     private(set) var offset = 0
-    /// The first bytes of the file, at most `headLimit`; all of them if the place is before that.
+    /// The first bytes of the file, at most `headLimit`; fewer if the place is before that.
     private var head: [UInt8] = []
     /// The last bytes before the place, at most `beforeLimit`.
     private var before: [UInt8] = []
-    /// How many lines before the place the reading begins: not looked for yet.
+    /// The number of lines before the place at which reading begins, until their start has been looked for.
     private var linesBack: Int?
 
     /// Opens a regular file at its start.
     ///
-    /// - Throws: ``FileTailError``, with ``UVError/noEntry`` if there is none, ``UVError/symbolicLink`` if the last component is
-    ///   a link and is not to be followed.
+    /// - Throws: ``FileTailError``, with ``UVError/noEntry`` if no file has the path, ``UVError/symbolicLink`` if the
+    /// last component is a link and `followingLinks` is false.
     init(opening path: String, followingLinks: Bool) throws(FileTailError) {
         do throws(UVError) {
-            // Looked at first: opening a device may do something to it.
+            // The kind is checked before the open, since opening a device may have effects.
             try TailPlace.requireRegular(Files.status(of: path, followingLinks: followingLinks))
             if followingLinks {
                 file = SharedDescriptor(try Descriptors.open(path, waitsForWriter: false))
@@ -57,7 +58,7 @@ struct TailPlace: Sendable {
         #if os(Linux)
         do throws(UVError) {
             let kind = try RawText.withCString(path) { uvloop_file_system($0) }
-            // proc, sysfs: files of no size, whose bytes are made as they are read.
+            // proc and sysfs make the bytes of a file as they are read; its size is 0.
             if [0x9FA0, 0x6265_6572].contains(kind) { throw .notSupported }
         } catch {
             throw FileTailError(path: path, systemError: error)
@@ -74,7 +75,7 @@ struct TailPlace: Sendable {
         }
     }
 
-    /// Goes where the reading shall begin, in a file that was just opened.
+    /// Moves to the place where reading begins, in a file that was just opened.
     mutating func go(to start: FileTail.Start) throws(UVError) {
         let size = Int(clamping: try FileStatus(ofDescriptor: file.number).size)
         switch start {
@@ -92,11 +93,11 @@ struct TailPlace: Sendable {
         let count = min(offset, TailPlace.beforeLimit)
         before = try bytes(from: offset - count, count: count)
         self.offset = offset
-        // The file has shrunk between these calls.
+        // Fewer bytes mean that the file has shrunk between these calls.
         if before.count < count || head.count < min(offset, TailPlace.headLimit) { _ = cut() }
     }
 
-    /// Reads what stands at the place, at most `limit` bytes, and moves the place past it.
+    /// Reads at the place, at most `limit` bytes, and moves the place past them.
     mutating func read(limit: Int) -> Found {
         do throws(UVError) {
             if let count = linesBack {
@@ -109,8 +110,9 @@ struct TailPlace: Sendable {
                 guard try end.isUntouched(end.before, endingAt: end.offset) else { return cut() }
             }
             let bytes = try bytes(from: offset, count: limit)
-            // Only now: a file that is as it was after the read was so before it too. The first of the bytes belong to what is
-            // looked at, since pages are read one by one and a cut may have come between two of them.
+            // The check comes after the read: if the file is unchanged now, it was so during the read. The check
+            // includes the first new bytes, since pages are read one by one and a cut may have come between two of
+            // them.
             let known = before + bytes.prefix(max(0, TailPlace.windowLimit - before.count))
             let end = offset - before.count + known.count
             guard try size() >= offset + bytes.count, try isUntouched(known, endingAt: end) else { return cut() }

@@ -1,9 +1,9 @@
-/// What the system watches for one tail: the open file, and the directories by which the path leads to it.
+/// The system's watches for one tail: on the open file, and on the directories through which the path leads to it.
 final class TailWatches {
     private let loop: Loop
-    /// Called after something has happened for which the tail must look.
+    /// Called after an event for which the tail must look.
     var onEvent: (() -> Void)?
-    /// Why the tail must look from time to time, in words; nil if the system tells of everything.
+    /// The reason why the tail must look from time to time, in words; nil if the system reports every change.
     private(set) var silence: String?
 
     #if os(Linux)
@@ -14,9 +14,10 @@ final class TailWatches {
 
     init(on loop: Loop) { self.loop = loop }
 
-    /// Watches what leads to the file now, and nothing else.
+    /// Watches the path as it is now, and ends all other watches.
     ///
-    /// - Returns: true if something was not watched before: it may have changed until now, and the tail must look again.
+    /// - Returns: true if something was not watched before: its earlier changes were not reported, so the tail must
+    /// look again.
     func watch(_ trace: PathTrace, _ place: TailPlace?) -> Bool {
         silence = trace.silentFileSystem.map { "\($0) does not tell what others change" }
         #if os(Linux)
@@ -58,16 +59,16 @@ extension TailWatches: FileEventSink {
                 directory.path, for: kinds, followingLinks: false, sink: self, on: loop)
             return true
         } catch {
-            // Gone since the walk, and the next one will find out where to.
+            // The directory has gone since the walk; the next walk finds the new way.
             if [.noEntry, .notDirectory].contains(error.systemError) { return true }
-            // A directory further up that may not be read, as /home often is. It could only be moved.
+            // A directory further up may not be read, as /home often is. Only its move would be missed.
             if error.systemError == .accessDenied, directory.name == nil { return false }
             silence = "\(error)"
             return false
         }
     }
 
-    /// The file itself, by its descriptor: something else may have its path by now.
+    /// Watches the file itself through its descriptor, since another file may have its path by now.
     private func watch(_ place: TailPlace?) -> Bool {
         guard place?.identity != file?.identity else { return false }
         if let watch = file.take()?.watch { Inotify.end(watch, on: loop) }
@@ -84,7 +85,7 @@ extension TailWatches: FileEventSink {
 
     func note(_ kinds: Inotify.Kinds, name: UnsafeRawBufferPointer, of watch: Inotify.Watch) {
         if kinds.contains(.overflow) {
-            // That one was moved or removed may be among what was lost: all are taken anew.
+            // A lost event may have been the move or removal of a directory, so all watches are made anew.
             for watch in directories.values { Inotify.end(watch, on: loop) }
             directories = [:]
             isTouched = true
@@ -99,7 +100,7 @@ extension TailWatches: FileEventSink {
             }
             isTouched = true
             guard !kinds.isDisjoint(with: [.itself, .ended]) else { return }
-            // Whatever has the path next is another one.
+            // The next directory at this path will be another one.
             directories[directory] = nil
             Inotify.end(watch, on: loop)
         }

@@ -1,9 +1,9 @@
 internal import CLibUV
 
-/// The users and groups beside a file's owner and group who have permissions of their own: a POSIX ACL. `stat(2)` shows the
-/// most that any of them may do as the permissions of the group.
+/// The permissions of users and groups other than a file's owner and group: a POSIX ACL. `stat(2)` shows the most that
+/// any of them may do as the permissions of the group.
 public struct AccessList: Hashable, Sendable {
-    /// Somebody named in the list.
+    /// A user or group named in the list.
     public enum Holder: Hashable, Sendable {
         /// A user, by id.
         case user(UInt32)
@@ -11,25 +11,25 @@ public struct AccessList: Hashable, Sendable {
         case group(UInt32)
     }
 
-    /// What one of them may do.
+    /// The permissions of one holder.
     public struct Entry: Hashable, Sendable {
-        /// Who.
+        /// The user or group that has the permissions.
         public let holder: Holder
-        /// Of 4 to read, 2 to write and 1 to search, what remains under the list's mask.
+        /// The sum of 4 to read, 2 to write and 1 to search, as limited by the list's mask.
         public let permissions: UInt32
 
-        /// True if the holder may change what is in the directory.
+        /// True if the holder may change the directory's contents.
         public var mayWrite: Bool { permissions & 2 != 0 }
     }
 
-    /// Those that are named, in the list's order.
+    /// The named users and groups, in the list's order.
     public let entries: [Entry]
 
-    /// Nil if there is none, or the file system keeps none.
+    /// Reads the list; nil if the directory has none, or the file system keeps none.
     init?(of directory: CInt) throws(UVError) {
         var failure: CInt = 0
-        // As long as the kernel lets a list be. Nothing is filled with zeros: pages that no list has touched cost nothing, and
-        // a keeper would keep them.
+        // The size is the kernel's limit of a list. The memory is not zeroed: pages that no list touches cost nothing,
+        // and a keeper would keep zeroed ones.
         let bytes = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
             let length = uvloop_access_list(directory, buffer.baseAddress, buffer.count)
             failure = length < 0 ? uvloop_errno() : 0
@@ -42,7 +42,7 @@ public struct AccessList: Hashable, Sendable {
         entries = AccessList.entries(bytes)
     }
 
-    /// A version, then eight bytes for each entry: tag, permissions, id.
+    /// Parses the kernel's format: a version, then eight bytes for each entry: tag, permissions, id.
     private static func entries(_ bytes: [UInt8]) -> [Entry] {
         func number(_ start: Int, _ length: Int) -> UInt32 {
             (start..<start + length).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32(bytes[$1]) }

@@ -1,15 +1,15 @@
 internal import CLibUV
 
-/// Reads a file off the loop, in runs, as fast as they are taken.
+/// Reads a file off the loop, in runs, each when the one before it has been taken.
 ///
-/// One read at a time is under way on libuv's pool (``Loop/queueWork(_:completion:)``); a paused reader keeps at most one
+/// At most one read is under way on libuv's pool (``Loop/queueWork(_:completion:)``); a paused reader keeps at most one
 /// run. Mirrors `uv_fs_read` with a callback.
 public final class FileReader: Handle {
     private enum State {
         case new
         case waiting
         case reading
-        /// Paused, with what was read at hand.
+        /// Paused, with the run that was read last still to deliver.
         case holding(Run)
         case ended
     }
@@ -20,7 +20,7 @@ public final class FileReader: Handle {
         case failed(UVError)
     }
 
-    /// The most that one run of bytes has.
+    /// The size limit of one run, in bytes.
     public static let chunk = 262_144
 
     private let file: SharedDescriptor
@@ -29,7 +29,7 @@ public final class FileReader: Handle {
     private var onBytes: ((FileReader, RawSpan) -> Void)?
     private var onEnd: ((FileReader, UVError?) -> Void)?
 
-    /// Where in the file the next byte comes from.
+    /// The place of the next byte in the file.
     public private(set) var offset: UInt64
     /// True between ``pause()`` and ``resume()``.
     public private(set) var isPaused = false
@@ -38,10 +38,11 @@ public final class FileReader: Handle {
     ///
     /// - Parameters:
     ///   - path: the file.
-    ///   - offset: where to begin; past the end there is nothing to read.
-    ///   - limit: at most so many bytes; nil: to the end of the file, also of what is added meanwhile.
+    ///   - offset: the place to begin at; past the end of the file there are no bytes.
+    ///   - limit: the most bytes to read; nil: to the end of the file, including bytes added meanwhile.
     ///   - loop: the loop that it lives on.
-    /// - Throws: as ``OpenFile/init(_:_:)``, and ``UVError/wouldBlock`` when the pool's threads cannot be made.
+    /// - Throws: the errors of ``OpenFile/init(_:_:)``, and ``UVError/wouldBlock`` if the pool's threads cannot be
+    ///   made.
     public init(_ path: String, from offset: UInt64 = 0, limit: UInt64? = nil, on loop: Loop) throws(UVError) {
         try ThreadPool.prepare()
         file = try SharedDescriptor(opening: path, .readOnly)
@@ -51,8 +52,9 @@ public final class FileReader: Handle {
         super.init(uv_timer_t.self, on: loop) { _ = uv_timer_init(loop.raw, $0) }
     }
 
-    /// Begins: `onBytes` is lent each run of bytes, on later ticks, then `onEnd` is called once, with the error if it failed:
-    /// ``UVError/canceled`` if the loop has closed the reader. No `onEnd` comes after ``Handle/close(_:)``. Once only.
+    /// Begins: `onBytes` is lent each run of bytes, on later ticks, then `onEnd` is called once, with the error if
+    /// reading failed: ``UVError/canceled`` if the loop has closed the reader. After ``Handle/close(_:)``, `onEnd` is
+    /// not called. May be called once.
     public func start(
         onBytes: @escaping (FileReader, RawSpan) -> Void, onEnd: @escaping (FileReader, UVError?) -> Void
     ) {
@@ -74,7 +76,7 @@ public final class FileReader: Handle {
         isPaused = true
     }
 
-    /// Goes on, on a later tick. Does nothing after a close.
+    /// Continues on a later tick. Does nothing after a close.
     public func resume() {
         guard !isClosing else { return }
         loop.requireOwner()
@@ -126,7 +128,7 @@ public final class FileReader: Handle {
 
     private func end(_ error: UVError?) {
         state = .ended
-        // Always returns 0.
+        // `uv_timer_stop` always returns 0.
         _ = uv_timer_stop(raw.timer)
         onBytes = nil
         onEnd.take()?(self, error)

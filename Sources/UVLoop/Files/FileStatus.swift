@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// Which file it is, whatever its name: device and inode number.
+/// The identity of a file, whatever its name: device and inode number.
 public struct FileIdentity: Hashable, Sendable {
     /// Device number.
     public let device: UInt64
@@ -8,9 +8,9 @@ public struct FileIdentity: Hashable, Sendable {
     public let inode: UInt64
 }
 
-/// What the system knows of a file. Mirrors `uv_stat_t`.
+/// The system's description of a file. Mirrors `uv_stat_t`.
 public struct FileStatus: Hashable, Sendable {
-    /// What kind of file it is.
+    /// The kind of a file.
     public enum Kind: Sendable {
         /// A regular file.
         case regular
@@ -24,7 +24,7 @@ public struct FileStatus: Hashable, Sendable {
         case other
     }
 
-    /// Its kind.
+    /// The kind of the file.
     public let kind: Kind
     /// Permission bits, for instance 0o600.
     public let permissions: UInt32
@@ -34,14 +34,14 @@ public struct FileStatus: Hashable, Sendable {
     public let owner: UInt32
     /// Group id.
     public let group: UInt32
-    /// Which file it is.
+    /// The identity of the file.
     public let identity: FileIdentity
-    /// How many names it has; 0 for an open file that was removed.
+    /// The number of names the file has; 0 for an open file that was removed.
     public let linkCount: UInt64
-    /// Last change of its contents, since 1970-01-01 UTC.
+    /// The time of the last change of the contents, since 1970-01-01 UTC.
     public let modifiedAt: Duration
 
-    /// Of an open file. Mirrors `uv_fs_fstat`.
+    /// Reads the status of an open file. Mirrors `uv_fs_fstat`.
     init(ofDescriptor descriptor: CInt) throws(UVError) {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
@@ -64,7 +64,7 @@ public struct FileStatus: Hashable, Sendable {
         group = UInt32(truncatingIfNeeded: status.st_gid)
         identity = FileIdentity(device: status.st_dev, inode: status.st_ino)
         linkCount = status.st_nlink
-        // Anybody can give a file any time; what is further away than 30,000 years would not fit a sum.
+        // The time is clamped to 30,000 years: files can have any time set, and a sum with a larger one would overflow.
         let seconds = max(-1 << 40, min(1 << 40, Int64(status.st_mtim.tv_sec)))
         modifiedAt = .seconds(seconds) + .nanoseconds(Int64(status.st_mtim.tv_nsec))
     }

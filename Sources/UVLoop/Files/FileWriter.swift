@@ -1,15 +1,15 @@
 internal import CLibUV
 
-/// Writes to a file off the loop, in order, and tells of each write when the system has it.
+/// Writes to a file off the loop, in order, and reports each write once the system has it.
 ///
-/// One write at a time is under way on libuv's pool (``Loop/queueWork(_:completion:)``), and takes what waits, up to 1 MiB.
-/// A write that fails, on a full disk for instance, fails all that come after it, those that wait included: a file may lack
-/// its end, and never a part in the middle. Mirrors `uv_fs_write` with a callback.
+/// At most one write is under way on libuv's pool (``Loop/queueWork(_:completion:)``); it takes what waits, up to 1
+/// MiB. A write that fails, on a full disk for instance, fails all that come after it, including those that wait: a
+/// file may lack its end, but never a part in the middle. Mirrors `uv_fs_write` with a callback.
 public final class FileWriter: Handle {
-    /// One write, or what is done when all writes before it are.
+    /// A write, or a completion to call once all writes before it are done.
     private struct Entry {
         var bytes: [UInt8] = []
-        /// Whether the disk must have everything before it completes.
+        /// True if the entry completes only when the disk has all bytes before it.
         var isSynchronizing = false
         var completion: ((UVError?) -> Void)?
     }
@@ -21,27 +21,29 @@ public final class FileWriter: Handle {
     private var waiting: [Entry] = []
     private var writing: [Entry] = []
 
-    /// How many bytes wait or are being written.
+    /// The number of bytes that wait or are being written.
     public private(set) var queuedBytes = 0
-    /// From how many queued bytes on ``write(_:completion:)`` asks the caller to wait for ``onDrain``.
+    /// The number of queued bytes from which ``write(_:completion:)`` asks the caller to wait for ``onDrain``.
     public var highWaterMark = 1 << 20
-    /// Called when nothing waits any more, if a write has returned false since the last time.
+    /// Called when the queue becomes empty, if a write has returned false since the last drain.
     public var onDrain: ((FileWriter) -> Void)?
-    /// Called once, on a later tick, when a write has failed; everything after it fails too. For writers that pass no
-    /// completions. Not called after ``Handle/close(_:)``.
+    /// Called once, on a later tick, when a write has failed; all later writes fail too. For writers that pass no
+    /// completions. Never called after ``Handle/close(_:)``.
     public var onFailure: ((FileWriter, UVError) -> Void)?
-    /// Why nothing more is written; nil while all is well.
+    /// The error that stopped all writing; nil if there was none.
     public private(set) var failure: UVError?
     private var needsDrain = false
 
-    /// Opens a regular file to append to, or makes it.
+    /// Opens a regular file to append to, or creates it.
     ///
     /// - Parameters:
     ///   - path: the file.
     ///   - mode: ``OpenFile/Mode/append`` or ``OpenFile/Mode/createNew``; symbolic links are not followed.
-    ///   - isSynchronous: whether each write completes only when the disk has it (`fdatasync(2)`), and not only the system.
+    ///   - isSynchronous: true if each write completes only when the disk has it (`fdatasync(2)`), not only the
+    ///     system.
     ///   - loop: the loop that it lives on.
-    /// - Throws: as ``OpenFile/init(_:_:)``, and ``UVError/wouldBlock`` when the pool's threads cannot be made.
+    /// - Throws: the errors of ``OpenFile/init(_:_:)``, and ``UVError/wouldBlock`` if the pool's threads cannot be
+    ///   made.
     public convenience init(
         _ path: String, _ mode: OpenFile.Mode = .append, isSynchronous: Bool = false, on loop: Loop
     ) throws(UVError) {
@@ -58,10 +60,12 @@ public final class FileWriter: Handle {
 
     /// Writes after everything that was written before; `completion` is called once, on a later tick, in order.
     ///
-    /// Its error is the system's, ``UVError/noSpace`` for instance, of this write or of one before it; part of the write that
-    /// failed may be in the file. ``UVError/canceled``: the writer was closed first, and the bytes may have been written.
+    /// The error is the system's, ``UVError/noSpace`` for instance, of this write or of one before it; part of the
+    /// failed write may be in the file. ``UVError/canceled`` means that the writer was closed first; the bytes may have
+    /// been written.
     ///
-    /// - Returns: false if so much is queued that the caller should wait for ``onDrain``; the bytes are taken all the same.
+    /// - Returns: false if the caller should wait for ``onDrain``, since much is queued; these bytes are queued all the
+    /// same.
     @discardableResult
     public func write(_ bytes: [UInt8], completion: ((UVError?) -> Void)? = nil) -> Bool {
         guard isUsable("FileWriter.write: the writer is closed") else {
@@ -73,7 +77,7 @@ public final class FileWriter: Handle {
         return !needsDrain
     }
 
-    /// Calls `completion` when the disk has everything that was written before. Mirrors `uv_fs_fdatasync`.
+    /// Calls `completion` when the disk has all bytes written before. Mirrors `uv_fs_fdatasync`.
     public func synchronize(completion: @escaping (UVError?) -> Void) {
         guard isUsable("FileWriter.synchronize: the writer is closed") else {
             return loop.onNextTick { completion(.canceled) }
@@ -84,7 +88,7 @@ public final class FileWriter: Handle {
     private func add(_ entry: Entry) {
         queuedBytes += entry.bytes.count
         waiting.append(entry)
-        // On the next tick: what is written meanwhile goes along.
+        // The write starts on the next tick, so that it includes the writes made until then.
         if writing.isEmpty, waiting.count == 1 { loop.onNextTick { [self] in writeNext() } }
     }
 
@@ -110,7 +114,7 @@ public final class FileWriter: Handle {
         }
     }
 
-    /// - Parameter count: how many of the entries are done; the error is of the one after them.
+    /// - Parameter count: the number of entries that are done; the error is that of the entry after them.
     private func wrote(_ count: Int, _ error: UVError?) {
         guard !isClosing else { return }
         failure = failure ?? error
@@ -142,7 +146,9 @@ public final class FileWriter: Handle {
 }
 
 extension SharedDescriptor {
-    /// Writes all parts, one after another; how many are done, and the error of the one after them.
+    /// Writes all parts, one after another.
+    ///
+    /// - Returns: the number of parts that are done, and the error of the part after them.
     fileprivate func write(_ parts: [[UInt8]], _ isSynchronizing: Bool) -> (Int, UVError?) {
         for (index, part) in parts.enumerated() {
             var left = part[...]
@@ -154,7 +160,7 @@ extension SharedDescriptor {
             }
         }
         guard isSynchronizing else { return (parts.count, nil) }
-        // What the disk did not take may be any part of it.
+        // A failed sync may have lost any part, so none counts as done.
         return fsync(number) == 0 ? (parts.count, nil) : (0, UVError(errno: uvloop_errno()))
     }
 }

@@ -1,20 +1,21 @@
 internal import CLibUV
 
-/// File system calls with typed errors. A path with a zero byte is ``UVError/invalidArgument``. Each call does one short
-/// operation on the calling thread; on a slow file system use them within ``Loop/queueWork(_:completion:)``. Mirrors the
-/// synchronous form of libuv's `uv_fs_*`.
+/// File system calls with typed errors. A path with a zero byte is ``UVError/invalidArgument``. Each call does one
+/// short operation on the calling thread; on a slow file system, call it within ``Loop/queueWork(_:completion:)``.
+/// Mirrors the synchronous form of libuv's `uv_fs_*`.
 public enum Files {
-    /// Creates the directory and its missing parents, with these permissions whatever the umask; an existing directory is
-    /// success, and keeps its own.
+    /// Creates the directory and its missing parents, with these permissions whatever the umask; an existing directory
+    /// counts as success, and keeps its permissions.
     ///
-    /// - Throws: ``UVError/exists`` or ``UVError/notDirectory`` if something else has a name on the way.
+    /// - Throws: ``UVError/exists`` or ``UVError/notDirectory`` if a component of the path is no directory.
     public static func makeDirectory(at path: String, permissions: UInt32 = 0o700) throws(UVError) {
         do {
             try makeOneDirectory(at: path, permissions)
         } catch .noEntry {
             guard let parent = parent(of: path) else { throw .noEntry }
             try makeDirectory(at: parent, permissions: permissions)
-            // Once: where nothing can be made, below /proc for instance, the error stays the same for ever.
+            // The retry happens once: where nothing can be made, below /proc for instance, the error would come again
+            // for ever.
             try makeOneDirectory(at: path, permissions)
         }
     }
@@ -26,10 +27,10 @@ public enum Files {
             guard try status(of: path).kind == .directory else { throw .exists }
             return
         }
-        // Not a link that somebody has put in its place.
+        // Links are not followed: another user may have put one in the directory's place.
         let made = try status(of: path, followingLinks: false)
         guard made.kind == .directory else { throw .notDirectory }
-        // The umask may have taken any bit, the owner's included, and then nobody could ever use it.
+        // The umask may have removed any bit, even the owner's; nobody could use the directory then.
         if made.permissions & 0o777 != permissions { try setPermissions(permissions, of: path) }
     }
 
@@ -38,11 +39,11 @@ public enum Files {
         try checkErrno(try RawText.withCString(path) { chmod($0, mode_t(permissions)) })
     }
 
-    /// What the system knows of the file. Mirrors `uv_fs_stat` and `uv_fs_lstat`.
+    /// Returns the system's description of the file. Mirrors `uv_fs_stat` and `uv_fs_lstat`.
     ///
     /// - Parameters:
     ///   - path: the file, or the directory.
-    ///   - followingLinks: false: of a symbolic link itself, not of what it points to.
+    ///   - followingLinks: false to describe a symbolic link itself, not its target.
     public static func status(of path: String, followingLinks: Bool = true) throws(UVError) -> FileStatus {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
@@ -54,12 +55,12 @@ public enum Files {
         return FileStatus(request.statbuf)
     }
 
-    /// Gives the file another name in one step, replacing what has that name. Mirrors `uv_fs_rename`.
+    /// Gives the file another name in one step, replacing any file of that name. Mirrors `uv_fs_rename`.
     public static func rename(_ path: String, to newPath: String) throws(UVError) {
         try request(path, newPath) { uv_fs_rename(nil, $0, $1, $2, nil) }
     }
 
-    /// Gives the file a second name; fails with ``UVError/exists`` if something has it. Mirrors `uv_fs_link`.
+    /// Gives the file a second name; fails with ``UVError/exists`` if the name is taken. Mirrors `uv_fs_link`.
     public static func link(_ path: String, to newPath: String) throws(UVError) {
         try request(path, newPath) { uv_fs_link(nil, $0, $1, $2, nil) }
     }
@@ -74,15 +75,15 @@ public enum Files {
         try request(path) { uv_fs_rmdir(nil, $0, $1, nil) }
     }
 
-    /// Removes the name, and is content if it is gone already.
+    /// Removes the name if it exists.
     public static func unlinkIfPresent(_ path: String) throws(UVError) {
         do { try unlink(path) } catch .noEntry {}
     }
 
-    /// Removes the name only if it still stands for the file with this identity.
+    /// Removes the name only if its file still has this identity.
     ///
-    /// - Returns: whether it was removed. Between check and removal another process could replace the file; callers that
-    ///   must exclude that hold a lock which that process respects.
+    /// - Returns: true if the name was removed. Another process could replace the file between check and removal;
+    /// callers that must exclude this hold a lock which that process respects.
     @discardableResult
     public static func unlink(_ path: String, ifStill identity: FileIdentity) throws(UVError) -> Bool {
         do {
@@ -97,22 +98,23 @@ public enum Files {
     /// The names in a directory, without `.` and `..`, in the order of their bytes.
     /// Mirrors `readdir(3)`.
     ///
-    /// Names that are not wanted cost next to nothing, where `uv_fs_scandir` would allocate and sort them.
+    /// Names that do not match cost next to nothing; `uv_fs_scandir` would allocate and sort them.
     ///
     /// - Parameters:
     ///   - path: the file, or the directory.
-    ///   - start: only names that begin so.
-    ///   - ends: only names that end so, if there are any.
+    ///   - start: the beginning of the names to return.
+    ///   - ends: the endings of the names to return; all names if empty.
     public static func names(
         inDirectory path: String, startingWith start: String = "", endingIn ends: [String] = [],
     ) throws(UVError) -> [String] {
         guard let directory = try RawText.withCString(path, { opendir($0) }) else {
             throw UVError(errno: uvloop_errno())
         }
-        // Fails only for what is no open directory.
+        // `closedir` fails only for an invalid directory.
         defer { _ = closedir(directory) }
         let (start, ends) = (Array(start.utf8), ends.map { Array($0.utf8) })
-        // All in one block until they are sorted: strings compare by normal forms, which takes five times as long.
+        // The names stay in one block until they are sorted: strings compare by normal forms, which takes five times as
+        // long.
         var bytes: [UInt8] = []
         var names: [Range<Int>] = []
         while let name = uvloop_next_name(directory) {
@@ -129,7 +131,7 @@ public enum Files {
         guard status == 0 else { throw UVError(errno: status) }
         return bytes.withUnsafeBytes { bytes in
             names.sort { one, other in
-                // There are no empty names, so there is a base.
+                // The base is not nil, since no name is empty.
                 let base = bytes.baseAddress!
                 let order = memcmp(base + one.lowerBound, base + other.lowerBound, min(one.count, other.count))
                 return order == 0 ? one.count < other.count : order < 0
@@ -138,22 +140,22 @@ public enum Files {
         }
     }
 
-    /// The contents of a small file.
+    /// Returns the contents of a small file.
     ///
     /// - Parameters:
     ///   - path: the file, or the directory.
-    ///   - limit: reads at most so many bytes.
+    ///   - limit: the most bytes to read.
     /// - Throws: ``UVError/isDirectory`` for a directory; symbolic links are not followed (``UVError/symbolicLink``).
     public static func read(_ path: String, limit: Int) throws(UVError) -> [UInt8] {
         let file = try OpenFile(path, .readOnly)
         defer { file.close() }
-        // The size is known from opening. Files of /proc say 0 and have contents all the same.
+        // The size is known from opening. Files of /proc report 0 but have contents.
         let size = Int(clamping: file.statusAtOpening.size)
         return try file.read(from: 0, limit: size == 0 ? min(limit, 4096) : min(limit, size))
     }
 
-    /// The start of a file, as one read gives it, in memory of the caller: three system calls, for files of /proc, which are
-    /// made anew by each read. Nil if it cannot be read.
+    /// Reads the start of a file by one read into the caller's memory; nil if the file cannot be read. For files of
+    /// /proc, which are made anew by each read. Takes three system calls.
     static func readOnce(_ path: String, into buffer: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer? {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
@@ -169,7 +171,7 @@ public enum Files {
         return count < 0 ? nil : UnsafeRawBufferPointer(rebasing: buffer[..<count])
     }
 
-    /// The canonical absolute path. Mirrors `uv_fs_realpath`.
+    /// Returns the canonical absolute path. Mirrors `uv_fs_realpath`.
     public static func realPath(of path: String) throws(UVError) -> String {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
@@ -177,7 +179,7 @@ public enum Files {
         return RawText.string(request.ptr.assumingMemoryBound(to: CChar.self))
     }
 
-    /// What a symbolic link says; nil if there is none at the path. Mirrors `readlink`.
+    /// Returns the target of a symbolic link; nil if the path is none. Mirrors `readlink`.
     static func linkTarget(_ path: String) -> String? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
             do throws(UVError) {
@@ -191,7 +193,7 @@ public enum Files {
         }
     }
 
-    /// Whether this process may execute the file. Mirrors `uv_fs_access`.
+    /// True if this process may execute the file. Mirrors `uv_fs_access`.
     public static func isExecutable(_ path: String) -> Bool {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
@@ -203,7 +205,7 @@ public enum Files {
         }
     }
 
-    /// True if anything has that name.
+    /// True if a file has that name.
     public static func exists(_ path: String) -> Bool {
         do throws(UVError) {
             _ = try status(of: path)
@@ -213,9 +215,9 @@ public enum Files {
         }
     }
 
-    /// The part before the last component: nil for `/` and for a name without a directory.
+    /// Returns the part before the last component: nil for `/` and for a name without a directory.
     public static func parent(of path: String) -> String? {
-        // By bytes: a slash followed by a combining accent is no slash to Character, and one to the system.
+        // Compared by bytes: a slash before a combining accent is no slash to Character, but is one to the system.
         let slash = UInt8(ascii: "/")
         var rest = path.utf8[...]
         while rest.count > 1, rest.last == slash { rest.removeLast() }
@@ -237,7 +239,7 @@ public enum Files {
         _ other: String,
         body: (UnsafeMutablePointer<uv_fs_t>, UnsafePointer<CChar>, UnsafePointer<CChar>) -> CInt,
     ) throws(UVError) {
-        // The second one's error, since a closure cannot throw through the first.
+        // The second path is converted first, since the closure for the first path cannot throw.
         let otherBytes = try CStringArray([RawText.bytes(of: other)])
         try request(path) { body($0, $1, otherBytes.pointers[0]!) }
     }

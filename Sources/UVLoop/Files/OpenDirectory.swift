@@ -1,13 +1,13 @@
 internal import CLibUV
 
-/// An open directory: what is looked up in it is in that directory, whatever happens to its path meanwhile. Closed at the
-/// latest when it is released.
+/// An open directory. A look-up in it finds files of that directory, whatever happens to its path meanwhile. Closed at
+/// the latest when it is released.
 ///
-/// Opening one takes no permission to read it where the system can do without (Linux).
+/// Opening needs no permission to read the directory where the system allows that (Linux).
 public final class OpenDirectory {
     private var owned: OwnedDescriptor?
 
-    /// The descriptor, for system calls that begin at a directory; it stays this object's. -1 when closed.
+    /// The descriptor, for system calls that begin at a directory; this object closes it. -1 when closed.
     public var descriptor: Int32 { owned?.number ?? -1 }
 
     /// Opens the root.
@@ -16,7 +16,7 @@ public final class OpenDirectory {
     /// Opens the working directory.
     public static func working() throws(UVError) -> OpenDirectory { try OpenDirectory(".", in: AT_FDCWD) }
 
-    /// Opens a directory in this one, which must not be a symbolic link. Mirrors `openat(2)`.
+    /// Opens a directory in this one; fails for a symbolic link. Mirrors `openat(2)`.
     ///
     /// - Throws: ``UVError/noEntry``, ``UVError/notDirectory``, also for a symbolic link; ``UVError/accessDenied``,
     ///   ``UVError/tooManyOpenFiles`` and its like.
@@ -34,16 +34,16 @@ public final class OpenDirectory {
     /// Closes the descriptor. Idempotent.
     public func close() { owned.take()?.close() }
 
-    /// What the system knows of it. Mirrors `uv_fs_fstat`.
+    /// Returns the system's description of the directory. Mirrors `uv_fs_fstat`.
     public func status() throws(UVError) -> FileStatus { try FileStatus(ofDescriptor: descriptor) }
 
-    /// Who may do what with it beside its owner, its group and everybody; nil if nobody may, or the file system keeps no such
-    /// lists.
+    /// Returns the permissions beside those of owner, group and others; nil if there are none, or the file system keeps
+    /// no such lists.
     ///
-    /// - Throws: why it cannot be told.
+    /// - Throws: the error if they cannot be read.
     public func accessList() throws(UVError) -> AccessList? { try AccessList(of: descriptor) }
 
-    /// Makes it the working directory of this process. Mirrors `fchdir(2)`.
+    /// Makes this directory the working directory of the process. Mirrors `fchdir(2)`.
     public func enter() throws(UVError) { try checkErrno(fchdir(descriptor)) }
 
     /// Makes a directory in this one with these permissions, whatever the umask is. Mirrors `mkdirat(2)`.
@@ -52,7 +52,7 @@ public final class OpenDirectory {
     public func makeDirectory(_ name: String, permissions: UInt32) throws(UVError) {
         let mode = mode_t(permissions)
         try checkErrno(RawText.withCString(name) { mkdirat(descriptor, $0, mode) })
-        // The umask may have taken the owner's own bits.
+        // The umask may have removed bits, even the owner's.
         try checkErrno(RawText.withCString(name) { fchmodat(descriptor, $0, mode, 0) })
     }
 
@@ -63,8 +63,8 @@ public final class OpenDirectory {
         try checkErrno(uvloop_own_directory(descriptor, uid_t(user), gid_t(group)))
     }
 
-    /// Where a symbolic link in this directory leads, and whose it is; nil if nothing has the name, or it is no link. Mirrors
-    /// `readlinkat(2)`.
+    /// Returns the target and the owner of a symbolic link in this directory; nil if the name does not exist, or is no
+    /// link. Mirrors `readlinkat(2)`.
     public func link(_ name: String) throws(UVError) -> (target: String, owner: UInt32)? {
         var status = stat()
         guard try RawText.withCString(name, { fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {

@@ -1,12 +1,12 @@
 internal import CLibUV
 
 extension OpenFile {
-    /// A file without a name that holds these bytes, open at its start, to be handed to another program: in memory where the
-    /// system has such a thing. Mirrors `memfd_create(2)`.
+    /// Creates a file without a name that holds these bytes, open at its start, for handing to another program. The
+    /// file is in memory where the system supports that. Mirrors `memfd_create(2)`.
     ///
     /// - Parameters:
     ///   - bytes: what is in it.
-    ///   - directory: where it is made, and loses its name at once, if the system has none.
+    ///   - directory: the place of the file if the system has no memory files; its name there is removed at once.
     public static func anonymous(holding bytes: [UInt8], in directory: String) throws(UVError) -> OpenFile {
         let file: OpenFile = if let memory = try inMemory() { memory } else { try inDirectory(directory) }
         try file.write(bytes)

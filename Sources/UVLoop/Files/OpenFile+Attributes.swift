@@ -8,17 +8,18 @@ extension OpenFile {
         try check(uv_fs_fchmod(nil, &request, descriptor, CInt(permissions), nil))
     }
 
-    /// Keeps a value with the file beside its contents. Mirrors `fsetxattr(2)`.
+    /// Stores a value beside the file's contents. Mirrors `fsetxattr(2)`.
     ///
     /// - Parameters:
-    ///   - name: of the user's own kind, `user.…`.
+    ///   - name: an attribute of the user kind, `user.…`.
     ///   - value: any bytes.
-    /// - Throws: ``UVError/notSupported`` on a file system that has no such thing.
+    /// - Throws: ``UVError/notSupported`` on a file system without such attributes.
     public func setAttribute(_ name: String, to value: [UInt8]) throws(UVError) {
         try checkErrno(uvloop_set_attribute(descriptor, name, value, value.count))
     }
 
-    /// A value that was kept with the file; nil if there is none, or one longer than `limit`. Mirrors `fgetxattr(2)`.
+    /// Returns the value of an attribute; nil if there is none, or one longer than `limit` bytes. Mirrors
+    /// `fgetxattr(2)`.
     public func attribute(_ name: String, limit: Int = 256) -> [UInt8]? {
         var value = [UInt8](repeating: 0, count: limit)
         let count = value.withUnsafeMutableBytes { uvloop_attribute(descriptor, name, $0.baseAddress, $0.count) }

@@ -1,11 +1,12 @@
 internal import CLibUV
 
-/// Reading and writing from memory of the caller's, without an array for it.
+/// Reading and writing with the caller's memory, without an array.
 extension OpenFile {
-    /// One write, which may take less than all: at the end of a file opened for appending, else from where the last one ended.
+    /// Writes once, perhaps only part of the bytes: at the end of a file opened for appending, else from where the last
+    /// write ended.
     ///
-    /// - Returns: how many bytes were written, from the front.
-    /// - Throws: ``UVError/noSpace`` and its like; nothing was written then. Mirrors `write(2)`.
+    /// - Returns: the number of bytes written, from the front.
+    /// - Throws: ``UVError/noSpace`` and its like; no byte was written then. Mirrors `write(2)`.
     public func writeOnce(_ bytes: UnsafeRawBufferPointer) throws(UVError) -> Int {
         while true {
             let count = CLibUV.write(descriptor, bytes.baseAddress, bytes.count)
@@ -15,8 +16,9 @@ extension OpenFile {
         }
     }
 
-    /// Reads what there is from an offset on, as much as `buffer` holds; fewer bytes at the end of the file, where it is 0.
-    /// Mirrors `pread(2)`.
+    /// Reads from an offset on, at most as many bytes as `buffer` holds.
+    ///
+    /// - Returns: the number of bytes; fewer at the end of the file, 0 past it. Mirrors `pread(2)`.
     public func readOnce(into buffer: UnsafeMutableRawBufferPointer, from offset: UInt64) throws(UVError) -> Int {
         while true {
             let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(clamping: offset))

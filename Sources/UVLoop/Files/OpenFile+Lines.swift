@@ -1,7 +1,8 @@
 extension OpenFile {
-    /// Where the last `count` lines of the file begin; the last of them may lack its newline. The end of the file for 0.
+    /// Returns the place where the last `count` lines of the file begin; the last of them may lack its newline. The end
+    /// of the file for 0.
     ///
-    /// Reads backwards as far as it must, on the calling thread.
+    /// Reads backwards as far as needed, on the calling thread.
     public func offset(ofLastLines count: Int) throws(UVError) -> Int {
         let size = Int(clamping: try status().size)
         return try LastLines.start(of: count, before: size) { (offset, length) throws(UVError) in
@@ -14,7 +15,7 @@ extension OpenFile {
 enum LastLines {
     private static let chunk = 65536
 
-    /// - Parameter read: so many bytes from an offset; fewer if the file has shrunk.
+    /// - Parameter read: returns `length` bytes from an offset; fewer if the file has shrunk.
     static func start(
         of count: Int, before end: Int, read: (_ offset: Int, _ length: Int) throws(UVError) -> [UInt8]
     ) throws(UVError) -> Int {
@@ -25,7 +26,7 @@ enum LastLines {
             let length = min(chunk, position)
             position -= length
             let bytes = try read(position, length)
-            // The newline at the very end ends the last line and begins none.
+            // A newline at the very end ends the last line, and begins none.
             for index in bytes.indices.reversed() where bytes[index] == 0x0A && position + index != end - 1 {
                 newlines += 1
                 if newlines == count { return position + index + 1 }

@@ -1,33 +1,34 @@
 internal import CLibUV
 
 extension OpenFile {
-    /// Who holds a lock.
+    /// The holder of a lock.
     public enum LockHolder: Hashable, Sendable {
-        /// A process, which the system names.
+        /// A process; the system tells its id.
         case process(Int32)
-        /// An open file description of some process.
+        /// An open file description of some process; the system does not tell whose.
         case description
     }
 
     /// Takes an exclusive advisory lock for this process, without waiting. The file must be open for writing.
     ///
-    /// The lock ends with the process, however it ends, and when this process closes any descriptor of the file. Others
-    /// can ask who holds it: ``lockHolder()``. Mirrors `fcntl(F_SETLK)`.
+    /// The lock ends with the process, however it ends, and when this process closes any descriptor of the file. Other
+    /// processes can ask for the holder: ``lockHolder()``. Mirrors `fcntl(F_SETLK)`.
     ///
-    /// - Returns: false when somebody else holds a lock.
+    /// - Returns: false if another process holds a lock.
     public func lockForProcess() throws(UVError) -> Bool {
         try locked(uvloop_lock_for_process(descriptor))
     }
 
-    /// Takes an exclusive advisory lock for this description, without waiting; it ends with ``close()``. It excludes locks
-    /// of this very process too. Mirrors `fcntl(F_OFD_SETLK)`; where the system lacks that, ``lockForProcess()``.
+    /// Takes an exclusive advisory lock for this description, without waiting; the lock ends with ``close()``. Excludes
+    /// other locks of this process too. Mirrors `fcntl(F_OFD_SETLK)`; on systems without it, works as
+    /// ``lockForProcess()``.
     ///
-    /// - Returns: false when somebody else holds a lock.
+    /// - Returns: false if another process or description holds a lock.
     public func lockForDescription() throws(UVError) -> Bool {
         try locked(uvloop_lock_for_description(descriptor))
     }
 
-    /// Who holds a lock on the file, nil when nobody does. Asking takes no lock. Mirrors `fcntl(F_OFD_GETLK)`.
+    /// Returns the holder of a lock on the file, nil if there is none. Takes no lock. Mirrors `fcntl(F_OFD_GETLK)`.
     public func lockHolder() throws(UVError) -> LockHolder? {
         var holder: pid_t = -1
         guard try checkErrno(uvloop_lock_holder(descriptor, &holder)) == 1 else { return nil }

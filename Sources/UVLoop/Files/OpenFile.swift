@@ -2,7 +2,7 @@ internal import CLibUV
 
 /// An open regular file; closed at the latest when it is released.
 public final class OpenFile {
-    /// How to open a file. Every way is close-on-exec and refuses a symbolic link as the last component.
+    /// The way to open a file. Each mode is close-on-exec and refuses a symbolic link as the last component.
     public enum Mode: Sendable {
         /// For reading; the file must exist.
         case readOnly
@@ -14,10 +14,10 @@ public final class OpenFile {
         case createNew
     }
 
-    /// The descriptor; it stays this object's. -1 when closed.
+    /// The descriptor; this object closes it. -1 when closed.
     public var descriptor: Int32 { owned?.number ?? -1 }
     private var owned: OwnedDescriptor?
-    /// What the system knew of it when it was opened; costs no further call.
+    /// The system's description of the file when it was opened; costs no further call.
     public let statusAtOpening: FileStatus
 
     /// Opens the file. Mirrors `uv_fs_open`.
@@ -50,7 +50,8 @@ public final class OpenFile {
             statusAtOpening = status
         } catch {
             owned.close()
-            // Made by this call, so nobody misses it; the error that is told is the first one.
+            // A new file is removed: this call made it, so nobody misses it. A failure of the removal is ignored; the
+            // first error is thrown.
             if mode == .createNew { _ = unlink(path) }
             throw error
         }
@@ -59,9 +60,9 @@ public final class OpenFile {
 
     private static let permissions: UInt32 = 0o600
 
-    /// One that exists is opened as it is; a new one is known to be new, since its mode is set.
+    /// Opens an existing file as it is, or creates one. `isNew` is certain, so that only a new file's mode is set.
     private static func openForAppending(_ path: String) throws(UVError) -> (CInt, isNew: Bool) {
-        // Another process may remove or make it between two steps, for ever only if it wants to.
+        // The loop is bounded: a hostile process could make and remove the file between the two steps for ever.
         for _ in 0..<16 {
             do {
                 return (try open(path, O_WRONLY | O_APPEND), false)
@@ -75,16 +76,16 @@ public final class OpenFile {
     private static func open(_ path: String, _ flags: CInt) throws(UVError) -> CInt {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
-        // Non-blocking, or opening a named pipe that stands in the file's place would wait for its other end.
+        // Non-blocking, since opening a named pipe in the file's place would wait for its other end.
         let result = try RawText.withCString(path) {
             uv_fs_open(nil, &request, $0, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, CInt(permissions), nil)
         }
-        // A named pipe that nobody reads, or a socket.
+        // ENXIO: the file is a named pipe that nobody reads, or a socket.
         guard result != UV_ENXIO.rawValue else { throw .invalidArgument }
         return try check(result)
     }
 
-    /// Takes over a descriptor, which is closed if nothing can be told of it.
+    /// Takes ownership of a descriptor; closes it if its status cannot be read.
     init(takingOwnershipOf descriptor: CInt) throws(UVError) {
         let owned = OwnedDescriptor(descriptor)
         do throws(UVError) {
@@ -98,25 +99,25 @@ public final class OpenFile {
 
     deinit { close() }
 
-    /// Closes the descriptor, which releases a lock of this description, and, POSIX being what it is, every lock of this
+    /// Closes the descriptor, which releases a lock of this description and, by the rules of POSIX, every lock of this
     /// process on the file. Idempotent.
     public func close() {
         owned.take()?.close()
     }
 
-    /// What the system knows of the file. Mirrors `uv_fs_fstat`.
+    /// Returns the system's description of the file. Mirrors `uv_fs_fstat`.
     public func status() throws(UVError) -> FileStatus {
         try FileStatus(ofDescriptor: descriptor)
     }
 
-    /// The file from its start, at most `limit` bytes.
+    /// Reads the file from its start, at most `limit` bytes.
     public func read(limit: Int) throws(UVError) -> [UInt8] {
         let size = Int(clamping: try status().size)
-        // Files of /proc say 0 and have contents all the same.
+        // Files of /proc report 0 but have contents.
         return try read(from: 0, limit: size == 0 ? min(limit, 4096) : min(limit, size))
     }
 
-    /// The file from an offset on, at most `limit` bytes; shorter, or empty, at its end.
+    /// Reads the file from an offset on, at most `limit` bytes; shorter, or empty, at its end.
     public func read(from offset: Int, limit: Int) throws(UVError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: limit)
         var count = 0
@@ -134,7 +135,7 @@ public final class OpenFile {
         return bytes
     }
 
-    /// The file to its end, whatever size it is said to have: for files of /proc.
+    /// Reads the file to its end whatever size it reports; for files of /proc.
     func readToEnd() throws(UVError) -> [UInt8] {
         var bytes: [UInt8] = []
         while true {
@@ -144,7 +145,7 @@ public final class OpenFile {
         }
     }
 
-    /// What one read from the start of the file gives, in memory of the caller's: for small files, without an array.
+    /// Reads once from the start of the file into the caller's memory. For small files, without an array.
     public func readOnce(into buffer: UnsafeMutableRawBufferPointer) throws(UVError) -> UnsafeRawBufferPointer {
         let count = try check(
             transfer(buffer) { request, buffer in uv_fs_read(nil, request, descriptor, buffer, 1, 0, nil) })
@@ -158,7 +159,7 @@ public final class OpenFile {
         var count = 0
         while count < bytes.count {
             let status = bytes.withUnsafeBytes { bytes in
-                // libuv's buffers are mutable by type; a write does not change them.
+                // libuv's buffers have a mutable type; a write does not change them.
                 transfer(.init(mutating: .init(rebasing: bytes[count...]))) { request, buffer in
                     uv_fs_write(nil, request, descriptor, buffer, 1, -1, nil)
                 }
@@ -167,7 +168,7 @@ public final class OpenFile {
         }
     }
 
-    /// Cuts the file to `size` bytes; whoever appends goes on at the new end. Mirrors `uv_fs_ftruncate`.
+    /// Truncates the file to `size` bytes; appending continues at the new end. Mirrors `uv_fs_ftruncate`.
     public func truncate(to size: UInt64 = 0) throws(UVError) {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }

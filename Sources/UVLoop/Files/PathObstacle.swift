@@ -1,15 +1,15 @@
 internal import CLibUV
 
-/// The component of a path that keeps this process from using it, in words for an error: the system says "permission denied"
-/// of the whole path, and not where.
+/// The component of a path that keeps this process from using it, in words for an error: the system reports "permission
+/// denied" for the path as a whole.
 public struct PathObstacle: Hashable, Sendable, CustomStringConvertible {
     /// The component's path.
     public let path: String
-    /// The file that has that name.
+    /// The status of the file with that path.
     public let status: FileStatus
 
-    /// Looks for it, component by component, as things are now; nil if nothing on the way is in the way for want of
-    /// permission: the file system is read-only then, or the obstacle is gone.
+    /// Looks for the obstacle, component by component, as the files are now. Nil if permissions do not explain the
+    /// failure: the file system is read-only, or the obstacle is gone.
     public init?(_ path: String) {
         guard let (path, status) = PathObstacle.find(path, linksLeft: 8) else { return nil }
         self.path = path
@@ -23,7 +23,8 @@ public struct PathObstacle: Hashable, Sendable, CustomStringConvertible {
             do throws(UVError) {
                 status = try Files.status(of: component)
             } catch {
-                // The obstacle may be behind a link, which leads to where nothing is, or nothing can be looked at.
+                // The component may be a link: the obstacle is then behind it, where the target is missing or cannot be
+                // looked at.
                 if linksLeft > 0, let target = Files.linkTarget(component) {
                     let isAbsolute = target.utf8.first == UInt8(ascii: "/")
                     let place = isAbsolute ? target : "\(Files.parent(of: component) ?? ".")/\(target)"
@@ -31,26 +32,26 @@ public struct PathObstacle: Hashable, Sendable, CustomStringConvertible {
                     return find("\(place)\(rest)", linksLeft: linksLeft - 1)
                 }
                 guard error == .noEntry, let known, !isAllowed(known.path, W_OK | X_OK) else { return nil }
-                // The missing part would have to be made there.
+                // The missing component would have to be made in this directory.
                 return known
             }
             if status.kind == .directory, !isAllowed(component, X_OK) { return (component, status) }
             known = (component, status)
         }
-        // All of it is there, and the last component is what may not be read or written to.
+        // All components exist, so the last one may be what cannot be read or written.
         guard let known else { return nil }
         let wanted = known.status.kind == .directory ? R_OK | W_OK | X_OK : R_OK | W_OK
         return isAllowed(known.path, wanted) ? nil : known
     }
 
-    /// For instance `/home/me/.pi belongs to root and has mode 700`.
+    /// The obstacle in words, for instance `/home/me/.pi belongs to root and has mode 700`.
     public var description: String {
         let mode = String(status.permissions, radix: 8)
         guard status.owner != CurrentProcess.userID else { return "\(path) has mode \(mode)" }
         return "\(path) belongs to \(status.owner == 0 ? "root" : "user \(status.owner)") and has mode \(mode)"
     }
 
-    /// `/`, `/a`, `/a/b` for `/a/b`.
+    /// Returns the path and all its parents: `/`, `/a`, `/a/b` for `/a/b`.
     private static func prefixes(of path: String) -> [String] {
         let slash = UInt8(ascii: "/")
         let bytes = Array(path.utf8)
@@ -72,7 +73,7 @@ public struct PathObstacle: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension UVError {
-    /// The description, and for ``accessDenied`` and ``notPermitted`` what on the way to `path` is in the way.
+    /// The description; for ``accessDenied`` and ``notPermitted`` also the obstacle on the way to `path`.
     public func description(at path: String) -> String {
         guard self == .accessDenied || self == .notPermitted, let obstacle = PathObstacle(path) else {
             return description

@@ -1,6 +1,6 @@
-/// The pause between two tries of the same thing: it doubles from one to the next, up to a bound.
+/// The pause between two tries of the same operation: it doubles from one to the next, up to a bound.
 ///
-/// A timer exists only once something had to be tried again.
+/// The timer is created at the first retry.
 package final class Backoff {
     private let loop: Loop
     private let shortest: Duration
@@ -8,11 +8,11 @@ package final class Backoff {
     private let isRandom: Bool
     private var next: Duration
     private var timer: TimerHandle?
-    /// Called if the loop closes the timer, and with it the wait.
+    /// Called if the loop closes the timer, which ends the wait.
     package var onCanceled: (() -> Void)?
 
-    /// - Parameter isRandom: half of each pause is random, so that many that were turned away together do not come back
-    ///   together.
+    /// - Parameter isRandom: true to make half of each pause random, so that many clients that were turned away
+    /// together do not come back together.
     package init(from shortest: Duration, to longest: Duration, isRandom: Bool = false, on loop: Loop) {
         self.loop = loop
         self.shortest = shortest
@@ -21,12 +21,12 @@ package final class Backoff {
         next = shortest
     }
 
-    /// True if nothing was tried again since the last success.
+    /// True if there was no retry since the last success.
     package var isFirst: Bool { next == shortest }
 
-    /// Calls `body` after the next pause, in place of what waits.
+    /// Calls `body` after the next pause, instead of a body that waits already.
     ///
-    /// - Parameter isReferenced: false lets the loop end meanwhile.
+    /// - Parameter isReferenced: false to let the loop end meanwhile.
     package func start(isReferenced: Bool = true, _ body: @escaping () -> Void) {
         let timer = timer ?? makeTimer()
         if isReferenced { timer.ref() } else { timer.unref() }
@@ -41,13 +41,13 @@ package final class Backoff {
         return timer
     }
 
-    /// Notes a success: the next pause is the shortest again.
+    /// Records a success: the next pause is the shortest again.
     package func reset() { next = shortest }
 
-    /// Drops what waits.
+    /// Drops the waiting body.
     package func stop() { timer?.stop() }
 
-    /// Drops what waits, for good.
+    /// Drops the waiting body, for good.
     package func close() {
         timer?.close()
         timer = nil

@@ -1,13 +1,13 @@
 internal import CLibUV
 
-/// A callback that runs once in every tick; its subclasses differ in the place of the tick.
+/// A callback that runs once in every tick; the subclasses differ in their place within the tick.
 ///
 /// libuv's order within a tick: ``IdleHandle``, ``PrepareHandle``, the wait for events, ``CheckHandle``.
 public class LoopWatcher: Handle {
     private var body: ((LoopWatcher) -> Void)?
 
-    /// Calls `body` with this watcher, once per tick from the next tick on; a watcher that is started replaces its callback.
-    /// Does nothing for a watcher that its loop has closed. Mirrors `uv_prepare_start`, `uv_check_start`, `uv_idle_start`.
+    /// Calls `body` with this watcher, once per tick from the next tick on; starting again replaces the callback. Does
+    /// nothing if the loop has closed the watcher. Mirrors `uv_prepare_start`, `uv_check_start`, `uv_idle_start`.
     public final func start(_ body: @escaping (LoopWatcher) -> Void) {
         guard isUsable("\(publicName).start: the watcher is closed") else { return }
         self.body = body
@@ -25,10 +25,10 @@ public class LoopWatcher: Handle {
 
     fileprivate final func tick() { body?(self) }
 
-    /// The C function fails only without a callback, and starting twice does nothing.
+    /// Calls the C function that starts. It fails only without a callback; starting twice does nothing.
     fileprivate func startWatching() {}
 
-    /// The C function always returns 0.
+    /// Calls the C function that stops, which always returns 0.
     fileprivate func stopWatching() {}
 
     override func willClose() { body = nil }

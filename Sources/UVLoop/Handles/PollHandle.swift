@@ -2,15 +2,15 @@ internal import CLibUV
 
 /// Watches a descriptor that other code owns for readiness.
 ///
-/// The descriptor must stay open until the handle has closed, must be one the system can poll (a socket, a pipe, a pidfd,
-/// not a regular file), and is set to non-blocking. Mirrors `uv_poll_t`.
+/// The descriptor must stay open until the handle has closed, and be one the system can poll: a socket, a pipe, a
+/// pidfd, not a regular file. The handle makes it non-blocking. Mirrors `uv_poll_t`.
 public final class PollHandle: Handle {
-    /// What to watch for, and what happened.
+    /// The events to watch for, and the events that happened.
     public struct Events: OptionSet, Hashable, Sendable {
         /// The bits of `UV_READABLE` and its like.
         public let rawValue: Int
 
-        /// A set from libuv's bits.
+        /// Creates a set from libuv's bits.
         public init(rawValue: Int) {
             self.rawValue = rawValue
         }
@@ -38,7 +38,8 @@ public final class PollHandle: Handle {
     /// Calls `body` on every tick on which one of `events` holds (level-triggered); an error ends the watch.
     /// Starting again changes events and callback. Mirrors `uv_poll_start`.
     ///
-    /// - Throws: ``UVError/noSpace`` when the user's watches have run out, ``UVError/canceled`` when the loop has closed it.
+    /// - Throws: ``UVError/noSpace`` if the user's watches have run out, ``UVError/canceled`` if the loop has closed
+    /// the watcher.
     public func start(_ events: Events, _ body: @escaping (PollHandle, Events, UVError?) -> Void) throws(UVError) {
         guard isUsable("PollHandle.start: the watcher is closed") else { throw .canceled }
         let status = uv_poll_start(raw.poll, CInt(events.rawValue)) { raw, status, events in
@@ -51,19 +52,19 @@ public final class PollHandle: Handle {
             try check(uv_fileno(raw, &descriptor))
             try Watches.reserve(descriptor, on: loop.raw)
         } catch {
-            // Always returns 0.
+            // `uv_poll_stop` always returns 0.
             _ = uv_poll_stop(raw.poll)
             throw error
         }
         self.body = body
     }
 
-    /// Stops watching; it can be started again. Does nothing after a close. Mirrors `uv_poll_stop`.
+    /// Stops watching; the watcher can be started again. Does nothing after a close. Mirrors `uv_poll_stop`.
     public func stop() {
-        // libuv would abort the process.
+        // libuv would abort the process for a closing handle.
         guard !isClosing else { return }
         loop.requireOwner()
-        // Always returns 0.
+        // `uv_poll_stop` always returns 0.
         _ = uv_poll_stop(raw.poll)
         body = nil
     }

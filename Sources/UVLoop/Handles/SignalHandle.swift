@@ -2,25 +2,26 @@ internal import CLibUV
 
 /// Watches for a signal sent to this process.
 ///
-/// libuv's handler is process-wide and takes the place of whatever handler was there; when the last watcher of a signal
-/// stops, the default action is back, not the former handler (H50). Bursts may arrive as one. Mirrors `uv_signal_t`.
+/// libuv's handler is process-wide and replaces any handler that was there. When the last watcher of a signal stops,
+/// the default action is restored, not the former handler (H50). Several signals may arrive as one. Mirrors
+/// `uv_signal_t`.
 public final class SignalHandle: Handle {
     private var body: ((SignalHandle, Signal) -> Void)?
     private var isOnce = false
 
     /// Creates a stopped watcher. Mirrors `uv_signal_init`.
     ///
-    /// - Throws: ``UVError/tooManyOpenFiles``: the first watcher of a loop opens a pipe.
+    /// - Throws: ``UVError/tooManyOpenFiles``: a loop opens a pipe for its first watcher.
     public init(on loop: Loop) throws(UVError) {
         try super.init(uv_signal_t.self, on: loop) { uv_signal_init(loop.raw, $0) }
     }
 
-    /// Calls `body` on the loop whenever `signal` arrives, or, with `once`, the first time only.
+    /// Calls `body` on the loop whenever `signal` arrives; if `once` is true, the first time only.
     ///
-    /// A started watcher is started anew. Mirrors `uv_signal_start` and `uv_signal_start_oneshot`.
+    /// Restarts a started watcher. Mirrors `uv_signal_start` and `uv_signal_start_oneshot`.
     ///
-    /// - Throws: ``UVError/invalidArgument`` for a signal that cannot be caught, ``UVError/canceled`` when the loop has
-    ///   closed it.
+    /// - Throws: ``UVError/invalidArgument`` for a signal that cannot be caught, ``UVError/canceled`` if the loop has
+    /// closed the watcher.
     public func start(
         _ signal: Signal,
         once: Bool = false,
@@ -32,8 +33,8 @@ public final class SignalHandle: Handle {
             { raw, number in
                 let handle: SignalHandle = object(raw!.pointee.data)
                 guard let body = handle.body else { return }
-                // Stopped by us and before the call. libuv's own one-shot watcher stops after it, which would undo a start
-                // in the callback, and never forgets that it was one-shot.
+                // A one-shot watcher is stopped here, before the call. libuv's own one-shot watcher stops after the
+                // call, which would undo a start in the callback, and stays one-shot for ever.
                 if handle.isOnce { handle.stop() }
                 body(handle, Signal(rawValue: number))
             },
@@ -44,12 +45,12 @@ public final class SignalHandle: Handle {
         isOnce = once
     }
 
-    /// Stops watching; it can be started again. Does nothing after a close. Mirrors `uv_signal_stop`.
+    /// Stops watching; the watcher can be started again. Does nothing after a close. Mirrors `uv_signal_stop`.
     public func stop() {
-        // libuv would abort the process.
+        // libuv would abort the process for a closing handle.
         guard !isClosing else { return }
         loop.requireOwner()
-        // Always returns 0.
+        // `uv_signal_stop` always returns 0.
         _ = uv_signal_stop(raw.signal)
         body = nil
     }

@@ -3,32 +3,32 @@ internal import CLibUV
 
 /// Signals sent to this process, read from a queue, each with the value it carries.
 ///
-/// For programs that are one thread and own their process: the signals are blocked on the calling thread for good, so
-/// nothing is interrupted and none is lost while no loop runs. Several of one kind that wait may arrive as one. A started
-/// child has an empty mask. Mirrors `signalfd(2)`.
+/// For programs that have one thread and own their process. The signals are blocked on the calling thread for good, so
+/// none interrupts a call and none is lost while no loop runs. Several waiting signals of one kind may arrive as one. A
+/// started child has an empty mask. Mirrors `signalfd(2)`.
 public final class SignalQueue: Handle {
     /// A signal that has arrived.
     public struct Arrival: Hashable, Sendable {
-        /// Which one.
+        /// The signal that arrived.
         public let signal: Signal
-        /// The value that its sender gave with it; nil if there was none. Mirrors `sigqueue(3)`.
+        /// The value that the sender passed; nil if there was none. Mirrors `sigqueue(3)`.
         public let value: UInt64?
     }
 
     private let descriptor: CInt
     private var body: ((Arrival) -> Void)?
 
-    /// Blocks the signals on the calling thread, and no others: those that arrive from now on wait to be read. For the
-    /// first lines of a program's main, before there is a loop; a mask that was inherited is gone then.
+    /// Sets the calling thread's mask to these signals: those that arrive from now on wait to be read. For the first
+    /// lines of a program's main, before there is a loop; an inherited mask is dropped.
     public static func block(_ signals: [Signal]) {
         var set = signalSet(signals)
-        // Cannot fail: the arguments are valid.
+        // `pthread_sigmask` cannot fail: the arguments are valid.
         _ = pthread_sigmask(SIG_SETMASK, &set, nil)
     }
 
     /// Calls `body` for each of the signals, which must be blocked: ``block(_:)``.
     ///
-    /// - Throws: ``UVError/tooManyOpenFiles``, ``UVError/noSpace`` when the user's watches have run out, and their like.
+    /// - Throws: ``UVError/tooManyOpenFiles``, ``UVError/noSpace`` if the user's watches have run out, and their like.
     public init(_ signals: [Signal], on loop: Loop, _ body: @escaping (Arrival) -> Void) throws(UVError) {
         var set = SignalQueue.signalSet(signals)
         let descriptor = try checkErrno(signalfd(-1, &set, CInt(SFD_NONBLOCK | SFD_CLOEXEC)))
@@ -50,22 +50,24 @@ public final class SignalQueue: Handle {
             try check(status)
             try Watches.reserve(descriptor, on: loop.raw)
         } catch {
-            // The handle exists by now: its close gives the descriptor back.
+            // The handle exists by now, and its close closes the descriptor.
             close()
             throw error
         }
     }
 
-    /// Waits until a read would not wait, or until one of the signals, which must be blocked, has arrived: it stays for the
-    /// queue to read. For a program that has nothing to clean up yet, and no loop.
+    /// Waits until a read of the descriptor would not block, or until one of the signals has arrived. The signals must
+    /// be blocked; the one that arrived stays for the queue to read. For a program that has no loop yet, and nothing to
+    /// clean up.
     ///
-    /// - Throws: ``UVError/interrupted`` if a signal has arrived, also before; ``UVError/tooManyOpenFiles`` and its like.
+    /// - Throws: ``UVError/interrupted`` if a signal has arrived, even before the call; ``UVError/tooManyOpenFiles``
+    /// and its like.
     public static func wait(toRead descriptor: Int32, unless signals: [Signal]) throws(UVError) {
         var set = signalSet(signals)
         let queue = OwnedDescriptor(try checkErrno(signalfd(-1, &set, CInt(SFD_CLOEXEC))))
         try queue.whileOpen { arrivals throws(UVError) in
             var entries = [descriptor, arrivals].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-            // Interrupted when the process is stopped and goes on.
+            // `poll` is interrupted when the process is stopped and continued.
             while poll(&entries, 2, -1) == -1 {
                 guard uvloop_errno() == EINTR else { throw UVError(errno: uvloop_errno()) }
             }
@@ -78,7 +80,7 @@ public final class SignalQueue: Handle {
         while !isClosing, let body,
             read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size) == MemoryLayout<signalfd_siginfo>.size
         {
-            // SI_QUEUE, which is a macro of an enum's constant.
+            // The code is SI_QUEUE, a macro that Swift does not import.
             let isQueued = info.ssi_code == -1
             body(Arrival(signal: Signal(rawValue: CInt(info.ssi_signo)), value: isQueued ? info.ssi_ptr : nil))
         }
@@ -86,7 +88,7 @@ public final class SignalQueue: Handle {
 
     override func willClose() {
         body = nil
-        // libuv allows it when the poll has stopped.
+        // libuv allows closing the descriptor once the poll has stopped.
         _ = uv_poll_stop(raw.poll)
         OwnedDescriptor(descriptor).close()
     }

@@ -2,9 +2,9 @@ internal import CLibUV
 
 /// Calls back after a delay, once or repeatedly, with a resolution of one millisecond.
 ///
-/// Delays count from the moment ``start(after:repeating:_:)`` is called, not from the loop's cached time (H51), are
-/// rounded up to whole milliseconds, and are at least one: a zero delay re-armed in its own callback would starve the
-/// loop (H53). Mirrors `uv_timer_t`.
+/// Delays count from the call of ``start(after:repeating:_:)``, not from the loop's cached time (H51), are rounded up
+/// to whole milliseconds, and are at least one: a zero delay restarted in its own callback would starve the loop (H53).
+/// Mirrors `uv_timer_t`.
 public final class TimerHandle: Handle {
     private var body: ((TimerHandle) -> Void)?
 
@@ -13,17 +13,17 @@ public final class TimerHandle: Handle {
         super.init(uv_timer_t.self, on: loop) { _ = uv_timer_init(loop.raw, $0) }
     }
 
-    /// Calls `body` after `delay` and then, if `interval` is given, every `interval`; a running timer is started anew.
+    /// Calls `body` after `delay` and then, if `interval` is given, every `interval`; restarts a running timer.
     ///
-    /// An interval counts from the end of the wait before it: a callback that takes long delays the next one (H52). Does
-    /// nothing for a timer that its loop has closed; its ``Handle/onCanceled`` tells. Mirrors `uv_timer_start`.
+    /// An interval counts from the end of the wait before it: a callback that takes long delays the next one (H52).
+    /// Does nothing if the loop has closed the timer, which ``Handle/onCanceled`` reports. Mirrors `uv_timer_start`.
     public func start(
         after delay: Duration, repeating interval: Duration? = nil, _ body: @escaping (TimerHandle) -> Void
     ) {
         guard isUsable("TimerHandle.start: the timer is closed") else { return }
         self.body = body
         uv_update_time(loop.raw)
-        // Cannot fail: the callback is not null and the handle is not closing.
+        // `uv_timer_start` cannot fail: the callback is not null and the handle is not closing.
         _ = uv_timer_start(
             raw.timer,
             { raw in
@@ -34,11 +34,11 @@ public final class TimerHandle: Handle {
         )
     }
 
-    /// Starts a repeating timer anew from now with its interval, a stopped one too; does nothing for a timer that does not
+    /// Restarts a repeating timer now with its interval, even a stopped one; does nothing for a timer that does not
     /// repeat. Mirrors `uv_timer_again`.
     ///
-    /// - Throws: ``UVError/invalidArgument`` if the timer was never started, or has fired once and was given an interval
-    ///   afterwards: its callback is gone, ``start(after:repeating:_:)`` gives it one. ``UVError/canceled`` after a close.
+    /// - Throws: ``UVError/invalidArgument`` if the timer has no callback: it was never started, or has fired once and
+    /// was given an interval afterwards. Use ``start(after:repeating:_:)`` then. ``UVError/canceled`` after a close.
     public func again() throws(UVError) {
         guard !isClosing else { throw .canceled }
         loop.requireOwner()
@@ -48,18 +48,18 @@ public final class TimerHandle: Handle {
         try check(uv_timer_again(raw.timer))
     }
 
-    /// Pauses the timer: no callback runs until it is started again, or, if it repeats, until ``again()``.
+    /// Pauses the timer: no callback runs until it is started again, or, for a repeating timer, until ``again()``.
     /// Does nothing after a close. Mirrors `uv_timer_stop`.
     public func stop() {
         guard !isClosing else { return }
         loop.requireOwner()
-        // Always returns 0.
+        // `uv_timer_stop` always returns 0.
         _ = uv_timer_stop(raw.timer)
         // A repeating timer keeps its closure, since `again` may still need it.
         if repeatInterval == nil { body = nil }
     }
 
-    /// The interval, or nil for a timer that fires once. A change takes effect when the current wait ends.
+    /// The interval; nil for a timer that fires once. A change takes effect when the current wait ends.
     /// Mirrors `uv_timer_get_repeat` and `uv_timer_set_repeat`.
     public var repeatInterval: Duration? {
         get {
@@ -73,8 +73,8 @@ public final class TimerHandle: Handle {
         }
     }
 
-    /// The time until the next callback, zero when it is overdue or the timer is stopped or closed; counted from the loop's
-    /// cached time. Mirrors `uv_timer_get_due_in`.
+    /// The time until the next callback, counted from the loop's cached time; zero if it is overdue or the timer is
+    /// stopped or closed. Mirrors `uv_timer_get_due_in`.
     public var dueIn: Duration {
         guard !isClosing else { return .zero }
         loop.requireOwner()
@@ -82,7 +82,7 @@ public final class TimerHandle: Handle {
     }
 
     private func fire() {
-        // A timer that fires once lets go of its closure before the call, so that the closure may start it again.
+        // A one-shot timer drops its closure before the call, so that the closure may start it again.
         let body = uv_timer_get_repeat(raw.timer) == 0 ? body.take() : body
         body?(self)
     }
@@ -91,8 +91,8 @@ public final class TimerHandle: Handle {
 }
 
 extension Loop {
-    /// Calls `body` once after a delay, by a timer that closes itself then. For what is not to be stopped, or only with
-    /// everything else: ``Handle/close(_:)`` of the timer before that calls nothing.
+    /// Calls `body` once after a delay, by a timer that then closes itself. For a call that is never stopped, or only
+    /// together with all other handles: closing the timer earlier drops the call.
     @discardableResult
     public func after(_ delay: Duration, _ body: @escaping () -> Void) -> TimerHandle {
         let timer = TimerHandle(on: self)
@@ -105,10 +105,10 @@ extension Loop {
 }
 
 extension Handle {
-    /// For handles of other kinds whose C struct is a timer: starts it with a time that never comes, so that the handle is
-    /// active and keeps the loop running.
+    /// Starts a timer that never fires, for handles of other kinds whose C struct is a timer: the handle is then active
+    /// and keeps the loop running.
     func startTimerThatIsNeverDue() {
-        // Cannot fail: there is a callback, and the handle is not closing.
+        // `uv_timer_start` cannot fail: there is a callback, and the handle is not closing.
         _ = uv_timer_start(raw.timer, { _ in }, .max, 0)
     }
 }

@@ -1,12 +1,12 @@
 internal import CLibUV
 
-/// Zero-terminated strings and a null-terminated array of pointers to them, as `argv` and `envp` are, in memory that lives
-/// exactly as long as this value (H67: never from temporary `withCString` pointers).
+/// Zero-terminated strings and a null-terminated array of pointers to them, as for `argv` and `envp`, in memory that
+/// lives exactly as long as this value (H67: the strings must live through the call).
 struct CStringArray: ~Copyable {
     let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private let count: Int
 
-    /// - Throws: ``UVError/invalidArgument`` for a string with a zero byte in it, which C would cut off there.
+    /// - Throws: ``UVError/invalidArgument`` for a string with a zero byte, where C would cut it off.
     init(_ strings: [[UInt8]]) throws(UVError) {
         guard !strings.contains(where: { $0.contains(0) }) else { throw .invalidArgument }
         count = strings.count

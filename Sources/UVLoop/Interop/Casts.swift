@@ -1,8 +1,8 @@
 internal import CLibUV
 
-// Casts between libuv's structs, of handles and requests, all in this file. libuv lays every handle out with the fields of
-// `uv_handle_t` first and every request with those of `uv_req_t`, and its own manual casts between them; each cast compiles
-// to nothing.
+// All casts between libuv's structs of handles and requests are in this file. libuv lays out every handle with the
+// fields of `uv_handle_t` first and every request with those of `uv_req_t`, and its own manual casts between them. Each
+// cast compiles to nothing.
 
 extension UnsafeMutablePointer {
     @inline(__always)
@@ -33,9 +33,9 @@ func object<Object: AnyObject>(_ data: UnsafeMutableRawPointer, as type: Object.
     Unmanaged<Object>.fromOpaque(data).takeUnretainedValue()
 }
 
-/// Calls `body` with the object behind the `data` field of a handle, which its own retain keeps alive: libuv never calls the
-/// close callback, which releases it, from within another callback. Saves the pair of atomic counts of `object`, for the
-/// callbacks that run most often.
+/// Calls `body` with the object behind the `data` field of a handle, without the two atomic counts of `object`; for the
+/// callbacks that run most often. The handle's own retain keeps the object alive: the close callback releases it, and
+/// libuv never calls that from within another callback.
 @inline(__always)
 func withHandle<Object: Handle>(_ data: UnsafeMutableRawPointer, as type: Object.Type, _ body: (Object) -> Void) {
     Unmanaged<Object>.fromOpaque(data)._withUnsafeGuaranteedRef(body)
@@ -50,7 +50,8 @@ func allocateZeroed<Raw>(_ type: Raw.Type) -> UnsafeMutablePointer<Raw> {
 }
 
 extension uv_buf_t {
-    /// libuv's buffers are mutable by type; writes do not change them. Not by `uv_buf_init`, which counts in 32 bits.
+    /// Creates a buffer for a write. libuv's buffers have a mutable type; writes do not change them. `uv_buf_init` is
+    /// not used, since it counts in 32 bits.
     init(_ bytes: UnsafeRawBufferPointer) {
         self.init()
         base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)

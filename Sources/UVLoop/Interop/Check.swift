@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// The one place where a status of libuv becomes an error: negative throws, anything else is handed back.
+/// Turns a status of libuv into an error: throws if it is negative, otherwise returns it. The only place that does.
 @inline(__always)
 @discardableResult
 func check(_ status: CInt) throws(UVError) -> CInt {
@@ -8,7 +8,7 @@ func check(_ status: CInt) throws(UVError) -> CInt {
     return status
 }
 
-/// The same for calls of libc: -1 throws the error in `errno`.
+/// Does the same for calls of libc: -1 throws the error in `errno`.
 @inline(__always)
 @discardableResult
 func checkErrno(_ result: CInt) throws(UVError) -> CInt {
@@ -16,7 +16,7 @@ func checkErrno(_ result: CInt) throws(UVError) -> CInt {
     return result
 }
 
-/// Nil for success, else the error: what completions take.
+/// Returns nil for success, else the error; the form that completions take.
 @inline(__always)
 func failure(_ status: CInt) -> UVError? {
     status < 0 ? UVError(rawValue: status) : nil

@@ -1,4 +1,4 @@
-/// The end of the process for misuse: the sentence goes to stderr, in release builds too, and then the process traps.
+/// Ends the process after misuse: prints the sentence to stderr, in release builds too, and traps.
 ///
 /// `precondition` drops its sentence in release builds, which leaves a bare SIGILL to guess from; `fatalError` keeps it.
 @inline(never)
@@ -6,8 +6,8 @@ package func trap(_ sentence: String, file: StaticString = #fileID, line: UInt =
     fatalError(sentence, file: file, line: line)
 }
 
-/// A condition that only misuse breaks: what the caller did after its own close, on the wrong thread, or in the wrong
-/// order. The sentence is built only when it is needed.
+/// Traps unless a condition holds that only misuse breaks: a call after the caller's own close, on the wrong thread, or
+/// in the wrong order. The sentence is built only when needed.
 @inline(__always)
 package func require(
     _ condition: Bool,

@@ -1,10 +1,10 @@
 internal import CLibUV
 
-/// Cuts a stream of bytes into whole lines, without copying those that arrive whole.
+/// Cuts a stream of bytes into whole lines; lines that arrive whole are not copied.
 ///
-/// One framer serves one connection. It keeps only the unterminated tail of what arrived, so its memory is bounded by
-/// the longest line allowed. Bytes are bytes: nothing is decoded, and `\r` has no meaning. Not `Sendable`: it belongs
-/// to the loop of its connection.
+/// One framer serves one connection. It keeps only the unterminated tail of the bytes that arrived, so its memory is
+/// bounded by the longest line allowed. Bytes are not decoded, and `\r` has no meaning. Not `Sendable`: a framer
+/// belongs to the loop of its connection.
 ///
 /// Lines come in runs, the cheapest way to pass them on, or one by one: ``append(_:emit:)``,
 /// ``appendByLine(_:emit:)``. Mirrors the original's `buf` and `indexOf("\n")`, with a bound, and without decoding UTF-8.
@@ -12,33 +12,33 @@ public struct LineFramer: ~Copyable {
     /// The longest line accepted, in bytes, newline included.
     public let maximumLineLength: Int
 
-    /// How many bytes of an unterminated line are kept; always less than ``maximumLineLength``.
+    /// The number of bytes kept of an unterminated line; always less than ``maximumLineLength``.
     public private(set) var pendingByteCount = 0
 
-    /// Why a line was refused.
+    /// The reason why a line was refused.
     public enum Refusal: Hashable, Sendable {
         /// The line is longer than ``LineFramer/maximumLineLength``.
         case tooLong
-        /// There was no memory to keep what has come of it.
+        /// There was no memory for the received part of the line.
         case outOfMemory
     }
 
-    /// Why every further byte is refused; nil while all is well.
+    /// The reason why every further byte is refused; nil if none is.
     public private(set) var refusal: Refusal?
 
-    /// How many bytes are allocated for the unterminated line.
+    /// The number of bytes allocated for the unterminated line.
     package private(set) var capacity = 0
 
-    /// Tests lower it to see what happens when memory runs out.
+    /// The largest allocation allowed; tests lower it to exhaust the memory.
     package var memoryLimit = Int.max
 
     /// The unterminated line: `capacity` bytes from `malloc`, of which `pendingByteCount` are filled.
     private var storage: UnsafeMutableRawPointer?
 
-    /// A buffer that grew beyond this is given back as soon as it is empty; a smaller one stays for the next tail.
+    /// The size up to which an empty buffer is kept for the next tail; a larger one is freed as soon as it is empty.
     package static let retainedCapacity = 4096
 
-    /// A framer without any bytes; it allocates nothing before it has a tail to keep.
+    /// Creates a framer without any bytes; it allocates nothing until it has a tail to keep.
     ///
     /// `maximumLineLength` counts the newline and must be at least 1.
     public init(maximumLineLength: Int) {
@@ -52,14 +52,14 @@ public struct LineFramer: ~Copyable {
 
     /// Takes the next bytes of the stream and lends the lines that are now whole to `emit`, in order.
     ///
-    /// At most two calls per append, each with one or more whole lines and a newline as its last byte: first the pending
-    /// line, now complete, from the framer's own memory; then all further lines straight from `bytes`. The span is valid
-    /// only during the call. What follows the last newline is kept for later.
+    /// At most two calls per append, each with one or more whole lines and a newline as its last byte: first the
+    /// pending line, now complete, from the framer's own memory; then all further lines straight from `bytes`. The span
+    /// is valid only during the call. Bytes after the last newline are kept for later.
     ///
-    /// Returns false when a line is longer than ``maximumLineLength``, which shows as soon as that many bytes have come
-    /// without a newline, or when there is no memory for it; ``refusal`` tells the two apart. The lines before it have been
-    /// emitted; it and everything after it is discarded, and every later append returns false at once. A line of exactly
-    /// the maximum, newline included, is accepted.
+    /// Returns false if a line is longer than ``maximumLineLength``, as soon as that many bytes have come without a
+    /// newline, or if there is no memory for it; ``refusal`` tells the two apart. The lines before it have been
+    /// emitted. That line and everything after it is discarded, and every later append returns false at once. A line of
+    /// exactly the maximum, newline included, is accepted.
     public mutating func append(_ bytes: RawSpan, emit: (RawSpan) -> Void) -> Bool {
         guard refusal == nil else { return false }
         let cut = bytes.withUnsafeBytes { split($0) }
@@ -74,7 +74,7 @@ public struct LineFramer: ~Copyable {
         return keep(bytes.extracting(cut.wholeEnd..<bytes.byteCount)) || refuse(.outOfMemory)
     }
 
-    /// The same, line by line: lends each line by itself, with the newline as its last byte.
+    /// Like ``append(_:emit:)``, but lends each line by itself, with the newline as its last byte.
     public mutating func appendByLine(_ bytes: RawSpan, emit: (RawSpan) -> Void) -> Bool {
         append(bytes) { run in
             var start = 0
@@ -88,13 +88,13 @@ public struct LineFramer: ~Copyable {
         }
     }
 
-    /// Ends the stream: an unterminated tail, if there is one, is lent to `emit` with a newline added.
+    /// Ends the stream: lends an unterminated tail, if there is one, to `emit` with a newline added.
     ///
-    /// Emits nothing after a line that was refused. A framer that has refused none can be used again, as if new.
-    /// The original does the same at end of stream.
+    /// Emits nothing after a refused line. A framer that has refused no line can then be used again, as if new. Mirrors
+    /// the original at end of stream.
     public mutating func finish(emit: (RawSpan) -> Void) {
         guard pendingByteCount > 0 else { return }
-        // There is always room: a tail is shorter than the longest line, and was given a byte more than it needed.
+        // There is always room: a tail is shorter than the longest line, and was allocated with one byte to spare.
         storage!.storeBytes(of: NewlineScan.newline, toByteOffset: pendingByteCount, as: UInt8.self)
         pendingByteCount += 1
         emitPending(to: emit)
@@ -104,11 +104,11 @@ public struct LineFramer: ~Copyable {
 
     /// Offsets into the bytes of one append.
     private struct Cut {
-        /// Where the line that was pending ends; 0 if none was, or if it does not end here.
+        /// The end of the pending line; 0 if there is none, or if it does not end here.
         var pendingEnd = 0
-        /// Where the last whole line ends that may be emitted.
+        /// The end of the last whole line that may be emitted.
         var wholeEnd = 0
-        /// Whether what follows is longer than a line may be.
+        /// True if the bytes that follow are longer than a line may be.
         var isTooLong = false
     }
 
@@ -141,10 +141,11 @@ public struct LineFramer: ~Copyable {
 
     // MARK: - The tail
 
-    /// Adds `bytes` to the pending line; together they are never more than `maximumLineLength`. False: no memory.
+    /// Adds `bytes` to the pending line; together they are never more than `maximumLineLength`. Returns false if there
+    /// is no memory.
     private mutating func keep(_ bytes: RawSpan) -> Bool {
         guard !bytes.isEmpty else { return true }
-        // With a byte for the newline that `finish` may have to add.
+        // The size includes the newline that `finish` may have to add.
         guard reserve(min(maximumLineLength, pendingByteCount + bytes.byteCount + 1)) else { return false }
         bytes.withUnsafeBytes { source in
             storage!.advanced(by: pendingByteCount).copyMemory(from: source.baseAddress!, byteCount: source.count)
@@ -153,26 +154,26 @@ public struct LineFramer: ~Copyable {
         return true
     }
 
-    /// Always false.
+    /// Records the refusal and frees the memory. Always returns false.
     private mutating func refuse(_ reason: Refusal) -> Bool {
         refusal = reason
         release()
         return false
     }
 
-    /// Lends the pending line, which ends in a newline by now, and forgets it.
+    /// Lends the pending line, which now ends in a newline, and forgets it.
     private mutating func emitPending(to emit: (RawSpan) -> Void) {
         emit(UnsafeRawBufferPointer(start: storage, count: pendingByteCount).bytes)
         pendingByteCount = 0
         if capacity > Self.retainedCapacity { release() }
     }
 
-    /// Doubles the memory until it holds `count` bytes, so that a line in many pieces is copied a bounded number of
-    /// times, but takes no more than the longest line needs.
+    /// Grows the memory to hold `count` bytes, by doubling up to the size of the longest line, so that a line in many
+    /// pieces is copied a bounded number of times.
     private mutating func reserve(_ count: Int) -> Bool {
         guard count > capacity else { return true }
         let doubled = capacity > maximumLineLength / 2 ? maximumLineLength : max(capacity * 2, 256)
-        // If that is too much, just enough.
+        // If the doubled size cannot be had, just enough is tried.
         for wanted in [min(maximumLineLength, max(count, doubled)), count] {
             guard wanted <= memoryLimit, let grown = realloc(storage, wanted) else { continue }
             storage = grown

@@ -4,13 +4,13 @@ internal import CLibUV
 package enum NewlineScan {
     package static let newline = UInt8(ascii: "\n")
 
-    /// The offset of the first newline in `bytes`, counted from their start.
+    /// Returns the offset of the first newline in `bytes`, counted from their start.
     package static func first(in bytes: UnsafeRawBufferPointer) -> Int? {
         guard let base = bytes.baseAddress, let found = memchr(base, Int32(newline), bytes.count) else { return nil }
         return UnsafeRawPointer(found) - base
     }
 
-    /// How many newlines there are in `bytes`.
+    /// Returns the number of newlines in `bytes`.
     package static func count(in bytes: UnsafeRawBufferPointer) -> Int {
         var (count, rest) = (0, bytes)
         while let offset = first(in: rest) {
@@ -20,10 +20,10 @@ package enum NewlineScan {
         return count
     }
 
-    /// The offset of the last newline in `bytes`, counted from their start.
+    /// Returns the offset of the last newline in `bytes`, counted from their start.
     ///
-    /// By hand, because `memrchr` exists on Linux only, and there Swift does not see it. Mostly the answer is in the last
-    /// few bytes; it is a long line in many chunks that makes it worth to look at 32 bytes at a time.
+    /// Written by hand, because `memrchr` exists on Linux only, and Swift does not import it there. The newline is
+    /// mostly in the last few bytes; 32 bytes at a time pay off for a long line in many chunks.
     package static func last(in bytes: UnsafeRawBufferPointer) -> Int? {
         var end = bytes.count
         while end >= 32, !blockHoldsNewline(bytes, at: end - 32) { end -= 32 }
@@ -31,10 +31,11 @@ package enum NewlineScan {
         return end > 0 ? end - 1 : nil
     }
 
-    /// Whether there is a newline in the 32 bytes at `offset`.
+    /// True if there is a newline in the 32 bytes at `offset`.
     ///
-    /// In each word a newline becomes a zero byte, and subtracting 1 from every byte sets the top bit of a zero one. The
-    /// borrow can set its neighbour's bit too, so the bits do not say where, but some bit is set only if there is one.
+    /// The XOR turns each newline into a zero byte, and subtracting 1 from every byte sets the top bit of a zero byte.
+    /// The borrow can also set the bit of its neighbour, so the bits do not show the place, but a bit is set only if
+    /// there is a newline.
     private static func blockHoldsNewline(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
         var bits: UInt64 = 0
         for part in 0..<4 {

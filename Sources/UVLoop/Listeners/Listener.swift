@@ -2,40 +2,41 @@ internal import CLibUV
 
 /// A socket that others connect to: a unix socket or a TCP port, each a subclass.
 ///
-/// Accepted by our own `accept`, with libuv watching the descriptor: when descriptors run out, libuv's own listener either
-/// drops every waiting client (H10) or spins (H11); here those clients wait in the kernel's backlog until there are
-/// descriptors again. Mirrors `uv_listen` and `uv_accept`.
+/// Clients are accepted by our own `accept`, with libuv watching the descriptor. When descriptors run out, libuv's own
+/// listener either drops every waiting client (H10) or spins (H11); here the clients wait in the kernel's backlog until
+/// there are descriptors again. Mirrors `uv_listen` and `uv_accept`.
 public class Listener: Handle {
-    /// Length of the queue of clients that have connected and are not yet accepted. What Node uses.
+    /// The length of the queue of clients that have connected and are not yet accepted; Node's value.
     public static let defaultBacklog = 511
 
     private enum State {
-        /// Bound, and nobody can connect, or a listener from elsewhere that nobody accepts from yet.
+        /// The socket is bound but not listening, or listens already (a listener from elsewhere) but is not accepted
+        /// from yet.
         case idle
         case accepting
-        /// ``pause()`` was called: clients wait in the backlog.
+        /// ``pause()`` was called; clients wait in the backlog.
         case paused
-        /// Descriptors or memory have run out; accepting is tried again after a while.
+        /// Descriptors or memory have run out; accepting is retried after a while.
         case backingOff
     }
 
-    /// The listening socket's descriptor, for options that have no name here; it stays the listener's.
+    /// The listening socket's descriptor, for options without an API here; the listener closes it.
     public final let descriptor: Int32
 
-    /// True if another process, or another listener, accepts from the same socket as well, or will: then the socket stays
-    /// open for it when this listener closes. True from the start for a listener that was made from a descriptor; set it
-    /// before a close that hands the socket over to a successor.
+    /// True if another process or listener accepts from the same socket, or will: closing this listener then leaves the
+    /// socket open for it. True from the start for a listener that was made from a descriptor; set it before a close
+    /// that hands the socket over to a successor.
     public final var isShared: Bool
 
     private var state = State.idle
-    /// Given each client's descriptor, or why there is none; the error it returns keeps it from taking more for now.
+    /// Receives each client's descriptor, or the reason why there is none; if it returns an error, accepting pauses.
     private var onClient: ((Result<CInt, UVError>) -> UVError?)?
     private let retries: Backoff
 
-    /// Bounds how long one wake-up keeps the loop (H13).
+    /// The limit of accepts in one wake-up, so that the loop is not kept long (H13).
     private static let acceptsPerWakeUp = 64
 
-    /// Takes ownership of a bound socket; it stays the caller's if this throws.
+    /// Takes ownership of a bound socket; if this throws, the caller still owns it.
     init(bound descriptor: CInt, isShared: Bool, on loop: Loop) throws(UVError) {
         self.descriptor = descriptor
         self.isShared = isShared
@@ -43,7 +44,7 @@ public class Listener: Handle {
         try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, descriptor) }
     }
 
-    /// Checks a descriptor from elsewhere, and keeps it from this process's children.
+    /// Checks a descriptor from elsewhere, and makes it close-on-exec.
     ///
     /// - Throws: ``UVError/badDescriptor``, ``UVError/notSocket``, ``UVError/invalidArgument`` for a socket that is no stream
     ///   socket, is of another family, or is connected.
@@ -65,14 +66,14 @@ public class Listener: Handle {
         try checkErrno(uvloop_close_on_exec(descriptor))
     }
 
-    /// Starts listening and accepting; `onDescriptor` is given each client as a non-blocking descriptor that belongs to it,
-    /// for programs that read it by system calls of their own.
+    /// Starts listening and accepting; `onDescriptor` is given each client as a non-blocking descriptor, and owns it.
+    /// For programs that read clients by their own system calls.
     ///
-    /// After an error (descriptors or memory have run out) accepting pauses and is tried again by itself after 10 ms, then
-    /// ever more rarely up to once a second; the error is reported once until a client is accepted again.
+    /// After an error (descriptors or memory have run out) accepting pauses and is retried after 10 ms, then ever more
+    /// rarely, up to once a second. The error is reported once until a client is accepted again.
     ///
     /// - Parameters:
-    ///   - backlog: how many clients may wait; the system has a limit of its own.
+    ///   - backlog: the number of clients that may wait; the system has a limit of its own.
     ///   - onDescriptor: given each connection, which is the callee's to close, or why one could not be accepted.
     public final func listenForDescriptors(
         backlog: Int = defaultBacklog,
@@ -84,7 +85,7 @@ public class Listener: Handle {
         }
     }
 
-    /// For subclasses: makes a stream of each client's descriptor, which is closed if that fails.
+    /// For subclasses: makes a stream from each client's descriptor; closes the descriptor if that fails.
     final func listen<Client: Stream>(
         _ backlog: Int, making client: @escaping (CInt) throws(UVError) -> Client,
         _ onConnection: @escaping (Result<Client, UVError>) -> Void,
@@ -112,34 +113,35 @@ public class Listener: Handle {
         try watch()
     }
 
-    /// Stops accepting; clients wait in the backlog, and once that is full their connects fail with
-    /// ``UVError/wouldBlock``, or are tried again by their systems if they come over a network.
+    /// Stops accepting. Clients wait in the backlog; once that is full, their connects fail with
+    /// ``UVError/wouldBlock``, or, over a network, are retried by their systems.
     public final func pause() {
         state = .paused
         guard !isClosing else { return }
         loop.requireOwner()
         retries.stop()
-        // Always returns 0.
+        // `uv_poll_stop` always returns 0.
         _ = uv_poll_stop(raw.poll)
     }
 
-    /// Accepts again after ``pause()``. If there is no watch left for it, that is told and tried again as after any other error
-    /// of accepting.
+    /// Accepts again after ``pause()``. If the kernel has no watch left for the socket, the error is reported and
+    /// accepting retried as after any other error.
     ///
-    /// - Throws: ``UVError/canceled`` when the loop has closed it.
+    /// - Throws: ``UVError/canceled`` if the loop has closed the listener.
     public final func resume() throws(UVError) {
         guard isUsable("\(publicName).resume: the listener is closed") else { throw .canceled }
         require(onClient != nil, "\(publicName).resume: listen comes first")
         state = .accepting
         do throws(UVError) { try watch() } catch {
-            // Nothing is called within this call.
+            // The error is reported on the next tick: no callback runs within this call.
             loop.onNextTick { [self] in backOff(after: error) }
         }
     }
 
-    /// Accepts all clients that wait now, also while accepting is paused: before a close, which would reset them.
+    /// Accepts all clients that wait now, even while accepting is paused. For use before a close, which would reset
+    /// them.
     ///
-    /// - Throws: what keeps the rest from being accepted: ``UVError/tooManyOpenFiles`` and its like.
+    /// - Throws: the error that keeps the rest from being accepted: ``UVError/tooManyOpenFiles`` and its like.
     public final func acceptAll() throws(UVError) {
         guard isUsable("\(publicName).acceptAll: the listener is closed") else { throw .canceled }
         require(onClient != nil, "\(publicName).acceptAll: listen comes first")
@@ -158,7 +160,7 @@ public class Listener: Handle {
     private func watch() throws(UVError) {
         try check(
             uv_poll_start(raw.poll, CInt(UV_READABLE.rawValue)) { raw, _, _ in
-                // An error of the poll shows in `accept`.
+                // `accept` reports an error of the poll.
                 let listener: Listener = object(raw!.pointee.data)
                 listener.acceptWaiting()
             }
@@ -166,7 +168,7 @@ public class Listener: Handle {
         do throws(UVError) {
             try Watches.reserve(descriptor, on: loop.raw)
         } catch {
-            // Always returns 0.
+            // `uv_poll_stop` always returns 0.
             _ = uv_poll_stop(raw.poll)
             throw error
         }
@@ -189,7 +191,7 @@ public class Listener: Handle {
     }
 
     private func backOff(after error: UVError) {
-        // The callback may have closed or paused it.
+        // The callback may have closed or paused the listener.
         guard case .accepting = state, !isClosing else { return }
         state = .backingOff
         _ = uv_poll_stop(raw.poll)
@@ -211,10 +213,11 @@ public class Listener: Handle {
     override func willClose() {
         onClient = nil
         retries.close()
-        // At once, so that nobody connects to a listener that will not accept. libuv allows it when the poll has stopped.
+        // The descriptor is closed at once, so that nobody connects to a listener that will not accept. libuv allows
+        // that once the poll has stopped.
         _ = uv_poll_stop(raw.poll)
-        // A process that was forked a moment ago, and has not called exec yet, holds a copy: the shutdown holds for it too.
-        // It fails where it cannot be done for a listener.
+        // The shutdown also reaches copies of the socket, in a process that was forked a moment ago and has not called
+        // exec yet. It fails on systems that cannot shut a listener down.
         if !isShared { _ = shutdown(descriptor, CInt(SHUT_RDWR)) }
         OwnedDescriptor(descriptor).close()
     }

@@ -2,37 +2,36 @@ internal import CLibUV
 
 /// A unix socket that other processes connect to.
 ///
-/// Bound by our own system calls: libuv's own listener truncates long names and unlinks paths that are not its own (H01 to
-/// H05). The path is never unlinked by this type. Mirrors `uv_pipe_bind`.
+/// The socket is bound by our own system calls: libuv's own listener truncates long names and unlinks paths that are
+/// not its own (H01 to H05). This type never unlinks the path. Mirrors `uv_pipe_bind`.
 public final class PipeListener: Listener {
-    /// The path the socket was bound to.
+    /// The path that the socket is bound to.
     public let path: String
-    /// Device and inode of the socket file, to recognise it by before unlinking it.
+    /// The device and inode of the socket file, to be compared before unlinking the path.
     public let identity: FileIdentity
 
-    /// Creates a socket file with mode 0600, right from its first instant, that nobody can connect to yet: connects are
-    /// refused until ``listen(backlog:_:)``.
+    /// Creates a socket file with mode 0600 from its first instant. Connects are refused until ``listen(backlog:_:)``.
     ///
-    /// - Throws: what ``SocketPath/check(_:)`` throws; ``UVError/addressInUse`` if the path exists, whatever it is;
-    ///   ``UVError/noEntry``, ``UVError/notDirectory``, ``UVError/accessDenied``, as `bind(2)` has them (libuv would say
-    ///   accessDenied for a missing directory, H03).
+    /// - Throws: the errors of ``SocketPath/check(_:)``; ``UVError/addressInUse`` if the path exists, whatever it is;
+    /// ``UVError/noEntry``, ``UVError/notDirectory``, ``UVError/accessDenied``, as for `bind(2)` (libuv would report
+    /// accessDenied for a missing directory, H03).
     public init(bindingTo path: String, on loop: Loop) throws(UVError) {
         let address = try SocketPath.address(path)
         let descriptor = try checkErrno(uvloop_socket())
         let socket = OwnedDescriptor(descriptor)
         do throws(UVError) {
-            // Linux gives the file the mode of the unbound socket; elsewhere the directory's mode is what protects it.
+            // On Linux the file gets the mode of the unbound socket; elsewhere the directory's mode protects it.
             try checkErrno(fchmod(descriptor, 0o600))
             try checkErrno(address.withSockaddr { bind(descriptor, $0, $1) })
             do throws(UVError) {
                 let status = try Files.status(of: path, followingLinks: false)
-                // The umask may have taken a bit of the owner's.
+                // The umask may have removed a bit of the owner's.
                 if status.permissions != 0o600 { try Files.setPermissions(0o600, of: path) }
                 identity = status.identity
                 self.path = path
                 try super.init(bound: descriptor, isShared: false, on: loop)
             } catch {
-                // Made a moment ago, by the bind. The error that is told is the first one.
+                // The bind above made the file. A failure to remove it is ignored; the first error is thrown.
                 do throws(UVError) { try Files.unlinkIfPresent(path) } catch {}
                 throw error
             }
@@ -43,12 +42,12 @@ public final class PipeListener: Listener {
         _ = socket.release()
     }
 
-    /// Takes ownership of a bound or listening unix socket from elsewhere: of a service manager that listens for its service,
-    /// or of a predecessor that hands its place over. The socket file's mode is left as it is, and ``Listener/isShared`` is
-    /// true.
+    /// Takes ownership of a bound or listening unix socket from elsewhere: a service manager that listens for its
+    /// service, or a predecessor that hands its place over. The socket file's mode is left as it is, and
+    /// ``Listener/isShared`` is true.
     ///
-    /// - Throws: ``UVError/notSocket``, ``UVError/invalidArgument`` for one that is not a bound unix stream socket with a path,
-    ///   or is connected; ``UVError/noEntry`` if the path has gone. The descriptor then stays the caller's.
+    /// - Throws: ``UVError/notSocket``; ``UVError/invalidArgument`` unless it is an unconnected unix stream socket
+    /// bound to a path; ``UVError/noEntry`` if the path has gone. The caller then still owns the descriptor.
     public init(takingOwnershipOf descriptor: Int32, on loop: Loop) throws(UVError) {
         try Listener.checkInherited(descriptor, families: [AF_UNIX])
         guard let path = SocketPath.bound(to: descriptor) else { throw .invalidArgument }
@@ -59,14 +58,14 @@ public final class PipeListener: Listener {
         try super.init(bound: descriptor, isShared: true, on: loop)
     }
 
-    /// Starts listening and accepting; `onConnection` is given each client as an open stream that belongs to it, or an
-    /// error when none can be accepted just now.
+    /// Starts listening and accepting; `onConnection` is given each client as an open stream, and owns it, or an error
+    /// if none can be accepted just now.
     ///
-    /// After an error (descriptors or memory have run out) accepting pauses and is tried again by itself after 10 ms, then
-    /// ever more rarely up to once a second; the error is reported once until a client is accepted again.
+    /// After an error (descriptors or memory have run out) accepting pauses and is retried after 10 ms, then ever more
+    /// rarely, up to once a second. The error is reported once until a client is accepted again.
     ///
     /// - Parameters:
-    ///   - backlog: how many clients may wait; the system has a limit of its own.
+    ///   - backlog: the number of clients that may wait; the system has a limit of its own.
     ///   - onConnection: given each connection, or why one could not be accepted.
     public func listen(
         backlog: Int = defaultBacklog,

@@ -1,27 +1,27 @@
 internal import CLibUV
 
-/// SIGPIPE blocked on the calling thread, until it is restored.
+/// SIGPIPE blocked on the calling thread, until the mask is restored.
 ///
 /// libuv writes with plain `write` and `sendmsg`, whose SIGPIPE would end the process (H21). Blocking it on the loop's
-/// thread alone leaves the embedding program's own choice for the signal untouched.
+/// thread only keeps the embedding program's own choice for the signal.
 struct BrokenPipeMask {
     private let wasBlocked: Bool
-    /// Only ever true for a host that had blocked the signal itself: then it is the host's to deal with.
+    /// True only for a host that had blocked the signal itself; the pending signal is then left to the host.
     private let wasPending: Bool
 
     init() {
         var set = BrokenPipeMask.onlyBrokenPipe
         var before = sigset_t()
-        // Cannot fail: the arguments are valid.
+        // `pthread_sigmask` cannot fail: the arguments are valid.
         _ = pthread_sigmask(SIG_BLOCK, &set, &before)
         wasBlocked = sigismember(&before, SIGPIPE) == 1
         wasPending = wasBlocked && BrokenPipeMask.isPending
     }
 
-    /// Puts the mask back; a SIGPIPE that became pending meanwhile is taken off first.
+    /// Restores the mask; removes a SIGPIPE that became pending meanwhile first.
     ///
-    /// Always looks, since not every broken pipe comes to light before the loop stops or the stream closes: the error of
-    /// a write waits in libuv for another tick, while its signal is pending already.
+    /// Always checks for one, since not every broken pipe is reported before the loop stops or the stream closes: the
+    /// error of a write waits in libuv for another tick, while its signal is pending already.
     func restore() {
         if !wasPending { BrokenPipeMask.consume() }
         guard !wasBlocked else { return }
@@ -32,7 +32,7 @@ struct BrokenPipeMask {
     private static func consume() {
         var set = BrokenPipeMask.onlyBrokenPipe
         #if os(Linux)
-        // Does not wait: a signal sent to the whole process may be taken by another thread at any moment.
+        // The call does not wait: another thread may take a signal sent to the whole process at any moment.
         var immediately = timespec()
         _ = sigtimedwait(&set, nil, &immediately)
         #else

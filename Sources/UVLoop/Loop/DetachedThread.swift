@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// A thread that nobody waits for: it ends by itself when its work is done.
+/// A thread without an owner, which ends when its work is done.
 package enum DetachedThread {
     private final class Start: Sendable {
         let name: String
@@ -14,10 +14,10 @@ package enum DetachedThread {
 
     /// Runs `body` on a new thread, on which every signal is blocked.
     ///
-    /// - Parameter name: for debuggers; Linux keeps its first 15 bytes.
-    /// - Throws: ``UVError/wouldBlock`` when no thread can be made, at a limit of the user's or the container's.
+    /// - Parameter name: the thread's name for debuggers; Linux keeps its first 15 bytes.
+    /// - Throws: ``UVError/wouldBlock`` if no thread can be made, at a limit of the user's or the container's.
     package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws(UVError) {
-        // Released by the thread, or below when there is none.
+        // The thread releases this retain, or the code below does if there is no thread.
         let start = Unmanaged.passRetained(Start(name, body))
         let status = uvloop_start_detached_thread(
             { start in
@@ -34,10 +34,10 @@ package enum DetachedThread {
         }
     }
 
-    /// A number of the calling thread that no other thread has as long as it lives; never 0.
+    /// A number of the calling thread that no other thread has during its life; never 0.
     ///
-    /// Never inlined: the C library declares `pthread_self` as a constant, so that a caller which changes threads, such as an
-    /// async function, would compare with a thread it is no longer on.
+    /// Never inlined: the C library declares `pthread_self` as a constant, so the caller could reuse its value. A
+    /// caller that changes threads, such as an async function, would then compare with a thread it is no longer on.
     @inline(never)
     package static var currentID: UInt {
         #if canImport(Darwin)

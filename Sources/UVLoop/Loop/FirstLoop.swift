@@ -1,17 +1,19 @@
 internal import CLibUV
 
-/// The making of a C loop, with the care that a process's first one needs.
+/// Creates C loops, with the care that a process's first one needs.
 ///
-/// With its first loop libuv opens two descriptors for the whole process, and aborts the process if there are none left
-/// (H68). So that many as a first loop takes in all are taken before it, and given back for it.
+/// libuv opens two descriptors for the whole process with its first loop, and aborts the process if none are left
+/// (H68). As many descriptors as a first loop needs are therefore opened before it, and closed for it.
 enum FirstLoop {
-    /// A loop's own epoll instance, event descriptor and pipe, and the pipe of the process: six, as three pipes.
+    /// The descriptors of a first loop, in pipes of two: the loop's epoll instance, event descriptor and pipe, and the
+    /// pipe of the process; six in all.
     private static let pipes = 3
 
-    /// True if a loop has been made. Held while the first one is, so that two threads do not take each other's.
+    /// True if a loop has been made. The lock is held during the first, so that two threads do not take each other's
+    /// descriptors.
     private static let isMade = Lock(false)
 
-    /// An initialised loop in memory of its own.
+    /// Returns an initialised loop in memory of its own.
     static func make() throws(UVError) -> UnsafeMutablePointer<uv_loop_t> {
         let raw = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
         raw.initialize(to: uv_loop_t())
@@ -23,8 +25,8 @@ enum FirstLoop {
             return result
         }
         guard status == 0 else {
-            // libuv 1.44 leaves its epoll descriptor open when a later one is refused; where it does not, the
-            // number is -1. Zero: it failed before it had one.
+            // libuv 1.44 leaves its epoll descriptor open if a later one is refused; other versions set the number to
+            // -1. Zero means that it failed before it had one.
             if uv_backend_fd(raw) > 0 { OwnedDescriptor(uv_backend_fd(raw)).close() }
             raw.deallocate()
             throw UVError(rawValue: status)
@@ -32,7 +34,7 @@ enum FirstLoop {
         do throws(UVError) {
             try Watches.reserveOwn(of: raw)
         } catch {
-            // Before anything is opened on it, or the loop would have to poll.
+            // The loop is closed before any handle is opened on it, which would need a poll.
             _ = uv_loop_close(raw)
             raw.deallocate()
             throw error
@@ -40,8 +42,8 @@ enum FirstLoop {
         return raw
     }
 
-    /// 0 if there are as many descriptors as a first loop takes, else the error. Open files of their own, not duplicates:
-    /// the system's table of open files has a limit too.
+    /// Returns 0 if there are as many descriptors as a first loop needs, else the error. The descriptors are open files
+    /// of their own, not duplicates: the system's table of open files has a limit too.
     private static func tryDescriptors() -> CInt {
         var taken: [CInt] = []
         var status: CInt = 0

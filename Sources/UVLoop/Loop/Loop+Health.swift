@@ -1,49 +1,50 @@
 internal import CLibUV
 
-/// What a loop has done while it was observed.
+/// The activity of a loop while it was observed.
 public struct LoopHealth: Hashable, Sendable {
-    /// How often the loop has looked for events.
+    /// The number of times the loop has looked for events.
     public let iterations: UInt64
     /// Time spent in callbacks and in the loop itself.
     public let busyTime: Duration
     /// Time spent waiting for events.
     public let waitingTime: Duration
-    /// The longest time between two waits: what one callback took at most, with those that ran right before and after it.
+    /// The longest time between two waits: at least that of the longest callback, with those that ran right before and
+    /// after it.
     public let longestTick: Duration
-    /// How late a timer was, each time one was looked at.
+    /// The lateness of a timer that is checked at intervals.
     public let lag: Lag
 
-    /// How late timers were, in microseconds at the finest; a timer's resolution is a millisecond.
+    /// The lateness of timers, in microseconds at the finest; a timer's resolution is a millisecond.
     public struct Lag: Hashable, Sendable {
-        /// The last time.
+        /// The lateness at the last check.
         public let latest: Duration
-        /// Half of the time it was no more than this; within 6 %.
+        /// The median, within 6 %: half of the checks were no later.
         public let median: Duration
-        /// All but one time in a hundred it was no more than this; within 6 %.
+        /// The 99th percentile, within 6 %: all but one check in a hundred were no later.
         public let percentile99: Duration
-        /// The worst time.
+        /// The greatest lateness.
         public let longest: Duration
-        /// How often a timer was looked at.
+        /// The number of checks.
         public let count: UInt64
     }
 }
 
 extension Loop {
-    /// Begins to measure the loop's health, from zero: that costs two looks at the clock in every tick, and a system call in
-    /// every one that waits (H64). Nothing is measured before. Does not keep the loop running.
+    /// Starts measuring the loop's health, from zero. Costs two looks at the clock in every tick, and a system call in
+    /// every tick that waits (H64). Does not keep the loop running.
     ///
-    /// - Parameter interval: how often a timer is looked at for its lateness, at least a millisecond.
+    /// - Parameter interval: the time between checks of a timer's lateness, at least a millisecond.
     public func observe(every interval: Duration = .milliseconds(20)) {
         requireOwner()
         stopObserving()
-        // Fails only where the option is unknown, and it is known from libuv 1.39 on.
+        // The call fails only if the option is unknown, and libuv knows it from 1.39 on.
         _ = uvloop_loop_measure_idle_time(raw)
         meter = HealthMeter(on: self, every: interval)
         if isRunning { meter?.runBegins() }
     }
 
-    /// Measures nothing any more. Also done by ``close()``. libuv itself, which cannot be told to stop, goes on looking at the
-    /// clock around the waits of this loop.
+    /// Stops measuring. ``close()`` does too. libuv itself cannot be told to stop, and goes on looking at the clock
+    /// around this loop's waits.
     public func stopObserving() {
         requireOwner()
         guard let former = meter.take() else { return }
@@ -51,12 +52,12 @@ extension Loop {
         former.close { [self] in formerMeters.removeAll { $0 === former } }
     }
 
-    /// What has been measured since ``observe(every:)``; nil if nothing is.
+    /// The measurements since ``observe(every:)``; nil if the loop is not observed.
     public var health: LoopHealth? { meter?.health }
 }
 
-/// Counts ticks, and looks at the clock before each wait. libuv itself tells how long the waits were: its callbacks run within
-/// the call that waits, so that no handle of ours could.
+/// Counts ticks, and looks at the clock before each wait. The length of the waits comes from libuv: its callbacks run
+/// within the call that waits, so that no handle of ours could measure it.
 final class HealthMeter {
     private unowned let loop: Loop
     private let prepare: PrepareHandle
@@ -67,7 +68,7 @@ final class HealthMeter {
     private var waiting: UInt64 = 0
     private var longestTick: UInt64 = 0
     private var lags = LagHistogram()
-    /// In nanoseconds; nil while the loop does not run.
+    /// The start of the tick, in nanoseconds; nil while the loop does not run.
     private var tickBegan: (time: UInt64, idle: UInt64)?
     private var due = Duration.zero
 
@@ -87,9 +88,9 @@ final class HealthMeter {
 
     func owns(_ handle: Handle) -> Bool { handle === prepare || handle === timer }
 
-    /// `completion` runs when both handles have closed.
+    /// Closes both handles, then calls `completion`.
     func close(_ completion: @escaping () -> Void) {
-        // In this order: libuv ends first what was closed last.
+        // The order matters: libuv completes the last close first.
         timer.close(completion)
         prepare.close()
     }
@@ -129,7 +130,7 @@ final class HealthMeter {
     }
 }
 
-/// Times by their size, in 2 KiB: sixteen steps for each doubling, from a microsecond to nine hours.
+/// Counts times by size, in 2 KiB: sixteen steps for each doubling, from a microsecond to nine hours.
 struct LagHistogram {
     private var counts = [UInt32](repeating: 0, count: 512)
     private var count: UInt64 = 0
@@ -150,7 +151,7 @@ struct LagHistogram {
             latest: latest, median: percentile(50), percentile99: percentile(99), longest: longest, count: count)
     }
 
-    /// The least time that so many of a hundred times were no more than, rounded up by its step.
+    /// Returns the time that `percent` of the recorded times do not exceed, rounded up to the end of its step.
     private func percentile(_ percent: UInt64) -> Duration {
         let all = counts.reduce(UInt64(0)) { $0 + UInt64($1) }
         let rank = (all * percent + 99) / 100
@@ -168,7 +169,7 @@ struct LagHistogram {
         return min(511, (exponent - 3) * 16 + Int(microseconds >> UInt64(exponent - 4)) & 15)
     }
 
-    /// The largest time, in microseconds, that an index stands for.
+    /// Returns the largest time, in microseconds, that has this index.
     static func largest(_ index: Int) -> Int64 {
         guard index >= 16 else { return Int64(index) }
         return Int64(16 + index % 16 + 1) << Int64(index / 16 - 1) - 1

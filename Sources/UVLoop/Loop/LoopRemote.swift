@@ -1,14 +1,15 @@
 internal import CLibUV
 
-/// The `Sendable` door into a loop from other threads, and the only one.
+/// The `Sendable` access to a loop from other threads, and the only one.
 ///
-/// Jobs run on the loop's thread in the order of their submission. However many are submitted between two ticks, the
-/// loop is woken once (H55). A remote does not keep the loop running and may outlive it. Mirrors `uv_async_t`.
+/// Jobs run on the loop's thread in the order of their submission. The loop is woken once, however many are submitted
+/// between two ticks (H55). A remote does not keep the loop running and may outlive it. Mirrors `uv_async_t`.
 public final class LoopRemote: Sendable {
-    /// An array of bare closures would wrap each in another one, and again for the call: two allocations.
+    /// A job. An array of bare closures would cost two allocations for each: one wrapper in the array, one for the
+    /// call.
     private enum Job {
         case body(@Sendable (Loop) -> Void)
-        /// Of a task, for ``Loop/runTask``: takes no memory of its own.
+        /// A task's job, for ``Loop/runTask``; takes no memory of its own.
         case task(UnownedJob)
 
         func run(on loop: Loop) {
@@ -27,8 +28,8 @@ public final class LoopRemote: Sendable {
     }
 
     private let inbox = Lock(Inbox())
-    /// Touched by other threads through `uv_async_send` alone, the one call of libuv that is safe from any thread, and
-    /// only under the lock that guards `isClosed`: sending to a closed handle is a use after free (H56).
+    /// Other threads touch the handle only through `uv_async_send`, the one call of libuv that is safe from any thread,
+    /// and only under the lock that guards `isClosed`: sending to a closed handle is a use after free (H56).
     private nonisolated(unsafe) let async: UnsafeMutablePointer<uv_async_t>
 
     init(on loop: UnsafeMutablePointer<uv_loop_t>) throws(UVError) {
@@ -46,15 +47,15 @@ public final class LoopRemote: Sendable {
         self.async = async
     }
 
-    /// Runs `job` on the loop's thread, on a later tick; if the loop is not running, when it runs next or is closed.
+    /// Runs `job` on the loop's thread, on a later tick; if the loop is not running, at its next run or close.
     ///
-    /// - Returns: false, and the job is dropped, when the loop is closed.
+    /// - Returns: false if the loop is closed; the job is dropped then.
     @discardableResult
     public func submit(_ job: @escaping @Sendable (Loop) -> Void) -> Bool { submit(.body(job)) }
 
     /// Hands a task's job to ``Loop/runTask`` on the loop's thread, on a later tick.
     ///
-    /// - Returns: false, and the job is not run, when the loop is closed.
+    /// - Returns: false if the loop is closed; the job is not run then.
     package func submit(task job: UnownedJob) -> Bool { submit(.task(job)) }
 
     private func submit(_ job: Job) -> Bool {
@@ -62,7 +63,7 @@ public final class LoopRemote: Sendable {
             guard !inbox.isClosed else { return false }
             inbox.jobs.append(job)
             if inbox.jobs.count == 1 {
-                // Fails only for a handle that is no async handle.
+                // `uv_async_send` fails only for a handle of another kind.
                 _ = uv_async_send(async)
             }
             return true
@@ -71,13 +72,13 @@ public final class LoopRemote: Sendable {
 
     /// Makes the loop's `run` return, as ``Loop/stop()`` does on its own thread.
     ///
-    /// - Returns: false when the loop is closed.
+    /// - Returns: false if the loop is closed.
     @discardableResult
     public func stop() -> Bool {
         submit { $0.stop() }
     }
 
-    /// On the loop's thread: whether this remote alone keeps the loop running; false at first.
+    /// Makes this remote keep the loop running, or not; false at first. On the loop's thread.
     func keepAlive(_ keeps: Bool) {
         if keeps {
             uv_ref(async.cast(to: uv_handle_t.self))
@@ -86,10 +87,10 @@ public final class LoopRemote: Sendable {
         }
     }
 
-    /// On the loop's thread: whether `keepAlive` holds.
+    /// True if the remote keeps the loop running. On the loop's thread.
     var keepsAlive: Bool { uv_has_ref(async.cast(to: uv_handle_t.self)) != 0 }
 
-    /// On the loop's thread: calls `body` while the loop has something that keeps it running.
+    /// Calls `body` while the remote keeps the loop alive. On the loop's thread.
     func whileReferenced<Result>(_ body: () -> Result) -> Result {
         guard !keepsAlive else { return body() }
         keepAlive(true)
@@ -97,7 +98,7 @@ public final class LoopRemote: Sendable {
         return body()
     }
 
-    /// On the loop's thread: runs what has been submitted so far.
+    /// Runs the jobs submitted so far. On the loop's thread.
     func runJobs(on loop: Loop) {
         var jobs: [Job] = []
         inbox.withLock { inbox in
@@ -105,18 +106,18 @@ public final class LoopRemote: Sendable {
             swap(&inbox.jobs, &inbox.spare)
         }
         for job in jobs { job.run(on: loop) }
-        // Not under the lock: what a job holds may submit another as it goes.
+        // The jobs are released outside the lock, since releasing their captures may submit another.
         jobs.removeAll(keepingCapacity: jobs.capacity <= 1024)
         inbox.withLock { swap(&jobs, &$0.spare) }
     }
 
-    /// On the loop's thread: shuts the door; jobs that slipped in since the last `runJobs` run now.
+    /// Refuses further jobs, and runs those submitted since the last `runJobs`. On the loop's thread.
     func shut(on loop: Loop) {
         inbox.withLock { $0.isClosed = true }
         runJobs(on: loop)
     }
 
-    /// On the loop's thread, once the door is shut: frees the handle.
+    /// Frees the handle. On the loop's thread, after `shut`.
     func close() {
         uv_close(async.cast(to: uv_handle_t.self)) { UnsafeMutableRawPointer($0!).deallocate() }
     }

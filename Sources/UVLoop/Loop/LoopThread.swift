@@ -2,8 +2,8 @@ internal import CLibUV
 
 /// A loop that runs on a thread of its own until it is shut down.
 ///
-/// For hosts that have no loop, and for keeping slow work off one that has. The loop itself is reachable on its thread
-/// only, as the argument of submitted jobs.
+/// For hosts without a loop, and for keeping slow work off one. The loop itself is reachable only on its thread, as the
+/// argument of submitted jobs.
 public final class LoopThread: Sendable {
     private enum State {
         case running(pthread_t)
@@ -11,19 +11,19 @@ public final class LoopThread: Sendable {
         case ended
     }
 
-    /// The loop's door; it stays valid after the thread has ended, and then refuses jobs.
+    /// The access to the loop; valid even after the thread has ended, when it refuses jobs.
     public let remote: LoopRemote
     private let state: Lock<State>
 
-    /// Starts the thread; it is ready for jobs when this returns.
+    /// Starts the thread, which accepts jobs when this returns.
     ///
     /// - Parameter name: the thread's name for debuggers; Linux keeps its first 15 bytes.
-    /// - Throws: what ``Loop/init(measuresIdleTime:)`` throws, or ``UVError/wouldBlock`` when no thread can be made.
+    /// - Throws: the errors of ``Loop/init(measuresIdleTime:)``, or ``UVError/wouldBlock`` if no thread can be made.
     public init(name: String = "uvloop") throws(UVError) {
         let loop = try Loop()
         let start = Start(loop: loop, name: name)
         loop.remote.keepAlive(true)
-        // Taken over by the new thread, or released below when there is none.
+        // The new thread takes this retain over, or the code below releases it if there is no thread.
         let box = Unmanaged.passRetained(start)
         let (status, thread) = LoopThread.createThread(box.toOpaque())
         guard status == 0 else {
@@ -36,14 +36,14 @@ public final class LoopThread: Sendable {
         state = Lock(.running(thread))
     }
 
-    /// Runs `job` on the loop's thread, on a later tick; false when the thread has ended.
+    /// Runs `job` on the loop's thread, on a later tick; returns false if the thread has ended.
     @discardableResult
     public func submit(_ job: @escaping @Sendable (Loop) -> Void) -> Bool {
         remote.submit(job)
     }
 
     /// Ends the thread in order and waits for it: jobs submitted before run, then every open handle is closed and its
-    /// completion called, then the loop closes. A ``Loop/stop()`` does not end the thread, this alone does.
+    /// completion called, then the loop closes. A ``Loop/stop()`` does not end the thread; only this call does.
     ///
     /// Idempotent; a second caller returns at once. Traps on the loop's own thread, which cannot wait for itself.
     public func shutdown() {
@@ -57,10 +57,10 @@ public final class LoopThread: Sendable {
         remote.submit { loop in
             loop.remote.keepAlive(false)
             loop.closeHandles()
-            // From here on the thread runs single ticks and closes what they open.
+            // After this stop the thread runs single ticks and closes the handles they open.
             loop.stop()
         }
-        // Cannot fail: the thread is ours, joinable, and joined once.
+        // `pthread_join` cannot fail: the thread is ours, joinable, and joined once.
         _ = pthread_join(thread, nil)
         state.withLock { $0 = .ended }
     }
@@ -74,12 +74,12 @@ public final class LoopThread: Sendable {
             self.name = name
         }
 
-        /// The thread's whole life. What completions and late jobs open during the shutdown is closed too, tick by tick:
-        /// a handle that nobody else closes would keep the thread for ever.
+        /// The body of the thread. Handles that completions and late jobs open during the shutdown are closed too, tick
+        /// by tick: a handle that nobody closes would keep the thread for ever.
         func run() {
             LoopThread.setName(name)
             loop.takeOver()
-            // A `stop()` ends a run and not the thread.
+            // A `stop()` ends a run but not the thread.
             while loop.remote.keepsAlive { loop.run() }
             while true {
                 do {
@@ -93,10 +93,10 @@ public final class LoopThread: Sendable {
         }
     }
 
-    /// Names the calling thread, for debuggers: a failure is harmless.
+    /// Names the calling thread, for debuggers; a failure is harmless.
     static func setName(_ name: String) {
         #if os(Linux)
-        // A name longer than 15 bytes would be refused.
+        // Linux refuses a name longer than 15 bytes.
         _ = pthread_setname_np(pthread_self(), String(decoding: name.utf8.prefix(15), as: UTF8.self))
         #elseif canImport(Darwin)
         _ = pthread_setname_np(name)

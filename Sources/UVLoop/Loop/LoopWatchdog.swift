@@ -1,16 +1,16 @@
-/// Tells from another thread while a loop is blocked: by a callback that takes long, or because nobody runs the loop.
+/// Reports from another thread that a loop is blocked: by a callback that takes long, or because nobody runs the loop.
 ///
-/// It asks the loop for an answer, as a job of another thread, again and again; a loop that runs answers in its next tick. Does
-/// not keep the loop running.
+/// The watchdog repeatedly asks the loop for an answer, as a job of another thread; a loop that runs answers in its
+/// next tick. Does not keep the loop running.
 public final class LoopWatchdog: Sendable {
-    /// A loop that has not answered in time.
+    /// A report of a loop that has not answered in time.
     public struct Report: Hashable, Sendable {
-        /// How long it has not.
+        /// The time without an answer.
         public let blockedFor: Duration
     }
 
     private struct State {
-        /// When the question was asked that waits for its answer; nil: none does.
+        /// The time of the question that waits for its answer; nil if none does.
         var askedAt: Duration?
         var isTold = false
     }
@@ -21,13 +21,13 @@ public final class LoopWatchdog: Sendable {
     private let state = Lock(State())
     private let thread: LoopThread
 
-    /// Begins to watch; ``stop()`` ends it.
+    /// Starts watching; ``stop()`` ends it.
     ///
     /// - Parameters:
     ///   - loop: the loop that is watched.
-    ///   - limit: how long the loop may take for an answer, at least 4 ms.
-    ///   - onBlocked: told on the watchdog's own thread, once for each time that the loop is blocked, while it is.
-    /// - Throws: ``UVError/wouldBlock`` when no thread can be made, ``UVError/tooManyOpenFiles`` and its like.
+    ///   - limit: the longest time for an answer, at least 4 ms.
+    ///   - onBlocked: called on the watchdog's own thread, once for each time that the loop is blocked, while it is.
+    /// - Throws: ``UVError/wouldBlock`` if no thread can be made, ``UVError/tooManyOpenFiles`` and its like.
     public init(
         _ loop: Loop, blockedFor limit: Duration, onBlocked: @escaping @Sendable (Report) -> Void,
     ) throws(UVError) {
@@ -42,7 +42,7 @@ public final class LoopWatchdog: Sendable {
         }
     }
 
-    /// Ends the watching and waits for a report that is being told; not to be called in one. Idempotent.
+    /// Stops watching, and waits for a report that is being delivered; must not be called within one. Idempotent.
     public func stop() { thread.shutdown() }
 
     private func look() {
@@ -56,7 +56,7 @@ public final class LoopWatchdog: Sendable {
             state.isTold = true
             return (false, Report(blockedFor: now - askedAt))
         }
-        // A closed loop is asked in vain, and not blocked.
+        // A closed loop does not answer, but is not blocked either.
         if asks, !remote.submit({ [state] _ in state.withLock { $0 = State() } }) { state.withLock { $0 = State() } }
         if let report { onBlocked(report) }
     }

@@ -1,7 +1,7 @@
-/// The one buffer of a loop that its streams read into and lend from.
+/// The buffer of a loop, which all its streams read into and lend from.
 ///
-/// libuv on Unix asks for memory, reads and calls back in one go, so one buffer serves every stream of a loop. Pages that
-/// no read has touched cost nothing, which is what keeps an idle keeper small.
+/// libuv on Unix asks for memory, reads and calls back in one go, so one buffer serves every stream of a loop. Pages
+/// that no read has touched cost nothing; this keeps an idle keeper small.
 final class ReadBuffer {
     static let capacity = 65536
 

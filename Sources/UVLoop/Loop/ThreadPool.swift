@@ -1,14 +1,14 @@
 internal import CLibUV
 
-/// libuv's pool of threads, which all loops of a process share. libuv makes its threads with the first job, and aborts the
+/// libuv's pool of threads, shared by all loops of a process. libuv makes the threads at the first job, and aborts the
 /// process if one of them cannot be made (H69).
 enum ThreadPool {
-    /// True if the pool has been given a job, or can be.
+    /// True if the pool's threads exist or can be made.
     private static let isSafe = Lock(false)
 
-    /// Makes as many threads as the pool will, and ends them again, unless that was done before.
+    /// Makes as many threads as the pool will have, and ends them again, unless that was done before.
     ///
-    /// - Throws: ``UVError/wouldBlock`` when the user or the container may have no more threads.
+    /// - Throws: ``UVError/wouldBlock`` if the user or the container may have no more threads.
     static func prepare() throws(UVError) {
         let status = isSafe.withLock { isSafe in
             let status = isSafe ? 0 : tryThreads(size)
@@ -18,10 +18,10 @@ enum ThreadPool {
         try check(status)
     }
 
-    /// How many threads libuv makes.
+    /// The number of threads that libuv makes.
     private static var size: Int {
         guard let text = getenv("UV_THREADPOOL_SIZE") else { return 4 }
-        // As libuv reads it: none is one, and a negative number a huge one.
+        // The parsing is libuv's: 0 counts as 1, and a negative number as a huge one.
         let size = Int(atoi(text))
         return size < 0 ? 1024 : min(max(1, size), 1024)
     }
@@ -30,7 +30,7 @@ enum ThreadPool {
         #if os(Linux)
         var threads: [uv_thread_t] = []
         let started = Started()
-        // All live at once, held up by the lock.
+        // The lock holds up each thread, so that all live at once.
         let status = started.ids.withLock { _ in
             for _ in 0..<count {
                 var thread = uv_thread_t()
@@ -47,17 +47,17 @@ enum ThreadPool {
             }
             return 0
         }
-        // Cannot fail: they are ours, and joined once.
+        // `uv_thread_join` cannot fail: the threads are ours, and joined once.
         for index in threads.indices { _ = uv_thread_join(&threads[index]) }
-        // The kernel counts a thread a little longer than the join waits for it. Not without end: the number may have been
-        // given to a new thread of the host's.
+        // The kernel counts a thread a little longer than the join waits for it. The wait is bounded: a new thread of
+        // the host may have got the number.
         let deadline = SystemClock.monotonicTime + .seconds(1)
         for id in started.ids.withLock({ $0 }) {
             while uvloop_thread_exists(id) != 0, SystemClock.monotonicTime < deadline { sched_yield() }
         }
         return status
         #else
-        // A process has thousands of threads to itself.
+        // A process may have thousands of threads here.
         return 0
         #endif
     }

@@ -1,14 +1,14 @@
 /// The failure to connect to a host, with everything that was tried.
 public struct ConnectError: Error, Hashable, Sendable {
-    /// One address that was tried.
+    /// An attempt to connect to one address.
     public struct Attempt: Hashable, Sendable {
         /// The address.
         public let address: SocketAddress
-        /// The failure; of one that was under way at the end, ``ConnectError/error``.
+        /// The failure; for an attempt that was under way at the end, ``ConnectError/error``.
         public let error: UVError
-        /// The time of its beginning, counted from the beginning of the whole.
+        /// The start of the attempt, counted from the start of the connect.
         public let begun: Duration
-        /// The time that it took.
+        /// The duration of the attempt.
         public let lasted: Duration
     }
 
@@ -20,12 +20,12 @@ public struct ConnectError: Error, Hashable, Sendable {
         public let error: UVError
     }
 
-    /// The error in one number: ``UVError/timedOut`` at the deadline, ``UVError/canceled``; else that of the attempt that failed
-    /// last, or of the look-up if nothing could be tried.
+    /// The overall error: ``UVError/timedOut`` at the deadline, ``UVError/canceled``, else that of the attempt that
+    /// failed last, or of the look-up if no address could be tried.
     public let error: UVError
-    /// Every address that was tried, in the order of the beginnings.
+    /// The attempts, in the order of their starts.
     public let attempts: [Attempt]
-    /// The look-ups that failed; there may be some although addresses were tried.
+    /// The look-ups that failed; there may be some although other addresses were tried.
     public let lookups: [FailedLookup]
 
     init(error: UVError, attempts: [Attempt], lookups: [FailedLookup]) {
@@ -34,7 +34,7 @@ public struct ConnectError: Error, Hashable, Sendable {
         self.lookups = lookups
     }
 
-    /// A failure before anything was tried.
+    /// Creates the error of a connect that failed before any attempt.
     package init(_ error: UVError) { self.init(error: error, attempts: [], lookups: []) }
 }
 

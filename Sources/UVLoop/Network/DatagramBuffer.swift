@@ -1,7 +1,7 @@
-/// The one buffer of a loop that its sockets for datagrams receive into and lend from: room for as many of the longest
+/// The buffer of a loop, which all its UDP sockets receive into and lend from. It has room for as many of the longest
 /// messages as one system call takes. Pages that no message has touched cost nothing.
 final class DatagramBuffer {
-    /// How much libuv sets aside for each message.
+    /// The space that libuv reserves for each message, in bytes.
     private static let longestMessage = 65536
     private static let messagesPerCall = 16
 

@@ -1,21 +1,22 @@
-/// The choice among a host's addresses by RFC 8305: which one is tried when, and which connection is taken.
+/// The choice among a host's addresses by RFC 8305: the order and time of the attempts, and the connection to take.
 ///
-/// A value without loop, timer or socket: it is told what happens, and tells what to do. IPv6 and IPv4 take turns, IPv6
-/// first; for IPv6 addresses that have not arrived, those of IPv4 wait a moment. An attempt follows the one before after a
-/// delay, or at once when any fails. No attempt is given up before one has succeeded or the caller gives up: a slow
-/// network needs longer than the delay for every address, and would never be reached otherwise.
+/// A value without loop, timer or socket: its inputs are events, its outputs actions. IPv6 and IPv4 take turns, IPv6
+/// first; while IPv6 addresses are still to arrive, IPv4 addresses wait a moment. Each attempt follows the one before
+/// after a delay, or at once when any fails. An attempt is given up only after one has succeeded or the caller gives
+/// up: a slow network may need longer than the delay for every address, and would never be reached otherwise.
 struct HappyEyeballs {
     /// The times of RFC 8305, sections 3 and 5.
     struct Delays {
-        /// How long IPv4 addresses wait for IPv6 ones.
+        /// The time that IPv4 addresses wait for IPv6 ones.
         var resolution = Duration.milliseconds(50)
-        /// How long an attempt has before the next one begins beside it; at least 10 ms, which the RFC demands.
+        /// The time from one attempt to the next one beside it; at least 10 ms, as the RFC demands.
         var attempt = Duration.milliseconds(250)
     }
 
-    /// Something that has happened. After the end everything is ignored: attempts and look-ups that were given up may still report.
+    /// An event. After the end, events are ignored: attempts and look-ups that were given up may still report.
     enum Input {
-        /// A question for addresses of these families was answered; each family once. No addresses are an answer too.
+        /// A question for addresses of these families was answered; each family is answered once. An empty answer is
+        /// allowed.
         case answered(Resolver.Families, Result<[SocketAddress], UVError>)
         /// The timer that was armed has fired.
         case delayPassed
@@ -23,33 +24,33 @@ struct HappyEyeballs {
         case failed(attempt: Int, UVError)
         /// An attempt has succeeded.
         case connected(attempt: Int)
-        /// The deadline has passed (``UVError/timedOut``), or nobody wants the connection any more (``UVError/canceled``).
+        /// The deadline has passed (``UVError/timedOut``), or the caller has canceled (``UVError/canceled``).
         case gaveUp(UVError)
     }
 
-    /// Something to do, in the order given. The last two are the end, one of them comes once: what is under way is to be closed
-    /// then, look-ups included.
+    /// An action, to be done in the order given. `win` or `fail` comes once, as the end: all attempts and look-ups
+    /// under way are to be closed then.
     enum Action: Equatable {
-        /// Begin an attempt; they are numbered from 0.
+        /// Begin an attempt; attempts are numbered from 0.
         case connect(attempt: Int, SocketAddress)
-        /// Report ``Input/delayPassed`` after this time, and not for what was armed before.
+        /// Report ``Input/delayPassed`` after this time, instead of after a time armed before.
         case arm(Duration)
-        /// Do not report it.
+        /// Do not report ``Input/delayPassed``.
         case disarm
-        /// Take this connection, and close those of the attempts under way.
+        /// Take this connection, and close the other attempts under way.
         case win(attempt: Int, abandoning: [Int])
         /// Report the error, and close the attempts under way.
         case fail(ConnectError, abandoning: [Int])
     }
 
     private enum Phase {
-        /// No address has come; those of IPv6 may.
+        /// No address has arrived; IPv6 ones still may.
         case resolving
-        /// No address has been tried; there are IPv4 ones, and the timer runs for the IPv6 ones.
+        /// IPv4 addresses have arrived and none was tried; the timer runs for the IPv6 ones.
         case delaying
-        /// The timer runs for the next attempt; there is an address for it, or there may be one by then.
+        /// The timer runs for the next attempt; an address for it is known, or may be by then.
         case pacing
-        /// No address is left, and the next to come is tried at once.
+        /// No address is left; the next to arrive is tried at once.
         case waiting
         case ended
     }
@@ -63,20 +64,20 @@ struct HappyEyeballs {
     private let delays: Delays
     private let start: Duration
     private var phase = Phase.resolving
-    /// The families that were asked for and not answered.
+    /// The families that were asked for and not answered yet.
     private var pending: Resolver.Families
-    /// The addresses that were not tried.
+    /// The addresses that were not tried yet.
     private var (ipv6, ipv4) = ([SocketAddress](), [SocketAddress]())
-    /// Every address that has come.
+    /// Every address that has arrived.
     private var known: Set<SocketAddress> = []
     private var attempts: [Attempt] = []
     private var failedLookups: [ConnectError.FailedLookup] = []
     private var lastError = UVError.noAddress
 
-    /// A choice that begins now, with questions for addresses under way.
+    /// Creates a choice that begins now, with the questions for addresses under way.
     ///
     /// - Parameters:
-    ///   - families: those that were asked for, together or apart.
+    ///   - families: the families that were asked for, together or apart.
     ///   - now: the time on a monotonic clock.
     init(families: Resolver.Families, delays: Delays = Delays(), at now: Duration) {
         self.delays = Delays(resolution: delays.resolution, attempt: max(.milliseconds(10), delays.attempt))
@@ -84,9 +85,10 @@ struct HappyEyeballs {
         pending = families
     }
 
-    /// Takes note of what has happened, and tells what to do.
+    /// Handles an event.
     ///
     /// - Parameter now: the time on the same clock.
+    /// - Returns: the actions to do.
     mutating func handle(_ input: Input, at now: Duration) -> [Action] {
         if case .ended = phase { return [] }
         switch input {
@@ -122,10 +124,10 @@ struct HappyEyeballs {
             phase = .delaying
             return [.arm(delays.resolution)]
         case .resolving: return []
-        // The question for the IPv6 ones was the only one left.
+        // The question for IPv6 addresses was the only one left.
         case .delaying: return next(at: now)
         case .pacing:
-            // The timer has nothing to wait for if that was the last answer, and there is nothing in it.
+            // If this was the last answer and no address is left, the timer has nothing to wait for.
             return hasMore ? [] : next(at: now)
         case .ended: return []
         }
@@ -136,7 +138,7 @@ struct HappyEyeballs {
         case .delaying, .pacing:
             phase = .waiting
             return next(at: now)
-        // A timer that was about to fire when it was stopped.
+        // The timer was stopped when it was about to fire.
         case .resolving, .waiting, .ended: return []
         }
     }
@@ -163,14 +165,14 @@ struct HappyEyeballs {
         }
     }
 
-    /// The address whose turn it is: of the other family than the last one's, if it has any.
+    /// Removes the address whose turn it is: one of the other family than the last attempt's, if there is any.
     private mutating func nextAddress() -> SocketAddress? {
         let prefersIPv6 = attempts.last.map { $0.address.family != .ipv6 } ?? true
         if !ipv6.isEmpty, prefersIPv6 || ipv4.isEmpty { return ipv6.removeFirst() }
         return ipv4.isEmpty ? nil : ipv4.removeFirst()
     }
 
-    /// Tries the next address if there is one, and fails if there is nothing more to hope for.
+    /// Tries the next address if there is one; fails if no attempt or answer is left either.
     private mutating func next(at now: Duration) -> [Action] {
         let wasArmed = isArmed
         guard let address = nextAddress() else {

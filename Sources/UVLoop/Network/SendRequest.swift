@@ -1,10 +1,10 @@
 internal import CLibUV
 
-/// A message that waits, with its bytes. libuv copies its address.
+/// A message in the send queue, with its bytes. libuv copies its address.
 final class SendRequest: Request {
     let socket: UDPSocket
     let completion: ((UVError?) -> Void)?
-    /// Nil for a connected socket.
+    /// The address to send to; nil for a connected socket.
     let address: SocketAddress?
     let bytes: UnsafeRawBufferPointer
     private let memory: UnsafeMutableRawPointer

@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// Options of sockets that are set by the system's own call.
+/// Sets options of sockets by the system's own call.
 enum SocketOption {
     static func set(_ descriptor: CInt, _ level: CInt, _ option: CInt, _ value: CInt) throws(UVError) {
         var value = value

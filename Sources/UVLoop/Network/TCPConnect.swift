@@ -1,19 +1,19 @@
-/// The making of a TCP connection to a host, which may have several addresses: the first that answers wins, by RFC 8305
-/// ("happy eyeballs").
+/// A connect to a host by TCP. The host may have several addresses; the first that answers wins, by RFC 8305 ("happy
+/// eyeballs").
 ///
-/// IPv6 and IPv4 addresses are asked for at the same time and tried in turns, each 250 ms after the one before, or at once
-/// when one has failed; none is given up before one has won. Keeps itself alive until its completion has run, which it
-/// does exactly once.
+/// IPv6 and IPv4 addresses are looked up at the same time and tried in turns, each 250 ms after the one before, or at
+/// once when one has failed; none is given up before one has won. The object keeps itself alive until its completion
+/// has run, exactly once.
 public final class TCPConnect {
-    /// What happens on the way, for a log.
+    /// A step on the way, for a log.
     public enum Event: Hashable, Sendable {
         /// A look-up of addresses has ended.
         case lookedUp(Resolver.Families, Result<[SocketAddress], UVError>)
         /// An address is being tried.
         case trying(SocketAddress)
-        /// An address was of no use.
+        /// An attempt has failed.
         case failed(SocketAddress, UVError)
-        /// The connection has come about.
+        /// A connection is established.
         case connected(SocketAddress)
     }
 
@@ -31,21 +31,21 @@ public final class TCPConnect {
     private var onEvent: ((Event) -> Void)?
     private var completion: ((Result<TCPStream, ConnectError>) -> Void)?
 
-    /// Begins to connect; `completion` runs once, on a later tick, with an open stream that belongs to it, or with the
-    /// error and every attempt in it.
+    /// Begins to connect; `completion` runs once, on a later tick, with an open stream that it owns, or with the error,
+    /// which lists every attempt.
     ///
     /// - Parameters:
     ///   - host: a name, `localhost`, or an IP literal; see ``Resolver/addresses(of:port:families:deadline:on:completion:)``.
     ///   - port: 1 to 65535.
-    ///   - families: which kinds of addresses to try.
-    ///   - resolver: who is asked for the addresses.
-    ///   - time: how long all of it may take; then it ends with ``UVError/timedOut``. Nil: as long as the system tries,
-    ///     which is minutes.
+    ///   - families: the kinds of addresses to try.
+    ///   - resolver: the resolver to ask for the addresses.
+    ///   - time: the limit for all of it; past it the connect ends with ``UVError/timedOut``. Nil: as long as the
+    ///     system tries, which is minutes.
     ///   - loop: the loop that it lives on.
-    ///   - onEvent: told what happens on the way.
+    ///   - onEvent: called at each step on the way.
     ///   - completion: given the connection, or every attempt that failed; runs once, on a later tick.
-    /// - Throws: and does not call `completion`: ``UVError/invalidArgument`` and its like for a host or port that can be
-    ///   none, as the resolver does.
+    /// - Throws: and does not call `completion`: ``UVError/invalidArgument`` and its like for an invalid host or
+    ///   port, as the resolver does.
     @discardableResult
     public init(
         toHost host: String,
@@ -59,7 +59,8 @@ public final class TCPConnect {
     ) throws(UVError) {
         loop.preconditionOnThread()
         guard port != 0 else { throw .invalidArgument }
-        // A literal has one answer; a name has an answer for each family, and the slower one is not waited for.
+        // A literal has one answer; a name has one for each family, and the faster one is used without waiting for the
+        // other.
         let isName = if case .name = try HostText(host, port: SocketAddress.checkedPort(port)) { true } else { false }
         let questions = isName ? [.ipv6, .ipv4].filter { families.contains($0) } : [families]
         guard !questions.isEmpty else { throw .invalidArgument }
@@ -68,7 +69,8 @@ public final class TCPConnect {
         self.completion = completion
         machine = HappyEyeballs(families: families, at: SystemClock.monotonicTime)
         pace = TimerHandle(on: loop)
-        // In a callback of ours perhaps, or while a look-up has its answer, which is none of the loop's handles.
+        // The loop may close its handles within a callback of ours, or while a look-up has its answer, which is not a
+        // handle of the loop.
         pace.onCanceled = { self.handle(.gaveUp(.canceled)) }
         do throws(UVError) {
             for question in questions { try ask(question, host, port, resolver) }
@@ -80,7 +82,8 @@ public final class TCPConnect {
         deadline = loop.after(time) { self.handle(.gaveUp(.timedOut)) }
     }
 
-    /// Gives up: the completion runs with ``UVError/canceled`` on a later tick. Does nothing once it has run.
+    /// Cancels the connect: the completion runs with ``UVError/canceled`` on a later tick. Does nothing once the
+    /// completion has run.
     public func cancel() {
         loop.preconditionOnThread()
         loop.onNextTick { self.handle(.gaveUp(.canceled)) }
@@ -92,7 +95,7 @@ public final class TCPConnect {
         let lookup = try resolver.addresses(
             of: host, port: port, families: families, deadline: nil, on: loop
         ) { result in
-            // By nobody but the loop, or the resolver, which have ended everything.
+            // The loop or the resolver has canceled the look-up, and has ended everything.
             if case .failure(.canceled) = result { return self.handle(.gaveUp(.canceled)) }
             self.onEvent?(.lookedUp(families, result))
             self.handle(.answered(families, result))
@@ -125,23 +128,23 @@ public final class TCPConnect {
                 self.connected(number, error)
             }
         } catch {
-            // No memory for a stream, for instance.
+            // The stream could not be made, for want of memory for instance.
             loop.onNextTick { self.connected(number, error) }
         }
     }
 
     private func connected(_ number: Int, _ error: UVError?) {
-        // At the end every attempt is forgotten, and then closed.
+        // An attempt that was removed at the end is closed, and its report ignored.
         guard let attempt = attempts[number] else { return }
         guard let error else { return handle(.connected(attempt: number)) }
         attempts[number] = nil
-        // By nobody but the loop, which has closed everything.
+        // The loop has canceled the attempt, and has closed everything.
         if error == .canceled { return handle(.gaveUp(.canceled)) }
         onEvent?(.failed(attempt.address, error))
         handle(.failed(attempt: number, error))
     }
 
-    /// Lets go of everything.
+    /// Ends all attempts and look-ups.
     ///
     /// - Returns: the completion, to be called last.
     @discardableResult

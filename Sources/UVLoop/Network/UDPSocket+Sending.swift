@@ -1,25 +1,25 @@
 internal import CLibUV
 
 extension UDPSocket {
-    /// Bytes of messages that wait to be sent. Mirrors `uv_udp_get_send_queue_size`.
+    /// The bytes of messages that wait to be sent. Mirrors `uv_udp_get_send_queue_size`.
     public var queuedByteCount: Int { isClosing ? 0 : uv_udp_get_send_queue_size(raw.udp) }
 
-    /// How many messages wait to be sent. Mirrors `uv_udp_get_send_queue_count`.
+    /// The number of messages that wait to be sent. Mirrors `uv_udp_get_send_queue_count`.
     public var queuedMessageCount: Int { isClosing ? 0 : uv_udp_get_send_queue_count(raw.udp) }
 
     /// Sends a message, or queues it if the kernel does not take it at once; the bytes need not outlive the call.
     ///
-    /// `completion` runs once, on a later tick: with nil when the kernel has taken the message, which is not to say that it
-    /// arrives. Each message has an outcome of its own. ``UVError/messageTooLong``: it does not fit into a datagram.
-    /// ``UVError/connectionRefused``: an earlier one was refused; this one was not sent. Mirrors `uv_udp_try_send` and
-    /// `uv_udp_send`.
+    /// `completion` runs once, on a later tick: with nil when the kernel has taken the message, which does not mean
+    /// that it arrives. Each message has an outcome of its own. ``UVError/messageTooLong``: the message does not fit
+    /// into a datagram. ``UVError/connectionRefused``: an earlier message was refused; this one was not sent. Mirrors
+    /// `uv_udp_try_send` and `uv_udp_send`.
     ///
     /// - Parameters:
     ///   - bytes: the message.
-    ///   - address: nil for a connected socket, and only for one: else the send fails with
-    ///     ``UVError/notConnected``, or ``UVError/alreadyConnected``.
+    ///   - address: nil for a connected socket, and only for one: otherwise the send fails with
+    ///     ``UVError/notConnected`` or ``UVError/alreadyConnected``.
     ///   - completion: told when the message has left, or why it has not; nil: nobody wants to know.
-    /// - Returns: whether the queue is below ``highWaterMark``. When false, wait for ``onDrain``.
+    /// - Returns: true if the queue is below ``highWaterMark``; if false, wait for ``onDrain``.
     @discardableResult
     public func send(
         _ bytes: RawSpan, to address: SocketAddress? = nil, completion: ((UVError?) -> Void)? = nil,
@@ -47,10 +47,10 @@ extension UDPSocket {
         send(bytes.span.bytes, to: address, completion: completion)
     }
 
-    /// Sends a message if the kernel takes it at once, and queues nothing. Mirrors `uv_udp_try_send`.
+    /// Sends a message if the kernel takes it at once; never queues it. Mirrors `uv_udp_try_send`.
     ///
-    /// - Returns: false if it was not sent: there is no room, or messages before it wait.
-    /// - Throws: what ``send(_:to:completion:)-(RawSpan,_,_)`` completes with.
+    /// - Returns: false if the message was not sent: there is no room, or earlier messages wait.
+    /// - Throws: the errors of ``send(_:to:completion:)-(RawSpan,_,_)``.
     public func trySend(_ bytes: RawSpan, to address: SocketAddress? = nil) throws(UVError) -> Bool {
         guard isUsable("UDPSocket.send: the socket is closed") else { throw .canceled }
         guard address == nil || address?.port != nil else { throw .invalidArgument }
@@ -85,8 +85,8 @@ extension UDPSocket {
         }
     }
 
-    /// A message that waited has left the queue. With the first of a batch that fails libuv fails all the others, which were
-    /// not sent (H98): they are tried once more, one by one, for an outcome of their own.
+    /// Ends a message that has left the queue. If one message of a batch fails, libuv fails all others of it too, which
+    /// were not sent (H98): these are tried once more, one by one, for an outcome of their own.
     private func sent(_ error: UVError?, _ request: SendRequest) {
         if error != nil, !isClosing {
             guard !hasFailedMessage else { return sendAgain(request) }

@@ -3,11 +3,11 @@ internal import CLibUV
 /// A socket for datagrams: messages that arrive whole or not at all, perhaps in another order, perhaps twice. Mirrors
 /// `uv_udp_t`.
 ///
-/// A message is tried at once; what the kernel does not take is queued in memory and sent when there is room. The queue has
-/// no limit of its own: a sender stops when ``send(_:to:completion:)-(RawSpan,_,_)`` returns false and goes on at ``onDrain``,
-/// or drops what ``trySend(_:to:)`` does not take, as datagrams may be.
+/// A message is tried at once; if the kernel does not take it, it is queued in memory and sent when there is room. The
+/// queue has no limit of its own: a sender stops when ``send(_:to:completion:)-(RawSpan,_,_)`` returns false and goes
+/// on at ``onDrain``, or uses ``trySend(_:to:)`` and drops the messages that are not taken, as datagrams may be.
 public final class UDPSocket: Handle {
-    /// The longest message by IPv4, in bytes; by IPv6 one of 20 bytes more can be sent.
+    /// The longest message by IPv4, in bytes; by IPv6, a message may be 20 bytes longer.
     public static let maximumMessageLength = 65507
 
     /// The size of the send queue, in bytes, at which a sender should pause. Default 65536.
@@ -20,40 +20,43 @@ public final class UDPSocket: Handle {
     private var onError: ((UDPSocket, UVError) -> Void)?
     /// True within the callbacks for messages that one system call has read.
     private var isInBatch = false
-    /// What was read together with the message in whose callback the receiving was stopped; libuv would drop it (H99).
+    /// Messages that were read together with the one in whose callback receiving was stopped; libuv would drop them
+    /// (H99).
     private var held: [(bytes: [UInt8], message: Message)] = []
     private(set) var isConnected = false
-    /// The address that it was bound to at first, with the port that the system chose.
+    /// The address of the first bind, with the port that the system chose.
     private var boundAddress: SocketAddress?
-    /// True if a message that had waited has failed in this tick: see ``sent(_:_:)``.
+    /// True if a queued message has failed in this tick: see ``sent(_:_:)``.
     var hasFailedMessage = false
 
-    /// What is told of a message beside its bytes.
+    /// The facts about a message besides its bytes.
     public struct Message: Sendable {
-        /// Whose message it is; nil for a sender without a name, which only a unix socket could be.
+        /// The sender's address; nil if it has no name, which is possible only for a unix socket.
         public let sender: SocketAddress?
-        /// True if the message was longer than what is received of one, and the rest of it is lost: 65536 bytes, which no
-        /// message of IP exceeds but one of a jumbogram.
+        /// True if the message was longer than 65536 bytes and its rest is lost. No message of IP is that long, except
+        /// in a jumbogram.
         public let isTruncated: Bool
     }
 
-    /// Creates a socket that is bound to an address, and takes messages from there on.
+    /// Creates a socket that is bound to an address; the system collects its messages from then on.
     ///
     /// - Parameters:
     ///   - address: ``SocketAddress/any(_:port:)`` for messages to any address of this computer; port 0 lets the system
     ///     choose.
-    ///   - dualStack: whether an IPv6 address takes messages by IPv4 too, whose senders show as `::ffff:192.0.2.1`.
-    ///   - reusePort: whether other sockets may be bound to the same address: every one of them gets a multicast message, one
-    ///     of them another (`SO_REUSEADDR`, and `SO_REUSEPORT` beside it where that exists).
+    ///   - dualStack: true to make an IPv6 address receive messages by IPv4 too, whose senders show as
+    ///     `::ffff:192.0.2.1`.
+    ///   - reusePort: true to let other sockets be bound to the same address: all of them get a multicast message,
+    ///     one of them any other (`SO_REUSEADDR`, and `SO_REUSEPORT` beside it where that exists).
     ///   - loop: the loop that it lives on.
-    /// - Throws: ``UVError/addressInUse``, ``UVError/addressNotAvailable``; ``UVError/accessDenied`` for a port below 1024
-    ///   without the right to it; ``UVError/invalidArgument`` for the address of a unix socket, and for `dualStack` with IPv4.
+    /// - Throws: ``UVError/addressInUse``, ``UVError/addressNotAvailable``; ``UVError/accessDenied`` for a port below
+    ///   1024 without the privilege; ``UVError/invalidArgument`` for the address of a unix socket, and for
+    ///   `dualStack` with IPv4.
     public init(
         bindingTo address: SocketAddress, dualStack: Bool = false, reusePort: Bool = false, on loop: Loop,
     ) throws(UVError) {
         guard address.port != nil, !dualStack || address.family == .ipv6 else { throw .invalidArgument }
         try super.init(uv_udp_t.self, on: loop) {
-            // Several messages by one system call, where there is such a call.
+            // The flag makes libuv read several messages by one system call, where there is such a call.
             uv_udp_init_ex(loop.raw, $0, UInt32(AF_UNSPEC) | UInt32(UV_UDP_RECVMMSG.rawValue))
         }
         do throws(UVError) {
@@ -73,7 +76,7 @@ public final class UDPSocket: Handle {
         }
     }
 
-    /// Creates a socket that only sends to, and only hears of, one address; see ``connect(to:)``.
+    /// Creates a socket that sends to one address, and receives from it only; see ``connect(to:)``.
     public convenience init(connectingTo address: SocketAddress, on loop: Loop) throws(UVError) {
         try self.init(
             bindingTo: SocketAddress.any(address.port == nil ? .unix : address.family, port: 0), on: loop)
@@ -95,12 +98,12 @@ public final class UDPSocket: Handle {
             try check(uv_udp_open(raw.udp, descriptor))
         }
         guard let descriptor else { throw .canceled }
-        // libuv has switched it on, and anybody could take the port from now on (H95).
+        // libuv has set the option, which would let anybody take the port (H95: `uv_udp_open` sets `SO_REUSEADDR`).
         if !reusePort { try SocketOption.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 0) }
         boundAddress = try SocketAddress.local(of: descriptor)
     }
 
-    /// The socket's descriptor, for options that have no name here; nil once it has closed. It stays the socket's.
+    /// The socket's descriptor, for options without an API here; nil once the socket has closed. The socket closes it.
     public var descriptor: Int32? {
         var descriptor: uv_os_fd_t = -1
         return !isClosing && uv_fileno(raw, &descriptor) == 0 ? descriptor : nil
@@ -111,7 +114,7 @@ public final class UDPSocket: Handle {
         return descriptor
     }
 
-    /// The address it is bound to. Mirrors `uv_udp_getsockname`.
+    /// The address that the socket is bound to. Mirrors `uv_udp_getsockname`.
     public var localAddress: SocketAddress {
         get throws(UVError) {
             guard let address = try SocketAddress.local(of: requiredDescriptor()) else { throw .notConnected }
@@ -119,7 +122,7 @@ public final class UDPSocket: Handle {
         }
     }
 
-    /// The address it is connected to. Mirrors `uv_udp_getpeername`.
+    /// The address that the socket is connected to. Mirrors `uv_udp_getpeername`.
     ///
     /// - Throws: ``UVError/notConnected``.
     public var remoteAddress: SocketAddress {
@@ -129,9 +132,8 @@ public final class UDPSocket: Handle {
         }
     }
 
-    /// Has the socket send to one address, and receive from no other. That nobody listens there is then told: as
-    /// ``UVError/connectionRefused`` of a later send or receive. Connecting again replaces the address. Mirrors
-    /// `uv_udp_connect`.
+    /// Makes the socket send to one address, and receive from no other. If nobody listens there, a later send or
+    /// receive reports ``UVError/connectionRefused``. Connecting again replaces the address. Mirrors `uv_udp_connect`.
     public func connect(to address: SocketAddress) throws(UVError) {
         guard isUsable("UDPSocket.connect: the socket is closed") else { throw .canceled }
         guard address.port != nil else { throw .invalidArgument }
@@ -140,15 +142,15 @@ public final class UDPSocket: Handle {
         isConnected = true
     }
 
-    /// Has the socket receive from everybody again, at the port that it had. Does nothing for one that is not connected.
+    /// Makes the socket receive from everybody again, at its former port. Does nothing if it is not connected.
     ///
-    /// - Throws: ``UVError/addressInUse`` if another socket has taken a port that the system had chosen, in this moment.
+    /// - Throws: ``UVError/addressInUse`` if another socket has just taken a port that the system had chosen.
     public func disconnect() throws(UVError) {
         guard isUsable("UDPSocket.disconnect: the socket is closed") else { throw .canceled }
         guard isConnected else { return }
         try check(uv_udp_connect(raw.udp, nil))
         isConnected = false
-        // Linux forgets a port that it has chosen itself (H97).
+        // Linux forgets a port that it has chosen itself (H97), so the socket is bound again.
         guard let boundAddress, try localAddress.port != boundAddress.port else { return }
         let descriptor = try requiredDescriptor()
         try checkErrno(boundAddress.withSockaddr { bind(descriptor, $0, $1) })
@@ -156,15 +158,15 @@ public final class UDPSocket: Handle {
 
     // MARK: Receiving
 
-    /// Starts receiving: `onMessage` is lent each message as it arrives, with its sender. Messages that nobody receives in
-    /// time are dropped by the system, in silence.
+    /// Starts receiving: `onMessage` is lent each message as it arrives, with its sender. The system silently drops
+    /// messages that are not received in time.
     ///
-    /// The span is valid during the call only. `onError` is told what the network says of messages that were sent
-    /// (``UVError/connectionRefused`` on a connected socket), or of the system's shortages; receiving goes on. Neither is
+    /// The span is valid during the call only. `onError` gets the network's reports on sent messages
+    /// (``UVError/connectionRefused`` on a connected socket), and the system's shortages; receiving goes on. Neither is
     /// called after ``Handle/close(_:)``. Mirrors `uv_udp_recv_start`.
     ///
-    /// - Throws: ``UVError/noSpace`` when the user's watches have run out, ``UVError/canceled`` when the loop has closed the
-    ///   socket.
+    /// - Throws: ``UVError/noSpace`` if the user's watches have run out, ``UVError/canceled`` if the loop has closed
+    /// the socket.
     public func receiveStart(
         onMessage: @escaping (UDPSocket, RawSpan, Message) -> Void,
         onError: @escaping (UDPSocket, UVError) -> Void = { _, _ in },
@@ -180,7 +182,7 @@ public final class UDPSocket: Handle {
         let status = uv_udp_recv_start(
             raw.udp,
             { raw, _, buffer in
-                // No user code here, as for streams (H31).
+                // No user code runs here: stopping or closing within it would crash libuv (H31).
                 withHandle(raw!.pointee.data, as: UDPSocket.self) { socket in
                     buffer!.pointee = uv_buf_t(UnsafeRawBufferPointer(socket.loop.datagramBuffer.memory))
                 }
@@ -194,7 +196,7 @@ public final class UDPSocket: Handle {
         if status != UV_EALREADY.rawValue { try check(status) }
     }
 
-    /// Receives nothing more until ``receiveStart(onMessage:onError:)``, which begins with what had come by now. Mirrors
+    /// Stops receiving until ``receiveStart(onMessage:onError:)``, which begins with the messages read by now. Mirrors
     /// `uv_udp_recv_stop`.
     public func receiveStop() {
         guard !isClosing else { return }
@@ -205,11 +207,11 @@ public final class UDPSocket: Handle {
     }
 
     private func endReceiving() {
-        // Always returns 0.
+        // `uv_udp_recv_stop` always returns 0.
         _ = uv_udp_recv_stop(raw.udp)
     }
 
-    /// Nothing more is read before these have been handed over: they are never more than a batch.
+    /// Delivers the held messages, never more than a batch, before any other is read.
     private func deliverHeld() {
         while !held.isEmpty, let onMessage {
             let (bytes, message) = held.removeFirst()
@@ -224,7 +226,7 @@ public final class UDPSocket: Handle {
     ) {
         guard count >= 0 else { return onError?(self, UVError(rawValue: CInt(count))) ?? () }
         isInBatch = flags & UInt32(UV_UDP_MMSG_CHUNK.rawValue) != 0
-        // Without an address: nothing to receive after all, which an empty message is not (H93); or the end of a batch.
+        // No address means nothing to receive after all (an empty message has one, H93), or the end of a batch.
         guard let address else { return onMessage == nil && !isClosing ? endReceiving() : () }
         guard !isClosing else { return }
         let message = Message(

@@ -1,26 +1,27 @@
 internal import CLibUV
 
-/// What the system tells about a process: Linux's `/proc`, if it is of this pid namespace. Elsewhere there is nothing to read yet, and the initialiser
-/// returns nil, which callers take for "cannot be told", never for "gone".
+/// The system's facts about a process: from Linux's `/proc`, if that is of this pid namespace. On other systems the
+/// initialiser returns nil, which callers take for "unknown", never for "gone".
 public struct ProcessDetails: Hashable, Sendable {
-    /// When it started, since the system booted; with the pid, this tells a process from a later one of the same id.
+    /// The start time, counted from the boot; with the pid, it tells a process from a later one with the same id.
     public let startTime: Duration
-    /// It has ended and its parent has not collected its status. False while a thread runs, also if the first one has ended
-    /// (`pthread_exit` in main), which the kernel calls a zombie too.
+    /// True if the process has ended and its parent has not collected its status. False while a thread runs, even if
+    /// the first one has ended (`pthread_exit` in main), which the kernel calls a zombie too.
     public let isZombie: Bool
-    /// A signal has stopped it (`SIGSTOP`, Ctrl-Z), or a debugger holds it: it does nothing until somebody lets it go on.
+    /// True if a signal has stopped the process (`SIGSTOP`, Ctrl-Z), or a debugger holds it: it does nothing until it is
+    /// let go on.
     public let isStopped: Bool
-    /// Its parent's id.
+    /// The parent's id.
     public let parent: Int32
-    /// The session it is in: the id of the process that leads it.
+    /// The process's session: the id of its leader.
     public let session: Int32
-    /// Memory it holds in RAM, in bytes.
+    /// The memory of the process in RAM, in bytes.
     public let residentMemory: UInt64
 
     /// Reads `/proc/<pid>/stat`; nil if the process is gone, or the system does not tell.
     public init?(of pid: Int32) {
         guard pid > 0 else { return nil }
-        // A line of 52 numbers and a name of at most 64 bytes.
+        // The buffer has room for 52 numbers and a name of at most 64 bytes.
         let details = withUnsafeTemporaryAllocation(byteCount: 2048, alignment: 1) { buffer in
             ProcessDetails.read("/proc/\(pid)/stat", into: buffer).flatMap { ProcessDetails(stat: $0) }
         }
@@ -29,7 +30,7 @@ public struct ProcessDetails: Hashable, Sendable {
     }
 
     private init?(stat: UnsafeRawBufferPointer) {
-        // pid (name) state ppid ...: the name may hold anything, a closing parenthesis included.
+        // The format is pid (name) state ppid ...; the name may contain any byte, even a closing parenthesis.
         guard let end = stat.lastIndex(of: UInt8(ascii: ")")), stat.count > end + 2 else { return nil }
         // Fields count from the state: 0 state, 1 parent, 3 session, 17 threads, 19 start time in ticks, 21 resident
         // pages.
@@ -47,8 +48,8 @@ public struct ProcessDetails: Hashable, Sendable {
         residentMemory = UInt64(clamping: pages) * UInt64(max(1, sysconf(CInt(_SC_PAGESIZE))))
     }
 
-    /// The `field`-th number, counted from 0, of those that spaces separate; nil if there is none. No array or string is made:
-    /// a discovery asks thousands of times.
+    /// Returns the `field`-th space-separated number, counted from 0; nil if there is none. Makes no array or string: a
+    /// discovery asks thousands of times.
     private static func number(_ field: Int, in fields: UnsafeRawBufferPointer) -> Int64? {
         var index = 0
         for _ in 0..<field {
@@ -65,21 +66,22 @@ public struct ProcessDetails: Hashable, Sendable {
         return number
     }
 
-    /// The command line of a process; nil if it is gone, hidden, or the system does not tell; empty for a zombie, and on
-    /// Linux for an instant while a process starts a program, even after the spawn has returned to the parent.
+    /// Returns the command line of a process; nil if it is gone, hidden, or the system does not tell. Empty for a
+    /// zombie, and on Linux for an instant while a process starts a program, even after the spawn has returned to the
+    /// parent.
     public static func arguments(of pid: Int32) -> [String]? {
         guard pid > 0, let bytes = read("/proc/\(pid)/cmdline") else { return nil }
         return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map { RawText.string($0) }
     }
 
-    /// The name of the program that a process runs, at most 15 bytes of it; nil if the process is gone, or the system does
-    /// not tell.
+    /// Returns the name of the program that a process runs, at most its first 15 bytes; nil if the process is gone, or
+    /// the system does not tell.
     public static func name(of pid: Int32) -> String? {
         guard pid > 0, let bytes = read("/proc/\(pid)/comm") else { return nil }
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
-    /// The environment that a process was started with; nil if it is gone, hidden, or the system does not tell.
+    /// Returns the environment that a process was started with; nil if it is gone, hidden, or the system does not tell.
     public static func environment(of pid: Int32) -> ProcessEnvironment? {
         #if os(Linux)
         guard pid > 0, ProcessDirectory.isOwn else { return nil }
@@ -98,7 +100,7 @@ public struct ProcessDetails: Hashable, Sendable {
     /// The time since the system booted, on the clock of ``startTime``. Mirrors `uv_uptime`.
     public static var uptime: Duration {
         var seconds = 0.0
-        // Fails only where the system does not tell; zero then.
+        // `uv_uptime` fails only if the system does not tell; the result is zero then.
         _ = uv_uptime(&seconds)
         return .seconds(seconds)
     }

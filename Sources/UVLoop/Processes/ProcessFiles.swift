@@ -1,12 +1,13 @@
 extension Processes {
-    /// The paths of those files that a process has open and holds a lock on through them. Empty if it is gone, somebody
-    /// else's, or the system does not tell. A file that was opened under another name, or has none any more, has the name
-    /// that the kernel gives it. Mirrors `/proc/<pid>/fd` and `/proc/<pid>/fdinfo`.
+    /// Returns the paths of files that a process has open and has locked through that descriptor. Empty if the process
+    /// is gone, belongs to another user, or the system does not tell. If a file was opened under another name, or has
+    /// lost its name, the path is the one that the kernel gives it. Mirrors `/proc/<pid>/fd` and `/proc/<pid>/fdinfo`.
     ///
     /// - Parameters:
     ///   - pid: the process.
-    ///   - isMeant: the paths that are looked at.
-    /// - Throws: ``UVError/tooManyOpenFiles`` and its like, a shortage of this process or the system: it cannot be told.
+    ///   - isMeant: true for the paths to look at.
+    /// - Throws: ``UVError/tooManyOpenFiles`` and its like, if a shortage of this process or the system leaves the
+    ///   answer unknown.
     public static func lockedFiles(of pid: Int32, where isMeant: (String) -> Bool) throws(UVError) -> [String] {
         #if os(Linux)
         guard ProcessDirectory.isOwn else { return [] }
@@ -26,7 +27,7 @@ extension Processes {
         #endif
     }
 
-    /// False also for a descriptor that has been closed meanwhile.
+    /// True if the descriptor holds a lock; false if it has been closed meanwhile.
     private static func isLocked(_ information: String) throws(UVError) -> Bool {
         let lock = Array("\nlock:".utf8)
         do throws(UVError) {

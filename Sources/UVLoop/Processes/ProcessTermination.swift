@@ -1,27 +1,28 @@
-/// What became of a process that was told to end.
+/// The outcome of ending a process.
 public enum KillResult: Hashable, Sendable {
-    /// It was gone already, or has ended on SIGTERM.
+    /// The process was gone already, or has ended on SIGTERM.
     case ended
-    /// It did not end in time and was killed by SIGKILL.
+    /// The process did not end in time and was killed by SIGKILL.
     case killed
-    /// It runs on: not even SIGKILL has ended it yet.
+    /// The process still runs: even SIGKILL has not ended it yet.
     case survived
-    /// It belongs to somebody else, or the pid is below 2; nothing was signalled.
+    /// The process belongs to another user, or the pid is below 2; nothing was signalled.
     case notPermitted
-    /// The loop has closed all handles first; the process may have been signalled, and how it ends is not watched.
+    /// The loop closed all handles first; the process may have been signalled, and its end is not watched.
     case canceled
 }
 
 extension Processes {
-    /// Ends a process: SIGTERM, then, if it is still there after `grace`, SIGKILL. `completion` runs once, on a later tick.
+    /// Ends a process: by SIGTERM, then, if it still exists after `grace`, by SIGKILL. `completion` runs once, on a
+    /// later tick.
     ///
-    /// The pid is tied to the process that has it now by its start time, where the system tells that; if it ends and the
-    /// number is used again in between, the new process is not signalled. Mirrors the original's `killProcess`.
+    /// The process is identified by its start time, if the system tells it: if the process ends and its pid is reused
+    /// in between, the new process is not signalled. Mirrors the original's `killProcess`.
     ///
     /// - Parameters:
     ///   - pid: the process.
-    ///   - group: signal the process group it leads; if it leads none, the process alone.
-    ///   - grace: the time between the two signals. After SIGKILL it is given two seconds to be gone.
+    ///   - group: true to signal the process group that the process leads; if it leads none, the process alone.
+    ///   - grace: the time between the two signals. After SIGKILL the process has two seconds to end.
     ///   - loop: where `completion` runs.
     ///   - completion: told what became of the process; runs once, on a later tick.
     public static func killProcess(
@@ -34,14 +35,14 @@ extension Processes {
         Kill(pid, group: group, grace: grace, on: loop, completion: completion).start()
     }
 
-    /// The two steps; kept alive by its timer until it ends.
+    /// The two steps, kept alive by their timer until they end.
     private final class Kill {
         private static let interval = Duration.milliseconds(10)
         private static let killDeadline = Duration.seconds(2)
 
         private let pid: Int32
         private let group: Bool
-        /// Nil where the system does not tell when a process has started.
+        /// The identity of the process; nil if the system does not tell its start time.
         private let identity: ProcessIdentity?
         private let timer: TimerHandle
         private var completion: ((KillResult) -> Void)?
@@ -68,15 +69,16 @@ extension Processes {
 
         private var isGone: Bool {
             if Processes.liveness(of: pid) == .gone { return true }
-            // Without a descriptor it cannot be told; only another start time is another process.
+            // The facts may be unavailable, for want of a descriptor; only a different start time proves another
+            // process.
             guard let identity, let now = ProcessDetails(of: pid) else { return false }
             return !identity.isOf(now)
         }
 
-        /// Whether it is, for all the system tells, still the process it was.
+        /// True unless the system shows that the pid is another process's.
         private var isItself: Bool { identity.map { ProcessDetails(of: pid).map($0.isOf) ?? false } ?? true }
 
-        /// Does `action` on the next tick, then looks again and again until the process is gone.
+        /// Does `action` on the next tick, then checks repeatedly until the process is gone.
         private func step(_ action: @escaping () -> KillResult?) {
             timer.start(after: .zero) { _ in
                 if let result = action() { return self.end(result) }
@@ -93,17 +95,18 @@ extension Processes {
             step { self.send(.kill) }
         }
 
-        /// Nil: sent.
+        /// Sends the signal; returns nil if that was done.
         private func send(_ signal: Signal) -> KillResult? {
             guard pid > 1 else { return .notPermitted }
             guard !isGone else { return .ended }
-            // Nobody is signalled on a guess. The second step tries again, and if it cannot either, the process survives.
+            // A process of uncertain identity is not signalled. The second step tries again; if it cannot tell either,
+            // the process survives.
             guard isItself else { return nil }
             do throws(UVError) {
                 do throws(UVError) {
                     if group { try Processes.send(signal, toGroup: pid) } else { try Processes.send(signal, to: pid) }
                 } catch .noProcess where group && !isGone {
-                    // It leads no group.
+                    // The process leads no group.
                     try Processes.send(signal, to: pid)
                 }
                 return nil

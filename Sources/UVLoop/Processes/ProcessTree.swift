@@ -1,14 +1,14 @@
 internal import CLibUV
 
-/// The processes below another: its children, what they started, and what those started.
+/// The processes below another one: its children, their children, and so on.
 ///
-/// With ``becomeSubreaper()`` also what a parent in between has left behind, in whatever session or group it is by now.
-/// Linux only; elsewhere nothing is found.
+/// After ``becomeSubreaper()`` they include those whose parents have ended, whatever session or group they are in.
+/// Linux only; on other systems none is found.
 public enum ProcessTree {
-    /// Lets this process adopt what its descendants leave behind when they end; it must collect their status then.
-    /// Mirrors `prctl(PR_SET_CHILD_SUBREAPER)`.
+    /// Makes this process adopt the descendants whose parents end; it must then collect their status. Mirrors
+    /// `prctl(PR_SET_CHILD_SUBREAPER)`.
     ///
-    /// - Throws: ``UVError/notSupported`` where the system has no such thing.
+    /// - Throws: ``UVError/notSupported`` on a system that cannot do this.
     public static func becomeSubreaper() throws(UVError) {
         #if os(Linux)
         try checkErrno(uvloop_become_subreaper())
@@ -17,14 +17,14 @@ public enum ProcessTree {
         #endif
     }
 
-    /// True if this process has no child at all, none that has ended and is not collected either. For a subreaper that
+    /// True if this process has no child at all, not even one that has ended and is not collected. For a subreaper this
     /// means that no descendant is left.
     public static var isEmpty: Bool { uvloop_has_children() == 0 }
 
-    /// Collects the status of every child that has ended but one, whose own watcher does that.
+    /// Collects the status of every ended child but one, which its own watcher collects.
     public static func collectEnded(except watched: Int32?) {
         #if os(Linux)
-        // The watched one stays the first that is found until its watcher has run; the others are collected by name then.
+        // The kernel names the watched child first until its watcher has run; the others are then collected by number.
         while true {
             let pid = uvloop_ended_child()
             guard pid > 0 else { return }
@@ -35,14 +35,15 @@ public enum ProcessTree {
         #endif
     }
 
-    /// How often a look is repeated: processes that start others and end, again and again, would keep it looking for ever.
+    /// The limit of repeated looks: processes that keep starting others and ending would otherwise make a look endless.
     static let lookLimit = 16
 
-    /// True if a process runs below this one, which is a subreaper, that is not left out. Certain, since nobody can leave the
-    /// tree: what a child leaves behind is adopted before its own end can be seen, and that is seen until it is collected.
-    /// Collects every child that has ended, so none may be watched any more. False where the system shows no processes.
+    /// True if a process runs below this one, which is a subreaper, and is not left out. The answer is certain, since
+    /// no process can leave the tree: the children of an ended process are adopted before its end can be seen, and the
+    /// end is visible until it is collected. Collects every child that has ended, so none may be watched any more.
+    /// False if the system shows no processes.
     ///
-    /// - Parameter isApart: whether a child, and all below it, is left out.
+    /// - Parameter isApart: true for a child to leave out, with all processes below it.
     public static func hasDescendants(leavingOut isApart: (Int32) throws(UVError) -> Bool = { _ in false }) -> Bool {
         guard isVisible else { return false }
         for _ in 0..<lookLimit {
@@ -50,7 +51,8 @@ public enum ProcessTree {
             guard !isEmpty else { return false }
             guard let children = ownChildren() else { return true }
             if children.contains(where: { isRunningChild($0) && !isCertainly(apart: $0, isApart) }) { return true }
-            // Else one has ended during this look, and what it left behind may not have been in the list.
+            // Otherwise a child may have ended during this look, and the processes it left behind may be missing from
+            // the list.
             if uvloop_ended_child() == 0 { return false }
         }
         return true
@@ -60,22 +62,22 @@ public enum ProcessTree {
         do throws(UVError) { return try isApart(pid) } catch { return false }
     }
 
-    /// How a visit has ended.
+    /// The end of a visit.
     public enum Visit: Hashable, Sendable {
-        /// The last look met nobody whom an earlier one had not met.
+        /// The last look met no process that an earlier one had not met.
         case complete
-        /// Processes start others and end, again and again, faster than they can be looked at.
+        /// Processes keep starting others and ending, faster than they can be looked at.
         case unsettled
-        /// There was no descriptor, or no memory, to look at all of them.
+        /// There was no descriptor or memory to look at all processes.
         case failed(UVError)
     }
 
-    /// Every process below another that has not ended, each held fast; parents come before their children. More may be
-    /// started meanwhile: look again.
+    /// Returns every process below another that has not ended, each with a hold on it; parents come before their
+    /// children. More may be started meanwhile, so look again.
     ///
     /// - Parameters:
-    ///   - root: the process at the top, which is not among them; nil: this one.
-    ///   - isApart: whether a process, and all below it, is left out.
+    ///   - root: the process at the top, which is not included; nil: this one.
+    ///   - isApart: true for a process to leave out, with all processes below it.
     public static func descendants(
         of root: Int32? = nil,
         leavingOut isApart: (Int32) throws(UVError) -> Bool = { _ in false },
@@ -85,7 +87,7 @@ public enum ProcessTree {
         return found
     }
 
-    /// The same one by one, each held fast during its visit, with two descriptors in all.
+    /// Visits the same processes one by one, each held during its visit, with two descriptors in all.
     @discardableResult
     public static func visit(
         of root: Int32? = nil,
@@ -93,19 +95,20 @@ public enum ProcessTree {
         _ body: (ProcessDescriptor) -> Void,
     ) -> Visit {
         var walk = ProcessWalk(root: root ?? CurrentProcess.id)
-        // Without a deadline it runs to its end.
+        // A walk without a deadline runs to its end.
         return walk.run(leavingOut: isApart, body) ?? .unsettled
     }
 
-    /// True if the system shows processes at all: there is a `/proc`, of this process's own pid namespace.
+    /// True if the system shows processes: there is a `/proc`, of this process's own pid namespace.
     public static var isVisible: Bool { ProcessDirectory.isOwn }
 
-    /// Every process of the sessions that these processes lead, themselves left out, by session, each held fast: with those
-    /// whose parents have ended, which are below nobody's any more. One look at every process of the system.
+    /// Returns every process of the sessions that these processes lead, by session, without the leaders, each with a
+    /// hold on it. Included are orphans, which are below no process any more. Looks once at every process of the
+    /// system.
     public static func members(ofSessions leaders: Set<Int32>) -> [Int32: [ProcessDescriptor]] {
         var found: [Int32: [ProcessDescriptor]] = [:]
         for pid in everyProcess() ?? [] where !leaders.contains(pid) {
-            // Looked at twice: the number may have become another process's before the hold.
+            // The session is read again after the hold, since the number may have become another process's before it.
             guard let session = session(of: pid), leaders.contains(session), let process = hold(pid),
                 self.session(of: pid) == session, !process.hasEnded
             else { continue }
@@ -114,7 +117,7 @@ public enum ProcessTree {
         return found
     }
 
-    /// Nil also for one that has ended.
+    /// Returns the session of a process; nil if it has ended.
     private static func session(of pid: Int32) -> Int32? {
         let session = getsid(pid)
         return session > 0 ? session : nil
@@ -131,7 +134,7 @@ public enum ProcessTree {
 
     static func isRunningChild(_ pid: Int32) -> Bool { uvloop_is_running_child(pid) != 0 }
 
-    /// The children of this process, those that have ended included; nil if there is no descriptor to look.
+    /// Returns the children of this process, including ended ones; nil if there is no descriptor to look.
     private static func ownChildren() -> [Int32]? {
         let own = CurrentProcess.id
         do throws(UVError) { return try children(of: own) } catch {
@@ -139,14 +142,15 @@ public enum ProcessTree {
         }
     }
 
-    /// The children of a process, by all of its threads.
+    /// Returns the children of a process, by all of its threads.
     ///
-    /// - Throws: ``UVError/noEntry`` if it is gone, or the system lists no children; a shortage of descriptors.
+    /// - Throws: ``UVError/noEntry`` if the process is gone, or the system lists no children; a shortage of
+    /// descriptors.
     static func children(of pid: Int32) throws(UVError) -> [Int32] {
         guard ProcessDirectory.isOwn else { throw .noEntry }
         var children: [Int32] = []
         var known: Set<Int32> = []
-        // A thread that ends hands its children to another one, which may have been looked at before.
+        // An ending thread hands its children to another one, which may have been read already.
         for _ in 0..<8 {
             var hasLostThread = false
             for thread in try Files.names(inDirectory: "/proc/\(pid)/task") {
@@ -156,7 +160,7 @@ public enum ProcessTree {
                         children.append(child)
                     }
                 } catch {
-                    // The first thread's directory stays as long as the process.
+                    // The first thread's directory exists as long as the process.
                     guard Int32(thread) != pid, error == .noEntry || error == .noProcess else { throw error }
                     hasLostThread = true
                 }
@@ -174,7 +178,7 @@ public enum ProcessTree {
         }
     }
 
-    /// The children of every process: where the kernel lists none. Nil if there is no descriptor to look.
+    /// Returns the children of every process, for kernels that list none. Nil if there is no descriptor to look.
     static func everyChild() -> [Int32: [Int32]]? {
         var children: [Int32: [Int32]] = [:]
         guard let all = everyProcess() else { return nil }
@@ -184,7 +188,7 @@ public enum ProcessTree {
         return children
     }
 
-    /// Nil if there is no descriptor to look.
+    /// Returns all processes; nil if there is no descriptor to look.
     private static func everyProcess() -> [Int32]? {
         guard ProcessDirectory.isOwn else { return [] }
         do throws(UVError) { return try Files.names(inDirectory: "/proc").compactMap { Int32($0) } } catch {

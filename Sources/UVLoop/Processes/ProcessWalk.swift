@@ -1,7 +1,7 @@
-/// A visit of every process below one, by look after look at the tree.
+/// A visit of every process below one, by repeated looks at the tree.
 ///
-/// One look proves nothing: a process that is listed may start another and end before it is held, and what it started is
-/// adopted by a process whose list was read before. So the looks go on until one meets nobody new.
+/// A single look proves nothing: a listed process may start another and end before it is held, and its child is then
+/// adopted by a process whose list was read before. The looks go on until one meets no new process.
 package struct ProcessWalk {
     private enum Acquaintance {
         case visited
@@ -12,20 +12,20 @@ package struct ProcessWalk {
     private let root: Int32
     private var known: [Int32: Acquaintance] = [:]
     private var looksLeft = ProcessTree.lookLimit
-    /// What the present look has yet to see; nil between two looks.
+    /// The processes that the present look has yet to see; nil between two looks.
     private var unseen: [(pid: Int32, parent: Int32)]?
-    /// The children of every process, where the kernel lists none.
+    /// The children of every process, for kernels that list none.
     private var all: [Int32: [Int32]]?
-    /// The present look has met somebody new.
+    /// True if the present look has met a new process.
     private var hasNews = false
     private var failure: UVError?
 
-    /// A visit that has not begun.
+    /// Creates a visit that has not begun.
     package init(root: Int32 = CurrentProcess.id) { self.root = root }
 
-    /// Visits, for so long; the next call goes on.
+    /// Visits until the deadline; the next call goes on.
     ///
-    /// - Returns: how the visit has ended; nil if it has not.
+    /// - Returns: the end of the visit; nil if it has not ended.
     package mutating func run(
         until deadline: Duration? = nil, leavingOut isApart: (Int32) throws(UVError) -> Bool,
         _ body: (ProcessDescriptor) -> Void,
@@ -53,7 +53,7 @@ package struct ProcessWalk {
         do throws(UVError) {
             note(try ProcessTree.children(of: root), of: root)
         } catch .noEntry {
-            // From a look at every process.
+            // The kernel lists no children, so they are found by a look at every process.
             all = ProcessTree.everyChild()
             note(all?[root] ?? [], of: root)
         } catch {
@@ -61,7 +61,7 @@ package struct ProcessWalk {
         }
     }
 
-    /// The first of them is seen next.
+    /// Adds children so that the first of them is seen next.
     private mutating func note(_ children: [Int32], of parent: Int32) {
         for pid in children.reversed() where pid != root { unseen?.append((pid, parent)) }
     }
@@ -72,12 +72,12 @@ package struct ProcessWalk {
     ) {
         let process = known[pid] == nil ? meet(pid, below: parent, leavingOut: isApart) : nil
         guard known[pid] == .visited else { return }
-        // Before the visit, which may end it.
+        // The children are noted before the visit, which may end the process.
         note(all.map { $0[pid] ?? [] } ?? children(of: pid), of: pid)
         if let process { body(process) }
     }
 
-    /// Holds a process that is to be visited; nil for one that has ended, or is left out.
+    /// Takes hold of a process to visit; nil if it has ended, or is left out.
     private mutating func meet(
         _ pid: Int32, below parent: Int32, leavingOut isApart: (Int32) throws(UVError) -> Bool
     ) -> ProcessDescriptor? {
@@ -85,34 +85,35 @@ package struct ProcessWalk {
         do throws(UVError) {
             process = try ProcessDescriptor(of: pid)
         } catch {
-            // One that is gone may have left children behind.
+            // A process that is gone may have left children behind.
             if error == .noProcess { hasNews = true } else { failure = error }
             return nil
         }
         hasNews = true
         do throws(UVError) {
             if let details = try details(of: pid) {
-                // The number may have become another process's between the look and the hold, so its parent is asked for
-                // once more. Adopted meanwhile: the root is it.
+                // The parent is checked again, since the number may have become another process's between the look and
+                // the hold. If the process was adopted meanwhile, its parent is the root.
                 guard details.parent == parent || details.parent == root else { return nil }
                 guard !details.isZombie, !process.hasEnded else {
                     known[pid] = .ended
                     return nil
                 }
             } else {
-                // Another user's, where /proc hides those (hidepid). The list of its parent's children has it all the same.
+                // The process is another user's and hidden by /proc (hidepid), but still in the list of its parent's
+                // children.
                 guard ProcessTree.isRunningChild(pid) || self.children(of: parent).contains(pid), !process.hasEnded
                 else { return nil }
             }
             known[pid] = try isApart(pid) ? .apart : .visited
         } catch {
-            // Nobody is visited who may have to be left out.
+            // A process that may have to be left out is not visited.
             failure = error
         }
         return known[pid] == .visited ? process : nil
     }
 
-    /// Nil if the process is gone, or hidden.
+    /// The facts about a process; nil if it is gone, or hidden.
     private func details(of pid: Int32) throws(UVError) -> ProcessDetails? {
         if let details = ProcessDetails(of: pid) { return details }
         do throws(UVError) { _ = try Files.read("/proc/\(pid)/stat", limit: 1) } catch {
@@ -125,7 +126,7 @@ package struct ProcessWalk {
         do throws(UVError) {
             return try ProcessTree.children(of: pid)
         } catch {
-            // Gone, or another user's, unless it is for want of descriptors or memory.
+            // The process is gone, or another user's, unless descriptors or memory are short.
             if error.isShortage { failure = error }
             return []
         }

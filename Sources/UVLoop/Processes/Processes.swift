@@ -1,26 +1,26 @@
 internal import CLibUV
 
-/// Processes that are not our children: whether they live, who they are, signals to them.
+/// Processes that are not our children: their liveness, their users, and signals to them.
 public enum Processes {
-    /// Whether a process exists.
+    /// The existence of a process.
     public enum Liveness: Hashable, Sendable {
-        /// It exists and may be signalled.
+        /// The process exists and may be signalled.
         case alive
-        /// It exists and belongs to somebody else.
+        /// The process exists and belongs to another user.
         case notPermitted
-        /// There is none, or it has ended and only its parent has not noticed.
+        /// The process does not exist, or has ended and its parent has not collected its status.
         case gone
     }
 
-    /// The user that a process belongs to: its real user id, which a set-user-id program does not change. Nil if the process is
-    /// gone, or the system does not tell: on Linux `/proc/<pid>/status` does.
+    /// Returns the user that a process belongs to: its real user id, which a set-user-id program does not change. Nil
+    /// if the process is gone, or the system does not tell; Linux tells in `/proc/<pid>/status`.
     public static func userID(of pid: Int32) -> UInt32? {
         #if os(Linux)
         guard pid > 0 else { return nil }
         do throws(UVError) {
             let status = String(decoding: try Files.read("/proc/\(pid)/status", limit: 4096), as: UTF8.self)
             let line = status.split(separator: "\n").first { $0.hasPrefix("Uid:") }
-            // Real, effective, saved, and the file system's.
+            // The line has the real, effective, saved and file system ids.
             return line?.split(separator: "\t").dropFirst().first.flatMap { UInt32($0) }
         } catch {
             return nil
@@ -30,8 +30,8 @@ public enum Processes {
         #endif
     }
 
-    /// Asks by signal zero whether the process exists, without affecting it. A zombie counts as gone where the system
-    /// shows its state. For ids below 1: gone.
+    /// Checks by signal zero if the process exists, without affecting it. A zombie counts as gone if the system shows
+    /// its state. Ids below 1 are gone.
     public static func liveness(of pid: Int32) -> Liveness {
         guard pid > 0 else { return .gone }
         let status = uv_kill(pid, 0)
@@ -39,10 +39,11 @@ public enum Processes {
         return status == 0 ? .alive : .notPermitted
     }
 
-    /// Whether a process has ended and its parent has not noticed.
+    /// True if a process has ended and its parent has not collected its status.
     private static func isZombie(_ pid: Int32) -> Bool {
         #if os(Linux)
-        // A pidfd is readable then, and takes a third of the time that the kernel needs to make up /proc/<pid>/stat.
+        // The pidfd of a zombie is readable, and takes a third of the time that the kernel needs to make
+        // /proc/<pid>/stat.
         let number = uvloop_pidfd_open(pid)
         if number >= 0 {
             return OwnedDescriptor(number).whileOpen { pidfd in
@@ -56,8 +57,8 @@ public enum Processes {
 
     /// Sends a signal to one process. Mirrors `uv_kill`.
     ///
-    /// - Throws: ``UVError/invalidArgument`` for ids below 2: 0 and -1 mean groups and everybody, 1 is the system.
-    ///   ``UVError/noProcess``, ``UVError/notPermitted``.
+    /// - Throws: ``UVError/invalidArgument`` for ids below 2: 0 and -1 mean groups and all processes, 1 is the system.
+    /// ``UVError/noProcess``, ``UVError/notPermitted``.
     public static func send(_ signal: Signal, to pid: Int32) throws(UVError) {
         guard pid > 1 else { throw .invalidArgument }
         try check(uv_kill(pid, signal.rawValue))
@@ -65,7 +66,7 @@ public enum Processes {
 
     /// Sends a signal to every process of a group.
     ///
-    /// - Throws: ``UVError/invalidArgument`` for ids below 2: minus 1 is everybody. ``UVError/noProcess``.
+    /// - Throws: ``UVError/invalidArgument`` for ids below 2: minus 1 means all processes. ``UVError/noProcess``.
     public static func send(_ signal: Signal, toGroup group: Int32) throws(UVError) {
         guard group > 1 else { throw .invalidArgument }
         try check(uv_kill(-group, signal.rawValue))

@@ -1,12 +1,12 @@
 internal import CLibUV
 
-/// The arguments this program was started with.
+/// The arguments that this program was started with.
 public enum ProgramArguments {
     /// The program's name and its arguments, mapped by ``RawText``.
     ///
-    /// `CommandLine.arguments` repairs what is not UTF-8, and is empty on Linux where `/proc` is missing: in a chroot, or a
-    /// container's first process. Then they are taken from where the kernel has put them, which works until the program
-    /// first sets a variable of its environment. Empty if nothing tells.
+    /// `CommandLine.arguments` repairs text that is not UTF-8, and is empty on Linux without `/proc`: in a chroot, or a
+    /// container's first process. The arguments are then read from the place where the kernel has put them, which works
+    /// until the program first sets a variable of its environment. Empty if neither has them.
     public static let current: [String] = {
         if CommandLine.argc > 0 { return texts(CommandLine.unsafeArgv, Int(CommandLine.argc)) }
         var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?

@@ -1,16 +1,16 @@
 internal import CLibUV
 
-/// One operation of a loop that is under way and ends by itself: unlike a ``Handle`` it has nothing to close, and it can be
-/// canceled.
+/// An operation of a loop that is under way and ends by itself: unlike a ``Handle`` it has nothing to close, and it can
+/// be canceled.
 ///
-/// A request keeps itself alive until it has ended, and its loop running. It is used on its loop's thread only and is not
-/// `Sendable`. Mirrors `uv_req_t`.
+/// A request keeps itself alive until it has ended, and its loop running. It is used on its loop's thread only and is
+/// not `Sendable`. Mirrors `uv_req_t`.
 public class Request {
     /// The loop this request belongs to.
     public let loop: Loop
 
-    /// Called once, on a later tick, in place of the completion, if ``cancel()`` has succeeded. Dropped when the request has
-    /// ended, whichever way.
+    /// Called once, on a later tick, instead of the completion, if ``cancel()`` has succeeded. Dropped when the request
+    /// ends, in any way.
     public final var onCanceled: (() -> Void)?
 
     /// The C struct in a heap block of its own, whose address libuv keeps.
@@ -19,7 +19,7 @@ public class Request {
 
     private enum State {
         case underWay
-        /// Canceled, and libuv is about to say so.
+        /// Canceled; libuv's callback is still to come.
         case canceled
         case ended
     }
@@ -34,27 +34,27 @@ public class Request {
 
     deinit { UnsafeMutableRawPointer(raw).deallocate() }
 
-    /// Cancels the operation if it has not begun, and tells ``onCanceled``; what has begun goes on and completes. Mirrors
-    /// `uv_cancel`.
+    /// Cancels the operation if it has not begun, and calls ``onCanceled``; an operation that has begun goes on and
+    /// completes. Mirrors `uv_cancel`.
     ///
-    /// - Returns: false if it has begun, has ended, or was canceled before.
+    /// - Returns: false if the operation has begun, has ended, or was canceled before.
     @discardableResult
     public final func cancel() -> Bool {
         loop.requireOwner()
-        // A second time libuv would queue it twice (H73).
+        // libuv would queue the request twice at a second call (H73).
         guard case .underWay = state, uv_cancel(raw) == 0 else { return false }
         state = .canceled
         return true
     }
 
-    /// In libuv's last callback for a request: the request, which libuv is done with.
+    /// Returns the request in its last callback, and releases libuv's retain.
     static func ended<Ended: Request>(_ data: UnsafeMutableRawPointer, as type: Ended.Type) -> Ended {
         let request = Unmanaged<Ended>.fromOpaque(data).takeRetainedValue()
         request.state = .ended
         return request
     }
 
-    /// libuv has not taken the request, and calls nothing.
+    /// Ends a request that libuv has refused; no callback comes.
     final func withdraw() {
         state = .ended
         Unmanaged.passUnretained(self).release()

@@ -1,24 +1,25 @@
 internal import CLibUV
 
-/// Work that waits for a thread of libuv's pool, or is done there. Mirrors `uv_work_t`.
+/// Work that waits for a thread of libuv's pool, or runs there. Mirrors `uv_work_t`.
 public class WorkRequest: Request {
     fileprivate init(on loop: Loop) { super.init(uv_work_t.self, on: loop) }
 
     fileprivate func run() {}
     fileprivate func complete() {}
-    /// Lets go of what was given to it: the request may be kept for longer.
+    /// Drops the closures, since the request may be kept for longer.
     fileprivate func drop() {}
 }
 
 extension Loop {
     /// Runs `work` on a thread of libuv's pool and hands its result to `completion` on this loop, on a later tick.
     ///
-    /// For what would block the loop: scanning directories, reading files. The pool has four threads, shared by the whole
-    /// process (`UV_THREADPOOL_SIZE`). The loop stays alive until the completion has run. Mirrors `uv_queue_work`.
+    /// For work that would block the loop: scanning directories, reading files. The pool has four threads, shared by
+    /// the whole process (`UV_THREADPOOL_SIZE`). The loop stays alive until the completion has run. Mirrors
+    /// `uv_queue_work`.
     ///
     /// - Returns: the request, by which the work can be canceled before it has begun.
-    /// - Throws: ``UVError/wouldBlock`` when the pool's threads cannot be made, at a limit of the user's or the container's;
-    ///   then `completion` does not run. Once it has worked in a process, it does not throw there any more.
+    /// - Throws: ``UVError/wouldBlock`` if the pool's threads cannot be made, at a limit of the user's or the
+    /// container's; `completion` does not run then. Once a call has succeeded in a process, no later one throws.
     @discardableResult
     public func queueWork<Value: Sendable>(
         _ work: @escaping @Sendable () -> Value,
@@ -34,7 +35,7 @@ extension Loop {
             { raw, status in
                 let request = Request.ended(raw!.pointee.data, as: WorkRequest.self)
                 let onCanceled = request.onCanceled.take()
-                // Of no other status libuv tells.
+                // libuv reports no other failure than a cancel.
                 if status == UV_ECANCELED.rawValue {
                     request.drop()
                     onCanceled?()
@@ -48,7 +49,7 @@ extension Loop {
     }
 }
 
-/// The value's type is known here only; libuv's callbacks name the class above.
+/// Work with a typed value. libuv's callbacks name the class above, which does not know the type.
 private final class Work<Value: Sendable>: WorkRequest {
     private var work: (@Sendable () -> Value)?
     private var completion: ((Value) -> Void)?

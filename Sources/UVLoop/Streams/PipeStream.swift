@@ -3,17 +3,17 @@ internal import CLibUV
 /// A connected unix socket (a named pipe on Windows), or one end of a pipe. Mirrors `uv_pipe_t`.
 public final class PipeStream: Stream {
     private init(on loop: Loop, isConnected: Bool) throws(UVError) {
-        // ipc 0: passing descriptors is another protocol (H15).
+        // The third argument, ipc, is 0: passing descriptors is another protocol (H15).
         try super.init(uv_pipe_t.self, on: loop, isConnected: isConnected) { uv_pipe_init(loop.raw, $0, 0) }
     }
 
     /// Wraps a connected socket or the end of a pipe and takes ownership of its descriptor, which becomes non-blocking
     /// for everybody who shares the open file (H34). Mirrors `uv_pipe_open`.
     ///
-    /// - Throws: ``UVError/badDescriptor``, ``UVError/exists`` for a descriptor the loop watches already,
-    ///   ``UVError/invalidArgument`` for a regular file or a directory; the descriptor then stays the caller's.
+    /// - Throws: ``UVError/badDescriptor``, ``UVError/exists`` for a descriptor that the loop watches already,
+    /// ``UVError/invalidArgument`` for a regular file or a directory; the caller then still owns the descriptor.
     public convenience init(takingOwnershipOf descriptor: Int32, on loop: Loop) throws(UVError) {
-        // libuv would take them and abort the process at the first read: epoll refuses them.
+        // epoll refuses files and directories; libuv would take them, and abort the process at the first read.
         switch try FileStatus(ofDescriptor: descriptor).kind {
         case .regular, .directory: throw .invalidArgument
         case .socket, .symbolicLink, .other: break
@@ -21,7 +21,7 @@ public final class PipeStream: Stream {
         try self.init(pollable: descriptor, on: loop)
     }
 
-    /// The same for a descriptor that is known to be a socket or a pipe: a server accepts many.
+    /// Wraps a descriptor that is known to be a socket or a pipe, without checks: a server accepts many.
     convenience init(pollable descriptor: CInt, on loop: Loop) throws(UVError) {
         try self.init(on: loop, isConnected: true)
         do {
@@ -34,15 +34,15 @@ public final class PipeStream: Stream {
 
     /// Connects to the unix socket at `path`; `completion` runs once, on a later tick.
     ///
-    /// With an error, the stream is closing already: every attempt takes a fresh stream (H17). Bytes written meanwhile are
-    /// queued and sent after the connect, or end with its error. A full backlog is reported as ``UVError/wouldBlock`` and
-    /// nothing waits for it to clear (H16): try again a little later. Closing before the completion ends it with
-    /// ``UVError/canceled`` (H20).
+    /// With an error, the stream is closing already: every attempt takes a fresh stream (H17). Bytes written meanwhile
+    /// are queued and sent after the connect, or end with its error. A full backlog is reported as
+    /// ``UVError/wouldBlock``, and its end is not reported (H16): try again a little later. Closing before the
+    /// completion ends the connect with ``UVError/canceled`` (H20).
     ///
     /// Mirrors `uv_pipe_connect`, by system calls of its own: a unix socket is connected, or refused, when `connect(2)`
     /// returns, so there is nothing to wait for.
     ///
-    /// - Throws: what ``SocketPath/check(_:)`` throws about the path, before anything is opened.
+    /// - Throws: the errors of ``SocketPath/check(_:)``, before anything is opened.
     public convenience init(
         connectingTo path: String,
         on loop: Loop,
@@ -68,8 +68,8 @@ public final class PipeStream: Stream {
         }
     }
 
-    /// The process that listens, or listened, at the other end of a connection, or made the socket pair, and its user; nil
-    /// each if the system does not tell. Mirrors `SO_PEERCRED`.
+    /// The process that listens, or listened, at the other end of a connection, or that made the socket pair, and its
+    /// user; each nil if the system does not tell. Mirrors `SO_PEERCRED`.
     public var peer: (processID: Int32?, userID: UInt32?) {
         guard let peer = descriptor.map(uvloop_peer) else { return (nil, nil) }
         return (peer.pid > 0 ? peer.pid : nil, peer.uid == .max ? nil : peer.uid)

@@ -1,28 +1,29 @@
-/// Why bytes are not passed on any more from one side to the other.
+/// The reason why bytes are no longer passed from one side to the other.
 public struct PipingError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// One of the two.
+    /// A side of the piping.
     public enum Side: Hashable, Sendable {
-        /// What is read.
+        /// The stream or file that is read.
         case source
-        /// What is written to.
+        /// The stream or file that is written to.
         case sink
     }
 
-    /// Whose failure it is.
+    /// The side that failed.
     public let side: Side
-    /// ``UVError/canceled`` if it was closed, by its owner or the loop; ``UVError/brokenPipe`` also for a sink that its owner has
-    /// shut down.
+    /// The failure. ``UVError/canceled`` if the side was closed, by its owner or the loop; ``UVError/brokenPipe`` also
+    /// for a sink that its owner has shut down.
     public let error: UVError
 
-    /// For instance `the sink failed: EPIPE: broken pipe`.
+    /// The failure in words, for instance `the sink failed: EPIPE: broken pipe`.
     public var description: String { "the \(side) failed: \(error)" }
 }
 
-/// Bytes on their way from one side to the other, no faster than the slower of the two. Keeps itself alive until it has ended.
+/// The transfer of bytes from one side to the other, no faster than the slower of the two. Keeps itself alive until it
+/// has ended.
 final class Piping {
     private enum State {
         case passing
-        /// The source has ended, and the sink has not taken everything.
+        /// The source has ended, but the sink has not taken all bytes.
         case finishing
         case ended
     }
@@ -37,7 +38,7 @@ final class Piping {
     private init(_ source: Handle, _ sink: some PipingSink, _ completion: @escaping (PipingError?) -> Void) {
         self.completion = completion
         source.whenClosed(self) { self.end(.source, .canceled) }
-        // One that could not connect has closed by itself, for a reason.
+        // A sink that could not connect has closed itself, and `refusal` tells the reason.
         sink.whenClosed(self) { self.end(.sink, sink.refusal ?? .canceled) }
         sink.watch(
             onDrain: { [unowned self] in if case .passing = state { resume() } },
@@ -47,7 +48,7 @@ final class Piping {
             sink.forget(self)
             sink.watch(onDrain: nil, onFailure: nil)
         }
-        // A failure that was told before the piping began is not told again.
+        // The sink does not report a failure again that it reported before the piping began.
         if let error = sink.refusal { source.loop.onNextTick { self.end(.sink, error) } }
     }
 
@@ -67,7 +68,7 @@ final class Piping {
                 onBytes: { self.pass($1, to: sink) },
                 onEnd: { self.sourceEnded($1, sink, finishing) })
         } catch {
-            // Nobody is told of the end of what has not begun.
+            // The piping has not begun, so its completion is not called.
             self.completion = nil
             end(.source, error)
             throw error
@@ -96,7 +97,7 @@ final class Piping {
 
     private func sourceEnded(_ error: UVError?, _ sink: some PipingSink, _ finishes: Bool) {
         if let error { return end(.source, error) }
-        // The end of its close tells.
+        // A closing sink reports its end when it has closed.
         guard case .passing = state, !sink.isClosing else { return }
         state = .finishing
         sink.finish(finishes) { [self] error in
@@ -106,12 +107,12 @@ final class Piping {
 
     // MARK: The end
 
-    /// A stream that is ending in order is read to its end, which is dropped.
+    /// Stops using a stream. If the stream is ending in order, it is read to its end, and the bytes are dropped.
     private static func leave(_ source: Stream) {
         let isEnding = source.finishing != nil && source.onEnd != nil && !source.isClosing && !source.hasReadToEnd
         guard isEnding else { return source.readStop() }
         do throws(UVError) { try source.readResume() } catch {
-            // Its deadline ends it.
+            // The deadline of the finish will end the stream.
         }
     }
 
@@ -128,19 +129,21 @@ final class Piping {
     }
 }
 
-/// What bytes can be passed on to.
+/// A handle that bytes can be passed to.
 protocol PipingSink: Handle {
-    /// Why it takes nothing more; nil if it does.
+    /// The reason why the sink takes no more bytes; nil if it takes them.
     var refusal: UVError? { get }
-    /// - Returns: false if no more should come until it has drained.
+    /// Passes bytes on.
+    ///
+    /// - Returns: false if no more should come until the sink has drained.
     func pass(_ bytes: RawSpan) -> Bool
     func watch(onDrain: (() -> Void)?, onFailure: ((UVError) -> Void)?)
-    /// - Parameter ends: whether nobody writes to it any more.
+    /// - Parameter ends: true if no more will be written to the sink.
     func finish(_ ends: Bool, _ completion: @escaping (UVError?) -> Void)
 }
 
 extension Stream: PipingSink {
-    /// One that its owner has shut down meanwhile is as one whose peer has gone.
+    /// The error of the queue; a stream that its owner has shut down meanwhile counts as one whose peer has gone.
     final var refusal: UVError? { queue.error ?? (isShutDown ? .brokenPipe : nil) }
 
     final func pass(_ bytes: RawSpan) -> Bool { write(bytes) }
@@ -169,39 +172,39 @@ extension FileWriter: PipingSink {
 }
 
 extension Stream {
-    /// Passes on everything that arrives to another stream, no faster than that one takes it, until this one has ended.
+    /// Passes all arriving bytes on to another stream, no faster than that one takes them, until this one has ended.
     ///
-    /// `completion` runs once, on a later tick, whoever fails or closes: with nil when the sink has taken everything. Neither
-    /// stream is closed. A sink that its owner shuts down has failed with ``UVError/brokenPipe``. Meanwhile the
-    /// reading of this stream, and ``onDrain`` and ``onWriteError`` of the sink, are the piping's.
+    /// `completion` runs once, on a later tick, whoever fails or closes: with nil when the sink has taken all bytes.
+    /// Neither stream is closed. If its owner shuts the sink down, the piping fails with ``UVError/brokenPipe``.
+    /// Meanwhile the piping uses the reading of this stream, and the sink's ``onDrain`` and ``onWriteError``.
     ///
     /// - Parameters:
     ///   - sink: who is written to.
-    ///   - finishing: whether the sink is shut down when this stream has ended in order.
+    ///   - finishing: true to shut the sink down when this stream has ended in order.
     ///   - completion: runs once: with nil at the end, or with the side that failed.
-    /// - Throws: as ``readStart(onBytes:onEnd:)`` does; `completion` does not run then.
+    /// - Throws: the errors of ``readStart(onBytes:onEnd:)``; `completion` does not run then.
     public final func pipe(
         to sink: Stream, finishing: Bool = true, _ completion: @escaping (PipingError?) -> Void,
     ) throws(UVError) {
         _ = try Piping(from: self, to: sink, finishing: finishing, completion)
     }
 
-    /// Passes on everything that arrives to a file, as above; ``FileWriter/onDrain`` and ``FileWriter/onFailure`` are the
-    /// piping's.
+    /// Passes all arriving bytes on to a file, like ``pipe(to:finishing:_:)``; the piping uses ``FileWriter/onDrain``
+    /// and ``FileWriter/onFailure``.
     public final func pipe(to file: FileWriter, _ completion: @escaping (PipingError?) -> Void) throws(UVError) {
         _ = try Piping(from: self, to: file, finishing: false, completion)
     }
 }
 
 extension FileReader {
-    /// Passes on the file to a stream, no faster than that one takes it; in place of ``start(onBytes:onEnd:)``.
+    /// Passes the file on to a stream, no faster than that takes it; used instead of ``start(onBytes:onEnd:)``.
     ///
-    /// `completion` runs once, on a later tick, whoever fails or closes: with nil when the stream has taken everything. Neither
-    /// is closed. Meanwhile ``Stream/onDrain`` and ``Stream/onWriteError`` are the piping's.
+    /// `completion` runs once, on a later tick, whoever fails or closes: with nil when the stream has taken all bytes.
+    /// Neither is closed. Meanwhile the piping uses ``Stream/onDrain`` and ``Stream/onWriteError``.
     ///
     /// - Parameters:
     ///   - sink: who is written to.
-    ///   - finishing: whether the stream is shut down at the end of the file.
+    ///   - finishing: true to shut the stream down at the end of the file.
     ///   - completion: runs once: with nil at the end, or with the side that failed.
     public func pipe(to sink: Stream, finishing: Bool = true, _ completion: @escaping (PipingError?) -> Void) {
         _ = Piping(from: self, to: sink, finishing: finishing, completion)

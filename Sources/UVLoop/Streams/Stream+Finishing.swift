@@ -1,11 +1,11 @@
 internal import CLibUV
 
 extension Stream {
-    /// Finishes sending once everything queued has been taken; the peer then reads an end of stream. Reading goes on. That
-    /// the kernel took everything is all it tells, not that the peer has read it (H28).
+    /// Finishes sending once everything queued has been taken; the peer then reads an end of stream. Reading goes on.
+    /// Success means that the kernel took all bytes, not that the peer has read them (H28).
     ///
-    /// A socket is shut down for writing. The write end of a pipe is closed, which is the same for who reads it, and the
-    /// stream with it. A terminal has no such end: nothing but waiting for the queue is done.
+    /// A socket is shut down for writing. The write end of a pipe is closed, and the stream with it; to the reader that
+    /// is the same. A terminal cannot finish sending: the call only waits for the queue.
     ///
     /// `completion` runs once, on a later tick, after those of the writes. Writing afterwards is a programming error.
     /// Mirrors `uv_shutdown`, by `shutdown(2)`.
@@ -34,21 +34,21 @@ extension Stream {
         }
     }
 
-    /// True if ``shutdown(_:)`` or ``finish(deadline:_:)`` was called: writing is a programming error from then on.
+    /// True if ``shutdown(_:)`` or ``finish(deadline:_:)`` was called; writing is a programming error from then on.
     public final var isShutDown: Bool { if case .open = queue.finish { false } else { true } }
 
     /// True if a shutdown has succeeded.
     private var hasFinished: Bool { if case .done(nil) = queue.finish { true } else { false } }
 
-    /// Ends the conversation in order: sends what is queued, finishes sending, reads on until the peer has finished too, and
-    /// closes. Reading goes on, also if it was paused, since a close with bytes unread would be a reset for the peer (H29):
-    /// what comes is given to the callbacks of ``readStart(onBytes:onEnd:)``, which must not answer it any more
-    /// (``isShutDown``), and dropped if there are none.
+    /// Ends the conversation in order: sends the queued bytes, finishes sending, reads on until the peer has finished
+    /// too, and closes. Reading goes on even if it was paused, since a close with bytes unread would be a reset for the
+    /// peer (H29). Arriving bytes are given to the callbacks of ``readStart(onBytes:onEnd:)``, which must not answer
+    /// any more (``isShutDown``); they are dropped if there are none.
     ///
     /// - Parameters:
-    ///   - deadline: how long that may take from now; then the stream is closed as it is.
-    ///   - completion: runs once, after the close: with nil if the peer has finished too, ``UVError/timedOut`` after the
-    ///     deadline, ``UVError/canceled`` if the stream was closed by anybody before, else the error of the stream.
+    ///   - deadline: the longest time for this from now on; past it the stream is closed as it is.
+    ///   - completion: runs once, after the close: with nil if the peer has finished too, ``UVError/timedOut`` after
+    ///     the deadline, ``UVError/canceled`` if the stream was closed by anybody before, else the error of the stream.
     public final func finish(deadline: Duration, _ completion: ((UVError?) -> Void)? = nil) {
         guard isUsable("\(publicName).finish: the stream is closed") else {
             if let completion { loop.onNextTick { completion(.canceled) } }
@@ -65,34 +65,34 @@ extension Stream {
         if !queue.isConnecting { readUntilFinished(finishing) }
     }
 
-    /// Reads what still comes from a peer that has not finished. For one that connects: once it has.
+    /// Reads until the peer has finished. For a connecting stream, called once it has connected.
     final func readUntilFinished(_ finishing: Finishing) {
         do throws(UVError) {
             if onEnd == nil { try readStart(onBytes: { _, _ in }, onEnd: { _, _ in }) } else { try readResume() }
         } catch {
-            // One that cannot be read has nothing to wait for but its writes.
+            // A stream that cannot be read waits only for its writes.
             finishing.readToEnd(nil)
         }
     }
 
-    /// Has a shutdown wait, once more than before, for bytes that are sent past the queue.
+    /// Delays a shutdown, once more than before, for bytes that are sent past the queue.
     final func holdShutdown() { shutdownHolds += 1 }
 
-    /// The opposite; a shutdown that nobody else holds goes on.
+    /// Undoes one `holdShutdown`; a shutdown goes on once none is left.
     final func releaseShutdown() {
         shutdownHolds -= 1
         guard !isClosing else { return }
         if let error = queue.error { loop.onNextTick { self.finishShutdown(error) } } else { flush() }
     }
 
-    /// By our own system call: nothing is queued any more, which is all that `uv_shutdown` would wait for.
+    /// Finishes sending by our own system call: the queue is empty, and `uv_shutdown` would wait for nothing else.
     final func shutdownNow() {
         guard shutdownHolds == 0, case .requested(let completions) = queue.finish, let descriptor else { return }
         let (error, closes) = Stream.finishSending(descriptor)
         guard closes || !completions.isEmpty else { return queue.finish = .done(error) }
         queue.finish = .passedOn(completions)
         loop.onNextTick {
-            // When it is closing, the shutdown ends with the close, after the writes.
+            // If the stream is closing, the shutdown ends with the close, after the writes.
             guard !self.isClosing else { return }
             self.finishShutdown(error)
             if closes { self.closeAfterFailure() }
@@ -101,20 +101,20 @@ extension Stream {
 
     /// Shuts a socket down for writing.
     ///
-    /// - Returns: whether only a close tells the reader of a pipe that no more comes.
+    /// - Returns: `closes` is true if the reader of a pipe learns of the end only by a close.
     private static func finishSending(_ descriptor: Int32) -> (error: UVError?, closes: Bool) {
         guard CLibUV.shutdown(descriptor, CInt(SHUT_WR)) != 0 else { return (nil, false) }
         let error = UVError(errno: uvloop_errno())
         guard error == .notSocket else { return (error, false) }
         if isatty(descriptor) == 1 { return (nil, false) }
-        // One that can be read too, or only be read, has no writing side of its own to end.
+        // A descriptor that can be read too, or only be read, has no writing side that could be closed alone.
         return uvloop_access_mode(descriptor) == O_WRONLY ? (nil, true) : (error, false)
     }
 
     final func finishShutdown(_ error: UVError?) {
-        // A write that goes on comes first.
+        // A write under way completes first.
         guard queue.finish.completions != nil, !queue.isWriting else { return }
-        // Writes that the kernel took at once may still wait for their tick.
+        // Writes that the kernel took at once may still wait for their tick; they complete first.
         deliver()
         guard let completions = queue.finish.completions else { return }
         queue.finish = .done(error)
@@ -132,7 +132,7 @@ extension Stream {
 
         private enum State {
             case open(hasSent: Bool, hasRead: Bool)
-            /// The stream closes, for this outcome.
+            /// The stream is closing, with this outcome.
             case ended(UVError?)
         }
 
@@ -161,7 +161,7 @@ extension Stream {
             stream.closeAfterFailure()
         }
 
-        /// The stream has closed: by this, or by somebody else with an error.
+        /// Calls the completions when the stream has closed: by this object, or by other code with `error`.
         func complete(_ error: UVError) {
             timer.close()
             let outcome = if case .ended(let outcome) = state { outcome } else { error as UVError? }

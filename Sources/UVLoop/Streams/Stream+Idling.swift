@@ -1,9 +1,10 @@
 extension Stream {
-    /// Calls `body` when for so long no byte has come, and none that was written has been taken; then again each time. What waits in
-    /// the queue of a peer that does not read is no activity. Does not keep the loop running; ends when the stream closes.
+    /// Calls `body` whenever the stream has been idle for `time`: no byte has come, and no written byte was taken.
+    /// Bytes that stay in the queue because the peer does not read are no activity. Does not keep the loop running;
+    /// ends when the stream closes.
     ///
     /// - Parameters:
-    ///   - time: at least a millisecond; nil: `body` is called no more. Replaces what was asked for before.
+    ///   - time: at least a millisecond; nil ends the calls. Replaces an earlier call's settings.
     ///   - body: closes the stream unless something else is given.
     public final func onIdle(after time: Duration?, _ body: @escaping (Stream) -> Void = { $0.close() }) {
         guard isUsable("\(publicName).onIdle: the stream is closed") else { return }
@@ -11,15 +12,16 @@ extension Stream {
         idling = time.map { Idling(self, max(.milliseconds(1), $0), body) }
     }
 
-    /// When a stream was last active. Its timer is not started anew by every byte, but looks again when it has fired.
+    /// The time of a stream's last activity. The timer is not restarted by every byte; it checks the time when it
+    /// fires.
     final class Idling {
         private unowned let stream: Stream
         private let time: Duration
         private let body: (Stream) -> Void
         private let timer: TimerHandle
-        /// On the loop's clock.
+        /// The time on the loop's clock.
         private var lastActivity: Duration
-        /// How many bytes had been taken by then.
+        /// The number of bytes taken at that time.
         private var taken: UInt64 = 0
 
         fileprivate init(_ stream: Stream, _ time: Duration, _ body: @escaping (Stream) -> Void) {
@@ -41,7 +43,7 @@ extension Stream {
         func close() { timer.close() }
 
         private func wait(for left: Duration) {
-            // Of a long write libuv tells nothing before its end: it is asked four times as often.
+            // libuv reports a long write only at its end, so the bytes taken are polled four times as often.
             timer.start(after: stream.queue.isWriting ? min(left, time / 4) : left) { [unowned self] _ in
                 if stream.acceptedByteCount != taken { noteActivity() }
                 let left = lastActivity + time - stream.loop.now

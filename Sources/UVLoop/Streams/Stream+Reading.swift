@@ -1,16 +1,17 @@
 internal import CLibUV
 
 extension Stream {
-    /// Starts reading: `onBytes` is lent each run of bytes as it arrives, `onEnd` is called once at the end of the stream
-    /// (nil) or when it fails.
+    /// Starts reading: `onBytes` is lent each run of bytes as it arrives; `onEnd` is called once, with nil at the end
+    /// of the stream or with the error when it fails.
     ///
-    /// The span is valid during the call only; copy what must stay. After `onEnd` nothing more is read, and the stream
-    /// stays writable until it is closed: end of stream means the peer finished sending, not that it stopped reading.
-    /// ``UVError/connectionReset`` means that the peer closed with our bytes unread (H29), ``UVError/canceled`` that the loop
-    /// has closed the stream. No `onEnd` comes after ``Handle/close(_:)``. Mirrors `uv_read_start`.
+    /// The span is valid during the call only; copy the bytes to keep them. After `onEnd` no more is read, and the
+    /// stream stays writable until it is closed: end of stream means that the peer finished sending, not that it
+    /// stopped reading. ``UVError/connectionReset`` means that the peer closed with our bytes unread (H29),
+    /// ``UVError/canceled`` that the loop has closed the stream. After ``close(_:)``, `onEnd` is not called. Mirrors
+    /// `uv_read_start`.
     ///
     /// - Throws: ``UVError/notConnected`` for a stream that is not open, has failed to connect or cannot be read,
-    ///   ``UVError/noSpace`` when the user's watches have run out, ``UVError/canceled`` when the loop has closed it.
+    /// ``UVError/noSpace`` if the user's watches have run out, ``UVError/canceled`` if the loop has closed the stream.
     public final func readStart(
         onBytes: @escaping (Stream, RawSpan) -> Void,
         onEnd: @escaping (Stream, UVError?) -> Void,
@@ -28,19 +29,19 @@ extension Stream {
         }
     }
 
-    /// Reads on after ``readStop()``, with the same callbacks; does nothing while the stream reads.
+    /// Continues reading after ``readStop()``, with the same callbacks; does nothing while the stream reads.
     ///
-    /// - Throws: as ``readStart(onBytes:onEnd:)`` does; ``UVError/notConnected`` also once the stream has ended.
+    /// - Throws: the errors of ``readStart(onBytes:onEnd:)``; ``UVError/notConnected`` also once the stream has ended.
     public final func readResume() throws(UVError) {
         try preconditionReadable()
         guard !hasReadToEnd else { throw .notConnected }
         require(onEnd != nil, "\(publicName).readResume: readStart comes first")
-        // It would read before the tick that tells of the connect.
+        // A connecting stream would read before the tick that reports the connect.
         guard !queue.isConnecting else { throw .notConnected }
         let status = uv_read_start(
             raw.stream,
             { raw, _, buffer in
-                // No user code here: stopping or closing inside this callback crashes libuv (H31).
+                // No user code runs here: stopping or closing inside this callback crashes libuv (H31).
                 withHandle(raw!.pointee.data, as: Stream.self) { stream in
                     buffer!.pointee = uv_buf_init(
                         stream.loop.readBuffer.lend().assumingMemoryBound(to: CChar.self),
@@ -56,7 +57,7 @@ extension Stream {
         do throws(UVError) {
             try Watches.take(raw.stream)
         } catch {
-            // Always returns 0 for a stream.
+            // `uv_read_stop` always returns 0 for a stream.
             _ = uv_read_stop(raw.stream)
             throw error
         }
@@ -66,7 +67,7 @@ extension Stream {
     public final func readStop() {
         guard !isClosing else { return }
         loop.requireOwner()
-        // Always returns 0 for a stream.
+        // `uv_read_stop` always returns 0 for a stream.
         _ = uv_read_stop(raw.stream)
     }
 
@@ -82,7 +83,7 @@ extension Stream {
             guard let onBytes else { return }
             onBytes(self, UnsafeRawBufferPointer(start: buffer.base, count: count).bytes)
         } else if count < 0 {
-            // libuv demands a stop here; 0 means nothing to read after all and is no event (H32).
+            // libuv demands a stop after an error. A count of 0 means nothing to read after all, and is no event (H32).
             _ = uv_read_stop(raw.stream)
             hasReadToEnd = true
             onBytes = nil

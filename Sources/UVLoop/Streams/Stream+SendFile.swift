@@ -1,20 +1,21 @@
 internal import CLibUV
 
 extension Stream {
-    /// Sends a part of a regular file, after what was written before: on libuv's pool, and without a copy in memory where the
-    /// system can (`sendfile(2)`), so that a file on a slow disk blocks nobody.
+    /// Sends a part of a regular file, after the bytes written before. The work is done on libuv's pool, so that a file
+    /// on a slow disk blocks nobody, and without a copy in memory if the system can (`sendfile(2)`).
     ///
-    /// `completion` runs once, on a later tick: with the number of bytes that the kernel has taken, fewer than asked for only at the
-    /// end of the file, or with the error of the stream or the file; ``UVError/canceled`` if the stream was closed first. Write
-    /// nothing meanwhile, it would come in between; a ``shutdown(_:)`` waits for the file. Mirrors `uv_fs_sendfile`.
+    /// `completion` runs once, on a later tick: with the number of bytes that the kernel has taken, fewer than asked
+    /// for only at the end of the file, or with the error of the stream or the file; ``UVError/canceled`` if the stream
+    /// was closed first. Do not write meanwhile: the bytes would come in between. A ``shutdown(_:)`` waits for the
+    /// file. Mirrors `uv_fs_sendfile`.
     ///
     /// - Parameters:
     ///   - path: the file.
-    ///   - offset: where in the file to begin; past its end there is nothing to send.
-    ///   - limit: at most so many bytes; nil: to the end of the file.
+    ///   - offset: the place in the file to begin at; past its end there are no bytes to send.
+    ///   - limit: the most bytes to send; nil: to the end of the file.
     ///   - completion: given the number of bytes that were sent, or what failed; runs once, on a later tick.
-    /// - Throws: as ``OpenFile/init(_:_:)``, ``UVError/notConnected`` for a stream that is not open, ``UVError/wouldBlock`` when
-    ///   the pool's threads cannot be made; `completion` does not run then.
+    /// - Throws: the errors of ``OpenFile/init(_:_:)``, ``UVError/notConnected`` for a stream that is not open,
+    ///   ``UVError/wouldBlock`` if the pool's threads cannot be made; `completion` does not run then.
     public final func sendFile(
         _ path: String, from offset: UInt64 = 0, limit: UInt64? = nil,
         completion: @escaping (Result<UInt64, UVError>) -> Void,
@@ -24,7 +25,8 @@ extension Stream {
         try ThreadPool.prepare()
         let file = try OpenFile(path, .readOnly)
         defer { file.close() }
-        // Copies: the pool may be at work when the stream closes, and its number may be another's by then.
+        // Both descriptors are copies: the pool may be at work when the stream closes, and the stream's number may be
+        // reused by then.
         let source = SharedDescriptor(try Descriptors.duplicate(file.descriptor))
         let sink = SharedDescriptor(try Descriptors.duplicate(descriptor))
         FileSending(self, source, sink, from: min(offset, UInt64(Int64.max)), limit ?? .max, completion).start()
@@ -35,7 +37,8 @@ extension Stream {
 private final class FileSending {
     private enum Step: Sendable {
         case sent(UInt64)
-        /// The kernel takes nothing at once, or cannot send this kind of file to this kind of stream: the stream waits for it.
+        /// The kernel takes no bytes at once, or cannot send this kind of file to this kind of stream, so the stream
+        /// writes these.
         case read([UInt8])
         case end
         case failed(UVError)
@@ -67,13 +70,13 @@ private final class FileSending {
     func start() {
         stream.whenClosed(self) { self.end(.failure(.canceled)) }
         stream.holdShutdown()
-        // What was written before comes first.
+        // The bytes written before come first.
         stream.write([]) { self.taken(0, $0) }
     }
 
     private func taken(_ count: UInt64, _ error: UVError?) {
         if let error { return end(.failure(error)) }
-        // The stream's queue knows nothing of it.
+        // The stream's queue does not see these bytes, so the activity is noted here.
         if count > 0 { stream.idling?.noteActivity() }
         sent += count
         offset += count
@@ -100,13 +103,13 @@ private final class FileSending {
 
     private func end(_ result: Result<UInt64, UVError>) {
         guard let completion = completion.take() else { return }
-        // Of a stream that lives on, so that the descriptors do not stay open as long.
+        // The stream is told to forget this object: it may live on, and the descriptors would stay open as long.
         stream.forget(self)
         completion(result)
         stream.releaseShutdown()
     }
 
-    /// On the pool's thread.
+    /// Sends or reads the next part. On the pool's thread.
     private static func step(
         _ source: SharedDescriptor, _ sink: SharedDescriptor, _ offset: UInt64, _ left: UInt64,
     ) -> Step {

@@ -1,27 +1,27 @@
 internal import CLibUV
 
 extension Stream {
-    /// Bytes that were written but that the kernel has not taken yet. Mirrors `uv_stream_get_write_queue_size`.
+    /// The bytes that were written but that the kernel has not taken yet. Mirrors `uv_stream_get_write_queue_size`.
     public final var queuedByteCount: Int {
         queue.waitingByteCount + (queue.isWriting ? uv_stream_get_write_queue_size(raw.stream) : 0)
     }
 
-    /// Bytes the kernel has taken so far, from the first write on. Exact while the stream is healthy; once a write has
-    /// failed, an upper bound, because libuv does not tell how much of the failed one was taken.
+    /// The bytes that the kernel has taken so far, from the first write on. Exact while the stream is healthy; once a
+    /// write has failed, an upper bound, because libuv does not tell how much of the failed write was taken.
     public final var acceptedByteCount: UInt64 {
         guard queue.isWriting, !isClosing else { return queue.finished }
         return queue.acceptedByteCount(unwritten: uv_stream_get_write_queue_size(raw.stream))
     }
 
-    /// Writes `bytes`, or queues what the kernel does not take at once; they need not outlive the call.
+    /// Writes `bytes`, or queues those that the kernel does not take at once; they need not outlive the call.
     ///
-    /// `completion` runs once, on a later tick: with nil when the kernel has taken every byte (which is not to say that
-    /// the peer has read them), else with the error. After an error every further write fails with it: so does one on a
-    /// stream that could not connect, or that the loop has closed. ``UVError/outOfMemory``: the queue cannot grow, and the
-    /// bytes were not taken, or in part. Before the connect has completed, everything is queued. Mirrors `uv_try_write` and
-    /// `uv_write`.
+    /// `completion` runs once, on a later tick: with nil when the kernel has taken every byte (which does not mean that
+    /// the peer has read them), else with the error. After an error every further write fails with it; so does a write
+    /// on a stream that could not connect, or that the loop has closed. ``UVError/outOfMemory``: the queue cannot grow,
+    /// and the bytes were not taken, or in part. Before the connect has completed, everything is queued. Mirrors
+    /// `uv_try_write` and `uv_write`.
     ///
-    /// - Returns: whether the queue is below ``highWaterMark``. When false, wait for ``onDrain``.
+    /// - Returns: true if the queue is below ``highWaterMark``; if false, wait for ``onDrain``.
     @discardableResult
     public final func write(_ bytes: RawSpan, completion: ((UVError?) -> Void)? = nil) -> Bool {
         bytes.withUnsafeBytes { write($0, completion: completion) }
@@ -40,7 +40,7 @@ extension Stream {
         return text.withUTF8 { write(UnsafeRawBufferPointer($0), completion: completion) }
     }
 
-    /// Writes several runs of bytes in order, as above; by one system call for every 64 of them if the kernel takes them:
+    /// Writes several runs of bytes in order, as above; if the kernel takes them, by one system call for every 64. For
     /// a header and a body without a copy of both.
     @discardableResult
     public final func write(parts: [[UInt8]], completion: ((UVError?) -> Void)? = nil) -> Bool {
@@ -52,7 +52,7 @@ extension Stream {
         return write(rest, completion: completion)
     }
 
-    /// Writes `bytes`, as above, also when a shutdown waits for them.
+    /// Writes `bytes`, as above, even when a shutdown waits for them.
     final func writeBeforeShutdown(_ bytes: [UInt8], completion: @escaping (UVError?) -> Void) {
         bytes.withUnsafeBytes { bytes in
             withUnsafePointer(to: bytes) {
@@ -85,8 +85,8 @@ extension Stream {
         }
     }
 
-    /// Takes the memory that a write of so many bytes needs if the kernel takes none of them, so that the next write does not
-    /// fail half done for want of it.
+    /// Allocates the memory that a write of so many bytes needs if the kernel takes none of them, so that the next
+    /// write cannot fail half done for want of memory.
     ///
     /// - Returns: false if there is no such memory; the stream is unharmed.
     public final func makeRoom(forWriting byteCount: Int) -> Bool {
@@ -94,9 +94,9 @@ extension Stream {
         return queue.reserve(byteCount)
     }
 
-    /// Writes as much of `bytes` as the kernel takes at once and queues nothing.
+    /// Writes as much of `bytes` as the kernel takes at once; never queues the rest.
     ///
-    /// - Returns: how many bytes were taken, from the front; 0 when the kernel's buffer is full, or something is queued.
+    /// - Returns: the number of bytes taken, from the front; 0 if the kernel's buffer is full, or something is queued.
     /// - Throws: ``UVError/brokenPipe`` and its like. Mirrors `uv_try_write`.
     public final func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
         guard mayWrite() else { throw queue.error ?? .canceled }
@@ -108,7 +108,7 @@ extension Stream {
         return taken
     }
 
-    /// False for a stream that was closed by another than its owner.
+    /// True if the stream can be written to; false if another than its owner has closed it.
     private func mayWrite(isBeforeShutdown: Bool = false) -> Bool {
         guard isUsable("\(publicName).write: the stream is closed") else { return false }
         require(isBeforeShutdown || !isShutDown, "\(publicName).write: after shutdown")
@@ -145,10 +145,10 @@ extension Stream {
         return queuedByteCount < highWaterMark
     }
 
-    /// What the kernel takes at once, often only part (H24); 0 while something is queued ahead. An error is kept in the
-    /// queue.
+    /// Writes as much as the kernel takes at once, often only part (H24), and returns the count; 0 while something is
+    /// queued ahead. An error is kept in the queue.
     private func tryWrite(_ parts: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int {
-        // libuv aborts on a write of no buffers and has no use for one of no bytes (H26).
+        // libuv aborts on a write of no buffers, and needs none of no bytes (H26).
         guard queue.isClear, parts.contains(where: { !$0.isEmpty }) else { return 0 }
         let status = withUnsafeTemporaryAllocation(of: uv_buf_t.self, capacity: parts.count) { buffers in
             for (index, part) in parts.enumerated() { buffers[index] = uv_buf_t(part) }
@@ -163,11 +163,11 @@ extension Stream {
         return 0
     }
 
-    /// Hands libuv what has queued up, as one write, if it is not writing already; then the shutdown. Nothing before the
-    /// connect has succeeded (H18, H19).
+    /// Gives libuv the queued bytes, as one write, unless it is writing already; once the queue is empty, the shutdown.
+    /// Does nothing before the connect has succeeded (H18, H19: a write then fails, a shutdown never completes).
     final func flush() {
         guard queue.isOpen, !queue.isWriting, !isClosing else { return }
-        // An active stream has its watch.
+        // An active stream has its watch already.
         if queue.waitingByteCount > 0, !isActive, let descriptor {
             do throws(UVError) { try Watches.reserve(descriptor, on: loop.raw) } catch {
                 return error == .noSpace || error.isShortage ? flushLater() : failFlush(error)
@@ -187,7 +187,7 @@ extension Stream {
                     }
                 })
         } catch {
-            // libuv has not taken the request, and no callback comes.
+            // libuv has refused the request, so no callback comes.
             failFlush(error)
         }
     }
@@ -198,7 +198,7 @@ extension Stream {
         loop.onNextTick { self.finishShutdown(error) }
     }
 
-    /// Watches or memory have run out, of the user or the system: what is queued waits until there are some again.
+    /// Retries the flush later: watches or memory have run out, of the user or the system.
     private func flushLater() {
         let retries = flushRetries ?? Backoff(from: .milliseconds(50), to: .milliseconds(50), on: loop)
         flushRetries = retries
@@ -212,13 +212,13 @@ extension Stream {
         if let failure { tellWriteError(failure) }
         deliver()
         guard !isClosing else { return }
-        // Also if bytes that came after it found no memory.
+        // An error also remains if later bytes found no memory.
         if let error = queue.error { return finishShutdown(error) }
         flush()
         if !queue.isWriting, queue.error == nil { onDrain?(self) }
     }
 
-    /// Ends the writing side, and says so to those who asked to be told.
+    /// Ends the writing side, and reports the error.
     final func fail(_ error: UVError) {
         queue.fail(error)
         tellWriteError(error)
@@ -231,8 +231,9 @@ extension Stream {
         }
     }
 
-    /// Completions never run inside the call that requested them, and all of them take the same way, so that they keep
-    /// the order of the writes whether the kernel took those at once or later.
+    /// Schedules the completions for the next tick, since a completion never runs inside the call that requested it.
+    /// All of them take this way, so that they keep the order of the writes, whether the kernel took these at once or
+    /// later.
     final func scheduleDelivery() {
         guard queue.scheduleDelivery() else { return }
         loop.onNextTick {
@@ -241,8 +242,8 @@ extension Stream {
         }
     }
 
-    /// Calls the completions of the writes that have ended, in order, each once. What those write meanwhile waits for the
-    /// next tick: a producer that writes from its completions must not keep the loop.
+    /// Calls the completions of the writes that have ended, in order, each once. Writes made by these completions
+    /// complete on the next tick: a producer that writes from its completions must not keep the loop.
     final func deliver() {
         var left = queue.completionCount
         while left > 0, let completion = queue.takeCompletion() {

@@ -2,7 +2,7 @@ internal import CLibUV
 
 /// A TCP connection. Mirrors `uv_tcp_t`.
 public final class TCPStream: Stream {
-    /// For `uv_tcp_connect`; libuv calls back before the stream has closed.
+    /// The request of `uv_tcp_connect`; libuv calls back before the stream has closed.
     private var connectRequest: UnsafeMutablePointer<uv_connect_t>?
 
     private init(on loop: Loop, isConnected: Bool) throws(UVError) {
@@ -13,16 +13,16 @@ public final class TCPStream: Stream {
     /// shares the open file. Mirrors `uv_tcp_open`.
     ///
     /// - Throws: ``UVError/badDescriptor``, ``UVError/notSocket``, ``UVError/notConnected``, ``UVError/exists`` for a
-    ///   descriptor the loop watches already, ``UVError/invalidArgument`` for another kind of socket; the descriptor then
-    ///   stays the caller's.
+    /// descriptor that the loop watches already, ``UVError/invalidArgument`` for another kind of socket; the caller
+    /// then still owns the descriptor.
     public convenience init(takingOwnershipOf descriptor: Int32, on loop: Loop) throws(UVError) {
-        // libuv takes whatever it is given.
+        // libuv accepts any descriptor, so the kind is checked here.
         let isStream = try checkErrno(uvloop_socket_type(descriptor)) == uvloop_stream_socket_type
         guard isStream, try SocketAddress.remote(of: descriptor)?.port != nil else { throw .invalidArgument }
         try self.init(accepted: descriptor, on: loop)
     }
 
-    /// The same for a descriptor that is known to be one: a server accepts many.
+    /// Wraps a descriptor that is known to be a TCP connection, without checks: a server accepts many.
     convenience init(accepted descriptor: CInt, on loop: Loop) throws(UVError) {
         try self.init(on: loop, isConnected: true)
         do {
@@ -35,12 +35,12 @@ public final class TCPStream: Stream {
 
     /// Connects to an address; `completion` runs once, on a later tick.
     ///
-    /// With an error, the stream is closing already: every attempt takes a fresh stream. ``UVError/connectionRefused``: nobody
-    /// listens there. ``UVError/timedOut``: nothing answered, after about two minutes; close the stream to give up earlier.
-    /// ``UVError/networkUnreachable``, ``UVError/hostUnreachable``: the network says so. ``UVError/addressNotAvailable``: no
-    /// port is left here. Bytes written meanwhile are queued and sent after the connect, or end with its error. Closing
-    /// before the completion ends it with ``UVError/canceled``. For a host by its name see ``TCPConnect``. Mirrors
-    /// `uv_tcp_connect`.
+    /// With an error, the stream is closing already: every attempt takes a fresh stream. ``UVError/connectionRefused``:
+    /// no listener has that address. ``UVError/timedOut``: no answer came, for about two minutes; close the stream to
+    /// give up earlier. ``UVError/networkUnreachable``, ``UVError/hostUnreachable``: the network says so.
+    /// ``UVError/addressNotAvailable``: no port is left here. Bytes written meanwhile are queued and sent after the
+    /// connect, or end with its error. Closing before the completion ends the connect with ``UVError/canceled``. For a
+    /// host by its name see ``TCPConnect``. Mirrors `uv_tcp_connect`.
     ///
     /// - Parameters:
     ///   - address: who is connected to.
@@ -72,7 +72,8 @@ public final class TCPStream: Stream {
             try check(uv_tcp_open(raw.tcp, descriptor))
             return descriptor
         }
-        // From here on the descriptor is the stream's. The watch is taken before libuv asks for it, and aborts (H70).
+        // The stream owns the descriptor from here on. The watch is taken first, since libuv would abort if it could
+        // not get it (H70).
         try Watches.reserve(descriptor, on: loop.raw)
         let request = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
         request.initialize(to: uv_connect_t())
@@ -92,15 +93,15 @@ public final class TCPStream: Stream {
         connectRequest = request
     }
 
-    /// A connect to a port of this computer that nobody listens on can meet itself, if the system happens to choose that
-    /// port to connect from (H90).
+    /// True if the connection has met itself: a connect to a port of this computer without a listener can do that if
+    /// the system happens to choose that port to connect from (H90).
     private var isSelfConnected: Bool {
         guard let descriptor else { return false }
         do throws(UVError) {
             guard let remote = try SocketAddress.remote(of: descriptor), remote.isLoopback else { return false }
             return try SocketAddress.local(of: descriptor) == remote
         } catch {
-            // It has ended by now, which reading tells.
+            // The connection has ended by now, which reading reports.
             return false
         }
     }
@@ -109,7 +110,7 @@ public final class TCPStream: Stream {
 
     /// The address of this end. Mirrors `uv_tcp_getsockname`.
     ///
-    /// - Throws: ``UVError/notConnected`` for a stream that has no socket, or not any more.
+    /// - Throws: ``UVError/notConnected`` for a stream that has no socket, or no longer has one.
     public var localAddress: SocketAddress {
         get throws(UVError) {
             guard let descriptor, let address = try SocketAddress.local(of: descriptor) else { throw .notConnected }
@@ -129,21 +130,21 @@ public final class TCPStream: Stream {
 
     // MARK: Options
 
-    /// Whether small writes are sent at once; by default the system waits with one while another is on its way, to send
-    /// more in one packet (Nagle's algorithm). For conversations of short messages. Mirrors `uv_tcp_nodelay`.
+    /// Sets if small writes are sent at once. By default the system delays a small write while another is on its way,
+    /// to send more in one packet (Nagle's algorithm). For conversations of short messages. Mirrors `uv_tcp_nodelay`.
     ///
     /// - Throws: ``UVError/invalidArgument`` and its like for a connection that the peer has reset; the stream is unharmed.
     public func setNoDelay(_ isOn: Bool) throws(UVError) {
         try SocketOption.set(requiredDescriptor(), CInt(IPPROTO_TCP), TCP_NODELAY, isOn ? 1 : 0)
     }
 
-    /// Lets the system find out whether a peer that says nothing still lives: the stream ends with ``UVError/timedOut`` if
-    /// it does not. Mirrors `uv_tcp_keepalive`, with all three numbers: libuv 1.44 asks ten times, a second apart.
+    /// Makes the system probe a silent peer: the stream ends with ``UVError/timedOut`` if the peer does not answer.
+    /// Mirrors `uv_tcp_keepalive`, with all three numbers: libuv 1.44 probes ten times, a second apart.
     ///
     /// - Parameters:
-    ///   - idle: how long nothing must have come before it is asked, 1 s to 32767 s.
-    ///   - interval: how long between questions, 1 s to 32767 s.
-    ///   - count: how many questions may go unanswered, 1 to 127.
+    ///   - idle: the time of silence before the first probe, 1 s to 32767 s.
+    ///   - interval: the time between probes, 1 s to 32767 s.
+    ///   - count: the number of probes that may go unanswered, 1 to 127.
     /// - Throws: ``UVError/invalidArgument`` for a number out of its range, in whole seconds rounded up.
     public func setKeepAlive(
         idle: Duration, interval: Duration = .seconds(15), count: Int = 4,
@@ -168,7 +169,7 @@ public final class TCPStream: Stream {
         return CInt(seconds)
     }
 
-    /// Stops asking after a silent peer.
+    /// Stops probing a silent peer.
     public func unsetKeepAlive() throws(UVError) {
         try SocketOption.set(requiredDescriptor(), SOL_SOCKET, SO_KEEPALIVE, 0)
     }
@@ -179,13 +180,13 @@ public final class TCPStream: Stream {
         return descriptor
     }
 
-    /// Closes the stream and has the peer told of a reset, whatever was still to be sent: its reading ends with
-    /// ``UVError/connectionReset``. For a peer that misbehaves; also keeps the port from waiting for late packets. Works
-    /// after ``Stream/shutdown(_:)`` too, which `uv_tcp_close_reset` does not (H91). Mirrors `uv_tcp_close_reset`.
+    /// Closes the stream and sends the peer a reset instead of the bytes still to be sent: the peer's reading ends with
+    /// ``UVError/connectionReset``. For a peer that misbehaves; also keeps the port from waiting for late packets.
+    /// Works after ``Stream/shutdown(_:)`` too, unlike `uv_tcp_close_reset` (H91). Mirrors `uv_tcp_close_reset`.
     public func reset(_ completion: (() -> Void)? = nil) {
         if let descriptor {
             var linger = CLibUV.linger(l_onoff: 1, l_linger: 0)
-            // It fails for a connection that has been reset already.
+            // The call fails for a connection that has been reset already.
             _ = setsockopt(
                 descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<CLibUV.linger>.size))
         }

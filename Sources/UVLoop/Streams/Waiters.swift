@@ -2,8 +2,9 @@ internal import CLibUV
 
 /// The completions of a stream's writes, in the order of the writes, each with the place in the stream where its write ends.
 ///
-/// A block of memory of its own that grows in place where it can, and not an array, which would copy itself each time: with
-/// many small writes queued the copies, and the fresh pages for them, cost as much as all else the queue does.
+/// The completions are in a block of memory that grows in place if possible, not in an array, which would copy itself
+/// each time: with many small writes queued, the copies and their fresh pages cost as much as everything else that the
+/// queue does.
 struct Waiters: ~Copyable {
     typealias Completion = (UVError?) -> Void
 
@@ -12,13 +13,13 @@ struct Waiters: ~Copyable {
         let completion: Completion
     }
 
-    /// What stays when all have been taken, in bytes.
+    /// The size, in bytes, up to which an empty block is kept.
     private static let keptSize = 65536
 
     private var base: UnsafeMutablePointer<Waiter>?
     private var capacity = 0
     private var first = 0
-    /// One past the last.
+    /// The index after the last completion.
     private var last = 0
 
     deinit {
@@ -28,7 +29,7 @@ struct Waiters: ~Copyable {
 
     var count: Int { last - first }
 
-    /// Adds a completion. Traps without memory for it, as an array would.
+    /// Adds a completion. Traps if there is no memory for it, as an array would.
     mutating func append(_ completion: @escaping Completion, end: UInt64) {
         if last == capacity { makeRoom() }
         (base! + last).initialize(to: Waiter(end: end, completion: completion))
@@ -59,7 +60,8 @@ struct Waiters: ~Copyable {
     }
 
     private mutating func makeRoom() {
-        // Moved to the front when that makes room for as many again, so that each is moved a bounded number of times.
+        // The completions are moved to the front if that makes room for as many again, so that each is moved a bounded
+        // number of times.
         if let base, first > 0, first >= capacity / 2 {
             base.moveInitialize(from: base + first, count: count)
             (first, last) = (0, count)

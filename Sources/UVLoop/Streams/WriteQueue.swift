@@ -1,24 +1,26 @@
-/// The writing side of a stream: the bytes that wait, the write under way, and the completions that wait for them.
+/// The writing side of a stream: the waiting bytes, the write under way, and the completions that wait for them.
 ///
-/// A value that makes no system call: the stream makes them and tells the queue how they went. Bytes are counted from the
-/// first one that was ever submitted, so a completion waits until the kernel has taken as many as its write ended with.
+/// A value that makes no system call: the stream makes them and reports their results to the queue. Bytes are counted
+/// from the first one ever submitted; a completion waits until the kernel has taken all bytes up to the end of its
+/// write.
 struct WriteQueue: ~Copyable {
     typealias Completion = Waiters.Completion
 
     enum State {
-        /// Nothing is handed to libuv yet (H18, H19: a write before the connect fails, or never ends).
+        /// The stream is connecting. Nothing is given to libuv yet (H18, H19: a write before the connect fails, a
+        /// shutdown never ends).
         case connecting
         case open
-        /// The connect or a write has failed, or the stream has closed: nothing more is written.
+        /// The connect or a write has failed, or the stream has closed; no more is written.
         case failed(UVError)
     }
 
-    /// The half-close.
+    /// The progress of the half-close.
     enum Finish {
         case open
         /// `shutdown` was called; it is passed on when the queue is empty.
         case requested([Completion])
-        /// It was passed on; its completions run on the next tick.
+        /// The shutdown was passed on; its completions run on the next tick.
         case passedOn([Completion])
         case done(UVError?)
 
@@ -31,36 +33,36 @@ struct WriteQueue: ~Copyable {
         }
     }
 
-    /// What became of the bytes of one write.
+    /// The fate of the bytes of one write.
     enum Submission {
-        /// The kernel has them all.
+        /// The kernel has taken all bytes.
         case taken
-        /// Some of them wait.
+        /// Some of the bytes wait.
         case queued
         /// The writing side had failed before.
         case failed
-        /// There is no memory for them, so the writing side has failed now.
+        /// There is no memory for the bytes, so the writing side has failed now.
         case outOfMemory
     }
 
     private(set) var state: State
     var finish = Finish.open
-    /// Bytes ever passed to `write`.
+    /// The number of bytes ever passed to `write`.
     private(set) var submitted: UInt64 = 0
-    /// Bytes of finished writes: taken by the kernel, or, after an error, possibly taken.
+    /// The number of bytes of finished writes: taken by the kernel, or, after an error, possibly taken.
     private(set) var finished: UInt64 = 0
-    /// What libuv is writing now; empty when it is not.
+    /// The bytes that libuv is writing; empty while it is not.
     private var inFlight = Outbox()
     private var waiting = Outbox()
     /// The completions of writes that have not failed.
     private var waiters = Waiters()
-    /// Those of failed writes, which all come after the waiters.
+    /// The completions of failed writes, which all come after the waiters.
     private var failures: [(completion: Completion, error: UVError)] = []
-    /// Those before it were called.
+    /// The index of the first failure whose completion was not called.
     private var firstFailure = 0
     private var isDeliveryScheduled = false
 
-    /// Tests lower it to see what happens when memory runs out.
+    /// The largest allocation allowed; tests lower it to exhaust the memory.
     var memoryLimit: Int {
         get { waiting.memoryLimit }
         set { waiting.memoryLimit = newValue }
@@ -79,21 +81,21 @@ struct WriteQueue: ~Copyable {
     /// True while libuv writes.
     var isWriting: Bool { !inFlight.isEmpty }
 
-    /// Bytes that libuv was not given yet.
+    /// The number of bytes that libuv was not given yet.
     var waitingByteCount: Int { waiting.count }
 
-    /// True if a write may go to the kernel at once: nothing is ahead of it.
+    /// True if a write may go to the kernel at once, with no bytes ahead of it.
     var isClear: Bool { isOpen && waiting.isEmpty && inFlight.isEmpty }
 
-    /// Bytes that the kernel has taken, if libuv has left so many of those that it was given.
+    /// The number of bytes that the kernel has taken, if `unwritten` of those that libuv was given are left.
     func acceptedByteCount(unwritten: Int) -> UInt64 { finished + UInt64(inFlight.count - unwritten) }
 
     mutating func connected() { state = .open }
 
-    /// Notes what the kernel took at once, of a write that is submitted next.
+    /// Counts the bytes that the kernel took at once, of a write that is submitted next.
     mutating func took(_ byteCount: Int) { finished += UInt64(byteCount) }
 
-    /// Adds a write that the kernel took in full, with nobody who waits for it.
+    /// Adds a write without completion that the kernel took in full.
     mutating func submit(taken byteCount: Int) { submitted += UInt64(byteCount) }
 
     /// Adds a write, of which the kernel took the first bytes at once.
@@ -113,7 +115,7 @@ struct WriteQueue: ~Copyable {
                 continue
             }
             guard waiting.append(UnsafeRawBufferPointer(rebasing: part[taken...])) else {
-                // What libuv is writing goes on: its memory is in use, and its bytes may arrive in full.
+                // The write under way goes on: its memory is in use, and its bytes may arrive in full.
                 drop(after: finished + UInt64(inFlight.count), .outOfMemory)
                 return .outOfMemory
             }
@@ -122,18 +124,18 @@ struct WriteQueue: ~Copyable {
         return isQueued ? .queued : .taken
     }
 
-    /// Makes room for so many more bytes; false if there is no memory for them.
+    /// Makes room for `byteCount` more bytes; returns false if there is no memory for them.
     mutating func reserve(_ byteCount: Int) -> Bool { waiting.reserve(byteCount) }
 
-    /// Hands out all that waits, for one write by libuv; nil if nothing waits, libuv is writing, or it must not. The memory
-    /// stays where it is until that write ends.
+    /// Returns all waiting bytes, for one write by libuv; nil if no bytes wait, libuv is writing, or writing is not
+    /// allowed. The memory stays in place until that write ends.
     mutating func startWriting() -> UnsafeRawBufferPointer? {
         guard isOpen, inFlight.isEmpty, !waiting.isEmpty else { return nil }
         swap(&waiting, &inFlight)
         return UnsafeRawBufferPointer(inFlight.bytes)
     }
 
-    /// Notes the end of the write by libuv. After a failure some of its bytes may have been taken.
+    /// Records the end of libuv's write. After a failure some of its bytes may have been taken.
     mutating func wrote(_ failure: UVError?) {
         let byteCount = UInt64(inFlight.count)
         inFlight.removeAll()
@@ -141,13 +143,14 @@ struct WriteQueue: ~Copyable {
         finished += byteCount
     }
 
-    /// Ends the writing side: what is queued is dropped, and every write that was not taken in full has failed.
+    /// Ends the writing side: queued bytes are dropped, and every write that was not taken in full has failed.
     mutating func fail(_ error: UVError) {
         inFlight.removeAll()
         drop(after: finished, error)
     }
 
-    /// The stream closes; libuv forgets how much of the write under way was taken when it cancels it.
+    /// Records the bytes taken before the stream closes: libuv forgets their number when it cancels the write under
+    /// way.
     mutating func close(unwritten: Int) {
         finished = acceptedByteCount(unwritten: unwritten)
         inFlight.removeAll()
@@ -155,7 +158,7 @@ struct WriteQueue: ~Copyable {
 
     private mutating func drop(after end: UInt64, _ error: UVError) {
         waiting.removeAll()
-        // All of them, those of writes of no bytes too, if there was no connection.
+        // All writes fail if there was no connection, even those of no bytes.
         let failed = isConnecting ? waiters.takeAll() : waiters.takeAll(after: end)
         failures.insert(contentsOf: failed.map { ($0, error) }, at: firstFailure)
         state = .failed(error)
@@ -163,7 +166,7 @@ struct WriteQueue: ~Copyable {
 
     // MARK: Completions
 
-    /// How many completions have not been called.
+    /// The number of completions that were not called yet.
     var completionCount: Int { waiters.count + failures.count - firstFailure }
 
     /// Takes the next completion if its write has ended.
@@ -175,7 +178,7 @@ struct WriteQueue: ~Copyable {
         guard firstFailure < failures.count else { return nil }
         let failure = failures[firstFailure]
         firstFailure += 1
-        // Not one by one, which would move the others each time.
+        // The array is emptied at once, not one by one, which would move the others each time.
         if firstFailure == failures.count { (failures, firstFailure) = ([], 0) }
         return (failure.completion, failure.error)
     }

@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// This process: who and where it is, how it ends, and settings for the first lines of its main, before it has threads.
+/// This process: its ids and paths, its end, and settings for the first lines of its main, before it has threads.
 public enum CurrentProcess {
     /// This process's own id. Mirrors `uv_os_getpid`.
     public static var id: Int32 { uv_os_getpid() }
@@ -8,23 +8,23 @@ public enum CurrentProcess {
     /// The id of the process group that this process is in. Mirrors `getpgrp`.
     public static var groupID: Int32 { getpgrp() }
 
-    /// The user this process acts as. Mirrors `geteuid`.
+    /// The user that this process acts as. Mirrors `geteuid`.
     public static var userID: UInt32 { geteuid() }
 
-    /// The user's home directory: `HOME`, or what the system's user database says. Mirrors `uv_os_homedir`.
+    /// Returns the user's home directory: `HOME`, or the entry in the system's user database. Mirrors `uv_os_homedir`.
     ///
     /// - Throws: ``UVError/noEntry`` for a user without one.
     public static func homeDirectory() throws(UVError) -> String {
         try path { uv_os_homedir($0, $1) }
     }
 
-    /// This process's working directory. Mirrors `uv_cwd`.
+    /// Returns this process's working directory. Mirrors `uv_cwd`.
     public static func workingDirectory() throws(UVError) -> String {
         try path { uv_cwd($0, $1) }
     }
 
-    /// The file this process runs. Mirrors `uv_exepath`; where `/proc` is missing on Linux, what the program's name stands
-    /// for, seen from here.
+    /// Returns the file that this process runs. Mirrors `uv_exepath`; on Linux without `/proc`, finds the file by the
+    /// program's name, seen from here.
     public static func executablePath() throws(UVError) -> String {
         do throws(UVError) {
             return try path { uv_exepath($0, $1) }
@@ -55,8 +55,8 @@ public enum CurrentProcess {
         CLibUV.exit(status)
     }
 
-    /// Ends this process at once and runs no exit handlers: libuv's own waits for every job in its thread pool, one that
-    /// reads from a terminal included. Output buffered by the C library is lost. Mirrors `_exit(2)`.
+    /// Ends this process at once without exit handlers; libuv's own handler would wait for every job in its thread
+    /// pool, even one that reads from a terminal. Output buffered by the C library is lost. Mirrors `_exit(2)`.
     public static func exitAtOnce(_ status: Int32) -> Never {
         _exit(status)
     }
@@ -65,14 +65,16 @@ public enum CurrentProcess {
 
     /// Sets the mask of permission bits that new files and directories do not get.
     ///
-    /// - Returns: the former one. Mirrors `umask(2)`.
+    /// - Returns: the former mask. Mirrors `umask(2)`.
     @discardableResult
     public static func setFileModeMask(_ mask: UInt32) -> UInt32 { UInt32(umask(mode_t(mask))) }
 
-    /// Makes this process ignore every signal that would end it by default and that is not in `handled`: no stray one ends
-    /// it without a clean-up. Signals of faults (SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV) stay as they are.
+    /// Makes this process ignore every signal that would end it by default and is not in `handled`, so that no stray
+    /// signal ends it without a clean-up. Signals of faults (SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV) stay as they
+    /// are.
     ///
-    /// The C library's own are among them: it needs them to cancel a thread, and to change the user of one that has several.
+    /// The C library's own signals are ignored too: it needs them to cancel a thread, and to change the user of a
+    /// process with several threads.
     public static func ignoreStraySignals(except handled: [Signal]) {
         var numbers = [
             SIGHUP, SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXCPU,
@@ -82,20 +84,20 @@ public enum CurrentProcess {
         numbers += [SIGPWR, SIGSTKFLT]
         // Real-time signals end a process too.
         for number: CInt in 34...64 { numbers.append(number) }
-        // Cannot fail.
+        // The call cannot fail.
         for number: CInt in 32...33 { _ = uvloop_ignore_reserved_signal(number) }
         #endif
         for number in numbers where !handled.contains(Signal(rawValue: number)) {
-            // Fails only for one more that is the C library's own.
+            // The call fails only for a further signal of the C library's own.
             _ = uvloop_ignore_signal(number)
         }
     }
 
-    /// Has large blocks of memory go back to the system when they are freed, from now on, where the C library would keep
-    /// them for later ones. For a program that seldom needs much and lives long.
+    /// From now on, returns large blocks of memory to the system when they are freed; the C library would keep them for
+    /// later blocks. For a program that seldom needs much memory and lives long.
     public static func giveBackLargeMemory() { uvloop_give_back_large_memory() }
 
-    /// Gives memory that is free back to the system now, which the C library would keep for later blocks of its size. Takes up to
-    /// a few milliseconds. Mirrors `malloc_trim`; does nothing where there is no such call.
+    /// Returns free memory to the system now; the C library would keep it for later blocks of its size. Takes up to a
+    /// few milliseconds. Mirrors `malloc_trim`; does nothing on a system without this call.
     public static func giveBackFreeMemory() { uvloop_give_back_free_memory() }
 }

@@ -1,16 +1,16 @@
 internal import CLibUV
 
-/// How many descriptors a process may have.
+/// The limit of descriptors of a process.
 public struct DescriptorLimit: Hashable, Sendable {
-    /// What holds now.
+    /// The limit in force.
     public var soft: UInt64
-    /// How far the process may raise it.
+    /// The highest value to which the process may raise the limit.
     public var hard: UInt64
 
-    /// This process's. Mirrors `getrlimit(RLIMIT_NOFILE)`.
+    /// This process's limit. Mirrors `getrlimit(RLIMIT_NOFILE)`.
     public static var current: DescriptorLimit {
         var limit = rlimit()
-        // Cannot fail: the resource exists and the pointer is valid.
+        // `getrlimit` cannot fail: the resource exists and the pointer is valid.
         _ = getrlimit(noFile, &limit)
         return DescriptorLimit(soft: UInt64(limit.rlim_cur), hard: UInt64(limit.rlim_max))
     }

@@ -3,9 +3,9 @@ internal import CLibUV
 extension Descriptors {
     /// The result of one read of a non-blocking socket.
     public enum Received: Hashable, Sendable {
-        /// So many bytes, at least one.
+        /// The number of bytes read, at least one.
         case bytes(Int)
-        /// Nothing waits now.
+        /// No bytes wait now.
         case wouldBlock
         /// The peer has finished sending, or has closed.
         case end
@@ -13,12 +13,13 @@ extension Descriptors {
         case failed(UVError)
     }
 
-    /// Reads what waits in a non-blocking socket, as much as `buffer` holds; never waits. Mirrors `read(2)` and `recv(2)`.
+    /// Reads the bytes that wait in a non-blocking socket, as many as `buffer` holds; never waits. Mirrors `read(2)`
+    /// and `recv(2)`.
     ///
     /// - Parameters:
     ///   - descriptor: stays the caller's.
     ///   - buffer: filled from its first byte on.
-    ///   - peeking: leave what was read where it is, to be read again. While anything is left unread, a close is a
+    ///   - peeking: true to leave the bytes in the socket, to be read again. A close with bytes left unread is a
     ///     reset for the peer (H29).
     public static func receive(
         from descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, peeking: Bool = false,
@@ -39,8 +40,8 @@ extension Descriptors {
     ///
     /// - Parameters:
     ///   - path: the file.
-    ///   - waitsForWriter: whether it waits until somebody has a named pipe open for writing. If not, the descriptor
-    ///     does not block, and who reads it polls first: before the first writer a read gives the end at once.
+    ///   - waitsForWriter: true to wait until a writer has opened a named pipe. If false, the descriptor does not
+    ///     block; poll it before reading: before the first writer a read returns the end at once.
     public static func open(_ path: String, waitsForWriter: Bool = true) throws(UVError) -> OwnedDescriptor {
         var request = uv_fs_t()
         defer { uv_fs_req_cleanup(&request) }
@@ -49,11 +50,11 @@ extension Descriptors {
             try check(try RawText.withCString(path) { uv_fs_open(nil, &request, $0, flags, 0, nil) }))
     }
 
-    /// A second descriptor for the same open file, close-on-exec. Mirrors `fcntl(F_DUPFD_CLOEXEC)`.
+    /// Returns a second descriptor for the same open file, close-on-exec. Mirrors `fcntl(F_DUPFD_CLOEXEC)`.
     ///
     /// - Parameters:
     ///   - descriptor: stays the caller's.
-    ///   - lowest: its number is no lower.
+    ///   - lowest: the lowest number allowed.
     public static func duplicate(_ descriptor: Int32, from lowest: Int32 = 3) throws(UVError) -> OwnedDescriptor {
         OwnedDescriptor(try checkErrno(uvloop_duplicate(descriptor, lowest)))
     }

@@ -3,16 +3,16 @@ internal import CLibUV
 extension Descriptors {
     /// The result of one write to a non-blocking pipe or socket.
     public enum Sent: Hashable, Sendable {
-        /// So many bytes were taken, from the front; at least one unless there were none.
+        /// The number of bytes taken, from the front; at least one unless there were none.
         case bytes(Int)
         /// There is no room now.
         case wouldBlock
-        /// Nobody reads it any more, or it has failed.
+        /// The reader is gone, or the pipe or socket has failed.
         case failed(UVError)
     }
 
-    /// Writes as much of `bytes` as a non-blocking pipe or socket takes; never waits. SIGPIPE comes too, unless it is ignored
-    /// or blocked. Mirrors `write(2)`.
+    /// Writes as much of `bytes` as a non-blocking pipe or socket takes; never waits. A broken pipe also raises
+    /// SIGPIPE, unless that is ignored or blocked. Mirrors `write(2)`.
     public static func send(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Sent {
         while true {
             let count = CLibUV.write(descriptor, bytes.baseAddress, bytes.count)
@@ -23,10 +23,10 @@ extension Descriptors {
         }
     }
 
-    /// Makes a pipe whose ends are both close-on-exec; one of them does not block. Both are the caller's to close. Mirrors
+    /// Makes a pipe whose ends are both close-on-exec; one of them is non-blocking. The caller closes both. Mirrors
     /// `pipe2(2)`, as `uv_pipe`.
     ///
-    /// - Parameter writes: true if the end that does not block is the one that is written to.
+    /// - Parameter writes: true to make the write end the non-blocking one.
     public static func pipe(
         nonBlockingWrites writes: Bool,
     ) throws(UVError) -> (readEnd: Int32, writeEnd: Int32) {
@@ -41,21 +41,21 @@ extension Descriptors {
         return (ends.0, ends.1)
     }
 
-    /// How many bytes a pipe or a stream socket has that nobody has read; for a pipe either end tells. Nil if the system does
-    /// not say. Mirrors `FIONREAD`.
+    /// Returns the number of unread bytes in a pipe, by either end, or in a stream socket. Nil if the system does not
+    /// tell. Mirrors `FIONREAD`.
     public static func unreadByteCount(of descriptor: Int32) -> Int? {
         let count = uvloop_unread_byte_count(descriptor)
         return count < 0 ? nil : Int(count)
     }
 
-    /// How many bytes a pipe can hold. Mirrors `F_GETPIPE_SZ`; 65536 where that is unknown.
+    /// Returns the number of bytes that a pipe can hold; 65536 if unknown. Mirrors `F_GETPIPE_SZ`.
     public static func capacity(ofPipe descriptor: Int32) -> Int {
         let capacity = uvloop_pipe_capacity(descriptor)
         return capacity > 0 ? Int(capacity) : 65536
     }
 
-    /// How many descriptors below a number are open, found out by one call; the number is cut to the process's limit. Mirrors
-    /// `poll(2)`, where it is POLLNVAL for one that is not.
+    /// Returns the number of open descriptors below `number`, or below the process's limit if that is less, by one
+    /// call. Mirrors `poll(2)`, which reports POLLNVAL for a closed one.
     public static func openCount(below number: Int) -> Int {
         let count = max(0, min(number, Int(clamping: DescriptorLimit.current.soft)))
         var entries = (0..<count).map { pollfd(fd: Int32($0), events: 0, revents: 0) }

@@ -1,7 +1,7 @@
 internal import CLibUV
 
-/// A descriptor that is closed when nobody on any thread has it any more: a job of the pool may outlive the handle that
-/// asked for it.
+/// A descriptor that is closed with its last reference on any thread, since a job of the pool may outlive the handle
+/// that asked for it.
 package final class SharedDescriptor: Sendable {
     package let number: Int32
 
@@ -9,14 +9,13 @@ package final class SharedDescriptor: Sendable {
 
     deinit { OwnedDescriptor(number).close() }
 
-    /// Opens a regular file, as ``OpenFile/init(_:_:)`` does.
+    /// Returns at most `count` bytes of a file from an offset on; fewer only at the end of the file.
     package convenience init(opening path: String, _ mode: OpenFile.Mode) throws(UVError) {
         let open = try OpenFile(path, mode)
         defer { open.close() }
         self.init(try Descriptors.duplicate(open.descriptor))
     }
 
-    /// At most so many bytes of a file, from an offset on; fewer only at the end of the file.
     package func bytes(from offset: UInt64, count: Int) throws(UVError) -> [UInt8] {
         // The system refuses to read past what its signed offsets can tell.
         let count = min(count, Int(clamping: UInt64(Int64.max) - min(offset, UInt64(Int64.max))))

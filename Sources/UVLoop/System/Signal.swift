@@ -5,7 +5,8 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
     /// The number, as in `<signal.h>`.
     public let rawValue: CInt
 
-    /// Any number; sending one the system does not know fails with ``UVError/invalidArgument``.
+    /// Creates a signal of any number; sending one that the system does not know fails with
+    /// ``UVError/invalidArgument``.
     public init(rawValue: CInt) {
         self.rawValue = rawValue
     }
@@ -37,10 +38,10 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
     /// `SIGXFSZ`: a file has grown beyond the process's limit; ignored, the write fails instead.
     public static let fileSizeExceeded = Signal(rawValue: SIGXFSZ)
 
-    /// `SIGWINCH`: the terminal's window has another size.
+    /// `SIGWINCH`: the terminal's window has changed its size.
     public static let windowChange = Signal(rawValue: SIGWINCH)
 
-    /// Makes this whole process ignore the signal; its children start with the default action all the same.
+    /// Makes this whole process ignore the signal; its children still start with the default action.
     /// Mirrors `signal(number, SIG_IGN)`.
     ///
     /// - Throws: ``UVError/invalidArgument`` for a signal that cannot be ignored.
@@ -57,7 +58,7 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
         SIGPROF: "SIGPROF", SIGWINCH: "SIGWINCH", SIGIO: "SIGIO", SIGSYS: "SIGSYS",
     ]
 
-    /// The name Node gives it, for instance `SIGTERM`; `SIG34` for one without a name.
+    /// The name as in Node, for instance `SIGTERM`; for a signal without a name its number, for instance `SIG34`.
     public var description: String {
         Signal.names[rawValue] ?? "SIG\(rawValue)"
     }

@@ -2,8 +2,8 @@ internal import CLibUV
 
 /// Standard input, output and error of this process: the descriptors 0, 1 and 2.
 public enum StandardStreams {
-    /// Opens `/dev/null` on those of the descriptors 0, 1 and 2 that are closed, so that no file opened later takes their
-    /// place and is mistaken for them. For the first lines of a program's main.
+    /// Opens `/dev/null` on those of the descriptors 0, 1 and 2 that are closed, so that no file opened later gets such
+    /// a number and is mistaken for a standard stream. For the first lines of a program's main.
     public static func openMissing() {
         while true {
             let descriptor = uvloop_open_null()
@@ -14,27 +14,27 @@ public enum StandardStreams {
         }
     }
 
-    /// Puts `/dev/null` in place of a descriptor.
+    /// Replaces a descriptor by `/dev/null`.
     public static func openNull(as descriptor: Int32) throws(UVError) {
         let null = try checkErrno(uvloop_open_null())
-        // The number may be the very one that was free.
+        // The new descriptor may have got the wanted number, if that was free.
         guard null != descriptor else { return }
         try OwnedDescriptor(null).whileOpen { null throws(UVError) in _ = try checkErrno(dup2(null, descriptor)) }
     }
 
-    /// The longest that ``writeToStandardError(_:)`` waits for a reader.
+    /// The longest time that ``writeError(_:)`` waits for a reader.
     private static let longestWait = Duration.seconds(1)
 
-    /// Writes a text to standard error, blocking or not. A full pipe is waited for, for at most a second in all; what it
-    /// does not take by then is lost, and so is what a closed one does not take.
+    /// Writes a text to standard error, blocking or not. Waits for a full pipe for at most a second in all; the rest of
+    /// the text is lost then, as it is if standard error is closed.
     public static func writeError(_ text: String) {
         var left = ArraySlice(RawText.bytes(of: text))
         let deadline = SystemClock.monotonicTime + longestWait
         while !left.isEmpty {
             let wait = (deadline - SystemClock.monotonicTime).milliseconds
-            // A diagnostic has nowhere to report its own failure to.
+            // A failure is ignored: a diagnostic cannot report its own.
             guard Descriptors.isWritable(2, within: wait) else { return }
-            // A pipe that is ready takes so much without making anybody wait, also if it is a blocking one.
+            // A pipe that is ready takes 512 bytes without blocking, even if it is a blocking one.
             let count = left.prefix(512).withUnsafeBytes { CLibUV.write(2, $0.baseAddress, $0.count) }
             guard count >= 0 || [EINTR, EAGAIN].contains(uvloop_errno()) else { return }
             left = left.dropFirst(max(0, count))

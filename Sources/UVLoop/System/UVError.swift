@@ -2,14 +2,14 @@ internal import CLibUV
 
 /// An error number of libuv, which on POSIX systems is the negated `errno`.
 ///
-/// Everything that can fail at once throws it (typed throws), everything that fails later hands it to its completion.
-/// End of stream, an exit code other than zero and a full socket buffer are not errors; they have results of their own.
+/// An operation that fails at once throws it (typed throws); one that fails later hands it to its completion. End of
+/// stream, an exit code other than zero and a full socket buffer are not errors; they have results of their own.
 /// Mirrors libuv's `uv_errno_t`.
 public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     /// The negative number that libuv returns, for instance -2 for ``noEntry`` on Linux.
     public let rawValue: CInt
 
-    /// Wraps a number returned by libuv. Not validated: ``name`` of an unknown number says so.
+    /// Wraps a number returned by libuv, without validation; the ``name`` of an unknown number says so.
     public init(rawValue: CInt) {
         self.rawValue = rawValue
     }
@@ -18,7 +18,7 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let accessDenied = UVError(UV_EACCES)
     /// `UV_EADDRINUSE`: the name is already bound; for a unix socket, the file exists.
     public static let addressInUse = UVError(UV_EADDRINUSE)
-    /// `UV_EAFNOSUPPORT`: addresses of that family are not for this, or not for this system.
+    /// `UV_EAFNOSUPPORT`: the operation, or the system, does not support addresses of that family.
     public static let addressFamilyNotSupported = UVError(UV_EAFNOSUPPORT)
     /// `UV_EADDRNOTAVAIL`: this computer does not have the address, or has no port left.
     public static let addressNotAvailable = UVError(UV_EADDRNOTAVAIL)
@@ -30,9 +30,9 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     public static let busy = UVError(UV_EBUSY)
     /// `UV_ECANCELED`: ended because its handle closed.
     public static let canceled = UVError(UV_ECANCELED)
-    /// `ECHILD`: no such child, or somebody else collected its exit status.
+    /// `ECHILD`: no such child, or other code has collected its exit status.
     public static let noChild = UVError(errno: ECHILD)
-    /// `UV_ECONNREFUSED`: nobody listens there.
+    /// `UV_ECONNREFUSED`: no listener has that address.
     public static let connectionRefused = UVError(UV_ECONNREFUSED)
     /// `UV_ECONNRESET`: the peer closed with our bytes unread.
     public static let connectionReset = UVError(UV_ECONNRESET)
@@ -106,7 +106,7 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
     /// `ENOEXEC`: the file is no executable the system knows. libuv names it only from 1.50 on.
     static let notExecutable = UVError(errno: ENOEXEC)
 
-    /// `UV_ETXTBSY`: somebody has the executable open for writing.
+    /// `UV_ETXTBSY`: the executable is open for writing.
     static let textFileBusy = UVError(UV_ETXTBSY)
 
     private init(_ code: uv_errno_t) {
@@ -120,10 +120,10 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
 }
 
 extension UVError {
-    /// True if descriptors or memory have run out, here or in the system: it may be another answer later.
+    /// True if descriptors or memory have run out, here or in the system; the operation may succeed later.
     package var isShortage: Bool { [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .outOfMemory].contains(self) }
 
-    /// True if the disk, or the user's share of it, is full: fewer files would help.
+    /// True if the disk, or the user's share of it, is full; removing files would help.
     package var isDiskFull: Bool { [.noSpace, UVError(errno: EDQUOT)].contains(self) }
 }
 

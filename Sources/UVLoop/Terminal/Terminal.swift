@@ -2,60 +2,62 @@ internal import CLibUV
 
 /// A terminal to read keys from and to write to. Mirrors `uv_tty_t`.
 ///
-/// The terminal's mode is put back when the stream closes, and at every end of the process that can be caught: see
-/// ``setMode(_:)``. The descriptor it was made from is left as it is, blocking: a program that shares it, such as the shell,
-/// notices nothing.
+/// The terminal's mode is restored when the stream closes, and at every end of the process that can be caught: see
+/// ``setMode(_:)``. The original descriptor is left as it is, blocking: a program that shares it, such as the shell,
+/// notices no change.
 public final class Terminal: Stream {
-    /// How a terminal treats what is typed. Mirrors `uv_tty_mode_t`.
+    /// The way in which a terminal treats typed and written characters. Mirrors `uv_tty_mode_t`.
     public enum Mode: Hashable, Sendable {
-        /// As it was found: usually line by line, with echo, and Ctrl-C as a signal.
+        /// The mode in which the terminal was found: usually line by line, with echo, and Ctrl-C as a signal.
         case original
-        /// Every key at once, without echo and without signals; what is written begins its lines at the margin.
+        /// Every key is read at once, without echo and without signals; written lines begin at the margin.
         case raw
-        /// The same, and nothing that is written is changed: a new line needs `\r\n`.
+        /// The same as ``raw``, but written bytes are not changed: a new line needs `\r\n`.
         case binary
     }
 
-    /// Columns and rows, in characters.
+    /// The size of a window in characters.
     public struct WindowSize: Hashable, Sendable {
-        /// How many characters a row has.
+        /// The number of characters in a row.
         public var columns: Int
-        /// How many rows there are.
+        /// The number of rows.
         public var rows: Int
 
-        /// A size of so many columns and rows.
+        /// Creates a size.
         public init(columns: Int, rows: Int) {
             self.columns = columns
             self.rows = rows
         }
     }
 
-    /// Whether a descriptor is a terminal. Mirrors `isatty`.
+    /// True if a descriptor is a terminal. Mirrors `isatty`.
     public static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
     /// The mode that was set last.
     public private(set) var mode = Mode.original
     private let original: TerminalState
     private var resizes: SignalHandle?
-    /// While the mode is another than the original one: a shell that has stopped this process sets its own.
+    /// Watches for SIGCONT while the mode is not the original one: the shell that stopped this process may have set its
+    /// own.
     private var continues: SignalHandle?
 
-    /// Opens the terminal that a descriptor leads to: usually 0 to read from, 1 to write to. The descriptor stays the
-    /// caller's, and may be closed afterwards.
+    /// Opens the terminal of a descriptor: usually 0 to read from, 1 to write to. The caller keeps the descriptor, and
+    /// may close it afterwards.
     ///
-    /// A terminal that cannot be opened anew, for instance another user's, is used by a copy of the descriptor, whose writes
-    /// then wait for a terminal that takes nothing.
+    /// A terminal that cannot be opened anew, for instance another user's, is used through a copy of the descriptor;
+    /// its writes then block while the terminal takes nothing.
     ///
     /// - Throws: ``UVError/notTerminal``, ``UVError/badDescriptor``, ``UVError/tooManyOpenFiles``.
     public init(_ descriptor: Int32, on loop: Loop) throws(UVError) {
         let present = try TerminalState(of: descriptor)
-        // Another one, by the descriptor 0 perhaps, may have it in raw mode, and would not be what it is put back to.
+        // The terminal may be in raw mode already, set through descriptor 0 for instance; the mode to restore is the
+        // one before.
         original = TerminalGuard.original(of: descriptor) ?? present
         let copy = try Descriptors.duplicate(descriptor)
         let number = copy.number
         do throws(UVError) {
-            // libuv opens the terminal anew, so that making it non-blocking concerns nobody else, and puts that in the
-            // place of the descriptor it is given (H94): of the copy.
+            // libuv opens the terminal anew, so that making it non-blocking affects nobody else, and replaces the
+            // descriptor that it is given (H94); it is therefore given a copy.
             try super.init(uv_tty_t.self, on: loop, isConnected: true) { uv_tty_init(loop.raw, $0, number, 0) }
         } catch {
             copy.close()
@@ -66,12 +68,13 @@ public final class Terminal: Stream {
 
     /// Sets the mode, for everybody who uses the terminal.
     ///
-    /// Another mode than the original one is undone when the stream closes, when the process exits, and when one of the
-    /// signals ends it that would end it without: they are handled while such a mode lasts, where nobody else handles them,
-    /// and then sent again. SIGKILL cannot be caught. A process that was stopped in such a mode sets it again when it goes
-    /// on.
+    /// A mode other than the original one is undone when the stream closes, when the process exits, and when a signal
+    /// ends the process by its default action: while such a mode lasts, these signals are handled unless other code
+    /// handles them, and raised again. SIGKILL cannot be caught. If the process is stopped and continued in such a
+    /// mode, the mode is set again.
     ///
-    /// - Throws: ``UVError/ioError`` for a terminal that has hung up, ``UVError/canceled`` when the loop has closed it.
+    /// - Throws: ``UVError/ioError`` for a terminal that has hung up, ``UVError/canceled`` if the loop has closed the
+    /// stream.
     public func setMode(_ mode: Mode) throws(UVError) {
         guard isUsable("Terminal.setMode: the terminal is closed") else { throw .canceled }
         guard let descriptor else { throw .canceled }
@@ -102,7 +105,7 @@ public final class Terminal: Stream {
             try continues.start(.continue) { [unowned self] _, _ in
                 guard let descriptor else { return }
                 do throws(UVError) { try original.with(mode).set(to: descriptor) } catch {
-                    // It has hung up, which reading tells.
+                    // The terminal has hung up, which reading reports.
                 }
             }
         } catch {
@@ -115,8 +118,8 @@ public final class Terminal: Stream {
 
     /// The size of the window. Mirrors `uv_tty_get_winsize`.
     ///
-    /// - Throws: ``UVError/ioError`` for a terminal that has hung up. A terminal that was never told its size has 0 columns
-    ///   and rows.
+    /// - Throws: ``UVError/ioError`` for a terminal that has hung up. A terminal that was never given a size has 0
+    /// columns and rows.
     public var windowSize: WindowSize {
         get throws(UVError) {
             guard isUsable("Terminal.windowSize: the terminal is closed") else { throw .canceled }
@@ -126,10 +129,10 @@ public final class Terminal: Stream {
         }
     }
 
-    /// Calls back whenever the window has another size; that does not keep the loop running. By SIGWINCH, so only for the
-    /// terminal that this process belongs to.
+    /// Calls `body` whenever the window's size has changed; does not keep the loop running. Uses SIGWINCH, so works
+    /// only for the terminal that this process belongs to.
     ///
-    /// - Throws: what ``SignalHandle/init(on:)`` throws.
+    /// - Throws: the errors of ``SignalHandle/init(on:)``.
     public func onResize(_ body: @escaping (Terminal, WindowSize) -> Void) throws(UVError) {
         guard isUsable("Terminal.onResize: the terminal is closed") else { throw .canceled }
         var last = try windowSize
@@ -143,12 +146,12 @@ public final class Terminal: Stream {
         }
     }
 
-    /// Nil for a terminal that has hung up.
+    /// The window's size; nil for a terminal that has hung up.
     private var currentSize: WindowSize? {
         do throws(UVError) { return try windowSize } catch { return nil }
     }
 
-    /// A terminal whose window has closed.
+    /// Treats EIO as the end: the terminal's window has closed.
     override func readError(_ error: UVError) -> UVError? { error == .ioError ? nil : error }
 
     override var hasPeerThatFinishes: Bool { false }
@@ -156,7 +159,7 @@ public final class Terminal: Stream {
     override func willClose() {
         if mode != .original, let descriptor = openDescriptor {
             do throws(UVError) { try restore(descriptor) } catch {
-                // It has hung up: there is nothing to put back.
+                // The terminal has hung up, so there is nothing to restore.
             }
         }
         resizes?.close()
@@ -164,7 +167,7 @@ public final class Terminal: Stream {
         super.willClose()
     }
 
-    /// Also while it closes.
+    /// The descriptor, available even while the stream closes.
     private var openDescriptor: Int32? {
         var descriptor: uv_os_fd_t = -1
         return uv_fileno(raw, &descriptor) == 0 ? descriptor : nil

@@ -1,15 +1,16 @@
 internal import CLibUV
 
-/// What puts terminals back when the process ends while they are in another mode.
+/// Restores terminals if the process ends while they are not in their original mode.
 ///
-/// Signal handlers can take no lock and allocate nothing, so the terminals are in a table of fixed size, in memory that is
-/// never moved or freed. An entry's descriptor is written last and cleared first. Changed on any thread, under a lock.
+/// Signal handlers can take no lock and allocate nothing, so the terminals are in a table of fixed size, in memory that
+/// is never moved or freed. An entry's descriptor is written last and cleared first. Changes are made on any thread,
+/// under a lock.
 enum TerminalGuard {
     private struct Entry {
-        /// -1: empty.
+        /// The descriptor; -1 marks an empty entry.
         var descriptor: Int32 = -1
         var state = termios()
-        /// The number of the terminal, which several descriptors may lead to.
+        /// The terminal's device number; several descriptors may lead to one terminal.
         var device: dev_t = 0
     }
 
@@ -27,13 +28,15 @@ enum TerminalGuard {
         var signals: [CInt] = []
     }
 
-    /// Signals whose default is to end the process; SIGQUIT before SIGSEGV, see ``isOfFaults(_:_:)``. SIGPIPE is the loop's affair, and those that only stop it are not ends.
+    /// Signals that end the process by default; SIGQUIT before SIGSEGV, see ``isOfFaults(_:_:)``. The loop deals with
+    /// SIGPIPE, and signals that only stop the process are not ends.
     private static let endings = [
         SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGUSR1, SIGSEGV, SIGUSR2, SIGALRM, SIGTERM,
         SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGSYS,
     ]
 
-    /// The settings that a terminal is put back to which is in another mode now, by whatever descriptor; nil for one that is not.
+    /// Returns the original settings of a terminal that is in another mode now, through whatever descriptor; nil if it
+    /// is not.
     static func original(of descriptor: Int32) -> TerminalState? {
         lock.withLock { _ in
             guard let device = device(of: descriptor) else { return nil }
@@ -46,7 +49,9 @@ enum TerminalGuard {
         return fstat(descriptor, &status) == 0 ? status.st_rdev : nil
     }
 
-    /// - Throws: ``UVError/noBuffers`` if so many terminals are in another mode already.
+    /// Adds a terminal to restore.
+    ///
+    /// - Throws: ``UVError/noBuffers`` if the table is full.
     static func add(_ descriptor: Int32, _ state: TerminalState) throws(UVError) {
         let isAdded = lock.withLock { installed in
             guard let index = entries.firstIndex(where: { $0.descriptor < 0 }) else { return false }
@@ -75,7 +80,7 @@ enum TerminalGuard {
         }
     }
 
-    /// Only calls that a signal handler may make.
+    /// Restores every terminal, with calls that a signal handler may make.
     private static func restoreAll() {
         for entry in entries where entry.descriptor >= 0 {
             var state = entry.state
@@ -83,18 +88,20 @@ enum TerminalGuard {
         }
     }
 
-    /// What a signal did before, by its number: a handler may look at nothing that moves.
+    /// The former action of each signal, by its number, in memory that does not move, for the handler.
     nonisolated(unsafe) private static let former = {
         let former = UnsafeMutableBufferPointer<sigaction>.allocate(capacity: 65)
         former.initialize(repeating: sigaction())
         return former
     }()
 
-    /// Signals of a program's own faults. Whoever handles them, Swift's backtracer for instance, does it to end the process, so
-    /// terminals are put back before that.
+    /// Signals of a program's own faults. Their handlers, Swift's backtracer for instance, end the process, so
+    /// terminals are restored before they run.
     private static let faults = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
 
-    /// - Returns: false where somebody handles the signal for other ends, or ignores it.
+    /// Installs the handler of a signal.
+    ///
+    /// - Returns: false if the signal is ignored, or handled for another purpose.
     private static func install(_ signal: CInt) -> Bool {
         var current = sigaction()
         guard sigaction(signal, nil, &current) == 0, isDefault(current) || isOfFaults(signal, current) else {
@@ -104,11 +111,11 @@ enum TerminalGuard {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { signal in
             TerminalGuard.restoreAll()
-            // The signal is blocked until this returns, and then does what it did before.
+            // The signal is blocked until this handler returns; its former action follows.
             _ = sigaction(signal, &TerminalGuard.former[Int(signal)], nil)
             raise(signal)
         }
-        // The first is a mark: libuv's handlers and the backtracer's have it not.
+        // SA_RESETHAND marks our handler: libuv's handlers and the backtracer's do not have it.
         action.sa_flags = CInt(bitPattern: UInt32(SA_RESETHAND)) | SA_ONSTACK
         sigfillset(&action.sa_mask)
         return sigaction(signal, &action, nil) == 0
@@ -116,7 +123,7 @@ enum TerminalGuard {
 
     private static func uninstall(_ signal: CInt) {
         var current = sigaction()
-        // Somebody has taken its place since: libuv's, for instance, whose last watcher sets the default itself.
+        // Other code has replaced the handler: libuv for instance, whose last watcher sets the default action itself.
         guard sigaction(signal, nil, &current) == 0, current.sa_flags & CInt(bitPattern: UInt32(SA_RESETHAND)) != 0
         else { return }
         _ = sigaction(signal, &former[Int(signal)], nil)
@@ -126,7 +133,8 @@ enum TerminalGuard {
         action.sa_flags & SA_SIGINFO == 0 && action.__sigaction_handler.sa_handler == nil
     }
 
-    /// True for a handler of faults. One of SIGQUIT is if it is the same as that of SIGSEGV: the backtracer's is for both.
+    /// True for a handler of faults. For SIGQUIT, a handler is one if it is also that of SIGSEGV: the backtracer's
+    /// serves both.
     private static func isOfFaults(_ signal: CInt, _ action: sigaction) -> Bool {
         guard action.sa_flags & SA_SIGINFO != 0 else { return false }
         guard signal == SIGQUIT else { return faults.contains(signal) }

@@ -6,12 +6,14 @@ struct TerminalState: @unchecked Sendable {
 
     init(_ raw: termios) { self.raw = raw }
 
+    /// Reads the settings of a terminal.
+    ///
     /// - Throws: ``UVError/notTerminal``, ``UVError/badDescriptor``.
     init(of descriptor: Int32) throws(UVError) {
         try checkErrno(tcgetattr(descriptor, &raw))
     }
 
-    /// The settings of a mode, with everything that it says nothing about as it is here.
+    /// Returns these settings, changed as the mode requires.
     func with(_ mode: Terminal.Mode) -> TerminalState {
         guard mode != .original else { return self }
         var state = self
@@ -21,18 +23,18 @@ struct TerminalState: @unchecked Sendable {
         if mode == .binary {
             cfmakeraw(&state.raw)
         } else {
-            // A new line of what is written goes to the margin.
+            // A written newline moves to the margin.
             state.raw.c_oflag |= tcflag_t(OPOST | ONLCR)
         }
         withUnsafeMutableBytes(of: &state.raw.c_cc) { characters in
-            // A read ends with the first byte.
+            // A read returns with the first byte.
             characters[Int(VMIN)] = 1
             characters[Int(VTIME)] = 0
         }
         return state
     }
 
-    /// At once: what was written before may still be on its way, and a terminal that takes nothing is not waited for.
+    /// Sets the settings at once, without waiting for earlier output, since a terminal may take none.
     func set(to descriptor: Int32) throws(UVError) {
         var raw = raw
         while tcsetattr(descriptor, TCSANOW, &raw) != 0 {

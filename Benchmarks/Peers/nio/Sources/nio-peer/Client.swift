@@ -8,7 +8,7 @@ final class Client: ChannelInboundHandler {
 
     private static let line = ByteBuffer(string: String(repeating: "x", count: 63) + "\n")
 
-    /// What one run of lines has left to do; on the loop only.
+    /// The lines that one run has left to do; used on the loop only.
     private final class Lines {
         let path: String
         let loop: any EventLoop

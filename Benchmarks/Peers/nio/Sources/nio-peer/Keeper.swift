@@ -2,7 +2,8 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// Copies what clients send to a child's stdin, without framing; stops reading while the child's pipe is full.
+/// Copies the bytes that clients send to a child's stdin, without framing; stops reading while the child's pipe is
+/// full.
 enum Keeper {
     static func run(socketPath: String, command: [String]) throws {
         signal(SIGPIPE, SIG_IGN)
@@ -42,8 +43,8 @@ enum Keeper {
         return pid
     }
 
-    /// One client's bytes go on to the child; what it has sent is flushed once per read, and the client is closed when its
-    /// last bytes are in the child's pipe.
+    /// Passes one client's bytes on to the child, flushed once per read; closes the client when its last bytes are in
+    /// the child's pipe.
     private final class Copier: ChannelDuplexHandler {
         typealias InboundIn = ByteBuffer
         typealias OutboundIn = Never
@@ -63,7 +64,7 @@ enum Keeper {
 
         func read(context: ChannelHandlerContext) {
             guard !child.isWritable, let written else { return context.read() }
-            // The last write ends when the pipe has taken all before it too.
+            // The last write completes when the pipe has taken all bytes before it too.
             written.assumeIsolated().whenComplete { _ in context.read() }
         }
 

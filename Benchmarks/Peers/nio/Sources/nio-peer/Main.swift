@@ -6,7 +6,7 @@ import NIOPosix
 ///        nio-peer keeper SOCKET COMMAND...
 ///        nio-peer serve KIND
 ///
-/// One event loop on one thread, as every other peer has.
+/// The peer has one event loop on one thread, like every other peer.
 @main
 enum Main {
     static func main() throws {

@@ -11,7 +11,7 @@ enum Servers {
         let channel: any Channel
         if kind == "udp-echo" {
             channel = try DatagramBootstrap(group: loop)
-                // Several by one system call, as the others receive them.
+                // Several datagrams are received by one system call, as by the other peers.
                 .channelOption(.datagramVectorReadMessageCount, value: 16)
                 .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 * 2048))
                 .channelInitializer { channel in
@@ -38,12 +38,12 @@ enum Servers {
         }
         print(channel.localAddress!.port!)
         fflush(nil)
-        // The loop has a thread of its own; this one only waits.
+        // The loop has a thread of its own; this thread only waits.
         while getchar() != EOF {}
         exit(0)
     }
 
-    /// Sends back what a client sends, flushed once per read; a client that does not read is not read either.
+    /// Sends back the bytes of a client, flushed once per read; a client that does not read is not read either.
     private final class Echo: ChannelDuplexHandler {
         typealias InboundIn = ByteBuffer
         typealias OutboundIn = ByteBuffer
@@ -70,7 +70,7 @@ enum Servers {
         }
     }
 
-    /// Reads what a client sends. The channel closes itself at its end.
+    /// Reads the bytes of a client. The channel closes itself at its end.
     private final class Sink: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
 
