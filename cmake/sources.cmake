@@ -319,6 +319,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Output/OutputReader.swift
     Sources/KeeperSidecar/Output/OutputSink.swift
     Sources/KeeperSidecar/Record/RecordFile.swift
+    Sources/KeeperSidecar/SessionWalk.swift
     Sources/KeeperSidecar/Starting/CommandReader.swift
     Sources/KeeperSidecar/Starting/KeeperFailure.swift
     Sources/KeeperSidecar/Starting/KeeperLaunch.swift

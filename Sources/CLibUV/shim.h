@@ -598,6 +598,38 @@ static inline int uvloop_become_subreaper(void) {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
+enum {
+#ifdef __APPLE__
+    UVLOOP_RENAME_NEW = RENAME_EXCL,
+    UVLOOP_RENAME_EXCHANGE = RENAME_SWAP,
+#else
+    UVLOOP_RENAME_NEW = 1, // RENAME_NOREPLACE
+    UVLOOP_RENAME_EXCHANGE = 2, // RENAME_EXCHANGE
+#endif
+};
+
+/// A rename that replaces nothing, or exchanges two names. Not in every C library.
+static inline int uvloop_rename(const char *path, const char *new_path, unsigned flags) {
+#if defined(__APPLE__)
+    return renamex_np(path, new_path, flags);
+#elif defined(SYS_renameat2)
+    return (int)syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, new_path, flags);
+#else
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+/// Takes room for the first bytes of a file, whose size stays as it is.
+static inline int uvloop_allocate(int descriptor, long long size) {
+#ifdef __linux__
+    return (int)syscall(SYS_fallocate, descriptor, 1 /* FALLOC_FL_KEEP_SIZE */, 0LL, size);
+#else
+    errno = ENOTSUP;
+    return -1;
+#endif
+}
+
 /// Makes a file in anonymous memory, for handing it to another program without a name. Not every C library has the
 /// call.
 static inline int uvloop_memory_file(const char *name) {

@@ -60,7 +60,14 @@ extension Keeper {
             launch.log.write("pi ended within its crash window\(hint(exit))")
         }
         session.rawDoor.remove(log: launch.log)
-        let rest = Ladder.rest(session.child.process)
+        Ladder.findRest(of: session.child.process, on: loop) { [unowned self] rest in
+            // A stop may have come meanwhile, which looks for itself.
+            guard let session = current else { return }
+            ended(session, isEarly: isEarly, leaving: rest)
+        }
+    }
+
+    private func ended(_ session: Session, isEarly: Bool, leaving rest: Ladder.Rest?) {
         if let rest { launch.log.write("pi left \(rest.text)") }
         var ending =
             isEarly
@@ -92,17 +99,19 @@ extension Keeper {
                 launch.log.write("process \(Ladder.name(of: process)) does not end although killed")
             }
             var ending = ending
-            if survivors.isEmpty {
-                if ending.exit == .stopped || ending.exit == .keeperSignalled { ending.by = ladder.lastStep }
-                // Nobody is left in silence: those that could not be held, too.
-                if let rest = Ladder.rest(session.child.process) {
+            guard survivors.isEmpty else {
+                ending.leftBehind = survivors
+                return part(session, ending)
+            }
+            if ending.exit == .stopped || ending.exit == .keeperSignalled { ending.by = ladder.lastStep }
+            // Nobody is left in silence: those that could not be held, too.
+            Ladder.findRest(of: session.child.process, on: loop) { [unowned self] rest in
+                if let rest {
                     launch.log.write("pi left \(rest.text)")
                     ending.leftBehind = rest.pids
                 }
-            } else {
-                ending.leftBehind = survivors
+                part(session, ending)
             }
-            part(session, ending)
         }
         // All may have ended already.
         loop.onNextTick { ladder.processEnded() }

@@ -49,7 +49,7 @@ extension Keeper {
     func note(_ child: KeeperChild, in record: RecordFile) {
         let pid = child.process.pid
         do throws(UVError) {
-            try record.write { $0.child = .init(pid: pid, startTicks: ProcessIdentity(of: pid)?.startTicks) }
+            try record.write { $0.child = .init(pid: pid, startTicks: child.identity?.startTicks) }
         } catch {
             launch.log.write("cannot write the session's record: \(error)")
         }

@@ -4,9 +4,9 @@ internal import UVLoop
 /// The signals a keeper knows; every other one that could end it is ignored, since only an end in order leaves nothing.
 extension Keeper {
     /// Those that end the session.
-    static let endingSignals: [Signal] = [.terminate, .interrupt, .quit, .processorTimeExceeded]
+    static var endingSignals: [Signal] { [.terminate, .interrupt, .quit, .processorTimeExceeded] }
     /// All that are waited for.
-    static let handledSignals = endingSignals + [.user1, .childChanged]
+    static var handledSignals: [Signal] { endingSignals + [.user1, .childChanged] }
 
     func watchSignals() throws(UVError) {
         #if os(Linux)

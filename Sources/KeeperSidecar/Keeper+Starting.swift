@@ -110,7 +110,10 @@ extension Keeper {
 
     private func tellSettings() {
         let settings = launch.settings
-        launch.log.write("spawning pi \(launch.command.joined(separator: " "))")
+        // Not `joined`, which is generic: what it takes of memory stays this process's own.
+        var command = launch.command[0]
+        for argument in launch.command.dropFirst() { command += " " + argument }
+        launch.log.write("spawning pi \(command)")
         launch.log.write("pi output capture: \(settings.capturesOutput ? "enabled" : "disabled")")
         if settings.outputMaximumBytes > 0 {
             launch.log.write("pi output is kept: \(settings.outputMaximumBytes) bytes of each stream, not in this log")

@@ -19,17 +19,6 @@ final class Ladder {
     /// How long it is tried to kill what does not end, and how often.
     private static let killTime = Duration.seconds(2)
     private static let killInterval = Duration.milliseconds(25)
-    /// How much of a turn of the loop a sweep takes: clients are answered meanwhile.
-    private static let sweepTime = Duration.milliseconds(5)
-
-    /// Signals on their way to every process of the session.
-    private struct Sweep {
-        let signals: [Signal]
-        /// What comes when all have them.
-        let completion: () -> Void
-        var walk = ProcessWalk()
-        var hasMetChild = false
-    }
 
     private let lines: LineForwarder
     private let child: ChildProcess
@@ -48,8 +37,8 @@ final class Ladder {
     /// When the present step is over.
     private var deadline = Duration.zero
     private var onEnd: (([Int32]) -> Void)?
-    private var sweep: Sweep?
-    private var isSweepScheduled = false
+    /// Signals on their way to every process of the session.
+    private var sweep: SessionWalk?
     /// Who could not be signalled, so that each is told once.
     private var refused: Set<Int32> = []
 
@@ -78,7 +67,7 @@ final class Ladder {
             endOfInput: min(times.endOfInput ?? .zero, other.endOfInput ?? .zero),
             terminate: min(times.terminate ?? .zero, other.terminate ?? .zero))
         let time = step == .endOfInput ? times.endOfInput : times.terminate
-        guard step < .kill, let time else { return }
+        guard onEnd != nil, step < .kill, let time else { return }
         deadline = min(deadline, SystemClock.deadline(in: time))
         wait()
     }
@@ -122,7 +111,10 @@ final class Ladder {
     /// Those that were started meanwhile, too.
     private func killAgain() {
         if Ladder.isNobodyLeft(child) { return end([]) }
-        guard SystemClock.monotonicTime < deadline else { return end(Ladder.processes(child).pids) }
+        guard SystemClock.monotonicTime < deadline else {
+            sweep?.cancel()
+            return Ladder.processes(child, on: lines.loop) { [self] pids, _ in end(pids) }
+        }
         if sweep == nil { kill() }
         wait()
     }
@@ -135,47 +127,31 @@ final class Ladder {
         guard let onEnd else { return }
         self.onEnd = nil
         timer.close()
+        sweep?.cancel()
         sweep = nil
         onEnd(survivors)
     }
 
     // MARK: Sweeps
 
-    /// Begins a sweep, in place of one that is under way. Its first part is done at once.
+    /// Begins a sweep, in place of one that is under way; `completion` comes when all have the signals.
     private func signal(_ signals: [Signal], _ completion: @escaping () -> Void) {
-        sweep = Sweep(signals: signals, completion: completion)
-        sweepOn()
-    }
-
-    private func sweepOn() {
-        guard var sweep else { return }
-        var (walk, hasMetChild) = (sweep.walk, sweep.hasMetChild)
-        let deadline = SystemClock.deadline(in: Ladder.sweepTime)
-        // Held by pidfds one after the other, since descriptors may be few.
-        let visit = walk.run(until: deadline, leavingOut: KeeperProcesses.contain) { process in
+        sweep?.cancel()
+        sweep = nil
+        var (hasMetChild, isDone) = (false, false)
+        let walk = SessionWalk(on: lines.loop) { [unowned self] process in
             hasMetChild = hasMetChild || process.pid == child.pid
-            send(sweep.signals, to: process.pid) { signal throws(UVError) in try process.send(signal) }
+            send(signals, to: process.pid) { signal throws(UVError) in try process.send(signal) }
+        } completion: { [unowned self] _ in
+            // Without a descriptor to hold it by: see `processes`.
+            if child.isRunning, !hasMetChild {
+                send(signals, to: child.pid) { signal throws(UVError) in try child.kill(signal) }
+            }
+            isDone = true
+            sweep = nil
+            completion()
         }
-        guard visit != nil else {
-            (sweep.walk, sweep.hasMetChild) = (walk, hasMetChild)
-            self.sweep = sweep
-            return sweepLater()
-        }
-        // Without a descriptor to hold it by: see `processes`.
-        if child.isRunning, !hasMetChild {
-            send(sweep.signals, to: child.pid) { signal throws(UVError) in try child.kill(signal) }
-        }
-        self.sweep = nil
-        sweep.completion()
-    }
-
-    private func sweepLater() {
-        guard !isSweepScheduled else { return }
-        isSweepScheduled = true
-        lines.loop.onNextTick { [weak self] in
-            self?.isSweepScheduled = false
-            self?.sweepOn()
-        }
+        if !isDone { sweep = walk }
     }
 
     private func send(_ signals: [Signal], to pid: Int32, _ send: (Signal) throws(UVError) -> Void) {
@@ -191,14 +167,19 @@ final class Ladder {
 
     // MARK: Who belongs to the session
 
-    /// The processes of the session that run, and whether they are all.
-    static func processes(_ child: ChildProcess) -> (pids: [Int32], visit: ProcessTree.Visit) {
+    /// Looks for the processes of the session that run; `body` is told who they are, and whether they are all.
+    private static func processes(
+        _ child: ChildProcess, on loop: Loop, _ body: @escaping ([Int32], ProcessTree.Visit) -> Void
+    ) {
         var pids: [Int32] = []
-        let visit = ProcessTree.visit(leavingOut: KeeperProcesses.contain) { pids.append($0.pid) }
-        // Without a descriptor to hold it by, and where the system shows no processes, the child is known all the same: its
-        // number is nobody else's until its end is collected.
-        if child.isRunning, !pids.contains(child.pid) { pids.append(child.pid) }
-        return (pids, visit)
+        SessionWalk(on: loop) {
+            pids.append($0.pid)
+        } completion: { visit in
+            // Without a descriptor to hold it by, and where the system shows no processes, the child is known all the same: its
+            // number is nobody else's until its end is collected.
+            if child.isRunning, !pids.contains(child.pid) { pids.append(child.pid) }
+            body(pids, visit)
+        }
     }
 
     /// True if all have ended; one that has, and whose end the loop has not told yet, counts as there.
@@ -206,14 +187,24 @@ final class Ladder {
         !child.isRunning && !ProcessTree.hasDescendants(leavingOut: KeeperProcesses.contain)
     }
 
-    /// Who is left: the processes, and, for people, what follows "pi left"; nil if nobody is.
-    static func rest(_ child: ChildProcess) -> (pids: [Int32], text: String)? {
+    /// Who is left.
+    struct Rest {
+        let pids: [Int32]
+        /// For people: what follows "pi left".
+        let text: String
+    }
+
+    /// Looks who is left; `body` is told on this tick or a later one, and nil if nobody is.
+    static func findRest(of child: ChildProcess, on loop: Loop, _ body: @escaping (Rest?) -> Void) {
         guard ProcessTree.isVisible else {
             let text = "processes behind that live on; there is no /proc of this pid namespace to find them by"
-            return ProcessTree.isEmpty ? nil : ([], text)
+            return body(ProcessTree.isEmpty ? nil : Rest(pids: [], text: text))
         }
-        guard !isNobodyLeft(child) else { return nil }
-        let (pids, visit) = processes(child)
+        guard !isNobodyLeft(child) else { return body(nil) }
+        processes(child, on: loop) { pids, visit in body(rest(pids, visit)) }
+    }
+
+    private static func rest(_ pids: [Int32], _ visit: ProcessTree.Visit) -> Rest? {
         let more = pids.count > 16 ? " and \(pids.count - 16) more" : ""
         let names = pids.isEmpty ? "" : ": " + pids.prefix(16).map { name(of: $0) }.joined(separator: ", ") + more
         let text: String? =
@@ -222,7 +213,7 @@ final class Ladder {
             case .unsettled: "processes behind that start others and end before they can be named\(names)"
             case .failed(let error): "processes behind that cannot all be named, \(error)\(names)"
             }
-        return text.map { (pids, $0) }
+        return text.map { Rest(pids: pids, text: $0) }
     }
 
     /// For instance `7170 (sleep)`.

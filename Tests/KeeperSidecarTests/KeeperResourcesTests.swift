@@ -7,7 +7,7 @@ import UVLoop
     @Test("Out of descriptors, it serves those it has, does not spin, and serves the others when it can")
     func survivesDescriptorExhaustion() throws {
         try withKeeperHome { home in
-            let keeper = try home.startReady(shell: #"ulimit -n 19; exec "$@""#)
+            let keeper = try home.startReady(shell: #"ulimit -n 20; exec "$@""#)
             let begin = SystemClock.monotonicTime
             let clients = try (0..<200).map { _ in try KeeperClient(to: keeper.socket, on: home.loop) }
             for client in clients { client.write("one\n") }
@@ -42,25 +42,25 @@ import UVLoop
         }
     }
 
-    @Test("It says so before it starts a child whose output it has too few descriptors for", arguments: [22, 23])
+    @Test("It says so before it starts a child whose output it has too few descriptors for", arguments: [23, 24])
     func needsDescriptorsForOutput(limit: Int) throws {
         try withKeeperHome { home in
             let keeper = try home.start(
                 settings: ["PI_KEEPER_OUTPUT_MAX_BYTES": "65536"], shell: #"ulimit -n \#(limit); exec "$@""#)
             try home.until("it runs or has ended") { keeper.exitStatus != nil || keeper.log.contains("keeper ready") }
-            #expect((keeper.exitStatus == nil) == (limit >= 23), "\(keeper.log)")
+            #expect((keeper.exitStatus == nil) == (limit >= 24), "\(keeper.log)")
             if keeper.exitStatus == nil { try keeper.send(.terminate) }
-            #expect(try home.runToEnd(keeper) == .exited(code: limit >= 23 ? 0 : 2))
+            #expect(try home.runToEnd(keeper) == .exited(code: limit >= 24 ? 0 : 2))
         }
     }
 
-    @Test("With hardly any descriptors it starts or says why not, and leaves nothing", arguments: 4...21)
+    @Test("With hardly any descriptors it starts or says why not, and leaves nothing", arguments: 4...22)
     func survivesFewDescriptors(limit: Int) throws {
         try withKeeperHome { home in
             let keeper = try home.start(shell: #"ulimit -n \#(limit); exec "$@""#)
             try home.until("it runs or has ended") { keeper.exitStatus != nil || keeper.log.contains("keeper ready") }
             if keeper.exitStatus == nil {
-                #expect(limit >= 19)
+                #expect(limit >= 20)
                 try home.send("a\n", to: keeper)
                 try keeper.send(.terminate)
                 #expect(try home.runToEnd(keeper) == .exited(code: 0))
@@ -71,7 +71,7 @@ import UVLoop
                 let isLoader = keeper.exitStatus == .exited(code: 127)
                 #expect(isExpected || isLoader, "\(keeper.exitStatus!) \(keeper.log)")
                 #expect(
-                    (keeper.log + keeper.standardError).contains("a keeper needs 19 descriptors") || isLoader,
+                    (keeper.log + keeper.standardError).contains("a keeper needs 20 descriptors") || isLoader,
                     "\(keeper.log)")
             }
             #expect(home.names.isEmpty)

@@ -257,6 +257,7 @@ import UVLoop
             #expect(isGone(pid))
             #expect(home.names.isEmpty, "\(keeper.log)")
             #expect(!keeper.log.contains("although killed"))
+            #expect(keeper.record?.exit?.reason == .keeperSignalled, "the last record needs no descriptor either")
         }
     }
 

@@ -65,6 +65,24 @@ import UVLoop
         }
     }
 
+    @Test("rename to a name that nothing has, and exchange two") func renamesInOneStep() throws {
+        try withTemporaryDirectory { directory in
+            let (a, b, c) = (directory + "/a", directory + "/b", directory + "/c")
+            let first = try OpenFile(a, .createNew).statusAtOpening.identity
+            let second = try OpenFile(b, .createNew).statusAtOpening.identity
+            #expect(throws: UVError.exists) { try Files.rename(a, toNew: b) }
+            #expect(throws: UVError.noEntry) { try Files.rename(c, toNew: directory + "/d") }
+            try Files.rename(a, toNew: c)
+            #expect(try Files.names(inDirectory: directory) == ["b", "c"])
+            #expect(try Files.status(of: c).identity == first)
+            #expect(throws: UVError.noEntry) { try Files.exchange(a, with: b) }
+            // False where the file system cannot do it, and then nothing has changed.
+            let isDone = try Files.exchange(b, with: c)
+            #expect(try Files.status(of: b).identity == (isDone ? first : second))
+            #expect(try Files.status(of: c).identity == (isDone ? second : first))
+        }
+    }
+
     @Test("list the names with the wanted begin and ends, sorted") func namesWanted() throws {
         try withTemporaryDirectory { directory in
             for name in ["b.pid", "a.pid", "pid", ".pid", "a.log", "a.pi-pid", "é.pid"] {

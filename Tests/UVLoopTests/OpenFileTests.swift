@@ -21,6 +21,19 @@ import UVLoop
         }
     }
 
+    @Test("takes room beyond its end, and is written at an offset") func room() throws {
+        try withTemporaryDirectory { directory in
+            let file = try OpenFile(directory + "/f", .createNew)
+            try file.allocate(16384)
+            #expect(try file.status().size == 0)
+            try file.write([1, 2, 3, 4])
+            try file.write([5, 6], at: 1)
+            try file.write([7])
+            #expect(try file.read(limit: 10) == [1, 5, 6, 4, 7])
+            #expect(throws: UVError.self) { try OpenFile(directory + "/f", .readOnly).allocate(16384) }
+        }
+    }
+
     @Test("opened for appending goes on at the end, even after a cut by others") func appends() throws {
         try withTemporaryDirectory { directory in
             let path = directory + "/log"

@@ -57,7 +57,7 @@ public struct SessionStatus: Hashable, Sendable, Codable {
         /// Standard error's.
         public var err: Value
 
-        package init(out: Value, err: Value) {
+        @inlinable package init(out: Value, err: Value) {
             self.out = out
             self.err = err
         }

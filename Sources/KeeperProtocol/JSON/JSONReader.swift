@@ -148,7 +148,9 @@ struct JSONReader {
         throw error("the end of a string is missing")
     }
 
-    private func decoded(_ bytes: some Sequence<UInt8>, from start: Int) throws(JSONError) -> String {
+    private func decoded(_ bytes: some Collection<UInt8>, from start: Int) throws(JSONError) -> String {
+        // A validation is generic: what it takes of memory stays a keeper's own.
+        guard bytes.contains(where: { $0 >= 0x80 }) else { return String(decoding: bytes, as: UTF8.self) }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw JSONError(offset: start, reason: "bytes that are no UTF-8")
         }

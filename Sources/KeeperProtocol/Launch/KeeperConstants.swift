@@ -35,7 +35,7 @@ public enum KeeperConstants {
     public static let defaultMaximumLineLength = 16_777_216
 
     /// The descriptors that a keeper with one client takes; one that may have fewer does not start.
-    public static let fewestDescriptors: UInt64 = 19
+    public static let fewestDescriptors: UInt64 = 20
 
     /// The argument by which a host program that is its own sidecar knows that it shall be a keeper: its first, followed
     /// by the session id.

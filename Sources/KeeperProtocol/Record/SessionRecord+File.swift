@@ -30,10 +30,38 @@ extension SessionRecord {
         return bytes
     }
 
-    /// Replaces a record by rename, so that it is never seen half.
+    /// Writes a record, in place of another if there is one: by rename, so that it is never seen half.
     package static func replace(_ path: String, with bytes: [UInt8], paths: KeeperPaths) throws(UVError) {
-        try Files.replace(
-            path, with: bytes, through: { paths.temporaryFile(for: path, random: .random(in: .min ... .max)) })
+        let (file, temporary) = try temporaryFile(for: path, paths)
+        defer { file.close() }
+        do throws(UVError) {
+            try file.write(bytes)
+            try publish(temporary, as: path)
+        } catch {
+            PIDFile.removeTemporary(temporary)
+            throw error
+        }
+    }
+
+    /// Exchanges a record for the former one, and removes that. A rename over it would take as long as the disk, on ext4, and
+    /// nobody else could use the directory meanwhile (`auto_da_alloc`).
+    private static func publish(_ temporary: String, as path: String) throws(UVError) {
+        do throws(UVError) {
+            guard try Files.exchange(temporary, with: path) else { return try Files.rename(temporary, to: path) }
+        } catch .noEntry {
+            return try Files.rename(temporary, to: path)
+        }
+        PIDFile.removeTemporary(temporary)
+    }
+
+    private static func temporaryFile(
+        for path: String, _ paths: KeeperPaths,
+    ) throws(UVError) -> (OpenFile, String) {
+        for _ in 0..<8 {
+            let temporary = paths.temporaryFile(for: path, random: .random(in: .min ... .max))
+            do throws(UVError) { return (try OpenFile(temporary, .createNew), temporary) } catch .exists { continue }
+        }
+        throw .exists
     }
 
     /// The present time as records have it.

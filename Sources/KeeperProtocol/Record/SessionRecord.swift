@@ -80,8 +80,10 @@ public struct SessionRecord: Hashable, Sendable, Codable {
 
     /// The epoch of a random number.
     package static func epoch(random: UInt64) -> String {
-        let digits = String(random, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        // Not `String(_:radix:)`, which is generic: what it takes of memory stays a keeper's own.
+        let digits = Array("0123456789abcdef".utf8)
+        let epoch = (0..<16).map { digits[Int(random >> UInt64(60 - 4 * $0) & 15)] }
+        return String(decoding: epoch, as: UTF8.self)
     }
 
     // MARK: JSON

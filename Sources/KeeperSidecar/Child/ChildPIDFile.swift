@@ -10,13 +10,15 @@ struct ChildPIDFile {
 
     /// Writes the file under a temporary name and renames it, so that it is never seen empty. The child's identity is kept
     /// with it.
-    init(_ pid: Int32, session: SessionID, paths: KeeperPaths) throws(UVError) {
+    init(
+        _ pid: Int32, _ process: ProcessIdentity?, session: SessionID, paths: KeeperPaths,
+    ) throws(UVError) {
         path = paths.childPID(for: session)
         self.pid = pid
         let (file, temporary) = try PIDFile.make(pid, for: path, paths: paths)
         do throws(UVError) {
-            ChildPIDFile.keepIdentity(of: pid, with: file)
-            identity = try file.status().identity
+            if let process { ChildPIDFile.keep(process, with: file) }
+            identity = file.statusAtOpening.identity
             try Files.rename(temporary, to: path)
         } catch {
             PIDFile.removeTemporary(temporary)
@@ -24,10 +26,9 @@ struct ChildPIDFile {
         }
     }
 
-    private static func keepIdentity(of pid: Int32, with file: OpenFile) {
-        guard let identity = ProcessIdentity(of: pid) else { return }
+    private static func keep(_ process: ProcessIdentity, with file: OpenFile) {
         do throws(UVError) {
-            try ChildIdentity.keep(identity, with: file)
+            try ChildIdentity.keep(process, with: file)
         } catch {
             // A file system without attributes: the number is all there is, and proves nothing once the keeper is dead.
         }
@@ -39,7 +40,9 @@ struct ChildPIDFile {
     /// - Throws: ``KeeperFailure`` if that child provably still runs: two would share a transcript.
     static func removeFormer(of session: SessionID, paths: KeeperPaths) throws(KeeperFailure) {
         let path = paths.childPID(for: session)
-        if let child = PIDFile(child: path).identity, child.isRunning {
+        let former = PIDFile(child: path)
+        guard former.exists else { return }
+        if let child = former.identity, child.isRunning {
             throw .sessionTaken(
                 "its former child \(child.pid) still runs without a keeper; end it first: uvkeeper kill \(session)")
         }

@@ -12,6 +12,8 @@ final class KeeperChild {
     /// On the monotonic clock, and since 1970.
     let startedAt = (monotonic: SystemClock.monotonicTime, wall: SystemClock.wallClockTime)
     private(set) var pidFile: ChildPIDFile?
+    /// By which it is told from every other process; nil if it has ended so soon that nobody collects it, or the system does not tell.
+    private(set) lazy var identity = ProcessIdentity(of: process.pid)
 
     /// Starts the child.
     ///
@@ -75,7 +77,7 @@ final class KeeperChild {
     /// Writes the file by which servers tell whether the child lives.
     func writePIDFile(_ launch: KeeperLaunch) {
         do throws(UVError) {
-            pidFile = try ChildPIDFile(process.pid, session: launch.session, paths: launch.paths)
+            pidFile = try ChildPIDFile(process.pid, identity, session: launch.session, paths: launch.paths)
         } catch {
             launch.log.write("cannot write pi-PID sidecar: \(error)")
         }

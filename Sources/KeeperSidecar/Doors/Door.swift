@@ -69,44 +69,37 @@ final class Door {
     }
 
     private static func checkFree(_ real: String, shown path: String) throws(KeeperFailure) {
-        switch SocketProbe(behindLinks(real)) {
-        case .accepting(let pid):
-            throw .sessionTaken("the socket \(path) is served by \(pid.map { "process \($0)" } ?? "another process")")
-        case .missing, .refused: break
-        case .failed(let error): throw .badConfiguration("cannot tell whether the socket \(path) is free: \(error)")
-        }
+        let kind: FileStatus.Kind
         do throws(UVError) {
-            guard try Files.status(of: real, followingLinks: false).kind != .directory else {
-                throw .isDirectory
-            }
+            kind = try Files.status(of: real, followingLinks: false).kind
+            guard kind != .directory else { throw .isDirectory }
         } catch .noEntry {
             return
         } catch {
             throw .badConfiguration("the socket path \(path) cannot be used: \(error); remove what is there")
         }
+        // A link leads to no keeper, and one that leads to somebody's live socket stays all the same.
+        switch SocketProbe(kind == .symbolicLink ? behindLinks(real) : real) {
+        case .accepting(let pid):
+            throw .sessionTaken("the socket \(path) is served by \(pid.map { "process \($0)" } ?? "another process")")
+        case .missing, .refused: break
+        case .failed(let error): throw .badConfiguration("cannot tell whether the socket \(path) is free: \(error)")
+        }
     }
 
-    /// A link leads to no keeper, and one that leads to somebody's live socket stays all the same.
     private static func behindLinks(_ path: String) -> String {
-        do throws(UVError) {
-            let isLink = try Files.status(of: path, followingLinks: false).kind == .symbolicLink
-            return isLink ? try Files.realPath(of: path) : path
-        } catch {
-            return path
-        }
+        do throws(UVError) { return try Files.realPath(of: path) } catch { return path }
     }
 
     /// Gives the listening socket its final name. A file nobody listens on is replaced, as the original does; a live
     /// socket never.
     func publish() throws(KeeperFailure) {
         // Another keeper of the same session is excluded by the lock; an original one, which has none, could still bind
-        // the name between two steps here, hence `link`, which replaces nothing.
+        // the name between two steps here, hence a rename that replaces nothing.
         for _ in 0..<3 {
             do throws(UVError) {
-                try Files.link(temporary, to: path)
+                try Files.rename(temporary, toNew: path)
                 isPublished = true
-                // From here on it is a session: whoever removes the directory does not make it a failed start.
-                try Files.unlinkIfPresent(temporary)
                 return
             } catch .exists {
                 try Door.checkFree(path, shown: shownPath)
@@ -127,18 +120,17 @@ final class Door {
         }
     }
 
-    /// Removes the names that are still this socket's and stops listening. Idempotent.
+    /// Removes the name, if it is still this socket's, and stops listening. Idempotent.
     func remove(log: KeeperLog) {
         guard !isRemoved else { return }
         isRemoved = true
-        // First the names: once the socket is closed, another keeper's may get its inode.
+        // First the name: once the socket is closed, another keeper's may get its inode.
         defer { listener.close() }
-        for name in isPublished ? [path, temporary] : [temporary] {
-            do throws(UVError) {
-                try Files.unlink(name, ifStill: listener.identity)
-            } catch {
-                log.write("cannot remove \(name): \(error)")
-            }
+        let name = isPublished ? path : temporary
+        do throws(UVError) {
+            try Files.unlink(name, ifStill: listener.identity)
+        } catch {
+            log.write("cannot remove \(name): \(error)")
         }
     }
 

@@ -9,6 +9,9 @@ final class RecordFile {
     private(set) var record: SessionRecord
     private let session: SessionID
     private let paths: KeeperPaths
+    /// The room, as a file that is open: nothing that the system may refuse is needed to write into it.
+    private var room: OpenFile?
+    /// How many bytes were taken.
     private var reserved = 0
 
     init(_ record: SessionRecord, of session: SessionID, paths: KeeperPaths) {
@@ -21,8 +24,10 @@ final class RecordFile {
     private var reservePath: String { paths.reserve(for: session, epoch: record.epoch) }
 
     /// The last record is longer than the present one by this much at most: the last of standard error, 64 writers with names
-    /// of 64 bytes, 64 processes, and the rest.
+    /// of 64 bytes, 64 processes, its child, and the rest.
     private static let growth = 6 * 4096 + 64 * 140 + 64 * 12 + 2048
+
+    private static let block = 4096
 
     // MARK: While the session lives
 
@@ -40,23 +45,35 @@ final class RecordFile {
         try SessionRecord.replace(path, with: bytes, paths: paths)
     }
 
-    /// Takes so many bytes of the disk, as a file full of zeros. What was taken before stays.
+    /// Takes so many bytes of the disk, in whole blocks. What was taken before stays.
     private func reserve(_ byteCount: Int) {
         guard byteCount > reserved else { return }
+        let size = (byteCount + RecordFile.block - 1) / RecordFile.block * RecordFile.block
         do throws(UVError) {
-            if reserved == 0 { try Files.unlinkIfPresent(reservePath) }
-            let file = try OpenFile(reservePath, reserved == 0 ? .createNew : .append)
-            defer { file.close() }
-            // In pieces: memory that a keeper has once touched stays its own.
-            let zeros = [UInt8](repeating: 0, count: 4096)
-            var missing = byteCount - Int(file.statusAtOpening.size)
-            while missing > 0 {
-                try file.write(missing < zeros.count ? Array(zeros.prefix(missing)) : zeros)
-                missing -= zeros.count
-            }
-            reserved = byteCount
+            let file = if let room { room } else { try makeReserve() }
+            room = file
+            try RecordFile.take(size, of: file)
+            reserved = size
         } catch {
             // Then the oldest output makes room at the end, for what is missing.
+        }
+    }
+
+    private func makeReserve() throws(UVError) -> OpenFile {
+        do throws(UVError) { return try OpenFile(reservePath, .createNew) } catch .exists {
+            try Files.unlink(reservePath)
+            return try OpenFile(reservePath, .createNew)
+        }
+    }
+
+    private static func take(_ byteCount: Int, of file: OpenFile) throws(UVError) {
+        guard try !file.allocate(byteCount) else { return }
+        // Full of zeros, in pieces: memory that a keeper has once touched stays its own.
+        let zeros = [UInt8](repeating: 0, count: block)
+        var end = Int(try file.status().size)
+        while end < byteCount {
+            try file.write(zeros, at: end)
+            end += zeros.count
         }
     }
 
@@ -68,7 +85,7 @@ final class RecordFile {
     func writeLast(_ exit: SessionExit, makeRoom: () -> Bool) throws(UVError) {
         record.exit = exit
         let bytes = record.fileBytes
-        if reserved > 0, writeReserved(bytes) { return }
+        if let room, write(bytes, into: room) { return }
         removeReserve()
         while true {
             do throws(UVError) {
@@ -79,14 +96,14 @@ final class RecordFile {
         }
     }
 
-    private func writeReserved(_ bytes: [UInt8]) -> Bool {
+    private func write(_ bytes: [UInt8], into room: OpenFile) -> Bool {
         do throws(UVError) {
-            let file = try OpenFile(reservePath, .readWrite)
-            defer { file.close() }
-            try file.write(bytes)
-            try file.truncate(to: UInt64(bytes.count))
+            try room.write(bytes, at: 0)
+            // What is left of the room goes back.
+            try room.truncate(to: UInt64(bytes.count))
             try Files.rename(reservePath, to: path)
-            reserved = 0
+            room.close()
+            self.room = nil
             return true
         } catch {
             return false
@@ -95,6 +112,9 @@ final class RecordFile {
 
     /// Gives the room back.
     func removeReserve() {
+        guard let room else { return }
+        room.close()
+        self.room = nil
         reserved = 0
         do throws(UVError) { try Files.unlinkIfPresent(reservePath) } catch {
             // It goes with the next start of the session, or when that is pruned.

@@ -28,7 +28,8 @@ struct KeeperLaunch {
     init(
         arguments: [String], environment: ProcessEnvironment, fileModeMask: UInt32 = 0o022,
     ) throws(KeeperFailure) {
-        let variables = environment.variables
+        // All others are the child's alone.
+        let variables = environment.variables(startingWith: ["PI_", "HOME="])
         settings = KeeperSettings(environment: variables)
         let descriptors = DescriptorLimit.current.soft
         let drainsOutput = settings.outputMaximumBytes > 0 || settings.capturesOutput

@@ -4,7 +4,7 @@ internal import UVLoop
 /// The hold on a session: an advisory lock on its pid file, which ends with this process, however it ends.
 ///
 /// The pid file appears under its final name complete and locked: it is written and locked under a temporary name, then
-/// linked, or, where a dead keeper left one, renamed over it while holding the lock of that one too. So of any number of
+/// renamed, or, where a dead keeper left one, renamed over it while holding the lock of that one too. So of any number of
 /// keepers started at once one wins, and no reader ever sees an empty file.
 final class SessionClaim {
     enum Answer {
@@ -38,12 +38,14 @@ final class SessionClaim {
             } catch .exists {
                 return .contended
             }
-            defer { PIDFile.removeTemporary(temporary) }
+            var isNamed = false
+            defer { if !isNamed { PIDFile.removeTemporary(temporary) } }
             // Nobody else knows the file, so nobody can hold its lock.
             _ = try file.lockForProcess()
-            let claim = SessionClaim(path: path, file: file, identity: try file.status().identity)
+            let claim = SessionClaim(path: path, file: file, identity: file.statusAtOpening.identity)
             do throws(UVError) {
-                try Files.link(temporary, to: path)
+                try Files.rename(temporary, toNew: path)
+                isNamed = true
                 return .claimed(claim)
             } catch .exists {
                 return try claim.replaceStale(from: temporary)

@@ -43,9 +43,12 @@ public struct ProcessEnvironment: Hashable, Sendable {
     }
 
     /// The variables as a dictionary; if several entries have one name, the first counts.
-    public var variables: [String: String] {
+    public var variables: [String: String] { variables(startingWith: [""]) }
+
+    /// Those variables whose names begin so.
+    public func variables(startingWith starts: [String]) -> [String: String] {
         var variables: [String: String] = [:]
-        for entry in entries {
+        for entry in entries where starts.contains(where: { entry.starts(with: $0.utf8) }) {
             guard let equals = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
             let name = RawText.string(entry[..<equals])
             if variables[name] == nil { variables[name] = RawText.string(entry[(equals + 1)...]) }

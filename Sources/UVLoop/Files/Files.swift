@@ -60,6 +60,37 @@ public enum Files {
         try request(path, newPath) { uv_fs_rename(nil, $0, $1, $2, nil) }
     }
 
+    /// Gives the file another name in one step; fails with ``UVError/exists`` if something has that name. Mirrors
+    /// `renameat2(2)` with RENAME_NOREPLACE.
+    ///
+    /// A file system without such a thing links the file and removes its former name, in two steps.
+    public static func rename(_ path: String, toNew newPath: String) throws(UVError) {
+        guard try !rename(path, newPath, UVLOOP_RENAME_NEW) else { return }
+        try link(path, to: newPath)
+        try unlink(path)
+    }
+
+    /// Gives two files each other's names in one step; fails with ``UVError/noEntry`` if there are not two. Mirrors
+    /// `renameat2(2)` with RENAME_EXCHANGE.
+    ///
+    /// - Returns: false if the file system has no such thing, and then nothing was done.
+    public static func exchange(_ path: String, with other: String) throws(UVError) -> Bool {
+        try rename(path, other, UVLOOP_RENAME_EXCHANGE)
+    }
+
+    /// False if the file system has no such rename.
+    private static func rename(_ path: String, _ newPath: String, _ flag: Int) throws(UVError) -> Bool {
+        do throws(UVError) {
+            try request(path, newPath) { _, path, newPath in
+                uvloop_rename(path, newPath, UInt32(flag)) == 0 ? 0 : UVError(errno: uvloop_errno()).rawValue
+            }
+            return true
+        } catch {
+            guard [.invalidArgument, .notImplemented, .notSupported].contains(error) else { throw error }
+            return false
+        }
+    }
+
     /// Gives the file a second name; fails with ``UVError/exists`` if the name is taken. Mirrors `uv_fs_link`.
     public static func link(_ path: String, to newPath: String) throws(UVError) {
         try request(path, newPath) { uv_fs_link(nil, $0, $1, $2, nil) }

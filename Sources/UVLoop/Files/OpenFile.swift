@@ -152,20 +152,37 @@ public final class OpenFile {
         return UnsafeRawBufferPointer(rebasing: buffer[..<Int(count)])
     }
 
-    /// Writes all of `bytes`, at the end of a file opened for appending, else from where the last write ended.
+    /// Writes all of `bytes`, at the end of a file opened for appending, else from `offset` on, or where the last write ended.
     ///
     /// - Throws: ``UVError/noSpace`` and its like; part of the bytes may have been written.
-    public func write(_ bytes: [UInt8]) throws(UVError) {
+    public func write(_ bytes: [UInt8], at offset: Int? = nil) throws(UVError) {
         var count = 0
         while count < bytes.count {
             let status = bytes.withUnsafeBytes { bytes in
                 // libuv's buffers have a mutable type; a write does not change them.
                 transfer(.init(mutating: .init(rebasing: bytes[count...]))) { request, buffer in
-                    uv_fs_write(nil, request, descriptor, buffer, 1, -1, nil)
+                    uv_fs_write(nil, request, descriptor, buffer, 1, offset.map { Int64($0 + count) } ?? -1, nil)
                 }
             }
             count += Int(try check(status))
         }
+    }
+
+    /// Takes room for so many bytes from the start of the file, whose size stays as it is: to write them does not fail for want
+    /// of room then. Mirrors `fallocate(2)` with FALLOC_FL_KEEP_SIZE.
+    ///
+    /// - Returns: false where the system or the file system has no such thing.
+    /// - Throws: ``UVError/noSpace`` and its like.
+    @discardableResult
+    public func allocate(_ byteCount: Int) throws(UVError) -> Bool {
+        while uvloop_allocate(descriptor, Int64(byteCount)) != 0 {
+            switch uvloop_errno() {
+            case EINTR: continue
+            case EOPNOTSUPP, ENOTSUP, ENOSYS: return false
+            case let number: throw UVError(errno: number)
+            }
+        }
+        return true
     }
 
     /// Truncates the file to `size` bytes; appending continues at the new end. Mirrors `uv_fs_ftruncate`.
