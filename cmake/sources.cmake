@@ -211,6 +211,7 @@ set(KeeperProtocol_SOURCES
 
 set(UVKeeper_SOURCES
     Sources/UVKeeper/AbsolutePath.swift
+    Sources/UVKeeper/Channel/ChannelAbsence.swift
     Sources/UVKeeper/Channel/ChannelConnection.swift
     Sources/UVKeeper/Channel/ControlRequests.swift
     Sources/UVKeeper/Channel/OutputEvent.swift

@@ -60,12 +60,18 @@ import UVKeeper
             try Files.unlink(home.sessions + "/s.rpc.sock")
             try Files.unlink(home.sessions + "/s.ctl.sock")
             let early = try home.run("send", "s", "hi")
-            #expect(early.code == 1 && early.errors.contains("; its keeper, process "), "\(early)")
+            #expect(early.code == 1 && early.errors.contains("the keeper of session s, process "), "\(early)")
             // One that is younger than a second may be about to publish its socket.
             try home.eventually("it is old enough") {
-                try home.run("send", "s", stdin: Array("hi\n".utf8)).errors
-                    .contains("lives, and nothing can reach it: uvkeeper kill s")
+                try home.run("send", "s", stdin: Array("hi\n".utf8)).errors.contains("rpc.sock is gone; kill -USR1 ")
             }
+            for command in [["status"], ["read"], ["eof"], ["label", "a=b"], ["request", "x"]] {
+                let run = try home.run([command[0], "s"] + command.dropFirst())
+                #expect(run.code == 1 && run.errors.contains(" lives, and its socket "), "\(run)")
+            }
+            let pid = try #require(home.number("keeperPID", in: try home.run("list", "--json").output))
+            try Processes.send(.user1, to: pid)
+            try home.eventually("the sockets are made anew") { try home.run("send", "s", "hi").code == 0 }
         }
     }
 

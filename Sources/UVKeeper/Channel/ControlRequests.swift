@@ -101,14 +101,12 @@ final class ControlRequests {
 
     private func explained(_ error: KeeperError) -> KeeperError {
         if case .timedOut(let time) = error { return .silence(of: session, for: time, paths) }
-        guard case .connection(_, let cause) = error, cause == .noEntry || cause == .connectionRefused else {
-            return error
+        guard case .connection(_, .noEntry) = error else { return error }
+        return switch ChannelAbsence(error, of: session, paths) {
+        case .noChannel: .noChannel(session, "be asked")
+        case .sessionEnded: .sessionEnded(session)
+        case .noKeeper, .notReachable: error
         }
-        guard cause == .noEntry, case .live = KeeperInspection.finding(session, paths: paths) else { return error }
-        guard let record = SessionRecord(at: paths.record(for: session)) else { return .noChannel(session, "be asked") }
-        // A keeper that has told the end stays a moment for those who still read, without a channel. Of another one somebody has
-        // removed the socket.
-        return record.exit != nil ? .sessionEnded(session) : error
     }
 
     private func fail(_ error: KeeperError) {

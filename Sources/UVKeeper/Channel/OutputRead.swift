@@ -201,15 +201,12 @@ public final class OutputRead {
         timer.stop()
         isServed = false
         failures += 1
-        let inspection = KeeperInspection.finding(session, paths: paths)
-        guard inspection.mayLive else { return readFiles(error) }
-        if case .connection(_, .noEntry) = error, case .live = inspection, failures > 2 {
-            guard let record = SessionRecord(at: paths.record(for: session)) else {
-                return end(.failed(.noChannel(session, "give its output")))
-            }
-            // A keeper that has told the end stays a moment for those who still read, without a channel. Of another one
-            // somebody has removed the socket, which may be made anew.
-            if record.exit != nil { return readFiles(error) }
+        switch ChannelAbsence(error, of: session, paths) {
+        case .noKeeper: return readFiles(error)
+        // A keeper that is starting is about to have a channel.
+        case .noChannel where failures > 2: return end(.failed(.noChannel(session, "give its output")))
+        case .sessionEnded where failures > 2: return readFiles(error)
+        case .noChannel, .sessionEnded, .notReachable: break
         }
         let pause = Duration.milliseconds(min(1000, 10 << min(failures, 10)))
         switch error {

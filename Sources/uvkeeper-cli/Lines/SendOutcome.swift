@@ -40,9 +40,6 @@ enum SendFailure {
 
 /// A failure in words, with what else is known of its cause.
 struct SendExplanation {
-    /// A keeper this old has published its socket.
-    private static let longestStart = Duration.seconds(1)
-
     let session: SessionID
     let manager: KeeperManager
 
@@ -64,12 +61,7 @@ struct SendExplanation {
     private func text(_ error: KeeperError) -> String {
         switch error {
         case .connection(_, .noEntry), .connection(_, .connectionRefused):
-            guard let keeper = manager.status(of: session), keeper.state == .live else { return "\(error)" }
-            let process = keeper.keeperPID.map { ", process \($0)," } ?? ""
-            guard keeper.age ?? .zero > SendExplanation.longestStart else {
-                return "\(error); its keeper\(process) is starting"
-            }
-            return "\(error); its keeper\(process) lives, and nothing can reach it: uvkeeper kill \(session)"
+            return SessionAbsence.unreachable(error, session, manager)?.description ?? "\(error)"
         case .connection(_, .connectionReset), .connection(_, .brokenPipe):
             return "\(error); uvkeeper logs \(session) may tell why"
         case .sessionEnded: return ended

@@ -109,7 +109,7 @@ final class Reading {
     }
 
     /// What is known of a session that cannot be read.
-    private func explained(_ error: KeeperError) -> KeeperError {
+    private func explained(_ error: KeeperError) -> any Error {
         SessionAbsence.explained(error, session, manager)
     }
 }

@@ -40,7 +40,9 @@ struct StatusCommand: ParsableCommand {
                 case .failure(.sessionEnded): showEnded(session, manager, done)
                 case .failure(let error):
                     // It may have ended just now.
-                    if manager.mayBeAlive(session.id) { return shared.fail(error, done) }
+                    if manager.mayBeAlive(session.id) {
+                        return shared.fail(SessionAbsence.explained(error, session.id, manager), done)
+                    }
                     showEnded(session, manager, done)
                 }
             }

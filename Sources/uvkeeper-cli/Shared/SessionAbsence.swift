@@ -1,13 +1,44 @@
 import KeeperProtocol
 import UVKeeper
 
-/// What stands behind an error of a session that nothing can be asked of: it has ended, or there is none.
+/// What stands behind an error of a session that nothing can be asked of: it has ended, there is none, or it lives and its sockets
+/// are gone.
 enum SessionAbsence {
-    static func explained(_ error: KeeperError, _ session: SessionID, _ manager: KeeperManager) -> KeeperError {
+    /// A live keeper without a socket, in words.
+    struct Unreachable: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// A keeper this old has published its sockets.
+    private static let longestStart = Duration.seconds(1)
+
+    static func explained(_ error: KeeperError, _ session: SessionID, _ manager: KeeperManager) -> any Error {
         guard case .connection(_, let cause) = error, cause == .noEntry || cause == .connectionRefused else {
             return error
         }
+        if let unreachable = unreachable(error, session, manager) { return unreachable }
         let hasEnded = manager.session(session).record != nil && !manager.mayBeAlive(session)
-        return hasEnded ? .sessionEnded(session) : .connection(manager.paths.socket(for: session), cause)
+        return hasEnded
+            ? KeeperError.sessionEnded(session) : KeeperError.connection(manager.paths.socket(for: session), cause)
+    }
+
+    /// Nil if no keeper lives, or the error is another than a missing or refusing socket.
+    static func unreachable(_ error: KeeperError, _ session: SessionID, _ manager: KeeperManager) -> Unreachable? {
+        guard case .connection(let path, let cause) = error, cause == .noEntry || cause == .connectionRefused,
+            let keeper = manager.status(of: session), keeper.state == .live
+        else { return nil }
+        let subject = "the keeper of session \(session)" + (keeper.keeperPID.map { ", process \($0)," } ?? "")
+        guard keeper.age ?? .zero > longestStart else {
+            return Unreachable(description: "\(subject) is starting, and does not listen on \(path) yet")
+        }
+        let state = cause == .noEntry ? "its socket \(path) is gone" : "nobody listens on its socket \(path)"
+        // An original one takes the signal for something else.
+        let remedy =
+            if let pid = keeper.keeperPID, manager.session(session).record != nil {
+                "kill -USR1 \(pid) makes it anew"
+            } else {
+                "uvkeeper kill \(session) ends it"
+            }
+        return Unreachable(description: "\(subject) lives, and \(state); \(remedy)")
     }
 }

@@ -1,0 +1,31 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// What stands behind a channel that cannot be connected to, as the keeper and its record tell.
+enum ChannelAbsence {
+    /// No keeper lives: what is left of the session is in its files.
+    case noKeeper
+    /// The keeper is an original one, or older than the channel.
+    case noChannel
+    /// The keeper has told the end. It stays a moment for those who still read, without a channel.
+    case sessionEnded
+    /// A keeper lives, or may. It is frozen or starting, or somebody has removed its socket, which may be made anew.
+    case notReachable
+
+    init(_ error: KeeperError, of session: SessionID, _ paths: KeeperPaths) {
+        let finding = KeeperInspection.finding(session, paths: paths)
+        guard finding.mayLive else {
+            self = .noKeeper
+            return
+        }
+        guard case .connection(_, .noEntry) = error, case .live = finding else {
+            self = .notReachable
+            return
+        }
+        guard let record = SessionRecord(at: paths.record(for: session)) else {
+            self = .noChannel
+            return
+        }
+        self = record.exit == nil ? .notReachable : .sessionEnded
+    }
+}
