@@ -223,7 +223,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Delivery/KeeperConnection.swift
     Sources/UVKeeper/Delivery/KeeperManager+Writing.swift
     Sources/UVKeeper/Delivery/LineCourier.swift
-    Sources/UVKeeper/Delivery/LineList.swift
+    Sources/UVKeeper/Delivery/LineRing.swift
     Sources/UVKeeper/Delivery/RawCourier.swift
     Sources/UVKeeper/Delivery/SessionQueue.swift
     Sources/UVKeeper/Delivery/SessionWriter.swift

@@ -51,4 +51,14 @@ import Testing
             }
         }
     }
+
+    @Test("a header is written for numbers of every length")
+    func written() {
+        let numbers: [UInt64] = [0, 9, 10, 99, 100, 999_999_999_999_999, 9_999_999_999_999_999_999, .max]
+        for number in numbers {
+            var bytes = Array("before".utf8)
+            WriteHeader(sequence: number, length: 7).append(to: &bytes)
+            #expect(String(decoding: bytes, as: UTF8.self) == "beforewrite \(number) 7\n")
+        }
+    }
 }

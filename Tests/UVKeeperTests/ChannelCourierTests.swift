@@ -203,8 +203,8 @@ import Testing
             var outcomes: [WriteOutcome?] = [nil, nil]
             let kept = session.write("kept", deadline: .untilSessionEnds) { outcomes[0] = $0 }
             let withdrawn = session.write("withdrawn", deadline: .untilSessionEnds) { outcomes[1] = $0 }
-            #expect(withdrawn.withdraw())
-            #expect(!withdrawn.withdraw())
+            #expect(session.withdraw(withdrawn))
+            #expect(!session.withdraw(withdrawn))
             #expect(outcomes == [nil, nil], "completed inside the call")
             try world.eventually { outcomes[1] != nil }
             #expect(outcomes[1] == .refused(.withdrawn))
@@ -212,7 +212,7 @@ import Testing
             try Processes.send(.continue, to: keeper.pid)
             try world.eventually { outcomes[0] != nil }
             #expect(outcomes[0] == .written)
-            #expect(!kept.withdraw())
+            #expect(!session.withdraw(kept))
             try world.eventually { world.received("s1") == ["kept"] }
         }
     }

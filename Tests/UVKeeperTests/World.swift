@@ -174,8 +174,8 @@ final class World {
         var outcome = outcome
         while case .refused(.timedOut) = outcome, let retry, try isRunning(id) { outcome = try retry() }
         guard case .unknown(.timedOut) = outcome, try isRunning(id) else { return outcome }
-        let lines = manager.session(try session(id)).lines
-        try eventually { try lines.sent.isEmpty || !isRunning(id) }
+        let queue = manager.session(try session(id)).lines
+        try eventually { try queue.lines.isEmpty(.sent) || !isRunning(id) }
         return try isRunning(id) ? .written : outcome
     }
 

@@ -120,40 +120,71 @@ static int is_greeting(struct connection *connection, const char *header) {
 
 // Lines
 
-/// A line that was sent: its bytes, which a client needs after it has connected again, and the function to call when it
-/// is acknowledged.
-struct sent {
-    struct sent *next;
-    void (*done)(void);
+enum outcome { written, refused, unknown };
+
+/// A line that was sent: its bytes, which a client needs after it has connected again, and the function that is told its
+/// outcome.
+struct pending {
+    void (*told)(void *context, enum outcome outcome);
+    void *context;
+    char *bytes;
     size_t length;
-    char bytes[];
 };
 
+/// A ring of them; the room is a power of two.
+static struct pending *ring;
+static size_t ring_room, ring_first, ring_count;
+
 static struct connection *lines;
-static struct sent *first_sent, **end_of_sent = &first_sent;
 static uint64_t last_sent, last_acknowledged;
 static long to_begin, to_end, in_flight;
 static char *line;
 static size_t line_size;
 
-static void line_ended(void) {
-    if (--to_end == 0) uv_stop(&loop);
+static void grow_ring(void) {
+    size_t room = ring_room ? ring_room * 2 : 64;
+    struct pending *grown = malloc(room * sizeof *grown);
+    for (size_t i = 0; i < ring_count; i++) grown[i] = ring[(ring_first + i) & (ring_room - 1)];
+    free(ring);
+    ring = grown;
+    ring_room = room;
+    ring_first = 0;
 }
 
-static void add_line(void (*done)(void)) {
-    struct sent *sent = malloc(sizeof *sent + line_size);
-    *sent = (struct sent){NULL, done, line_size};
-    memcpy(sent->bytes, line, line_size);
-    *end_of_sent = sent;
-    end_of_sent = &sent->next;
+/// Numbers a line, copies it, and puts it behind what waits to be written.
+static void add_line(
+    const char *bytes, size_t length, void (*told)(void *context, enum outcome outcome), void *context) {
+    if (ring_count == ring_room) grow_ring();
+    char *copy = malloc(length);
+    memcpy(copy, bytes, length);
+    ring[(ring_first + ring_count++) & (ring_room - 1)] = (struct pending){told, context, copy, length};
     last_sent++;
     char *to = lines->outgoing + lines->outgoing_count;
     to = put_number(put_text(to, "write "), last_sent);
     *to++ = ' ';
-    to = put_number(to, line_size);
+    to = put_number(to, length);
     *to++ = '\n';
-    memcpy(to, sent->bytes, sent->length);
-    lines->outgoing_count = (size_t)(to - lines->outgoing) + line_size;
+    memcpy(to, bytes, length);
+    lines->outgoing_count = (size_t)(to - lines->outgoing) + length;
+}
+
+/// Every line up to a number has come to the child's pipe.
+static void acknowledged(uint64_t number) {
+    while (last_acknowledged < number) {
+        if (ring_count == 0) fail("lines", "an acknowledgement of nothing");
+        struct pending done = ring[ring_first];
+        ring_first = (ring_first + 1) & (ring_room - 1);
+        ring_count--;
+        last_acknowledged++;
+        free(done.bytes);
+        done.told(done.context, written);
+    }
+}
+
+static void line_ended(void *context, enum outcome outcome) {
+    long *left = context;
+    if (outcome != written) fail("lines", "a line was not written");
+    if (--*left == 0) uv_stop(&loop);
 }
 
 /// Sends lines up to the number that may be under way, one buffer after the other.
@@ -161,7 +192,7 @@ static void send_lines(struct connection *connection) {
     while (!connection->is_writing) {
         while (to_begin > 0 && (long)(last_sent - last_acknowledged) < in_flight && connection->outgoing_count < read_size) {
             to_begin--;
-            add_line(line_ended);
+            add_line(line, line_size, line_ended, &to_end);
         }
         if (connection->outgoing_count == 0) return;
         flush(connection);
@@ -172,14 +203,7 @@ static void lines_message(struct connection *connection, const char *header) {
     if (is_greeting(connection, header)) return;
     if (begins_with(header, "ack ")) {
         const char *field = header + 4;
-        for (uint64_t number = take_number(&field); last_acknowledged < number;) {
-            struct sent *sent = first_sent;
-            first_sent = sent->next;
-            if (!first_sent) end_of_sent = &first_sent;
-            last_acknowledged++;
-            sent->done();
-            free(sent);
-        }
+        acknowledged(take_number(&field));
     } else if (begins_with(header, "writer ")) uv_stop(&loop);
 }
 
@@ -227,11 +251,14 @@ static void read_message(struct connection *connection, const char *header) {
     if (begins_with(header, "reading ") && --readers_left == 0) uv_stop(&loop);
 }
 
-static void ignore(void) {}
+static void ignore(void *context, enum outcome outcome) {
+    (void)context;
+    if (outcome != written) fail("lines", "a line was not written");
+}
 
 static void ask(void) {
     expected += line_size;
-    add_line(ignore);
+    add_line(line, line_size, ignore, NULL);
     flush(lines);
 }
 
@@ -284,7 +311,7 @@ static void read_part(long count, uint64_t bytes) {
     for (long i = 0; i < count; i++) readers[i]->drained = part_came;
     memset(line, ' ', line_size - 1);
     put_number(line, bytes);
-    add_line(ignore);
+    add_line(line, line_size, ignore, NULL);
     flush(lines);
     uv_run(&loop, UV_RUN_DEFAULT);
 }

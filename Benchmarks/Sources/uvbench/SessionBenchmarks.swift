@@ -73,7 +73,7 @@ enum SessionBenchmarks {
         private func next() {
             toBegin -= 1
             session.write(line) { [self] outcome in
-                guard outcome == .written else { fail("\(outcome)") }
+                guard case .written = outcome else { fail("\(outcome)") }
                 toEnd -= 1
                 if toBegin > 0 { next() }
                 if toEnd == 0 { loop.stop() }
@@ -124,7 +124,7 @@ enum SessionBenchmarks {
         private func next() {
             missing += line.count
             session.write(line) { outcome in
-                guard outcome == .written else { fail("\(outcome)") }
+                guard case .written = outcome else { fail("\(outcome)") }
             }
         }
 
@@ -192,7 +192,7 @@ enum SessionBenchmarks {
             expected += byteCount
             left = received.count
             session.write("\(byteCount)") { outcome in
-                guard outcome == .written else { fail("\(outcome)") }
+                guard case .written = outcome else { fail("\(outcome)") }
             }
             loop.run()
         }

@@ -50,28 +50,39 @@ package struct WriteHeader: Hashable, Sendable {
     /// Adds the header, newline included, without memory of its own.
     package func append(to message: inout [UInt8]) {
         withUnsafeTemporaryAllocation(byteCount: WriteHeader.longest, alignment: 1) { buffer in
-            var start = buffer.count
-            func put(_ byte: UInt8) {
-                start -= 1
-                buffer[start] = byte
-            }
-            func put(_ number: UInt64) {
-                var rest = number
-                repeat {
-                    put(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-                    rest /= 10
-                } while rest > 0
-            }
-            put(NewlineScan.newline)
-            put(UInt64(length))
-            put(UInt8(ascii: " "))
-            put(sequence)
-            start -= 6
-            UnsafeMutableRawBufferPointer(rebasing: buffer[start...]).copyBytes(from: "write ".utf8)
-            message += UnsafeRawBufferPointer(rebasing: buffer[start...])
+            message += UnsafeRawBufferPointer(rebasing: buffer[..<put(in: buffer, at: 0)])
         }
     }
 
-    /// Two numbers of 20 digits at most, and what is between.
-    private static let longest = 64
+    /// Writes the header, newline included, to a place with room for ``longest`` bytes.
+    ///
+    /// - Returns: the place behind it.
+    package func put(in bytes: UnsafeMutableRawBufferPointer, at position: Int) -> Int {
+        // In one store: the verb, its space, and two bytes that the number takes.
+        bytes.storeBytes(of: UInt64(0x2065_7469_7277).littleEndian, toByteOffset: position, as: UInt64.self)
+        var end = WriteHeader.put(sequence, in: bytes, at: position + 6)
+        bytes[end] = UInt8(ascii: " ")
+        end = WriteHeader.put(UInt64(length), in: bytes, at: end + 1)
+        bytes[end] = NewlineScan.newline
+        return end + 1
+    }
+
+    private static func put(_ number: UInt64, in bytes: UnsafeMutableRawBufferPointer, at position: Int) -> Int {
+        // By comparing: dividing for the count, too, would be most of the time of a short line.
+        var (end, bound) = (position &+ 1, 10 as UInt64)
+        while number >= bound, end &- position < 20 {
+            end &+= 1
+            bound &*= 10
+        }
+        var (place, rest) = (end, number)
+        repeat {
+            place &-= 1
+            bytes[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while place > position
+        return end
+    }
+
+    /// The verb, two numbers of 20 digits at most, and what is between.
+    package static let longest = 64
 }

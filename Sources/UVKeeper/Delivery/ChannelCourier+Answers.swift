@@ -8,7 +8,7 @@ extension ChannelCourier {
         case .writer(_, let last, let acknowledged): introduced(last, acknowledged)
         case .acknowledged(let sequence):
             writer.acknowledged = sequence
-            queue.complete(queue.sent.take(upTo: sequence), .written)
+            queue.complete(upTo: sequence)
         case .error(let error): refused(error)
         case .exit(let exit): ended(exit)
         case .hello, .reading, .output, .gap, .end, .status, .ok, .pong: break
@@ -22,15 +22,14 @@ extension ChannelCourier {
         queue.failures = 0
         writer.epoch = hello.epoch
         // Without lines of which it may not know, the keeper's count is the only one.
-        writer.last = queue.sent.isEmpty ? last : max(writer.last, last)
+        writer.last = queue.lines.isEmpty(.sent) ? last : max(writer.last, last)
         writer.acknowledged = acknowledged
         if let told = onPosition.take() {
             told(.success(WriterPosition(epoch: hello.epoch, last: last, acknowledged: acknowledged)))
         }
-        queue.complete(queue.sent.take(upTo: acknowledged), .written)
+        queue.complete(upTo: acknowledged)
         // Only what was not taken, under its number.
-        var again: [UInt8] = []
-        for line in queue.sent.all where line.sequence > last { line.append(to: &again) }
+        let again = queue.lines.messages(above: last)
         if !again.isEmpty { connection.send(again) }
         flush()
         if queue.lineCount == 0 { rest() }
@@ -41,8 +40,8 @@ extension ChannelCourier {
         switch error.code {
         case .inputClosed:
             // None of these is whole in the child's pipe.
-            let lost = queue.sent.takeAll()
-            let waiting = queue.unsent.takeAll()
+            let lost = queue.lines.takeAll(.sent)
+            let waiting = queue.lines.takeAll(.unsent)
             let first = error.sequence ?? 0
             writer.last = max(first, 1) - 1
             queue.complete(lost.filter { $0.sequence < first }, .unknown(reason))
@@ -61,7 +60,7 @@ extension ChannelCourier {
         case .busy, .grammar, .tooLong, .sequence, .unknownVerb, .noOutput, .argument, .notPermitted:
             let told = onPosition.take()
             disconnect()
-            queue.attemptFailed(reason, lost: queue.sent.takeAll())
+            queue.attemptFailed(reason, lost: queue.lines.takeAll(.sent))
             told?(.failure(reason))
         }
     }
@@ -70,8 +69,8 @@ extension ChannelCourier {
     private func giveUp(for reason: KeeperError, refusesUnsent: Bool) {
         let told = onPosition.take()
         disconnect()
-        let lost = queue.sent.takeAll()
-        let refused = refusesUnsent ? queue.unsent.takeAll() : []
+        let lost = queue.lines.takeAll(.sent)
+        let refused = refusesUnsent ? queue.lines.takeAll(.unsent) : []
         queue.failures += 1
         queue.retry()
         queue.complete(lost, .unknown(reason))
@@ -85,15 +84,15 @@ extension ChannelCourier {
     private func ended(_ exit: SessionExit) {
         let told = onPosition.take()
         var resolved: (written: [WaitingLine], lost: [WaitingLine], WriteOutcome)?
-        if case .connecting(let connection) = state, !queue.sent.isEmpty {
+        if case .connecting(let connection) = state, !queue.lines.isEmpty(.sent) {
             resolved = self.resolved(by: exit, of: connection.hello?.epoch)
         }
         disconnect()
         writer.endEpoch()
         let reason = KeeperError.sessionEnded(session)
-        let lost = queue.sent.takeAll()
+        let lost = queue.lines.takeAll(.sent)
         // Another keeper may be about to start for those that have attempts or a time.
-        let refused = queue.unsent.take { $0.deadline == .untilSessionEnds }
+        let refused = queue.lines.take(.unsent) { $0.deadline == .untilSessionEnds }
         queue.failures += 1
         queue.retry()
         if let (written, lost, outcome) = resolved {
@@ -119,7 +118,7 @@ extension ChannelCourier {
 
     /// The lines that were sent, if the record of a session that has ended tells what became of them.
     private func resolvedByRecord() -> (written: [WaitingLine], lost: [WaitingLine], WriteOutcome) {
-        guard !queue.sent.isEmpty, let record = SessionRecord(at: paths.record(for: session)),
+        guard !queue.lines.isEmpty(.sent), let record = SessionRecord(at: paths.record(for: session)),
             record.epoch == writer.epoch, let exit = record.exit
         else { return ([], [], .unknown(.sessionEnded(session))) }
         writer.endEpoch()
@@ -133,8 +132,8 @@ extension ChannelCourier {
         let reason = KeeperError.sessionEnded(session)
         let states = epoch == writer.epoch ? exit.writers : []
         let acknowledged = states.first { $0.name == writer.name.rawValue }?.acknowledged
-        let written = queue.sent.take(upTo: acknowledged ?? 0)
-        return (written, queue.sent.takeAll(), acknowledged == nil ? .unknown(reason) : .refused(reason))
+        let written = queue.lines.take(.sent) { $0.sequence <= acknowledged ?? 0 }
+        return (written, queue.lines.takeAll(.sent), acknowledged == nil ? .unknown(reason) : .refused(reason))
     }
 
     /// In words about the socket that people know.

@@ -24,7 +24,6 @@ final class ChannelCourier: LineCourier {
     /// A connection without use is given up after this time.
     private let idleTime: Duration
     var state = State.idle
-    private var outgoing: [UInt8] = []
     private var isFlushScheduled = false
     /// Told once where the writer goes on.
     var onPosition: ((Result<WriterPosition, KeeperError>) -> Void)?
@@ -68,14 +67,15 @@ final class ChannelCourier: LineCourier {
 
     func attempt() {
         // A hello may take longer than an attempt of the original's when nobody is in a hurry.
-        let isHurried = (queue.sent.first ?? queue.unsent.first)?.deadline == .attempts
+        let isHurried = queue.lines.firstDeadline == .attempts
         var connection: ChannelConnection?
         connection = ChannelConnection(
             to: session, in: paths,
             within: isHurried ? KeeperConstants.writeAttemptTimeout : ChannelConstants.helloTime, on: queue.loop,
             ChannelConnection.Handlers(
                 onOpen: { [self] hello in
-                    connection?.send(writer.introduction(epoch: hello.epoch, hasUnresolved: !queue.sent.isEmpty))
+                    connection?.send(
+                        writer.introduction(epoch: hello.epoch, hasUnresolved: !queue.lines.isEmpty(.sent)))
                 },
                 onMessage: { [self] message in received(message) },
                 onDrain: { [self] in flush() },
@@ -120,38 +120,25 @@ final class ChannelCourier: LineCourier {
     }
 
     func flush() {
-        guard case .open(let connection) = state, !queue.unsent.isEmpty else { return }
+        guard case .open(let connection) = state, !queue.lines.isEmpty(.unsent) else { return }
         guard connection.queuedByteCount < ChannelCourier.window else { return queue.startTurn() }
         let maximum = connection.hello?.maximumLineLength ?? .max
+        let end = SystemClock.monotonicTime + KeeperConstants.writeTime
         var tooLong: [WaitingLine] = []
         var left = ChannelCourier.window
         repeat {
-            fill(maximum, &tooLong)
-            left -= outgoing.count
-            connection.send(outgoing)
-            outgoing.removeAll(keepingCapacity: outgoing.capacity <= 2 * ChannelCourier.chunk)
-        } while left > 0 && connection.queuedByteCount == 0 && !queue.unsent.isEmpty
-        if !queue.unsent.isEmpty {
+            tooLong += queue.lines.takeFirst(longerThan: maximum)
+            let (messages, haveAttempts) = queue.lines.send(
+                ChannelCourier.chunk, after: &writer.last, longest: maximum, until: end)
+            if haveAttempts { queue.watch(until: end) }
+            guard !messages.isEmpty else { continue }
+            left -= messages.count
+            connection.send(messages)
+        } while left > 0 && connection.queuedByteCount == 0 && !queue.lines.isEmpty(.unsent)
+        if !queue.lines.isEmpty(.unsent) {
             queue.startTurn()
             if connection.queuedByteCount < ChannelCourier.window { linesChanged() }
         }
         for line in tooLong { queue.complete([line], .refused(.lineTooLong(line.byteCount, maximum: maximum))) }
-    }
-
-    /// Numbers the next lines and puts them together, but for those that the keeper would refuse.
-    private func fill(_ maximum: Int, _ tooLong: inout [WaitingLine]) {
-        let (queue, now) = (queue, SystemClock.monotonicTime)
-        while outgoing.count < ChannelCourier.chunk, let line = queue.unsent.takeFirst() {
-            guard line.byteCount <= maximum else {
-                tooLong.append(line)
-                continue
-            }
-            writer.last += 1
-            line.sequence = writer.last
-            line.startWaiting(now)
-            if let time = line.expiresAt { queue.watch(until: time) }
-            line.append(to: &outgoing)
-            queue.sent.append(line)
-        }
     }
 }

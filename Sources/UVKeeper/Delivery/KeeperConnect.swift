@@ -82,4 +82,10 @@ final class KeeperConnect {
     static func file(at path: String) -> FileStatus? {
         do throws(UVError) { return try Files.status(of: path, followingLinks: false) } catch { return nil }
     }
+
+    /// True unless there is no file that has a socket's name. A path that cannot be looked at is an error of the connection's.
+    static func isPresent(_ path: String) -> Bool {
+        do throws(UVError) { _ = try Files.status(of: path, followingLinks: false) } catch { return error != .noEntry }
+        return true
+    }
 }

@@ -28,7 +28,6 @@ extension KeeperManager {
     public func writeRPC(_ line: [UInt8], toSocketAt path: String, completion: @escaping (WriteOutcome) -> Void) {
         loop.preconditionOnThread()
         guard !isClosed else { return refuse(.closed, completion) }
-        if let error = options.lengthError(line) { return refuse(error, completion) }
         queue(for: path).add(line, .attempts, completion)
     }
 
@@ -58,12 +57,8 @@ extension KeeperManager {
 }
 
 extension KeeperManager.Options {
-    /// Lines and bytes that may wait for one session.
-    var limits: SessionQueue.Limits { .init(lines: maximumWaitingLines, bytes: maximumWaitingBytes) }
-
-    /// Why a line is refused, if it is for its length, which counts its newline.
-    func lengthError(_ line: [UInt8]) -> KeeperError? {
-        let count = line.count + (line.last == UInt8(ascii: "\n") ? 0 : 1)
-        return count > maximumLineLength ? .lineTooLong(count, maximum: maximumLineLength) : nil
+    /// Of the lines that wait for one session.
+    var limits: SessionQueue.Limits {
+        .init(lines: maximumWaitingLines, bytes: maximumWaitingBytes, line: maximumLineLength)
     }
 }

@@ -90,12 +90,13 @@ final class RawCourier: LineCourier {
 
     private func opened(_ connection: KeeperConnection) {
         var (bytes, count): ([UInt8], Int) = ([], 0)
-        for line in queue.unsent.all {
-            guard count == 0 || bytes.count + line.byteCount <= RawCourier.batchByteCount else { break }
+        queue.lines.forEachUnsent { line in
+            guard count == 0 || bytes.count + line.byteCount <= RawCourier.batchByteCount else { return false }
             line.append(rawTo: &bytes)
             count += 1
+            return true
         }
-        for line in queue.unsent.takeFirst(count) { queue.sent.append(line) }
+        queue.lines.send(count: count)
         state = .delivering(connection)
         connection.write(bytes)
         connection.finish()
@@ -112,11 +113,11 @@ final class RawCourier: LineCourier {
             return
         }
         switch end {
-        case .confirmed: endAttempt([(queue.sent.takeAll(), .sent)])
+        case .confirmed: endAttempt([(queue.lines.takeAll(.sent), .sent)])
         case .failed(let error, let accepted):
-            let lines = queue.sent.takeAll()
+            let lines = queue.lines.takeAll(.sent)
             let (lost, untouched) = lines.split(at: lines.untouchedStart(accepted: accepted))
-            queue.unsent.putBack(untouched)
+            queue.lines.putBack(untouched)
             failed(error, lost: lost)
         }
     }
@@ -126,12 +127,12 @@ final class RawCourier: LineCourier {
         switch state {
         case .delivering(let connection) where connection.acceptedByteCount > 0:
             earlier = connection
-            let lines = queue.sent.takeAll()
+            let lines = queue.lines.takeAll(.sent)
             let (taken, cut) = lines.split(at: lines.untakenStart(accepted: connection.acceptedByteCount))
             endAttempt([(taken, .sent), (cut, .unknown(.timedOut(time)))])
         case .connecting(let connection), .delivering(let connection):
             connection.close()
-            queue.unsent.putBack(queue.sent.takeAll())
+            queue.lines.putBack(queue.lines.takeAll(.sent))
             fallthrough
         case .blocked:
             state = .idle

@@ -9,6 +9,8 @@ final class SessionQueue {
     struct Limits {
         var lines: Int
         var bytes: Int
+        /// The longest line, in bytes, newline included.
+        var line: Int
     }
 
     private enum State {
@@ -33,10 +35,7 @@ final class SessionQueue {
     /// The way by the raw socket; nil before its first use.
     private var raw: RawCourier?
     private var state = State.idle
-    /// Lines of which nothing has left.
-    var unsent = LineList()
-    /// Lines that have left and have no outcome, or may yet be taken by the keeper.
-    var sent = LineList()
+    let lines = LineRing()
     private(set) var lineCount = 0
     private(set) var byteCount = 0
     private var nextID: UInt64 = 1
@@ -89,54 +88,85 @@ final class SessionQueue {
     /// - Returns: by what the line can be withdrawn; 0 if it was refused.
     @discardableResult
     func add(
-        _ bytes: [UInt8], _ deadline: WriteDeadline, _ completion: @escaping (WriteOutcome) -> Void,
+        _ bytes: consuming [UInt8], _ deadline: WriteDeadline,
+        _ completion: consuming @escaping (WriteOutcome) -> Void,
     ) -> UInt64 {
-        func refuse(_ error: KeeperError) -> UInt64 {
-            loop.onNextTick { completion(.refused(error)) }
+        let count = WaitingLine.byteCount(of: bytes)
+        if let error = refusal(of: count) {
+            loop.onNextTick { [completion] in completion(.refused(error)) }
             return 0
         }
-        guard !isClosed else { return refuse(.closed) }
-        let line = WaitingLine(id: nextID, bytes: bytes, deadline: deadline, completion: completion)
-        guard lineCount < limits.lines, byteCount + line.byteCount <= limits.bytes else {
-            return refuse(.queueFull(lines: lineCount, bytes: byteCount))
-        }
-        if let error = channel?.writer.refusal { return refuse(error) }
-        lineCount += 1
-        byteCount += line.byteCount
+        let end: Duration? = if case .within(let time) = deadline { SystemClock.deadline(in: time) } else { nil }
+        if let end { watch(until: end) }
+        let id = nextID
         nextID += 1
-        unsent.append(line)
-        if let time = line.expiresAt { watch(until: time) }
+        lineCount += 1
+        byteCount += count
+        let isFirst = lines.append(
+            WaitingLine(
+                id: id, bytes: bytes, byteCount: count, completion: completion, deadline: deadline, expiresAt: end))
+        // Those before it have the courier's attention.
+        guard isFirst else { return id }
         switch state {
         case .idle: attempt()
         case .attempting(let courier): courier.linesChanged()
         case .pausing, .closed: break
         }
-        return line.id
+        return id
+    }
+
+    /// Why a line of so many bytes is not taken, if it is not.
+    private func refusal(of count: Int) -> KeeperError? {
+        guard !isClosed else { return .closed }
+        guard count <= limits.line else { return .lineTooLong(count, maximum: limits.line) }
+        guard lineCount < limits.lines, byteCount + count <= limits.bytes else {
+            return .queueFull(lines: lineCount, bytes: byteCount)
+        }
+        return channel?.writer.refusal
     }
 
     /// Takes back a line of which nothing has left.
     func withdraw(_ id: UInt64) -> Bool {
-        guard let line = unsent.remove(id) else { return false }
-        loop.onNextTick { [self] in complete([line], .refused(.withdrawn)) }
+        let line = lines.take(.unsent) { $0.id == id }
+        guard !line.isEmpty else { return false }
+        loop.onNextTick { [self] in complete(line, .refused(.withdrawn)) }
         return true
+    }
+
+    /// Completes the lines that have left, up to a number, which the child's pipe has.
+    func complete(upTo sequence: UInt64) {
+        let lines = self.lines.take(upTo: sequence)
+        defer { lines.deallocate() }
+        for line in lines.indices where !lines[line].isTold {
+            lineCount -= 1
+            byteCount -= lines[line].byteCount
+        }
+        for index in lines.indices {
+            // Moved: a copy would count its references.
+            let line = lines.moveElement(from: index)
+            if !line.isTold { line.completion(.written) }
+        }
+        restIfIdle()
     }
 
     /// The new state is complete before the first completion runs: completions may add lines or close the queue.
     func complete(_ lines: [WaitingLine], _ outcome: WriteOutcome) {
-        let lines = lines.contains(where: \.isCompleted) ? lines.filter { !$0.isCompleted } : lines
-        for line in lines {
-            line.beginCompletion()
+        for line in lines where !line.isTold {
             lineCount -= 1
             byteCount -= line.byteCount
         }
-        for line in lines { line.completion(outcome) }
+        for line in lines where !line.isTold { line.completion(outcome) }
+        restIfIdle()
+    }
+
+    private func restIfIdle() {
         if lineCount == 0, case .attempting(let courier) = state { courier.rest() }
     }
 
     // MARK: Attempts
 
     /// True if an attempt has a purpose.
-    private var isNeeded: Bool { !unsent.isEmpty || sent.hasUntold || channel?.onPosition != nil }
+    private var isNeeded: Bool { !lines.isEmpty(.unsent) || lines.hasUntold || channel?.onPosition != nil }
 
     /// Begins one for what the channel alone is asked, unless one is under way or comes.
     func attemptIfIdle() {
@@ -155,24 +185,14 @@ final class SessionQueue {
     /// The raw socket's if there is one and no channel, and none of the lines without an outcome has left by the channel.
     private func chooseCourier() -> any LineCourier {
         if let channel, let session {
-            guard lineCount > 0, lineCount == unsent.count,
-                !SessionQueue.isPresent(session.paths.channel(for: session.id)), SessionQueue.isPresent(socket)
+            guard lineCount > 0, lineCount == lines.count - lines.sentCount,
+                !KeeperConnect.isPresent(session.paths.channel(for: session.id)), KeeperConnect.isPresent(socket)
             else { return channel }
-            sent = LineList()
+            _ = lines.takeAll(.sent)
         }
         let courier = raw ?? RawCourier(to: socket, of: self)
         raw = courier
         return courier
-    }
-
-    private static func isPresent(_ path: String) -> Bool {
-        do throws(UVError) {
-            _ = try Files.status(of: path, followingLinks: false)
-            return true
-        } catch {
-            // A path that cannot be looked at is an error of the connection's.
-            return error != .noEntry
-        }
     }
 
     /// The courier has no connection any more, and nothing has failed.
@@ -182,7 +202,7 @@ final class SessionQueue {
         state = .idle
         failures = 0
         for (lines, outcome) in outcomes { complete(lines, outcome) }
-        if case .idle = state, !unsent.isEmpty { attempt() }
+        if case .idle = state, !lines.isEmpty(.unsent) { attempt() }
     }
 
     /// An attempt, or the connection that it has led to, has failed: counts it against every line. Lines with attempts or
@@ -194,12 +214,11 @@ final class SessionQueue {
         guard !isClosed else { return complete(lost, .unknown(.closed)) }
         failures += 1
         let isFinal = reason.isConfiguration
-        let refused = isFinal ? unsent.takeAll() : unsent.failAttempt()
-        // They stay: later numbers need them, and a keeper that comes back may take them.
-        let unknown = isFinal ? sent.takeAll() : sent.failSentAttempt()
+        // Those that have left stay: later numbers need them, and a keeper that comes back may take them.
+        let (refused, unknown) = isFinal ? (lines.takeAll(.unsent), lines.takeAll(.sent)) : lines.failAttempt()
         let isGone = reason.isAbsence && isWithoutKeeper
-        let ended = isGone ? unsent.take { $0.deadline == .untilSessionEnds } : []
-        let forgotten = isGone ? sent.take { $0.deadline != .attempts } : []
+        let ended = isGone ? lines.take(.unsent) { $0.deadline == .untilSessionEnds } : []
+        let forgotten = isGone ? lines.take(.sent) { $0.deadline != .attempts } : []
         retry()
         complete(lost, .unknown(reason))
         complete(unknown, .unknown(reason))
@@ -218,8 +237,7 @@ final class SessionQueue {
     func retry() {
         guard isNeeded else { return state = .idle }
         state = .pausing
-        let first = sent.first ?? unsent.first
-        let count = max(1, min(failures, first?.failedAttempts ?? failures))
+        let count = max(1, min(failures, lines.failedAttemptsOfFirst ?? failures))
         let pauses = KeeperConstants.writeBackoffs
         let longer = Duration.milliseconds(min(1000, 150 << min(4, max(0, count - pauses.count))))
         self.pauses.start(after: count <= pauses.count ? pauses[count - 1] : longer) { [self] _ in attempt() }
@@ -229,8 +247,7 @@ final class SessionQueue {
 
     /// The time of the first line's attempts begins, unless it has.
     func startTurn() {
-        unsent.startWaitingOfFirst()
-        if let time = unsent.first?.expiresAt { watch(until: time) }
+        if let time = lines.startWaitingOfFirst() { watch(until: time) }
     }
 
     func watch(until time: Duration) {
@@ -242,11 +259,9 @@ final class SessionQueue {
     private func expire() {
         nextDeadline = nil
         let now = SystemClock.monotonicTime
-        let late = unsent.takeExpired(now)
-        // They stay: see `attemptFailed`.
-        let unsure = sent.expire(now)
-        if let time = unsent.earliest { watch(until: time) }
-        if let time = sent.earliest { watch(until: time) }
+        let (late, unsure) = lines.expire(now)
+        if let time = lines.earliest(.unsent) { watch(until: time) }
+        if let time = lines.earliest(.sent) { watch(until: time) }
         if !late.isEmpty, case .attempting(let courier) = state { courier.linesChanged() }
         for line in late { complete([line], .refused(.timedOut(line.time))) }
         for line in unsure { complete([line], .unknown(.timedOut(line.time))) }
@@ -271,7 +286,7 @@ final class SessionQueue {
         pauses.close()
         channel?.close()
         raw?.close()
-        let (unknown, refused) = (sent.takeAll(), unsent.takeAll())
+        let (unknown, refused) = (lines.takeAll(.sent), lines.takeAll(.unsent))
         let position = channel?.onPosition.take()
         (channel, raw) = (nil, nil)
         guard !unknown.isEmpty || !refused.isEmpty || position != nil else { return nil }

@@ -37,15 +37,18 @@ public final class Session {
     // MARK: Lines
 
     /// A line that waits.
-    public struct Ticket {
+    public struct Ticket: Hashable, Sendable {
         fileprivate let id: UInt64
-        fileprivate let lines: SessionQueue?
+        fileprivate let lines: ObjectIdentifier
+    }
 
-        /// Takes the line back, if nothing of it has left: then its outcome is refused, with ``KeeperError/withdrawn``.
-        ///
-        /// - Returns: false if it was too late.
-        @discardableResult
-        public func withdraw() -> Bool { id > 0 && lines?.withdraw(id) == true }
+    /// Takes a line back, if nothing of it has left: then its outcome is refused, with ``KeeperError/withdrawn``.
+    ///
+    /// - Returns: false if it was too late, or the line is another session's.
+    @discardableResult
+    public func withdraw(_ ticket: Ticket) -> Bool {
+        loop.preconditionOnThread()
+        return ticket.id > 0 && ticket.lines == ObjectIdentifier(lines) && lines.withdraw(ticket.id)
     }
 
     /// Writes one line to the child's stdin. `completion` runs once, on a later tick.
@@ -59,20 +62,19 @@ public final class Session {
     ///   - completion: given the outcome.
     @discardableResult
     public func write(
-        _ line: [UInt8], deadline: WriteDeadline = .attempts, completion: @escaping (WriteOutcome) -> Void,
+        _ line: consuming [UInt8], deadline: WriteDeadline = .attempts,
+        completion: consuming @escaping (WriteOutcome) -> Void,
     ) -> Ticket {
         loop.preconditionOnThread()
-        do throws(KeeperError) {
-            guard !lines.isClosed else { throw .closed }
-            if let error = options.lengthError(line) { throw error }
-            // Once: from then on lines go to the process that the socket leads to, whose user is looked at each time.
-            if !isDirectoryChecked { try manager.checkSessionsDirectory() }
+        // Once: from then on lines go to the process that the socket leads to, whose user is looked at each time.
+        if !isDirectoryChecked, !lines.isClosed {
+            do throws(KeeperError) { try manager.checkSessionsDirectory() } catch {
+                manager.refuse(error, completion)
+                return Ticket(id: 0, lines: ObjectIdentifier(lines))
+            }
             isDirectoryChecked = true
-        } catch {
-            manager.refuse(error, completion)
-            return Ticket(id: 0, lines: nil)
         }
-        return Ticket(id: lines.add(line, deadline, completion), lines: lines)
+        return Ticket(id: lines.add(line, deadline, completion), lines: ObjectIdentifier(lines))
     }
 
     /// Writes one line, as above.

@@ -120,7 +120,7 @@ final class Exchange {
 
     private func timedOut() {
         if isWritten { return end(.noAnswer(lostByteCount: lostByteCount)) }
-        let isRefused = ticket?.withdraw() ?? true
+        let isRefused = ticket.map { session.withdraw($0) } ?? true
         end(.notSent(isRefused ? .refused(.keeper(.timedOut(timeout))) : .unknown(.keeper(.timedOut(timeout)))))
     }
 

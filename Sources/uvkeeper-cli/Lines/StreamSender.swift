@@ -221,7 +221,7 @@ final class StreamSender {
 
     private func giveUp(_ error: KeeperError) {
         // All of them: one that is not taken back may have left.
-        let isRefused = waiting.values.reduce(true) { $1.withdraw() && $0 }
+        let isRefused = waiting.values.reduce(true) { session.withdraw($1) && $0 }
         end(isRefused ? .refused(.keeper(error)) : .unknown(.keeper(error)))
     }
 
