@@ -242,6 +242,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Finding/KeeperStatus.swift
     Sources/UVKeeper/Finding/LogTotals.swift
     Sources/UVKeeper/KeeperError.swift
+    Sources/UVKeeper/KeeperManager+Figures.swift
     Sources/UVKeeper/KeeperManager+Text.swift
     Sources/UVKeeper/KeeperManager+Work.swift
     Sources/UVKeeper/KeeperManager.swift
@@ -268,6 +269,8 @@ set(UVKeeper_SOURCES
 set(UVKeeperAsync_SOURCES
     Sources/UVKeeperAsync/Events.swift
     Sources/UVKeeperAsync/KeeperEvent.swift
+    Sources/UVKeeperAsync/KeeperMeasurement.swift
+    Sources/UVKeeperAsync/Keepers+Finishing.swift
     Sources/UVKeeperAsync/Keepers+Options.swift
     Sources/UVKeeperAsync/Keepers.swift
     Sources/UVKeeperAsync/KeptLines.swift

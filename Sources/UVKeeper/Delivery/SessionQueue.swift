@@ -42,6 +42,9 @@ final class SessionQueue {
     private var nextID: UInt64 = 1
     /// Failed attempts since the last that came to something.
     var failures = 0
+    /// How many attempts were begun, and have failed, since the beginning.
+    private(set) var attemptCount: UInt64 = 0
+    private(set) var failedAttemptCount: UInt64 = 0
     /// When the timer for deadlines fires, on the monotonic clock; nil: it does not.
     private var nextDeadline: Duration?
 
@@ -149,6 +152,7 @@ final class SessionQueue {
         guard isNeeded else { return state = .idle }
         let courier = chooseCourier()
         state = .attempting(courier)
+        attemptCount += 1
         courier.attempt()
     }
 
@@ -193,6 +197,7 @@ final class SessionQueue {
         // The host has closed all handles of the loop: nothing can be tried again, and `canceled` comes.
         guard !isClosed else { return complete(lost, .unknown(.closed)) }
         failures += 1
+        failedAttemptCount += 1
         let isFinal = reason.isConfiguration
         let refused = isFinal ? unsent.takeAll() : unsent.failAttempt()
         // They stay: later numbers need them, and a keeper that comes back may take them.
