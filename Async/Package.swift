@@ -28,9 +28,16 @@ let package = Package(
             path: "Tests/TestSupport",
             swiftSettings: settings,
         ),
+        // What must run in a process of its own.
+        .executableTarget(
+            name: "flood-server",
+            dependencies: [.product(name: "UVLoopAsync", package: "uvkeeper")],
+            path: "Tests/Helpers/flood-server",
+            swiftSettings: settings,
+        ),
         .testTarget(
             name: "UVLoopAsyncTests",
-            dependencies: [.product(name: "UVLoopAsync", package: "uvkeeper"), "Libc", "TestSupport"],
+            dependencies: [.product(name: "UVLoopAsync", package: "uvkeeper"), "Libc", "TestSupport", "flood-server"],
             swiftSettings: settings,
         ),
         .testTarget(

@@ -141,6 +141,7 @@ set(UVLoopAsync_SOURCES
     Sources/UVLoopAsync/Executor/OneShot.swift
     Sources/UVLoopAsync/Executor/Signals.swift
     Sources/UVLoopAsync/Executor/Waiting.swift
+    Sources/UVLoopAsync/Exports.swift
     Sources/UVLoopAsync/Files/AppendedFile.swift
     Sources/UVLoopAsync/Files/FileBytes.swift
     Sources/UVLoopAsync/Files/LoopExecutor+Work.swift
@@ -268,6 +269,7 @@ set(UVKeeper_SOURCES
 
 set(UVKeeperAsync_SOURCES
     Sources/UVKeeperAsync/Events.swift
+    Sources/UVKeeperAsync/Exports.swift
     Sources/UVKeeperAsync/KeeperEvent.swift
     Sources/UVKeeperAsync/KeeperMeasurement.swift
     Sources/UVKeeperAsync/Keepers+Finishing.swift
