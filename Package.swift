@@ -17,6 +17,10 @@ let logging = Target.Dependency.product(
     name: "Logging", package: "swift-log", condition: .when(traits: ["Keeper"]))
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Command"]))
+let lifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Service"]))
+let metrics = Target.Dependency.product(
+    name: "CoreMetrics", package: "swift-metrics", condition: .when(traits: ["Service"]))
 
 // Only `scripts/docs` wants the plugin that makes pages; nobody who builds or uses this package fetches it.
 let documentation: [Package.Dependency] =
@@ -31,6 +35,7 @@ let package = Package(
         .library(name: "UVKeeper", targets: ["UVKeeper", "KeeperSidecar"]),
         .library(name: "UVLoopAsync", targets: ["UVLoopAsync"]),
         .library(name: "UVKeeperAsync", targets: ["UVKeeperAsync"]),
+        .library(name: "UVKeeperService", targets: ["UVKeeperService"]),
         .executable(name: "uvkeeper-sidecar", targets: ["uvkeeper-sidecar"]),
         .executable(name: "uvkeeper", targets: ["uvkeeper-cli"]),
     ],
@@ -40,10 +45,16 @@ let package = Package(
         .trait(
             name: "Command", description: "The command uvkeeper, which needs swift-argument-parser.",
             enabledTraits: ["Keeper"]),
+        .trait(
+            name: "Service",
+            description: "The product UVKeeperService, which needs swift-service-lifecycle and swift-metrics.",
+            enabledTraits: ["Keeper"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.9.0"),
     ] + documentation,
     targets: [
         .systemLibrary(
@@ -63,6 +74,12 @@ let package = Package(
         .target(
             name: "UVKeeperAsync",
             dependencies: ["UVLoop", "UVLoopAsync", "KeeperProtocol", "UVKeeper", logging],
+            swiftSettings: settings,
+        ),
+        // Empty without its trait.
+        .target(
+            name: "UVKeeperService",
+            dependencies: ["UVLoop", "UVLoopAsync", "UVKeeper", "UVKeeperAsync", lifecycle, metrics],
             swiftSettings: settings,
         ),
         .executableTarget(name: "uvkeeper-sidecar", dependencies: ["KeeperSidecar"], swiftSettings: settings),

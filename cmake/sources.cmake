@@ -142,6 +142,7 @@ set(UVLoopAsync_SOURCES
     Sources/UVLoopAsync/Executor/OneShot.swift
     Sources/UVLoopAsync/Executor/Signals.swift
     Sources/UVLoopAsync/Executor/Waiting.swift
+    Sources/UVLoopAsync/Exports.swift
     Sources/UVLoopAsync/Files/AppendedFile.swift
     Sources/UVLoopAsync/Files/FileBytes.swift
     Sources/UVLoopAsync/Files/LoopExecutor+Work.swift
@@ -244,6 +245,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Finding/KeeperStatus.swift
     Sources/UVKeeper/Finding/LogTotals.swift
     Sources/UVKeeper/KeeperError.swift
+    Sources/UVKeeper/KeeperManager+Figures.swift
     Sources/UVKeeper/KeeperManager+Text.swift
     Sources/UVKeeper/KeeperManager+Work.swift
     Sources/UVKeeper/KeeperManager.swift
@@ -269,7 +271,10 @@ set(UVKeeper_SOURCES
 
 set(UVKeeperAsync_SOURCES
     Sources/UVKeeperAsync/Events.swift
+    Sources/UVKeeperAsync/Exports.swift
     Sources/UVKeeperAsync/KeeperEvent.swift
+    Sources/UVKeeperAsync/KeeperMeasurement.swift
+    Sources/UVKeeperAsync/Keepers+Finishing.swift
     Sources/UVKeeperAsync/Keepers+Options.swift
     Sources/UVKeeperAsync/Keepers.swift
     Sources/UVKeeperAsync/KeptLines.swift

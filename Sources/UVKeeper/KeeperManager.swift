@@ -60,7 +60,9 @@ public final class KeeperManager {
     /// Started here and not seen to end, tracked or not: their handles are the manager's.
     var processes: [ObjectIdentifier: DetachedProcess] = [:]
     var queues: [ByteText: SessionQueue] = [:]
-    private var sessions: [SessionID: Session] = [:]
+    private(set) var sessions: [SessionID: Session] = [:]
+    /// Attempts of sessions that were forgotten.
+    private(set) var formerAttempts: (all: UInt64, failed: UInt64) = (0, 0)
     /// Sessions that are being ended.
     var stops: [ObjectIdentifier: KeeperStop] = [:]
     /// Starts that wait for the end of a former child.
@@ -140,7 +142,10 @@ public final class KeeperManager {
     /// Forgets sessions that are not in use, by the host neither.
     private func forgetIdleSessions() {
         for id in Array(sessions.keys) where sessions[id]!.isIdle && isKnownUniquelyReferenced(&sessions[id]!) {
-            sessions.removeValue(forKey: id)?.close()
+            guard let session = sessions.removeValue(forKey: id) else { continue }
+            formerAttempts.all += session.lines.attemptCount
+            formerAttempts.failed += session.lines.failedAttemptCount
+            session.close()
         }
     }
 

@@ -17,6 +17,8 @@ extension Keepers {
         public var maximumWaitingBytes = 67_108_864
         /// The longest line, in bytes, newline included.
         public var maximumLineLength = KeeperConstants.defaultMaximumLineLength
+        /// Told of outcomes, answers and sessions, on the executor; must return at once.
+        public var onMeasurement: (@Sendable (KeeperMeasurement) -> Void)?
         /// The log; silent unless it is set.
         public var logger: Logger?
 

@@ -29,6 +29,13 @@ public actor Keepers: LoopActor {
     var tickets: [UInt64: Session.Ticket] = [:]
     var lastTicket: UInt64 = 0
     private(set) var isClosed = false
+    /// No new work is taken any more.
+    var isFinishing = false
+    /// Told once nothing waits for an outcome or an answer.
+    var settling: [OneShot<Void, UVError>] = []
+    /// Sessions that are being opened.
+    private var openings = 0
+    let onMeasurement: (@Sendable (KeeperMeasurement) -> Void)?
 
     private typealias Waiter = (
         number: UInt64, continuation: UnsafeContinuation<Result<SessionExit?, CancellationError>, Never>
@@ -65,6 +72,7 @@ public actor Keepers: LoopActor {
             if executor == nil { await own.shutdown() }
             throw error
         }
+        onMeasurement = options.onMeasurement
         sessionsDirectory = held.value.sessionsDirectory
         self.executor = own
         ownsExecutor = executor == nil
@@ -87,8 +95,14 @@ public actor Keepers: LoopActor {
 
     /// The manager's loop may have ended too: nothing may be asked of it.
     func checkOpen() throws(KeeperError) {
-        if isClosed { throw .closed }
+        if isClosed || isFinishing { throw .closed }
     }
+
+    /// Sessions by what becomes of them: being opened, and living as far as is known here.
+    var sessionCounts: (opening: Int, living: Int) { (openings, living.count) }
+
+    /// True if no line and no question waits.
+    var isSettled: Bool { tickets.isEmpty && requests.isEmpty }
 
     // MARK: Sessions
 
@@ -108,7 +122,9 @@ public actor Keepers: LoopActor {
         options.output = options.output ?? .kept(bytes: Keepers.keptByteCount)
         let manager = manager
         try await once(canceled: KeeperError.closed) { end in
+            openings += 1
             manager.open(id, in: directory, options) { [weak self] result in
+                self?.assumeIsolated { $0.openings -= 1 }
                 // Told also if nobody waits any more.
                 if case .success(let opened) = result {
                     let isAdopted = if case .adopted = opened.way { true } else { false }
@@ -197,6 +213,7 @@ public actor Keepers: LoopActor {
     }
 
     private func tell(_ event: KeeperEvent) {
+        onMeasurement?(.session(event))
         subscribers.removeAll { $0.inbox == nil }
         for subscriber in subscribers { subscriber.inbox?.assumeIsolated { $0.put(event) } }
     }
@@ -253,10 +270,15 @@ public actor Keepers: LoopActor {
     func requests(of id: SessionID) -> Requests {
         if let requests = requests[id] { return requests }
         let requests = Requests(manager.session(id), on: manager.loop) { [weak self] in
-            self?.assumeIsolated { $0.requests[id] = nil }
+            self?.assumeIsolated { $0.rested(id) }
         }
         self.requests[id] = requests
         return requests
+    }
+
+    private func rested(_ id: SessionID) {
+        requests[id] = nil
+        tellSettled()
     }
 
     func nextQuestion() -> UInt64 {

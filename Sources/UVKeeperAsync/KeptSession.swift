@@ -140,22 +140,30 @@ extension Keepers {
     func record(of id: SessionID) -> SessionRecord? { SessionRecord(at: manager.paths.record(for: id)) }
 
     func write(_ line: [UInt8], to id: SessionID, _ deadline: WriteDeadline) async -> WriteOutcome {
-        guard !isClosed else { return .refused(.closed) }
+        let start = SystemClock.monotonicTime
         lastTicket += 1
         let number = lastTicket
         let result: Result<WriteOutcome, KeeperError> = await result(canceled: .withdrawn) { continuation in
-            guard !isClosed else { return continuation.resume(returning: .failure(.closed)) }
+            guard !isClosed, !isFinishing else { return continuation.resume(returning: .failure(.closed)) }
             tickets[number] = manager.session(id).write(line, deadline: deadline) { [weak self] outcome in
-                self?.assumeIsolated { $0.tickets[number] = nil }
+                self?.assumeIsolated { $0.hasOutcome(number) }
                 continuation.resume(returning: .success(outcome))
             }
         } onCancel: {
             $0.tickets[number]?.withdraw()
         }
-        switch result {
-        case .success(let outcome): return outcome
-        case .failure(let error): return .refused(error)
-        }
+        let outcome: WriteOutcome =
+            switch result {
+            case .success(let outcome): outcome
+            case .failure(let error): .refused(error)
+            }
+        onMeasurement?(.line(outcome, after: SystemClock.monotonicTime - start))
+        return outcome
+    }
+
+    private func hasOutcome(_ ticket: UInt64) {
+        tickets[ticket] = nil
+        tellSettled()
     }
 
     func stop(_ id: SessionID, _ ladder: StopLadder) async -> StoppedSession {

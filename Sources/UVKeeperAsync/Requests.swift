@@ -166,12 +166,20 @@ final class Requests {
 
 extension Keepers {
     func request(_ message: [UInt8], of id: SessionID, within time: Duration) async throws(RequestError) -> KeptLine {
-        guard !isClosed else { throw .canceled }
+        guard !isClosed, !isFinishing else { throw .canceled }
+        let start = SystemClock.monotonicTime
         let number = nextQuestion()
-        return try await wait(canceled: .canceled) {
-            requests(of: id).ask(message, within: time, number, $0)
-        } onCancel: {
-            $0.cancelQuestion(number, to: id)
+        do throws(RequestError) {
+            let answer = try await wait(canceled: .canceled) {
+                requests(of: id).ask(message, within: time, number, $0)
+            } onCancel: {
+                $0.cancelQuestion(number, to: id)
+            }
+            onMeasurement?(.answer(nil, after: SystemClock.monotonicTime - start))
+            return answer
+        } catch {
+            onMeasurement?(.answer(error, after: SystemClock.monotonicTime - start))
+            throw error
         }
     }
 }

@@ -84,54 +84,6 @@ import UVLoopAsync
             #expect(try await connections.next() == nil)
         }
     }
-
-    @Test("a thousand clients that are canceled at any time: every operation ends once, and nothing stays open")
-    func cancellations() async throws {
-        try await withExecutor { executor in
-            let server = try await Server.bind(to: .loopback(.ipv4, port: 0), on: executor)
-            let serving = Task {
-                try await server.serve { connection in
-                    for try await bytes in connection.bytes { try await connection.write(bytes) }
-                }
-            }
-            let ended = Counter()
-            await withTaskGroup(of: Void.self) { group in
-                for client in 0..<1000 {
-                    // Fifty at a time; descriptors are few.
-                    if client >= 50 { await group.next() }
-                    group.addTask {
-                        var generator = SeededGenerator(seed: UInt64(client))
-                        let moment = Int.random(in: 0..<150, using: &generator)
-                        let operations = Task { try await ServerTests.operate(100, server.address, executor) }
-                        for _ in 0..<moment { await Task.yield() }
-                        if client % 4 > 0 { operations.cancel() }
-                        _ = await operations.result
-                        await ended.add()
-                    }
-                }
-            }
-            #expect(await ended.value == 1000)
-            await server.close()
-            _ = await serving.result
-        }
-    }
-
-    private static func operate(_ count: Int, _ address: SocketAddress, _ executor: LoopExecutor) async throws {
-        let connection = try await Connection.connect(to: address, on: executor)
-        try await connection.whileOpen(finishingWithin: .seconds(60)) { connection in
-            for number in 0..<count {
-                let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 1 + number * 7)
-                try await connection.write(bytes)
-                var left = bytes.count
-                while left > 0 {
-                    let received = try await connection.read()
-                    guard let received else { throw UVError.connectionReset }
-                    #expect(received.allSatisfy { $0 == bytes[0] })
-                    left -= received.count
-                }
-            }
-        }
-    }
 }
 
 /// The largest number that tasks have seen.

@@ -41,6 +41,9 @@ final class SessionQueue {
     private var nextID: UInt64 = 1
     /// Failed attempts since the last that came to something.
     var failures = 0
+    /// How many attempts were begun, and have failed, since the beginning.
+    private(set) var attemptCount: UInt64 = 0
+    private(set) var failedAttemptCount: UInt64 = 0
     /// When the timer for deadlines fires, on the monotonic clock; nil: it does not.
     private var nextDeadline: Duration?
 
@@ -179,6 +182,7 @@ final class SessionQueue {
         guard isNeeded else { return state = .idle }
         let courier = chooseCourier()
         state = .attempting(courier)
+        attemptCount += 1
         courier.attempt()
     }
 
@@ -213,6 +217,7 @@ final class SessionQueue {
         // The host has closed all handles of the loop: nothing can be tried again, and `canceled` comes.
         guard !isClosed else { return complete(lost, .unknown(.closed)) }
         failures += 1
+        failedAttemptCount += 1
         let isFinal = reason.isConfiguration
         // Those that have left stay: later numbers need them, and a keeper that comes back may take them.
         let (refused, unknown) = isFinal ? (lines.takeAll(.unsent), lines.takeAll(.sent)) : lines.failAttempt()

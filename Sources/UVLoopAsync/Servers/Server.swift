@@ -88,8 +88,9 @@ public actor Server: LoopActor {
         Connections(server: self, limit: max(1, limit))
     }
 
-    /// Calls `body` for each connection, in a task of its own, until the server closes or the task is canceled; then waits for
-    /// those. A connection is ended in order when its `body` returns or throws, which ends nothing else.
+    /// Calls `body` for each connection, in a task of its own, until the server closes or the task is canceled, which is no
+    /// error; then waits for those tasks, which are canceled with it. A connection is ended in order when its `body` returns
+    /// or throws, which ends nothing else.
     ///
     /// - Parameters:
     ///   - limit: as in ``connections(atMost:)``.
@@ -108,7 +109,7 @@ public actor Server: LoopActor {
                 }
                 return .success(())
             } catch {
-                return .failure(error)
+                return error == .canceled && Task.isCancelled ? .success(()) : .failure(error)
             }
         }
         try result.get()

@@ -30,7 +30,8 @@ import UVLoop
         let eventLoop = group.next()
         let watcher = try LoopThread(name: "watcher")
         let end = eventLoop.makePromise(of: Void.self)
-        let host = try eventLoop.submit { NIOLoopBound(try start(eventLoop, watcher, end), eventLoop: eventLoop) }.wait()
+        let host = try eventLoop.submit { NIOLoopBound(try start(eventLoop, watcher, end), eventLoop: eventLoop) }
+            .wait()
         try end.futureResult.wait()
         watcher.shutdown()
         try eventLoop.submit { try host.value.close() }.wait()
