@@ -47,7 +47,8 @@ let package = Package(
             resources: [
                 .embedInCode("Page/index.html"), .embedInCode("Page/style.css"), .embedInCode("Page/main.js"),
                 .embedInCode("Page/api.js"), .embedInCode("Page/list.js"), .embedInCode("Page/session.js"),
-                .embedInCode("Page/output.js"), .embedInCode("Page/dialogs.js"),
+                .embedInCode("Page/output.js"), .embedInCode("Page/dialogs.js"), .embedInCode("Page/words.js"),
+                .embedInCode("Page/icon.svg"),
             ],
             swiftSettings: settings),
         // Links to folders of the package above.

@@ -24,7 +24,9 @@ struct Dashboard: AsyncParsableCommand {
     @Option(help: "The port; 0 for any that is free.")
     var port = 8611
 
-    @Option(help: ArgumentHelp("What programs and the browser must know, at least \(Token.fewestBytes) bytes.", valueName: "text"))
+    @Option(
+        help: ArgumentHelp(
+            "What programs and the browser must know, at least \(Token.fewestBytes) bytes.", valueName: "text"))
     var token: String?
 
     @Option(help: ArgumentHelp("Where the sessions are; without it where uvkeeper has them.", valueName: "directory"))
@@ -44,7 +46,7 @@ struct Dashboard: AsyncParsableCommand {
         let token = try Token.find(token, inDirectory: keepers.sessionsDirectory)
         let board = Board(keepers, logger: logger)
         let server = Application(
-            router: Routes(keepers, board).router(token, cookieName: "uvkeeper_\(port)"),
+            router: Routes(keepers, board).router(behind: token),
             // A connection without a request is given up; a stream of events is a request that goes on.
             server: .http1(configuration: .init(idleTimeout: .seconds(60))),
             configuration: .init(address: .hostname(Place.address, port: port)),

@@ -74,7 +74,8 @@ struct StopAnswer: Encodable {
         case .notPermitted:
             throw Refusal(
                 .conflict, "not-permitted",
-                "session \(id) belongs to somebody else, or what serves it is not shown to be a keeper; nothing was ended")
+                "session \(id) belongs to somebody else, or what serves it is not shown to be a keeper; nothing was ended"
+            )
         case .closed: throw Refusal(.closed)
         case .failed(let error): throw Refusal(error)
         }

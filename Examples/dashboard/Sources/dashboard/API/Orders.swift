@@ -36,7 +36,9 @@ struct StopOrder: Decodable {
 
 extension Duration {
     fileprivate static func checked(_ seconds: Double, _ name: String) throws(Refusal) -> Duration {
-        guard (0...3600).contains(seconds) else { throw .badRequest("\"\(name)\" is a number of seconds from 0 to 3600") }
+        guard (0...3600).contains(seconds) else {
+            throw .badRequest("\"\(name)\" is a number of seconds from 0 to 3600")
+        }
         return .milliseconds(Int(seconds * 1000))
     }
 }

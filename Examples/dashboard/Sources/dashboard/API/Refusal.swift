@@ -25,14 +25,17 @@ struct Refusal: Error, HTTPResponseError {
 
 extension Refusal {
     static let foreignHost = Refusal(
-        .misdirectedRequest, "foreign-host", "this server answers to \(Place.names.sorted().joined(separator: " and ")) only")
+        .misdirectedRequest, "foreign-host",
+        "this server answers to \(Place.names.sorted().joined(separator: " and ")) only")
     static let foreignOrigin = Refusal(
         .forbidden, "foreign-origin", "another page has sent this request; use the page of this server")
     static let noOrigin = Refusal(
-        .forbidden, "no-origin", "a request with the cookie that changes something needs an Origin; programs send the token: "
+        .forbidden, "no-origin",
+        "a request with the cookie that changes something needs an Origin; programs send the token: "
             + "Authorization: Bearer TOKEN")
     static let noToken = Refusal(
-        .unauthorized, "no-token", "open the address that the server printed at its start, or send its token: "
+        .unauthorized, "no-token",
+        "open the address that the server printed at its start, or send its token: "
             + "Authorization: Bearer TOKEN")
     static let wrongToken = Refusal(
         .unauthorized, "wrong-token", "this is not the server's token; the address that it printed at its start has it")

@@ -9,7 +9,8 @@ struct RequestLog<Context: RequestContext>: RouterMiddleware {
         let response = try await next(request, context)
         let isRefused = response.status.code >= 400
         context.logger.log(
-            level: isRefused ? .notice : request.method == .get ? .debug : .info, "\(request.method) \(request.uri.path)",
+            level: isRefused ? .notice : request.method == .get ? .debug : .info,
+            "\(request.method) \(request.uri.path)",
             metadata: ["status": "\(response.status.code)"])
         return response
     }

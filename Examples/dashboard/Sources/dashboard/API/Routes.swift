@@ -13,12 +13,12 @@ struct Routes: Sendable {
         self.board = board
     }
 
-    func router(_ token: Token, cookieName: String) -> Router<DashboardContext> {
+    func router(behind token: Token) -> Router<DashboardContext> {
         let router = Router(context: DashboardContext.self)
         router.addMiddleware {
             RequestLog()
             SafeHeaders()
-            Access(token: token, cookieName: cookieName)
+            Access(token: token)
         }
         Page.add(to: router)
         router.get("api/events", use: events)

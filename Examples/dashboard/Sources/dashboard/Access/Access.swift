@@ -14,8 +14,6 @@ import Hummingbird
 /// once, and is given a cookie for it, which no script can read, and the address without it.
 struct Access<Context: RequestContext>: RouterMiddleware {
     let token: Token
-    /// The part of the cookie's name that tells servers on other ports from this one: they all get each other's cookies.
-    let cookieName: String
 
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response,
@@ -33,7 +31,9 @@ struct Access<Context: RequestContext>: RouterMiddleware {
     private func checkHost(of request: Request) throws(Refusal) -> String {
         let host = request.head.authority ?? ""
         // Whatever the port: it is another one at the near end of a tunnel.
-        guard let name = host.split(separator: ":").first, Place.names.contains(String(name)) else { throw .foreignHost }
+        guard let name = host.split(separator: ":").first, Place.names.contains(String(name)) else {
+            throw .foreignHost
+        }
         return host
     }
 
@@ -48,7 +48,7 @@ struct Access<Context: RequestContext>: RouterMiddleware {
             guard header.hasPrefix("Bearer "), token.matches(header.dropFirst(7)) else { throw .wrongToken }
             return
         }
-        guard let cookie = request.cookies[cookieName] else { throw .noToken }
+        guard let cookie = request.cookies[token.cookieName] else { throw .noToken }
         guard token.matches(cookie.value) else { throw .wrongToken }
         // What changes something comes from the page: a cookie goes with requests that others have made up, too.
         let isReading = request.method == .get || request.method == .head
@@ -59,7 +59,9 @@ struct Access<Context: RequestContext>: RouterMiddleware {
     private func exchanged() -> Response {
         var response = Response.redirect(to: "/")
         response.setCookie(
-            Cookie(name: cookieName, value: token.text, maxAge: 30 * 86_400, path: "/", httpOnly: true, sameSite: .strict))
+            Cookie(
+                name: token.cookieName, value: token.text, maxAge: 30 * 86_400, path: "/", httpOnly: true,
+                sameSite: .strict))
         return response
     }
 }

@@ -26,7 +26,8 @@ struct SafeHeaders<Context: RequestContext>: RouterMiddleware {
             response = try await next(request, context)
         } catch let error as any HTTPResponseError {
             // Refusals have them, too. The router's own says nothing.
-            let refusal: any HTTPResponseError = error.status == .notFound && error is HTTPError ? Refusal.noRoute : error
+            let refusal: any HTTPResponseError =
+                error.status == .notFound && error is HTTPError ? Refusal.noRoute : error
             response = try refusal.response(from: request, context: context)
         }
         for field in Self.headers { response.headers[field.name] = field.value }

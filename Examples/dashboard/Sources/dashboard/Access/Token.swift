@@ -11,7 +11,9 @@ struct Token: Sendable {
 
     /// - Parameter origin: where it comes from, for the error.
     private init(_ text: String, from origin: String) throws {
-        let isPlain = text.utf8.allSatisfy { UInt8(ascii: "!")...UInt8(ascii: "~") ~= $0 && !#";,"\%&+#="#.utf8.contains($0) }
+        let isPlain = text.utf8.allSatisfy {
+            UInt8(ascii: "!")...UInt8(ascii: "~") ~= $0 && !#";,"\%&+#="#.utf8.contains($0)
+        }
         guard isPlain, text.utf8.count >= Token.fewestBytes else {
             throw ValidationError(
                 "the token of \(origin) has fewer than \(Token.fewestBytes) bytes, or others than letters, digits and "
@@ -55,6 +57,13 @@ struct Token: Sendable {
         try file.write(Array(random.utf8))
         do throws(UVError) { try Files.link(temporary, to: path) } catch { guard error == .exists else { throw error } }
         try Files.unlink(temporary)
+    }
+
+    /// The name of the cookie that holds it: a browser has one for each server, as they all get each other's, whatever the port.
+    var cookieName: String {
+        // FNV-1a: not a secret, only another one for each token.
+        let hash = text.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return "uvkeeper_\(String(hash, radix: 36))"
     }
 
     /// True for the same text. The time that this takes does not tell where two texts differ.

@@ -30,7 +30,8 @@ actor Board: Service {
     /// Runs until the server ends.
     func run() async throws {
         try await discover()
-        logger.info("found sessions", metadata: ["directory": "\(keepers.sessionsDirectory)", "count": "\(views.count)"])
+        logger.info(
+            "found sessions", metadata: ["directory": "\(keepers.sessionsDirectory)", "count": "\(views.count)"])
         let events = await keepers.events()
         do {
             try await cancelWhenGracefulShutdown {

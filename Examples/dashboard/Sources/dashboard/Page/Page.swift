@@ -11,6 +11,8 @@ enum Page {
         add("session.js", "text/javascript", PackageResources.session_js, to: router)
         add("output.js", "text/javascript", PackageResources.output_js, to: router)
         add("dialogs.js", "text/javascript", PackageResources.dialogs_js, to: router)
+        add("words.js", "text/javascript", PackageResources.words_js, to: router)
+        add("icon.svg", "image/svg+xml", PackageResources.icon_svg, to: router)
     }
 
     private static func add(_ name: String, _ type: String, _ bytes: [UInt8], to router: Router<DashboardContext>) {

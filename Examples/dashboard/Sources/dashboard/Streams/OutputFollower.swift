@@ -35,7 +35,8 @@ struct OutputFollower {
                 for stream in ChildStream.allCases {
                     if let event = try rest(of: stream) { try await send(event) }
                 }
-                return try await send(ServerSentEvent(id: "\(position)", "ended", ["exit": exit.map { SessionView.Exit($0) }]))
+                return try await send(
+                    ServerSentEvent(id: "\(position)", "ended", ["exit": exit.map { SessionView.Exit($0) }]))
             case .success(nil), .failure(.closed):
                 return
             case .failure(.sessionBeganAnew):
@@ -54,7 +55,9 @@ struct OutputFollower {
     }
 
     private func nextPiece(of pieces: inout KeptOutput.Iterator) async -> Result<OutputPiece?, KeeperError> {
-        do throws(KeeperError) { return .success(try await pieces.next(isolation: nil)) } catch { return .failure(error) }
+        do throws(KeeperError) { return .success(try await pieces.next(isolation: nil)) } catch {
+            return .failure(error)
+        }
     }
 
     // MARK: Events

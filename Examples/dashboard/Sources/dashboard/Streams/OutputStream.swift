@@ -14,7 +14,8 @@ enum OutputStream {
 
         /// A browser that connects anew says where it stood in the header `Last-Event-ID`, whatever the address says.
         init(of request: Request) throws(Refusal) {
-            let text = request.headers[.lastEventID] ?? request.uri.queryParameters["from"].map { String($0) } ?? "start"
+            let text =
+                request.headers[.lastEventID] ?? request.uri.queryParameters["from"].map { String($0) } ?? "start"
             if text == "start" {
                 self = .start
             } else if text == "end" {
