@@ -72,6 +72,8 @@ public final class KeeperManager {
     private(set) var isClosed = false
     /// When ended sessions were pruned last, on the monotonic clock.
     var prunedAt: Duration?
+    /// How many live keepers the last discovery has found.
+    var discoveredCount: Int?
     /// The logs as the last ``sweepLogs(from:untouchedFor:completion:)`` has found them.
     public private(set) var logTotals = LogTotals()
 

@@ -164,7 +164,8 @@ public actor Keepers: LoopActor {
         let discovery: KeeperDiscovery = try await once(canceled: .closed) { end in
             manager.discoverExistingKeepers { end.end($0) }
         }
-        for keeper in discovery.keepers { begin(.adopted(keeper.session)) }
+        // Who looks again and again is told of each once.
+        for keeper in discovery.keepers where !living.contains(keeper.session) { begin(.adopted(keeper.session)) }
         return discovery
     }
 

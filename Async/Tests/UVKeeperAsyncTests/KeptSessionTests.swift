@@ -40,7 +40,7 @@ import UVLoop
             let others = try await Keepers(
                 Keepers.Options(sessionsDirectory: keepers.sessionsDirectory, sidecar: [BuiltProducts.sidecar]))
             let events = await others.events()
-            #expect(try await others.discover().keepers.map(\.session) == ["work"])
+            for _ in 0..<2 { #expect(try await others.discover().keepers.map(\.session) == ["work"]) }
             let same = try await others.open("work", ["false"], in: directory)
             #expect(await same.write("after") == .written)
             var lines = same.lines(from: .start).makeAsyncIterator()

@@ -186,8 +186,11 @@ extension KeeperManager {
     private func finish(
         _ discovery: KeeperDiscovery, _ completion: (Result<KeeperDiscovery, KeeperError>) -> Void
     ) {
-        logger.info(
-            "keepers discovered",
+        // A host that looks every second is not to fill its log.
+        let isNews = discovery.keepers.count != discoveredCount || discovery.removed.count + discovery.terminated.count > 0
+        discoveredCount = discovery.keepers.count
+        logger.log(
+            level: isNews ? .info : .debug, "keepers discovered",
             metadata: [
                 "live": "\(discovery.keepers.count)", "removed": "\(discovery.removed.count)",
                 "terminated": "\(discovery.terminated.count)",
