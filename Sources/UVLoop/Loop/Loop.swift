@@ -215,7 +215,7 @@ public final class Loop {
         }
         remote.shut(on: self)
         stopObserving()
-        // The last jobs may have opened handles. One run is not enough after a `stop()`, which makes the next run
+        // The last jobs may have opened handles. A single run is not enough after a `stop()`, which makes the next run
         // return at once.
         repeat {
             closeHandles()
