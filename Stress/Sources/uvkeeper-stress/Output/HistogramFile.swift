@@ -11,7 +11,6 @@ import Foundation
 ///
 /// The compression is nominal: the deflate stream consists of stored blocks, so that no compressor is needed. Only
 /// texts written here can be read back.
-/// what was written here.
 enum HistogramFile {
     private static let compressedCookie: UInt32 = 0x1C84_9304 | 0x10
     private static let cookie: UInt32 = 0x1C84_9303 | 0x10
