@@ -23,7 +23,7 @@ final class Crowd {
 
     var isDone: Bool { ended == total }
 
-    /// Connects `count` clients. They send nothing before ``go()``; each that ends is followed by another.
+    /// Connects `count` clients. Clients send nothing before ``go()``; each that ends is followed by another.
     func add(_ count: Int) throws(UVError) {
         for _ in 0..<count { try addOne() }
     }

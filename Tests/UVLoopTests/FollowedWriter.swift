@@ -4,8 +4,8 @@ import UVLoop
 
 /// A writer that, by its seed, writes numbered lines to a followed file, and cuts, renames, replaces and removes it.
 ///
-/// A line names its file, the number of its cuts, and the line's number since the last cut: `3.1.14`. As many dots
-/// follow as these numbers add up to, so that a line made of two is noticed.
+/// A line names its file, the number of its cuts, and the line's number since the last cut: `3.1.14`. Dots follow, as
+/// many as these numbers add up to, so that a line made of two is noticed.
 struct FollowedWriter {
     let path: String
     /// The files, all kept open, so that no two have the same identity.

@@ -145,7 +145,7 @@ static char *with_number(const char *text, long number) {
     return result;
 }
 
-/// The running keepers; 0 for one that has ended. They have sessions of their own, so that no terminal ends them.
+/// The running keepers; 0 for one that has ended. Keepers have sessions of their own, so that no terminal ends them.
 static volatile pid_t *keepers;
 static volatile long keeper_count;
 

@@ -5,7 +5,7 @@ import UVKeeper
 /// Both directions are bounded: while too many of the client's lines are under way, or it does not read its answers, no
 /// more is read from it, and in the end its own writes stop.
 final class ServerClient {
-    /// The numbers of lines under way at which reading pauses and continues. One read, of 64 KiB at most, may overshoot
+    /// The numbers of lines under way at which reading pauses and continues. A read, of 64 KiB at most, may overshoot
     /// the first.
     private static let linesUnderWay = (most: 256, few: 64)
     /// The longest line taken: larger than this example needs, but still a bound on a client's memory.

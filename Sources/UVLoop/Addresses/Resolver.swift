@@ -53,7 +53,8 @@ public final class Resolver: Sendable {
     /// keeps running until then.
     ///
     /// IP literals, strict as in ``SocketAddress/init(ip:port:)``, are their own answer. `localhost` and every name
-    /// that ends in `.localhost` are the loopback addresses, the IPv6 one first (RFC 6761). Neither takes a thread.
+    /// that ends in `.localhost` are the loopback addresses, the IPv6 one first (RFC 6761). No thread is needed for
+    /// either.
     ///
     /// The completion gets at least one address, each once, in the order that the system prefers, or an error:
     /// ``UVError/unknownName``, ``UVError/noAddress`` and their like; ``UVError/timedOut`` at the deadline;

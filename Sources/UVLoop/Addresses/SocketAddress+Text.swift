@@ -18,7 +18,7 @@ extension SocketAddress {
     }
 
     /// Creates an address from text: `1.2.3.4:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `unix:/run/server.sock`, or
-    /// `abstract:name`. These are the forms of ``description``.
+    /// `abstract:name`. The property ``description`` has the same forms.
     ///
     /// Strict as ``init(ip:port:)``; the port is required, in decimal digits without leading zeros.
     ///

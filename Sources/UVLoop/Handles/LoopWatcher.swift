@@ -25,7 +25,7 @@ public class LoopWatcher: Handle {
 
     fileprivate final func tick() { body?(self) }
 
-    /// Calls the C function that starts. It fails only without a callback; starting twice does nothing.
+    /// Calls the C function that starts, which fails only without a callback; starting twice does nothing.
     fileprivate func startWatching() {}
 
     /// Calls the C function that stops, which always returns 0.

@@ -2,9 +2,9 @@ internal import CLibUV
 
 /// Cuts a stream of bytes into whole lines; lines that arrive whole are not copied.
 ///
-/// One framer serves one connection. It keeps only the unterminated tail of the bytes that arrived, so its memory is
-/// bounded by the longest line allowed. Bytes are not decoded, and `\r` has no meaning. Not `Sendable`: a framer
-/// belongs to the loop of its connection.
+/// One framer serves one connection. The framer keeps only the unterminated tail of the bytes that arrived, so its
+/// memory is bounded by the longest line allowed. Bytes are not decoded, and `\r` has no meaning. Not `Sendable`: a
+/// framer belongs to the loop of its connection.
 ///
 /// Lines come in runs, the cheapest way to pass them on, or one by one: ``append(_:emit:)``,
 /// ``appendByLine(_:emit:)``. Mirrors the original's `buf` and `indexOf("\n")`, with a bound, and without decoding UTF-8.
@@ -58,8 +58,8 @@ public struct LineFramer: ~Copyable {
     ///
     /// Returns false if a line is longer than ``maximumLineLength``, as soon as that many bytes have come without a
     /// newline, or if there is no memory for it; ``refusal`` tells the two apart. The lines before it have been
-    /// emitted. That line and everything after it is discarded, and every later append returns false at once. A line of
-    /// exactly the maximum, newline included, is accepted.
+    /// emitted. The refused line and everything after it is discarded, and every later append returns false at once. A
+    /// line of exactly the maximum, newline included, is accepted.
     public mutating func append(_ bytes: RawSpan, emit: (RawSpan) -> Void) -> Bool {
         guard refusal == nil else { return false }
         let cut = bytes.withUnsafeBytes { split($0) }

@@ -217,7 +217,7 @@ public class Listener: Handle {
         // that once the poll has stopped.
         _ = uv_poll_stop(raw.poll)
         // The shutdown also reaches copies of the socket, in a process that was forked a moment ago and has not called
-        // exec yet. It fails on systems that cannot shut a listener down.
+        // exec yet. The call fails on systems that cannot shut a listener down.
         if !isShared { _ = shutdown(descriptor, CInt(SHUT_RDWR)) }
         OwnedDescriptor(descriptor).close()
     }

@@ -3,7 +3,7 @@ internal import CLibUV
 /// A unix socket that other processes connect to.
 ///
 /// The socket is bound by our own system calls: libuv's own listener truncates long names and unlinks paths that are
-/// not its own (H01 to H05). This type never unlinks the path. Mirrors `uv_pipe_bind`.
+/// not its own (H01 to H05). The path is never unlinked by this type. Mirrors `uv_pipe_bind`.
 public final class PipeListener: Listener {
     /// The path that the socket is bound to.
     public let path: String

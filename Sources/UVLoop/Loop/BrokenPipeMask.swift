@@ -18,7 +18,7 @@ struct BrokenPipeMask {
         wasPending = wasBlocked && BrokenPipeMask.isPending
     }
 
-    /// Restores the mask; removes a SIGPIPE that became pending meanwhile first.
+    /// Removes a SIGPIPE that became pending meanwhile, then restores the mask.
     ///
     /// Always checks for one, since not every broken pipe is reported before the loop stops or the stream closes: the
     /// error of a write waits in libuv for another tick, while its signal is pending already.

@@ -3,7 +3,7 @@ internal import CLibUV
 /// Creates C loops, with the care that a process's first one needs.
 ///
 /// libuv opens two descriptors for the whole process with its first loop, and aborts the process if none are left
-/// (H68). As many descriptors as a first loop needs are therefore opened before it, and closed for it.
+/// (H68). The descriptors that a first loop needs are therefore opened before it, and closed for it.
 enum FirstLoop {
     /// The descriptors of a first loop, in pipes of two: the loop's epoll instance, event descriptor and pipe, and the
     /// pipe of the process; six in all.

@@ -215,7 +215,7 @@ public final class Loop {
         }
         remote.shut(on: self)
         stopObserving()
-        // The last jobs may have opened handles. One run is not enough after a `stop()`, which makes the next run
+        // The last jobs may have opened handles. A single run is not enough after a `stop()`, which makes the next run
         // return at once.
         repeat {
             closeHandles()
@@ -237,7 +237,7 @@ public final class Loop {
         for handle in openHandles { handle.cancel() }
     }
 
-    // MARK: Threads (H57)
+    // MARK: Threads (H57: only `uv_async_send` may be called from others)
 
     /// Makes the calling thread the owner of a loop that does not run. For a host that uses a loop between two runs
     /// from another thread than the one that ran it last, as a serial dispatch queue does. The threads must ensure that

@@ -1,5 +1,5 @@
-/// The buffer of a loop, which all its UDP sockets receive into and lend from. It has room for as many of the longest
-/// messages as one system call takes. Pages that no message has touched cost nothing.
+/// The buffer of a loop, which all its UDP sockets receive into and lend from. The buffer has room for as many of the
+/// longest messages as one system call takes. Pages that no message has touched cost nothing.
 final class DatagramBuffer {
     /// The space that libuv reserves for each message, in bytes.
     private static let longestMessage = 65536

@@ -62,7 +62,7 @@ extension UDPSocket {
         return host.withCString { body($0) }
     }
 
-    /// Sets if messages to a group that this computer has joined arrive here too; true at first. Mirrors
+    /// Lets messages to a group that this computer has joined arrive here too if `isOn`; true at first. Mirrors
     /// `uv_udp_set_multicast_loop`.
     public func setMulticastLoop(_ isOn: Bool) throws(UVError) {
         guard isUsable("UDPSocket.setMulticastLoop: the socket is closed") else { throw .canceled }

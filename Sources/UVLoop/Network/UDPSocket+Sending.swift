@@ -85,8 +85,8 @@ extension UDPSocket {
         }
     }
 
-    /// Ends a message that has left the queue. If one message of a batch fails, libuv fails all others of it too, which
-    /// were not sent (H98): these are tried once more, one by one, for an outcome of their own.
+    /// Ends a message that has left the queue. If the first message of a batch fails, libuv fails all the others too,
+    /// which were not sent (H98): these are tried once more, one by one, for an outcome of their own.
     private func sent(_ error: UVError?, _ request: SendRequest) {
         if error != nil, !isClosing {
             guard !hasFailedMessage else { return sendAgain(request) }

@@ -162,8 +162,8 @@ public final class UDPSocket: Handle {
     /// messages that are not received in time.
     ///
     /// The span is valid during the call only. `onError` gets the network's reports on sent messages
-    /// (``UVError/connectionRefused`` on a connected socket), and the system's shortages; receiving goes on. Neither is
-    /// called after ``Handle/close(_:)``. Mirrors `uv_udp_recv_start`.
+    /// (``UVError/connectionRefused`` on a connected socket), and the system's shortages; receiving goes on. No closure
+    /// is called after ``Handle/close(_:)``. Mirrors `uv_udp_recv_start`.
     ///
     /// - Throws: ``UVError/noSpace`` if the user's watches have run out, ``UVError/canceled`` if the loop has closed
     /// the socket.

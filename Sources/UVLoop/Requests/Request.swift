@@ -3,8 +3,8 @@ internal import CLibUV
 /// An operation of a loop that is under way and ends by itself: unlike a ``Handle`` it has nothing to close, and it can
 /// be canceled.
 ///
-/// A request keeps itself alive until it has ended, and its loop running. It is used on its loop's thread only and is
-/// not `Sendable`. Mirrors `uv_req_t`.
+/// A request keeps itself alive until it has ended, and its loop running. A request is used on its loop's thread only
+/// and is not `Sendable`. Mirrors `uv_req_t`.
 public class Request {
     /// The loop this request belongs to.
     public let loop: Loop

@@ -175,7 +175,7 @@ extension Stream {
     /// Passes all arriving bytes on to another stream, no faster than that one takes them, until this one has ended.
     ///
     /// `completion` runs once, on a later tick, whoever fails or closes: with nil when the sink has taken all bytes.
-    /// Neither stream is closed. If its owner shuts the sink down, the piping fails with ``UVError/brokenPipe``.
+    /// Both streams stay open. If its owner shuts the sink down, the piping fails with ``UVError/brokenPipe``.
     /// Meanwhile the piping uses the reading of this stream, and the sink's ``onDrain`` and ``onWriteError``.
     ///
     /// - Parameters:
@@ -200,7 +200,7 @@ extension FileReader {
     /// Passes the file on to a stream, no faster than that takes it; used instead of ``start(onBytes:onEnd:)``.
     ///
     /// `completion` runs once, on a later tick, whoever fails or closes: with nil when the stream has taken all bytes.
-    /// Neither is closed. Meanwhile the piping uses ``Stream/onDrain`` and ``Stream/onWriteError``.
+    /// Both stay open. Meanwhile the piping uses ``Stream/onDrain`` and ``Stream/onWriteError``.
     ///
     /// - Parameters:
     ///   - sink: who is written to.

@@ -130,8 +130,8 @@ public final class TCPStream: Stream {
 
     // MARK: Options
 
-    /// Sets if small writes are sent at once. By default the system delays a small write while another is on its way,
-    /// to send more in one packet (Nagle's algorithm). For conversations of short messages. Mirrors `uv_tcp_nodelay`.
+    /// Sends small writes at once if `isOn`. By default the system delays a small write while another is on its way, to
+    /// send more in one packet (Nagle's algorithm). For conversations of short messages. Mirrors `uv_tcp_nodelay`.
     ///
     /// - Throws: ``UVError/invalidArgument`` and its like for a connection that the peer has reset; the stream is unharmed.
     public func setNoDelay(_ isOn: Bool) throws(UVError) {

@@ -7,7 +7,7 @@ struct WriteQueue: ~Copyable {
     typealias Completion = Waiters.Completion
 
     enum State {
-        /// The stream is connecting. Nothing is given to libuv yet (H18, H19: a write before the connect fails, a
+        /// The stream is connecting, and nothing is given to libuv yet (H18, H19: a write before the connect fails, a
         /// shutdown never ends).
         case connecting
         case open

@@ -1,5 +1,5 @@
-// Only what Swift cannot import from libc: a GNU extension whose declaration depends on a feature macro that Swift's Glibc
-// module does not set.
+// A GNU extension that Swift cannot import from libc, since its declaration depends on a feature macro that Swift's
+// Glibc module does not set.
 
 #ifndef UVKEEPER_CPRLIMIT_SHIM_H
 #define UVKEEPER_CPRLIMIT_SHIM_H
@@ -16,20 +16,20 @@
 #include <sys/resource.h>
 #endif
 
-/// As the kernel of Linux lays it out, on every machine.
+/// The layout of Linux's kernel, the same on every machine.
 struct uvkeeper_limit {
     uint64_t soft;
     uint64_t hard;
 };
 
-/// What a process has a limit on.
+/// The resources that a process has a limit of.
 enum uvkeeper_limited {
     UVKEEPER_FILE_SIZE,
     UVKEEPER_DESCRIPTORS,
 };
 
-/// How many descriptors a process may have, or how long it may make a file; 0 is this one, and only Linux reaches others.
-/// `changed` and `current` may be NULL. Returns 0, or an error number below 0.
+/// Changes or reads the limit of a process: of its descriptors, or of the size of files it writes. 0 is this process;
+/// only Linux reaches others. `changed` and `current` may be NULL. Returns 0, or an error number below 0.
 static inline int uvkeeper_process_limit(enum uvkeeper_limited limited, pid_t pid, const struct uvkeeper_limit *changed,
                                          struct uvkeeper_limit *current) {
 #if defined(__linux__)

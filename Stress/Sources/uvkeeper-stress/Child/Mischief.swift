@@ -1,4 +1,5 @@
-/// What a deliberately faulty child or keeper does to one line in ten thousand: the proof that the harness notices.
+/// The harm that a deliberately faulty child or keeper does to one line in ten thousand: the proof that the harness
+/// notices.
 struct Mischief {
     enum Kind: String, CaseIterable, Sendable {
         case none, drop, duplicate, tear, reorder
@@ -18,13 +19,13 @@ struct Mischief {
 
     var isNone: Bool { kind == .none }
 
-    /// Passes a line on as told.
+    /// Passes a line on, or harms it.
     mutating func pass(_ base: UnsafeRawPointer, _ count: Int, _ next: (UnsafeRawPointer, Int) -> Void) {
         self.count += 1
-        // The middle of an interval, so that short runs meet one too.
+        // The line is in the middle of an interval, so that short runs meet one too.
         guard self.count % interval == interval / 2 else {
             next(base, count)
-            // Held until a line of the same writer has overtaken it.
+            // A held line is passed on once a line of the same writer has overtaken it.
             if !held.isEmpty, isSameWriter(base, count) { flush(next) }
             return
         }
@@ -43,7 +44,7 @@ struct Mischief {
         }
     }
 
-    /// Passes on what was held back.
+    /// Passes on a line that was held back.
     mutating func flush(_ next: (UnsafeRawPointer, Int) -> Void) {
         guard !held.isEmpty else { return }
         held.withUnsafeBytes { next($0.baseAddress!, $0.count) }

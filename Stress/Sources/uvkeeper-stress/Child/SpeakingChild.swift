@@ -6,26 +6,26 @@ import Musl
 import Darwin
 #endif
 
-/// The output of a child, which it writes while it waits for its input: so much for each line, and as much as the pipes take
-/// while ``Receipts`` say that it floods. How much that was is noted there.
+/// The output of a child, written while it waits for its input: a fixed number of bytes for each line, and as much as
+/// the pipes take while ``Receipts`` tell it to flood. The numbers of bytes are noted there.
 final class SpeakingChild {
     private struct Speech {
         let descriptor: Int32
         let format: OutputFormat
         let written: Receipts.Counter
         let offered: Receipts.Counter
-        /// For each line that has come.
+        /// The number of bytes for each line that has come.
         let answerByteCount: Int
-        /// What is still to be written.
+        /// The number of bytes still to be written.
         var owed = 0
-        /// Nobody reads it any more.
+        /// True once the pipe is broken.
         var isBroken = false
     }
 
-    /// How often it is looked whether it is to flood, in milliseconds.
+    /// The time between checks of the order to flood, in milliseconds.
     private static let lookInterval: Int32 = 20
     private static let bufferByteCount = 65536
-    /// What is written when the input has ended.
+    /// The number of bytes written when the input has ended.
     private static let farewellByteCount = 1000
 
     private let receipts: Receipts
@@ -44,14 +44,14 @@ final class SpeakingChild {
                 descriptor: 2, format: OutputFormat(key: key, stream: 1), written: .writtenErr, offered: .offeredErr,
                 answerByteCount: 13),
         ]
-        // A keeper that is killed takes the pipes along, and the child reads its input to the end all the same.
+        // SIGPIPE is ignored: a killed keeper takes the pipes along, and the child still reads its input to the end.
         signal(SIGPIPE, SIG_IGN)
         for speech in speeches { _ = fcntl(speech.descriptor, F_SETFL, O_NONBLOCK) }
     }
 
     deinit { buffer.deallocate() }
 
-    /// As `read(2)` of the standard input, writing meanwhile; says farewell before it reports the end.
+    /// Reads the standard input like `read(2)`, and writes meanwhile; writes the farewell before it returns the end.
     func read(_ base: UnsafeMutableRawPointer, _ count: Int) -> Int {
         answer()
         while true {
@@ -89,7 +89,7 @@ final class SpeakingChild {
         func isWanted(_ index: Int) -> Bool {
             (speeches[index].owed > 0 || flooding & (1 << UInt64(index)) != 0) && !speeches[index].isBroken
         }
-        // A descriptor below 0 is passed over.
+        // A descriptor below 0 is ignored by `poll`.
         var entries = (
             pollfd(fd: forInput ? 0 : -1, events: Int16(POLLIN), revents: 0),
             pollfd(fd: isWanted(0) ? speeches[0].descriptor : -1, events: Int16(POLLOUT), revents: 0),
@@ -109,7 +109,7 @@ final class SpeakingChild {
         let wanted = isFlooding ? SpeakingChild.bufferByteCount : min(speech.owed, SpeakingChild.bufferByteCount)
         let offset = receipts[speech.written]
         speech.format.fill(buffer, count: wanted, from: offset)
-        // It may be killed at any instant: what the pipe has is between the two.
+        // The child may be killed at any instant; the number of bytes in the pipe is then between the two counters.
         receipts[speech.offered] = offset + UInt64(wanted)
         #if canImport(Darwin)
         let count = Darwin.write(speech.descriptor, buffer, wanted)

@@ -8,21 +8,21 @@ import Musl
 import Darwin
 #endif
 
-/// What a child does not heed when its session is to end: it makes the keeper take the next step.
+/// The orders that a child ignores when its session is to end, so that the keeper must take the next step.
 struct Stubbornness: OptionSet {
     let rawValue: UInt64
 
-    /// It runs on after the end of its input.
+    /// The child runs on after the end of its input.
     static let endOfInput = Stubbornness(rawValue: 1)
-    /// SIGTERM does nothing to it, nor to what it has started.
+    /// The child and the process that it has started ignore SIGTERM.
     static let terminate = Stubbornness(rawValue: 2)
-    /// It has started a process that does nothing, and runs for long.
+    /// The child has started a process that does nothing, and runs for long.
     static let grandchild = Stubbornness(rawValue: 4)
 
-    /// For the child, before it reads.
+    /// Prepares the child, before it reads.
     static func begin(_ receipts: Receipts) {
         let own = Stubbornness(rawValue: receipts[.stubbornness])
-        // Whatever it starts inherits that.
+        // The process that the child starts inherits the disposition.
         if own.contains(.terminate) { signal(SIGTERM, SIG_IGN) }
         guard own.contains(.grandchild) else { return }
         var pid: pid_t = 0
@@ -32,7 +32,7 @@ struct Stubbornness: OptionSet {
         receipts[.grandchild] = UInt64(pid)
     }
 
-    /// For the child, when its input has ended.
+    /// Keeps the child running, when its input has ended.
     static func end(_ receipts: Receipts) {
         guard Stubbornness(rawValue: receipts[.stubbornness]).contains(.endOfInput) else { return }
         while true { pause() }

@@ -8,10 +8,10 @@ import Musl
 import Darwin
 #endif
 
-/// The child of every session: reads its stdin and checks each line, into ``Receipts``. This program itself, started as
-/// `--verify FILE WRITERS FAULT OUTPUT`; with an OUTPUT that is not 0 it writes, too, see ``SpeakingChild``.
+/// The child of every session: reads its stdin and checks each line, into ``Receipts``. The child is this program,
+/// started as `--verify FILE WRITERS FAULT OUTPUT`; with an OUTPUT other than 0 it also writes, see ``SpeakingChild``.
 ///
-/// Nothing here allocates per line or uses Foundation: it must not be what a run measures.
+/// The code does not allocate per line or use Foundation, since a run must not measure the child.
 final class VerifyingChild {
     static let argument = "--verify"
 
@@ -49,7 +49,7 @@ final class VerifyingChild {
         exit(0)
     }
 
-    /// Checks what `read` gives, which is `read(2)` of a descriptor, until its end.
+    /// Checks the bytes that `read` returns, which works like `read(2)` of a descriptor, until its end.
     func run(_ read: (UnsafeMutableRawPointer, Int) -> Int) {
         var capacity = 4 * Receipts.readByteCount
         var buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
@@ -82,7 +82,7 @@ final class VerifyingChild {
         }
     }
 
-    /// Checks every whole line and returns how many bytes they have.
+    /// Checks every whole line and returns the number of their bytes.
     private func lines(in buffer: UnsafeMutableRawPointer, count: Int, searchedTo searched: Int) -> Int {
         var start = 0
         var search = searched

@@ -47,14 +47,14 @@ struct ChaosCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Only these, separated by commas.", valueName: "kinds"))
     var faults: String?
 
-    /// The time is over when every planned fault has been injected; for tests, on machines however slow.
+    /// True to end only when every planned fault has been injected; for tests, on machines however slow.
     @Flag(help: .hidden)
     var allFaults = false
 
     @Option(help: .hidden)
     var faultyDiscovery = Discoverer.Kind.honest
 
-    /// A frozen keeper's connection takes part of such a line, which must not be sent again.
+    /// The interval of lines so long that a frozen keeper's connection takes only a part, which must not be sent again.
     private static let longLineInterval = 400
     private static let readers = 2
 
@@ -80,7 +80,7 @@ struct ChaosCommand: ParsableCommand {
         settings.discoveryFault = faultyDiscovery
         if load.connect == nil { settings.connecting = .mixed }
         settings.longLineInterval = load.longLines ?? ChaosCommand.longLineInterval
-        // Chaos is about outcomes: an open loop leaves the machine room to show them.
+        // An open loop leaves the machine room to show the outcomes, which chaos is about.
         let rate = load.rate ?? 2000
         settings.readers = load.readers ?? ChaosCommand.readers
         let kinds =
@@ -99,11 +99,11 @@ struct ChaosCommand: ParsableCommand {
 }
 
 extension Runner {
-    /// Faults of these kinds while lines are written.
+    /// Injects faults of these kinds while lines are written.
     ///
     /// - Parameters:
-    ///   - waits: the load goes on until every planned one has been injected.
-    ///   - options: of the load of a server in another process; nil for none.
+    ///   - waits: true to continue the load until every planned fault has been injected.
+    ///   - options: the load of a server in another process; nil for no server.
     func addFaults(_ kinds: [FaultRecord.Kind], waits: Bool, interval: Duration, serverOptions options: [String]?) {
         let settings = settings
         prepare = { [progress] engine in

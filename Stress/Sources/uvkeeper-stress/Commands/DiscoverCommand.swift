@@ -1,7 +1,7 @@
 import ArgumentParser
 import UVKeeper
 
-/// The process that `chaos` has discover while keepers start.
+/// The process that discovers, for `chaos`, while keepers start.
 struct DiscoverCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "discover", shouldDisplay: false)
 

@@ -81,7 +81,7 @@ struct LoadOptions: ParsableArguments {
         }
     }
 
-    /// What a server in another process needs to make the same load: its writers, over all its lives, have as many lines.
+    /// The options for a server in another process to make the same load: all its lives together write as many lines.
     func arguments(rate: Double?, longLines: Int? = nil) -> [String] {
         [
             "--sessions", "\(sessions)", "--writers", "\(writers)", "--size", size,

@@ -7,7 +7,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// Where the result goes.
+/// The places where the result goes.
 struct OutputOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Write everything that was found as JSON.", valueName: "file"))
     var json: String?
@@ -23,12 +23,12 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "No progress on stderr.")
     var quiet = false
 
-    /// Before the run, since an hour's findings must have somewhere to go.
+    /// Checks the files before the run, since an hour's findings must have somewhere to go.
     func validate() throws {
         for path in [json, report, histogram] {
             guard let path else { continue }
             do throws(UVError) { try OpenFile(path, .append).close() } catch {
-                // A terminal, a pipe: opening it here would be too early.
+                // A terminal or pipe is not opened here, which would be too early.
                 guard error != .invalidArgument, error != .symbolicLink else { continue }
                 throw ValidationError("cannot write \(path): \(error)")
             }
@@ -45,7 +45,7 @@ struct OutputOptions: ParsableArguments {
             if let report { try write(HTMLReport.page(result), to: report) }
             if let histogram { try write(result.latencyHistogram + "\n", to: histogram) }
         } catch  where !result.holds {
-            // A broken invariant is the worse news.
+            // The broken invariant is reported all the same, being the worse news.
             StandardStreams.writeError("Error: \(error)\n")
         }
         if !result.holds { throw ExitCode(1) }

@@ -11,9 +11,9 @@ struct ServeCommand: ParsableCommand {
     @Option var start: UInt64
     @Option var firstWriter = 0
     @Option var firstReader = 0
-    /// Somebody else starts the sessions.
+    /// True if another process starts the sessions.
     @Flag var guest = false
-    /// Stdin is a pipe that the harness holds open as long as it lives.
+    /// True if stdin is a pipe that the harness holds open as long as it lives.
     @Flag var lifeline = false
 
     func run() throws {

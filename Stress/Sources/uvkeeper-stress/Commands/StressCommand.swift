@@ -40,7 +40,7 @@ struct StressCommand: ParsableCommand {
         ],
     )
 
-    /// This program is its own keeper, child and faulty stand-ins, so that one file is all a test machine needs.
+    /// The program is its own keeper, child and faulty stand-ins, so that a test machine needs only one file.
     static func main() {
         KeeperSidecar.runIfRequested()
         VerifyingChild.runIfRequested(CommandLine.arguments)

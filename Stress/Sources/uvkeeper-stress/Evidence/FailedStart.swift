@@ -1,26 +1,26 @@
 import UVKeeper
 
-/// A start of a session's keeper that failed: when, and what was said of it.
+/// A failed start of a session's keeper, with its times and its error.
 struct FailedStart: Equatable {
-    /// In microseconds since the start of the run: of the call.
+    /// The time of the call, in microseconds since the start of the run.
     let begin: UInt64
     /// The time of the failure.
     let end: UInt64
-    /// The child of the session's life before, if that still ran when it began.
+    /// The child of the session's previous life, if it still ran at the call.
     let survivor: Int32?
-    /// The child that this start had made; it is the session's life of this number. Nil if there was none.
+    /// The number of the life whose child this start had made; nil if there was no child.
     let life: Int?
     let text: String
 
-    /// True if it was refused because of a child that a killed keeper had left, and names it.
+    /// True if the start was refused because of a child that a killed keeper had left, and the error names that child.
     var namesSurvivor: Bool {
         guard let survivor else { return false }
         return text.split { !$0.isNumber }.contains { Int32($0) == survivor }
     }
 
-    // MARK: In a file, for the starts of a server that may be killed
+    // MARK: A file, for the starts of a server that may be killed
 
-    /// On one line.
+    /// The start as one line of text.
     private var line: String {
         let words = ["\(begin)", "\(end)", "\(survivor ?? 0)", "\(life ?? -1)", text.replacing("\n", with: " ")]
         return words.joined(separator: " ") + "\n"
@@ -52,7 +52,7 @@ struct FailedStart: Equatable {
         try file.write(Array(line.utf8))
     }
 
-    /// All that were appended; none if there is no file.
+    /// Returns all appended starts; none if there is no file.
     static func all(in path: String) throws(UVError) -> [FailedStart] {
         do throws(UVError) {
             let text = String(decoding: try Files.read(path, limit: 1 << 24), as: UTF8.self)

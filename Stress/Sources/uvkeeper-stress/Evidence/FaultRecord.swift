@@ -1,6 +1,6 @@
 import UVKeeper
 
-/// One fault: what was done to whom, from when to when, and which lines it excused.
+/// A fault: its kind, target and time, and the lines it excused.
 final class FaultRecord {
     enum Kind: String, CaseIterable, Sendable {
         case keeperKilled = "keeper-killed"
@@ -17,14 +17,14 @@ final class FaultRecord {
         case descriptorsExhausted = "descriptors-exhausted"
         case keeperExhausted = "keeper-exhausted"
         case clientDisconnected = "client-disconnected"
-        /// No fault of anybody: clients whose last line has no newline, and must arrive.
+        /// Not a fault: clients whose last line has no newline, and must arrive.
         case unfinishedLine = "unfinished-line"
         case readerPaused = "reader-paused"
-        /// A client on a connection of its own that stops reading.
+        /// A client on a connection of its own stops reading.
         case readerFrozen = "reader-frozen"
-        /// Such a client's connection, at any byte.
+        /// A client's own connection is cut at any byte.
         case readerCut = "reader-cut"
-        /// The keeper can make no file longer.
+        /// The keeper can extend no file.
         case diskFull = "disk-full"
         case childFloods = "child-floods"
         case serverKilled = "server-killed"
@@ -43,13 +43,13 @@ final class FaultRecord {
         case machineStalled = "machine-stalled"
     }
 
-    /// The things it explains: lines, by what became of them, and starts of keepers.
+    /// The numbers of lines, by outcome, and of starts that a fault explains.
     struct Excused: Codable, Equatable, CustomStringConvertible {
         var refused = 0
         var unknown = 0
-        /// Written, and lost with a child that was killed, by a fault or by its keeper.
+        /// Lines written, and lost with a child that was killed, by a fault or by its keeper.
         var lost = 0
-        /// Under way in a killed server.
+        /// Lines under way in a killed server.
         var pending = 0
         /// Starts that failed.
         var starts = 0
@@ -76,39 +76,39 @@ final class FaultRecord {
         }
     }
 
-    /// Whose lines it may explain: what happens within one server is no excuse for another.
+    /// The servers whose lines a fault may explain: an event within one server is no excuse for another.
     enum Scope: Sendable {
         case everybody
-        /// Of the harness itself.
+        /// Lines of the harness itself.
         case own
-        /// Of the server in another process.
+        /// Lines of the server in another process.
         case driven
     }
 
     let kind: Kind
     let scope: Scope
-    /// Nil: everybody.
+    /// The session's index; nil for a fault of all sessions.
     let session: Int?
-    /// Which life of the session was ended by it.
+    /// The number of the life that the fault ended.
     let life: Int?
-    /// For a fault that costs output: the life of its session in which it began, and how many bytes of each stream the child had
-    /// written by then, and when it ended at most.
+    /// For a fault that costs output: the life in which it began, and the bytes of each stream that the child had
+    /// written by then; `outputAfter` is the most it had written at the end.
     var output: (life: Int, before: [ChildStream: UInt64])?
     var outputAfter: [ChildStream: UInt64]?
-    /// In microseconds: how long what piled up during it may take to be worked off after it.
+    /// The time to work off the backlog after the fault, in microseconds.
     let aftermath: UInt64
     /// In microseconds since the start of the run.
     let start: UInt64
-    /// Nil while it lasts.
+    /// The end, in microseconds; nil while the fault lasts.
     var end: UInt64?
-    /// True if the server that it killed had a successor, which has sent lines of its own.
+    /// True if the server that was killed had a successor, which has sent lines of its own.
     var isFollowed = false
-    /// For a client that disconnected: the life of its session to which every byte of its fragment went.
+    /// For a client that disconnected: the life that got every byte of its fragment.
     var completeIn: Int?
-    /// What came of it.
+    /// The course of the fault, in words.
     var note: String
     var excused = Excused()
-    /// It could not be injected, so it explains nothing.
+    /// True if the fault could not be injected, so that it explains nothing.
     private(set) var hasFailed = false
 
     init(
@@ -125,7 +125,7 @@ final class FaultRecord {
         self.note = note
     }
 
-    /// Notes why it could not be injected.
+    /// Notes the error that kept the fault from being injected.
     func fail(_ error: some Error) {
         hasFailed = true
         note += "; not injected: \(error)"

@@ -1,8 +1,9 @@
 import UVKeeper
 
-/// The files that a session's keeper has on disk, as far as its contract promises them.
+/// The files that a session's keeper has on disk, as its contract promises.
 enum KeeperFiles {
-    /// Those that a live keeper lacks: each that is gone, or says another's number. Empty if all is in place.
+    /// Returns the files that a live keeper lacks: each that is gone, or has another's number. Empty if all are in
+    /// place.
     static func lost(of session: SessionID, keeper: Int32, child: Int32, in paths: KeeperPaths) -> [String] {
         var lost: [String] = []
         for path in [paths.socket(for: session), paths.channel(for: session)] {
@@ -22,7 +23,7 @@ enum KeeperFiles {
         return lost
     }
 
-    /// Those that an ended keeper has left; needs no descriptor.
+    /// Returns the files that an ended keeper has left; needs no descriptor.
     static func left(of session: SessionID, in paths: KeeperPaths) -> [String] {
         [
             paths.socket(for: session), paths.channel(for: session), paths.keeperPID(for: session),

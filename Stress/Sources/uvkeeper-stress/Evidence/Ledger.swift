@@ -1,27 +1,28 @@
 import UVKeeper
 
-/// What one writer was told about each of its lines, in a file, so that it survives the writer's process.
+/// The outcome of each line of one writer, in a file that survives the writer's process.
 ///
-/// Word 0 counts the lines, word 1 the completions that came twice; then two words per line: outcome, size and latency;
-/// the time of the completion, or, before it, of the call.
+/// Word 0 counts the lines, word 1 the completions that came twice. Two words per line follow: outcome, size and
+/// latency; and the time of the completion, or, before it, of the call.
 final class Ledger {
     enum Outcome: UInt64 {
         case none, pending, written, refused, unknown
-        /// Refused because more lines wait than the load's own limit allows: nobody's fault but the load's.
+        /// Refused because more lines wait than the load's own limit allows: the load's fault only.
         case overflowed
-        /// The keeper's memory has it, by the raw socket; nothing says whether its child gets it.
+        /// The keeper has the line in memory, by the raw socket; its arrival at the child is not reported.
         case handedOver
     }
 
     struct Entry {
         let outcome: Outcome
         let byteCount: Int
-        /// In microseconds, from the intended start.
+        /// The latency from the intended start, in microseconds.
         let latency: UInt64
-        /// In microseconds since the start of the run: of the completion; of the call while it is pending.
+        /// The time of the completion, or of the call while the line is pending, in microseconds since the start of the
+        /// run.
         let time: UInt64
 
-        /// When the line began to wait.
+        /// The time at which the line began to wait.
         var begin: UInt64 { time - min(time, outcome == .pending ? 0 : latency) }
     }
 
@@ -36,12 +37,12 @@ final class Ledger {
         file = try SharedFile(path, byteCount: (Ledger.start + capacity * 2) * 8)
     }
 
-    /// Lines handed over so far; also the next sequence number.
+    /// The number of lines handed over so far, which is the next sequence number.
     var count: Int { Int(file[0]) }
     var doubled: Int { Int(file[1]) }
     var isFull: Bool { count >= capacity }
 
-    /// Notes a line about to be handed over.
+    /// Notes a line before it is handed over.
     func begin(byteCount: Int, time: UInt64) -> Int {
         let sequence = count
         precondition(sequence < capacity, "Ledger.begin: it is full")

@@ -1,11 +1,11 @@
-/// Reads ledgers of another process while it writes them: each line once, when it is known what became of it. What a killed
-/// process has left without an outcome gets one from the next.
+/// A reader of another process's ledgers while they are written: hands over each line once, when its outcome is known.
+/// Lines that a killed process has left without an outcome get one from the next.
 struct LedgerReader {
     private struct Place {
         let ledger: Ledger
         /// The next line to hand over.
         var next = 0
-        /// The lines before it have their outcome.
+        /// The number of lines from the start that have their outcome.
         var settled = 0
     }
 
@@ -13,8 +13,8 @@ struct LedgerReader {
 
     init(_ ledgers: [Ledger]) { places = ledgers.map { Place(ledger: $0) } }
 
-    /// Hands over what has an outcome, and was not handed over before, in the order of each ledger: what is behind a line
-    /// that waits comes after it.
+    /// Hands over the lines that have an outcome and were not handed over before, in the order of each ledger: lines
+    /// behind one that waits come after it.
     mutating func take(_ body: (Ledger.Entry) -> Void) {
         for index in places.indices {
             let place = places[index]
@@ -22,7 +22,7 @@ struct LedgerReader {
         }
     }
 
-    /// Whether every line so far has its outcome.
+    /// Returns true if every line so far has its outcome.
     mutating func isSettled() -> Bool {
         for index in places.indices {
             let place = places[index]

@@ -1,31 +1,33 @@
 import UVKeeper
 
-/// One life of a session: a keeper and a child.
+/// A life of a session: a keeper and a child.
 final class Life {
     let receipts: Receipts
     let keeper: SpawnedKeeper?
     let keeperPID: Int32
-    /// Nil if it had ended before it could be looked at, or the system does not tell.
+    /// The identity of the keeper; nil if it had ended before it was read, or the system does not tell.
     private let keeperIdentity: ProcessIdentity?
-    /// Its child ran, but the start failed: what it has received counts, and nobody writes to it any more.
+    /// True if the start failed although the child ran: the child's lines count, and no more are written to it.
     let hasFailed: Bool
-    /// By its server; anything else that ends it is a fault.
+    /// True if the server has told the keeper to end; any other end is a fault.
     var wasToldToEnd = false
-    /// Its pid file says something else by now; a keeper that ends need not take it for its own.
+    /// True if a fault has changed the pid file; an ending keeper need not take it for its own.
     var isPIDFileGarbled = false
-    /// What its end was said to be; nil before it, and if another process started it.
+    /// The reports of the end; nil before it, and if another process started the life.
     var end: LifeEnd?
-    /// What clients of its channel got as `exit`.
+    /// The content of `exit` messages that clients of its channel got.
     var exitMessages: [String] = []
-    /// Names of clients of its channel, with the number of their last line that was acknowledged.
+    /// The clients of its channel by name, with the number of their last acknowledged line.
     var clients: [String: Int] = [:]
-    /// True if it was told to end when it could open nothing more, so that it may not have been able to say how it ended.
+    /// True if the keeper was told to end when it could open nothing more, so that it may not have been able to record
+    /// its end.
     var couldNotOpen = false
-    /// True if it has been looked at what it left.
+    /// True once its remains have been inspected.
     var isInspected = false
-    /// How many bytes each stream has had, by the record of its end; nil if its keeper has not written one.
+    /// The number of bytes of each stream, by the record of its end; nil if its keeper has written no record.
     var ends: [ChildStream: UInt64]?
-    /// The bytes of each stream that its keeper could not write, by its status shortly before the end; nil if nobody asked.
+    /// The bytes of each stream that its keeper could not write, by its status shortly before the end; nil if it was
+    /// not asked.
     var lost: [ChildStream: UInt64]?
 
     init(_ receipts: Receipts, keeper: SpawnedKeeper?, keeperPID: Int32, hasFailed: Bool = false) {
@@ -36,19 +38,19 @@ final class Life {
         self.hasFailed = hasFailed
     }
 
-    /// How its keeper has ended; nil if it has not, or was started by another process.
+    /// The exit of its keeper; nil if the keeper has not ended, or was started by another process.
     var keeperExit: ProcessExit? { keeper?.exitStatus }
 
     var childPID: Int32 { Int32(truncatingIfNeeded: receipts[.pid]) }
 
-    /// True if the child has ended, also if another process has its number by now: thousands are started in a run.
+    /// True if the child has ended, even if another process has its number by now: a run starts thousands.
     var isChildGone: Bool {
         let (own, present) = (receipts[.startTime], Receipts.startTime(of: childPID))
         if own > 0, present > 0, own != present { return true }
         return Processes.liveness(of: childPID) == .gone
     }
 
-    /// Its child, and what that was told to start, as far as they still run.
+    /// The child and the process that it was told to start, if they still run.
     var survivors: [Int32] {
         let other = Int32(truncatingIfNeeded: receipts[.grandchild])
         return (isChildGone ? [] : [childPID]) + (other > 0 && Processes.liveness(of: other) != .gone ? [other] : [])

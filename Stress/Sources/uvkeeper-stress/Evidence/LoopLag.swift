@@ -1,14 +1,14 @@
 import Histogram
 
-/// How late a loop's timer came, tick by tick: how long the loop was kept from its work.
+/// The lateness of a loop's timer, tick by tick, which is the time that the loop was kept from its work.
 struct LoopLag {
-    /// In microseconds: from here on a tick counts as a stall.
+    /// The lateness from which a tick counts as a stall, in microseconds.
     static let stall: UInt64 = 100_000
 
     private(set) var histogram = Histogram<UInt64>(highestTrackableValue: 600_000_000)
-    /// In microseconds.
+    /// The longest lateness, in microseconds.
     private(set) var longest: UInt64 = 0
-    /// Of the current sample of the series.
+    /// The longest lateness in the current sample of the series.
     private var recent: UInt64 = 0
 
     mutating func note(_ lag: UInt64) {
@@ -17,7 +17,7 @@ struct LoopLag {
         recent = max(recent, lag)
     }
 
-    /// Of a tick that is yet to come; it counts in full when it has come.
+    /// Notes a tick that is still to come, late by now; it counts in full when it has come.
     mutating func noteUnfinished(_ silence: UInt64) {
         guard silence > LoopLag.stall else { return }
         longest = max(longest, silence)

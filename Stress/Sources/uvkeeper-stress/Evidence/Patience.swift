@@ -1,9 +1,9 @@
-/// How long a line waits for its keeper, which says what may become of it.
+/// The time that a line waits for its keeper, which decides the outcomes possible.
 enum Patience: Sendable {
-    /// By the channel, three attempts.
+    /// The line has three attempts, by the channel.
     case attempts
-    /// By the channel, as long as the session lives.
+    /// The line waits as long as the session lives, by the channel.
     case untilSessionEnds
-    /// By the raw socket, which says no more than that a keeper has it, without any time limit.
+    /// The line waits without a limit, by the raw socket, whose confirmation means only that a keeper has the line.
     case raw
 }

@@ -1,24 +1,24 @@
 import UVKeeper
 
-/// What one reader was told about one stream of a session, in order, in a file, so that it survives the reader's process.
+/// The reports that one reader got on one stream of a session, in order, in a file that survives the reader's process.
 ///
-/// Word 0 counts the entries; then six words for each. Bytes that follow each other are one entry.
+/// Word 0 counts the entries; six words for each follow. Bytes that follow each other are one entry.
 final class ReadLog {
     enum Event: UInt64 {
         case none
-        /// A read begins; the lower bound is where, the upper one how many bytes the child had written at most.
+        /// A read begins; the lower bound is its place, the upper one the most bytes that the child had written.
         case begins
-        /// Bytes, right or wrong.
+        /// Bytes came, right or wrong.
         case bytes
-        /// Bytes that are not those of their offsets, from the first wrong one on.
+        /// Bytes differ from those of their offsets, from the first wrong one on.
         case wrong
-        /// Bytes that are gone.
+        /// Bytes are gone.
         case gap
-        /// The session has ended; the upper bound is where its record says that the stream ends.
+        /// The session has ended; the upper bound is the end of the stream by its record.
         case ends
-        /// The session has ended, and no record says where the stream ends.
+        /// The session has ended, and no record tells the end of the stream.
         case endsUnknown
-        /// A read that does not follow has had everything; the upper bound is where that ends.
+        /// A read that does not follow has got all bytes; the upper bound is their end.
         case finished
         /// The session has begun anew before its rest was read.
         case anew
@@ -28,33 +28,33 @@ final class ReadLog {
         case failed
     }
 
-    /// Where a read was to begin.
+    /// The place where a read was to begin.
     enum Start: UInt64 {
         case start, end, last, offset
     }
 
     struct Entry {
         let event: Event
-        /// Of a read that begins.
+        /// The place where the read begins; for the event `begins`.
         let start: Start
         /// The epoch of the session's life, as a number.
         let epoch: UInt64
         let range: Range<UInt64>
-        /// For a read that begins, how many bytes the child had written when the reader asked; else how many it had written at
-        /// most when this was told.
+        /// The number of bytes that the child had written when the reader asked, for the event `begins`; otherwise the
+        /// most it had written when the event came.
         let offered: UInt64
-        /// In microseconds since the start of the run.
+        /// The time, in microseconds since the start of the run.
         let time: UInt64
     }
 
-    /// Where a reader goes on.
+    /// The place at which a reader continues.
     struct Place: Equatable {
         let epoch: UInt64
         let offset: UInt64
     }
 
     static let capacity = 1 << 18
-    /// The most that a read asks for that is to begin so many bytes before the end.
+    /// The most bytes that a read begins before the end, for the start `last`.
     static let longestLast: UInt64 = 100_000
     private static let start = 8
     private static let entryWords = 6
@@ -65,7 +65,7 @@ final class ReadLog {
     }
 
     var count: Int { Int(file[0]) }
-    /// Nothing more can be noted: the reader must end.
+    /// True if no more can be noted: the reader must end.
     var isFull: Bool { count >= ReadLog.capacity - 2 }
 
     subscript(number: Int) -> Entry {
@@ -100,7 +100,7 @@ final class ReadLog {
         file[0] = UInt64(count + 1)
     }
 
-    /// Where the last read got to, if it has not come to an end.
+    /// The place that the last read has reached; nil if it has come to an end.
     var place: Place? {
         for number in (0..<count).reversed() {
             let entry = self[number]
@@ -116,7 +116,7 @@ final class ReadLog {
 }
 
 extension Receipts {
-    /// How many bytes of a stream the child has written; up to how many there may be at most.
+    /// Returns the number of bytes that the child has written on a stream, and the most that it may have.
     func written(_ stream: ChildStream) -> ClosedRange<UInt64> {
         let (written, offered) =
             switch stream {
@@ -126,7 +126,7 @@ extension Receipts {
         return written...max(written, offered)
     }
 
-    /// What the child's output on a stream is.
+    /// Returns the format of the child's output on a stream.
     func format(_ stream: ChildStream) -> OutputFormat {
         OutputFormat(key: self[.outputKey], stream: stream == .out ? 0 : 1)
     }

@@ -1,61 +1,62 @@
 import UVKeeper
 
-/// What one child has received, in a file that the child writes and the harness reads, also after the child was killed.
+/// The lines that one child has received, in a file that the child writes and the harness reads, even after the child
+/// was killed.
 ///
-/// Layout, in 64-bit words: 512 of counters; 1,024 fragments of 4; then for each writer 8, the first of them one more than
-/// the highest number received, and a bit per sequence number. The harness writes one word: how long the child is to
-/// pause before each read.
+/// Layout, in 64-bit words: 512 of counters; 1,024 fragments of 4; then for each writer 8, the first of them one more
+/// than the highest number received, and a bit per sequence number. The harness writes some of the counters, as noted
+/// there.
 final class Receipts {
     /// Sequence numbers a writer may use.
     static let capacity = 1 << 26
     static let fragmentLimit = 1024
-    /// How much the child reads at once.
+    /// The number of bytes that the child reads at once.
     static let readByteCount = 65536
 
     enum Counter: Int {
         case lines, duplicates, reordered, torn
-        /// Of faulty clients.
+        /// Fragments of faulty clients.
         case fragments
-        /// At the end of the input without a newline.
+        /// Ends of the input without a newline.
         case tails
-        /// Of writers or with numbers there are none of.
+        /// Lines of unknown writers, or with unknown numbers.
         case strange
         case pid
-        /// Written by the harness, in microseconds.
+        /// The pause before each read, in microseconds; written by the harness.
         case pause
         case fragmentRecords
-        /// Of the child, see ``Receipts/startTime(of:)``. There before its pid.
+        /// The child's start, see ``Receipts/startTime(of:)``; written before its pid.
         case startTime
-        /// What its output follows from, see ``OutputFormat``. There before its pid; 0: it writes none.
+        /// The key of the child's output, see ``OutputFormat``; written before its pid. 0: no output.
         case outputKey
-        /// Written by the harness: the epoch of this life of the session, as a number; 0: not known.
+        /// The epoch of this life of the session, as a number, 0 if unknown; written by the harness.
         case epoch
-        /// Written by the harness: the child floods the streams whose bit is set, 1 for stdout, 2 for stderr.
+        /// The streams that the child floods, as bits: 1 for stdout, 2 for stderr; written by the harness.
         case flood
-        /// How many bytes of a stream have been written, and, for the time of a write, how many there are at most.
+        /// The number of bytes written to a stream, and, during a write, the most that there may be.
         case writtenOut, offeredOut, writtenErr, offeredErr
-        /// Written by the harness, before the child starts: a ``Stubbornness``.
+        /// A ``Stubbornness``; written by the harness, before the child starts.
         case stubbornness
-        /// The pid of a process that the child has started, for one that was told to.
+        /// The pid of the process that the child was told to start.
         case grandchild
     }
 
-    /// In milliseconds since the system booted; 0 if the process is gone, or the system does not tell.
+    /// Returns the start time in milliseconds since the boot; 0 if the process is gone, or the system does not tell.
     static func startTime(of pid: Int32) -> UInt64 {
         ProcessDetails(of: pid).map { RunClock.microseconds($0.startTime) / 1000 } ?? 0
     }
 
-    /// In the place of a line's kind, for one that was whole and late.
+    /// The kind of a fragment that is a whole but late line.
     static let reorderedKind = UInt8(ascii: "R")
-    /// In its place, for the start of a line at the end of the input.
+    /// The kind of a fragment that is the start of a line at the end of the input.
     static let tailKind = UInt8(ascii: "T")
 
-    /// A line that was not whole, or late.
+    /// A line that was incomplete, or late.
     struct Fragment {
         let kind: UInt8
         let writer: Int
         let sequence: Int
-        /// Of a late line: one more than the number of the line that had overtaken it.
+        /// The number of bytes; for a late line, one more than the number of the line that had overtaken it.
         let byteCount: Int
     }
 
@@ -81,7 +82,7 @@ final class Receipts {
     @inline(__always)
     func end(of writer: Int) -> Int { Int(file[start(of: writer)]) }
 
-    /// How many lines of a writer were received.
+    /// Returns the number of lines of a writer that were received.
     func count(of writer: Int) -> Int {
         let start = start(of: writer) + 8
         return (0..<(end(of: writer) + 63) / 64).reduce(0) { $0 + file[start + $1].nonzeroBitCount }

@@ -7,35 +7,35 @@ struct Sample: Codable, Sendable {
     /// Lines written since the sample before.
     var lines: Int
     var bytes: Int
-    /// Milliseconds, the longest since the sample before.
+    /// The longest lag since the sample before, in milliseconds.
     var lag: Double
     var descriptors: Int
     var handles: Int
-    /// Bytes of this process in RAM that are no file's: what it keeps of every line is in files.
+    /// Bytes of this process in RAM, without mapped files, since everything kept for each line is in files.
     var memory: UInt64
-    /// Bytes of each keeper, proportional share; empty where it was not measured.
+    /// Bytes of each keeper, proportional share; empty if not measured.
     var keepers: [UInt64]
-    /// Of the keeper that has most; nil where it was not counted.
+    /// Descriptors of the keeper that has most; nil if not counted.
     var keeperDescriptors: Int?
-    /// Bytes that are no file's, of the keeper that has most; nil where it was not counted. Its share of a file's pages grows
-    /// also when another process that has mapped the file ends.
+    /// Bytes, without mapped files, of the keeper that has most; nil if not counted. Mapped files are left out, since a
+    /// keeper's share of their pages also grows when another process that has mapped the file ends.
     var keeperMemory: UInt64?
 }
 
-/// Memory as the kernel counts it.
+/// Memory by the kernel's count.
 enum Memory {
-    /// Of this process, without the files it has mapped; 0 where the system does not tell.
+    /// The memory of this process, without mapped files; 0 if the system does not tell.
     static var own: UInt64 { withoutFiles(of: CurrentProcess.id) ?? 0 }
 
-    /// Without the files that the process has mapped; nil if it is gone, or the system does not tell.
+    /// Returns the memory of a process without mapped files; nil if the process is gone, or the system does not tell.
     static func withoutFiles(of pid: Int32) -> UInt64? { figure("RssAnon:", in: "/proc/\(pid)/status") }
 
-    /// The proportional share, else what is resident; nil if the process is gone.
+    /// Returns the proportional share, or else the resident memory; nil if the process is gone.
     static func of(_ pid: Int32) -> UInt64? {
         figure("Pss:", in: "/proc/\(pid)/smaps_rollup") ?? ProcessDetails(of: pid)?.residentMemory
     }
 
-    /// A figure in KiB, as bytes; nil if the file does not have it.
+    /// Returns a figure in KiB, as bytes; nil if the file does not have it.
     private static func figure(_ name: String, in path: String) -> UInt64? {
         guard let bytes = try? Files.read(path, limit: 8192) else { return nil }
         let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix(name) }

@@ -1,4 +1,4 @@
-/// Numbers for people.
+/// Texts of numbers, for people.
 enum Texts {
     static func count(_ value: Int) -> String {
         var digits = String(abs(value))
@@ -19,12 +19,12 @@ enum Texts {
         return "\(decimal(value)) GiB"
     }
 
-    /// Of milliseconds.
+    /// Returns the text of a time in milliseconds.
     static func time(_ milliseconds: Double) -> String {
         milliseconds >= 1000 ? "\(decimal(milliseconds / 1000)) s" : "\(decimal(milliseconds)) ms"
     }
 
-    /// Three digits at most.
+    /// Returns a number with three digits at most.
     static func decimal(_ value: Double) -> String {
         let places = value >= 100 ? 1.0 : value >= 10 ? 10.0 : value >= 1 ? 100.0 : 1000.0
         let rounded = (value * places).rounded() / places

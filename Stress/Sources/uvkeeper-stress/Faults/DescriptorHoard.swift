@@ -1,8 +1,8 @@
 internal import CPrlimit
 import UVKeeper
 
-/// No descriptor left for a process, by its limit: in an instant, where taking thousands would itself block the loop. What
-/// it has open stays open.
+/// A descriptor limit that leaves a process no descriptor to open: set in an instant, where taking thousands would
+/// itself block the loop. Open descriptors stay open.
 final class DescriptorHoard {
     #if os(Linux)
     static let reachesOthers = true
@@ -14,7 +14,7 @@ final class DescriptorHoard {
     private var before = uvkeeper_limit()
 
     /// - Parameter pid: 0 is this process, which can always be limited.
-    /// - Throws: what `prlimit(2)` reports of another: it has ended, or is somebody else's.
+    /// - Throws: the error of `prlimit(2)` for another process: it has ended, or belongs to another user.
     init(of pid: Int32 = 0) throws(UVError) {
         self.pid = pid
         try DescriptorHoard.check(uvkeeper_process_limit(UVKEEPER_DESCRIPTORS, pid, nil, &before))
@@ -23,7 +23,7 @@ final class DescriptorHoard {
         try DescriptorHoard.check(uvkeeper_process_limit(UVKEEPER_DESCRIPTORS, pid, &none, nil))
     }
 
-    /// Gives it the limit it had.
+    /// Restores the former limit.
     func release() throws(UVError) {
         try DescriptorHoard.check(uvkeeper_process_limit(UVKEEPER_DESCRIPTORS, pid, &before, nil))
     }

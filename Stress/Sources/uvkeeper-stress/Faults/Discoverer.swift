@@ -1,29 +1,29 @@
 import UVKeeper
 
-/// A server that does nothing but discover, again and again while it is told to: the other process of a ``DiscoveryRace``.
+/// A server that only discovers, repeatedly while it is told to: the other process of a ``DiscoveryRace``.
 final class Discoverer {
     enum Kind: String, CaseIterable, Sendable {
         case honest
-        /// This one removes the files of a dead keeper without the lock of its pid file, at the worst moment: when another keeper
-        /// has taken its place, and started. The proof that the harness notices.
+        /// A discovery that removes the files of a dead keeper without the lock of its pid file, at the worst moment:
+        /// when another keeper has taken its place, and started. The proof that the harness notices.
         case lockless
     }
 
-    /// The orders that it gets, and its answers, in a file.
+    /// The orders to a discoverer, and its answers, in a file.
     final class Orders {
         enum Word: Int {
-            /// Written by the harness: an ``Order``.
+            /// An ``Order``, written by the harness.
             case order
             case begun, ended
-            /// Passes that have failed.
+            /// The number of passes that have failed.
             case failed
         }
 
         enum Order: Int {
             case rest
-            /// Passes one after the other, while keepers start.
+            /// Make one pass after the other, while keepers start.
             case go
-            /// The same when all have started.
+            /// Make one pass after the other, when all keepers have started.
             case goOn
         }
 
@@ -50,10 +50,10 @@ final class Discoverer {
     private let manager: KeeperManager
     private let timer: TimerHandle
     private let lifeline: PipeStream
-    /// The process that a lockless one took for a session's keeper, by session.
+    /// The process that a lockless discovery took for a session's keeper, by session.
     private var seen: [SessionID: Int32] = [:]
 
-    /// - Parameter run: stdin is a pipe that the harness holds open as long as it needs this.
+    /// Creates a discoverer, whose stdin is a pipe that the harness holds open as long as it needs the discoverer.
     init(_ run: RunDirectory, _ kind: Kind) throws {
         orders = try Orders(run)
         self.kind = kind
@@ -65,9 +65,9 @@ final class Discoverer {
         lifeline = try PipeStream(takingOwnershipOf: 0, on: loop)
     }
 
-    /// Returns when stdin has ended.
+    /// Discovers until stdin has ended.
     func run() throws {
-        // Repeating: a tick may run a timer that is due, and then wait for the next.
+        // The timer repeats, since a tick may run a timer that is due, and then wait for the next.
         timer.start(after: .milliseconds(1), repeating: .milliseconds(1)) { _ in }
         var isOver = false
         try lifeline.readStart(onBytes: { _, _ in }, onEnd: { _, _ in isOver = true })
@@ -91,7 +91,7 @@ final class Discoverer {
     }
 
     private func passLockless() {
-        // Its stdin may have ended.
+        // The loop looks at stdin, which may have ended.
         loop.run(.noWait)
         guard orders.order == .goOn else { return }
         let paths = manager.paths

@@ -1,15 +1,15 @@
 import UVKeeper
 
-/// Keepers that start while another process discovers, and cleans up after those that SIGKILL has just ended: in rounds, in
-/// most of which that process is stopped in the middle of its work, and gets on in small steps.
+/// Keepers that start while another process discovers, and cleans up after those that SIGKILL has just ended. There are
+/// rounds; in most of them that process is stopped in the middle of its work, and continued in small steps.
 ///
-/// After each every keeper must have started, have its files, and take a line: whoever cleans up does so under the lock of
-/// the dead keeper's pid file, and knows the files of the next one from those.
+/// After each round every keeper must have started, have its files, and take a line: a clean-up is done under the lock
+/// of the dead keeper's pid file, and tells the next keeper's files from the dead one's.
 final class DiscoveryRace {
     let sessions: [Session]
     var onFault: (FaultRecord) -> Void = { _ in }
     var onViolation: (Violations.Kind, String) -> Void = { _, _ in }
-    /// True if another round may begin, after the first.
+    /// Returns true if another round may begin, after the first.
     var isGoingOn: () -> Bool = { true }
     private let run: RunDirectory
     private let manager: KeeperManager
@@ -21,14 +21,15 @@ final class DiscoveryRace {
     private var roundsLeft: Int
     private var isFirst = true
     private var process: ChildProcess?
-    /// When it was stopped, in microseconds; nil while it runs.
+    /// The time at which the process was stopped, in microseconds; nil while it runs.
     private var stoppedAt: UInt64?
     private var completion: (() -> Void)?
 
-    /// In microseconds: how long the process is stopped at most. A keeper waits a second for the lock that it may hold.
+    /// The longest stop of the process, in microseconds. A keeper waits a second for the lock that the process may
+    /// hold.
     private static let longestStop: UInt64 = 200_000
 
-    /// - Parameter limit: how long each of its steps may take.
+    /// - Parameter limit: the longest time of each step.
     init(
         _ sessions: [Session], in run: RunDirectory, manager: KeeperManager, clock: RunClock, seed: UInt64,
         rounds: Int, limit: Duration, on loop: Loop,
@@ -44,7 +45,7 @@ final class DiscoveryRace {
         steps = Steps("a discovery race", limit: limit, on: loop)
     }
 
-    /// `completion` runs when all is over, also after a violation.
+    /// Starts the race; `completion` runs when it is over, even after a violation.
     func start(_ kind: Discoverer.Kind, _ completion: @escaping () -> Void) throws {
         orders.order = .rest
         orders[.begun] = 0
@@ -87,13 +88,14 @@ final class DiscoveryRace {
         }
     }
 
-    /// The process goes on all the time: it may find a keeper dead, starting, or alive.
+    /// Starts keepers while the process works all the time: it may find a keeper dead, starting, or alive.
     private func startBesideBusy() {
         orders.order = .go
         kill { [self] in startKeepers { self.awaitPass { self.round() } } }
     }
 
-    /// The process rests until all are dead, is stopped at a random moment of the pass that finds them so, and creeps on.
+    /// Starts keepers beside a stopped process: it rests until all are dead, is stopped at a random moment of the pass
+    /// that finds them dead, and continues in small steps.
     private func startBesideStopped() {
         orders.order = .rest
         steps.wait("a pass ends") { [self] in
@@ -132,7 +134,7 @@ final class DiscoveryRace {
     private func stop() {
         let begun = orders[.begun]
         orders.order = .go
-        // The look comes every millisecond. No timer does it: its pass takes hardly more.
+        // The process looks every millisecond. The wait is busy, not by a timer, since a pass takes hardly more.
         let limit = clock.microseconds + 10_000
         while orders[.begun] == begun, clock.microseconds < limit {}
         let moment = clock.microseconds + generator.next() % 1500
@@ -167,7 +169,7 @@ final class DiscoveryRace {
         signal(.continue)
         let now = clock.microseconds
         guard now > stoppedAt + 2 * DiscoveryRace.longestStop else { return }
-        // The machine has kept it stopped, perhaps with a lock that a keeper waits for.
+        // The machine has kept the process stopped, perhaps with a lock that a keeper waits for.
         for session in sessions {
             onFault(
                 FaultRecord(
@@ -182,7 +184,7 @@ final class DiscoveryRace {
         }
     }
 
-    /// Waits until a whole pass, begun from now on, is over.
+    /// Waits until a whole pass that begins from now on is over.
     private func awaitPass(then next: @escaping () -> Void) {
         let count = orders[.begun] + 1
         orders.order = .goOn

@@ -2,7 +2,7 @@ import UVKeeper
 
 /// Faults of the channel's clients, and of keepers in the steps of an end.
 extension FaultInjector {
-    /// A client that does not get far, and comes back until everything is acknowledged.
+    /// A client that is interrupted, and comes back until all lines are acknowledged.
     func sendFickle(_ planned: Planned, _ session: Session, _ life: Life, _ way: FickleClient.Way) {
         let count = 3 + Int(planned.number % 12)
         let record = begin(way == .cut ? .channelCut : .writerReplaced, session, note: "\(count) lines")
@@ -38,14 +38,14 @@ extension FaultInjector {
         awaitFickle(record)
     }
 
-    /// No other fault comes to its session meanwhile.
+    /// Keeps the fault active until its client is done, so that no other fault comes to its session meanwhile.
     private func awaitFickle(_ record: FaultRecord) {
         end(record, after: .milliseconds(10)) { [unowned self] in
             if isGoingOn, fickle[ObjectIdentifier(record)] != nil { awaitFickle(record) }
         }
     }
 
-    /// A session of its own, whose child does not heed what it is told, and whose keeper is stopped while it ends it.
+    /// Stops the keeper of a session of its own while it ends a child that ignores its orders.
     func stopWhileEnding(_ planned: Planned) {
         do {
             let session = try addSessions(1)[0]
@@ -58,7 +58,7 @@ extension FaultInjector {
             } then: { [self] in
                 runningWaves -= 1
                 engine.extraOutstanding -= 1
-                // Held until then.
+                // The ending is kept alive until here.
                 _ = ending
             }
         } catch {

@@ -2,7 +2,8 @@ import UVKeeper
 
 /// Faults by clients and by this process.
 extension FaultInjector {
-    /// More clients at once than a frozen keeper's backlog holds; each has one line, and all must get through after it.
+    /// Opens more clients at once than a frozen keeper's backlog holds; each has one line, and all must get through
+    /// later.
     func overflowBacklog(_ planned: Planned, _ session: Session, _ life: Life) {
         let count = KeeperConstants.backlog + 50 + Int(planned.number % 150)
         let record = begin(.backlogOverflow, session, note: "\(count) clients")
@@ -11,7 +12,7 @@ extension FaultInjector {
         end(record, after: planned.duration) { [unowned self] in undo(.continue, life.keeperPID, record) }
     }
 
-    /// Clients whose last line has no newline, and that end their stream in order: the keeper adds it.
+    /// Opens clients whose last line has no newline, and that end their stream in order: the keeper adds the newline.
     func sendUnfinished(_ planned: Planned, _ session: Session) {
         let count = 2 + Int(planned.number % 6)
         let record = begin(.unfinishedLine, session, note: "\(count) clients")
@@ -36,8 +37,8 @@ extension FaultInjector {
         }
     }
 
-    /// A client that goes away in the middle of a line. What arrived of it is passed on with a newline, by contract; that is
-    /// all of it if its connection has taken all.
+    /// Opens a client that goes away in the middle of a line. The contract passes the received part on with a newline;
+    /// if the connection has taken all bytes, that part is all of them.
     func disconnect(_ planned: Planned, _ session: Session, _ life: Life) {
         let record = begin(.clientDisconnected, session)
         let number = session.lives.count - 1
@@ -56,7 +57,7 @@ extension FaultInjector {
                     ended()
                     return record.fail(error)
                 }
-                // Its keeper may end before it has read everything; then some of it may have arrived all the same.
+                // The keeper may end before it has read all bytes; some of them may still have arrived.
                 stream.write(bytes) { error in
                     if error == nil, session.current === life { record.completeIn = number }
                     stream.close()
@@ -76,12 +77,12 @@ extension FaultInjector {
         hoard(0, record, for: min(planned.duration, .milliseconds(500)))
     }
 
-    /// Takes every descriptor a keeper may have. It must drop none of the clients that wait for it then; each of some has
-    /// one line and all the time there is, and must get through.
+    /// Takes every descriptor a keeper may have. The keeper must then drop none of the waiting clients; some have one
+    /// line each and no time limit, and must get through.
     func exhaustKeeper(_ planned: Planned, _ session: Session, _ life: Life) {
         let count = 4 + Int(planned.number % 12)
         let record = begin(.keeperExhausted, session, note: "\(count) clients of \(life.keeperPID)")
-        // It cannot open its next segment either.
+        // The keeper cannot open its next segment either.
         noteOutput(record, session, life)
         hoard(life.keeperPID, record, for: planned.duration) { record.outputAfter = FaultInjector.most(life) }
         for _ in 0..<count { sendAlone(session) }

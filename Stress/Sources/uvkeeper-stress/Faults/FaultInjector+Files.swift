@@ -6,7 +6,7 @@ extension FaultInjector {
     func hideSockets(_ planned: Planned, _ session: Session, _ life: Life, replacing: Bool) {
         let paths = engine.manager.paths
         let hidden = "\(engine.run.directory)/hidden-\(session.index)"
-        // The raw one goes first and comes last: without a channel beside it, it would be an original keeper's.
+        // The raw socket goes first and comes back last: without a channel beside it, it would be an original keeper's.
         let places = [
             (paths.socket(for: session.name), hidden + "-raw"), (paths.channel(for: session.name), hidden + "-channel"),
         ]
@@ -35,12 +35,12 @@ extension FaultInjector {
         }
     }
 
-    /// Writes garbage into a live keeper's pid file, and empty and garbage files of keepers that never were; then a
-    /// discovery must find who lives and nobody else.
+    /// Writes garbage into a live keeper's pid file, and makes empty and garbage files of keepers that never were; a
+    /// discovery must then find exactly the live keepers.
     func garblePIDFiles(_ planned: Planned, _ session: Session) {
         let record = begin(.pidFileGarbled, session)
         let paths = engine.manager.paths
-        // Its own names: another such fault may come before this one's discovery has ended.
+        // The names are the fault's own: another such fault may come before this one's discovery has ended.
         let ghosts = "ghost-\(record.start)-"
         let garbage = ["", "not a pid", "-1", "0", "99999999999999999999", "\u{0}\u{1}"]
         do throws(UVError) {
@@ -65,7 +65,7 @@ extension FaultInjector {
         engine.extraOutstanding += 1
         let prefix = "stale-\(record.start)-"
         let base = "\(engine.run.sessions)/\(prefix)"
-        // In the thread pool, so that making them is not what blocks the loop.
+        // The files are made in the thread pool, so that this does not block the loop.
         let littered = { [self] (failure: StressError?) in
             engine.extraOutstanding -= 1
             if let failure { record.fail(failure) }
@@ -89,11 +89,12 @@ extension FaultInjector {
         }
     }
 
-    /// The files of one dead keeper, all or none. The pid file comes last: by it another server's discovery finds the others.
+    /// Makes the files of one dead keeper, all or none. The pid file comes last: another server's discovery finds the
+    /// others by it.
     private static func makeStale(_ base: String) throws(UVError) {
         do throws(UVError) {
             try write("", to: base + ".rpc.sock")
-            // No process has this pid: it is above the kernel's limit.
+            // The pid is above the kernel's limit, so no process has it.
             try write("4194999", to: base + ".rpc.sock.pi-pid")
             try write("4194999", to: base + ".rpc.sock.pid")
         } catch {
@@ -102,7 +103,7 @@ extension FaultInjector {
         }
     }
 
-    /// - Parameter prefix: of the names of dead keepers, which must be gone afterwards.
+    /// - Parameter prefix: the beginning of dead keepers' names, which must be gone afterwards.
     private func discover(_ record: FaultRecord, removing prefix: String) {
         let before = engine.sessions.filter { $0.current != nil }.map { ($0, $0.lives.count) }
         let begun = engine.clock.microseconds
@@ -142,8 +143,8 @@ extension FaultInjector {
         }
     }
 
-    /// Whether another process may have discovered: what it was removing when it was killed, or stopped within a race, stays;
-    /// the end of the run shows whether another removes it.
+    /// True if another process may have discovered since `time`: if it was killed, or stopped within a race, the files
+    /// it was removing stay; the end of the run shows if another process removes them.
     func othersDiscovered(since time: UInt64) -> Bool {
         if let server = engine.server, server.progress?.isWriting != true { return true }
         return engine.faults.contains {
@@ -155,7 +156,7 @@ extension FaultInjector {
         engine.faults.contains { $0.kind == .descriptorsExhausted && $0.end ?? .max >= time }
     }
 
-    /// Whether a fault was ending the session's keeper or child at a time or after it.
+    /// True if a fault was ending the session's keeper or child at `time` or later.
     private func wasEnding(_ session: Session, since time: UInt64) -> Bool {
         engine.faults.contains {
             ($0.kind == .keeperKilled || $0.kind.killsChild) && $0.session == session.index

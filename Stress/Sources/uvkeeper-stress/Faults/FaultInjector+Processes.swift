@@ -2,8 +2,9 @@ import UVKeeper
 
 /// Faults of keepers and children.
 extension FaultInjector {
-    /// Every other time its child is stopped before. A killed keeper dies then with lines that the child's full pipe has not
-    /// taken; one that is told to end must not confirm them. Half of those that are told may open nothing more.
+    /// Ends the keeper by a signal. Every other time its child is stopped before: a killed keeper then dies with lines
+    /// that the child's full pipe has not taken; one that is told to end must not confirm them. Half of those that are
+    /// told to end may open nothing more.
     func endKeeper(_ planned: Planned, _ session: Session, _ life: Life, by signal: Signal) {
         let isKilled = signal == .kill
         let record = begin(
@@ -25,13 +26,13 @@ extension FaultInjector {
         inject(.stop, life.childPID, record)
         self.end(record, after: planned.duration) { [unowned self] in
             end()
-            // The other takes its child along.
+            // A keeper that is told to end takes its child along.
             if isKilled { undo(.continue, life.childPID, record) }
             awaitRestart(record, session)
         }
     }
 
-    /// For good.
+    /// Takes the keeper's descriptors, for good.
     private func takeDescriptors(of life: Life, _ record: FaultRecord) {
         do throws(UVError) {
             _ = try DescriptorHoard(of: life.keeperPID)
@@ -65,7 +66,7 @@ extension FaultInjector {
         do throws(UVError) { try Processes.send(signal, to: pid) } catch { record.fail(error) }
     }
 
-    /// A process that another fault has ended meanwhile needs no more.
+    /// Undoes a signal. A process that another fault has ended meanwhile needs no undoing.
     func undo(_ signal: Signal, _ pid: Int32, _ record: FaultRecord) {
         do throws(UVError) {
             try Processes.send(signal, to: pid)
@@ -74,7 +75,7 @@ extension FaultInjector {
         }
     }
 
-    /// The fault lasts until the session has a life after the one it ended.
+    /// Lets the fault last until the session has a life after the one it ended.
     private func awaitRestart(_ record: FaultRecord, _ session: Session) {
         let lives = session.lives.count
         look()

@@ -1,8 +1,8 @@
 import UVKeeper
 
-/// Faults of readers, and of what they read.
+/// Faults of readers, and of the output they read.
 extension FaultInjector {
-    /// Readers of the library that take nothing for a while.
+    /// Pauses some of the library's readers for a while.
     func pauseReaders(_ planned: Planned, _ session: Session) {
         guard let readers = session.readers else { return }
         let followers = readers.followers.enumerated().filter { planned.number >> UInt64($0.offset) & 1 == 1 }.map(
@@ -13,27 +13,27 @@ extension FaultInjector {
         end(record, after: planned.duration) { for follower in chosen { follower.resume() } }
     }
 
-    /// A client of the channel that stops reading, so that its connection fills.
+    /// Makes a client of the channel stop reading, so that its connection fills.
     func freezeReader(_ planned: Planned, _ session: Session) {
         let record = begin(.readerFrozen, session)
         session.readers?.channel?.freeze()
         end(record, after: planned.duration) { session.readers?.channel?.thaw() }
     }
 
-    /// Such a client's connection is cut after so many bytes, in a header or in output.
+    /// Cuts the connection of that client after some bytes, in a header or in output.
     func cutReader(_ planned: Planned, _ session: Session) {
         let count = 1 + Int(planned.number % 40_000)
         let record = begin(.readerCut, session, note: "after \(count) bytes")
         session.readers?.channel?.cut(after: count) { [engine] in
             record.note += ", at \(Texts.decimal(Double(engine.clock.microseconds) / 1e6)) s"
         }
-        // So many may not come.
+        // The bytes may not come in time.
         end(record, after: planned.duration) { session.readers?.channel?.cutNow() }
     }
 
-    /// A keeper that can write nothing more, or only short files.
+    /// Keeps a keeper from writing any file, or longer ones.
     func fillDisk(_ planned: Planned, _ session: Session, _ life: Life) {
-        // No shorter than what 256 segments need to hold what is kept.
+        // The size is no shorter than 256 segments need to hold the kept output.
         let byteCount = planned.number & 1 == 0 ? 0 : 4096 + planned.number % 60_000
         let record = begin(.diskFull, session, note: "files of \(byteCount) bytes")
         noteOutput(record, session, life)
@@ -49,7 +49,7 @@ extension FaultInjector {
         }
     }
 
-    /// A child that writes as fast as its pipes take it.
+    /// Makes a child write as fast as its pipes take the output.
     func flood(_ planned: Planned, _ session: Session, _ life: Life) {
         let streams = 1 + planned.number % 3
         let before = FaultInjector.most(life)
@@ -65,7 +65,7 @@ extension FaultInjector {
         }
     }
 
-    /// Notes where the child's output was when a fault began that may cost some.
+    /// Notes the place of the child's output at the start of a fault that may cost some.
     func noteOutput(_ record: FaultRecord, _ session: Session, _ life: Life) {
         guard let number = session.lives.lastIndex(where: { $0 === life }) else { return }
         var before: [ChildStream: UInt64] = [:]
@@ -73,7 +73,7 @@ extension FaultInjector {
         record.output = (number, before)
     }
 
-    /// The most that the child has written of each stream.
+    /// Returns the most bytes that the child may have written of each stream.
     static func most(_ life: Life) -> [ChildStream: UInt64] {
         var most: [ChildStream: UInt64] = [:]
         for stream in ChildStream.allCases { most[stream] = life.receipts.written(stream).upperBound }

@@ -19,7 +19,7 @@ extension FaultInjector {
                 }
             }
         } catch {
-            // No descriptor for it now, perhaps.
+            // The cause may be a lack of descriptors.
             engine.extraOutstanding -= 1
             retryServer("\(error)")
         }
@@ -34,7 +34,7 @@ extension FaultInjector {
         end(record, after: .milliseconds(50)) { [unowned self] in startServer() }
     }
 
-    /// Ends it in order, so that what it has under way gets its outcome; one that is just starting is killed.
+    /// Ends the server in order, so that its lines under way get their outcome; kills one that is just starting.
     func endServer() {
         guard let server = engine.server, let (_, isWriting) = server.progress else { return }
         if !isWriting { begin(.serverKilled, nil, note: "at the end of the run").end = engine.clock.microseconds }
@@ -43,7 +43,8 @@ extension FaultInjector {
         }
     }
 
-    /// The next one is started at once, if there are lines left; the fault lasts until that one has sent a line.
+    /// Kills the server. The next one is started at once, if there are lines left; the fault lasts until that one has
+    /// sent a line.
     func killServer() {
         guard let server = engine.server, let pid = server.pid else { return }
         let record = begin(.serverKilled, nil, note: "SIGKILL to \(pid)")
@@ -62,7 +63,7 @@ extension FaultInjector {
         }
     }
 
-    /// Sessions that nobody else uses; they are judged with the others.
+    /// Adds sessions for one fault only; they are judged with the others.
     func addSessions(_ count: Int) throws -> [Session] {
         var settings = LoadSettings()
         settings.writers = 0
@@ -75,7 +76,7 @@ extension FaultInjector {
         return sessions
     }
 
-    /// Keepers that start beside a discovery in another process.
+    /// Starts keepers beside a discovery in another process.
     func startRace(_ planned: Planned) {
         let rounds = 4 + Int(planned.number % 8)
         let record = begin(
@@ -96,7 +97,7 @@ extension FaultInjector {
                 runningRaces -= 1
                 engine.extraOutstanding -= 1
                 record.end = engine.clock.microseconds
-                // Held until then.
+                // The race is kept alive until here.
                 _ = race
             }
             do { try race.start(engine.settings.discoveryFault, completed) } catch {
@@ -109,7 +110,7 @@ extension FaultInjector {
         }
     }
 
-    /// Keepers of sessions that nobody else uses, started and killed at once.
+    /// Starts keepers of sessions of their own, and kills them at once.
     func startWave(_ planned: Planned) {
         let count = 4 + Int(planned.number % 5)
         let record = begin(.spawnWave, nil, note: "\(count) keepers")
@@ -136,9 +137,9 @@ extension FaultInjector {
 
     private static let raceSessions = 6
 
-    /// Lines that may be sent to a session of a wave.
+    /// The limit of lines sent to a session of a wave.
     private static let waveLines = 64
 
-    /// Far above the numbers of the sessions under load.
+    /// The first index of sessions in waves, far above those of the sessions under load.
     static let firstWaveSession = 1000
 }

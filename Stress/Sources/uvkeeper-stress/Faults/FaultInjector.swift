@@ -1,18 +1,18 @@
 import UVKeeper
 
-/// Does to sessions, files and this process what a schedule drawn from a seed says, and undoes it after a while.
+/// Injects faults in sessions, files and this process by a schedule drawn from a seed, and undoes each after a while.
 final class FaultInjector {
-    /// What is to happen when, to whom, for how long.
+    /// A planned fault.
     struct Planned: Equatable {
         let kind: FaultRecord.Kind
         let time: Duration
         let session: Int
         let duration: Duration
-        /// For whatever the fault needs besides.
+        /// A random number for further choices of the fault.
         let number: UInt64
     }
 
-    /// All that can be injected here.
+    /// The kinds that can be injected on this system.
     static let kinds = FaultRecord.Kind.allCases.filter {
         $0 != .machineStalled && (($0 != .keeperExhausted && $0 != .diskFull) || DescriptorHoard.reachesOthers)
     }
@@ -22,15 +22,15 @@ final class FaultInjector {
     private let plan: [Planned]
     private var next = 0
     private let timer: TimerHandle
-    /// Faults under way, and how to end each.
+    /// The faults under way, and the way to end each.
     private var active: [ObjectIdentifier: (record: FaultRecord, timer: TimerHandle, undo: () -> Void)] = [:]
-    /// Due, and not possible yet.
+    /// Faults that are due, but not possible yet.
     private var deferred: [Planned] = []
-    /// Of keepers of their own.
+    /// The number of running waves, whose keepers are their own.
     var runningWaves = 0
-    /// Clients of the channel that are not done, by their fault.
+    /// The clients of the channel that are not done, by their fault.
     var fickle: [ObjectIdentifier: FickleClient] = [:]
-    /// The ones of those beside a discovery; all tell it in one file.
+    /// The number of running races; all of them use one file of orders.
     var runningRaces = 0
 
     init(_ engine: Engine, plan: [Planned], onFault: @escaping (FaultRecord) -> Void) {
@@ -40,7 +40,8 @@ final class FaultInjector {
         timer = TimerHandle(on: engine.loop)
     }
 
-    /// The same plan for the same seed: every kind in turn in a drawn order, so that none is left out by chance.
+    /// Draws a plan, the same for the same seed: the kinds come in turn in a drawn order, so that none is left out by
+    /// chance.
     static func plan(
         seed: UInt64, kinds: [FaultRecord.Kind], sessions: Int, duration: Duration, interval: Duration,
     ) -> [Planned] {
@@ -73,7 +74,7 @@ final class FaultInjector {
         }
     }
 
-    /// Faults that were planned and not tried.
+    /// The number of planned faults that were not tried.
     var skipped: Int { deferred.count + plan.count - next }
 
     /// Ends every fault under way.
@@ -83,10 +84,10 @@ final class FaultInjector {
         endServer()
     }
 
-    /// Whether it was possible.
+    /// Injects a fault; returns false if that is not possible now.
     private func inject(_ planned: Planned) -> Bool {
         let session = engine.sessions[planned.session]
-        // One at a time for a session, or it could not be told which one explains what.
+        // A session has one fault at a time: otherwise it would be unclear which one explains a result.
         guard let life = session.current, life.childPID > 0,
             !active.values.contains(where: { $0.record.session == session.index }), isPossible(planned.kind)
         else { return false }
@@ -124,9 +125,10 @@ final class FaultInjector {
 
     private func isPossible(_ kind: FaultRecord.Kind) -> Bool {
         switch kind {
-        // One that has not written yet has nothing under way.
+        // A server that has not written yet has nothing under way.
         case .serverKilled: engine.server?.progress?.isWriting == true
-        // A second one would take the first one's limit for the usual one; a wave needs descriptors to look what is left.
+        // A second hoard would take the first one's limit for the usual one; a wave needs descriptors to look at its
+        // remains.
         case .descriptorsExhausted: !isActive(.descriptorsExhausted) && runningWaves == 0
         case .spawnWave, .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill:
             !isActive(.descriptorsExhausted)
@@ -135,12 +137,12 @@ final class FaultInjector {
         }
     }
 
-    /// Whether sessions that have ended are started again.
+    /// True if sessions that have ended are started again.
     var isGoingOn: Bool { engine.phase == .running || engine.phase == .draining }
 
     func isActive(_ kind: FaultRecord.Kind) -> Bool { active.values.contains { $0.record.kind == kind } }
 
-    /// Notes a fault that begins now.
+    /// Records a fault that begins now.
     @discardableResult
     func begin(_ kind: FaultRecord.Kind, _ session: Session?, life: Int? = nil, note: String = "") -> FaultRecord {
         let record = FaultRecord(
@@ -150,7 +152,7 @@ final class FaultInjector {
         return record
     }
 
-    /// Ends a fault after a time, or when the run ends. `undo` may prolong it by another call: without a gap, in which
+    /// Ends a fault after a time, or when the run ends. `undo` may prolong it by another call, without a gap in which
     /// another fault would begin.
     func end(_ record: FaultRecord, after duration: Duration, undo: @escaping () -> Void) {
         let timer = TimerHandle(on: engine.loop)
@@ -163,7 +165,7 @@ final class FaultInjector {
         guard let fault = active.removeValue(forKey: id) else { return }
         fault.timer.close()
         fault.undo()
-        // It may have been prolonged.
+        // The fault may have been prolonged.
         if active[id] == nil { fault.record.end = engine.clock.microseconds }
     }
 }

@@ -1,12 +1,13 @@
 internal import CPrlimit
 import UVKeeper
 
-/// Keeps a process from making a file longer than so many bytes, as a full disk does. What a file has it keeps.
+/// A limit that keeps a process from making a file longer than some bytes, like a full disk. Longer files stay as they
+/// are.
 final class FileSizeLimit {
     private let pid: Int32
     private var before = uvkeeper_limit()
 
-    /// - Throws: what `prlimit(2)` reports: the process has ended, or is somebody else's.
+    /// - Throws: the error of `prlimit(2)`: the process has ended, or belongs to another user.
     init(of pid: Int32, _ byteCount: UInt64) throws(UVError) {
         self.pid = pid
         try FileSizeLimit.check(uvkeeper_process_limit(UVKEEPER_FILE_SIZE, pid, nil, &before))
@@ -14,7 +15,7 @@ final class FileSizeLimit {
         try FileSizeLimit.check(uvkeeper_process_limit(UVKEEPER_FILE_SIZE, pid, &limit, nil))
     }
 
-    /// Gives it the limit it had.
+    /// Restores the former limit.
     func release() throws(UVError) {
         try FileSizeLimit.check(uvkeeper_process_limit(UVKEEPER_FILE_SIZE, pid, &before, nil))
     }

@@ -1,11 +1,11 @@
 import UVKeeper
 
-/// Finds processes that waited long for a processor: what they did not do in time is the machine's fault.
+/// Finds processes that waited long for a processor: their delays are the machine's fault.
 ///
-/// How late a loop comes is no measure of that, since it may itself have been at fault. Reads the run delay of
-/// `/proc/<pid>/schedstat`; where the system does not tell, it finds nothing.
+/// The lateness of a loop is no measure of that, since the loop itself may be at fault. The run delay is read from
+/// `/proc/<pid>/schedstat`; on a system that does not tell it, none is found.
 final class StarvationWatch {
-    /// A process of a run, and whose lines it concerns.
+    /// A process of a run, and the part whose lines it affects.
     struct Watched {
         enum Part: Hashable {
             /// A keeper or a child.
@@ -18,15 +18,16 @@ final class StarvationWatch {
         let pid: Int32
     }
 
-    /// Two of them are as long as an attempt to write a line.
+    /// The time between looks; two of them are as long as an attempt to write a line.
     private static let interval = Duration.milliseconds(200)
-    /// In microseconds of waiting within two intervals, of all processes of a part together: a line passes each.
+    /// The longest wait within two intervals, in microseconds, of all processes of a part together, since a line passes
+    /// through each.
     private static let limit: UInt64 = 100_000
 
-    /// How long the processes of a part have waited, in microseconds.
+    /// The time that the processes of a part have waited, in microseconds.
     private struct Wait {
         var sum: UInt64 = 0
-        /// Which waited longest.
+        /// The process that waited longest.
         var longest: Int32 = 0
         private var most: UInt64 = 0
 
@@ -44,10 +45,10 @@ final class StarvationWatch {
     private var waits: [Watched.Part: Wait] = [:]
     private var looked: UInt64
     private var lookedBefore: UInt64
-    /// Extended while it goes on.
+    /// The last record of each part, extended while the wait goes on.
     private var latest: [Watched.Part: FaultRecord] = [:]
 
-    /// - Parameter processes: those of the run besides this one.
+    /// - Parameter processes: the processes of the run besides this one.
     init(
         on loop: Loop, clock: RunClock, processes: @escaping () -> [Watched],
         onStarved: @escaping (FaultRecord) -> Void,
@@ -98,7 +99,7 @@ final class StarvationWatch {
         onStarved(record)
     }
 
-    /// In microseconds, since its start.
+    /// Returns the run delay of a process since its start, in microseconds.
     private static func delay(of pid: Int32) -> UInt64? {
         guard let bytes = try? Files.read("/proc/\(pid)/schedstat", limit: 256) else { return nil }
         let numbers = String(decoding: bytes, as: UTF8.self).split(separator: " ")

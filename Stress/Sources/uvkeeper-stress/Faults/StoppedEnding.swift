@@ -1,7 +1,8 @@
 import UVKeeper
 
-/// The end of one session whose child does not heed what it is told, step by step, while its keeper is stopped for a while in one
-/// of the steps. After that nobody of the session may be left, and its record tells how it ended, as its clients were told.
+/// The end of one session whose child ignores its orders, step by step, while its keeper is stopped for a while in one
+/// of the steps. Afterwards no process of the session may be left, and its record must tell its end as its clients were
+/// told.
 final class StoppedEnding {
     var onViolation: (Violations.Kind, String) -> Void = { _, _ in }
     private let planned: FaultInjector.Planned
@@ -12,12 +13,12 @@ final class StoppedEnding {
     private var socket: ChannelSocket?
     private var isDone = false
     private var acknowledged = 0
-    /// Lines that have their outcome.
+    /// The number of lines that have their outcome.
     private var completed = 0
     private var sequences: [Int] = []
     private var begun: UInt64 = 0
 
-    /// - Parameter limit: how long each of its steps may take.
+    /// - Parameter limit: the longest time of each step.
     init(_ planned: FaultInjector.Planned, _ session: Session, limit: Duration, clock: RunClock) {
         self.planned = planned
         self.session = session
@@ -29,7 +30,8 @@ final class StoppedEnding {
             ? [.endOfInput, .grandchild] : [.endOfInput, .terminate, .grandchild]
     }
 
-    /// In milliseconds: how long the child has for two of the steps, and when after their begin the keeper is stopped.
+    /// The time that the child has for two of the steps, and the delay from their start until the keeper is stopped, in
+    /// milliseconds.
     private var times: (endOfInput: Int, terminate: Int, delay: Int) {
         switch planned.kind {
         case .keeperStoppedInEOF: (300, 60_000, Int(planned.number % 300))
@@ -40,7 +42,7 @@ final class StoppedEnding {
 
     /// - Parameters:
     ///   - begin: notes the fault.
-    ///   - completion: runs when all is over, also after a violation.
+    ///   - completion: runs when all is over, even after a violation.
     func start(_ begin: @escaping (_ note: String) -> FaultRecord, then completion: @escaping () -> Void) {
         let finish = { [self] in
             socket?.close()
@@ -82,7 +84,7 @@ final class StoppedEnding {
         }
     }
 
-    /// Notes what became of the lines up to one.
+    /// Notes the outcome of the lines up to `count`.
     private func complete(_ count: Int, _ outcome: Ledger.Outcome) {
         let now = clock.microseconds
         for sequence in sequences.prefix(count).dropFirst(completed) {
@@ -122,7 +124,7 @@ final class StoppedEnding {
 
     private func stop(_ life: Life, _ record: FaultRecord) {
         do throws(UVError) { try Processes.send(.stop, to: life.keeperPID) } catch {
-            // It was faster.
+            // The keeper has ended before the signal.
             record.note += "; \(error)"
         }
         timer.start(after: planned.duration) { [self] _ in

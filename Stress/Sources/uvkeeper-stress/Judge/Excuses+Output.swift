@@ -1,7 +1,7 @@
 import UVKeeper
 
 extension FaultRecord.Kind {
-    /// Whether it is of output, or of those who read it.
+    /// True for a fault of output, or of its readers.
     var needsReaders: Bool {
         switch self {
         case .readerPaused, .readerFrozen, .readerCut, .diskFull, .childFloods: true
@@ -10,19 +10,20 @@ extension FaultRecord.Kind {
     }
 }
 
-/// What a fault can do to output.
+/// The effects of a fault on output.
 extension FaultRecord {
-    /// Whether it may have kept the keeper of that life from writing output.
+    /// True if the fault may have kept the keeper of that life from writing output.
     func losesOutput(in life: Int, of session: Int) -> Bool { self.session == session && output?.life == life }
 
-    /// The bytes that may not have been written because of it: they came while it lasted, or were in the pipe when it began.
+    /// Returns the bytes that may not have been written because of the fault: they came while it lasted, or were in the
+    /// pipe at its start.
     func lost(_ stream: ChildStream, in life: Int, of session: Int) -> Range<UInt64>? {
         guard losesOutput(in: life, of: session), let before = output?.before[stream] else { return nil }
         let first = before - min(before, Judge.pipeCapacity)
         return first..<max(first, outputAfter?[stream] ?? .max)
     }
 
-    /// Whether the library may give up reading because of it: nothing can be opened, or nobody gets to run.
+    /// True if the library may give up reading because of the fault: no file can be opened, or no process gets to run.
     func endsReads(at time: UInt64, of isDriven: Bool) -> Bool {
         switch kind {
         case .descriptorsExhausted: !isDriven && hasEffect(at: time)

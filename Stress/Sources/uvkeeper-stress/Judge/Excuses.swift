@@ -1,8 +1,9 @@
 import UVKeeper
 
-/// What each fault can do to a line by the keeper's contract, and when. Everything else has no excuse.
+/// The effects that each fault can have on a line by the keeper's contract, and their times. No other effect is
+/// excused.
 extension FaultRecord.Kind {
-    /// Whose lines it may explain, unless its record says otherwise.
+    /// The servers whose lines the fault may explain, unless its record says otherwise.
     var scope: FaultRecord.Scope {
         switch self {
         case .serverKilled: .driven
@@ -16,12 +17,12 @@ extension FaultRecord.Kind {
         }
     }
 
-    /// In microseconds: how long what piled up during it may take to be worked off after it.
+    /// The time to work off the backlog after the fault, in microseconds.
     var aftermath: UInt64 {
         switch self {
-        // Nothing piles up: every attempt fails at once. Its failure is reported a tick later.
+        // There is no backlog, since every attempt fails at once, but the failure is reported a tick later.
         case .socketRemoved, .socketReplaced, .descriptorsExhausted: LoopLag.stall
-        // It tries to accept again after up to a second.
+        // The keeper retries to accept after up to a second.
         case .keeperExhausted: 1_500_000
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
             .pidFileGarbled, .staleFiles, .backlogOverflow, .clientDisconnected, .unfinishedLine, .serverKilled,
@@ -32,7 +33,7 @@ extension FaultRecord.Kind {
         }
     }
 
-    /// Whether a line may be refused: nobody listens, no connection can be made, or every attempt takes too long.
+    /// True if a line may be refused: no keeper listens, no connection can be made, or every attempt takes too long.
     var refuses: Bool {
         switch self {
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
@@ -46,7 +47,7 @@ extension FaultRecord.Kind {
         }
     }
 
-    /// Whether a line that was handed over may go unconfirmed: the keeper died or was kept from confirming in time.
+    /// True if a line that was handed over may go unconfirmed: the keeper died or was kept from confirming in time.
     var leavesUnknown: Bool {
         switch self {
         case .keeperKilled, .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader,
@@ -60,7 +61,7 @@ extension FaultRecord.Kind {
         }
     }
 
-    /// Whether a child dies with what its pipe has taken: at once, or when its keeper ends it.
+    /// True if a child dies with the lines in its pipe: at once, or when its keeper ends it.
     var killsChild: Bool {
         switch self {
         case .childKilled, .keeperToldToEnd, .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill: true
@@ -68,15 +69,15 @@ extension FaultRecord.Kind {
         }
     }
 
-    /// Whether it ends the keeper or the child of its session.
+    /// True if the fault ends the keeper or the child of its session.
     var endsSession: Bool { self == .keeperKilled || killsChild }
 
-    /// Whether a client of the raw socket, which has all the time there is, may be turned away.
+    /// True if a client of the raw socket, which has no time limit, may be turned away.
     var turnsAway: Bool {
         endsSession || self == .socketRemoved || self == .socketReplaced || self == .descriptorsExhausted
     }
 
-    /// In microseconds: how long a line has waited at least that it explains, refused or unknown. A keeper that is slow or
+    /// The least wait, in microseconds, of a refused or unknown line that the fault explains. A keeper that is slow or
     /// frozen, or cannot accept, refuses and drops nobody, so a line must have run out of attempts, or of its time.
     var leastWait: (refused: UInt64, unknown: UInt64) {
         let attempt = KeeperConstants.writeAttemptTimeout
@@ -95,8 +96,8 @@ extension FaultRecord.Kind {
         }
     }
 
-    /// In microseconds: how long the manager pauses at least before it refuses a line that every attempt failed for at once.
-    /// A session that ends in order says at once which lines did not get into its child's pipe.
+    /// The manager's least pause, in microseconds, before it refuses a line whose attempts all failed at once. A
+    /// session that ends in order reports at once which lines did not get into its child's pipe.
     var leastPause: UInt64 {
         switch self {
         case .keeperToldToEnd, .childKilled, .keeperStoppedInEOF, .keeperStoppedInTerm, .keeperStoppedInKill: 0
@@ -110,11 +111,11 @@ extension FaultRecord.Kind {
 }
 
 extension FaultRecord {
-    /// In microseconds: how long a line may have lain unread in a child's pipe before the child was killed, at most: as
-    /// long as a fault before may have kept it from reading.
+    /// The longest time, in microseconds, that a line may have lain unread in a child's pipe before the child was
+    /// killed: as long as an earlier fault may have kept the child from reading.
     static let unread: UInt64 = 3_000_000
 
-    /// Whether a line was under way while it lasted.
+    /// True if the line was under way while the fault lasted.
     func covers(_ entry: Ledger.Entry) -> Bool {
         guard entry.time >= start else { return false }
         guard let end else { return true }
@@ -130,8 +131,8 @@ extension FaultRecord {
         }
     }
 
-    /// After a broken connection everything is known, so a line that waits as long as its session lives is unknown only if
-    /// that has ended.
+    /// True if the fault explains an unknown outcome. After a broken connection the outcomes become known, so a line
+    /// that waits as long as its session lives is unknown only if the session has ended.
     func explainsUnknown(_ entry: Ledger.Entry, _ patience: Patience) -> Bool {
         guard covers(entry) else { return false }
         return switch patience {
@@ -140,39 +141,40 @@ extension FaultRecord {
         }
     }
 
-    /// Whether it killed the server that had the line under way, and no other came that could have told what became of it.
+    /// True if the fault killed the server that had the line under way, and no other server came that could have
+    /// learned its outcome.
     func explainsPending(_ entry: Ledger.Entry) -> Bool {
         kind == .serverKilled && !isFollowed && entry.time <= end ?? .max
     }
 
-    /// Whether a written line may have lain unread in the pipe of the child it killed.
+    /// True if a written line may have lain unread in the pipe of the child that the fault killed.
     ///
-    /// - Parameter read: when the last line that this child has read began, in microseconds: a pipe keeps its order.
+    /// - Parameter read: the start of the last line that this child has read, in microseconds: a pipe keeps its order.
     func explainsLoss(of entry: Ledger.Entry, read: UInt64) -> Bool {
         kind.killsChild && entry.time + FaultRecord.unread >= start && entry.time <= end ?? .max
             && read <= entry.time
     }
 
-    /// Whether a line that was handed over by the raw socket may have been in the memory of the keeper that it ended, or in the
-    /// pipe of its child.
+    /// True if a line that was handed over by the raw socket may have been in the memory of the keeper that the fault
+    /// ended, or in the pipe of its child.
     ///
-    /// - Parameter read: when the last line that its child has read began, in microseconds: a keeper keeps the order.
+    /// - Parameter read: the start of the last line that its child has read, in microseconds: a keeper keeps the order.
     func explainsLoss(ofHandedOver entry: Ledger.Entry, read: UInt64) -> Bool {
         kind.endsSession && entry.time <= end ?? .max && read <= entry.time
     }
 
-    /// In microseconds: the least time of a start that fails because its keeper could not get the session's lock.
+    /// The least time, in microseconds, of a start that fails because its keeper could not get the session's lock.
     static let contendedStart: UInt64 = 900_000
 
-    /// True if a start of a session's keeper may have failed by it.
+    /// True if the fault may have made a start of a session's keeper fail.
     func explains(_ failure: FailedStart) -> Bool {
         guard failure.end >= start, failure.begin <= end ?? .max else { return false }
         switch kind {
-        // Nothing can be opened or run.
+        // No file can be opened, and no program run.
         case .descriptorsExhausted: return true
-        // A child that its keeper has not taken along may keep another from taking its place, as long as it lives.
+        // A child that the killed keeper has left behind may keep another from taking its place, as long as it lives.
         case .keeperKilled: return failure.namesSurvivor
-        // Somebody who cleans up was kept waiting with the lock in his hand.
+        // A process that cleaned up was kept waiting while it held the lock.
         case .machineStalled: return failure.end - failure.begin >= FaultRecord.contendedStart
         case .keeperToldToEnd, .keeperStopped, .childKilled, .childStopped, .slowReader, .socketRemoved,
             .socketReplaced, .pidFileGarbled, .staleFiles, .backlogOverflow, .keeperExhausted, .clientDisconnected,
@@ -183,6 +185,6 @@ extension FaultRecord {
         }
     }
 
-    /// Whether it ended that life of its session.
+    /// True if the fault ended that life of its session.
     func ended(life number: Int) -> Bool { kind.endsSession && life == number }
 }

@@ -1,13 +1,13 @@
-/// Whether what is sampled keeps growing.
+/// The check that sampled figures do not keep growing.
 enum Growth {
-    /// So many at least, or nothing can be told.
+    /// The least number of samples for a judgement.
     static let sampleCount = 16
 
-    /// A handful, more than which is growth.
+    /// The tolerated growth of descriptors and handles.
     private static let connections = 8
-    /// In bytes: more than lines take that wait on a slow machine.
+    /// The tolerated growth of the server's memory, in bytes: more than waiting lines take on a slow machine.
     private static let serverMemory = 16 << 20
-    /// In bytes: what the heap of a keeper may settle at later.
+    /// The tolerated growth of a keeper's memory, in bytes: its heap may settle later.
     private static let keeperMemory = 1 << 20
 
     /// Compares the second quarter of a run, when everything has warmed up, with the last.
@@ -18,7 +18,8 @@ enum Growth {
         let quarter = samples.count / 4
         let early = samples[quarter..<quarter * 2]
         let late = samples[(samples.count - quarter)...]
-        // Even the least of the end is more than the most of the beginning, by more than a slack.
+        // A figure has grown if its least value at the end exceeds its greatest at the beginning by more than the
+        // slack.
         let grew = { (value: (Sample) -> Int?, slack: Int) -> (Int, Int)? in
             guard let most = early.compactMap(value).max(), let least = late.compactMap(value).min(),
                 least > most + slack

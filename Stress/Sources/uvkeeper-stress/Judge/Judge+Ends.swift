@@ -1,8 +1,8 @@
 import UVKeeper
 
-/// What is said of the end of a session: by whom ever, and on disk, it is the same, and it is true.
+/// The judgement of a session's end: all reports, and the record on disk, must agree and be true.
 extension Judge {
-    /// How many lines a child that is killed may have had, in its pipe and read, that were acknowledged.
+    /// The most acknowledged lines that a killed child may take along, in its pipe and read.
     private static let pipeLines = pipeByteCount / LineFormat.minimumByteCount + 1
 
     mutating func judgeEnds(_ one: Case, _ faults: [FaultRecord], lostBefore: Int) {
@@ -24,13 +24,13 @@ extension Judge {
                 judge(exit, place, own)
                 judgeWriters(exit, end, life, place, one, own, lost)
             } else if !own.contains(where: { $0.kind == .keeperKilled }), !life.couldNotOpen {
-                // A killed keeper says nothing.
+                // A killed keeper writes no exit.
                 violations.add(.record, "\(place): it does not say how the session ended")
             }
         }
     }
 
-    /// Whose it is, and whether everybody was told the same.
+    /// Judges if the record is the life's, and if all were told the same.
     private mutating func judge(_ record: SessionRecord, of life: Life, _ end: LifeEnd, _ place: String) {
         let child = record.child?.pid ?? 0
         if record.keeper.pid != life.keeperPID || life.childPID > 0 && child != life.childPID {
@@ -38,7 +38,7 @@ extension Judge {
                 .record,
                 "\(place): keeper \(record.keeper.pid), child \(child), not \(life.keeperPID) and \(life.childPID)")
         }
-        // Whoever cleans up may say that the keeper was lost, after the end was told.
+        // A process that cleans up may record that the keeper was lost, after the end was reported.
         if end.told != record.exit, end.told != nil || end.exit != nil {
             violations.add(.record, "\(place): \(end.told as Any) was told, and it says \(record.exit as Any)")
         }
@@ -47,7 +47,7 @@ extension Judge {
         }
     }
 
-    /// Why and how it ended.
+    /// Judges the reason and the manner of the exit.
     private mutating func judge(_ exit: SessionExit, _ place: String, _ faults: [FaultRecord]) {
         let wasChildKilled = faults.contains { $0.kind == .childKilled }
         let (code, signal) = (exit.code, exit.signal)
@@ -56,9 +56,9 @@ extension Judge {
             case (.exited, nil), (.crashedAtStart, nil): wasChildKilled && code == nil && signal == "KILL"
             case (.stopped, .eof), (.keeperSignalled, .eof): code == 0 && signal == nil
             case (.stopped, .term), (.keeperSignalled, .term): code == nil && signal == "TERM"
-            // The child may have ended in another step, and others only in this.
+            // The child may have ended in another step, and its own children only in this one.
             case (.stopped, .kill), (.keeperSignalled, .kill): code == 0 || signal == "TERM" || signal == "KILL"
-            // A stand-in.
+            // The end is a stand-in's.
             case (.stopped, nil), (.keeperSignalled, nil): signal != nil
             default: false
             }
@@ -75,7 +75,8 @@ extension Judge {
         }
     }
 
-    /// It acknowledges what was reported written, and no more than what has arrived or was in the pipe.
+    /// Judges the acknowledgements: at least the lines reported written, at most those that have arrived or were in the
+    /// pipe.
     private mutating func judgeWriters(
         _ exit: SessionExit, _ end: LifeEnd, _ life: Life, _ place: String, _ one: Case, _ faults: [FaultRecord],
         _ lost: Int,
@@ -90,7 +91,7 @@ extension Judge {
             (exit.writers.first { $0.name == "server" }, count(Array(one.driven)), end.serverWritten),
         ] {
             guard let state else {
-                // It has room for 64.
+                // The record has room for 64 writers.
                 if arrived > 0, exit.writers.count < 64 {
                     violations.add(.record, "\(place): \(arrived) lines of a writer that it does not name")
                 }

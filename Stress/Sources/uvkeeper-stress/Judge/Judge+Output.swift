@@ -1,26 +1,26 @@
 import UVKeeper
 
-/// What readers were told of a child's output, against what it wrote.
+/// The judgement of the reports on a child's output, against the bytes it wrote.
 ///
-/// The bytes that a reader got and the gaps that it was told of tile a stream from where it began: no byte twice, none left out,
-/// each the one of its offset, and none that the child did not write. A gap is of bytes that were older than what is kept, or that
-/// a fault has kept from being written. At the end of a session everybody who follows has all up to the end that the record
-/// names, and that is what the child's pipe took.
+/// A reader's bytes and gaps must cover a stream without overlap or hole from the place where it began, each byte must
+/// be the one of its offset, and none may be beyond the child's output. A gap may only be of bytes older than the kept
+/// ones, or of bytes that a fault has kept from being written. At the end of a session every follower must have all
+/// bytes up to the end that the record names, and that is the end of the bytes that the child's pipe took.
 extension Judge {
-    /// What one reader has noted.
+    /// The notes of one reader.
     struct Reading {
         enum Whose {
-            /// Of the harness: a session waits for it before it begins anew.
+            /// A reader of the harness, for which a session waits before it begins anew.
             case own
-            /// Of a server in another process, which is killed now and then.
+            /// A reader of a server in another process, which is killed now and then.
             case driven
-            /// Of the harness, on a connection of its own: nothing brings it back to a session that has ended.
+            /// A reader of the harness on a connection of its own, which cannot come back to a session that has ended.
             case channel
         }
 
         let whose: Whose
         let logs: [ChildStream: ReadLog]
-        /// What the library, or the keeper, said that it had better not have said.
+        /// Wrong or failing reports of the library or the keeper.
         let failures: [String]
 
         init(_ whose: Whose, _ logs: [ChildStream: ReadLog], failures: [String] = []) {
@@ -33,11 +33,11 @@ extension Judge {
     /// The most that a pipe holds.
     static let pipeCapacity: UInt64 = 65536
 
-    /// A stream of a life, as somebody reads it.
+    /// A stream of a life, as one reader reads it.
     private struct Visit {
         let life: Int
         var offset: UInt64
-        /// Told as gone, although their age does not explain it.
+        /// Bytes reported as gone although their age does not explain it.
         var losses: UInt64 = 0
         var isOver = false
     }
@@ -58,7 +58,7 @@ extension Judge {
         }
     }
 
-    /// The record of an end says how much the child's pipes took.
+    /// Judges the record of an end: it must name the number of bytes that the child's pipes took.
     private mutating func judgeExits(_ one: Case) {
         for (number, life) in one.lives.enumerated() where life.receipts[.outputKey] > 0 {
             for (stream, end) in life.ends ?? [:] {
@@ -72,7 +72,7 @@ extension Judge {
         }
     }
 
-    /// A keeper loses output only by a fault.
+    /// Judges lost output: a keeper may lose output only by a fault.
     private mutating func judgeLosses(_ one: Case, _ faults: [FaultRecord]) {
         for (number, life) in one.lives.enumerated() {
             for stream in ChildStream.allCases {
@@ -132,7 +132,7 @@ extension Judge {
                 judgeEnd(entry, stream, visit!, one, faults, &ends, place())
                 visit!.isOver = true
             case .anew:
-                // Its session waits for the harness's own readers.
+                // The session should have waited for the harness's own readers.
                 if reading.whose == .own { violations.add(.outputMissing, place()) }
                 visit?.isOver = true
             case .failed:
@@ -148,7 +148,7 @@ extension Judge {
         if log.isFull { violations.add(.outputMissing, "session \(one.index), reader \(reader): its log is full") }
     }
 
-    /// A reader of the harness stays with a life until that ends.
+    /// Judges a reader that left a life before its end, which a reader of the harness must not.
     private mutating func judgeAbandoned(_ visit: Visit, _ reading: Reading, _ place: String) {
         guard reading.whose == .own else { return }
         violations.add(.outputMissing, "\(place): was not told the end, at \(visit.offset)")
@@ -163,17 +163,17 @@ extension Judge {
         switch entry.start {
         case .offset: break
         case .start:
-            // As for a gap before it.
+            // The same rules apply as for a gap before the start.
             guard from > 0, from + one.keptOutput >= entry.range.upperBound,
                 !Judge.mayBeRemoved(life, at: entry.time, reading, one, faults)
             else { return }
-            // What is older has gone for that.
+            // Older bytes have gone because of their age.
             let aged = entry.range.upperBound - min(entry.range.upperBound, one.keptOutput)
             if Judge.loss(of: aged..<from, stream, in: life, one, faults) == nil {
                 violations.add(.outputHole, "\(place): begins too late")
             }
         case .end, .last:
-            // The keeper had read what had been written, but for what is in a pipe.
+            // The keeper had read the written bytes, except those in a pipe.
             let least = from + Judge.pipeCapacity + (entry.start == .last ? ReadLog.longestLast : 0)
             if least < entry.offered, Judge.loss(of: from..<entry.offered, stream, in: life, one, faults) == nil {
                 violations.add(.outputHole, "\(place): begins too early")
@@ -181,7 +181,7 @@ extension Judge {
         }
     }
 
-    /// The fault that has kept the first of these bytes from being written, if faults have kept all of them.
+    /// Returns the fault that has kept the first of these bytes from being written, if faults have kept all of them.
     private static func loss(
         of range: Range<UInt64>, _ stream: ChildStream, in life: Int, _ one: Case, _ faults: [FaultRecord],
     ) -> FaultRecord? {
@@ -195,7 +195,7 @@ extension Judge {
         return nil
     }
 
-    /// Bytes or a gap begin where the last ones ended, and end where the child has written.
+    /// Judges that bytes or a gap begin at the end of the last ones, and end within the child's output.
     private mutating func judgeStep(_ entry: ReadLog.Entry, _ visit: inout Visit, _ place: String) {
         if entry.range.lowerBound > visit.offset {
             violations.add(.outputHole, place)
@@ -206,7 +206,8 @@ extension Judge {
         visit.offset = entry.range.upperBound
     }
 
-    /// Whether the next life of its session may have removed what this one has left: it waits for the harness's own readers only.
+    /// True if the next life of the session may have removed this one's output: it waits only for the harness's own
+    /// readers.
     private static func mayBeRemoved(
         _ life: Int, at time: UInt64, _ reading: Reading, _ one: Case, _ faults: [FaultRecord],
     ) -> Bool {
@@ -218,7 +219,7 @@ extension Judge {
         _ entry: ReadLog.Entry, _ stream: ChildStream, _ visit: inout Visit, _ reading: Reading, _ one: Case,
         _ faults: [FaultRecord], _ place: String,
     ) {
-        // A segment goes when more than what is to be kept has come after it.
+        // A segment is removed when more bytes than are to be kept have come after it.
         let aged = entry.offered - min(entry.offered, one.keptOutput)
         let rest = min(max(entry.range.lowerBound, aged), entry.range.upperBound)..<entry.range.upperBound
         counts.agedBytes += entry.range.count - rest.count
@@ -235,8 +236,8 @@ extension Judge {
         }
     }
 
-    /// Everybody is told the same end of a life, and it is the record's. If a keeper could write neither its last output nor its
-    /// record, its files end before what a reader at the end got.
+    /// Judges the end of a life: all readers must be told the same end, which is the record's. If a keeper could write
+    /// neither its last output nor its record, its files end before the bytes that a reader at the end got.
     private mutating func judgeEnd(
         _ entry: ReadLog.Entry, _ stream: ChildStream, _ visit: Visit, _ one: Case, _ faults: [FaultRecord],
         _ ends: inout [String: UInt64], _ place: String,
@@ -250,7 +251,7 @@ extension Judge {
             violations.add(.outputMissing, "\(place): \(whose) that it ends at \(end)")
         }
         ends[key] = max(ends[key] ?? 0, visit.offset)
-        // More may have been lost: a reader at the end gets bytes that the disk did not take.
+        // The lost bytes may be more: a reader at the end gets bytes that the disk did not take.
         if let lost = life.lost?[stream], visit.losses > lost {
             violations.add(
                 .outputGap, "\(place): \(visit.losses) bytes are gone, the keeper says that it could not write \(lost)")

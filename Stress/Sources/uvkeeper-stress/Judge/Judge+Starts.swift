@@ -1,19 +1,19 @@
 import UVKeeper
 
-/// How keepers start and end, and what they leave.
+/// The judgement of starts and ends of keepers, and of their remains.
 extension Judge {
-    /// A failed start, and what explains it.
+    /// A failed start, and the fault that explains it.
     struct JudgedStart {
         let session: Int
         let failure: FailedStart
-        /// Nil if nothing does.
+        /// The fault; nil if none explains the start.
         let fault: FaultRecord?
     }
 
-    /// A keeper starts unless a fault keeps it from that, and one that ends in order leaves nothing.
+    /// Judges starts: a keeper must start unless a fault keeps it from that, and leave nothing if it ends in order.
     mutating func judgeStarts(_ one: Case, _ faults: [FaultRecord]) {
         for failure in one.failedStarts {
-            // A fault of all explains a start better than how the life before it ended.
+            // A fault of all sessions explains a start better than the way the previous life ended.
             let fault = faults.last { $0.explains(failure) }
             failedStarts.append(JudgedStart(session: one.index, failure: failure, fault: fault))
             if let fault {
@@ -28,7 +28,8 @@ extension Judge {
         for text in one.leftBehind { violations.add(.fileLeft, "session \(one.index), \(text)") }
     }
 
-    /// No signal ends a keeper but the one that a fault sent, and one that is told to end says that it did.
+    /// Judges the end of a keeper: only the signal of a fault may end it, and one that is told to end must report that
+    /// it did.
     mutating func judgeEnd(
         of life: Life, _ number: Int, _ one: Case, _ faults: [FaultRecord],
     ) {
@@ -49,7 +50,8 @@ extension Judge {
 
     // MARK: Lines without an end
 
-    /// There are no more fragments than clients that disconnected in mid-line, and no fewer than must have arrived.
+    /// Judges fragments: at most one for each client that disconnected in mid-line, and at least those that must have
+    /// arrived.
     mutating func judgeFragments(_ one: Case) {
         let fragments = one.lives.reduce(0) { $0 + Int($1.receipts[.fragments]) }
         let clients = faults.count { $0.kind == .clientDisconnected && $0.session == one.index }
@@ -62,8 +64,8 @@ extension Judge {
             "session \(one.index): last lines without a newline, of clients that ended their stream in order")
     }
 
-    /// Fragments that no child has received and that must arrive: of clients that ended their stream after it had taken every
-    /// byte, while nobody killed the keeper or the child that it went to.
+    /// Returns the number of fragments that no child has received and that must arrive: their clients ended their
+    /// stream after all bytes were taken, and neither the keeper nor the child they went to was killed.
     static func missingFragments(_ one: Case, _ faults: [FaultRecord]) -> Int {
         let own = faults.filter { $0.session == one.index && !$0.hasFailed }
         return one.lives.indices.reduce(0) { sum, life in

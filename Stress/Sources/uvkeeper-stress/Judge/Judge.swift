@@ -1,22 +1,22 @@
 import UVKeeper
 
-/// Compares what the writers were told with what the children received, and says what broke an invariant.
+/// Compares the reports to the writers with the lines that the children received, and reports broken invariants.
 ///
-/// A written line that did not arrive has one excuse: its child was killed, perhaps by its keeper, and it can have been in
-/// that child's pipe. A killed keeper is none: it acknowledged when the pipe had taken the line, and the child reads its pipe
-/// to the end. A line that was handed over by the raw socket may be lost with its keeper, too.
+/// A written line that did not arrive has one excuse: its child was killed, perhaps by its keeper, and the line can
+/// have been in that child's pipe. A killed keeper is no excuse: it acknowledged when the pipe had taken the line, and
+/// the child reads its pipe to the end. A line that was handed over by the raw socket may be lost with its keeper, too.
 struct Judge {
-    /// What was allowed and happened. Which fault allowed it is in the faults' own counts.
+    /// The events that were allowed. The faults' own counts tell which fault allowed each.
     struct Counts: Codable, Equatable {
         var arrived = 0
-        /// Of lines with an unknown outcome, those in killed servers included.
+        /// Lines with an unknown outcome that arrived, including those in killed servers.
         var unknownArrived = 0
         var unknownLost = 0
         /// Written lines lost in the pipe of a killed child.
         var lostWithChild = 0
         /// Lines that were handed over by the raw socket, and arrived.
         var handedOver = 0
-        /// The same, lost with a keeper or its child.
+        /// Lines that were handed over by the raw socket, and lost with a keeper or its child.
         var lostWithKeeper = 0
         /// Fragments of clients that disconnected in mid-line.
         var clientFragments = 0
@@ -24,32 +24,33 @@ struct Judge {
         var cutTails = 0
         /// Lines without a completion because the last server was killed.
         var pendingAtKill = 0
-        /// Bytes of output that all readers together got, and that were gone because newer ones had come.
+        /// The bytes of output that all readers together got, and those that were gone because newer ones had come.
         var outputBytes = 0
         var agedBytes = 0
-        /// And that another life of their session had removed.
+        /// The bytes of output that another life of their session had removed.
         var removedBytes = 0
     }
 
     struct Case {
         let index: Int
         let lives: [Life]
-        /// By writer number; the last two are those of clients of the channel, and the burst's.
+        /// The ledgers by writer number; the last two are those of clients of the channel, and of the burst.
         let ledgers: [Ledger]
         /// The writers of a server in another process.
         var driven = 0..<0
-        /// How the keeper of each life ended; nil if it has not. Empty if other processes started them.
+        /// The exit of each life's keeper; nil if it has not ended. Empty if other processes started the keepers.
         var exits: [ProcessExit?] = []
-        /// That of the lines of this process.
+        /// The patience of this process's lines.
         var patience = Patience.untilSessionEnds
         var failedStarts: [FailedStart] = []
         /// Files that keepers which ended in order have left on disk.
         var leftBehind: [String] = []
         var readings: [Reading] = []
-        /// How many bytes of a stream its keeper keeps at least.
+        /// The least number of bytes of a stream that its keeper keeps.
         var keptOutput: UInt64 = 0
 
-        /// A server in another process has a journal, and can wait; so can a client of the channel.
+        /// Returns the patience of a writer. A server in another process has a journal, and can wait; so can a client
+        /// of the channel.
         func patience(of writer: Int) -> Patience {
             if writer == ledgers.count - 1 { return .raw }
             return writer == ledgers.count - 2 || driven.contains(writer) ? .untilSessionEnds : patience
@@ -57,19 +58,21 @@ struct Judge {
     }
 
     let faults: [FaultRecord]
-    /// The most that a killed child can take with it, besides one line cut by that: its pipe, what it has read and not looked at.
+    /// The most bytes that a killed child can take along, besides one line that is cut: its pipe, and the bytes read
+    /// but not checked.
     static let pipeByteCount = 65536 + Receipts.readByteCount
     var counts = Counts()
     var violations = Violations()
     var failedStarts: [JudgedStart] = []
-    /// Bytes of written lines that each killed child took along, by the number of the life it ended, and of the longest.
+    /// The bytes of written lines that each killed child took along, by the number of the life, and those of the
+    /// longest line.
     private var lostByteCount: [Int: (all: Int, longest: Int)] = [:]
-    /// By the number of a life that a fault ended: when the last line that its child has read began, in microseconds.
+    /// The start of the last line that the child has read, in microseconds, by the number of a life that a fault ended.
     private var lastRead: [Int: UInt64] = [:]
 
     init(faults: [FaultRecord]) { self.faults = faults }
 
-    /// Lines that no child has received and that must arrive: while it falls, waiting helps.
+    /// Returns the number of lines that no child has received and that must arrive; while it falls, waiting helps.
     static func missing(_ cases: [Case], _ faults: [FaultRecord] = []) -> Int {
         var missing = 0
         for one in cases {
@@ -87,7 +90,7 @@ struct Judge {
     }
 
     mutating func judge(_ one: Case) {
-        // What was done to the session itself explains more than what was done to all.
+        // A fault of the session itself explains more than a fault of all.
         let own = (faults.filter { $0.session == one.index } + faults.filter { $0.session == nil }).filter {
             !$0.hasFailed
         }
@@ -107,7 +110,7 @@ struct Judge {
         judgeEnds(one, own, lostBefore: lost)
     }
 
-    /// Those that may explain what became of a writer's lines.
+    /// Returns the faults that may explain the outcomes of a writer's lines.
     private static func faults(_ faults: [FaultRecord], for writer: Int, of one: Case) -> [FaultRecord] {
         let other: FaultRecord.Scope = one.driven.contains(writer) ? .own : .driven
         return faults.filter { $0.scope != other }
@@ -124,9 +127,9 @@ struct Judge {
         return last
     }
 
-    // MARK: What arrived
+    // MARK: Arrivals
 
-    /// A keeper ends by a fault or when it is told to, and in no other way.
+    /// Judges each life: a keeper may end only by a fault or when it is told to.
     private mutating func judgeLives(_ one: Case, _ faults: [FaultRecord]) {
         for (number, life) in one.lives.enumerated() {
             judge(life, number, one, faults)
@@ -153,7 +156,8 @@ struct Judge {
         }
     }
 
-    /// The pipe of a killed keeper may end within one line: one it had not handed over whole, so not a written one.
+    /// Judges an unterminated line at the end of the input. A killed keeper may leave one: it had not handed the line
+    /// over whole, so the line does not count as written.
     private mutating func judgeTail(of receipts: Receipts, _ place: String, _ kill: FaultRecord?) {
         let tails = Int(receipts[.tails])
         guard tails > 0 else { return }
@@ -164,7 +168,7 @@ struct Judge {
         }
     }
 
-    // MARK: What the writers were told
+    // MARK: Outcomes
 
     private mutating func judge(_ ledger: Ledger, _ writer: Int, _ one: Case, _ faults: [FaultRecord]) {
         let isOrdered = writer < one.ledgers.count - 1
@@ -233,7 +237,7 @@ struct Judge {
         if arrived { counts.unknownArrived += 1 } else { counts.unknownLost += 1 }
     }
 
-    /// Whether the fault killed the child in whose pipe a written line can have been, as far as the pipe has room.
+    /// True if the fault killed the child in whose pipe a written line can have been, as far as the pipe has room.
     private mutating func takesAlong(
         _ fault: FaultRecord, _ entry: Ledger.Entry, _ sequence: Int, _ writer: Int, _ isOrdered: Bool, _ one: Case,
         _ faults: [FaultRecord],
@@ -242,7 +246,7 @@ struct Judge {
             fault.explainsLoss(of: entry, read: lastRead[life] ?? 0)
         else { return false }
         guard !wasBefore(entry, life, faults) else { return false }
-        // What lay in the pipe had not been passed by a line of the same writer.
+        // No later line of the same writer can have passed a line in the pipe.
         guard !isOrdered || one.lives[life].receipts.end(of: writer) <= sequence else { return false }
         var lost = lostByteCount[life] ?? (0, 0)
         lost = (lost.all + entry.byteCount, max(lost.longest, entry.byteCount))
@@ -251,7 +255,7 @@ struct Judge {
         return true
     }
 
-    /// Whether the fault ended the keeper in whose memory a line can have been, or its child.
+    /// True if the fault ended the keeper in whose memory a line can have been, or its child.
     private func mayHaveHad(_ fault: FaultRecord, _ entry: Ledger.Entry, _ faults: [FaultRecord]) -> Bool {
         guard let life = fault.life, fault.explainsLoss(ofHandedOver: entry, read: lastRead[life] ?? 0) else {
             return false
@@ -259,7 +263,7 @@ struct Judge {
         return !wasBefore(entry, life, faults)
     }
 
-    /// Whether the life before this one had the line.
+    /// True if the previous life had the line.
     private func wasBefore(_ entry: Ledger.Entry, _ life: Int, _ faults: [FaultRecord]) -> Bool {
         faults.contains { $0.life == life - 1 && entry.time < $0.start }
     }

@@ -1,4 +1,4 @@
-/// What broke an invariant: counted by kind, the first of each told in full.
+/// The broken invariants: counted by kind, the first of each reported in full.
 struct Violations {
     enum Kind: String, CaseIterable, Codable, Sendable {
         case lost, duplicated, reordered, torn, phantom
@@ -7,14 +7,15 @@ struct Violations {
         case unexplainedUnknown = "unexplained-unknown"
         case missingCompletion = "missing-completion"
         case doubledCompletion = "doubled-completion"
-        /// Of output: left out; told twice; not what the child wrote; more than it wrote; gone for nothing; not told up to its end.
+        /// Output left out; reported twice; not what the child wrote; more than it wrote; gone without a reason; not
+        /// reported up to its end.
         case outputHole = "output-hole"
         case outputDoubled = "output-doubled"
         case outputWrong = "output-wrong"
         case outputBeyond = "output-beyond"
         case outputGap = "output-gap"
         case outputMissing = "output-missing"
-        /// Messages that are none of a keeper's.
+        /// Messages that no keeper sends.
         case outputGarbled = "output-garbled"
         case readFailed = "read-failed"
         case blockedLoop = "blocked-loop"
@@ -26,9 +27,9 @@ struct Violations {
         case memoryGrown = "memory-grown"
         case failedStart = "failed-start"
         case discovery
-        /// What a keeper has said on its channel, and the contract rules out.
+        /// Messages of a keeper on its channel that the contract rules out.
         case channel
-        /// What is said of the end of a session.
+        /// Wrong or contradicting reports of a session's end.
         case record
         case recovery
     }
@@ -46,7 +47,7 @@ struct Violations {
         if before < Violations.toldLimit { told.append("\(kind.rawValue): \(text())") }
     }
 
-    /// A loop that was blocked for longer than it may be.
+    /// Adds a loop that was blocked for longer than its bound.
     mutating func check(_ lag: LoopLag, bound: Duration, of whose: String) {
         let bound = RunClock.microseconds(bound)
         guard lag.longest > bound else { return }

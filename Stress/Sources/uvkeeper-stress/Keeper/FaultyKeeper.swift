@@ -1,17 +1,18 @@
 import KeeperSidecar
 import UVKeeper
 
-/// A keeper stand-in that harms a line, a start or an end now and then: the proof that the harness notices. This program
-/// itself, started as `--faulty-keeper KIND SESSION`. No lock, no limits, no log: only what the harness needs to talk to it.
+/// A keeper stand-in that harms a line, a start or an end now and then: the proof that the harness notices. The
+/// stand-in is this program, started as `--faulty-keeper KIND SESSION`. There is no lock, limit or log, only what the
+/// harness needs to talk to it.
 final class FaultyKeeper {
     enum Kind: String, CaseIterable, Sendable {
         case none
         /// The stand-in without a fault.
         case honest
-        /// One line in ten thousand.
+        /// One line in ten thousand is harmed.
         case drop, duplicate, tear, reorder
-        /// Of one line in ten thousand the acknowledgement, and those after it; or it comes before the line was written, which is
-        /// then lost.
+        /// `drop-ack`: the acknowledgement of one line in ten thousand, and those after it, are dropped. `early-ack`:
+        /// the acknowledgement comes before the line was written, and the line is then lost.
         case dropAcknowledgement = "drop-ack"
         case acknowledgeEarly = "early-ack"
         /// A writer that comes back is taken for a new one.
@@ -22,7 +23,7 @@ final class FaultyKeeper {
         case loseTail = "lose-tail"
         /// One socket in twenty is left behind at an orderly end.
         case leaveSocket = "leave-socket"
-        /// What ``FaultyOutput`` does to output.
+        /// Faults of output, see ``FaultyOutput``.
         case loseChunk = "lose-chunk"
         case wrongOffset = "wrong-offset"
         case repeatChunk = "repeat-chunk"
@@ -64,7 +65,7 @@ final class FaultyKeeper {
     private var channel: StandInChannel?
     private var wasToldToEnd = false
     private var signal: SignalHandle?
-    /// Nil if nobody is to read the child's output.
+    /// The child's output; nil if it is not to be read.
     private var output: FaultyOutput?
 
     /// Becomes the stand-in if this process was started as one.
@@ -87,7 +88,7 @@ final class FaultyKeeper {
         }
     }
 
-    /// Counts the calls of all keepers of a run, by files that are made once each; of so many one has its turn.
+    /// Returns true for one call in `interval`, counted over all keepers of a run, by files that are made once each.
     private static func isTurn(of name: String, every interval: Int) throws(UVError) -> Bool {
         let directory = ProcessEnvironment.current[RunDirectory.variable] ?? "."
         var number = 0
@@ -109,7 +110,7 @@ final class FaultyKeeper {
         mischief = Mischief(kind.mischief)
     }
 
-    /// The child's command. It is a run's own, and JSON escapes no character of it.
+    /// The child's command, which is set by the run, without any character that JSON escapes.
     private var command: [String] {
         let json = ProcessEnvironment.current["PI_KEEPER_PI_CMD"] ?? ""
         return json.dropFirst().dropLast().split(separator: ",").map { String($0.dropFirst().dropLast()) }
@@ -196,7 +197,7 @@ final class FaultyKeeper {
             case .signaled: #""code":null,"signal":"KILL""#
             case .unknown: #""code":null,"signal":null"#
             }
-        // A stop signals its process group, and its child may have heard of it first.
+        // A stop signals the keeper's process group, so the child may have received the signal first.
         let wasStopped = wasToldToEnd || status == .signaled(.terminate)
         let reason = wasStopped ? "keeper-signalled" : "exited"
         let exit =

@@ -1,24 +1,24 @@
 import UVKeeper
 
-/// The child's output at a stand-in's channel: all of it in memory, for those who read; now and then a chunk is harmed.
+/// The child's output at a stand-in's channel: all of it in memory, for its readers; now and then a chunk is harmed.
 final class FaultyOutput {
-    /// What is done to one chunk in ``interval``, or at the end.
+    /// The harm done to one chunk in ``interval``, or at the end.
     enum Kind: String {
         case none
-        /// Its bytes are not sent, and nothing says so.
+        /// The bytes of a chunk are not sent, and no message tells it.
         case loseChunk = "lose-chunk"
-        /// It is sent as what comes a byte later.
+        /// A chunk is sent with the next byte's offset.
         case wrongOffset = "wrong-offset"
         case repeatChunk = "repeat-chunk"
-        /// A gap is told in its place.
+        /// A gap is reported instead of a chunk.
         case falseGap = "false-gap"
-        /// The record says that a byte more was kept.
+        /// The record counts a byte too much.
         case wrongEnd = "wrong-end"
     }
 
     private final class Reader {
         let stream: PipeStream
-        /// By stream; empty when it has everything.
+        /// The offsets by stream; empty when the reader has all bytes.
         var offsets: [Int] = []
         let follows: Bool
 
@@ -75,7 +75,7 @@ final class FaultyOutput {
         serve(reader)
     }
 
-    /// The client has gone.
+    /// Forgets the reader of a client that has gone.
     func forget(_ stream: PipeStream) { readers.removeAll { $0.stream === stream } }
 
     private static func number(_ name: String, in text: String) -> Int? {
@@ -110,7 +110,7 @@ final class FaultyOutput {
 
     // MARK: The end
 
-    /// The child has ended: waits for the rest of its output.
+    /// Waits for the rest of the output of a child that has ended.
     func finish(_ completion: @escaping () -> Void) {
         onFinished = completion
         finishIfEnded()
@@ -120,13 +120,13 @@ final class FaultyOutput {
         if openStreams == 0 { onFinished.take()?() }
     }
 
-    /// What was kept, as a record has it.
+    /// The ranges of the kept output, in the form of a record.
     var ranges: String {
         let end = output[0].count + (kind == .wrongEnd ? 1 : 0)
         return "{\"out\":{\"start\":0,\"end\":\(end)},\"err\":{\"start\":0,\"end\":\(output[1].count)},\"held\":false}"
     }
 
-    /// Tells those who follow; `completion` runs when all have it.
+    /// Tells the followers of the exit; `completion` runs when all have it.
     func tell(exit: String, _ completion: @escaping () -> Void) {
         let followers = readers.filter { !$0.offsets.isEmpty && !$0.stream.isClosing }
         var left = followers.count

@@ -1,16 +1,16 @@
 import UVKeeper
 
-/// The channel of a stand-in for a keeper: greets, takes lines under their numbers, acknowledges what was written, and passes
-/// requests for output on. No more than a sender of lines and a reader need.
+/// The channel of a stand-in for a keeper: greets, takes lines under their numbers, acknowledges written ones, and
+/// passes requests for output on. The channel does no more than a sender of lines and a reader need.
 final class StandInChannel {
-    /// What it does to one line in ten thousand, if not to all.
+    /// The harm that the channel does to one line in ten thousand, if not to all.
     enum Fault {
         case none
-        /// It acknowledges no line of that writer any more.
+        /// No line of that writer is acknowledged any more.
         case dropAcknowledgement
-        /// It acknowledges the line before it is written, and then loses it.
+        /// A line is acknowledged before it is written, and then lost.
         case acknowledgeEarly
-        /// It does not know a writer that comes back.
+        /// A writer that comes back is unknown.
         case forgetWriter
     }
 
@@ -46,7 +46,7 @@ final class StandInChannel {
     private var connections: [ObjectIdentifier: Connection] = [:]
 
     /// - Parameters:
-    ///   - output: the child's, if it can be read.
+    ///   - output: the child's output, if it can be read.
     ///   - write: gives a line to the child, and says when its pipe has it.
     init(
         _ session: SessionID, at path: String, _ fault: Fault, output: FaultyOutput?, on loop: Loop,
@@ -64,13 +64,13 @@ final class StandInChannel {
         }
     }
 
-    /// The writers as a record has them.
+    /// The writers in the form of a record.
     var states: String {
         writers.map { #"{"name":"\#($0)","last":\#($1.last),"acknowledged":\#($1.acknowledged)}"# }
             .joined(separator: ",")
     }
 
-    /// Nobody else can connect; connections go on until their clients end them.
+    /// Refuses new connections; those that are open go on until their clients end them.
     func close() { listener.close() }
 
     private func serve(_ connection: Connection) {
@@ -94,7 +94,7 @@ final class StandInChannel {
         }
     }
 
-    /// Takes the whole messages that have come.
+    /// Handles the complete messages.
     private func read(_ connection: Connection) {
         var position = 0
         let bytes = connection.bytes
@@ -126,7 +126,7 @@ final class StandInChannel {
         connection.bytes.removeFirst(position)
     }
 
-    /// Whether a payload that ends there has its newline within.
+    /// True if a payload that ends there includes its newline.
     private func endsLine(_ bytes: [UInt8], _ end: Int) -> Bool { end == bytes.count && bytes.last == 10 }
 
     private func tellStatus(_ connection: Connection) {
@@ -151,7 +151,7 @@ final class StandInChannel {
         }
         writers[name]?.last = sequence
         count += 1
-        // The middle of an interval, as with other mischief.
+        // The line is in the middle of an interval, like other harmed ones.
         if count % Mischief.interval == Mischief.interval / 2 {
             switch fault {
             case .none, .forgetWriter: break

@@ -1,4 +1,5 @@
-/// A 64-bit checksum, eight bytes at a step: several gigabytes a second when optimised. Against accidents, not attackers.
+/// A 64-bit checksum, eight bytes at a step: several gigabytes a second when optimised. The sum protects against
+/// accidents, not attackers.
 enum Checksum {
     @inline(__always)
     static func of(_ base: UnsafeRawPointer, count: Int, seed: UInt64) -> UInt64 {

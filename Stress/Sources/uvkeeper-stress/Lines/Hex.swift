@@ -12,7 +12,7 @@ enum Hex {
         }
     }
 
-    /// Nil if something else than lower-case hex digits is there.
+    /// Reads a number; nil if there is anything but lower-case hex digits.
     @inline(__always)
     static func read(_ base: UnsafeRawPointer, digits: Int) -> UInt64? {
         var value: UInt64 = 0

@@ -1,19 +1,19 @@
-/// One line of the test traffic: `kind writer(4) sequence(12) length(8) checksum(16) payload newline`, numbers in hex.
+/// A line of the test traffic: `kind writer(4) sequence(12) length(8) checksum(16) payload newline`, numbers in hex.
 ///
 /// The checksum covers everything but itself, so a line that is torn, mixed with another, or changed does not pass.
 struct LineFormat {
-    /// Who wrote it, which says what may happen to it.
+    /// The kind of writer, which decides what may happen to the line.
     enum Kind {
         /// A writer whose lines arrive once, whole, in order.
         static let ordered = UInt8(ascii: "L")
-        /// A burst of connections at once: once and whole, in any order.
+        /// A burst of connections at once: its lines arrive once and whole, in any order.
         static let unordered = UInt8(ascii: "U")
         /// A client that disconnects in mid-line: its fragments arrive as lines, by contract.
         static let faulty = UInt8(ascii: "F")
     }
 
     static let headerByteCount = 41
-    /// Header, a little payload, newline.
+    /// The size of a header, a little payload, and the newline.
     static let minimumByteCount = 64
     static let maximumByteCount = 1 << 20
     private static let checkedHeaderByteCount = 25
@@ -21,7 +21,7 @@ struct LineFormat {
     let kind: UInt8
     let writer: Int
     let sequence: Int
-    /// Newline included.
+    /// The size in bytes, newline included.
     let byteCount: Int
 
     /// The line's bytes. The payload follows from writer and sequence.
@@ -60,7 +60,7 @@ struct LineFormat {
         byteCount = Int(length)
     }
 
-    /// Whether the bytes, newline included, are this line, whole and unchanged.
+    /// True if the bytes, newline included, are this line, whole and unchanged.
     @inline(__always)
     func isWhole(_ base: UnsafeRawPointer, count: Int) -> Bool {
         guard count == byteCount, count > LineFormat.headerByteCount,

@@ -1,20 +1,20 @@
-/// A child's output: the byte at an offset follows from the key of the stream and the offset alone, so that any piece of it can be
-/// checked, several gigabytes a second when optimised. Printable, for whoever looks into a file.
+/// The output of a child: each byte follows from the key of the stream and its offset alone, so that any piece can be
+/// checked, several gigabytes a second when optimised. The bytes are printable, for people who look into a file.
 struct OutputFormat {
     private let key: UInt64
 
     /// - Parameters:
-    ///   - key: of one life of one session.
+    ///   - key: the key of one life of one session.
     ///   - stream: 0 is stdout, 1 is stderr.
     init(key: UInt64, stream: Int) { self.key = key ^ (UInt64(stream) &* 0xA076_1D64_78BD_642F) }
 
-    /// The key of one life of one session in a run.
+    /// Returns the key of one life of one session in a run.
     static func key(seed: UInt64, session: Int, life: Int) -> UInt64 {
         var generator = SeededGenerator(seed: seed ^ UInt64(session) << 40 ^ UInt64(life))
         return max(1, generator.next())
     }
 
-    /// Eight bytes, from eight times this number on.
+    /// Returns the eight bytes from offset 8 times `number` on.
     @inline(__always)
     private func word(_ number: UInt64) -> UInt64 {
         var word = (key ^ number) &* 0xD6E8_FEB8_6659_FD93
@@ -28,7 +28,7 @@ struct OutputFormat {
         UInt8(truncatingIfNeeded: UInt64(littleEndian: word(offset >> 3)) >> (8 &* (offset & 7)))
     }
 
-    /// Makes the bytes from an offset on.
+    /// Fills memory with the bytes from an offset on.
     func fill(_ base: UnsafeMutableRawPointer, count: Int, from offset: UInt64) {
         var position = 0
         while position < count {
@@ -43,7 +43,7 @@ struct OutputFormat {
         }
     }
 
-    /// The place of the first byte that is not the one at its offset; nil if all are right.
+    /// Returns the index of the first wrong byte; nil if all are right.
     func firstWrong(_ base: UnsafeRawPointer, count: Int, at offset: UInt64) -> Int? {
         var position = 0
         while position < count {
@@ -57,7 +57,7 @@ struct OutputFormat {
                 position &+= 1
                 continue
             }
-            // Of a word that is wrong, the byte.
+            // The wrong byte of a wrong word is found.
             while position < count,
                 base.load(fromByteOffset: position, as: UInt8.self) == byte(offset &+ UInt64(position))
             {

@@ -1,4 +1,4 @@
-/// What fills a line: printable bytes from a fixed table, a different stretch of it for each line.
+/// The content of a line: printable bytes from a fixed table, a different stretch of it for each line.
 enum Payload {
     private static let tableByteCount = 65536
     private static let table: [UInt8] = {

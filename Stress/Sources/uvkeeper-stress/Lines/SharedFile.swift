@@ -6,8 +6,8 @@ import Musl
 import Darwin
 #endif
 
-/// A file mapped into memory and shared between processes: what one of them stores is there for the others at once, and
-/// stays when that one is killed. Sparse: pages nobody touches take no space.
+/// A file mapped into memory and shared between processes: a value stored by one is there for the others at once, and
+/// stays when that process is killed. The file is sparse: untouched pages take no space.
 ///
 /// Words are 64 bits at 8-byte offsets, so another process sees a whole one. Mirrors `mmap(2)`.
 final class SharedFile {
@@ -37,7 +37,7 @@ final class SharedFile {
     }
 }
 
-/// Why the harness itself cannot go on: no fault of the system under test.
+/// The reason why the harness itself cannot go on; no fault of the system under test.
 struct StressError: Error, CustomStringConvertible {
     let description: String
 

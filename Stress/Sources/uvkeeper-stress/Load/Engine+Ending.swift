@@ -1,16 +1,16 @@
 import UVKeeper
 
-/// When a run is over, and what is missing then.
+/// The end of a run, and the checks then.
 extension Engine {
     var cases: [Judge.Case] { (sessions + waves).map(\.judged) }
 
-    /// Whether every writer has sent what it was to. A driven server waits for its harness, whose writers may have more.
+    /// True if every writer has sent all its lines. A driven server waits for its harness, whose writers may have more.
     var isDone: Bool {
         settings.linesPerWriter != nil && role.vitals == nil && allWriters.allSatisfy(\.isFinished)
             && server?.isSpent != false
     }
 
-    /// Writes failed starts down at once: a server may be killed before its end.
+    /// Writes failed starts to files at once, since a server may be killed before its end.
     func keepFailedStarts() {
         for session in sessions {
             session.onFailedStart = { [unowned self, index = session.index] failure in
@@ -45,13 +45,13 @@ extension Engine {
         }
     }
 
-    /// Goes on when of every session it is known how it ended: removes what is left, and closes everything.
+    /// Continues once the end of every session is known: removes the remains, and closes everything.
     func endedIfKnown() {
         let unknown = (sessions + waves).filter { !$0.isOver }
         guard stopsLeft == 0, unknown.isEmpty || clock.microseconds > endDeadline else { return }
         stopsLeft = nil
         for session in unknown { early.add(.record, "session \(session.index): nobody was told that it has ended") }
-        // Files of dead keepers are a discovery's to remove: what it leaves is left.
+        // The files of dead keepers are left to a discovery; whatever it leaves is reported.
         discoverLast()
     }
 
@@ -65,7 +65,7 @@ extension Engine {
 
     // MARK: Output
 
-    /// Asks every keeper what output it could not write, then goes on.
+    /// Asks every keeper for the output it could not write, then continues.
     func noteLosses(then next: @escaping () -> Void) {
         let asked = sessions.filter { $0.readers != nil && $0.current != nil }
         guard !asked.isEmpty else { return next() }
@@ -84,7 +84,7 @@ extension Engine {
         }
     }
 
-    /// Waits until every reader has come to the end of its session; the judge notices who has not.
+    /// Waits until every reader has come to the end of its session; the judge notices the others.
     private func finishReading(then next: @escaping () -> Void) {
         let deadline = clock.microseconds + RunClock.microseconds(settings.drainLimit)
         let timer = TimerHandle(on: loop)

@@ -1,6 +1,6 @@
 import UVKeeper
 
-/// What a run is measured by while it goes on.
+/// The measurements of a run while it goes on.
 extension Engine {
     func sample(measuringKeepers: Bool) -> Sample {
         server?.takeLines { tally.note($0) }
@@ -16,14 +16,14 @@ extension Engine {
 
     private var keeperPIDs: [Int32] { sessions.compactMap { $0.current?.keeperPID } }
 
-    /// Lines that were reported written and have not arrived, lost or on their way: so many at least, since lines with
-    /// an unknown outcome arrive too.
+    /// The number of lines that were reported written and have not arrived, lost or on their way: a lower bound, since
+    /// lines with an unknown outcome arrive too.
     var missing: Int {
         let arrived = sessions.flatMap(\.lives).reduce(0) { $0 + Int($1.receipts[.lines]) }
         return max(0, tally.written - arrived)
     }
 
-    /// A server tells its harness how late its loop comes.
+    /// Makes a server report its loop's lateness to its harness.
     func watchLoop() {
         guard let vitals = role.vitals else { return }
         sampler.onTick = { [unowned self] late in
@@ -32,7 +32,7 @@ extension Engine {
         }
     }
 
-    /// Notes when a process of the run is kept waiting for a processor.
+    /// Notes the times when a process of the run is kept waiting for a processor.
     func watchProcesses() throws(UVError) -> StarvationWatch {
         StarvationWatch(on: loop, clock: clock) { [unowned self] in
             (sessions + waves).flatMap(\.watched) + (server?.watched ?? [])

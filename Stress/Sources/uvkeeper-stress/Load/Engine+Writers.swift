@@ -1,8 +1,8 @@
 import UVKeeper
 
-/// How the lines of a run go out: all of one session by the library's sender for it.
+/// The sending of a run's lines: all of one session by the library's sender for it.
 extension Engine {
-    /// By this name servers write that go on where the one before them stopped.
+    /// The name under which servers write that continue where the one before them stopped.
     static let serverName = WriterName("server")
 
     func addWriters(to session: Session) throws {
@@ -19,14 +19,14 @@ extension Engine {
                         manager.session(session.name).write(bytes, deadline: .untilSessionEnds, completion: completion)
                     }
                 }
-                // A faulty host, which gives the same line another number: the proof that the harness notices.
+                // A faulty host gives the same line another number: the proof that the harness notices.
                 if let interval = settings.resendInterval, sequence % interval == interval / 2 { write { _ in } }
                 write { completion(Ledger.Outcome($0)) }
             }
         }
     }
 
-    /// A server that may be killed, and goes on where another one stopped.
+    /// Adds the sender of a server that may be killed, and continues where another one stopped.
     private func addJournal(to session: Session, _ writers: [Writer]) throws {
         let sender = JournaledSender(
             manager.session(session.name), try Journal(run.journal(session: session.index)),
@@ -51,7 +51,7 @@ extension Engine {
             tally.note(outcome, byteCount: size, latency: latency)
             if outcome == .written { session.toldWritten += 1 }
             if settings.leakPerLine > 0 { leaked.append([UInt8](repeating: 1, count: settings.leakPerLine)) }
-            // A closed loop goes on at once and not at the next millisecond.
+            // A closed loop continues at once and not at the next millisecond.
             if settings.rate == nil, phase == .running { writer.pump(startedAt: 0, perWriterRate: nil) }
         }
     }

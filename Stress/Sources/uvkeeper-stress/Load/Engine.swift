@@ -1,16 +1,16 @@
 import Histogram
 import UVKeeper
 
-/// One run: a loop, a manager, sessions with their writers, what samples them, and the judgement at the end.
+/// A run: a loop, a manager, sessions with their writers, samplers, and the judgement at the end.
 final class Engine {
     enum Phase { case starting, running, draining, ending, done }
 
     enum Role {
-        /// Starts its sessions and ends them with the run.
+        /// The engine starts its sessions and ends them with the run.
         case whole
-        /// One of several servers in turn: the sessions outlive it and may be older than it.
+        /// The engine is one of several servers in turn: the sessions outlive it and may be older than it.
         case server(Vitals)
-        /// Such a server beside a harness that starts the sessions.
+        /// The engine is such a server beside a harness that starts the sessions.
         case guest(Vitals)
 
         var vitals: Vitals? {
@@ -41,29 +41,29 @@ final class Engine {
     var onStart: (() -> Void)?
     var onEnd: (() -> Void)?
     let role: Role
-    /// A server in another process that writes to the sessions as well.
+    /// The server in another process that writes to the sessions as well.
     var server: DrivenServer?
-    /// Sessions of waves: they are judged, and nothing else.
+    /// The sessions of waves, which are only judged.
     var waves: [Session] = []
     private var starvation: StarvationWatch?
-    /// Whether keepers that end are started again: where faults end them.
+    /// True if keepers that end are started again, since faults end them.
     var restartsKeepers = false
-    /// True if the load goes on although its time is over.
+    /// Returns true if the load continues although its time is over.
     var isWaiting: (() -> Bool)?
-    /// Closed with the run's own.
+    /// Handles that are closed with the run's own.
     var others: [Handle] = []
     private let pump: TimerHandle
     private let supervisor: TimerHandle
     private var signals: StopSignals?
-    /// Why the run ended before it was to.
+    /// The reason why the run ended early.
     private(set) var endedEarly: String?
-    /// When this process began; a server may do so late in the run.
+    /// The time when this process began; a server may do so late in the run.
     private let begun: UInt64
     private var loadStart: UInt64 = 0
     private var loadEnd: UInt64 = 0
     private var drainDeadline: UInt64 = 0
 
-    /// - Parameter sidecar: starts keepers; nil: this program, or its faulty one.
+    /// - Parameter sidecar: the command that starts keepers; nil: this program, or its faulty one.
     init(
         _ settings: LoadSettings, run: RunDirectory, clock: RunClock, role: Role = .whole,
         sidecar: SidecarCommand? = nil,
@@ -95,13 +95,13 @@ final class Engine {
     /// Seconds since the start of the run.
     var seconds: Double { Double(clock.microseconds) / 1_000_000 }
 
-    /// How long lines were sent.
+    /// The duration of the load, in seconds.
     var loadSeconds: Double { Double(loadEnd - min(loadStart, loadEnd)) / 1_000_000 }
 
     /// Runs everything; returns when every handle is closed.
     func execute() throws {
         if role.vitals == nil { starvation = try watchProcesses() }
-        // What comes from the keyboard or its terminal is the harness's to answer.
+        // The harness handles signals from the keyboard or the end of its terminal; a server heeds only SIGTERM.
         signals = try role.vitals == nil ? StopSignals(on: loop) : StopSignals(on: loop, heeding: [.terminate])
         let go = { [unowned self] in
             supervisor.start(after: .milliseconds(20), repeating: .milliseconds(20)) { [unowned self] _ in supervise() }
@@ -191,10 +191,10 @@ final class Engine {
 
     /// The memory of a faulty server.
     var leaked: [[UInt8]] = []
-    /// Of a server with a journal.
+    /// The senders of a server with a journal.
     var senders: [JournaledSender] = []
 
-    /// No more lines; waits for what is under way.
+    /// Stops the load, and waits for the lines under way.
     func drain() {
         guard phase == .starting || phase == .running else { return }
         phase = .draining
@@ -208,7 +208,7 @@ final class Engine {
     private var lastMissing = Int.max
     private var lastProgress: UInt64 = 0
     private var lastComparison: UInt64 = 0
-    /// Whether it has been noted what was still awaited at the deadline.
+    /// True if the lines still awaited at the deadline have been noted.
     private var isTooLate = false
 
     private func drained() {
@@ -220,9 +220,9 @@ final class Engine {
         if !isDrained, !isTooLate { noteUndrained(outstanding) }
         isTooLate = isTooLate || !isDrained
         guard role.vitals == nil else { return closeAll() }
-        // One that has ended in order is gone already.
+        // A server that has ended in order is gone already.
         try? server?.end(.kill)
-        // Comparing takes a while, and is nothing a server would do.
+        // The sampler stops first, since comparing takes a while, and is nothing that a server would do.
         sampler.stop()
         let now = clock.microseconds
         guard now > lastComparison + 100_000 else { return }
@@ -236,7 +236,7 @@ final class Engine {
         end()
     }
 
-    /// Of bursts and other extra clients.
+    /// The number of operations under way of bursts and other extra clients.
     var extraOutstanding = 0
 
     private func end() {
@@ -246,7 +246,7 @@ final class Engine {
         noteLosses { [self] in stopSessions() }
     }
 
-    /// Sessions that were told to end, and have not; nil before that, and when it is known of all.
+    /// The number of sessions that were told to end, and have not; nil before that, and once all ends are known.
     var stopsLeft: Int?
     private(set) var endDeadline: UInt64 = 0
 

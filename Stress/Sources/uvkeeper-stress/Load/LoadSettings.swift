@@ -1,55 +1,55 @@
 import UVKeeper
 
-/// What load to make.
+/// The settings of a load.
 struct LoadSettings {
     enum Connecting: String, CaseIterable, Sendable {
         /// `KeeperManager.writeRPC`: each line has three attempts.
         case perLine = "per-line"
         /// `Session.write`: each line waits until the session ends.
         case pipelined
-        /// One way for even sessions, the other for odd ones.
+        /// `perLine` for even sessions, `pipelined` for odd ones.
         case mixed
     }
 
     var sessions = 4
     var writers = 4
-    /// The number of the first of them; those before are another server's.
+    /// The number of the first writer; those before are another server's.
     var firstWriter = 0
-    /// Writers per session of another server, numbered after these.
+    /// The number of writers per session of another server, numbered after these.
     var drivenWriters = 0
     var sizes = LineSizes(64, 16384)
     var connecting = Connecting.perLine
-    /// Lines per second of all writers together; nil: closed loop.
+    /// The lines per second of all writers together; nil: closed loop.
     var rate: Double?
-    /// Closed loop: lines a writer waits for at once.
+    /// The number of lines that a writer waits for at once, in a closed loop.
     var inFlight = 8
     var seed: UInt64 = 1
     var duration: Duration = .seconds(10)
-    /// Nil: until the time is over.
+    /// The number of lines; nil: until the time is over.
     var linesPerWriter: Int?
-    /// How many lines the burst's ledger can hold: each takes address space, and waves have many ledgers.
+    /// The capacity of the burst's ledger, in lines: each takes address space, and waves have many ledgers.
     var burstCapacity = Ledger.capacity
     var childFault = Mischief.Kind.none
     var keeperFault = FaultyKeeper.Kind.none
-    /// Files of the process that discovers beside starts.
+    /// The fault of the process that discovers beside starts.
     var discoveryFault = Discoverer.Kind.honest
-    /// Readers of each session's output; with none, nothing is kept, and children write nothing.
+    /// The number of readers of each session's output; with none, no output is kept, and children write none.
     var readers = 0
-    /// The number of the first of them; those before are the harness's.
+    /// The number of the first reader; those before are the harness's.
     var firstReader = 0
-    /// Readers of each session in another server, numbered after these.
+    /// The number of readers of each session in another server, numbered after these.
     var drivenReaders = 0
-    /// Bytes that the server never gives back, for each line.
+    /// The bytes that the server leaks for each line.
     var leakPerLine = 0
-    /// One line in so many is sent twice.
+    /// The interval of lines that are sent twice.
     var resendInterval: Int?
-    /// One line in so many is longer than a socket takes at once.
+    /// The interval of lines that are longer than a socket takes at once.
     var longLineInterval: Int?
     var lagBound: Duration = .seconds(2)
-    /// How long what is under way is awaited, at the end of the load or of a step of a wave.
+    /// The longest wait for operations under way, at the end of the load or of a step of a wave.
     var drainLimit: Duration = .seconds(20)
 
-    /// How long the lines of a session wait for its keeper.
+    /// Returns the time that the lines of a session wait for its keeper.
     func patience(session index: Int) -> Patience {
         switch connecting {
         case .perLine: .attempts
@@ -70,16 +70,16 @@ struct LoadSettings {
     /// The writer number of bursts, the last one.
     var burstWriter: Int { clientWriter + 1 }
 
-    /// What a child may hear from.
+    /// The number of writers that a child may hear from.
     var allWriters: Int { burstWriter + 1 }
 }
 
-/// The sizes of lines: from one to the other, each power of two as likely as the next.
+/// The sizes of lines between two bounds, each power of two as likely as the next.
 struct LineSizes: Sendable {
     let lower: Int
     let upper: Int
 
-    /// More than the buffer of a socket.
+    /// Sizes larger than the buffer of a socket.
     static let long = LineSizes(256 << 10, LineFormat.maximumByteCount)
 
     init(_ lower: Int, _ upper: Int) {
@@ -87,7 +87,7 @@ struct LineSizes: Sendable {
         self.upper = upper
     }
 
-    /// `64`, `1K`, `64..1M`.
+    /// Parses a size or a range: `64`, `1K`, `64..1M`.
     init?(_ text: String) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: true)
         let numbers = parts.compactMap { LineSizes.number($0) }

@@ -8,10 +8,10 @@ import Musl
 import Darwin
 #endif
 
-/// What a run must not leave behind.
+/// The check that a run leaves nothing behind.
 enum Remains {
-    /// Looks for processes, files and descriptors of the run, gives what is ending a few seconds, and ends what stays.
-    /// What cannot be listed is not known to be gone.
+    /// Looks for processes, files and descriptors of the run, gives ending ones a few seconds, and ends the others. A
+    /// list that cannot be read is reported: its entries may not be gone.
     static func check(
         _ run: RunDirectory, descriptorsBefore before: Int, grace: Duration = .seconds(5),
         into violations: inout Violations,
@@ -30,7 +30,7 @@ enum Remains {
         checkDescriptors(before: before, into: &violations)
     }
 
-    /// A child of this process that has ended, and whose status nobody has collected, is in no other list.
+    /// Checks for ended children whose status was not collected, since they are in no other list.
     static func checkChildren(into violations: inout Violations) {
         var info = siginfo_t()
         guard waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 else {
@@ -50,7 +50,7 @@ enum Remains {
         }
     }
 
-    /// Closes a loop; handles that are still open on it are left, and closed.
+    /// Closes a loop; handles that are still open on it are reported, and closed.
     static func close(_ loop: Loop, into violations: inout Violations) {
         do throws(LoopStillOpen) {
             try loop.close()
@@ -74,7 +74,7 @@ enum Remains {
         for pid in processes {
             let arguments = ProcessDetails.arguments(of: pid)?.prefix(3).joined(separator: " ") ?? "?"
             violations.add(.processLeft, "\(pid): \(arguments)")
-            // Found by the mark of this run, so nobody else's.
+            // The process was found by the mark of this run, so it is the run's own.
             try? Processes.send(.kill, to: pid)
         }
     }

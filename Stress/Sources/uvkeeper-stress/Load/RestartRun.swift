@@ -1,7 +1,8 @@
 import Histogram
 import UVKeeper
 
-/// Starts a server, kills it while it writes, starts it again; then compares what all of them were told with what arrived.
+/// Starts a server, kills it while it writes, starts it again; then compares the reports to all of them with the lines
+/// that arrived.
 final class RestartRun {
     private let settings: LoadSettings
     private let serverOptions: [String]
@@ -12,7 +13,7 @@ final class RestartRun {
     private var faults: [FaultRecord] = []
     private var notes: [String] = []
     private var tally = Tally()
-    /// Why the run ends before it was to.
+    /// The reason why the run ends early.
     private var endedEarly: String?
     private var recovery = Histogram<UInt64>(highestTrackableValue: 600_000_000)
 
@@ -105,7 +106,7 @@ final class RestartRun {
         }
     }
 
-    /// Of the server that runs, and of the keepers, which no server owns.
+    /// Samples the running server, and the keepers, which no server owns.
     private func sample(
         _ run: RunDirectory, _ clock: RunClock, _ server: DrivenServer, measuringKeepers: Bool,
     ) -> Sample {
@@ -126,9 +127,9 @@ final class RestartRun {
         }
     }
 
-    /// Servers in turn until the time is over; the last one ends in order.
+    /// Runs servers in turn until the time is over; the last one ends in order.
     ///
-    /// - Parameter reasonToEnd: why they had better end early; nil if they may go on.
+    /// - Parameter reasonToEnd: the reason to end early; nil if the servers may go on.
     private func drive(
         _ server: DrivenServer, _ clock: RunClock, _ loop: Loop, _ reasonToEnd: @escaping () -> String?,
     ) throws {
@@ -193,7 +194,7 @@ final class RestartRun {
         }
     }
 
-    /// Waits until everything written has arrived, or nothing more does.
+    /// Waits until all written lines have arrived, or no more do.
     private func settle(_ cases: [Judge.Case], _ loop: Loop) throws {
         let timer = TimerHandle(on: loop)
         var last = Int.max

@@ -10,14 +10,15 @@ import Darwin
 
 /// The directory of one run: sessions, receipts and ledgers, and the mark by which its processes are found.
 ///
-/// It is in memory where the system has such a file system with room: a disk that has to write back what is mapped, or to
-/// remove and make thousands of files again, keeps harness, keepers and children waiting, which no keeper can help.
+/// The directory is in memory if the system has such a file system with room: a disk that has to write back mapped
+/// pages, or to remove and make thousands of files, would keep harness, keepers and children waiting, which is no
+/// keeper's fault.
 struct RunDirectory {
     static let variable = "UVKEEPER_STRESS_RUN"
 
-    /// So much must be free for it to be in memory; a run that goes on for hours takes gigabytes.
+    /// The room that must be free for a directory in memory; a run of hours takes gigabytes.
     private static let memoryRoom: UInt64 = 2 << 30
-    /// With less than this a run ends, since a mapped file that finds no room kills whoever writes to it.
+    /// The room below which a run ends, since a mapped file that finds no room kills the process that writes to it.
     private static let leastRoom: UInt64 = 64 << 20
 
     let directory: String
@@ -38,21 +39,21 @@ struct RunDirectory {
             directory: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 
-    /// Bytes that are free on the file system of a path; 0 if it cannot be told.
+    /// Returns the number of free bytes on the file system of a path; 0 if unknown.
     private static func room(in path: String) -> UInt64 {
         var system = statvfs()
         guard statvfs(path, &system) == 0 else { return 0 }
         return UInt64(system.f_bavail) * UInt64(system.f_frsize)
     }
 
-    /// Why the run had better end; nil while there is room.
+    /// The reason to end the run for want of room; nil if there is none.
     var shortage: String? {
         let room = RunDirectory.room(in: directory)
         return room < RunDirectory.leastRoom
             ? "less than \(Texts.bytes(Double(RunDirectory.leastRoom))) are free where \(directory) is" : nil
     }
 
-    /// What keepers and children get: the mark is in it, so that whatever is left of the run can be found.
+    /// The environment of keepers and children; it contains the mark by which they can be found.
     var environment: ProcessEnvironment {
         var environment = ProcessEnvironment.current
         environment[RunDirectory.variable] = directory
@@ -67,19 +68,19 @@ struct RunDirectory {
     }
     func receipts(session: Int, life: Int) -> String { "\(directory)/r\(session)-\(life)" }
 
-    /// What a server with a stable writer's name has given out.
+    /// The path of the journal of a server with a stable writer's name.
     func journal(session: Int) -> String { "\(directory)/j\(session)" }
 
-    /// Where a server that may be killed writes down which starts have failed.
+    /// The path of the file in which a server that may be killed notes failed starts.
     func failedStarts(session: Int) -> String { "\(directory)/f\(session)" }
 
-    /// The numbers of a session's lives, as far as they have files.
+    /// Returns the numbers of a session's lives that have files.
     func lives(session: Int) -> Range<Int> {
         let names = (try? Files.names(inDirectory: directory)) ?? []
         return 0..<names.filter { $0.hasPrefix("r\(session)-") }.count
     }
 
-    /// Every living process of this run but this one; none where the system has no `/proc`.
+    /// Returns every living process of this run but this one; none on a system without `/proc`.
     func processes() throws(UVError) -> [Int32] {
         let needle = Array("\(RunDirectory.variable)=\(directory)\u{0}".utf8)
         let names: [String]
@@ -96,7 +97,8 @@ struct RunDirectory {
         }
     }
 
-    /// What is in the sessions directory and does not stay after a session's end, as logs, records and output do.
+    /// Returns the names in the sessions directory that do not stay after a session's end, as logs, records and output
+    /// do.
     func leftovers() throws(UVError) -> [String] {
         try Files.names(inDirectory: sessions).filter {
             !$0.hasSuffix(".log") && !$0.hasSuffix(".session.json") && !RunDirectory.isSegment($0)
@@ -112,8 +114,8 @@ struct RunDirectory {
         return digits.count == 20 && digits.allSatisfy(\.isNumber)
     }
 
-    /// Those of sessions whose names start so, and that no discovery is removing now: it holds the lock of the pid file, and
-    /// removes that last.
+    /// Returns the leftovers of sessions whose names start with `prefix`, unless a discovery is removing them now: it
+    /// holds the lock of the pid file, and removes that last.
     func abandoned(_ prefix: String) throws(UVError) -> [String] {
         var abandoned: [String] = []
         for name in try leftovers() where name.hasPrefix(prefix) {
@@ -130,7 +132,7 @@ struct RunDirectory {
         return abandoned
     }
 
-    /// Removes it with everything in it.
+    /// Removes the directory with everything in it.
     func remove() { RunDirectory.removeTree(directory) }
 
     private static func removeTree(_ path: String) {

@@ -8,7 +8,7 @@ final class Runner {
     let progress: Progress
     /// Adds the scenario's own part to an engine that is about to run.
     var prepare: (Engine) throws -> Void = { _ in }
-    /// Adds its own findings after the run.
+    /// Adds the scenario's own findings after the run.
     var conclude: (Engine, inout RunResult, inout Violations) -> Void = { _, _, _ in }
 
     init(_ scenario: String, _ settings: LoadSettings, quiet: Bool) {
@@ -17,7 +17,7 @@ final class Runner {
         progress = Progress(isQuiet: quiet)
     }
 
-    /// The command line that was given, with its seed.
+    /// Returns the command line that was given, with its seed.
     static func replay(seed: UInt64) -> String {
         let arguments = CommandLine.arguments.dropFirst().joined(separator: " ")
         return "uvkeeper-stress \(arguments)" + (arguments.contains("--seed") ? "" : " --seed \(seed)")
@@ -120,7 +120,7 @@ extension RunResult.FailedStart {
 }
 
 extension RunResult.Percentiles {
-    /// Of a histogram in microseconds.
+    /// Creates the percentiles of a histogram in microseconds.
     init(_ histogram: Histogram<UInt64>) {
         guard histogram.totalCount > 0 else { return }
         p50 = Double(histogram.valueAtPercentile(50)) / 1000

@@ -1,17 +1,17 @@
 import UVKeeper
 
-/// How the lives of a session end.
+/// The ends of a session's lives.
 extension Session {
-    /// False if the life before has ended, and nobody has been told yet; true while it goes on.
+    /// False if the previous life has ended, and the end was not reported yet; true while it goes on.
     var isEndKnown: Bool {
         guard let life = lives.last, !life.hasFailed, let keeper = life.keeper else { return true }
         return keeper.isRunning || life.end != nil
     }
 
-    /// True if the last life has ended, or was never begun here, and all is known of it.
+    /// True if the last life has ended, or was never begun here, and its end is known.
     var isOver: Bool { isEndKnown && lives.last?.keeper?.isRunning != true }
 
-    /// Keeps what is said of the end of a life, before another keeper replaces it.
+    /// Keeps the reports of a life's end, before another keeper replaces the record.
     func note(_ exit: SessionExit?, as life: Life) {
         let record = manager.session(name).record
         let text = (try? Files.read(manager.paths.record(for: name), limit: 1 << 20)) ?? []

@@ -1,43 +1,43 @@
 import UVKeeper
 
-/// One session under test: starts its keeper, starts it again when it has ended, and keeps what every child received.
+/// A session under test: starts its keeper, starts it again when it has ended, and keeps the receipts of every child.
 final class Session {
     let index: Int
     let name: SessionID
     var id: String { name.rawValue }
     private(set) var lives: [Life] = []
     var writers: [Writer] = []
-    /// Lines of these that were reported written in the present life.
+    /// The lines of these writers that were reported written in the present life.
     var toldWritten = 0
-    /// That of the children that are started from now on.
+    /// The stubbornness of the children that are started from now on.
     var stubbornness: Stubbornness = []
-    /// What the server with a journal has given out.
+    /// The journal of the server that has one.
     let journal: Journal?
     /// Lines of bursts, by their own ledger.
     let burst: Ledger
     /// Lines of foreign clients of the channel.
     let clients: Ledger
-    /// Of the writers of another server.
+    /// The ledgers of another server's writers.
     let driven: [Ledger]
     let run: RunDirectory
     let manager: KeeperManager
     let settings: LoadSettings
     private let clock: RunClock
-    /// Of this session, by other servers too.
+    /// The number of this session's starts, including those by other servers.
     private lazy var attempts = run.lives(session: index).count
     private var isStarting = false
     private var isEnding = false
     private var wantedAt: UInt64 = 0
-    /// In microseconds, from the call to the accepting socket.
+    /// The times from the call to the accepting socket, in microseconds.
     private(set) var startTimes: [UInt64] = []
     private(set) var failedStarts: [FailedStart] = []
-    /// Told of each failed start, for a server that may be killed before it can tell.
+    /// Called for each failed start, for a server that may be killed before it can report.
     var onFailedStart: (FailedStart) -> Void = { _ in }
     /// Files that keepers which ended in order have left on disk.
     private var leftBehind: [String] = []
-    /// Whoever reads its output here; nil if none is kept.
+    /// The readers of its output here; nil if none is kept.
     private(set) var readers: SessionReaders?
-    /// Of the readers of another server.
+    /// The logs of another server's readers.
     private let drivenLogs: [[ChildStream: ReadLog]]
 
     init(
@@ -82,7 +82,7 @@ final class Session {
         }
     }
 
-    /// For the judge.
+    /// The session's case for the judge.
     var judged: Judge.Case {
         let own = writers.map(\.ledger)
         return Judge.Case(
@@ -113,14 +113,14 @@ final class Session {
         return [current.keeperPID, current.childPID].map { StarvationWatch.Watched(part: .session(index), pid: $0) }
     }
 
-    /// One start in so many does not wait for the child before.
+    /// The interval of starts that do not wait for the previous child.
     private static let besideChildInterval = 4
 
     /// Starts a keeper if none runs.
     func startIfNeeded() {
-        // The record of the life before is read first.
+        // The record of the previous life is read first.
         guard !isStarting, !isEnding, current == nil, isEndKnown else { return }
-        // A failed start is tried again, but not in every tick.
+        // A failed start is retried, but not in every tick.
         guard clock.microseconds >= wantedAt else { return }
         let survivor = lives.last.flatMap { $0.isChildGone ? nil : $0.childPID }
         // A start beside a child that a killed keeper has left may fail, so only some begin there.
@@ -160,9 +160,11 @@ final class Session {
                 program, VerifyingChild.argument, path, "\(settings.allWriters)", settings.childFault.rawValue,
                 "\(readers == nil ? 0 : OutputFormat.key(seed: settings.seed, session: index, life: number))",
             ],
-            // A stand-in is asked by its environment alone: the library asks no other program than its own for more.
+            // A stand-in gets its settings by its environment only: the library asks its own sidecar for more, and no
+            // other program.
             output: readers == nil || settings.keeperFault != .none ? nil : .kept(bytes: LoadSettings.keptOutput),
-            // However slow the machine is: a keeper that never accepts is noticed by whoever waits for it.
+            // The deadline is generous, for slow machines: a keeper that never accepts is noticed by those who wait for
+            // it.
             deadline: .seconds(120),
         )
         manager.spawnKeeper(for: name, in: run.directory, options) { [self] result in
@@ -186,7 +188,7 @@ final class Session {
         }
     }
 
-    /// One line of a foreign client to the raw socket, noted with those of bursts.
+    /// Sends one line of a foreign client to the raw socket, noted with those of bursts.
     func sendLine(
         byteCount: Int = LineFormat.minimumByteCount, isFinished: Bool = true, completion: @escaping () -> Void,
     ) {
@@ -207,7 +209,8 @@ final class Session {
         }
     }
 
-    /// Notes what the keeper that ended last has left, before another takes its place: nothing, if it ended in order.
+    /// Notes the remains of the keeper that ended last, before another takes its place: none may be left if it ended in
+    /// order.
     func noteRemains() {
         guard let life = lives.last, !life.isInspected, case .exited? = life.keeperExit else { return }
         life.isInspected = true
@@ -218,7 +221,7 @@ final class Session {
         leftBehind.append("life \(lives.count - 1), ended in order: \(left.joined(separator: " "))")
     }
 
-    /// Notes where the record says that the last life's output ends, before another life takes its place.
+    /// Notes the end of the last life's output by the record, before another life takes its place.
     func noteEnds() {
         guard let life = lives.last, life.ends == nil, let record = manager.session(name).record,
             UInt64(record.epoch, radix: 16) == life.receipts[.epoch], let exit = record.exit, let output = exit.output,
@@ -227,7 +230,7 @@ final class Session {
         life.ends = [.out: output.out.end, .err: output.err.end]
     }
 
-    /// For people: what keeps it from having a life that takes lines.
+    /// The reason, for people, why the session has no life that takes lines.
     var obstacle: String {
         var words: [String] = []
         if isStarting { words.append("a keeper is starting") }
@@ -249,6 +252,6 @@ final class Session {
         }
     }
 
-    /// No more starts.
+    /// Allows no more starts.
     func end() { isEnding = true }
 }

@@ -14,7 +14,7 @@ final class SpawnRun {
     private var starvation: StarvationWatch!
     private let descriptors: Int
     private var signals: StopSignals!
-    /// Why the run ends before it was to.
+    /// The reason why the run ends early.
     private var endedEarly: String?
     private var sessions: [Session] = []
     private var generator: SeededGenerator
@@ -114,7 +114,7 @@ final class SpawnRun {
         var left = sessions.count
         for session in sessions {
             manager.stop(session.name) { [self] result in
-                // The last wave is over, unless it was given up: then this says what was left of it.
+                // The last wave is over, unless it was given up: any other result tells what was left of it.
                 if result != .notFound {
                     violations.add(.recovery, "after the last wave the keeper of \(session.id) was \(result)")
                 }

@@ -1,21 +1,21 @@
 import UVKeeper
 
-/// Steps that happen one after the other, each when a condition holds; bounded.
+/// Steps that happen one after the other, each when a condition holds, with a limit of time.
 final class Steps {
-    /// Called with what did not come in time; no step follows but one that this begins.
+    /// Called with the name of the step that did not come in time; no step follows unless this call begins one.
     var onTimeout: (String) -> Void = { _ in }
     private let name: String
     private let limit: Duration
     private let timer: TimerHandle
 
-    /// - Parameter limit: how long each of them may take.
+    /// - Parameter limit: the longest time of each step.
     init(_ name: String, limit: Duration, on loop: Loop) {
         self.name = name
         self.limit = limit
         timer = TimerHandle(on: loop)
     }
 
-    /// Looks at once and again and again; after the limit it gives up.
+    /// Checks the condition at once and then repeatedly; gives up after the limit.
     func wait(
         _ what: String, every interval: Duration = .milliseconds(5), _ condition: @escaping () -> Bool,
         then next: @escaping () -> Void,

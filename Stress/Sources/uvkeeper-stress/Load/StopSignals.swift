@@ -1,6 +1,6 @@
 import UVKeeper
 
-/// Asks a run to end before it was to, in order: on an interrupt, SIGTERM, a terminal that closes.
+/// Requests an early end of a run, in order: on an interrupt, SIGTERM, or a closed terminal.
 ///
 /// The handles do not keep the loop alive.
 final class StopSignals {
@@ -8,7 +8,7 @@ final class StopSignals {
     private var handles: [SignalHandle] = []
     private var received: Signal?
 
-    /// - Parameter heeded: the others of the three do nothing.
+    /// - Parameter heeded: the signals that end the run; the others of the three are ignored.
     init(on loop: Loop, heeding heeded: [Signal] = StopSignals.all) throws(UVError) {
         for signal in StopSignals.all {
             let handle = try SignalHandle(on: loop)
@@ -20,7 +20,7 @@ final class StopSignals {
         }
     }
 
-    /// Why the run had better end now, by a signal or for want of room; nil if it may go on.
+    /// Returns the reason to end the run now, a signal or want of room; nil if it may go on.
     func reasonToEnd(_ run: RunDirectory) -> String? {
         received.map { "ended early by \($0)" } ?? run.shortage.map { "ended early: \($0)" }
     }

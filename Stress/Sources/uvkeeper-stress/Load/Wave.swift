@@ -1,12 +1,13 @@
 import UVKeeper
 
-/// One wave of keepers: all started at once, a line to each, all killed, half of them by SIGKILL; then nothing may be left.
+/// A wave of keepers: all started at once, a line to each, all killed, half of them by SIGKILL; then nothing may be
+/// left.
 final class Wave {
     let sessions: [Session]
     private(set) var memory: [UInt64] = []
     var onFault: (FaultRecord) -> Void = { _ in }
     var onViolation: (Violations.Kind, String) -> Void = { _, _ in }
-    /// Whether another process may have been discovering since a time, and have left files.
+    /// Returns true if another process may have been discovering since a time, and have left files.
     var othersDiscovered: (UInt64) -> Bool = { _ in false }
     private let run: RunDirectory
     private let discoveries: Discoveries
@@ -15,7 +16,7 @@ final class Wave {
     private var generator: SeededGenerator
     private var completion: (() -> Void)?
 
-    /// - Parameter limit: how long each of its steps may take.
+    /// - Parameter limit: the longest time of each step.
     init(
         _ sessions: [Session], in run: RunDirectory, discoveries: Discoveries, clock: RunClock, seed: UInt64,
         limit: Duration, on loop: Loop,
@@ -28,7 +29,7 @@ final class Wave {
         steps = Steps("a wave", limit: limit, on: loop)
     }
 
-    /// `completion` runs when all is over, also after a violation.
+    /// Starts the wave; `completion` runs when it is over, even after a violation.
     func start(_ completion: @escaping () -> Void) {
         self.completion = completion
         steps.onTimeout = { [unowned self] in
@@ -76,7 +77,7 @@ final class Wave {
         steps.wait("processes end") {
             lives.allSatisfy(\.isGone)
         } then: { [self] in
-            // Before a discovery tidies up.
+            // The remains are noted before a discovery removes them.
             for session in sessions { session.noteRemains() }
             let begun = clock.microseconds
             discoveries.start { [self] result in

@@ -1,7 +1,7 @@
 import UVKeeper
 
-/// The discoveries of this process. Two at once share the work: a dead keeper's files that one has locked, the other leaves
-/// to it, so what they have left shows only when both have ended.
+/// The discoveries of this process. Two at once share the work: the files of a dead keeper that one has locked are left
+/// to it by the other, so the remains show only when both have ended.
 final class Discoveries {
     let manager: KeeperManager
     private var running = 0
@@ -10,8 +10,8 @@ final class Discoveries {
     init(_ manager: KeeperManager) { self.manager = manager }
 
     /// - Parameters:
-    ///   - completion: runs with its result.
-    ///   - settled: runs after that, once no other is under way.
+    ///   - completion: runs with the discovery's result.
+    ///   - settled: runs after that, once no other discovery is under way.
     func start(
         _ completion: @escaping (Result<KeeperDiscovery, KeeperError>) -> Void, settled: @escaping () -> Void,
     ) {

@@ -27,7 +27,7 @@ final class LagSampler {
     /// The longest lag since the last call.
     func takeRecent() -> UInt64 { lag.takeRecent() }
 
-    /// No more measuring: what follows on this loop is the harness's own work.
+    /// Stops measuring: the loop does only the harness's own work from now on.
     func stop() { if !timer.isClosing { timer.stop() } }
 
     func close() { timer.close() }

@@ -14,7 +14,7 @@ final class Series {
     private var ticks = 0
     /// Lines per second between the last two samples.
     private(set) var rate = 0.0
-    /// For the live display.
+    /// Called with each sample, for the live display.
     var onSample: ((Sample) -> Void)?
 
     init(on loop: Loop, read: @escaping (_ measuresKeepers: Bool) -> Sample) {
@@ -29,7 +29,7 @@ final class Series {
 
     func sample() {
         ticks += 1
-        // Walking a keeper's pages costs it and us time: now and then is enough.
+        // The keepers are measured only now and then: walking a keeper's pages costs time, its own and ours.
         var sample = read(ticks % 8 == 4)
         (lines, sample.lines) = (sample.lines, sample.lines - lines)
         (bytes, sample.bytes) = (sample.bytes, sample.bytes - bytes)
@@ -41,7 +41,7 @@ final class Series {
         if samples.count >= Series.limit { thin() }
     }
 
-    /// Joins neighbours and samples half as often.
+    /// Joins neighbouring samples and samples half as often.
     private func thin() {
         samples = stride(from: 0, to: samples.count - 1, by: 2).map { index in
             var joined = samples[index + 1]
@@ -64,10 +64,10 @@ final class Series {
 
 /// The descriptors a process has open.
 enum OpenDescriptors {
-    /// Of this process, without the one that counting takes; 0 where the system does not tell.
+    /// The number of this process's descriptors, without the one that counting takes; 0 if the system does not tell.
     static var count: Int { max(0, count(of: "self") - 1) }
 
-    /// The same; nil where the system does not tell.
+    /// Returns the same number; nil if the system does not tell.
     static func ofThisProcess() throws(UVError) -> Int? {
         do throws(UVError) {
             return try Files.names(inDirectory: "/proc/self/fd").count - 1

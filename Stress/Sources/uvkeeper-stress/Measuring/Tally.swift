@@ -1,15 +1,14 @@
 import Histogram
 
-/// What has been counted while a run goes on, for its display and its series; a driven server's lines as of the last
-/// sample.
+/// The counts of a run while it goes on, for its display and its series; a driven server's lines as of the last sample.
 struct Tally {
     var written = 0
     var refused = 0
     var overflowed = 0
-    /// Those under way in killed servers included.
+    /// Unknown lines, including those under way in killed servers.
     var unknown = 0
     var bytes = 0
-    /// Of the lines written, in microseconds from the intended start.
+    /// The latencies of written lines, in microseconds from the intended start.
     var latency = Histogram<UInt64>(highestTrackableValue: 600_000_000)
 
     mutating func note(_ outcome: Ledger.Outcome, byteCount: Int, latency microseconds: UInt64) {
@@ -25,17 +24,17 @@ struct Tally {
         }
     }
 
-    /// Of a line in a ledger.
+    /// Counts a line of a ledger.
     mutating func note(_ entry: Ledger.Entry) {
         note(entry.outcome, byteCount: entry.byteCount, latency: entry.latency)
     }
 
-    /// What became of the lines, for the display.
+    /// The outcomes of the lines, for the display.
     var outcomes: String {
         "\(Texts.count(written)) written, \(Texts.count(refused)) refused, \(Texts.count(unknown)) unknown"
     }
 
-    /// How long those written took, for the display.
+    /// The latencies of written lines, for the display.
     var latencies: String {
         let at = { (percentile: Double) in Texts.time(Double(latency.valueAtPercentile(percentile)) / 1000) }
         return "p50 \(at(50)), p99 \(at(99))"

@@ -1,16 +1,16 @@
-/// What a server in a process of its own tells about its loop, in a file that outlives it: open handles, and the lag.
+/// The reports of a server in another process on its loop, in a file that outlives it: open handles, and the lag.
 ///
 /// Layout, in 64-bit words: 16 of totals, then a ring of ticks, each with its lag. One server writes at a time, and one
 /// harness reads.
 final class Vitals {
     enum Total: Int {
         case ticks, handles
-        /// When that was, in microseconds since the start of the run.
+        /// The time of the last tick, in microseconds since the start of the run.
         case lastTick
     }
 
     private static let ringStart = 16
-    /// 40 s of ticks.
+    /// The size of the ring: 40 s of ticks.
     private static let ringCount = 4096
 
     private let file: SharedFile
@@ -37,7 +37,7 @@ final class Vitals {
         self[.ticks] = tick + 1
     }
 
-    /// Hands over the ticks since the last call, as far as the ring still has them: their lag in microseconds.
+    /// Hands over the ticks since the last call that the ring still has: their lag in microseconds.
     func takeTicks(_ body: (UInt64) -> Void) {
         let end = self[.ticks]
         read = max(read, end - Vitals.ringCount)

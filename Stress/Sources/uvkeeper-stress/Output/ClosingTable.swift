@@ -1,4 +1,4 @@
-/// What a run found, as a table for people.
+/// The findings of a run, as a table for people.
 enum ClosingTable {
     static func text(_ result: RunResult) -> String {
         let rows = rows(result)
@@ -6,7 +6,7 @@ enum ClosingTable {
         return rows.map { $0.0 + String(repeating: " ", count: width + 2 - $0.0.count) + $0.1 }.joined(separator: "\n")
     }
 
-    /// What each row is about, and what it says.
+    /// Returns the rows: for each its subject, and its text.
     static func rows(_ result: RunResult) -> [(String, String)] {
         var rows: [(String, String)] = []
         let lines = result.lines
@@ -96,13 +96,13 @@ enum ClosingTable {
         return rows
     }
 
-    /// How many each kind of fault explains, and how many none.
+    /// Returns the numbers of failed starts that each kind of fault explains, and of those that none does.
     private static func failedStarts(_ result: RunResult) -> String {
         Dictionary(grouping: result.failedStarts) { $0.explainedBy.map { "by \($0)" } ?? "for nothing" }
             .sorted { $0.key < $1.key }.map { "\($0.value.count) \($0.key)" }.joined(separator: ", ")
     }
 
-    /// The lines that each kind of fault explains.
+    /// Returns the lines that each kind of fault explains.
     private static func excuses(_ result: RunResult) -> String {
         var sums: [String: FaultRecord.Excused] = [:]
         for fault in result.faults { sums[fault.kind, default: .init()].add(fault.excused) }

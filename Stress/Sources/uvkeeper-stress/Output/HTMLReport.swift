@@ -1,6 +1,6 @@
 import Histogram
 
-/// One page that needs nothing else: the closing table, plots as inline SVG, every fault. Readable in light and dark.
+/// A self-contained page: the closing table, plots as inline SVG, every fault. Readable in light and dark.
 enum HTMLReport {
     static func page(_ result: RunResult) -> String {
         let verdict = result.holds ? "all invariants hold" : "an invariant is broken"
@@ -70,7 +70,7 @@ enum HTMLReport {
         return plots
     }
 
-    /// Latency over percentile, each nine as wide as the one before.
+    /// Plots latency over percentile, each nine as wide as the one before.
     private static func percentiles(_ result: RunResult) -> Plot {
         var points: [(x: Double, y: Double)] = []
         if let histogram = try? HistogramFile.decode(result.latencyHistogram), histogram.totalCount > 0 {

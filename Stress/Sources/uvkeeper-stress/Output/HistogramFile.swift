@@ -6,10 +6,11 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// HDR histograms as text that every HdrHistogram tool reads: version 2, compressed, in base64, beginning with HISTFAAAA.
+/// HDR histograms as text that every HdrHistogram tool reads: version 2, compressed, in base64, beginning with
+/// HISTFAAAA.
 ///
-/// Compressed in name: the deflate stream consists of stored blocks, so that no compressor is needed. Read back is only
-/// what was written here.
+/// The compression is nominal: the deflate stream consists of stored blocks, so that no compressor is needed. Only
+/// texts written here can be read back.
 enum HistogramFile {
     private static let compressedCookie: UInt32 = 0x1C84_9304 | 0x10
     private static let cookie: UInt32 = 0x1C84_9303 | 0x10

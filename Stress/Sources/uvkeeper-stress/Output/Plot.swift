@@ -1,4 +1,4 @@
-/// One plot as inline SVG: lines over an axis, with faults marked.
+/// A plot as inline SVG: lines over an axis, with faults marked.
 struct Plot {
     struct Line {
         let name: String
@@ -11,10 +11,10 @@ struct Plot {
     let xLabel: String
     let yLabel: String
     var lines: [Line]
-    /// Where something happened, and what.
+    /// The marked places, each with a text.
     var marks: [(x: Double, text: String)] = []
     var isLogarithmic = false
-    /// For an axis whose numbers are not what is plotted.
+    /// The text of a number on an axis that shows other numbers than are plotted.
     var xText: (Double) -> String = { Texts.decimal($0) }
     var xTicks: [Double]?
 
@@ -24,7 +24,7 @@ struct Plot {
     private static let right = 32.0
     private static let bottom = 36.0
     private static let top = 14.0
-    /// More marks than these would hide the lines: they become short.
+    /// The number of marks above which they become short, since they would hide the lines.
     private static let markLimit = 40
 
     func svg() -> String {
@@ -73,7 +73,7 @@ struct Plot {
         return parts.joined(separator: "\n")
     }
 
-    /// Round numbers between two, at most six.
+    /// Returns round numbers between two bounds, at most six.
     static func ticks(_ least: Double, _ most: Double) -> [Double] {
         let rough = max(1e-6, most - least) / 5
         let base = power(10, log(rough).rounded(.down))
@@ -81,7 +81,7 @@ struct Plot {
         return Array(stride(from: (least / step).rounded(.up) * step, through: most, by: step))
     }
 
-    /// Powers of ten between two numbers; of a range without two of them, its ends.
+    /// Returns the powers of ten between two numbers; for a range without two of them, its ends.
     static func logarithmicTicks(_ least: Double, _ most: Double) -> [Double] {
         let powers = Array(stride(from: log(least).rounded(.up), through: log(most).rounded(.down), by: 1))
         return powers.count > 1 ? powers.map { power(10, $0) } : [least, most]

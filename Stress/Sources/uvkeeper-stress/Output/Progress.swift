@@ -30,7 +30,7 @@ final class Progress {
         }
     }
 
-    /// Something that happened, on a line of its own.
+    /// Prints an event on a line of its own.
     func say(_ text: String) {
         guard !isQuiet else { return }
         StandardStreams.writeError((isTerminal ? "\r\u{1B}[K" : "") + text + "\n")

@@ -1,16 +1,16 @@
 import Histogram
 
-/// Everything a run found, as it is written to JSON and into the report.
+/// The findings of a run, as written to JSON and into the report.
 struct RunResult: Codable {
     struct Lines: Codable {
         var sent = 0
         var written = 0
         var refused = 0
-        /// Refused because more were sent than the load's own limits let wait.
+        /// Lines refused because more were sent than the load's own limits let wait.
         var overflowed = 0
-        /// To the raw socket, which says no more.
+        /// Lines to the raw socket, which confirms no more.
         var handedOver = 0
-        /// Those under way in killed servers included.
+        /// Unknown lines, including those under way in killed servers.
         var unknown = 0
         var bytes = 0
     }
@@ -22,9 +22,9 @@ struct RunResult: Codable {
         let start: Double
         let end: Double?
         let note: String
-        /// It could not be injected.
+        /// True if the fault could not be injected.
         let failed: Bool
-        /// Lines it explains.
+        /// The lines that the fault explains.
         let excused: FaultRecord.Excused
     }
 
@@ -39,7 +39,7 @@ struct RunResult: Codable {
         let explainedBy: String?
     }
 
-    /// In milliseconds.
+    /// Percentiles in milliseconds.
     struct Percentiles: Codable, CustomStringConvertible {
         var p50 = 0.0
         var p90 = 0.0
@@ -55,7 +55,7 @@ struct RunResult: Codable {
 
     let scenario: String
     let seed: UInt64
-    /// The command that does it again.
+    /// The command that repeats the run.
     let replay: String
     var seconds = 0.0
     var sessions = 0
@@ -65,7 +65,7 @@ struct RunResult: Codable {
     var judged = Judge.Counts()
     var latency = Percentiles()
     var lag = Percentiles()
-    /// Keepers' time from start to accepting socket.
+    /// The keepers' time from start to accepting socket.
     var start = Percentiles()
     var lagBound = 0.0
     var memoryPerKeeper: [UInt64] = []
@@ -73,7 +73,7 @@ struct RunResult: Codable {
     var failedStarts: [FailedStart] = []
     var violations: [String: Int] = [:]
     var told: [String] = []
-    /// Why the run ended before it was to; what it found holds as far as it came.
+    /// The reason why the run ended early; its findings hold as far as it came.
     var incomplete: String?
     var notes: [String] = []
     var samples: [Sample] = []
@@ -87,7 +87,7 @@ struct RunResult: Codable {
         self.replay = replay
     }
 
-    /// What the judge found about lines.
+    /// Creates the result with the judge's findings about lines.
     init(_ scenario: String, _ settings: LoadSettings, _ cases: [Judge.Case], _ judge: Judge) {
         self.init(scenario: scenario, seed: settings.seed, replay: Runner.replay(seed: settings.seed))
         var latency = Histogram<UInt64>(highestTrackableValue: 600_000_000)

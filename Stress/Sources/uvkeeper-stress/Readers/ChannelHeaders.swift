@@ -1,17 +1,17 @@
-/// A keeper's messages on its channel, as far as a reader of output needs them: read here by other code than the library's.
+/// A keeper's messages on its channel, as far as a reader of output needs them; read by other code than the library's.
 struct ChannelHeaders {
     enum Message: Equatable {
         case hello(epoch: UInt64)
-        /// Where each stream begins.
+        /// The start of each stream.
         case reading(out: UInt64, err: UInt64)
-        /// Followed by so many bytes.
+        /// A header that is followed by `count` bytes.
         case output(stream: Int, offset: UInt64, count: Int)
         case gap(stream: Int, Range<UInt64>)
-        /// Where the record says that each stream ends; nil if it does not say.
+        /// The end of each stream by the record; nil if it does not name one.
         case exit(out: UInt64?, err: UInt64?)
         case error(String)
         case other
-        /// No message of a keeper.
+        /// Bytes that are no message of a keeper.
         case malformed(String)
     }
 
@@ -19,7 +19,7 @@ struct ChannelHeaders {
     private var header: [UInt8] = []
     private var payload: (stream: Int, offset: UInt64, left: Int)?
 
-    /// Takes what has come, in any pieces; hands over each message, and each piece of output with its stream and offset.
+    /// Takes bytes in any pieces; hands over each message, and each piece of output with its stream and offset.
     mutating func take(
         _ bytes: UnsafeRawBufferPointer, onMessage: (Message) -> Void,
         onOutput: (Int, UInt64, UnsafeRawBufferPointer) -> Void,
@@ -83,7 +83,7 @@ struct ChannelHeaders {
         }
     }
 
-    /// A number of the object of a stream.
+    /// Returns a number in the object of a stream.
     private static func number(_ name: String, of stream: String, in text: String) -> UInt64? {
         guard let object = text.firstRange(of: "\"\(stream)\":{") else { return nil }
         let members = text[object.upperBound...].prefix { $0 != "}" }

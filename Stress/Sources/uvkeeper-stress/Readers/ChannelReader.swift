@@ -1,16 +1,16 @@
 import UVKeeper
 
-/// Reads a session's output on a connection of its own, without the library: it may stop reading for a while, and be cut at any
-/// byte, and goes on from the last one that it got.
+/// A reader of a session's output on a connection of its own, without the library: it may stop reading for a while, be
+/// cut at any byte, and continues after the last byte that it got.
 final class ChannelReader {
     private enum State {
-        /// Until a time, in microseconds.
+        /// Not connected until a time, in microseconds.
         case idle(until: UInt64)
         case connected(PipeStream)
         case closed
     }
 
-    /// In microseconds: how long it waits before it connects again.
+    /// The wait before it connects again, in microseconds.
     private static let pause: UInt64 = 20_000
 
     let notes: ReaderNotes
@@ -21,13 +21,13 @@ final class ChannelReader {
     private var state = State.idle(until: 0)
     private var headers = ChannelHeaders()
     private var isFrozen = false
-    /// So many bytes are still taken, then the connection is cut; nil: all.
+    /// The number of bytes still taken before the connection is cut; nil: all.
     private var bytesUntilCut: Int?
     private var onCut: (() -> Void)?
-    /// What the keeper said that none would say.
+    /// Messages that no keeper should send.
     private(set) var nonsense: [String] = []
 
-    /// - Parameter path: of the session's channel.
+    /// - Parameter path: the path of the session's channel.
     init(
         to path: String, _ notes: ReaderNotes, clock: RunClock, on loop: Loop, target: @escaping () -> ReaderNotes.Life?,
     ) {
@@ -38,7 +38,7 @@ final class ChannelReader {
         self.target = target
     }
 
-    /// Connects, if there is something to read and it does not do so already.
+    /// Connects, if there is something to read and no connection yet.
     func tend() {
         guard case .idle(let until) = state, clock.microseconds >= until, !notes.isFull, let life = target() else {
             return
@@ -82,7 +82,7 @@ final class ChannelReader {
             case .exit(let out?, let err?): notes.end(.ends, [.out: out, .err: err])
             case .exit: notes.end(.endsUnknown)
             case .malformed(let text): nonsense.append(text)
-            // Of another life, or none: it tries again.
+            // The message is of another life, or of none, so the reader tries again.
             case .error, .hello, .reading, .output, .other: break
             }
         } onOutput: { [self] stream, offset, piece in
@@ -107,7 +107,7 @@ final class ChannelReader {
 
     // MARK: Faults
 
-    /// Reads nothing for now, so that its connection fills.
+    /// Stops reading, so that the connection fills.
     func freeze() {
         isFrozen = true
         if case .connected(let stream) = state { stream.readStop() }
@@ -119,13 +119,13 @@ final class ChannelReader {
         do throws(UVError) { try stream.readResume() } catch { ended() }
     }
 
-    /// Cuts the connection after so many more bytes, wherever in a message that is.
+    /// Cuts the connection after `count` more bytes, wherever in a message that is.
     func cut(after count: Int, onCut: @escaping () -> Void) {
         bytesUntilCut = count
         self.onCut = onCut
     }
 
-    /// Cuts it now, if it has not been cut yet.
+    /// Cuts the connection now, if it has not been cut yet.
     func cutNow() {
         guard bytesUntilCut != nil else { return }
         bytesUntilCut = nil

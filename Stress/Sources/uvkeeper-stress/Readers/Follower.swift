@@ -1,18 +1,18 @@
 import UVKeeper
 
-/// Reads a session's output by the library, life after life, and goes on where it, or the one before it in another process,
-/// stopped.
+/// A reader of a session's output by the library, life after life, which continues where it, or its predecessor in
+/// another process, stopped.
 ///
-/// The first of a session follows from the start; the others begin anywhere, and some only look.
+/// The first reader of a session follows from the start; the others begin anywhere, and some only look.
 final class Follower {
     private enum State {
-        /// Until a time, in microseconds.
+        /// Not reading until a time, in microseconds.
         case idle(until: UInt64)
         case reading(OutputRead)
         case closed
     }
 
-    /// In microseconds: how long it waits after a read that has come to nothing, or has only looked.
+    /// The wait, in microseconds, after a read without result or one that only looked.
     private static let pause: UInt64 = 100_000
 
     private let number: Int
@@ -37,7 +37,7 @@ final class Follower {
         generator = SeededGenerator(seed: seed)
     }
 
-    /// True while it has not come to the end of what it reads.
+    /// True while the reader has not come to the end of its output.
     var hasMore: Bool {
         switch state {
         case .reading: true
@@ -46,7 +46,7 @@ final class Follower {
         }
     }
 
-    /// Begins to read, if there is something to read and it does not do so already.
+    /// Begins to read, if there is something to read and no read yet.
     func tend() {
         guard case .idle(let until) = state, clock.microseconds >= until, !notes.isFull else { return }
         if let (life, offsets) = notes.place {
@@ -60,7 +60,7 @@ final class Follower {
         case 3:
             var offsets: [ChildStream: UInt64] = [:]
             for stream in ChildStream.allCases {
-                // What is still in its pipe the keeper does not know of.
+                // The keeper does not know yet of bytes in its pipe.
                 let written = life.receipts.written(stream).lowerBound
                 let kept = written - min(written, Judge.pipeCapacity)
                 offsets[stream] = UInt64(Double(kept) * generator.fraction())
@@ -71,7 +71,7 @@ final class Follower {
         }
     }
 
-    /// - Parameter offsets: where it begins; nil if the keeper says so.
+    /// - Parameter offsets: the places where the read begins; nil if the keeper decides.
     private func read(
         _ life: ReaderNotes.Life, _ kind: ReadLog.Start, _ start: OutputStart, at offsets: [ChildStream: UInt64]? = nil,
         follows: Bool,
@@ -80,7 +80,7 @@ final class Follower {
         for stream in ChildStream.allCases { asked[stream] = life.receipts.written(stream).lowerBound }
         if let offsets { _ = notes.begin(life.epoch, kind, at: offsets, asked: asked) }
         var read: OutputRead?
-        // By the first thing that is told it is known where it has begun, and in which life.
+        // The first report tells the place where the read has begun, and its life.
         let hasBegun = { [self] (stream: ChildStream?, offset: UInt64) -> Bool in
             guard notes.life == nil else { return true }
             guard let read, let epoch = read.positionEpoch.flatMap({ UInt64($0, radix: 16) }) else { return false }
@@ -89,7 +89,7 @@ final class Follower {
             if !begins.isEmpty, notes.begin(epoch, kind, at: begins, asked: epoch == life.epoch ? asked : [:]) {
                 return true
             }
-            // A life that the harness does not know yet.
+            // The harness does not know this life yet.
             read.cancel()
             rest()
             return false
@@ -133,7 +133,7 @@ final class Follower {
 
     private var isClosed: Bool { if case .closed = state { true } else { false } }
 
-    /// Takes nothing for now.
+    /// Stops taking bytes for now.
     func pause() {
         isPaused = true
         if case .reading(let read) = state { read.pause() }

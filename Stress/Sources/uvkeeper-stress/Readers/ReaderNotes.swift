@@ -1,32 +1,32 @@
 import UVKeeper
 
-/// What one reader of a session's output notes: it checks every byte, keeps none, and tells its logs.
+/// The notes of one reader of a session's output: each byte is checked, none is kept, and the logs get the results.
 final class ReaderNotes {
-    /// One life of the session.
+    /// A life of the session.
     struct Life {
-        /// Never 0.
+        /// The epoch, never 0.
         let epoch: UInt64
         let receipts: Receipts
 
-        /// As the library has it.
+        /// The epoch in the library's form.
         var epochText: String {
             let digits = String(epoch, radix: 16)
             return String(repeating: "0", count: 16 - digits.utf8.count) + digits
         }
     }
 
-    /// By stream.
+    /// The logs by stream.
     let logs: [ChildStream: ReadLog]
     private let clock: RunClock
     /// Finds a life by its epoch.
     private let find: (UInt64) -> Life?
-    /// The one that is read; nil between two reads.
+    /// The life that is read; nil between two reads.
     private(set) var life: Life?
     private(set) var offsets: [ChildStream: UInt64] = [:]
-    /// Why the library gave up, for people: the last times.
+    /// The last reasons why the library gave up, for people.
     private(set) var failures: [String] = []
 
-    /// - Parameter path: of the log of a stream.
+    /// - Parameter path: returns the path of a stream's log.
     init(_ path: (ChildStream) -> String, clock: RunClock, find: @escaping (UInt64) -> Life?) throws {
         var logs: [ChildStream: ReadLog] = [:]
         for stream in ChildStream.allCases { logs[stream] = try ReadLog(path(stream)) }
@@ -37,7 +37,7 @@ final class ReaderNotes {
 
     var isFull: Bool { logs.values.contains(where: \.isFull) }
 
-    /// Where a read goes on that has not come to its end; nil if there is none, or its life is not known.
+    /// The place at which a read continues that has not come to its end; nil if there is none, or its life is unknown.
     var place: (life: Life, offsets: [ChildStream: UInt64])? {
         guard let out = logs[.out]?.place, let err = logs[.err]?.place, out.epoch == err.epoch,
             let life = find(out.epoch)
@@ -45,10 +45,10 @@ final class ReaderNotes {
         return (life, [.out: out.offset, .err: err.offset])
     }
 
-    /// A read begins, at these offsets.
+    /// Notes that a read begins, at these offsets.
     ///
-    /// - Parameter asked: how many bytes of each stream the child had written when the reader asked.
-    /// - Returns: false if nobody knows this life, and nothing of it can be checked.
+    /// - Parameter asked: the bytes of each stream that the child had written when the reader asked.
+    /// - Returns: false if this life is unknown, so that nothing of it can be checked.
     func begin(
         _ epoch: UInt64, _ start: ReadLog.Start, at offsets: [ChildStream: UInt64], asked: [ChildStream: UInt64] = [:],
     ) -> Bool {
@@ -81,7 +81,7 @@ final class ReaderNotes {
         offsets[stream] = range.upperBound
     }
 
-    /// The read is over; with where each stream ends, if something says so.
+    /// Notes that the read is over, with the end of each stream if it is known.
     func end(_ event: ReadLog.Event, _ ends: [ChildStream: UInt64] = [:]) {
         for stream in logs.keys {
             let end = ends[stream] ?? offsets[stream] ?? 0
@@ -91,7 +91,7 @@ final class ReaderNotes {
         offsets = [:]
     }
 
-    /// The read is over, since the library gave up, perhaps before it had begun.
+    /// Notes that the read is over, since the library gave up, perhaps before the read had begun.
     func fail(_ error: some Error) {
         failures = failures.suffix(4) + ["\(error)"]
         guard life == nil else { return end(.failed) }

@@ -1,17 +1,17 @@
 import UVKeeper
 
-/// Everybody who reads the output of one session in this process.
+/// All readers of one session's output in this process.
 final class SessionReaders {
     let followers: [Follower]
-    /// Nil in a server beside the harness.
+    /// The reader without the library; nil in a server beside the harness.
     let channel: ChannelReader?
     private let clock: RunClock
-    /// In microseconds: since when a next life waits for them.
+    /// The time since when a next life waits for the readers, in microseconds.
     private var awaitedSince: UInt64?
 
     /// - Parameters:
-    ///   - lives: what the children of the session's lives say of themselves, the last one last.
-    ///   - current: of the present life; nil while there is none.
+    ///   - lives: returns the receipts of the session's lives, the last one last.
+    ///   - current: returns the receipts of the present life; nil while there is none.
     init(
         of session: SessionID, index: Int, in run: RunDirectory, manager: KeeperManager, settings: LoadSettings,
         clock: RunClock, lives: @escaping () -> [Receipts], current: @escaping () -> Receipts?,
@@ -38,16 +38,16 @@ final class SessionReaders {
                 on: manager.loop, target: target)
     }
 
-    /// Lets all read that have something to read.
+    /// Starts all readers that have something to read.
     func tend() {
         for follower in followers { follower.tend() }
         channel?.tend()
     }
 
-    /// After the session has ended: lets only those read who have not come to its end.
+    /// After the session has ended, starts only the readers that have not come to its end.
     func finish() { for follower in followers where follower.hasMore { follower.tend() } }
 
-    /// True if nobody still reads of a life that has ended, or that takes too long: a next life takes the rest away.
+    /// True if no reader still reads a life that has ended, or reading takes too long: a next life removes the rest.
     func areThrough(within limit: Duration) -> Bool {
         guard followers.contains(where: \.hasMore) else {
             awaitedSince = nil
@@ -78,10 +78,10 @@ final class LifeFiles {
         self.writers = writers
     }
 
-    /// Those that have files by now.
+    /// The receipts of all lives that have files by now.
     var all: [Receipts] {
         for number in run.lives(session: index).dropFirst(receipts.count) {
-            // What cannot be opened now is looked for again.
+            // A file that cannot be opened now is tried again later.
             guard let next = try? Receipts(run.receipts(session: index, life: number), writers: writers) else { break }
             receipts.append(next)
         }

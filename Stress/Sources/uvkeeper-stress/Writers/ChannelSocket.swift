@@ -1,11 +1,11 @@
 import UVKeeper
 
-/// A foreign client of a session's channel, byte for byte: what it says is up to whoever uses it, and what it hears comes line by
-/// line. It asks for no output, so no message has a payload.
+/// A foreign client of a session's channel, byte for byte: its user decides what it sends, and gets its messages line
+/// by line. The client asks for no output, so no message has a payload.
 final class ChannelSocket {
     /// A message of the keeper's, without its newline.
     var onMessage: (String) -> Void = { _ in }
-    /// Called once, unless it is closed before: nobody listens, or the keeper has closed.
+    /// Called once, unless the client is closed before: no keeper listens, or the keeper has closed.
     var onEnd: (UVError?) -> Void = { _ in }
     private var stream: PipeStream?
     private var pending: [UInt8] = []
@@ -29,7 +29,7 @@ final class ChannelSocket {
         }
     }
 
-    /// `completion` runs when the kernel has taken them, or the connection has failed.
+    /// Sends bytes; `completion` runs when the kernel has taken them, or the connection has failed.
     func say(_ bytes: [UInt8], completion: @escaping () -> Void = {}) {
         guard let stream, !stream.isClosing else { return }
         stream.write(bytes) { _ in completion() }
@@ -37,7 +37,7 @@ final class ChannelSocket {
 
     func say(_ text: String) { say(Array((text + "\n").utf8)) }
 
-    /// Ends its sending side.
+    /// Ends the sending side.
     func finish() {
         if let stream, !stream.isClosing { stream.shutdown() }
     }
@@ -64,7 +64,7 @@ final class ChannelSocket {
         }
     }
 
-    /// The value of a member of a flat JSON object, as far as it is a plain string; a hello's epoch, for instance.
+    /// Returns the value of a member of a flat JSON object if it is a plain string, a hello's epoch for instance.
     static func text(_ member: String, in message: String) -> String? {
         guard let start = message.firstRange(of: "\"\(member)\":\"")?.upperBound,
             let end = message[start...].firstIndex(of: "\"")

@@ -1,8 +1,8 @@
 import UVKeeper
 
-/// A server in a process of its own that writes to the sessions of a run: to be killed, and started again.
+/// A server in another process that writes to the sessions of a run, to be killed and started again.
 ///
-/// What it was told about its lines, and its vitals, are in files, so nothing of that dies with it.
+/// The outcomes of its lines, and its vitals, are in files, so none of that dies with it.
 final class DrivenServer {
     private enum State {
         case idle
@@ -10,11 +10,11 @@ final class DrivenServer {
         case ending(ChildProcess, by: Signal)
     }
 
-    /// In microseconds: how long a server may take from its start to its first line.
+    /// The longest time from a server's start to its first line, in microseconds.
     static let startLimit: UInt64 = 30_000_000
 
     let vitals: Vitals
-    /// Of all servers so far.
+    /// The lag of all servers so far.
     private(set) var lag = LoopLag()
     private let configuration: ChildProcess.Configuration
     private let ledgers: [Ledger]
@@ -25,9 +25,9 @@ final class DrivenServer {
     private var state = State.idle
 
     /// - Parameters:
-    ///   - ledgers: of its writers.
-    ///   - options: of its load, as `serve` takes them.
-    ///   - linesPerWriter: nil if they say no number.
+    ///   - ledgers: the ledgers of its writers.
+    ///   - options: the options of its load, as `serve` takes them.
+    ///   - linesPerWriter: the number in these options; nil if they have none.
     init(
         _ run: RunDirectory, ledgers: [Ledger], options: [String], linesPerWriter: Int? = nil, clock: RunClock,
         on loop: Loop,
@@ -46,7 +46,7 @@ final class DrivenServer {
             environment: run.environment, stdio: [.pipe, .ignore, .descriptor(2)])
     }
 
-    /// Starts it. `onExit` runs when it has ended, with the signal that first told it to; nil if none did.
+    /// Starts the server. `onExit` runs when it has ended, with the signal that first told it to; nil if none did.
     func start(_ onExit: @escaping (ProcessExit, _ told: Signal?) -> Void) throws {
         let process = try ChildProcess(configuration, on: loop) { [unowned self] process, status in
             process.streams[0]?.close()
@@ -58,7 +58,7 @@ final class DrivenServer {
         state = .running(process, since: clock.microseconds, sentBefore: sent)
     }
 
-    /// Tells it to end: at once, or in order after what it has under way.
+    /// Tells the server to end: at once, or in order after its lines under way.
     func end(_ signal: Signal) throws(UVError) {
         switch state {
         case .idle: return
@@ -81,34 +81,34 @@ final class DrivenServer {
         pid.map { [StarvationWatch.Watched(part: .drivenServer, pid: $0)] } ?? []
     }
 
-    /// Lines of all servers so far.
+    /// The lines of all servers so far.
     var sent: Int { ledgers.reduce(0) { $0 + $1.count } }
 
-    /// Whether it has no lines left to send, nor would another one have any to send again.
+    /// True if the server has no lines left to send, and another one would have none to send again.
     var isSpent: Bool {
         guard let linesPerWriter else { return false }
         return ledgers.allSatisfy { $0.count >= linesPerWriter } && reader.isSettled()
     }
 
-    /// How long it has been running, in microseconds, and whether it has sent a line; nil while none runs.
+    /// The server's age in microseconds, and true if it has sent a line; nil while none runs.
     var progress: (age: UInt64, isWriting: Bool)? {
         guard case .running(_, let since, let before) = state else { return nil }
         return (clock.microseconds - since, sent > before)
     }
 
-    /// Hands over what its writers have been told since the last call.
+    /// Hands over the outcomes of its writers' lines since the last call.
     func takeLines(_ body: (Ledger.Entry) -> Void) { reader.take(body) }
 
-    /// Reads what it has told about its loop.
+    /// Reads its reports on its loop.
     func takeLag() -> UInt64 {
         vitals.takeTicks { lag.note($0) }
         takeSilence()
         return lag.takeRecent()
     }
 
-    /// A loop that is blocked tells it only afterwards, and not at all if it is killed before.
+    /// Notes a blocked loop, which reports only afterwards, and not at all if it is killed before.
     private func takeSilence() {
-        // First the tick, then the clock: the server goes on meanwhile.
+        // The tick is read before the clock, since the server goes on meanwhile.
         let tick = UInt64(vitals[.lastTick])
         guard case .running(_, let since, _) = state, tick > since else { return }
         lag.noteUnfinished(clock.microseconds - tick)

@@ -1,19 +1,19 @@
 import UVKeeper
 
-/// A foreign client of the channel that does not get far: its connection is cut at a byte that a seed says, or a newer one takes
-/// over in mid-stream. It comes back under its name, sends again what is not above the number the keeper knows, and so on; the
-/// last time it stays until everything is acknowledged.
+/// A foreign client of the channel that is interrupted: its connection is cut at a byte drawn from a seed, or a newer
+/// one takes over in mid-stream. The client comes back under its name, sends again the lines above the number that the
+/// keeper knows, and so on; the last time it stays until all are acknowledged.
 final class FickleClient {
     enum Way {
-        /// It goes away, or ends its sending side, in the middle of a message perhaps.
+        /// The client goes away, or ends its sending side, perhaps in the middle of a message.
         case cut
-        /// It connects once more while the connection before is open.
+        /// The client connects once more while the previous connection is open.
         case replace
     }
 
-    /// What the contract rules out.
+    /// Called for each message that the contract rules out.
     var onViolation: (String) -> Void = { _ in }
-    /// Nobody listens for now: whether it comes back all the same.
+    /// Returns true if the client is to come back although its connection has ended.
     var isGoingOn: () -> Bool = { true }
     private let path: String
     private let name: String
@@ -24,12 +24,12 @@ final class FickleClient {
     private var generator: SeededGenerator
     private var roundsLeft: Int
     private var socket: ChannelSocket?
-    /// True if the present connection has sent all that it is going to.
+    /// True if the present connection has sent all its bytes.
     private var isLeaving = false
-    /// Replaced ones that have not ended yet, and whether each was told why.
+    /// The replaced connections that have not ended yet, with true for those that were told why.
     private var former: [ObjectIdentifier: (socket: ChannelSocket, wasTold: Bool)] = [:]
     private var epoch: String?
-    /// The highest number that has left, in part at least.
+    /// The highest number that has been sent, at least in part.
     private var last = 0
     private var acknowledged = 0
 
@@ -89,11 +89,11 @@ final class FickleClient {
 
     private func introduce(_ hello: String, on socket: ChannelSocket) {
         let present = ChannelSocket.text("epoch", in: hello)
-        // Another keeper knows nothing of it.
+        // Another keeper does not know this writer.
         guard epoch == nil || epoch == present else { return complete() }
         epoch = present
         let introduction = Array("writer \(name) {\"epoch\":\"\(epoch ?? "")\",\"last\":\(last)}\n".utf8)
-        // Half of the time it does not wait for the answer, and sends what it cannot know to be needed.
+        // Half of the time the client does not wait for the answer, and sends lines that may not be needed.
         guard roundsLeft > 0, generator.next() & 1 == 0 else { return socket.say(introduction) }
         giveUp(socket, introduction + messages(after: acknowledged), introduction: introduction.count)
     }
@@ -124,17 +124,18 @@ final class FickleClient {
         return bytes
     }
 
-    /// Sends so many of the bytes as it draws, and goes away or is replaced.
+    /// Sends a random number of the bytes, and goes away or is replaced.
     ///
-    /// - Parameter introduction: how many of them say who it is; before that a newer connection replaces nobody.
+    /// - Parameter introduction: the number of bytes that introduce the client; before their end a newer connection
+    /// replaces nobody.
     private func giveUp(_ socket: ChannelSocket, _ bytes: [UInt8], introduction: Int = 0) {
         isLeaving = true
         roundsLeft -= 1
         let count = bytes.isEmpty ? 0 : Int(generator.next() % UInt64(bytes.count))
         let isClosed = generator.next() & 1 == 0
-        // Any of them may have left.
+        // All of the lines may have been sent.
         last = lines.count
-        // A write completes also when its stream is closed, perhaps after the end of this.
+        // A write also completes when its stream is closed, perhaps after this client is done.
         let wayOut = { [weak self, weak socket] in
             guard let self, let socket, self.socket === socket else { return }
             switch way {
@@ -146,7 +147,7 @@ final class FickleClient {
                 socket.close()
                 self.socket = nil
                 connect()
-            // Whole messages before it are served.
+            // The keeper serves the whole messages before the end.
             case .cut: socket.finish()
             }
         }

@@ -1,10 +1,10 @@
 import UVKeeper
 
-/// The lines of a server with a stable name to one session: one sender for all its writers, which keeps a journal.
+/// The sender of all lines of a server with a stable name to one session, with a journal.
 ///
-/// It asks where it goes on before the first line, and again when the session has ended, or lines were refused or are unknown.
-/// The lines that a killed server before it has left without an outcome get one: written, if the keeper has acknowledged them;
-/// sent again, if it has not taken them; unknown, if there is another keeper.
+/// The sender asks where to continue before the first line, and again when the session has ended, or lines were refused
+/// or are unknown. Lines that a previous, killed server has left without an outcome get one: written, if the keeper has
+/// acknowledged them; sent again, if it has not taken them; unknown, if there is another keeper.
 final class JournaledSender {
     struct Line {
         let place: Journal.Line
@@ -13,20 +13,20 @@ final class JournaledSender {
     }
 
     private enum State {
-        /// Lines wait until the session has said where it goes on.
+        /// Lines wait until the session has answered where to continue.
         case asking
         case open
-        /// Something was refused: it asks again when every line has its outcome.
+        /// A line was refused or is unknown: the sender asks again when every line has its outcome.
         case unsure
         case closed
     }
 
-    /// What may wait, as with the manager.
+    /// The limits of waiting lines, the same as the manager's.
     private static let limit = (lines: 10_000, bytes: 67_108_864)
 
-    /// Whether the session has a keeper, as far as can be told.
+    /// Returns true if the session has a keeper, as far as is known.
     var isAlive: () -> Bool = { true }
-    /// What the contract rules out.
+    /// Called for each answer that the contract rules out.
     var onViolation: (String) -> Void = { _ in }
     private let session: UVKeeper.Session
     private let journal: Journal
@@ -36,14 +36,15 @@ final class JournaledSender {
     private var waitingByteCount = 0
     /// Lines that the library has.
     private var given = 0
-    /// Lines of a server before, by their number, that the keeper has taken; nothing says yet that its child's pipe has them.
+    /// The lines of a previous server, by their number, that the keeper has taken, without a report yet that its
+    /// child's pipe has them.
     private var taken: [(number: UInt64, line: Line)] = []
-    /// Lines of a server before that have no outcome.
+    /// The lines of a previous server that have no outcome.
     private var left: [Line] = []
-    /// Whether the session was asked, and has not answered.
+    /// True if the session was asked, and has not answered.
     private var isWaitingForAnswer = false
 
-    /// - Parameter left: what a killed server has left without an outcome, each writer's in their order.
+    /// - Parameter left: the lines that a killed server has left without an outcome, each writer's in their order.
     init(_ session: UVKeeper.Session, _ journal: Journal, left: [Line], on loop: Loop) {
         self.session = session
         self.journal = journal
@@ -75,7 +76,7 @@ final class JournaledSender {
         waitingByteCount += line.bytes.count
     }
 
-    /// They wait as long as the session lives.
+    /// Refuses the held lines, which wait only as long as the session lives.
     private func refuseHeld() {
         let held = waiting
         waiting = []
@@ -88,7 +89,7 @@ final class JournaledSender {
     private func give(_ line: Line) {
         let (lines, bytes) = session.waiting
         let limit = JournaledSender.limit
-        // A line that the library refuses for that would not get the number that the journal has for it.
+        // A full queue is checked here, since a line that the library refuses would not get its number in the journal.
         guard lines < limit.lines, bytes + line.bytes.count <= limit.bytes, !journal.isFull else {
             return overflow(line)
         }
@@ -97,7 +98,7 @@ final class JournaledSender {
         session.write(line.bytes, deadline: .untilSessionEnds) { [self] outcome in
             given -= 1
             if outcome == .written {
-                // What was taken before it is in the pipe before it.
+                // Lines that were taken before this one are in the pipe before it.
                 resolveTaken(upTo: .max)
             } else if case .open = state {
                 state = .unsure
@@ -122,7 +123,7 @@ final class JournaledSender {
         ask()
     }
 
-    /// Only while the library has no lines, or it would not know which of them is the next.
+    /// Asks where to continue; only while the library has no lines, or it would not know which of them is the next.
     private func ask() {
         isWaitingForAnswer = true
         session.resumeWriting(epoch: journal.epoch, last: UInt64(journal.count)) { [self] result in
@@ -141,7 +142,7 @@ final class JournaledSender {
         }
     }
 
-    /// Lines wait from now on until another keeper has said that it is one.
+    /// Holds lines from now on, until another keeper has introduced itself.
     private func ended() {
         guard case .open = state else { return }
         state = .unsure
@@ -169,7 +170,7 @@ final class JournaledSender {
         watchTaken()
     }
 
-    /// - Returns: what has to be sent again, in order.
+    /// - Returns: the lines to send again, in order.
     private func takeLeft(_ position: WriterPosition) -> [Line] {
         guard !left.isEmpty else { return [] }
         var lines = Dictionary(uniqueKeysWithValues: left.map { ($0.place, $0) })
@@ -190,7 +191,7 @@ final class JournaledSender {
         return again
     }
 
-    /// Another keeper knows nothing of what was sent.
+    /// Begins anew: another keeper does not know the lines that were sent.
     private func beginAnew(_ epoch: String?) {
         let sent = Set(journal.count > 0 && !left.isEmpty ? (1...journal.count).map { journal[$0] } : [])
         let lost = left.filter { sent.contains($0.place) } + taken.map(\.line)
@@ -200,7 +201,7 @@ final class JournaledSender {
         for line in lost { line.completion(.unknown) }
     }
 
-    /// Nothing tells what becomes of lines that this process has not sent, unless it is asked.
+    /// Asks repeatedly for the outcomes of lines that this process has not sent, since they are not reported otherwise.
     private func watchTaken() {
         guard !taken.isEmpty else { return }
         timer.start(after: .milliseconds(10)) { [self] _ in

@@ -1,8 +1,9 @@
 import UVKeeper
 
-/// A foreign client of the raw socket, such as the original's server: connects, writes, ends its side, and waits for the close.
+/// A foreign client of the raw socket, such as the original's server: connects, writes, ends its side, and waits for
+/// the close.
 ///
-/// It has no time limit: only a keeper that drops it, or is not there, keeps it from handing over its bytes.
+/// The client has no time limit: only a keeper that drops it, or is not there, keeps it from handing over its bytes.
 final class RawClient {
     private let path: String
     private let bytes: [UInt8]
@@ -11,7 +12,7 @@ final class RawClient {
 
     /// `completion` runs once, on a later tick.
     ///
-    /// - Throws: what is wrong with the path, or ``UVError/tooManyOpenFiles``.
+    /// - Throws: the errors of the path, or ``UVError/tooManyOpenFiles``.
     @discardableResult
     init(
         to path: String, _ bytes: [UInt8], on loop: Loop, completion: @escaping (Ledger.Outcome) -> Void,
@@ -33,7 +34,7 @@ final class RawClient {
             if error != nil { return self.end(.refused) }
             do throws(UVError) {
                 try stream.readStart(
-                    // A keeper never says anything here.
+                    // A keeper never sends anything here.
                     onBytes: { _, _ in }, onEnd: { stream, error in self.ended(stream, error) })
             } catch {
                 stream.close()

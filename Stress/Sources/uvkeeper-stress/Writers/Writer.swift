@@ -1,10 +1,10 @@
 import UVKeeper
 
-/// One writer: makes lines, hands them to a session, and notes in its ledger what became of each.
+/// A writer: makes lines, hands them to a session, and notes the outcome of each in its ledger.
 final class Writer {
     let number: Int
     let ledger: Ledger
-    /// How the lines go out; set by the engine. The completion runs once, on a later tick.
+    /// Sends a line; set by the engine. The completion runs once, on a later tick.
     var send: (_ bytes: [UInt8], _ sequence: Int, _ completion: @escaping (Ledger.Outcome) -> Void) -> Void = {
         _, _, _ in
     }
@@ -14,7 +14,7 @@ final class Writer {
     private let clock: RunClock
     private var generator: SeededGenerator
     private let onCompletion: (Writer, Ledger.Outcome, Int, UInt64) -> Void
-    /// Open loop: lines intended so far.
+    /// The number of lines intended so far, in an open loop.
     private var intended = 0
 
     init(
@@ -26,13 +26,13 @@ final class Writer {
         self.settings = settings
         self.clock = clock
         self.onCompletion = onCompletion
-        // A restarted writer goes on with other sizes than it began with.
+        // A restarted writer continues with other sizes than it began with.
         generator = SeededGenerator(seed: seed &+ UInt64(ledger.count) &* 31)
     }
 
     func stop() { isStopped = true }
 
-    /// Sends what is due: in an open loop what the clock says, in a closed one what the window allows.
+    /// Sends the lines that are due: in an open loop by the clock, in a closed one by the window.
     func pump(startedAt start: UInt64, perWriterRate rate: Double?) {
         guard !isStopped else { return }
         if let rate {
@@ -52,7 +52,7 @@ final class Writer {
         isStopped || ledger.isFull || ledger.count >= (settings.linesPerWriter ?? .max)
     }
 
-    /// Whether it has nothing more to send and to wait for.
+    /// True if the writer has no more to send and to wait for.
     var isFinished: Bool { outstanding == 0 && isDone }
 
     private func send(intendedAt moment: UInt64) {
@@ -62,7 +62,8 @@ final class Writer {
         send(line(sequence, size), sequence, completion(sequence, size, intendedAt: moment))
     }
 
-    /// What a killed server has left without an outcome, in order: to be called once, before the first line.
+    /// Returns the lines that a killed server has left without an outcome, in order; to be called once, before the
+    /// first line.
     func takeLeft() -> [JournaledSender.Line] {
         (0..<ledger.count).compactMap { sequence in
             let entry = ledger[sequence]
