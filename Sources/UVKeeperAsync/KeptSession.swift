@@ -150,7 +150,7 @@ extension Keepers {
                 continuation.resume(returning: .success(outcome))
             }
         } onCancel: {
-            $0.tickets[number]?.withdraw()
+            if let ticket = $0.tickets[number] { $0.manager.session(id).withdraw(ticket) }
         }
         let outcome: WriteOutcome =
             switch result {

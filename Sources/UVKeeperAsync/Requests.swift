@@ -64,7 +64,7 @@ final class Requests {
 
     func cancel(_ number: UInt64) {
         guard let (id, question) = questions.first(where: { $0.value.number == number }) else { return }
-        question.ticket?.withdraw()
+        if let ticket = question.ticket { session.withdraw(ticket) }
         end(id, number, .failure(.canceled))
     }
 
@@ -134,7 +134,7 @@ final class Requests {
 
     private func timedOut(_ id: MessageHead.ID, _ number: UInt64, _ time: Duration) {
         // The line's own deadline says more, if it is still here.
-        let isTakenBack = questions[id]?.ticket?.withdraw() ?? true
+        let isTakenBack = questions[id]?.ticket.map { session.withdraw($0) } ?? true
         end(id, number, .failure(isTakenBack ? .notWritten(.refused(.timedOut(time))) : .timedOut(time)))
     }
 

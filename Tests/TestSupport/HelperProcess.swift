@@ -25,7 +25,7 @@ extension ChildProcess {
     }
 }
 
-/// Runs a program to its end and collects what it writes to its standard output and error.
+/// Runs a program to its end and collects its standard output and error.
 public func runProgram(
     _ executable: String, _ arguments: [String] = [], leaks: Bool = false,
 ) throws -> (status: ProcessExit?, output: String) {

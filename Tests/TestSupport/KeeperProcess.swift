@@ -6,7 +6,7 @@ public final class KeeperProcess {
     public let session: String
     /// The process itself; with a shell, the shell until it becomes the keeper.
     public let process: ChildProcess
-    /// How the keeper ended; nil while it runs.
+    /// The keeper's exit; nil while it runs.
     public private(set) var exitStatus: ProcessExit?
     /// True once everything that the keeper wrote to stderr has been read.
     public private(set) var hasClosedStandardError = false

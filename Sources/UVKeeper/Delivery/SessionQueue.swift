@@ -6,13 +6,6 @@ internal import UVLoop
 ///
 /// Its timers hold it until it is closed: a manager that is released by then still completes every line.
 final class SessionQueue {
-    struct Limits {
-        var lines: Int
-        var bytes: Int
-        /// The longest line, in bytes, newline included.
-        var line: Int
-    }
-
     private enum State {
         case idle
         /// Between two attempts.

@@ -33,7 +33,7 @@ public final class Lookup {
 
     /// A look-up on one of the resolver's threads.
     ///
-    /// - Parameter deadline: how long to wait; nil sets no limit.
+    /// - Parameter deadline: the longest wait; nil sets no limit.
     /// - Throws: the errors of ``ResolverThreads/submit(for:_:)``; nothing is left behind then.
     init(
         from threads: ResolverThreads,

@@ -41,8 +41,8 @@ public final class Resolver: Sendable {
     /// Creates a resolver without threads; they start with its look-ups.
     ///
     /// - Parameters:
-    ///   - threads: how many look-ups are worked on at a time, hung ones included; at least 1.
-    ///   - waiting: how many more may wait for a thread, at least 0.
+    ///   - threads: the number of look-ups worked on at a time, hung ones included; at least 1.
+    ///   - waiting: the number of further look-ups that may wait for a thread, at least 0.
     ///   - service: the functions that are asked.
     public init(threads: Int = 4, waiting: Int = 1024, service: NameService = .system) {
         self.service = service
@@ -65,7 +65,7 @@ public final class Resolver: Sendable {
     ///   - host: at most 253 bytes, not counting a dot at the end.
     ///   - port: 0 to 65535; every address has it.
     ///   - families: one of them or both.
-    ///   - deadline: how long to wait from now on; nil waits as long as the name service takes.
+    ///   - deadline: the longest wait from now on; nil waits as long as the name service takes.
     ///   - loop: where `completion` runs.
     ///   - completion: given the addresses, or why there are none; runs once, on a later tick.
     /// - Throws: and does not call `completion`: ``UVError/invalidArgument`` for an empty name, one with a zero byte

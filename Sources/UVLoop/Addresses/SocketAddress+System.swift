@@ -91,7 +91,7 @@ extension SocketAddress {
         }
     }
 
-    /// - Parameter zeros: how many zero bytes to add to the name if there is room; the system can do without.
+    /// - Parameter zeros: the number of zero bytes to add to the name if there is room; the system can do without.
     private static func lend<Result, Failure: Error>(
         name: ArraySlice<UInt8>,
         zeros: Int,

@@ -58,7 +58,7 @@ extension ChildProcess {
         case descriptor(Int32)
     }
 
-    /// How the child relates to this process. Mirrors `uv_process_flags`.
+    /// The child's relation to this process. Mirrors `uv_process_flags`.
     public struct Flags: OptionSet, Hashable, Sendable {
         /// The bits; ours, not libuv's, to which they are mapped.
         public let rawValue: Int

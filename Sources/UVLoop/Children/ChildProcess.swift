@@ -13,7 +13,7 @@ public final class ChildProcess {
     public let pid: Int32
     /// Our ends of the pipes, by the child's descriptor; nil for a descriptor without a pipe. The caller closes them.
     public let streams: [PipeStream?]
-    /// How the child ended; nil while it runs.
+    /// The child's end; nil while it runs.
     public private(set) var exitStatus: ProcessExit?
 
     /// Called once if the loop has closed the watch (``Loop/closeHandles()``): the exit will not be reported, and the

@@ -1,4 +1,4 @@
-/// How a child ended.
+/// The end of a child.
 public enum ProcessExit: Hashable, Sendable, CustomStringConvertible {
     /// The child returned this code, 0 to 255.
     case exited(code: Int32)

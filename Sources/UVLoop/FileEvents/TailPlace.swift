@@ -1,6 +1,6 @@
 internal import CLibUV
 
-/// The file that a tail has open, how far it has read, and what it remembers of what it read.
+/// The open file of a tail, the place up to which it was read, and bytes remembered from the reading.
 ///
 /// A file that was cut and has grown past the place looks like one that has only grown: same inode, more bytes. The
 /// bytes before the place and the first bytes of the file tell the two apart. Only a file that was refilled with the

@@ -2,9 +2,9 @@ internal import CLibUV
 
 /// Writes to a file off the loop, in order, and reports each write once the system has it.
 ///
-/// At most one write is under way on libuv's pool (``Loop/queueWork(_:completion:)``); it takes what waits, up to 1
-/// MiB. A write that fails, on a full disk for instance, fails all that come after it, including those that wait: a
-/// file may lack its end, but never a part in the middle. Mirrors `uv_fs_write` with a callback.
+/// At most one write is under way on libuv's pool (``Loop/queueWork(_:completion:)``); it takes the waiting writes, up
+/// to 1 MiB. A write that fails, on a full disk for instance, fails all that come after it, including those that wait:
+/// a file may lack its end, but never a part in the middle. Mirrors `uv_fs_write` with a callback.
 public final class FileWriter: Handle {
     /// A write, or a completion to call once all writes before it are done.
     private struct Entry {

@@ -97,7 +97,7 @@ final class FaultRecord {
     var outputAfter: [ChildStream: UInt64]?
     /// The time to work off the backlog after the fault, in microseconds.
     let aftermath: UInt64
-    /// In microseconds since the start of the run.
+    /// The start, in microseconds since the start of the run.
     let start: UInt64
     /// The end, in microseconds; nil while the fault lasts.
     var end: UInt64?
