@@ -167,6 +167,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/Channel/ChannelVerb.swift
     Sources/KeeperProtocol/Channel/HeaderFields.swift
     Sources/KeeperProtocol/Channel/HeaderFramer.swift
+    Sources/KeeperProtocol/Channel/HeaderNumber.swift
     Sources/KeeperProtocol/Channel/ReadRequest.swift
     Sources/KeeperProtocol/Channel/SessionStatus.swift
     Sources/KeeperProtocol/Channel/SignalName.swift

@@ -12,7 +12,7 @@ package enum ChannelMessage: Hashable, Sendable {
         }
     }
 
-    case hello(ChannelHello)
+    indirect case hello(ChannelHello)
     /// How far a writer has come: the last number that was taken, and the last that the child's pipe has.
     case writer(WriterName, last: UInt64, acknowledged: UInt64)
     /// Every line of the writer up to this number is in the child's pipe.
@@ -23,10 +23,10 @@ package enum ChannelMessage: Hashable, Sendable {
     case gap(ChildStream, Range<UInt64>)
     /// Everything up to these offsets was sent.
     case end([ChildStream: UInt64])
-    case status(SessionStatus)
+    indirect case status(SessionStatus)
     case ok(ChannelVerb)
-    case exit(SessionExit)
-    case error(ChannelError)
+    indirect case exit(SessionExit)
+    indirect case error(ChannelError)
     case pong
 
     /// Why a header is no message of a keeper.
@@ -40,6 +40,7 @@ package enum ChannelMessage: Hashable, Sendable {
     ///
     /// - Parameter header: without its newline.
     package static func read(_ header: UnsafeRawBufferPointer) throws(Malformed) -> ChannelMessage? {
+        if let message = frequent(header) { return message }
         var fields = HeaderFields(header)
         guard let verb = fields.text() else { throw Malformed(reason: "a message without a verb") }
         guard let message = try message(verb, &fields) else { return nil }
@@ -47,15 +48,33 @@ package enum ChannelMessage: Hashable, Sendable {
         return message
     }
 
+    /// The messages of nearly every turn, without a text of their verb; nil for any other, a malformed one too.
+    private static func frequent(_ header: UnsafeRawBufferPointer) -> ChannelMessage? {
+        guard header.count > 4 else { return nil }
+        var fields = HeaderFields(UnsafeRawBufferPointer(rebasing: header[4...]))
+        switch UInt32(littleEndian: header.loadUnaligned(as: UInt32.self)) {
+        // "ack ", "out ", "err "
+        case 0x206B_6361:
+            guard let sequence = fields.number(), fields.isAtEnd else { return nil }
+            return .acknowledged(sequence)
+        case 0x2074_756F: return output(.out, &fields)
+        case 0x2072_7265: return output(.err, &fields)
+        default: return nil
+        }
+    }
+
+    private static func output(_ stream: ChildStream, _ fields: inout HeaderFields) -> ChannelMessage? {
+        guard let offset = fields.number(), let length = fields.number(), fields.isAtEnd,
+            length <= ChannelConstants.longestChunk
+        else { return nil }
+        return .output(stream, offset: offset, length: Int(length))
+    }
+
     private static func message(_ verb: String, _ fields: inout HeaderFields) throws(Malformed) -> ChannelMessage? {
         let message: ChannelMessage?
         switch verb {
-        case "ack": message = fields.number().map { .acknowledged($0) }
-        case "out", "err":
-            guard let stream = ChildStream(rawValue: verb), let offset = fields.number(), let length = fields.number(),
-                length <= ChannelConstants.longestChunk
-            else { throw Malformed(reason: "\(verb) has no offset and length") }
-            return .output(stream, offset: offset, length: Int(length))
+        case "ack": throw Malformed(reason: "ack is not as it should be")
+        case "out", "err": throw Malformed(reason: "\(verb) has no offset and length")
         case "gap":
             guard let stream = fields.text().flatMap(ChildStream.init(rawValue:)), let from = fields.number(),
                 let to = fields.number(), from < to
@@ -128,7 +147,7 @@ package enum ChannelMessage: Hashable, Sendable {
         case .hello(let hello): ChannelMessage.append("hello", hello.json, to: &header)
         case .writer(let name, let last, let acknowledged):
             header += "writer \(name.rawValue) \(last) \(acknowledged)".utf8
-        case .acknowledged(let sequence): header += "ack \(sequence)".utf8
+        case .acknowledged(let sequence): return ChannelMessage.header("ack ", sequence)
         case .reading(let positions):
             ChannelMessage.append(
                 "reading",
@@ -138,7 +157,8 @@ package enum ChannelMessage: Hashable, Sendable {
                         "end": JSONValue(position.kept.end),
                     ]
                 }, to: &header)
-        case .output(let stream, let offset, let length): header += "\(stream.rawValue) \(offset) \(length)".utf8
+        case .output(let stream, let offset, let length):
+            return ChannelMessage.header(stream == .out ? "out " : "err ", offset, UInt64(length))
         case .gap(let stream, let range):
             header += "gap \(stream.rawValue) \(range.lowerBound) \(range.upperBound)".utf8
         case .end(let offsets):
@@ -156,6 +176,22 @@ package enum ChannelMessage: Hashable, Sendable {
         }
         header.append(UInt8(ascii: "\n"))
         return header
+    }
+
+    /// The header of a message of nearly every turn, without a text on the way.
+    private static func header(_ verb: StaticString, _ first: UInt64, _ second: UInt64? = nil) -> [UInt8] {
+        let room = verb.utf8CodeUnitCount + 2 * HeaderNumber.longest + 2
+        return [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            let bytes = UnsafeMutableRawBufferPointer(buffer)
+            bytes.copyMemory(from: UnsafeRawBufferPointer(start: verb.utf8Start, count: verb.utf8CodeUnitCount))
+            var end = HeaderNumber.put(first, in: bytes, at: verb.utf8CodeUnitCount)
+            if let second {
+                bytes[end] = UInt8(ascii: " ")
+                end = HeaderNumber.put(second, in: bytes, at: end + 1)
+            }
+            bytes[end] = UInt8(ascii: "\n")
+            count = end + 1
+        }
     }
 
     private static func append(_ verb: String, _ json: JSONValue, to header: inout [UInt8]) {

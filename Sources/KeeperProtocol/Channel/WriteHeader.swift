@@ -60,27 +60,11 @@ package struct WriteHeader: Hashable, Sendable {
     package func put(in bytes: UnsafeMutableRawBufferPointer, at position: Int) -> Int {
         // In one store: the verb, its space, and two bytes that the number takes.
         bytes.storeBytes(of: UInt64(0x2065_7469_7277).littleEndian, toByteOffset: position, as: UInt64.self)
-        var end = WriteHeader.put(sequence, in: bytes, at: position + 6)
+        var end = HeaderNumber.put(sequence, in: bytes, at: position + 6)
         bytes[end] = UInt8(ascii: " ")
-        end = WriteHeader.put(UInt64(length), in: bytes, at: end + 1)
+        end = HeaderNumber.put(UInt64(length), in: bytes, at: end + 1)
         bytes[end] = NewlineScan.newline
         return end + 1
-    }
-
-    private static func put(_ number: UInt64, in bytes: UnsafeMutableRawBufferPointer, at position: Int) -> Int {
-        // By comparing: dividing for the count, too, would be most of the time of a short line.
-        var (end, bound) = (position &+ 1, 10 as UInt64)
-        while number >= bound, end &- position < 20 {
-            end &+= 1
-            bound &*= 10
-        }
-        var (place, rest) = (end, number)
-        repeat {
-            place &-= 1
-            bytes[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        } while place > position
-        return end
     }
 
     /// The verb, two numbers of 20 digits at most, and what is between.

@@ -10,7 +10,7 @@ final class ChannelConnection {
         case connecting(KeeperConnect?)
         /// Connected; the hello comes first.
         case greeting(PipeStream)
-        case open(PipeStream, ChannelHello)
+        case open(PipeStream)
         case closed
     }
 
@@ -35,6 +35,8 @@ final class ChannelConnection {
     /// Since when nobody uses it; nil while somebody does.
     private var restsSince: Duration?
     private var state = State.connecting(nil)
+    /// Nil unless it is open. Not the state's, which would copy it for each message.
+    private(set) var hello: ChannelHello?
     private var framer = HeaderFramer(limit: ChannelConstants.longestMessage)
     /// What is missing of a payload.
     private var payload: (stream: ChildStream, offset: UInt64, left: Int)?
@@ -56,20 +58,18 @@ final class ChannelConnection {
         }
     }
 
-    var hello: ChannelHello? { if case .open(_, let hello) = state { hello } else { nil } }
-
     /// Bytes that were written and that the kernel has not taken.
     var queuedByteCount: Int { stream?.queuedByteCount ?? 0 }
 
     private var stream: PipeStream? {
         switch state {
-        case .greeting(let stream), .open(let stream, _): stream
+        case .greeting(let stream), .open(let stream): stream
         case .connecting, .closed: nil
         }
     }
 
     func send(_ bytes: [UInt8]) {
-        guard case .open(let stream, _) = state else { return }
+        guard case .open(let stream) = state else { return }
         restsSince = nil
         stream.write(bytes)
     }
@@ -103,6 +103,7 @@ final class ChannelConnection {
         if case .connecting(let connect) = state { connect?.close() }
         stream?.close()
         state = .closed
+        hello = nil
         handlers = nil
         timer.close()
     }
@@ -168,20 +169,27 @@ final class ChannelConnection {
 
     /// Takes a message; nil is one that this version does not know.
     private func take(_ message: ChannelMessage?) {
-        switch (state, message) {
-        case (.greeting(let stream), .hello(let hello)):
+        guard case .open = state else { return greet(message) }
+        switch message {
+        case .output(let stream, let offset, let length)?: if length > 0 { payload = (stream, offset, length) }
+        case let message?: handlers?.onMessage(message)
+        case nil: break
+        }
+    }
+
+    private func greet(_ message: ChannelMessage?) {
+        guard case .greeting(let stream) = state else { return }
+        switch message {
+        case .hello(let hello)?:
             guard hello.session == session.rawValue, hello.protocolVersion >= ChannelConstants.version else {
                 return end(.malformedMessage(session, "the keeper of session \(hello.session) answers"))
             }
             timer.stop()
-            state = .open(stream, hello)
+            state = .open(stream)
+            self.hello = hello
             handlers?.onOpen(hello)
-        case (.greeting, .error(let error)): end(.channel(session, error.code.rawValue, error.text))
-        case (.greeting, _): end(.malformedMessage(session, "a message before the hello"))
-        case (.open, .output(let stream, let offset, let length)):
-            if length > 0 { payload = (stream, offset, length) }
-        case (.open, let message?): handlers?.onMessage(message)
-        case (.open, nil), (.connecting, _), (.closed, _): break
+        case .error(let error)?: end(.channel(session, error.code.rawValue, error.text))
+        default: end(.malformedMessage(session, "a message before the hello"))
         }
     }
 }

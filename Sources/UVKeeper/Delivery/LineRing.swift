@@ -104,13 +104,21 @@ final class LineRing {
         _ size: Int, after last: inout UInt64, longest maximum: Int, until end: Duration,
     ) -> (messages: [UInt8], haveAttempts: Bool) {
         guard sentCount < count, place(sentCount).pointee.byteCount <= maximum else { return ([], false) }
-        let capacity = max(size, place(sentCount).pointee.longestMessage)
+        // No more memory than they take: mostly there is one line.
+        var (room, next) = (0, sentCount)
+        while next < count, room < size {
+            room += WaitingLine.longestMessage(place(next).pointee.byteCount)
+            next += 1
+        }
+        let capacity = max(min(room, size), WaitingLine.longestMessage(place(sentCount).pointee.byteCount))
         var haveAttempts = false
         let messages = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, written in
             let bytes = UnsafeMutableRawBufferPointer(buffer)
             while sentCount < count {
                 let line = place(sentCount)
-                guard line.pointee.byteCount <= maximum, written + line.pointee.longestMessage <= capacity else {
+                guard line.pointee.byteCount <= maximum,
+                    written + WaitingLine.longestMessage(line.pointee.byteCount) <= capacity
+                else {
                     return
                 }
                 last += 1
@@ -125,7 +133,7 @@ final class LineRing {
     func messages(above last: UInt64) -> [UInt8] {
         var byteCount = 0
         for index in range(.sent) where place(index).pointee.sequence > last {
-            byteCount += place(index).pointee.longestMessage
+            byteCount += WaitingLine.longestMessage(place(index).pointee.byteCount)
         }
         return [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, written in
             let bytes = UnsafeMutableRawBufferPointer(buffer)

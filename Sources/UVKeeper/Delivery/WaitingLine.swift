@@ -48,8 +48,8 @@ struct WaitingLine {
 
     func isLate(_ now: Duration) -> Bool { expiresAt.map { now >= $0 } ?? false }
 
-    /// As many bytes as the channel's message that carries it can have.
-    var longestMessage: Int { WriteHeader.longest + byteCount }
+    /// As many bytes as the channel's message with a line of so many can have. Not of a line, which would be copied for it.
+    static func longestMessage(_ byteCount: Int) -> Int { WriteHeader.longest + byteCount }
 
     /// Writes the channel's message that carries it to a place with room for it, which is moved behind it.
     func put(in message: UnsafeMutableRawBufferPointer, at position: inout Int) {
