@@ -219,6 +219,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Channel/OutputEvent.swift
     Sources/UVKeeper/Channel/OutputRead.swift
     Sources/UVKeeper/Channel/SegmentRead.swift
+    Sources/UVKeeper/Channel/TimerHandle+Silence.swift
     Sources/UVKeeper/Delivery/ChannelCourier+Answers.swift
     Sources/UVKeeper/Delivery/ChannelCourier.swift
     Sources/UVKeeper/Delivery/KeeperConnect.swift

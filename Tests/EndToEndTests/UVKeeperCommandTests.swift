@@ -156,4 +156,15 @@ import Testing
             printf '{"text":"%s"}\\n' one two '' three | cmp - "$1/found"
             """)
     }
+
+    @Test("every subcommand explains itself") func help() throws {
+        try CommandHome.with { home in
+            for command in [[], ["spawn"], ["send"], ["list"], ["kill"], ["logs"], ["doctor"]] {
+                let run = try CommandRun(command + ["--help"], home: home.home)
+                #expect(run.code == 0 && run.output.contains("USAGE:"), "\(command): \(run)")
+            }
+            #expect(try home.run("--version").output == "0.2.0\n")
+            #expect(try home.run("--generate-completion-script", "bash").code == 0)
+        }
+    }
 }

@@ -11,7 +11,7 @@ import UVLoop
             #expect(try Files.status(of: keeper.pidFile).permissions == 0o600)
             let file = try OpenFile(keeper.pidFile, .readWrite)
             #expect(try file.lockHolder() == .process(keeper.pid))
-            #expect(home.names == KeeperHome.liveNames)
+            try home.until("its files alone are there") { home.names == KeeperHome.liveNames }
         }
     }
 
@@ -63,7 +63,7 @@ import UVLoop
                 } while new.exitStatus != nil
                 try home.until("the old one ends") { old.exitStatus != nil }
                 try home.send("\(round)\n", to: new)
-                #expect(home.names == KeeperHome.liveNames)
+                try home.until("its files alone are there") { home.names == KeeperHome.liveNames }
                 old = new
             }
             try home.until("the last line arrives") { home.text()?.hasSuffix("24\n") == true }
@@ -98,7 +98,7 @@ import UVLoop
             try home.until("the line arrives") { home.text() == "a\n" }
             #expect(home.text("children") == "\(winner.childPID!)\n")
             #expect(try Files.read(winner.pidFile, limit: 100) == Array("\(winner.pid)".utf8))
-            #expect(home.names == KeeperHome.liveNames)
+            try home.until("its files alone are there") { home.names == KeeperHome.liveNames }
         }
     }
 
@@ -109,7 +109,7 @@ import UVLoop
             let child = first.childPID!
             try first.send(.kill)
             _ = try home.runToEnd(first)
-            #expect(home.names == KeeperHome.liveNames)
+            try home.until("its files alone are there") { home.names == KeeperHome.liveNames }
             // It ends by itself; while it runs, no keeper starts beside it.
             try home.until("its child ends") { Processes.liveness(of: child) == .gone }
             let second = try home.start()

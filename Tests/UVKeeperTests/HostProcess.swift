@@ -55,6 +55,16 @@ final class HostProcess {
 }
 
 extension World {
+    /// Writes a pid file of no process, whose lock the process that is returned holds.
+    func lockedPIDFile(of id: String) throws -> HostProcess {
+        try Files.makeDirectory(at: paths.directory)
+        let path = paths.keeperPID(for: try session(id))
+        try write("999999999", to: path)
+        let host = try HostProcess(["lock", path], in: self)
+        #expect(try host.lines(1) == ["locked"])
+        return host
+    }
+
     /// Runs the helper to its end.
     func host(_ arguments: String..., environment: [String: String] = [:]) throws -> [String] {
         try HostProcess(arguments, environment: environment, in: self).end()

@@ -134,11 +134,7 @@ import Testing
     @Test("a process that has locked a pid file without being named in it is left alone")
     func strangersLock() throws {
         try withWorld { world throws in
-            try Files.makeDirectory(at: world.paths.directory)
-            let path = world.paths.keeperPID(for: "s1")
-            try world.write("999999999", to: path)
-            let host = try HostProcess(["lock", path], in: world)
-            #expect(try host.lines(1) == ["locked"])
+            let host = try world.lockedPIDFile(of: "s1")
             let found = try world.discover(world.otherManager { $0.isChildAlive = { _, _ in false } })
             #expect(found.terminated.isEmpty)
             #expect(found.removed.isEmpty)

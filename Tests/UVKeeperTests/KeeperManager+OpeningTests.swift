@@ -44,11 +44,7 @@ import Testing
         "a dead session whose files somebody cleans up just then is not taken for a living one; a close ends the wait")
     func cleanedUp() throws {
         try withWorld { world throws in
-            try Files.makeDirectory(at: world.paths.directory)
-            let path = world.paths.keeperPID(for: "s1")
-            try world.write("999999999", to: path)
-            let host = try HostProcess(["lock", path], in: world)
-            #expect(try host.lines(1) == ["locked"])
+            let host = try world.lockedPIDFile(of: "s1")
             let other = try world.otherManager()
             var closed: Result<OpenSession, KeeperError>?
             other.open("s1", in: world.root) { closed = $0 }

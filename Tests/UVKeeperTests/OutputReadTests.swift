@@ -44,26 +44,6 @@ import Testing
         }
     }
 
-    @Test("what comes while a connection is made again, and the session ends, is read from what that leaves")
-    func endsBeforeNextRequest() throws {
-        try withWorld { world throws in
-            _ = try world.spawnKept("echo precious; exec cat")
-            let proxy = try ChannelProxy("s1", in: world)
-            let told = ToldOutput()
-            told.start(world.manager.session("s1"), from: .start)
-            try world.eventually { told.text == "precious\n" }
-            proxy.holdsRequests = true
-            proxy.cut()
-            try world.eventually { proxy.heldByteCount > 0 }
-            #expect(try world.outcome("more", at: world.paths.socket(for: "s1")) == .sent)
-            _ = try world.result { (done: @escaping (KeeperManager.StopResult) -> Void) in
-                world.manager.stop("s1", ladder: StopLadder(endOfInput: .seconds(60)), completion: done)
-            }
-            try world.eventually { told.last != nil }
-            #expect(told.text == "precious\nmore\n" && told.exit?.reason == .stopped)
-        }
-    }
-
     @Test("a socket that somebody has removed is waited for, of a keeper that has a record")
     func removedSocket() throws {
         try withWorld { world throws in
@@ -79,23 +59,6 @@ import Testing
             try Processes.send(.terminate, to: keeper.pid)
             try world.eventually { told.last != nil }
             #expect(told.exit?.reason == .keeperSignalled)
-        }
-    }
-
-    @Test("a session that ends before its keeper is asked for the output is read from what it leaves")
-    func endsBeforeRequest() throws {
-        try withWorld { world throws in
-            _ = try world.spawnKept("echo precious; exec cat")
-            let proxy = try ChannelProxy("s1", in: world)
-            proxy.holdsRequests = true
-            let told = ToldOutput()
-            told.start(world.manager.session("s1"), from: .start)
-            try world.eventually { proxy.heldByteCount > 0 }
-            _ = try world.result { (done: @escaping (KeeperManager.StopResult) -> Void) in
-                world.manager.stop("s1", completion: done)
-            }
-            try world.eventually { told.last != nil }
-            #expect(told.text == "precious\n" && told.exit?.reason == .stopped)
         }
     }
 
@@ -152,88 +115,6 @@ import Testing
             try world.eventually { next.text == "two\n" }
             #expect(next.starts == [.out: 4])
             next.read?.cancel()
-        }
-    }
-
-    @Test("a session that has ended is read from its files, and says how it ended", arguments: [true, false])
-    func ended(isRead: Bool) throws {
-        try withWorld { world throws in
-            let keeper = try world.spawnKept("head -c 200000 /dev/zero; read x; echo end; exit 3")
-            let session = world.manager.session("s1")
-            let told = ToldOutput()
-            if isRead { told.start(session, from: .start) }
-            try world.eventually { world.text("s/keeper-s1.log").contains("keeper ready") }
-            #expect(try world.outcome("go", "s1") == .written)
-            try world.eventually { !keeper.isRunning }
-            if !isRead { told.start(session, from: .start) }
-            try world.eventually { told.last != nil }
-            #expect(told.exit?.code == 3)
-            #expect(told.bytes[.out]?.count == 200_004)
-            #expect(told.bytes[.out]?.suffix(4) == Array("end\n".utf8)[...])
-            let part = ToldOutput()
-            part.start(session, from: .last(4))
-            try world.eventually { part.last != nil }
-            #expect(part.text == "end\n")
-            #expect(part.exit == session.record?.exit)
-        }
-    }
-
-    @Test("a keeper that stays a moment after the end has no channel, and its session is read from the files")
-    func lingering() throws {
-        try withWorld { world throws in
-            _ = try world.spawnKept("exec cat")
-            #expect(try world.outcome("one", "s1") == .written)
-            let session = world.manager.session("s1")
-            let told = ToldOutput()
-            told.start(session, from: .start)
-            try world.eventually { told.text == "one\n" }
-            told.read?.cancel()
-            // As a keeper does at its end.
-            var record = try #require(session.record)
-            record.exit = SessionExit(reason: .exited, at: SessionRecord.now)
-            record.exit?.output = .init(out: KeptRange(start: 0, end: 4), err: KeptRange(start: 0, end: 0), held: false)
-            try SessionRecord.replace(
-                world.paths.record(for: session.id), with: record.fileBytes, paths: world.paths)
-            try Files.unlink(world.paths.channel(for: session.id))
-            let late = ToldOutput()
-            late.start(session, from: .start)
-            try world.eventually { late.last != nil }
-            #expect(late.text == "one\n" && late.exit == record.exit, "\(String(describing: late.last))")
-            let status = try world.result { session.status($0) }
-            #expect(throws: KeeperError.sessionEnded(session.id)) { try status.get() }
-        }
-    }
-
-    @Test("what cannot be opened for want of a descriptor is not gone")
-    func shortage() throws {
-        try withWorld { world throws in
-            let keeper = try world.spawnKept("head -c 200000 /dev/zero; read x; exit 3")
-            #expect(try world.outcome("go", "s1") == .written)
-            try world.eventually { !keeper.isRunning }
-            #expect(try world.host("read", world.paths.directory, "s1") == ["200000 bytes, 0 gaps, code 3"])
-        }
-    }
-
-    @Test("a killed keeper leaves what it has kept")
-    func killed() throws {
-        try withWorld { world throws in
-            let keeper = try world.spawnKept("exec cat")
-            world.own(try world.childPID("s1"))
-            let session = world.manager.session("s1")
-            let told = ToldOutput()
-            told.start(session, from: .start)
-            #expect(try world.outcome("one", "s1") == .written)
-            try world.eventually { told.text == "one\n" }
-            try Processes.send(.kill, to: keeper.pid)
-            try world.eventually { told.last != nil }
-            guard case .ended(nil) = told.last else {
-                Issue.record("\(String(describing: told.last))")
-                return
-            }
-            let later = ToldOutput()
-            later.start(session, from: .start)
-            try world.eventually { later.last != nil }
-            #expect(later.text == "one\n")
         }
     }
 

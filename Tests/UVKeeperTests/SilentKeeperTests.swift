@@ -78,6 +78,22 @@ import Testing
         }
     }
 
+    @Test("a reader that was stopped itself blames no keeper for what it has not read")
+    func stoppedItself() throws {
+        try withWorld { world throws in
+            _ = try world.spawnKept("echo one; exec cat")
+            let told = ToldOutput()
+            told.start(world.manager.session("s1"), from: .start)
+            // It has asked, and the answer comes while the loop does not run, as in a process that is stopped.
+            try world.eventually { told.read?.positionEpoch != nil }
+            let stop = SystemClock.monotonicTime + ChannelConstants.answerTime + .milliseconds(10)
+            while SystemClock.monotonicTime < stop {}
+            try world.eventually { told.text == "one\n" || told.last != nil }
+            #expect(told.last == nil)
+            told.read?.cancel()
+        }
+    }
+
     @Test("a read that follows goes on when its keeper has been frozen, over a connection that broke meanwhile")
     func pausesInTheMiddle() throws {
         try withWorld { world throws in

@@ -34,3 +34,18 @@ final class Follower {
         try TestSupport.run(loop) { try condition(self) }
     }
 }
+
+/// Runs `body` with a follower of a file that has this text.
+func withFollowed(
+    _ text: String, from start: FileTail.Start = .end, polls: Bool = false, _ body: (Follower) throws -> Void
+) throws {
+    try withTemporaryDirectory { directory in
+        try Posix.write(text, to: directory + "/f")
+        try withLoop { loop in
+            let follower = Follower(directory + "/f", polls: polls, on: loop)
+            try follower.start(from: start)
+            try body(follower)
+            follower.tail.close()
+        }
+    }
+}

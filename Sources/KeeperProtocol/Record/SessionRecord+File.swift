@@ -51,7 +51,13 @@ extension SessionRecord {
         } catch .noEntry {
             return try Files.rename(temporary, to: path)
         }
-        PIDFile.removeTemporary(temporary)
+        do throws(UVError) {
+            try Files.unlinkIfPresent(temporary)
+        } catch {
+            // A directory had the record's name, and gets it back.
+            _ = try Files.exchange(temporary, with: path)
+            throw error
+        }
     }
 
     private static func temporaryFile(

@@ -49,7 +49,7 @@ final class ChannelConnection {
         path = paths.channel(for: session)
         self.handlers = handlers
         timer = TimerHandle(on: loop)
-        timer.start(after: time) { _ in self.end(.timedOut(time)) }
+        timer.start(ifSilentFor: time) { self.end(.timedOut(time)) }
         timer.onCanceled = { self.end(.closed) }
         do throws(UVError) {
             state = .connecting(try KeeperConnect(to: path, on: loop) { self.connected($0) })

@@ -73,7 +73,7 @@ final class ControlRequests {
             timer.stop()
             return connection?.rest(for: idleTime) ?? ()
         }
-        timer.start(after: ChannelConstants.answerTime) { [self] _ in
+        timer.start(ifSilentFor: ChannelConstants.answerTime) { [self] in
             connection?.close()
             connection = nil
             fail(explained(.timedOut(ChannelConstants.answerTime)))

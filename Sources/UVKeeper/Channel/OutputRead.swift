@@ -148,7 +148,7 @@ public final class OutputRead {
         guard case .reading(let connection) = state, !isPaused else { return }
         silentSince = SystemClock.monotonicTime
         guard !(follows && isServed) else { return timer.stop() }
-        timer.start(after: ChannelConstants.answerTime) { [self] _ in
+        timer.start(ifSilentFor: ChannelConstants.answerTime) { [self] in
             connection.close()
             failed(.timedOut(ChannelConstants.answerTime))
         }

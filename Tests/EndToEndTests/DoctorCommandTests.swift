@@ -1,0 +1,119 @@
+import TestSupport
+import Testing
+import UVKeeper
+
+@Suite("uvkeeper doctor") struct DoctorCommandTests {
+    @Test("doctor finds nothing wrong here, and says what is wrong elsewhere") func doctor() throws {
+        try CommandHome.with { home in
+            let run = try home.run("doctor")
+            #expect(run.code == 0 && run.output.contains(LibUV.version), "\(run)")
+            #expect(try home.run("doctor", "--json").lines.count == 11)
+            let deep = home.home + "/" + String(repeating: "d", count: 100)
+            let long = try home.run("doctor", "--sessions-dir", deep)
+            #expect(long.code == 1 && long.output.contains("path length  failed"), "\(long)")
+            #expect(try Files.names(inDirectory: home.home) == [".pi"], "nothing is made that no session can use")
+            let missing = try CommandRun(["doctor"], home: home.home, sidecar: "/no/sidecar")
+            #expect(missing.code == 1 && missing.output.contains("sidecar      failed"), "\(missing)")
+            #expect(try Files.names(inDirectory: home.sessions).isEmpty)
+        }
+    }
+
+    @Test("doctor starts the sidecar, and says what is there instead of one") func doctorSidecar() throws {
+        try CommandHome.with { home in
+            let names = ["silent", "other", "failing", "plain", "old"]
+            for (name, script) in zip(
+                names, ["", "echo I am other", "echo cannot load >&2; exit 127", "", "echo uvkeeper-sidecar 0.0.1"])
+            {
+                let path = "\(home.home)/\(name)"
+                try Posix.write("#!/bin/sh\n\(script)\n", to: path)
+                try Posix.setPermissions(name == "plain" ? 0o600 : 0o700, of: path)
+            }
+            for (name, words) in [
+                ("silent", "says nothing"), ("other", "says \"I am other\""), ("failing", "says \"cannot load\""),
+                ("plain", "its mode is 600"), ("", "is a directory"),
+            ] {
+                let run = try CommandRun(["doctor"], home: home.home, sidecar: "\(home.home)/\(name)")
+                #expect(run.code == 1 && run.output.contains(words), "\(name): \(run)")
+                if name.isEmpty || name == "plain" {
+                    let spawn = try CommandRun(
+                        ["spawn", "s", "--", "cat"], home: home.home, sidecar: home.home + "/" + name)
+                    #expect(spawn.code == 1 && spawn.errors.contains(words), "\(name): \(spawn)")
+                }
+            }
+            let old = try CommandRun(["doctor"], home: home.home, sidecar: home.home + "/old")
+            #expect(old.code == 0 && old.output.contains("is version 0.0.1"), "\(old)")
+        }
+    }
+
+    @Test("doctor finds a disk without room, one without inodes, and one that cannot be written to") func doctorDisk()
+        throws
+    {
+        for (options, isReadOnly, words) in [
+            ("size=4k,mode=700", false, "disk is full"), ("nr_inodes=2,mode=700", false, "disk is full"),
+            ("mode=700", true, "EROFS"),
+        ] {
+            try CommandHome.with { home in
+                let disk = home.home + "/disk"
+                try Files.makeDirectory(at: disk)
+                guard Posix.mountMemory(at: disk, options: options, isReadOnly: isReadOnly) else { return }
+                defer { Posix.unmount(disk) }
+                if options.contains("size") { try Posix.write([UInt8](repeating: 0, count: 4096), to: disk + "/fill") }
+                if options.contains("inodes") { try Posix.write("", to: disk + "/fill") }
+                let run = try home.run("doctor", "--sessions-dir", disk)
+                #expect(
+                    run.code == 1 && run.output.contains(words) && run.output.contains("files        failed"), "\(run)")
+                #expect(try Files.names(inDirectory: disk).filter { $0 != "fill" }.isEmpty)
+            }
+        }
+    }
+
+    @Test("where doctor finds inodes enough, spawn finds them for all that a session has, its record included")
+    func doctorInodes() throws {
+        for inodes in 4...13 {
+            try CommandHome.with { home in
+                let disk = home.home + "/disk"
+                try Files.makeDirectory(at: disk)
+                guard Posix.mountMemory(at: disk, options: "nr_inodes=\(inodes),mode=700") else { return }
+                defer { Posix.unmount(disk) }
+                let doctor = try home.run("doctor", "--sessions-dir", disk)
+                #expect(try Files.names(inDirectory: disk).isEmpty)
+                let spawn = try home.run("spawn", "s", "--sessions-dir", disk, "--", "cat")
+                if inodes == 4 { #expect(doctor.code == 1 && spawn.code == 1, "\(doctor) \(spawn)") }
+                if inodes == 13 { #expect(doctor.code == 0, "\(doctor)") }
+                if doctor.code == 0 {
+                    #expect(spawn.code == 0, "\(inodes): \(spawn)")
+                    let record = String(decoding: try Files.read(disk + "/s.session.json", limit: 65536), as: UTF8.self)
+                    #expect(record.contains("\"child\":{"), "\(inodes): \(record)")
+                }
+                _ = try home.run("kill", "--all", "--sessions-dir", disk)
+            }
+        }
+    }
+
+    @Test(
+        "doctor and spawn that root runs make a directory that its owner can use",
+        .enabled(if: Posix.isRoot, "only root makes directories for others"))
+    func directoryByRoot() throws {
+        for command in ["doctor", "spawn s -- cat"] {
+            try expectScript(
+                """
+                export PI_DASHBOARD_HOME="$1" d="$1/.pi/dashboard/sessions"
+                chown 65534:65533 "$1" && chmod 711 "$1" && "$2" \(command) > "$1/said" || exit 2
+                [ "$(stat -c %u:%g:%a "$1/.pi" "$1/.pi/dashboard" "$d" | sort -u)" = 65534:65533:700 ] || exit 3
+                "$2" kill --all > /dev/null || exit 4
+                for act in 'spawn s -- cat' 'send s x' 'kill s'; do
+                    setpriv --reuid=65534 --regid=65533 --clear-groups "$2" $act > /dev/null || exit 5
+                done
+                """)
+        }
+    }
+
+    @Test("doctor makes nothing in a place that others can change") func doctorExposed() throws {
+        try CommandHome.with { home in
+            try Posix.setPermissions(0o777, of: home.home)
+            let run = try home.run("doctor")
+            #expect(run.code == 1 && run.output.contains("whose mode is 777"), "\(run)")
+            #expect(try Files.names(inDirectory: home.home).isEmpty)
+        }
+    }
+}
