@@ -12,7 +12,8 @@ import UVLoop
         try withKeeperHome { home in
             let keeper = try home.startReady(
                 child:
-                    "trap 'echo TERM >>$HOME/out' TERM; kill -STOP $$; trap '' TERM; cat | wc -c >>$HOME/out; exit 5",
+                    "trap 'echo TERM >>$HOME/out' TERM; kill -STOP $$; trap '' TERM; "
+                    + "while ! [ -e $HOME/go ]; do sleep 0.01; done; cat | wc -c >>$HOME/out; exit 5",
                 settings: Self.kept)
             try home.until("the crash window is over") { keeper.log.contains("keeper ready") }
             let child = keeper.childPID!
@@ -24,6 +25,8 @@ import UVLoop
             other.send("stop {\"eofMs\":1,\"termMs\":600000}\n")
             let (acknowledged, error) = try #require(try client.errorAfterAcknowledgements())
             #expect(error.code == .inputClosed && error.sequence == acknowledged + 1)
+            // Read before that, all of the lines would get into the pipe.
+            try Posix.write("", to: "\(home.base)/go")
             guard case .exit(let exit)? = try client.rest().last else { return #expect(Bool(false), "no exit") }
             // SIGCONT came with SIGTERM, which a process that was started meanwhile may get too.
             #expect(exit.by == .term && exit.code == 5 && exit.reason == .stopped)
