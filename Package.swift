@@ -32,6 +32,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "UVLoop", targets: ["UVLoop"]),
+        .library(name: "UVLoopDispatch", targets: ["UVLoopDispatch"]),
         .library(name: "UVKeeper", targets: ["UVKeeper", "KeeperSidecar"]),
         .library(name: "UVLoopAsync", targets: ["UVLoopAsync"]),
         .library(name: "UVKeeperAsync", targets: ["UVKeeperAsync"]),
@@ -63,6 +64,7 @@ let package = Package(
             providers: [.apt(["libuv1-dev"]), .brew(["libuv"])],
         ),
         .target(name: "UVLoop", dependencies: ["CLibUV"], swiftSettings: settings),
+        .target(name: "UVLoopDispatch", dependencies: ["UVLoop"], swiftSettings: settings),
         .target(name: "KeeperProtocol", dependencies: ["UVLoop"], swiftSettings: settings),
         .target(
             name: "UVKeeper",

@@ -12,7 +12,10 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "uvbench",
-            dependencies: [.product(name: "UVKeeper", package: "uvkeeper")],
+            dependencies: [
+                .product(name: "UVKeeper", package: "uvkeeper"),
+                .product(name: "UVLoopAsync", package: "uvkeeper"),
+            ],
             swiftSettings: [
                 .swiftLanguageMode(.v6),
                 .enableUpcomingFeature("ExistentialAny"),

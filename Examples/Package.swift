@@ -23,8 +23,8 @@ func program(_ name: String) -> Target {
 }
 
 /// One on a loop below another poller.
-func host(_ name: String) -> Target {
-    .executableTarget(name: name, dependencies: ["HostedEcho", "Program", loop], swiftSettings: settings)
+func host(_ name: String, _ more: [Target.Dependency] = []) -> Target {
+    .executableTarget(name: name, dependencies: ["HostedEcho", "Program", loop] + more, swiftSettings: settings)
 }
 
 let package = Package(
@@ -56,7 +56,7 @@ let package = Package(
         program("fetch"), program("follow"), program("line-editor"),
         // Loops below other pollers; the one below SwiftNIO is a package of its own, NIOHost.
         .target(name: "HostedEcho", dependencies: ["Program", loop], swiftSettings: settings),
-        host("host-poll"), host("host-dispatch"),
+        host("host-poll"), host("host-dispatch", [.product(name: "UVLoopDispatch", package: "uvkeeper")]),
         // Links to the folders of the tests of the package above.
         .target(name: "Libc", path: "Tests/Libc", swiftSettings: settings),
         .target(

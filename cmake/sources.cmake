@@ -73,6 +73,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Loop/Loop+Embedding.swift
     Sources/UVLoop/Loop/Loop+Health.swift
     Sources/UVLoop/Loop/Loop.swift
+    Sources/UVLoop/Loop/LoopDriver.swift
     Sources/UVLoop/Loop/LoopRemote.swift
     Sources/UVLoop/Loop/LoopThread.swift
     Sources/UVLoop/Loop/LoopWatchdog.swift
@@ -175,6 +176,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/Channel/WriterName.swift
     Sources/KeeperProtocol/JSON/JSONReader.swift
     Sources/KeeperProtocol/JSON/JSONValue.swift
+    Sources/KeeperProtocol/JSON/MessageHead.swift
     Sources/KeeperProtocol/Launch/CommandFile.swift
     Sources/KeeperProtocol/Launch/JSONStringArray.swift
     Sources/KeeperProtocol/Launch/KeeperConstants.swift
@@ -216,6 +218,8 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Channel/ChannelAbsence.swift
     Sources/UVKeeper/Channel/ChannelConnection.swift
     Sources/UVKeeper/Channel/ControlRequests.swift
+    Sources/UVKeeper/Channel/KeptLine.swift
+    Sources/UVKeeper/Channel/LineCutter.swift
     Sources/UVKeeper/Channel/OutputEvent.swift
     Sources/UVKeeper/Channel/OutputRead.swift
     Sources/UVKeeper/Channel/SegmentRead.swift
@@ -283,7 +287,6 @@ set(UVKeeperAsync_SOURCES
     Sources/UVKeeperAsync/KeptLines.swift
     Sources/UVKeeperAsync/KeptOutput.swift
     Sources/UVKeeperAsync/KeptSession.swift
-    Sources/UVKeeperAsync/MessageHead.swift
     Sources/UVKeeperAsync/RequestError.swift
     Sources/UVKeeperAsync/Requests.swift
 )

@@ -113,6 +113,20 @@ def spawn(sizes):
     return Benchmark("spawn", "spawn", 40, figures, prepare, 7, (10, 30))
 
 
+def of_tasks(name, title, count, unit, kind, limit):
+    """What tasks do: on UVLoopAsync, and on SwiftNIO or swift-subprocess."""
+
+    @contextlib.contextmanager
+    def prepare(peers, place):
+        programs = {"uvkeeper": peers.swift, **({"nio": peers.nio} if peers.nio else {})}
+        yield {
+            key: lambda count, executable=executable: ([executable, name, count], None)
+            for key, executable in programs.items()
+        }
+
+    return Benchmark(name, "async", count, [Figure(title, unit=unit, targets=[Target("nio", kind, limit)])], prepare, 7)
+
+
 def scan(files):
     @contextlib.contextmanager
     def prepare(peers, place):
@@ -291,6 +305,10 @@ def all_benchmarks():
         micro("small-writes", "small writes queued, 64 B", 200_000, "ns", 2, (1000, 11000),
               variants=("uvkeeper:capturing", "c:each")),
         micro("connect-cycle", "connect cycle within one loop", 10_000, "µs", 2.5, (200, 1200)),
+        of_tasks("async-echo", "echo by async streams, 64 B, tasks of the default pool", 20_000, "µs", "at least", 1.2),
+        of_tasks("async-echo-loop", "echo by async streams, 64 B, tasks on the loop", 20_000, "µs", "at least", 1.2),
+        of_tasks("async-hop", "call of an actor on the loop, and back", 50_000, "µs", "at most", 1),
+        of_tasks("async-run", "run of /bin/true; beside it swift-subprocess", 200, "ms", "at most", 1.1),
         scan(1000),
         scan(10000),
         spawn([0, 256, 1024]),

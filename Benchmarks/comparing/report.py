@@ -11,6 +11,10 @@ GROUPS = [
     ("micro", "The loop, beside plain C", "The same work on `UVLoop` and in C on libuv, in one process. Writes that have to wait are joined into one buffer by "
      "both; *one `uv_write` per message* is C without that, shown and not judged. A completion in C is a function and a pointer, in UVLoop "
      "a closure: with one object it takes no memory; with *two things* Swift allocates it each time."),
+    ("async", "Tasks, beside SwiftNIO and swift-subprocess",
+     "Client and server of an echo over TCP run in one process on one loop, and wait for each message; their tasks are run by the "
+     "default pool, or prefer the loop. A program is run to its end with both of its outputs collected. SwiftNIO by "
+     "`NIOAsyncChannel`, and a program by swift-subprocess, in the same column."),
     ("spawn", "Starting a child as the parent's memory grows",
      "One child after another from a process with so much resident memory in pages of 4 KiB. SwiftNIO starts no processes."),
     ("connect", "A connection per line",

@@ -9,8 +9,8 @@ struct Benchmark: Sendable {
     let run: @Sendable (Int, [String]) throws -> Measurement
 }
 
-/// The result of a benchmark: the time of all operations together, and parts of one operation in nanoseconds.
-struct Measurement {
+/// The result of a benchmark: the time for all operations together, and parts of one operation in nanoseconds.
+struct Measurement: Sendable {
     let total: Duration
     var parts: [(name: String, nanoseconds: Double)] = []
 
@@ -34,17 +34,17 @@ final class Countdown: @unchecked Sendable {
 
 /// Returns the time that `body` takes; with `UVBENCH_CLOCK=cpu` its processor time, for measuring on a busy machine.
 func timed(_ body: () throws -> Void) rethrows -> Duration {
-    let isProcessorTime = ProcessEnvironment.current["UVBENCH_CLOCK"] == "cpu"
-    let clock = isProcessorTime ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC
-    let begin = now(clock)
+    let begin = timeNow()
     try body()
-    return now(clock) - begin
+    return timeNow() - begin
 }
 
-private func now(_ clock: clockid_t) -> Duration {
+/// The time on the clock that measurements are made by.
+func timeNow() -> Duration {
+    let isProcessorTime = ProcessEnvironment.current["UVBENCH_CLOCK"] == "cpu"
     var time = timespec()
     // `clock_gettime` fails only for an unknown clock.
-    _ = clock_gettime(clock, &time)
+    _ = clock_gettime(isProcessorTime ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &time)
     return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
 }
 

@@ -8,7 +8,7 @@ enum Main {
     static func main() throws {
         let benchmarks =
             LoopBenchmarks.all + PipeBenchmarks.all + ProcessBenchmarks.all + KeeperBenchmarks.all
-            + SessionBenchmarks.all + ScaleBenchmark.all
+            + SessionBenchmarks.all + ScaleBenchmark.all + AsyncBenchmarks.all
         let arguments = CommandLine.arguments
         if arguments.count >= 3, arguments[1] == "serve" { return try NetworkServers.run(arguments[2]) }
         guard arguments.count >= 3, let count = Int(arguments[2]), count > 0,

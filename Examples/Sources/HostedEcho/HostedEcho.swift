@@ -5,14 +5,11 @@ public import UVLoop
 public final class HostedEcho {
     /// Called once SIGTERM has come and everything is closed.
     public var onEnd: () -> Void = {}
-    private let loop: Loop
-    private let program: Program
-    private var rounds = 0
+    /// How many rounds the loop has run.
+    public var rounds: () -> Int = { 0 }
 
     /// Listens on a port of this computer, and reports it on the first line of output.
     public init(_ program: Program, on loop: Loop) throws {
-        self.loop = loop
-        self.program = program
         let listener = try TCPListener(bindingTo: program.address, on: loop)
         try listener.listen { _, client in
             guard let client = try? client.get() else { return }
@@ -27,16 +24,10 @@ public final class HostedEcho {
         try signal.start(.terminate, once: true) { [unowned self] _, _ in
             loop.closeHandles()
             loop.onNextTick { [self] in
-                program.say("rounds \(rounds)")
+                program.say("rounds \(rounds())")
                 onEnd()
             }
         }
         program.say("listening on \(listener.localAddress.host!) \(listener.localAddress.port!)")
-    }
-
-    /// Runs one round of the loop, for its host: handles the events that have come, without waiting.
-    public func round() {
-        rounds += 1
-        loop.run(.noWait)
     }
 }

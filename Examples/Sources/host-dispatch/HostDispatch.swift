@@ -2,6 +2,7 @@ import Dispatch
 import HostedEcho
 import Program
 import UVLoop
+import UVLoopDispatch
 
 /// A loop driven by Dispatch's main queue, for a program that ends in `dispatchMain()`.
 @main @MainActor final class HostDispatch {
@@ -17,48 +18,26 @@ import UVLoop
 
     private let loop: Loop
     private let echo: HostedEcho
-    private let events: any DispatchSourceRead
-    private let timer = DispatchSource.makeTimerSource(queue: .main)
+    private let driver: LoopDriver
 
     static func main() throws {
         let host: HostDispatch
         do { host = try HostDispatch() } catch { program.fail("cannot listen: \(error)") }
-        host.start()
+        try host.driver.start()
         dispatchMain()
     }
 
     private init() throws {
         loop = try Loop()
         echo = try HostedEcho(HostDispatch.program, on: loop)
-        events = DispatchSource.makeReadSource(fileDescriptor: loop.backendDescriptor, queue: .main)
-    }
-
-    private func start() {
-        echo.onEnd = { [unowned self] in
-            // The end must not come within a round.
-            DispatchQueue.main.async { MainActor.assumeIsolated { self.end() } }
-        }
-        // Timers and the like may be started outside of a round.
-        loop.onBackendChange = { DispatchQueue.main.async { MainActor.assumeIsolated { self.round() } } }
-        for source in [events, timer] as [any DispatchSourceProtocol] {
-            source.setEventHandler { MainActor.assumeIsolated { self.round() } }
-            source.activate()
-        }
-        round()
-    }
-
-    private func round() {
-        guard !loop.isClosed else { return }
-        // The queue may have changed its thread.
-        loop.takeOver()
-        echo.round()
-        guard let timeout = loop.backendTimeout else { return timer.schedule(deadline: .distantFuture) }
-        timer.schedule(deadline: .now() + .milliseconds(Int((timeout / .milliseconds(1)).rounded(.up))))
+        driver = LoopDriver(loop, on: .queue(.main))
+        echo.rounds = { [driver] in driver.rounds }
+        // The end must not come within a round.
+        echo.onEnd = { [unowned self] in DispatchQueue.main.async { MainActor.assumeIsolated { self.end() } } }
     }
 
     private func end() {
-        for source in [events, timer] as [any DispatchSourceProtocol] { source.cancel() }
-        loop.onBackendChange = nil
+        driver.stop()
         loop.run()
         do { try loop.close() } catch { HostDispatch.program.fail("\(error)") }
         CurrentProcess.exit(0)

@@ -25,18 +25,24 @@ import Darwin
     static func main() throws {
         let loop = try Loop()
         var isDone = false
+        var rounds = 0
         let echo: HostedEcho
         do { echo = try HostedEcho(program, on: loop) } catch { program.fail("cannot listen: \(error)") }
         echo.onEnd = { isDone = true }
+        echo.rounds = { rounds }
+        func round() {
+            rounds += 1
+            loop.run(.noWait)
+        }
         // The first round registers the loop's descriptors with the system.
-        echo.round()
+        round()
         while !isDone {
             // The host's own descriptors would be added here.
             var entry = pollfd(fd: loop.backendDescriptor, events: Int16(POLLIN), revents: 0)
             let timeout = loop.backendTimeout.map { Int32(clamping: Int64(($0 / .milliseconds(1)).rounded(.up))) } ?? -1
             // An interrupted poll is harmless: the next round handles the events.
             _ = poll(&entry, 1, timeout)
-            echo.round()
+            round()
         }
         loop.run()
         try loop.close()

@@ -1,3 +1,5 @@
+import KeeperProtocol
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -17,12 +19,15 @@ struct AnswerID: Hashable {
         self.text = isStringOnly ? String(Substring(text.utf8.dropFirst().dropLast())) : text
     }
 
-    fileprivate func matches(_ id: AnswerMessage.ID) -> Bool {
+    private func matches(_ id: MessageHead.ID) -> Bool {
         switch id {
-        case .string(let string): string.utf8.elementsEqual(text.utf8)
-        // A Double does not tell large numbers apart.
-        case .integer(let integer): !isStringOnly && (Int64(text).map { $0 == integer } ?? (number == Double(integer)))
-        case .number(let value): !isStringOnly && number == value
+        case .string(let bytes): return Array(text.utf8) == bytes
+        case .number(let bytes):
+            guard !isStringOnly else { return false }
+            let written = String(decoding: bytes, as: UTF8.self)
+            // A Double does not tell large numbers apart.
+            if let integer = Int64(written), let own = Int64(text) { return own == integer }
+            return number.map { $0 == Double(written) } ?? false
         }
     }
 
@@ -33,46 +38,9 @@ struct AnswerID: Hashable {
 
     /// Tells whether a line is the answer of this id, and whether it is an error; nil if it is another message.
     func isError(answeredBy line: [UInt8]) -> Bool? {
-        let message: AnswerMessage
-        do { message = try JSONDecoder().decode(AnswerMessage.self, from: Data(line)) } catch { return nil }
         // A message with a method is a request of the child's own, whose ids are its business.
-        guard message.method == nil, let id = message.id, matches(id) else { return nil }
-        return message.isError
-    }
-}
-
-/// What a JSON-RPC message is recognised by.
-private struct AnswerMessage: Decodable {
-    enum ID: Decodable {
-        case integer(Int64)
-        case number(Double)
-        case string(String)
-
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            do {
-                self = .string(try container.decode(String.self))
-            } catch {
-                do { self = .integer(try container.decode(Int64.self)) } catch {
-                    self = .number(try container.decode(Double.self))
-                }
-            }
-        }
-    }
-
-    private enum CodingKeys: CodingKey {
-        case id, method, error
-    }
-
-    let id: ID?
-    let method: String?
-    let isError: Bool
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        id = try container.decodeIfPresent(ID.self, forKey: .id)
-        method = try container.decodeIfPresent(String.self, forKey: .method)
-        isError = try container.contains(.error) && !container.decodeNil(forKey: .error)
+        guard let head = MessageHead(line), !head.hasMethod, let id = head.id, matches(id) else { return nil }
+        return head.hasError
     }
 }
 

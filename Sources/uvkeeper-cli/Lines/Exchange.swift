@@ -31,9 +31,7 @@ final class Exchange {
     private var read: OutputRead?
     private var ticket: Session.Ticket?
     private var isWritten = false
-    /// A line that has begun, and where.
-    private var pending: [UInt8] = []
-    private var pendingOffset: UInt64 = 0
+    private var cutter = LineCutter(longest: Exchange.longestAnswer)
     /// True after a gap, until the next line begins: what comes first is the rest of one.
     private var isTorn = false
     private var lostByteCount: UInt64 = 0
@@ -84,32 +82,29 @@ final class Exchange {
     }
 
     private func received(_ offset: UInt64, _ bytes: RawSpan) {
-        let bytes = bytes.withUnsafeBytes { Array($0) }
-        var start = 0
-        while completion != nil, let newline = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
-            let begin = pending.isEmpty ? offset + UInt64(start) : pendingOffset
-            look(at: pending + bytes[start..<newline], begin)
-            pending = []
-            start = newline + 1
+        cutter.append(bytes.withUnsafeBytes { Array($0) }, at: offset)
+        while completion != nil, let line = cutter.take() {
+            let isWhole = !isTorn
+            isTorn = false
+            // A piece of one that is longer than any answer may be.
+            guard line.end > line.offset + UInt64(line.bytes.count) else {
+                return end(.unreadable(.lineTooLong(line.bytes.count, maximum: Exchange.longestAnswer)))
+            }
+            if isWhole { look(at: line) }
         }
-        if pending.isEmpty { pendingOffset = offset + UInt64(start) }
-        pending += bytes[start...]
-        guard pending.count > Exchange.longestAnswer else { return }
-        end(.unreadable(.lineTooLong(pending.count, maximum: Exchange.longestAnswer)))
     }
 
-    private func look(at line: [UInt8], _ offset: UInt64) {
-        let isWhole = !isTorn
-        isTorn = false
-        guard isWhole else { return }
-        guard let id else { return end(.answered(line, offset: offset, isError: false)) }
-        if let isError = id.isError(answeredBy: line) { end(.answered(line, offset: offset, isError: isError)) }
+    private func look(at line: KeptLine) {
+        guard let id else { return end(.answered(line.bytes, offset: line.offset, isError: false)) }
+        guard let isError = id.isError(answeredBy: line.bytes) else { return }
+        end(.answered(line.bytes, offset: line.offset, isError: isError))
     }
 
     private func tell(_ event: OutputEvent) {
         switch event {
         case .gap(_, let range):
-            pending = []
+            // What has come of a line is of no use.
+            cutter = LineCutter(longest: Exchange.longestAnswer)
             isTorn = true
             lostByteCount += UInt64(range.count)
         case .ended(let exit): end(.sessionEnded(exit))

@@ -4,8 +4,7 @@ import NIOPosix
 import Program
 import UVLoop
 
-/// A loop on the thread of a SwiftNIO event loop. SwiftNIO watches no descriptor of somebody else's, so a thread of UVLoop's own
-/// does, and asks for a round.
+/// A loop on the thread of a SwiftNIO event loop, which watches no descriptor of somebody else's: the driver has a thread for it.
 @main final class HostNIO {
     static let program = Program(
         """
@@ -19,75 +18,46 @@ import UVLoop
 
     private let loop: Loop
     private let echo: HostedEcho
-    private let eventLoop: any EventLoop
-    private let watcher: LoopThread
-    private var isWatched = false
-    private var timer: Scheduled<Void>?
+    private let driver: LoopDriver
 
     static func main() throws {
         _ = program.address
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let eventLoop = group.next()
-        let watcher = try LoopThread(name: "watcher")
         let end = eventLoop.makePromise(of: Void.self)
-        let host = try eventLoop.submit { NIOLoopBound(try start(eventLoop, watcher, end), eventLoop: eventLoop) }
-            .wait()
+        let host = try eventLoop.submit { NIOLoopBound(try start(eventLoop, end), eventLoop: eventLoop) }.wait()
         try end.futureResult.wait()
-        watcher.shutdown()
         try eventLoop.submit { try host.value.close() }.wait()
         try group.syncShutdownGracefully()
     }
 
-    private static func start(
-        _ eventLoop: any EventLoop, _ watcher: LoopThread, _ end: EventLoopPromise<Void>,
-    ) throws -> HostNIO {
+    private static func start(_ eventLoop: any EventLoop, _ end: EventLoopPromise<Void>) throws -> HostNIO {
         do {
-            let host = try HostNIO(eventLoop, watcher)
+            let host = try HostNIO(eventLoop)
             host.echo.onEnd = { end.succeed() }
-            host.round()
+            try host.driver.start()
             return host
         } catch {
             program.fail("cannot listen: \(error)")
         }
     }
 
-    private init(_ eventLoop: any EventLoop, _ watcher: LoopThread) throws {
+    private init(_ eventLoop: any EventLoop) throws {
         loop = try Loop()
         echo = try HostedEcho(HostNIO.program, on: loop)
-        self.eventLoop = eventLoop
-        self.watcher = watcher
-        let host = NIOLoopBound(self, eventLoop: eventLoop)
-        // Timers and the like that are started outside of a round.
-        loop.onBackendChange = { eventLoop.execute { host.value.round() } }
-    }
-
-    private func round() {
-        guard !loop.isClosed else { return }
-        echo.round()
-        let host = NIOLoopBound(self, eventLoop: eventLoop)
-        timer?.cancel()
-        timer = loop.backendTimeout.map {
-            eventLoop.scheduleTask(in: .nanoseconds(Int64($0 / .nanoseconds(1)))) { host.value.round() }
-        }
-        guard !isWatched else { return }
-        isWatched = true
-        watcher.submit { [descriptor = loop.backendDescriptor, eventLoop] loop in
-            let watch = try? PollHandle(descriptor: descriptor, on: loop)
-            try? watch?.start(.readable) { watch, _, _ in
-                watch.close()
-                eventLoop.execute { host.value.hasEvents() }
-            }
-        }
-    }
-
-    private func hasEvents() {
-        isWatched = false
-        round()
+        driver = LoopDriver(
+            loop,
+            on: LoopDriver.Host(
+                execute: { eventLoop.execute($0) },
+                schedule: { delay, body in
+                    let timer = eventLoop.scheduleTask(in: .nanoseconds(Int64(delay / .nanoseconds(1))), body)
+                    return { timer.cancel() }
+                }))
+        echo.rounds = { [driver] in driver.rounds }
     }
 
     private func close() throws {
-        timer?.cancel()
-        loop.onBackendChange = nil
+        driver.stop()
         loop.run()
         try loop.close()
     }

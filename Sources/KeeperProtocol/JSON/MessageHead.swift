@@ -1,21 +1,27 @@
-/// What a JSON-RPC message is recognised by: the members `id` and `method` of its outermost object. Everything else is only
-/// walked over.
-struct MessageHead {
+/// What a JSON-RPC message is recognised by: the members `id`, `method` and `error` of its outermost object. Everything else is
+/// only walked over.
+package struct MessageHead {
     /// The id as a program sees it, so that two ways to write one are the same.
-    enum ID: Hashable {
+    package enum ID: Hashable {
         case string([UInt8])
         /// As it is written.
         case number([UInt8])
     }
 
-    private(set) var id: ID?
-    private(set) var hasMethod = false
+    package private(set) var id: ID?
+    /// A message with a method is a question, or tells something; it answers nothing.
+    package private(set) var hasMethod = false
+    /// True if there is an error that is not null.
+    package private(set) var hasError = false
 
     /// Nil for what is no JSON object, as far as this looks: it is no validator.
-    init?(_ line: some Collection<UInt8>) {
+    package init?(_ line: some Collection<UInt8>) {
         var walk = JSONWalk(Array(line))
         guard walk.take(UInt8(ascii: "{")) else { return nil }
-        if walk.take(UInt8(ascii: "}")) { return }
+        if walk.take(UInt8(ascii: "}")) {
+            guard walk.isAtEnd else { return nil }
+            return
+        }
         repeat {
             guard let name = walk.string(), walk.take(UInt8(ascii: ":")) else { return nil }
             switch name {
@@ -28,12 +34,15 @@ struct MessageHead {
                 } else {
                     return nil
                 }
+            case Array("error".utf8):
+                hasError = !walk.isAtNull
+                guard walk.skipValue() else { return nil }
             default:
                 if name == Array("method".utf8) { hasMethod = true }
                 guard walk.skipValue() else { return nil }
             }
         } while walk.take(UInt8(ascii: ","))
-        guard walk.take(UInt8(ascii: "}")) else { return nil }
+        guard walk.take(UInt8(ascii: "}")), walk.isAtEnd else { return nil }
     }
 }
 
@@ -46,6 +55,22 @@ private struct JSONWalk {
 
     private mutating func skipSpace() {
         while position < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[position]) { position += 1 }
+    }
+
+    /// True if nothing but white space comes.
+    var isAtEnd: Bool {
+        mutating get {
+            skipSpace()
+            return position == bytes.count
+        }
+    }
+
+    /// True if null comes next.
+    var isAtNull: Bool {
+        mutating get {
+            skipSpace()
+            return bytes[position...].starts(with: "null".utf8)
+        }
     }
 
     /// Takes a byte, if it comes next.

@@ -1,6 +1,5 @@
+import KeeperProtocol
 import Testing
-
-@testable import UVKeeperAsync
 
 @Suite struct MessageHeadTests {
     @Test(
@@ -24,8 +23,16 @@ import Testing
         "what is no object is no message",
         arguments: [
             "", " ", "1", "[]", "{", #"{"id"}"#, #"{"id":}"#, #"{"a":[}"#, #"{"a":1"#, #"{a:1}"#, #"{"id":1,}"#,
+            #"{"id":1} x"#,
+            "{} {}",
         ])
     func others(text: String) { #expect(MessageHead(text.utf8) == nil) }
+
+    @Test("an error is one if it is not null") func errors() {
+        #expect(MessageHead(#"{"id":1,"error": {"code":-1}}"#.utf8)?.hasError == true)
+        #expect(MessageHead(#"{"error": null ,"id":1}"#.utf8)?.hasError == false)
+        #expect(MessageHead(#"{"id":1,"result":{"error":1}}"#.utf8)?.hasError == false)
+    }
 
     @Test("any text is walked over without harm, however deep") func hostile() {
         #expect(MessageHead((#"{"a":"# + String(repeating: "[", count: 1_000_000)).utf8) == nil)

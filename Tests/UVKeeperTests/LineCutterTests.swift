@@ -1,7 +1,5 @@
-import TestSupport
 import Testing
-
-@testable import UVKeeperAsync
+import UVKeeper
 
 @Suite struct LineCutterTests {
     @Test("lines know where they are, in whatever pieces they come") func pieces() {
