@@ -187,7 +187,8 @@ extension KeeperManager {
         _ discovery: KeeperDiscovery, _ completion: (Result<KeeperDiscovery, KeeperError>) -> Void
     ) {
         // A host that looks every second is not to fill its log.
-        let isNews = discovery.keepers.count != discoveredCount || discovery.removed.count + discovery.terminated.count > 0
+        let isNews =
+            discovery.keepers.count != discoveredCount || discovery.removed.count + discovery.terminated.count > 0
         discoveredCount = discovery.keepers.count
         logger.log(
             level: isNews ? .info : .debug, "keepers discovered",
