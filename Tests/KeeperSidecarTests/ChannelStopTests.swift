@@ -52,6 +52,7 @@ import UVLoop
             client.send("stop {\"eofMs\":600000,\"termMs\":600000}\n")
             #expect(try client.next() == .ok(.stop))
             #expect(try client.status().state == .stopping)
+            #expect(!home.names.contains("s.rpc.sock") && home.names.contains("s.ctl.sock"))
             client.write(1, "late")
             #expect(try client.nextError()! == (.inputClosed, 1))
             client.send("label {\"a\":\"b\"}\nsignal USR1\n")

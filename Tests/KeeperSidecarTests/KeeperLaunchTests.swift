@@ -162,4 +162,24 @@ import UVLoop
             #expect(home.names.isEmpty)
         }
     }
+
+    @Test(
+        "A log that another user's keeper has left is put aside under that user's number",
+        .enabled(if: CurrentProcess.userID == 0, "only root can start a keeper as another user"))
+    func putsForeignLogAside() throws {
+        try withKeeperHome { home in
+            for path in ["", "/.pi", "/.pi/dashboard", "/.pi/dashboard/sessions"] {
+                if !path.isEmpty { try Files.makeDirectory(at: home.base + path) }
+                try Posix.setOwner(65534, of: home.base + path)
+            }
+            let log = "\(home.directory)/keeper-s.log"
+            try Posix.write("root's\n", to: log)
+            try Posix.setPermissions(0o600, of: log)
+            let keeper = try home.startReady(
+                shell: #"exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@""#)
+            #expect(try Files.read("\(log).0", limit: 100) == Array("root's\n".utf8))
+            #expect(try Files.status(of: log).owner == 65534)
+            #expect(keeper.log.contains("keeper starting:") && !keeper.log.contains("root's"))
+        }
+    }
 }

@@ -160,4 +160,33 @@ import UVLoop
             #expect(home.names == ["filler"])
         }
     }
+
+    @Test("A message is cut after 16 KiB")
+    func cutsMessage() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "exec cat; \(String(repeating: "x", count: 40_000))")
+            let line = try #require(keeper.log.split(separator: "\n").first { $0.contains("spawning pi ") })
+            #expect(line.contains("spawning pi /bin/sh -c exec cat; xxx"))
+            #expect((16_384...16_500).contains(line.utf8.count), "\(line.utf8.count)")
+        }
+    }
+
+    @Test("A log that cannot be cut grows on, and says so once a minute at most")
+    func saysThatItCannotCut() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "while read line; do echo $line; done",
+                settings: ["PI_KEEPER_CAPTURE_PI_OUTPUT": "1", "PI_KEEPER_LOG_MAX_BYTES": "5000"])
+            try home.until("it is ready") { keeper.log.contains("keeper ready") }
+            guard let strace = try Strace(keeper.pid, "ftruncate", "error=EIO", on: home.loop) else { return }
+            for number in 1...20 {
+                try home.send("\(number) \(String(repeating: "x", count: 1000))\n", to: keeper)
+                try home.until("line \(number) is in the log") { keeper.log.contains("\n\(number) x") }
+            }
+            #expect(keeper.log.ranges(of: "cannot cut the log to nothing").count == 1)
+            try strace.detach()
+            try home.send("the next\n", to: keeper)
+            try home.until("the log is cut") { !keeper.log.contains("\n20 x") && keeper.log.contains("the next") }
+        }
+    }
 }

@@ -92,4 +92,24 @@ import UVLoop
             try home.until("the child has seen it") { home.text() == "a\nover\n" }
         }
     }
+
+    @Test("The child is in the keeper's process group")
+    func sharesProcessGroup() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "cut -d ' ' -f 5 /proc/self/stat >$HOME/group; exec cat", shell: #"exec setsid "$@""#)
+            try home.until("the child has written") { home.text("group")?.hasSuffix("\n") == true }
+            #expect(home.text("group") == "\(keeper.pid)\n")
+        }
+    }
+
+    @Test("A working directory that was removed is no obstacle")
+    func startsInRemovedDirectory() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                shell: #"mkdir "$HOME/gone"; cd "$HOME/gone"; rmdir "$HOME/gone"; exec "$@""#)
+            try home.send("line\n", to: keeper)
+            try home.until("the line arrives") { home.text() == "line\n" }
+        }
+    }
 }

@@ -183,4 +183,25 @@ import UVLoop
             for pid in exit.leftBehind { try Processes.send(.kill, to: pid) }
         }
     }
+
+    @Test("A link in the place of the next segment is replaced, and what it leads to stays as it is")
+    func followsNoLink() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "read line; head -c 100000 /dev/zero; exec cat",
+                settings: ["PI_KEEPER_OUTPUT_MAX_BYTES": "1048576"])
+            let client = try home.channel(of: keeper)
+            let next = SegmentName("s", epoch: client.hello.epoch, .out, offset: 65536).text
+            try Posix.write("somebody's", to: "\(home.base)/other")
+            try Posix.makeSymbolicLink(at: "\(home.directory)/\(next)", to: "\(home.base)/other")
+            client.write(1, "go")
+            #expect(try client.acknowledges(1))
+            try home.until("all was written") { try client.status().output?.out.end == 100_000 }
+            #expect(home.text("other") == "somebody's")
+            #expect(try Files.status(of: "\(home.directory)/\(next)", followingLinks: false).kind == .regular)
+            _ = try read(#"{"from":"start"}"#, client)
+            try home.until("all was read") { client.tiles[.out]?.end == 100_000 }
+            #expect(isExact(client.tiles[.out], [UInt8](repeating: 0, count: 100_000)))
+        }
+    }
 }

@@ -170,4 +170,20 @@ import UVLoop
             #expect(client.error == nil)
         }
     }
+
+    @Test("A process that is stopped is continued with SIGTERM, and has its time to save") func continuesStopped()
+        throws
+    {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "trap 'echo saved >$HOME/out; exit 4' TERM; kill -STOP $$; while :; do sleep 0.01; done",
+                settings: ["PI_KEEPER_STOP_EOF_MS": "1", "PI_KEEPER_STOP_TERM_MS": Self.longTime])
+            let child = try #require(keeper.childPID)
+            try home.until("the child has stopped") { ProcessFigures(of: child).isStopped ?? true }
+            try keeper.send(.terminate)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(home.text() == "saved\n")
+            #expect(keeper.log.contains("pi exited code=4 signal=null"))
+        }
+    }
 }

@@ -197,4 +197,21 @@ import UVLoop
             try home.until("they are forgotten") { keeper.figures.descriptors.count <= before }
         }
     }
+
+    @Test("The keeper says nothing, to whoever connects, sends or goes wrong")
+    func saysNothing() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(settings: ["PI_KEEPER_MAX_LINE_BYTES": "100"])
+            let texts = ["", "a line\n", "hello {}\nstatus\n", String(repeating: "x", count: 1000)]
+            let clients = try texts.map { text in
+                let client = try KeeperClient(to: keeper.socket, on: home.loop)
+                client.write(text)
+                client.finish()
+                return client
+            }
+            try home.until("each is closed") { clients.allSatisfy(\.isEnded) }
+            for (client, text) in zip(clients, texts) { #expect(client.receivedByteCount == 0, "\(text.prefix(20))") }
+            #expect(clients.allSatisfy { $0.connectError == nil })
+        }
+    }
 }

@@ -128,6 +128,7 @@ import UVLoop
             let missing = try home.start("missing", settings: ["PI_KEEPER_PI_CMD": #"["/nowhere/agent"]"#])
             #expect(try home.runToEnd(missing) == .exited(code: 1))
             #expect(missing.record?.exit?.reason == .cannotStart && missing.record?.child == nil)
+            #expect(missing.record?.exit?.inputUnread == nil)
             let early = try home.start("early", child: "echo why >&2; exit 4", settings: Self.kept)
             #expect(try home.runToEnd(early) == .exited(code: 1))
             let exit = try #require(early.record?.exit)
@@ -136,7 +137,7 @@ import UVLoop
             let client = try home.channel(of: stopped)
             client.send("stop {\"eofMs\":0,\"termMs\":0}\n")
             #expect(try home.runToEnd(stopped) == .exited(code: 0))
-            #expect(stopped.record?.exit?.reason == .stopped)
+            #expect(stopped.record?.exit?.reason == .stopped && stopped.record?.exit?.output == nil)
         }
     }
 
@@ -208,6 +209,24 @@ import UVLoop
             #expect(client.hello.epoch != reader.hello.epoch && client.hello.output?.out.end == 0)
             #expect(second.record?.labels == [:] && second.record?.keeper.pid == second.pid)
             #expect(home.names == (KeeperHome.liveNames + others).sorted())
+        }
+    }
+
+    @Test(
+        "The record has the last 4 KiB of stderr, from a whole character on, in whatever pieces they came",
+        arguments: ["cat $HOME/all >&2", "while read -r piece; do printf %s $piece >&2; done <$HOME/pieces"])
+    func cutsTail(writing: String) throws {
+        try withKeeperHome { home in
+            // Four bytes a piece: the last 4,096 bytes of 8,001 begin in the middle of the first character of one.
+            let all = String(repeating: "\u{E4}ab", count: 2000) + "x"
+            try Posix.write(all, to: "\(home.base)/all")
+            try Posix.write(String(repeating: "\u{E4}ab\n", count: 2000) + "x\n", to: "\(home.base)/pieces")
+            let keeper = try home.startReady(child: "read line; \(writing); exit 4", settings: Self.kept)
+            try home.until("the crash window is over") { keeper.log.contains("keeper ready") }
+            try home.send("go\n", to: keeper)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            let tail = try #require(keeper.record?.exit?.stderrTail)
+            #expect(tail.utf8.count == 4095 && all.hasSuffix(tail), "\(tail.utf8.count) \(tail.prefix(9))")
         }
     }
 }

@@ -12,6 +12,9 @@ public final class KeeperClient {
     /// The error that ended the connection; nil if it ended in order.
     public private(set) var error: UVError?
 
+    /// How many bytes have come from the keeper.
+    public private(set) var receivedByteCount = 0
+
     /// Connects.
     public init(to path: String, on loop: Loop) throws {
         var connected: (UVError?) -> Void = { _ in }
@@ -51,7 +54,9 @@ public final class KeeperClient {
         }
         isConnected = true
         do {
-            try stream.readStart(onBytes: { _, _ in }, onEnd: { [weak self] _, error in self?.end(error) })
+            try stream.readStart(
+                onBytes: { [weak self] _, bytes in self?.receivedByteCount += bytes.byteCount },
+                onEnd: { [weak self] _, error in self?.end(error) })
         } catch {
             end(error)
         }

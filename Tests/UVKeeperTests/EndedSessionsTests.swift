@@ -121,4 +121,23 @@ import Testing
             #expect(try Files.names(inDirectory: directory) == others.sorted())
         }
     }
+
+    @Test("a discovery prunes what ended more than seven days ago, and nothing that ended later")
+    func prunesOld() throws {
+        try withWorld { world throws in
+            for (id, days) in [("old", 8), ("young", 6)] as [(SessionID, Int)] {
+                try runSession(id.description, in: world)
+                let path = world.paths.record(for: id)
+                // The record is written at the end, and not later.
+                let now = Int(SystemClock.wallClockTime.components.seconds)
+                try Posix.setModificationTime(now - days * 86_400, of: path)
+            }
+            _ = try world.discover()
+            try world.eventually { try Files.names(inDirectory: world.paths.directory, startingWith: "old.").isEmpty }
+            let left = try Files.names(inDirectory: world.paths.directory)
+            #expect(
+                left.contains("young.session.json") && left.contains { $0.hasPrefix("young.") && $0.contains(".out.") })
+            #expect(!left.contains { $0.contains("old") }, "\(left)")
+        }
+    }
 }

@@ -185,4 +185,22 @@ import Testing
             }
         }
     }
+
+    @Test("a link in a segment's place is a gap, whatever it leads to")
+    func followsNoLink() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawnKept("read x; echo out; exit 3")
+            try world.eventually { world.text("s/keeper-s1.log").contains("keeper ready") }
+            #expect(try world.outcome("go", "s1") == .written)
+            try world.eventually { !keeper.isRunning }
+            let directory = world.paths.directory
+            let segment = try #require(try Files.names(inDirectory: directory).first { $0.contains(".out.") })
+            try Files.rename("\(directory)/\(segment)", to: "\(directory)/elsewhere")
+            try Posix.makeSymbolicLink(at: "\(directory)/\(segment)", to: "\(directory)/elsewhere")
+            let told = ToldOutput()
+            told.start(world.manager.session("s1"), from: .start)
+            try world.eventually { told.last != nil }
+            #expect(told.bytes.isEmpty && told.gaps == [0..<4])
+        }
+    }
 }

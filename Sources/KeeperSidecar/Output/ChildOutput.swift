@@ -16,6 +16,8 @@ final class ChildOutput {
     private var onFinished: ((_ isHeld: Bool) -> Void)?
     /// The last of standard error, and more.
     private var tail: [UInt8] = []
+    /// True once bytes before the tail have gone.
+    private var isTailCut = false
     /// When the child last wrote something, since 1970; nil: never.
     private(set) var lastOutputAt: Duration?
 
@@ -89,6 +91,7 @@ final class ChildOutput {
 
     private func keepTail(_ bytes: UnsafeRawBufferPointer) {
         tail += bytes.suffix(ChildOutput.tailByteCount)
+        if tail.count > ChildOutput.tailByteCount || bytes.count > ChildOutput.tailByteCount { isTailCut = true }
         // Not at each line, which would move the others each time.
         if tail.count > 4 * ChildOutput.tailByteCount { tail.removeFirst(tail.count - ChildOutput.tailByteCount) }
     }
@@ -97,7 +100,7 @@ final class ChildOutput {
     var standardErrorTail: String {
         var bytes = tail.suffix(ChildOutput.tailByteCount)
         // A character that was cut in two.
-        if tail.count > bytes.count { bytes = bytes.drop { $0 & 0xC0 == 0x80 } }
+        if isTailCut { bytes = bytes.drop { $0 & 0xC0 == 0x80 } }
         return String(decoding: bytes, as: UTF8.self)
     }
 }
