@@ -77,6 +77,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Loop/LoopRemote.swift
     Sources/UVLoop/Loop/LoopThread.swift
     Sources/UVLoop/Loop/LoopWatchdog.swift
+    Sources/UVLoop/Loop/PollHook.swift
     Sources/UVLoop/Loop/ReadBuffer.swift
     Sources/UVLoop/Loop/ThreadPool.swift
     Sources/UVLoop/Loop/Ticker.swift

@@ -45,6 +45,8 @@ public final class Loop {
     /// Meters that have not closed yet.
     var formerMeters: [HealthMeter] = []
 
+    /// The calls around each wait; nil unless an executor runs tasks on this loop.
+    var pollHook: PollHook?
     /// The function that runs the jobs of tasks, for an executor on this loop.
     package var runTask: ((UnownedJob) -> Void)?
 
@@ -224,6 +226,8 @@ public final class Loop {
         isClosed = true
         remote.close()
         ticker.close()
+        pollHook?.close()
+        pollHook = nil
         // Only the loop's own handles are left, so this ends as soon as their closes are done.
         while uv_run(raw, UV_RUN_DEFAULT) != 0 {}
         let status = uv_loop_close(raw)

@@ -1,4 +1,5 @@
 internal import CLibUV
+internal import Synchronization
 
 /// The `Sendable` access to a loop from other threads, and the only one.
 ///
@@ -28,6 +29,8 @@ public final class LoopRemote: Sendable {
     }
 
     private let inbox = Lock(Inbox())
+    /// False while the loop is awake and will look into the inbox before its next wait; always true without a ``PollHook``.
+    private let needsWakeUp = Atomic<Bool>(true)
     /// Other threads touch the handle only through `uv_async_send`, the one call of libuv that is safe from any thread,
     /// and only under the lock that guards `isClosed`: sending to a closed handle is a use after free (H56).
     private nonisolated(unsafe) let async: UnsafeMutablePointer<uv_async_t>
@@ -62,7 +65,7 @@ public final class LoopRemote: Sendable {
         inbox.withLock { inbox in
             guard !inbox.isClosed else { return false }
             inbox.jobs.append(job)
-            if inbox.jobs.count == 1 {
+            if inbox.jobs.count == 1, needsWakeUp.load(ordering: .relaxed) {
                 // `uv_async_send` fails only for a handle of another kind.
                 _ = uv_async_send(async)
             }
@@ -109,6 +112,20 @@ public final class LoopRemote: Sendable {
         // The jobs are released outside the lock, since releasing their captures may submit another.
         jobs.removeAll(keepingCapacity: jobs.capacity <= 1024)
         inbox.withLock { swap(&jobs, &$0.spare) }
+    }
+
+    // MARK: With a PollHook
+
+    /// Notes that the loop has ended its wait. On the loop's thread.
+    func noteAwake() { needsWakeUp.store(false, ordering: .relaxed) }
+
+    /// True if there are jobs to run before the loop waits; if not, whoever submits the next one wakes it. On the loop's thread.
+    func hasJobsBeforeWait() -> Bool {
+        // Within the lock: a submitter has either put its job there already, or sees that it must wake the loop.
+        inbox.withLock { inbox in
+            needsWakeUp.store(inbox.jobs.isEmpty, ordering: .relaxed)
+            return !inbox.jobs.isEmpty
+        }
     }
 
     /// Refuses further jobs, and runs those submitted since the last `runJobs`. On the loop's thread.

@@ -6,8 +6,8 @@ public import UVLoop
 ///
 /// An actor is pinned by its `unownedExecutor`. What it does then runs on the loop's thread, where it may use ``loop`` and
 /// everything that is made on it; a call from one actor of an executor to another of the same one changes no thread. Jobs of
-/// tasks run in the order in which they were enqueued, on the tick after. Must be ended by ``shutdown()``, and kept as long
-/// as an actor is pinned to it.
+/// tasks run in the order in which they were enqueued, before the loop waits for events again. Must be ended by
+/// ``shutdown()``, and kept as long as an actor is pinned to it.
 public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     private let thread: LoopThread
     /// Jobs that come when the loop has ended.
@@ -97,7 +97,10 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     public func shutdown() async {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             let end: @Sendable () -> Void = { [self] in
-                thread.submit { _ in self.takesLocalJobs.store(false, ordering: .releasing) }
+                thread.submit { _ in
+                    self.takesLocalJobs.store(false, ordering: .releasing)
+                    self.local?.runAll()
+                }
                 // Waits for the thread.
                 thread.shutdown()
                 threadID.store(0, ordering: .releasing)
@@ -114,7 +117,7 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
 }
 
 extension LoopExecutor {
-    /// Jobs that are enqueued on the loop's thread itself: they need no lock, and nobody needs to be woken.
+    /// Jobs that are enqueued on the loop's thread itself: they need no lock and no wake-up, and run before the loop waits.
     private final class LocalJobs {
         /// Bounds how long one tick runs jobs that jobs have enqueued.
         private static let jobsPerTick = 4096
@@ -123,24 +126,19 @@ extension LoopExecutor {
         private let run: (UnownedJob) -> Void
         private var waiting: [UnownedJob] = []
         private var running: [UnownedJob] = []
-        private var isScheduled = false
-        private var runWaiting: () -> Void = {}
 
         init(on loop: Loop, _ run: @escaping (UnownedJob) -> Void) {
             self.loop = loop
             self.run = run
-            // Made once.
-            runWaiting = { [unowned self] in runAll() }
+            loop.beforeEachWait { [unowned self] in runSome() }
         }
 
-        func add(_ job: UnownedJob) {
-            waiting.append(job)
-            guard !isScheduled else { return }
-            isScheduled = true
-            loop.onNextTick(runWaiting)
-        }
+        func add(_ job: UnownedJob) { waiting.append(job) }
 
-        private func runAll() {
+        /// Runs those that wait, and those that they enqueue.
+        func runAll() { while !waiting.isEmpty { runSome() } }
+
+        private func runSome() {
             var count = 0
             while !waiting.isEmpty, count < LocalJobs.jobsPerTick {
                 swap(&waiting, &running)
@@ -148,10 +146,8 @@ extension LoopExecutor {
                 count += running.count
                 running.removeAll(keepingCapacity: running.capacity <= LocalJobs.jobsPerTick)
             }
-            isScheduled = false
-            guard !waiting.isEmpty else { return }
-            isScheduled = true
-            loop.onNextTick(runWaiting)
+            // The wait ends at once.
+            if !waiting.isEmpty { loop.onNextTick {} }
         }
     }
 }
