@@ -49,6 +49,8 @@ final class Browser {
         let target = try command("Target.createTarget", ["url": "about:blank"])["targetId"]
         page = try command("Target.attachToTarget", ["targetId": target, "flatten": true])["sessionId"].text
         for domain in ["Page", "Runtime", "Log", "Network"] { try command("\(domain).enable") }
+        // A page that nobody sees reads nothing.
+        try command("Page.bringToFront")
     }
 
     /// Ends it with all its processes.

@@ -21,7 +21,7 @@ import UVLoop
             try browser.press("Enter")
             try browser.until("document.querySelector('#name').textContent === 'count'")
             try browser.until("document.querySelector('#state').textContent === 'running'")
-            #expect(try browser.evaluate("document.querySelector('#labels ul').innerText") == "of\ntest\nkind\ncounter")
+            #expect(try browser.evaluate("document.querySelector('#labels ul').textContent") == "kindcounteroftest")
 
             // The line has the focus.
             try browser.type("hello")
@@ -135,6 +135,8 @@ import UVLoop
             try browser.until("document.querySelectorAll('.row').length === \(Scene.count)")
             try browser.open("\(home.server.origin)/#mail-agent")
             try browser.until("\(output()).includes('tests passed')")
+            try browser.until("document.querySelector('#rows').textContent.includes('blocked')")
+            try browser.until("!document.querySelector('#rows').textContent.includes('starting')")
             for (name, width, height, isPhone) in [
                 ("light", 1200, 720, false), ("dark", 1200, 720, false), ("phone", 390, 780, true),
             ] {
@@ -168,7 +170,7 @@ extension Browser {
 }
 
 /// Runs `body` with a server and a browser.
-private func withBrowser(_ body: (DashboardHome, Browser) throws -> Void) throws {
+func withBrowser(_ body: (DashboardHome, Browser) throws -> Void) throws {
     try withDashboard { home in
         let browser = try Browser(home: "\(home.base)/b", on: home.loop)
         do { try body(home, browser) } catch { Issue.record(error) }

@@ -82,7 +82,7 @@ import UVLoop
             #expect(
                 try refusal("POST", "/api/sessions/work/lines", ["lines": ["a"], "within": -1]) == "400 bad-request")
             #expect(try refusal("POST", "/api/sessions/work/stop", ["terminate": 1e9]) == "400 bad-request")
-            #expect(try refusal("POST", "/api/sessions/work/labels", ["": "x"]) == "400 invalid-labels")
+            #expect(try refusal("POST", "/api/sessions/work/labels", ["": "x"]) == "400 bad-request")
             #expect(try refusal("GET", "/api/sessions/work/output?from=here") == "400 bad-request")
             #expect(try refusal("GET", "/api/sessions/work/output?as=hex") == "400 bad-request")
         }
@@ -124,11 +124,7 @@ import UVLoop
             #expect(outcomes.allSatisfy { ($0["message"].text ?? "").utf8.count > 10 && $0["code"].text != nil })
             // The list says so, too.
             let board = try home.events("/api/events")
-            try board.read {
-                $0.contains {
-                    $0.name == "changes" && $0.data["sessions"].elements.contains { $0["state"] == "blocked" }
-                }
-            }
+            try board.read { $0.tell("mute", "blocked") }
             board.close()
             let pid = try #require(try home.ask("GET", "/api/sessions/mute").json["pid"].number)
             try Processes.send(.continue, to: Int32(pid))
@@ -140,13 +136,7 @@ import UVLoop
             let board = try home.events("/api/events")
             try board.read { !$0.isEmpty }
             #expect(board.events.first == Event(name: "all", data: []))
-            func tells(_ id: String, _ state: String) throws {
-                try board.read { events in
-                    events.contains {
-                        $0.data["sessions"].elements.contains { $0["id"].text == id && $0["state"].text == state }
-                    }
-                }
-            }
+            func tells(_ id: String, _ state: String) throws { try board.read { $0.tell(id, state) } }
             try home.start("own", ["cat"])
             try tells("own", "running")
             try home.stop("own")
@@ -167,6 +157,16 @@ import UVLoop
             try tells("others", "running")
             try other.end()
             board.close()
+        }
+    }
+}
+
+extension [Event] {
+    /// True if they have told that a session was in a state.
+    fileprivate func tell(_ id: String, _ state: String) -> Bool {
+        contains { event in
+            let sessions = event.name == "all" ? event.data : event.data["sessions"]
+            return sessions.elements.contains { $0["id"].text == id && $0["state"].text == state }
         }
     }
 }

@@ -7,7 +7,7 @@ struct StartOrder: Decodable {
     let command: [String]
     /// Where it runs; without it the home directory.
     let directory: String?
-    let labels: [String: String]?
+    let labels: SessionLabels?
 }
 
 /// The body of `POST /api/sessions/ID/lines`.

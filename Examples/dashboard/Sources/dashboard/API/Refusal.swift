@@ -73,6 +73,7 @@ extension Refusal {
         case .queueFull: self.init(.serviceUnavailable, "queue-full", "\(error)")
         case .timedOut: self.init(.gatewayTimeout, "timed-out", "\(error)")
         case .connection: self.init(.conflict, "no-keeper", "\(error)")
+        case .channel(_, "argument", _): self.init(.badRequest, "bad-request", "\(error)")
         case .channel(_, let code, _): self.init(.conflict, code, "\(error)")
         case .closed: self.init(.serviceUnavailable, "closing", "the server is about to end; ask the next one")
         default: self.init(.internalServerError, "keeper", "\(error)")

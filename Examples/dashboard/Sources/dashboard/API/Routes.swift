@@ -72,7 +72,7 @@ struct Routes: Sendable {
         guard !order.lines.contains(where: { $0.utf8.contains(UInt8(ascii: "\n")) }) else {
             throw Refusal.badRequest("a line has a newline in it; send what follows as a line of its own")
         }
-        _ = try await view(of: id)
+        try await check(id)
         let outcomes = await keepers.write(order.lines, to: id, within: try order.time)
         await board.look(at: id)
         return Answer(LineOutcomes(outcomes))
@@ -81,7 +81,7 @@ struct Routes: Sendable {
     @Sendable private func label(_ request: Request, context: DashboardContext) async throws -> Answer<SessionView> {
         let id = try context.session()
         let labels = try await Body.decode([String: String?].self, of: request)
-        _ = try await view(of: id)
+        try await check(id)
         do throws(KeeperError) { try await keepers.session(id).label(labels) } catch { throw Refusal(error) }
         let view = try await view(of: id)
         await board.note(view, of: id)
@@ -91,10 +91,15 @@ struct Routes: Sendable {
     @Sendable private func stop(_ request: Request, context: DashboardContext) async throws -> Answer<StopAnswer> {
         let id = try context.session()
         let order = try await Body.decode(StopOrder.self, of: request)
-        _ = try await view(of: id)
+        try await check(id)
         let stopped = await keepers.session(id).stop(try order.ladder)
         await board.look(at: id)
         return Answer(try StopAnswer(stopped, of: id))
+    }
+
+    /// Refuses what is asked of a session that there is not. A keeper that does not answer is not waited for.
+    private func check(_ id: SessionID) async throws(Refusal) {
+        guard await keepers.glance(at: id) != nil else { throw .noSession(id) }
     }
 
     private func view(of id: SessionID) async throws(Refusal) -> SessionView {

@@ -17,7 +17,7 @@ struct SessionView: Encodable, Hashable, Sendable {
     var command: [String]?
     var directory: String?
     var startedAt: String?
-    var labels: [String: String]
+    var labels: SessionLabels
     /// The child's process.
     var pid: Int32?
     var keeperPid: Int32?

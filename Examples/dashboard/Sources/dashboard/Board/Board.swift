@@ -83,7 +83,7 @@ actor Board: Service {
     }
 
     private func nextToAsk() -> [SessionID] {
-        let next = turns.filter { !asked.contains($0) }.prefix(max(0, Board.mostAsked - asked.count))
+        let next = Set(turns.filter { !asked.contains($0) }.prefix(max(0, Board.mostAsked - asked.count)))
         turns.removeAll { next.contains($0) }
         turns += next
         asked.formUnion(next)

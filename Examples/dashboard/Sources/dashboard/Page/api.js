@@ -10,7 +10,8 @@ export async function ask(method, path, body) {
       body: body === undefined ? undefined : JSON.stringify(body),
     })
   } catch {
-    throw new Error('The server does not answer. The sessions live on; start it again.')
+    throw new Error('The server does not answer; the sessions live on.'
+      + (method === 'GET' ? '' : ' What was sent may have arrived.'))
   }
   const value = await answer.json()
   if (!answer.ok) throw new Error(value.error?.message ?? `The server says ${answer.status}.`)
@@ -23,7 +24,8 @@ export const path = (id, what = '') => `/api/sessions/${encodeURIComponent(id)}$
  * A stream of events that does not end with a connection, nor with a server.
  *
  * While a browser reconnects by itself it says where it stood, by Last-Event-ID. It gives up when a server refuses, for
- * instance one that is just ending; then this asks anew, and says it in the address.
+ * instance one that is just ending; then this asks anew, and says it in the address. A page that nobody sees reads nothing: a
+ * browser has six connections to a server, for all its tabs.
  */
 export class Feed {
   #source
@@ -43,7 +45,13 @@ export class Feed {
     this.#address = address
     this.#handlers = handlers
     this.#onState = onState
-    this.#open()
+    document.addEventListener('visibilitychange', this.#onVisibility)
+    if (!document.hidden) this.#open()
+  }
+
+  #onVisibility = () => {
+    this.#stop()
+    if (!document.hidden) this.#open()
   }
 
   #open() {
@@ -65,9 +73,14 @@ export class Feed {
     }
   }
 
+  #stop() {
+    clearTimeout(this.#timer)
+    this.#source?.close()
+  }
+
   close() {
     this.#isClosed = true
-    clearTimeout(this.#timer)
-    this.#source.close()
+    document.removeEventListener('visibilitychange', this.#onVisibility)
+    this.#stop()
   }
 }

@@ -10,6 +10,7 @@ class Question {
   #form
   #error
   #act
+  #after
 
   constructor(id) {
     this.#dialog = document.querySelector(`#${id}`)
@@ -26,11 +27,13 @@ class Question {
 
   button(value) { return this.#dialog.querySelector(`[value=${value}]`) }
 
-  ask(about, act) {
+  /** `after` is given what `act` has come to, when the dialog has closed and given the focus back. */
+  ask(about, act, after = () => {}) {
     const title = this.#dialog.querySelector('h2 span')
     if (title) title.textContent = about
     this.#error.textContent = ''
     this.#act = act
+    this.#after = after
     this.#dialog.showModal()
   }
 
@@ -39,8 +42,9 @@ class Question {
     const buttons = this.#form.querySelectorAll('button:not([value=cancel])')
     for (const button of buttons) button.disabled = true
     try {
-      await this.#act(how)
+      const value = await this.#act(how)
       this.#dialog.close()
+      this.#after(value)
     } catch (error) {
       this.#error.textContent = error.message
     }
@@ -61,15 +65,12 @@ export function start(like, onStart) {
   field('command').value = like?.command ? commandText(like.command) : ''
   field('directory').value = like?.directory ?? ''
   field('labels').value = Object.entries(like?.labels ?? {}).map((pair) => pair.join('=')).join(', ')
-  newQuestion.ask('', async () => {
-    const session = await ask('POST', '/api/sessions', {
-      id: field('id').value.trim(),
-      command: ['/bin/sh', '-c', field('command').value],
-      directory: field('directory').value.trim() || undefined,
-      labels: labels(field('labels').value, ','),
-    })
-    onStart(session)
-  })
+  newQuestion.ask('', async () => ask('POST', '/api/sessions', {
+    id: field('id').value.trim(),
+    command: ['/bin/sh', '-c', field('command').value],
+    directory: field('directory').value.trim() || undefined,
+    labels: labels(field('labels').value, ','),
+  }), onStart)
 }
 
 /** Asks how to stop a session, and stops it. */
@@ -83,7 +84,7 @@ export function stop(session) {
 /** Asks for a session's labels, and sets them. */
 export function label(session) {
   labelQuestion.field('labels').value = Object.entries(session.labels).map((pair) => pair.join('=')).join('\n')
-  labelQuestion.ask(session.id, () => {
+  labelQuestion.ask(session.id, async () => {
     const wanted = labels(labelQuestion.field('labels').value, '\n')
     const removed = Object.keys(session.labels).filter((name) => !(name in wanted)).map((name) => [name, null])
     return ask('POST', path(session.id, '/labels'), { ...Object.fromEntries(removed), ...wanted })

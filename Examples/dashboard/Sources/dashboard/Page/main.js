@@ -45,8 +45,9 @@ new Feed(() => '/api/events', {
 function openStarted(session) {
   sessions.set(session.id, session)
   changed()
-  if (location.hash === `#${encodeURIComponent(session.id)}`) show()
-  else location.hash = encodeURIComponent(session.id)
+  location.hash = encodeURIComponent(session.id)
+  // Now, so that its line can have the focus.
+  show()
   document.querySelector('#line').focus()
 }
 

@@ -5,7 +5,7 @@ export function appearance(session) {
   const { state, exit } = session
   switch (state) {
     case 'ended': {
-      const isBad = exit.signal ? exit.reason !== 'stopped' : exit.code !== 0
+      const isBad = exit.reason !== 'stopped' && exit.code !== 0
       return { state: isBad ? 'failed' : 'ended', word: endWord(exit), tone: isBad ? 'bad' : '', isOver: true }
     }
     case 'lost': return { state, word: 'lost', tone: 'bad', isOver: true }
@@ -17,6 +17,7 @@ export function appearance(session) {
 
 function endWord(exit) {
   if (exit.reason === 'cannot-start') return 'no start'
+  if (exit.reason === 'stopped') return 'stopped'
   if (exit.signal) return exit.signal
   return exit.code === null || exit.code === undefined ? 'ended' : `exit ${exit.code}`
 }

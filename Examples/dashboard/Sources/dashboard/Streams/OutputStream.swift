@@ -36,7 +36,9 @@ enum OutputStream {
 
         init(of request: Request) throws(Refusal) {
             let name = request.uri.queryParameters["as"].map { String($0) } ?? Coding.text.rawValue
-            guard let coding = Coding(rawValue: name) else { throw .badRequest("as is text or base64") }
+            guard let coding = Coding(rawValue: name) else {
+                throw .badRequest("as says how bytes are written, and is text or base64")
+            }
             self = coding
         }
     }
