@@ -95,7 +95,12 @@ final class DashboardHome {
             try stop(session["id"].text ?? "")
         }
         #expect(try server.end() == .exited(code: 0), "\(server.errors)")
-        let left = ProcessFigures.processes(withEnvironmentContaining: base)
+        // Keepers whose sessions have just ended are about to.
+        var left: [Int32] = []
+        try run(loop) {
+            left = ProcessFigures.processes(withEnvironmentContaining: base)
+            return left.isEmpty
+        }
         #expect(left.isEmpty, "\(left.map { ProcessDetails.arguments(of: $0) ?? [] })")
         for pid in left { try? Processes.send(.kill, to: pid) }
     }
