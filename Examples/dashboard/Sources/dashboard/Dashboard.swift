@@ -61,10 +61,17 @@ struct Dashboard: AsyncParsableCommand {
         do {
             try await server.runService()
         } catch let error as IOError where UVError(rawValue: -error.errnoCode) == .addressInUse {
-            throw ValidationError("port \(port) is taken; choose another one with --port, or 0 for any")
+            throw PortTaken(port: port)
         }
         // Connections and watches; the sessions live on.
         await keepers.close()
         logger.info("ended; the sessions live on")
     }
+}
+
+/// Somebody listens there already, another one of these perhaps.
+private struct PortTaken: Error, CustomStringConvertible {
+    let port: Int
+
+    var description: String { "port \(port) is taken; choose another one with --port, or 0 for any that is free" }
 }

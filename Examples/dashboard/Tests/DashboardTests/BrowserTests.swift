@@ -31,17 +31,20 @@ import UVLoop
             #expect(try browser.evaluate("\(output("err")).includes('heard hello')") == true)
 
             for round in 0..<2 {
-                // Output comes while there is no server: the child was told to go on before.
-                try browser.type("many")
+                try browser.type("many-\(round)")
                 try browser.press("Enter")
-                try browser.until("\(output()).includes('many')")
+                try browser.until("document.querySelector('#outcome').textContent === 'Written.'")
+                try browser.until("\(output()).includes('many-\(round)')")
                 try home.server.end(by: .kill)
                 try browser.until("document.querySelector('#connection').dataset.state !== 'connected'")
+                // The rest of it comes while there is no server.
+                try Posix.write("", to: "\(home.base)/go-many-\(round)")
+                try run(home.loop) { Files.exists("\(home.base)/done-many-\(round)") }
                 try home.restart()
                 try browser.until("document.querySelector('#connection').dataset.state === 'connected'")
-                try browser.type("after \(round)")
+                try browser.type("after-\(round)")
                 try browser.press("Enter")
-                try browser.until("\(output()).includes('after \(round)')")
+                try browser.until("\(output()).includes('after-\(round)')")
             }
             let lines = try #require(browser.evaluate(output()).text).split(separator: "\n")
             let numbers = lines.compactMap { Int($0.prefix { $0 != " " }) }
@@ -59,10 +62,13 @@ import UVLoop
         }
     }
 
-    /// Numbers each line that it writes, over all that it is told.
+    /// Numbers each line that it writes, over all that it is told; in the middle of many it waits for a file.
     private static let counter = """
-        n=0; say() { n=$((n + 1)); echo "$n $1"; }; while read -r line; do echo "heard $line" >&2; \
-        if [ "$line" = many ]; then i=0; while [ $i -lt 500 ]; do i=$((i + 1)); say many; done; else say "$line"; fi; done
+        n=0; say() { n=$((n + 1)); echo "$n $1"; }; while read -r line; do echo "heard $line" >&2; case $line in \
+        many*) i=0; while [ $i -lt 250 ]; do i=$((i + 1)); say "$line"; done; \
+        until [ -e "go-$line" ]; do sleep 0.02; done; \
+        while [ $i -lt 500 ]; do i=$((i + 1)); say "$line"; done; : >"done-$line";; \
+        *) say "$line";; esac; done
         """
 
     @Test("output is text, whatever is in it, and no script comes from elsewhere") func text() throws {
