@@ -150,4 +150,23 @@ import UVLoop
             try home.restart()
         }
     }
+
+    @Test("so many streams are open at a time, and one that ends makes room for another") func bounded() throws {
+        try withDashboard { home in
+            let open = try (0..<128).map { _ in try home.events("/api/events") }
+            for reader in open { try reader.read { !$0.isEmpty } }
+            let refused = try home.ask("GET", "/api/events")
+            #expect(try refused.status == 503 && refused.json["error"]["code"] == "too-many-streams")
+            // Everything else goes on.
+            #expect(try home.ask("GET", "/api/sessions").status == 200)
+            open[64].close()
+            let deadline = SystemClock.monotonicTime + hangTimeout
+            var status = 503
+            while status == 503, SystemClock.monotonicTime < deadline {
+                status = try home.ask("GET", "/api/events").status
+            }
+            #expect(status == 200)
+            for reader in open { reader.close() }
+        }
+    }
 }

@@ -1,8 +1,13 @@
-import FoundationEssentials
 import HTTPTypes
 import Hummingbird
 import UVKeeper
 import UVKeeperAsync
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 
 /// A value as JSON.
 struct Answer<Value: Encodable & Sendable>: ResponseGenerator {

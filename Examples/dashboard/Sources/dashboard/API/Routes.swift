@@ -48,7 +48,10 @@ struct Routes: Sendable {
         let before = await keepers.session(id).record()?.epoch
         let directory = try order.directory ?? CurrentProcess.homeDirectory()
         do throws(KeeperError) {
-            let options = SpawnOptions(environment: environment, command: order.command, labels: order.labels ?? [:])
+            let options = SpawnOptions(
+                environment: environment, command: order.command, labels: order.labels ?? [:],
+                // Sooner, and it would be chance what is told of a program that ends at once.
+                readiness: .settled)
             _ = try await keepers.open(id, in: directory, options)
         } catch {
             throw Refusal(error)

@@ -1,6 +1,11 @@
-import FoundationEssentials
 import UVKeeper
 import UVKeeperAsync
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 
 /// Sends a session's output as events, from a position on, without a hole:
 ///
