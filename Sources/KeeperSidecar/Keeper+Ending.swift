@@ -130,6 +130,8 @@ extension Keeper {
     private static let partingTime = Duration.seconds(1)
 
     private func tell(_ session: Session, _ ending: Ending, isHeld: Bool) {
+        // Lines that the pipe took in this very turn count in the record as in what clients are told.
+        session.channel.inputClosed()
         let exit = exit(of: session, ending, isHeld: isHeld)
         end(session.record, exit) { session.child.kept?.removeOldest() ?? false }
         session.channelDoor.remove(log: launch.log)
