@@ -25,7 +25,7 @@ extension Keeper {
         case .stopping(let session, let ladder, _):
             noteExit(exit, session)
             ladder.processEnded()
-        case .claiming, .starting, .parting, .ended: break
+        case .claiming, .moving, .starting, .parting, .ended: break
         }
     }
 
@@ -85,7 +85,8 @@ extension Keeper {
     func end(_ session: Session, _ ending: Ending, _ times: StopLadder) {
         _ = closeWindow()
         session.rawDoor.remove(log: launch.log)
-        let ladder = Ladder(times, lines: session.lines, child: session.child.process, log: launch.log)
+        let ladder = Ladder(
+            times, lines: session.lines, child: session.child.process, group: group, log: launch.log)
         state = .stopping(session, ladder, ending)
         ladder.start { [unowned self] survivors in
             for process in survivors {
@@ -138,6 +139,7 @@ extension Keeper {
         // A child that cannot be ended stays named, and keeps others from starting beside it.
         if session.claim.holds, !session.child.process.isRunning { remove(session.child.pidFile) }
         session.child.process.close()
+        group?.remove()
         release(session.claim)
         finish(ending)
     }

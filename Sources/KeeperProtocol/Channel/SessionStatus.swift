@@ -113,6 +113,8 @@ public struct SessionStatus: Hashable, Sendable, Codable {
     public var lostOutput: Streams<UInt64>
     /// The session's labels.
     public var labels: [String: String]
+    /// Where the keeper is among the control groups.
+    public var place: SessionPlace
 
     package init(session: String, epoch: String, state: State, keeper: Process, child: Process) {
         self.session = session
@@ -125,12 +127,13 @@ public struct SessionStatus: Hashable, Sendable, Codable {
         writers = []
         lostOutput = Streams(out: 0, err: 0)
         labels = [:]
+        place = SessionPlace()
     }
 
     // MARK: JSON
 
     package var json: JSONValue {
-        .object([
+        let members: [JSONValue.Member] = [
             .init("session", .string(session)), .init("epoch", .string(epoch)), .init("state", .string(state.rawValue)),
             .init("keeper", keeper.json), .init("child", child.json),
             .init("linesIn", JSONValue(linesIn)), .init("bytesIn", JSONValue(bytesIn)),
@@ -141,7 +144,8 @@ public struct SessionStatus: Hashable, Sendable, Codable {
             .init("output", output.map { ["out": $0.out.json, "err": $0.err.json] } ?? .null),
             .init("lostOutput", ["out": JSONValue(lostOutput.out), "err": JSONValue(lostOutput.err)]),
             .init("labels", SessionLabels.json(labels)),
-        ])
+        ]
+        return .object(members + place.members)
     }
 
     package init?(_ json: JSONValue) {
@@ -166,5 +170,6 @@ public struct SessionStatus: Hashable, Sendable, Codable {
         lostOutput = Streams(
             out: UInt64(json["lostOutput"]?["out"]?.number ?? 0), err: UInt64(json["lostOutput"]?["err"]?.number ?? 0))
         for member in json["labels"]?.members ?? [] { labels[member.name] = member.value.text }
+        place = SessionPlace(json)
     }
 }

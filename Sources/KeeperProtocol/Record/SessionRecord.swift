@@ -56,6 +56,8 @@ public struct SessionRecord: Hashable, Sendable, Codable {
     public var startedAt: String
     /// Small texts by which its users find it again.
     public var labels: [String: String]
+    /// Where the keeper is among the control groups.
+    public var place: SessionPlace
     /// How it ended; nil while its keeper lives, or if that was killed.
     public var exit: SessionExit?
 
@@ -67,6 +69,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         self.cwd = cwd
         self.startedAt = startedAt
         labels = [:]
+        place = SessionPlace()
     }
 
     /// True for text that has the form of an epoch.
@@ -94,6 +97,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         if let command { members.append(.init("command", JSONValue(command))) }
         members.append(.init("cwd", .string(cwd)))
         if cut == true { members.append(.init("cut", true)) }
+        members += place.members
         members += [
             .init("startedAt", .string(startedAt)), .init("labels", SessionLabels.json(labels)),
             .init("exit", exit?.json ?? .null),
@@ -115,6 +119,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         command = json["command"]?.elements?.compactMap(\.text)
         cut = json["cut"] == true ? true : nil
         for member in json["labels"]?.members ?? [] { labels[member.name] = member.value.text }
+        place = SessionPlace(json)
         exit = SessionExit(json["exit"])
     }
 }

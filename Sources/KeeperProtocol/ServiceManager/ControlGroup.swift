@@ -1,0 +1,78 @@
+/// Where a process is in the tree of control groups, as `/proc/<pid>/cgroup` tells, and which unit of systemd that is.
+package struct ControlGroup: Hashable, Sendable {
+    /// The path below the root of the hierarchy, with a slash at its beginning: `/system.slice/my-server.service`.
+    package let path: String
+    /// True if the hierarchy is version 2, the only one in which a session can have limits.
+    package let isUnified: Bool
+    /// True if a hierarchy of version 1 has the controllers, as on hybrid hosts.
+    package let isHybrid: Bool
+
+    /// The unit that a process belongs to.
+    package enum Unit: Hashable, Sendable {
+        /// A service: its stop ends everything in its control group, unless its `KillMode` says otherwise.
+        case service(String)
+        /// A scope; a session of ours may have one of its own.
+        case scope(String)
+        /// Neither: the root of a container, a host without systemd, a slice.
+        case none
+    }
+
+    /// The group that the text tells of; nil if it tells of none.
+    ///
+    /// - Parameter text: lines of `<number>:<controllers>:<path>`. systemd's own hierarchy counts, which is version 2's where
+    ///   there is one, and else `name=systemd`.
+    package init?(_ text: String) {
+        var unified: Substring?
+        var named: Substring?
+        var hasControllers = false
+        for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3, fields[2].first == UInt8(ascii: "/") else { continue }
+            switch Substring(fields[1]) {
+            case "": if Substring(fields[0]) == "0" { unified = Substring(fields[2]) }
+            case "name=systemd": named = Substring(fields[2])
+            default: hasControllers = true
+            }
+        }
+        // Beside version 1, version 2 may be there and unused.
+        let found: Substring? =
+            if let unified, unified != "/" { unified } else if let named, named != "/" { named } else {
+                unified ?? named
+            }
+        guard let found else { return nil }
+        path = String(found)
+        isUnified = unified != nil && found == unified
+        isHybrid = hasControllers
+    }
+
+    private var components: [Substring] { path.split(separator: "/") }
+
+    /// The innermost unit. A service may have groups of its own inside.
+    package var unit: Unit {
+        for name in components.reversed() {
+            if name.utf8.reversed().starts(with: ".service".utf8.reversed()) { return .service(String(name)) }
+            if name.utf8.reversed().starts(with: ".scope".utf8.reversed()) { return .scope(String(name)) }
+        }
+        return .none
+    }
+
+    /// The slice that the unit is in, for a unit that shall be its neighbour; nil if its manager knows of none.
+    package var slice: String? {
+        components[((userManager ?? -1) + 1)...].last { $0.utf8.reversed().starts(with: ".slice".utf8.reversed()) }
+            .map { String($0) }
+    }
+
+    /// True if a user's manager has made the group, and not the system's.
+    package var isUserManagers: Bool { userManager != nil }
+
+    private var userManager: Int? {
+        components.dropLast().lastIndex {
+            $0.hasPrefix("user@") && $0.utf8.reversed().starts(with: ".service".utf8.reversed())
+        }
+    }
+
+    /// True if the unit is a session's own scope.
+    package var isSessions: Bool {
+        if case .scope(let name) = unit { name.hasPrefix(ScopeRequest.prefix) } else { false }
+    }
+}
