@@ -35,13 +35,11 @@ package struct ControlGroup: Hashable, Sendable {
             }
         }
         // Beside version 1, version 2 may be there and unused.
-        let found: Substring? =
-            if let unified, unified != "/" { unified } else if let named, named != "/" { named } else {
-                unified ?? named
-            }
+        let isUnifiedUsed = named == nil || unified != nil && unified != "/"
+        let found = isUnifiedUsed ? unified : named
         guard let found else { return nil }
         path = String(found)
-        isUnified = unified != nil && found == unified
+        isUnified = isUnifiedUsed
         isHybrid = hasControllers
     }
 
