@@ -198,6 +198,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/Record/SessionRecord.swift
     Sources/KeeperProtocol/Record/SignalNumbers.swift
     Sources/KeeperProtocol/Record/WriterState.swift
+    Sources/KeeperProtocol/ServiceManager/BusAddress.swift
     Sources/KeeperProtocol/ServiceManager/BusMessage.swift
     Sources/KeeperProtocol/ServiceManager/BusReader.swift
     Sources/KeeperProtocol/ServiceManager/BusWriter.swift
@@ -205,6 +206,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/ServiceManager/ScopeConversation.swift
     Sources/KeeperProtocol/ServiceManager/ScopePolicy.swift
     Sources/KeeperProtocol/ServiceManager/ScopeRequest.swift
+    Sources/KeeperProtocol/ServiceManager/ServiceManager.swift
     Sources/KeeperProtocol/ServiceManager/SessionLimits.swift
     Sources/KeeperProtocol/ServiceManager/SessionPlace.swift
     Sources/KeeperProtocol/Trust/DirectoryExposure.swift

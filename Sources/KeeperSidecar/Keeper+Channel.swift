@@ -35,7 +35,7 @@ extension Keeper {
         status.output = child.kept?.ranges
         if let lost = child.output?.sink.lost { status.lostOutput = lost }
         status.labels = session.record.record.labels
-        status.place = place
+        status.place = currentPlace(session)
         return status
     }
 

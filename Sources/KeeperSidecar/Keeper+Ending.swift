@@ -139,7 +139,6 @@ extension Keeper {
         // A child that cannot be ended stays named, and keeps others from starting beside it.
         if session.claim.holds, !session.child.process.isRunning { remove(session.child.pidFile) }
         session.child.process.close()
-        group?.remove()
         release(session.claim)
         finish(ending)
     }
@@ -164,6 +163,7 @@ extension Keeper {
             launch.log.write("shutdown: code=\(ending.status.rawValue) reason=\(ending.reason)")
         }
         if case .claiming(_, let retry?) = state { retry.close() }
+        group?.remove()
         state = .ended(ending.status)
         for signal in signals { signal.close() }
     }

@@ -57,6 +57,8 @@ final class Keeper {
     var signals: [Handle] = []
     /// Where this process is among the control groups.
     var place = SessionPlace()
+    /// True if a service manager was asked to move the keeper, and given up.
+    var mayBeMovedLate = false
     /// The control group that is the session's own; nil if it has none.
     var group: SessionGroup?
     var state = State.claiming(attemptsLeft: Keeper.claimAttempts, retry: nil)

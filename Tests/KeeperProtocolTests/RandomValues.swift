@@ -156,6 +156,7 @@ struct RandomValues {
         status.output = maybe { $0.ranges() }
         status.lostOutput = .init(out: number(), err: number())
         status.labels = labels()
+        status.place = place()
         return status
     }
 
@@ -171,8 +172,13 @@ struct RandomValues {
         exit.inputUnread = maybe { Int($0.number()) }
         exit.writers = array(4) { $0.writer() }
         exit.stderrTail = text(40)
+        exit.oom = maybe { $0.flag() }
         exit.childStillRan = maybe { $0.flag() }
         return exit
+    }
+
+    private mutating func place() -> SessionPlace {
+        flag() ? SessionPlace() : SessionPlace(controlGroup: "/" + text(), survivesServiceStop: maybe { $0.flag() })
     }
 
     mutating func record() -> SessionRecord {
@@ -184,6 +190,7 @@ struct RandomValues {
         record.command = maybe { $0.array(5) { $0.text() } }
         if flag() { record.cut = true }
         record.labels = labels()
+        record.place = place()
         record.exit = maybe { $0.exit() }
         return record
     }

@@ -113,8 +113,11 @@ public struct SessionStatus: Hashable, Sendable, Codable {
     public var lostOutput: Streams<UInt64>
     /// The session's labels.
     public var labels: [String: String]
-    /// Where the keeper is among the control groups.
-    public var place: SessionPlace
+    /// The keeper's control group; nil where the system has none, and from keepers before 0.3.
+    public var controlGroup: String?
+    /// True if the session lives on when the service that started it is stopped or restarted, false if it ends, nil if it is
+    /// unknown. See ``SessionPlace``.
+    public var survivesServiceStop: Bool?
 
     package init(session: String, epoch: String, state: State, keeper: Process, child: Process) {
         self.session = session
@@ -127,7 +130,12 @@ public struct SessionStatus: Hashable, Sendable, Codable {
         writers = []
         lostOutput = Streams(out: 0, err: 0)
         labels = [:]
-        place = SessionPlace()
+    }
+
+    /// Where the keeper is among the control groups.
+    public var place: SessionPlace {
+        get { SessionPlace(controlGroup: controlGroup, survivesServiceStop: survivesServiceStop) }
+        set { (controlGroup, survivesServiceStop) = (newValue.controlGroup, newValue.survivesServiceStop) }
     }
 
     // MARK: JSON

@@ -56,8 +56,11 @@ public struct SessionRecord: Hashable, Sendable, Codable {
     public var startedAt: String
     /// Small texts by which its users find it again.
     public var labels: [String: String]
-    /// Where the keeper is among the control groups.
-    public var place: SessionPlace
+    /// The keeper's control group; nil where the system has none, and from keepers before 0.3.
+    public var controlGroup: String?
+    /// True if the session lives on when the service that started it is stopped or restarted, false if it ends, nil if it is
+    /// unknown. See ``SessionPlace``.
+    public var survivesServiceStop: Bool?
     /// How it ended; nil while its keeper lives, or if that was killed.
     public var exit: SessionExit?
 
@@ -69,7 +72,12 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         self.cwd = cwd
         self.startedAt = startedAt
         labels = [:]
-        place = SessionPlace()
+    }
+
+    /// Where the keeper is among the control groups.
+    public var place: SessionPlace {
+        get { SessionPlace(controlGroup: controlGroup, survivesServiceStop: survivesServiceStop) }
+        set { (controlGroup, survivesServiceStop) = (newValue.controlGroup, newValue.survivesServiceStop) }
     }
 
     /// True for text that has the form of an epoch.

@@ -1,3 +1,5 @@
+internal import UVLoop
+
 /// Where a process is in the tree of control groups, as `/proc/<pid>/cgroup` tells, and which unit of systemd that is.
 package struct ControlGroup: Hashable, Sendable {
     /// The path below the root of the hierarchy, with a slash at its beginning: `/system.slice/my-server.service`.
@@ -43,6 +45,20 @@ package struct ControlGroup: Hashable, Sendable {
         isHybrid = hasControllers
     }
 
+    /// This process's; nil without `/proc`, or on a system without control groups.
+    package static var current: ControlGroup? { of("self") }
+
+    /// That of a process.
+    package static func of(_ process: String) -> ControlGroup? {
+        do throws(UVError) {
+            let file = try OpenFile("/proc/\(process)/cgroup", .readOnly)
+            defer { file.close() }
+            return ControlGroup(String(decoding: try file.read(from: 0, limit: 65_536), as: UTF8.self))
+        } catch {
+            return nil
+        }
+    }
+
     private var components: [Substring] { path.split(separator: "/") }
 
     /// The innermost unit. A service may have groups of its own inside.
@@ -60,13 +76,21 @@ package struct ControlGroup: Hashable, Sendable {
             .map { String($0) }
     }
 
-    /// True if a user's manager has made the group, and not the system's.
-    package var isUserManagers: Bool { userManager != nil }
-
     private var userManager: Int? {
         components.dropLast().lastIndex {
             $0.hasPrefix("user@") && $0.utf8.reversed().starts(with: ".service".utf8.reversed())
         }
+    }
+
+    /// The user whose manager has made the group; nil if the system's has.
+    package var managingUser: UInt32? {
+        userManager.flatMap { UInt32(components[$0].dropFirst("user@".utf8.count).prefix { $0 != "." }) }
+    }
+
+    /// True if the unit is a container, as its engine names it: seen from inside without a namespace of control groups.
+    package var isContainers: Bool {
+        guard case .scope(let name) = unit else { return false }
+        return ["docker-", "libpod-", "crio-", "cri-containerd-"].contains { name.hasPrefix($0) }
     }
 
     /// True if the unit is a session's own scope.

@@ -41,6 +41,7 @@ package struct ScopeConversation: Sendable {
     private static let managerPath = "/org/freedesktop/systemd1"
     private static let managerInterface = "org.freedesktop.systemd1.Manager"
     private static let bus = "org.freedesktop.DBus"
+    private static let mostJobs = 16
     /// The longest line of the greeting.
     private static let longestLine = 16_384
 
@@ -102,7 +103,7 @@ package struct ScopeConversation: Sendable {
 
     /// The object path of a unit: each byte that is no letter or digit as `_` and two hexadecimal digits, and so is a digit in
     /// first place. Mirrors systemd's `unit_dbus_path_from_name`.
-    static func path(of unit: String) -> String {
+    package static func path(of unit: String) -> String {
         let digits = Array("0123456789abcdef".utf8)
         var path = Array("\(managerPath)/unit/".utf8)
         for (index, byte) in unit.utf8.enumerated() {
@@ -220,7 +221,8 @@ package struct ScopeConversation: Sendable {
             values.count == 4, values[2] == request.unit, case .requested(let job) = state
         else { return .wait }
         guard let job else {
-            // The signal may come before the answer.
+            // The signal may come before the answer. One unit has one job, or a few if others meddle.
+            guard endedJobs.count < ScopeConversation.mostJobs else { return .end(.refused("too many jobs")) }
             endedJobs.append((values[1], values[3]))
             return .wait
         }

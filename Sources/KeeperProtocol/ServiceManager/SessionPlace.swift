@@ -2,8 +2,9 @@
 public struct SessionPlace: Hashable, Sendable, Codable {
     /// The keeper's control group; nil where the system has none.
     public var controlGroup: String?
-    /// True if the session lives on when the service that started it is stopped or restarted, false if it ends, nil if it is
-    /// unknown: in a container, or without systemd.
+    /// True if the session lives on when the service that started it is stopped or restarted: it has a scope of its own, or the
+    /// service's `KillMode` spares it. False if it ends with its service; a service whose `KillMode` was not asked for, since
+    /// the scope is ``ScopePolicy/off``, is taken to have the default. Nil if it is unknown: in a container, or without systemd.
     public var survivesServiceStop: Bool?
 
     package init(controlGroup: String? = nil, survivesServiceStop: Bool? = nil) {
@@ -19,7 +20,7 @@ public struct SessionPlace: Hashable, Sendable, Codable {
         controlGroup = group?.path
         switch group?.unit {
         case .service: survivesServiceStop = killMode == "process" || killMode == "none"
-        case .scope: survivesServiceStop = true
+        case .scope: survivesServiceStop = group?.isContainers == true ? nil : true
         case ControlGroup.Unit.none?, nil: survivesServiceStop = nil
         }
     }

@@ -6,43 +6,57 @@ internal import UVLoop
 final class ScopeMove {
     /// How long a session waits for its service manager.
     static let longest = Duration.milliseconds(500)
+    /// How long a bus is left alone that has no room for one more connection.
+    private static let pause = Duration.milliseconds(10)
 
+    private let bus: String
+    private let loop: Loop
     private var conversation: ScopeConversation
     private let timer: TimerHandle
+    private var pauseTimer: TimerHandle?
     private var stream: PipeStream?
     private var onEnd: ((ScopeConversation.End) -> Void)?
 
     /// Begins; `onEnd` is called once, on a later tick.
     ///
-    /// - Parameter bus: the path of the bus's socket.
+    /// - Parameters:
+    ///   - service: the unit whose `KillMode` decides; nil: nobody is asked, the scope is wanted.
+    ///   - bus: the path of the bus's socket.
     init(
         _ request: ScopeRequest, leaving service: String?, bus: String, on loop: Loop,
         onEnd: @escaping (ScopeConversation.End) -> Void,
     ) {
+        self.bus = bus
+        self.loop = loop
         conversation = ScopeConversation(request, leaving: service)
         timer = TimerHandle(on: loop)
         self.onEnd = onEnd
-        let milliseconds = ScopeMove.longest / .milliseconds(1)
+        let milliseconds = Int(ScopeMove.longest / .milliseconds(1))
         timer.start(after: ScopeMove.longest) { [unowned self] _ in
-            end(.refused("no answer from \(bus) within \(Int(milliseconds)) ms"))
+            end(.refused("no answer from \(bus) within \(milliseconds) ms"))
         }
+        connect()
+    }
+
+    private func connect() {
         do throws(UVError) {
-            let stream = try PipeStream(connectingTo: bus, on: loop) { [unowned self] stream, error in
-                if let error { end(.refused("cannot connect to \(bus): \(error)")) } else { converse(stream) }
+            // Weak: a connection that is given up is told of it when this is gone.
+            stream = try PipeStream(connectingTo: bus, on: loop) { [weak self] stream, error in
+                self?.connected(stream, error)
             }
-            self.stream = stream
         } catch {
-            loop.onNextTick { [weak self] in self?.end(.refused("cannot connect to \(bus): \(error)")) }
+            loop.onNextTick { [weak self] in self?.refuse("cannot connect to it", error) }
         }
     }
 
-    /// The bus of the service manager that this user may ask: root's is the system's, another's their own.
-    static func bus(for userID: UInt32, runtimeDirectory: String?) -> String {
-        guard userID != 0 else { return "/run/dbus/system_bus_socket" }
-        let own = "/run/user/\(userID)/bus"
-        guard let runtimeDirectory, runtimeDirectory.hasPrefix("/") else { return own }
-        let named = "\(runtimeDirectory)/bus"
-        return Files.exists(named) ? named : own
+    private func connected(_ stream: PipeStream, _ error: UVError?) {
+        guard onEnd != nil else { return }
+        switch error {
+        case nil: converse(stream)
+        // Many sessions may start at once.
+        case .wouldBlock: pauseTimer = loop.after(ScopeMove.pause) { [unowned self] in connect() }
+        case let error?: refuse("cannot connect to it", error)
+        }
     }
 
     private func converse(_ stream: PipeStream) {
@@ -50,10 +64,10 @@ final class ScopeMove {
             try stream.readStart(
                 onBytes: { [unowned self] _, bytes in received(bytes) },
                 onEnd: { [unowned self] _, error in
-                    end(.refused("the bus broke off\(error.map { ": \($0)" } ?? "")"))
+                    if let error { refuse("it broke off", error) } else { end(.refused("\(bus): it broke off")) }
                 })
         } catch {
-            return end(.refused("cannot read from the bus: \(error)"))
+            return refuse("cannot read from it", error)
         }
         // A failure is told to the reader, too.
         stream.write(conversation.greeting(userID: CurrentProcess.userID))
@@ -67,10 +81,13 @@ final class ScopeMove {
         }
     }
 
+    private func refuse(_ what: String, _ error: UVError) { end(.refused("\(bus): \(what): \(error)")) }
+
     /// Gives up: nobody is told.
     func cancel() {
         onEnd = nil
         timer.close()
+        pauseTimer?.close()
         stream?.close()
     }
 

@@ -30,16 +30,29 @@ final class SessionGroup {
     init(in subtree: String, name: String, limits: SessionLimits, group: ControlGroup?) throws(Failure) {
         path = "\(subtree)/\(name)"
         former = SessionGroup.root.flatMap { root in group.map { root + $0.path } }
+        // Anywhere else, files would be made where they are meant to be found.
+        guard Files.exists("\(subtree)/cgroup.procs") else {
+            throw Failure(path: "\(subtree)/cgroup.procs", error: .noEntry)
+        }
         try SessionGroup.attempt(subtree) { () throws(UVError) in
             try Files.makeDirectory(at: path, permissions: 0o755)
         }
         do throws(Failure) {
-            for (file, value) in SessionGroup.files(limits) { try SessionGroup.write(value, to: "\(path)/\(file)") }
+            for (file, value) in SessionGroup.files(limits) {
+                try SessionGroup.enableController(of: file, in: subtree, path)
+                try SessionGroup.write(value, to: "\(path)/\(file)")
+            }
             try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs")
         } catch {
             remove()
             throw error
         }
+    }
+
+    /// Lets groups below a directory have a limit, which they have only if that has the limit's controller turned on for them.
+    private static func enableController(of file: String, in subtree: String, _ group: String) throws(Failure) {
+        guard !Files.exists("\(group)/\(file)") else { return }
+        try write("+\(file.prefix { $0 != "." })", to: "\(subtree)/cgroup.subtree_control")
     }
 
     /// The limits that have no effect, for want of their controllers: those of cgroup version 1, which hybrid hosts have, bound no
@@ -116,21 +129,15 @@ final class SessionGroup {
         }
     }
 
-    /// Kills every process of the child's group, which does not depend on anything that they do. Not if a keeper is among them:
-    /// a session that was started from within is a session of its own.
+    /// Kills every process of the child's group and of those below it, which does not depend on anything that they do. Not if a
+    /// keeper is among them: a session that was started from within is a session of its own.
     ///
     /// - Returns: false if nobody was killed that way.
     @discardableResult
     func killAll() -> Bool {
         guard hasChildGroup else { return false }
         do throws(Failure) {
-            for pid in try processes() {
-                var isKeeper = true
-                // For want of descriptors it cannot be told.
-                try SessionGroup.attempt(childPath) { () throws(UVError) in isKeeper = try KeeperProcesses.contain(pid)
-                }
-                if isKeeper { return false }
-            }
+            if try SessionGroup.hasKeeper(childPath, depth: 0) { return false }
             try SessionGroup.write("1", to: "\(childPath)/cgroup.kill")
             return true
         } catch {
@@ -139,14 +146,30 @@ final class SessionGroup {
         }
     }
 
-    private func processes() throws(Failure) -> [Int32] {
-        var text: [UInt8] = []
-        try SessionGroup.attempt(childPath) { () throws(UVError) in
-            let file = try OpenFile("\(childPath)/cgroup.procs", .readOnly)
+    /// Control groups deeper than this are nobody's work but an attacker's; their processes are killed one by one.
+    private static let deepest = 32
+
+    private static func hasKeeper(_ group: String, depth: Int) throws(Failure) -> Bool {
+        var found = false
+        try attempt(group) { () throws(UVError) in
+            guard depth < deepest else { throw .nameTooLong }
+            let file = try OpenFile("\(group)/cgroup.procs", .readOnly)
             defer { file.close() }
-            text = try file.read(from: 0, limit: 1 << 20)
+            for line in try file.read(from: 0, limit: 1 << 22).split(separator: UInt8(ascii: "\n")) where !found {
+                // A shortage of descriptors is an error: it cannot be told then.
+                if let pid = Int32(String(decoding: line, as: UTF8.self)) { found = try KeeperProcesses.contain(pid) }
+            }
         }
-        return text.split(separator: UInt8(ascii: "\n")).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+        guard !found else { return true }
+        var names: [String] = []
+        try attempt(group) { () throws(UVError) in names = try Files.names(inDirectory: group) }
+        for name in names {
+            let path = "\(group)/\(name)"
+            var isGroup = false
+            try attempt(path) { () throws(UVError) in isGroup = try Files.status(of: path).kind == .directory }
+            if isGroup, try hasKeeper(path, depth: depth + 1) { return true }
+        }
+        return false
     }
 
     /// True if a process of the session was killed since it took more memory than the session may.
@@ -165,15 +188,27 @@ final class SessionGroup {
 
     /// Removes what is empty by now: the child's group, and the session's, if it was made here.
     func remove() {
-        do throws(UVError) { try Files.removeDirectory(childPath) } catch {
-            // Somebody is left, who was named.
-        }
+        SessionGroup.removeTree(childPath, depth: 0)
         guard let former else { return }
         do throws(Failure) { try SessionGroup.write("\(CurrentProcess.id)", to: "\(former)/cgroup.procs") } catch {
             // Then the directory stays, empty once this process has ended.
         }
         do throws(UVError) { try Files.removeDirectory(path) } catch {
             // As above.
+        }
+    }
+
+    /// Removes a group and those that its processes have made below it; where somebody is left, who was named, it stays.
+    private static func removeTree(_ group: String, depth: Int) {
+        guard depth < deepest else { return }
+        do throws(UVError) {
+            for name in try Files.names(inDirectory: group) {
+                let path = "\(group)/\(name)"
+                if try Files.status(of: path).kind == .directory { removeTree(path, depth: depth + 1) }
+            }
+            try Files.removeDirectory(group)
+        } catch {
+            // It is in use, or was never made.
         }
     }
 }
