@@ -48,12 +48,18 @@ package struct ControlGroup: Hashable, Sendable {
     /// This process's; nil without `/proc`, or on a system without control groups.
     package static var current: ControlGroup? { of("self") }
 
+    private static let usualLength = 4096
+    private static let longest = 65_536
+
     /// That of a process.
     package static func of(_ process: String) -> ControlGroup? {
         do throws(UVError) {
             let file = try OpenFile("/proc/\(process)/cgroup", .readOnly)
             defer { file.close() }
-            return ControlGroup(String(decoding: try file.read(from: 0, limit: 65_536), as: UTF8.self))
+            var text = try file.read(from: 0, limit: usualLength)
+            // A container's path may be long, and version 1 tells it for each of a dozen hierarchies.
+            if text.count == usualLength { text = try file.read(from: 0, limit: longest) }
+            return ControlGroup(String(decoding: text, as: UTF8.self))
         } catch {
             return nil
         }
