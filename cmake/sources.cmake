@@ -209,6 +209,17 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/Record/SessionRecord.swift
     Sources/KeeperProtocol/Record/SignalNumbers.swift
     Sources/KeeperProtocol/Record/WriterState.swift
+    Sources/KeeperProtocol/ServiceManager/BusAddress.swift
+    Sources/KeeperProtocol/ServiceManager/BusMessage.swift
+    Sources/KeeperProtocol/ServiceManager/BusReader.swift
+    Sources/KeeperProtocol/ServiceManager/BusWriter.swift
+    Sources/KeeperProtocol/ServiceManager/ControlGroup.swift
+    Sources/KeeperProtocol/ServiceManager/ScopeConversation.swift
+    Sources/KeeperProtocol/ServiceManager/ScopePolicy.swift
+    Sources/KeeperProtocol/ServiceManager/ScopeRequest.swift
+    Sources/KeeperProtocol/ServiceManager/ServiceManager.swift
+    Sources/KeeperProtocol/ServiceManager/SessionLimits.swift
+    Sources/KeeperProtocol/ServiceManager/SessionPlace.swift
     Sources/KeeperProtocol/Trust/DirectoryExposure.swift
     Sources/KeeperProtocol/Trust/OwnerTrust.swift
     Sources/KeeperProtocol/Trust/PrivateDirectory.swift
@@ -313,8 +324,11 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Doors/LineLimits.swift
     Sources/KeeperSidecar/Doors/LinePayload.swift
     Sources/KeeperSidecar/Doors/Writers.swift
+    Sources/KeeperSidecar/Group/ScopeMove.swift
+    Sources/KeeperSidecar/Group/SessionGroup.swift
     Sources/KeeperSidecar/Keeper+Channel.swift
     Sources/KeeperSidecar/Keeper+Ending.swift
+    Sources/KeeperSidecar/Keeper+Group.swift
     Sources/KeeperSidecar/Keeper+Record.swift
     Sources/KeeperSidecar/Keeper+Signals.swift
     Sources/KeeperSidecar/Keeper+Starting.swift

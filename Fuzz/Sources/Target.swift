@@ -14,6 +14,8 @@ struct Target: Sendable {
         Target(name: "record", run: FileTargets.record),
         Target(name: "segment", run: FileTargets.segment),
         Target(name: "pidfile", run: FileTargets.pidFile),
+        Target(name: "bus", run: BusTargets.message),
+        Target(name: "scope", run: BusTargets.conversation),
     ]
 
     /// The target that `--target=NAME` names. An argument that begins with two dashes is none of libFuzzer's.

@@ -16,7 +16,7 @@ extension Keeper {
             switch state {
             case .settling: .starting
             case .ready: .running
-            case .claiming, .starting, .stopping, .parting, .ended: .stopping
+            case .claiming, .moving, .starting, .stopping, .parting, .ended: .stopping
             }
         var status = SessionStatus(
             session: launch.session.rawValue, epoch: epoch, state: part,
@@ -35,6 +35,7 @@ extension Keeper {
         status.output = child.kept?.ranges
         if let lost = child.output?.sink.lost { status.lostOutput = lost }
         status.labels = session.record.record.labels
+        status.place = currentPlace(session)
         return status
     }
 
@@ -58,7 +59,7 @@ extension Keeper {
             launch.log.write("a client asks for the end of the session")
             end(session, Ending(status: .ended, reason: "stopped by a client", exit: .stopped), times)
         case .stopping(_, let ladder, _): ladder.hasten(times)
-        case .claiming, .starting, .parting, .ended: break
+        case .claiming, .moving, .starting, .parting, .ended: break
         }
     }
 

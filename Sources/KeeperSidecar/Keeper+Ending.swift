@@ -25,7 +25,7 @@ extension Keeper {
         case .stopping(let session, let ladder, _):
             noteExit(exit, session)
             ladder.processEnded()
-        case .claiming, .starting, .parting, .ended: break
+        case .claiming, .moving, .starting, .parting, .ended: break
         }
     }
 
@@ -92,7 +92,8 @@ extension Keeper {
     func end(_ session: Session, _ ending: Ending, _ times: StopLadder) {
         _ = closeWindow()
         session.rawDoor.remove(log: launch.log)
-        let ladder = Ladder(times, lines: session.lines, child: session.child.process, log: launch.log)
+        let ladder = Ladder(
+            times, lines: session.lines, child: session.child.process, group: group, log: launch.log)
         state = .stopping(session, ladder, ending)
         ladder.start { [unowned self] survivors in
             for process in survivors {
@@ -173,6 +174,7 @@ extension Keeper {
             launch.log.write("shutdown: code=\(ending.status.rawValue) reason=\(ending.reason)")
         }
         if case .claiming(_, let retry?) = state { retry.close() }
+        group?.remove()
         state = .ended(ending.status)
         for signal in signals { signal.close() }
     }

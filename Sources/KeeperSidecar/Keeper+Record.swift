@@ -14,6 +14,7 @@ extension Keeper {
         let (cwd, isCut) = Keeper.cut([launch.startPath])
         record.cwd = cwd.first ?? ""
         record.labels = launch.settings.labels
+        record.place = place
         var isCommandCut = false
         if launch.settings.recordsCommand { (record.command, isCommandCut) = Keeper.cut(launch.command) }
         if isCut || isCommandCut { record.cut = true }
@@ -71,6 +72,7 @@ extension Keeper {
         }
         exit.inputUnread = child.input.unreadByteCount
         exit.writers = session.channel.writers.states(unacknowledgedFirst: true)
+        if group?.hasKilledForMemory == true { exit.oom = true }
         exit.stderrTail = child.output?.standardErrorTail ?? ""
         return exit
     }

@@ -40,7 +40,7 @@ extension Keeper {
     /// A process of the session has ended, or stopped.
     private func processChanged() {
         switch state {
-        case .claiming, .starting, .ended: ProcessTree.collectEnded(except: nil)
+        case .claiming, .moving, .starting, .ended: ProcessTree.collectEnded(except: nil)
         case .settling(let session, _), .ready(let session):
             collect(session.child.process)
         case .parting(let session, _): collect(session.child.process)
@@ -61,6 +61,11 @@ extension Keeper {
         switch state {
         case .claiming:
             launch.log.write("\(signal) before the session was claimed")
+            finish(Ending(status: .ended, reason: "\(signal)", exit: .keeperSignalled))
+        case .moving(let claim, let move):
+            launch.log.write("\(signal) before the session has a control group")
+            move.cancel()
+            release(claim)
             finish(Ending(status: .ended, reason: "\(signal)", exit: .keeperSignalled))
         case .settling(let session, _), .ready(let session):
             launch.log.write("\(signal) received")

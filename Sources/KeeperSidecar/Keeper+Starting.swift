@@ -15,7 +15,7 @@ extension Keeper {
             try Door.checkLength(launch.session, launch.shownPaths)
             try checkDoorsFree()
             switch try SessionClaim.attempt(launch.session, paths: launch.paths, shown: launch.shownPaths) {
-            case .claimed(let claim): try start(claim)
+            case .claimed(let claim): try move(claim)
             case .taken(let reason): throw .sessionTaken("another keeper holds session \(launch.session): \(reason)")
             case .contended:
                 guard attemptsLeft > 1 else {
@@ -35,7 +35,7 @@ extension Keeper {
         }
     }
 
-    private func start(_ claim: SessionClaim) throws(KeeperFailure) {
+    func start(_ claim: SessionClaim) throws(KeeperFailure) {
         state = .starting
         do throws(KeeperFailure) {
             // Again, now that no other keeper of ours can come in between: an original one has no lock.
@@ -70,7 +70,7 @@ extension Keeper {
         let record = beginRecord()
         let child: KeeperChild
         do throws(KeeperFailure) {
-            child = try KeeperChild(launch, epoch: epoch, on: loop) { [unowned self] in childEnded($0) }
+            child = try KeeperChild(launch, epoch: epoch, in: group, on: loop) { [unowned self] in childEnded($0) }
         } catch {
             end(record, SessionExit(reason: .cannotStart, at: SessionRecord.now))
             throw error
@@ -103,6 +103,7 @@ extension Keeper {
                 Ending(status: error.status, reason: "its socket cannot be published", exit: .cannotStart), .now)
         }
         launch.log.takeOver()
+        lowerMemoryScore()
         settle(session)
         raiseDescriptorLimit()
         budget.measure()

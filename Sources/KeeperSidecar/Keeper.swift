@@ -8,6 +8,8 @@ final class Keeper {
     enum State {
         /// Waiting for the session's lock, between two attempts if there is a timer; nothing exists yet.
         case claiming(attemptsLeft: Int, retry: TimerHandle?)
+        /// The session is claimed, and its service manager was asked for a control group.
+        case moving(SessionClaim, ScopeMove)
         /// Sockets and child are being made, within one tick.
         case starting
         /// The crash window: if the child ends before the timer fires, the start has failed.
@@ -53,6 +55,12 @@ final class Keeper {
     let epoch = SessionRecord.epoch(random: .random(in: .min ... .max))
     let startedAt = SystemClock.wallClockTime
     var signals: [Handle] = []
+    /// Where this process is among the control groups.
+    var place = SessionPlace()
+    /// True if a service manager was asked to move the keeper, and given up.
+    var mayBeMovedLate = false
+    /// The control group that is the session's own; nil if it has none.
+    var group: SessionGroup?
     var state = State.claiming(attemptsLeft: Keeper.claimAttempts, retry: nil)
 
     /// Keeps the session until it ends.
@@ -99,7 +107,7 @@ final class Keeper {
     var current: Session? {
         switch state {
         case .settling(let session, _), .ready(let session): session
-        case .claiming, .starting, .stopping, .parting, .ended: nil
+        case .claiming, .moving, .starting, .stopping, .parting, .ended: nil
         }
     }
 
@@ -108,7 +116,7 @@ final class Keeper {
         switch state {
         case .settling(let session, _), .ready(let session), .stopping(let session, _, _), .parting(let session, _):
             session
-        case .claiming, .starting, .ended: nil
+        case .claiming, .moving, .starting, .ended: nil
         }
     }
 
@@ -116,7 +124,7 @@ final class Keeper {
         switch state {
         case .settling(_, let window): state = .settling(session, window: window)
         case .ready: state = .ready(session)
-        case .claiming, .starting, .stopping, .parting, .ended: break
+        case .claiming, .moving, .starting, .stopping, .parting, .ended: break
         }
     }
 }

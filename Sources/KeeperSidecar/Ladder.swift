@@ -22,6 +22,8 @@ final class Ladder {
 
     private let lines: LineForwarder
     private let child: ChildProcess
+    /// Where the session's processes are, if it has a control group of its own.
+    private let group: SessionGroup?
     private let timer: TimerHandle
     private let log: KeeperLog
     private(set) var step: Step
@@ -45,12 +47,13 @@ final class Ladder {
     /// - Parameter times: complete.
     init(
         _ times: StopLadder, from step: Step = .endOfInput, lines: LineForwarder, child: ChildProcess,
-        log: KeeperLog,
+        group: SessionGroup? = nil, log: KeeperLog,
     ) {
         self.times = times
         self.step = step
         self.lines = lines
         self.child = child
+        self.group = group
         timer = TimerHandle(on: lines.loop)
         self.log = log
     }
@@ -120,6 +123,8 @@ final class Ladder {
     }
 
     private func kill() {
+        // One by one all the same: a process may have left the group.
+        group?.killAll()
         signal([.kill]) { [unowned self] in lines.abandonStdin(childHasEnded: !child.isRunning) }
     }
 

@@ -32,7 +32,7 @@ struct UVKeeperCommand: ParsableCommand {
             SpawnCommand.self, SendCommand.self, RequestCommand.self, ReadCommand.self, AttachCommand.self,
             ListCommand.self, StatusCommand.self, WaitCommand.self, EOFCommand.self, SignalCommand.self,
             LabelCommand.self,
-            KillCommand.self, LogsCommand.self, PruneCommand.self, DoctorCommand.self,
+            KillCommand.self, LogsCommand.self, PruneCommand.self, DoctorCommand.self, ExportCommand.self,
         ],
     )
 

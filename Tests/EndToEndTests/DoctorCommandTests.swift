@@ -7,7 +7,7 @@ import UVKeeper
         try CommandHome.with { home in
             let run = try home.run("doctor")
             #expect(run.code == 0 && run.output.contains(LibUV.version), "\(run)")
-            #expect(try home.run("doctor", "--json").lines.count == 11)
+            #expect(try home.run("doctor", "--json").lines.count == 12)
             let deep = home.home + "/" + String(repeating: "d", count: 100)
             let long = try home.run("doctor", "--sessions-dir", deep)
             #expect(long.code == 1 && long.output.contains("path length  failed"), "\(long)")

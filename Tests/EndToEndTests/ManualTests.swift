@@ -11,7 +11,7 @@ import UVKeeper
             """
             command -v python3 > /dev/null || exit 0
             cd "$1" && "\(root)/scripts/make-man" "$2" > page || exit 2
-            for name in spawn send request read attach list status wait eof signal label kill logs prune doctor; do
+            for name in spawn send request read attach list status wait eof signal label kill logs prune doctor export; do
                 grep -q "^.SS uvkeeper $name\\$" page || exit 3
             done
             grep -q '^.SH OPTIONS OF EVERY SUBCOMMAND' page && [ "$(grep -c 'sessions...dir' page)" -lt 4 ] || exit 4

@@ -154,6 +154,7 @@ struct RandomValues {
         status.output = maybe { $0.ranges() }
         status.lostOutput = .init(out: number(), err: number())
         status.labels = labels()
+        status.place = place()
         return status
     }
 
@@ -169,8 +170,13 @@ struct RandomValues {
         exit.inputUnread = maybe { Int($0.number()) }
         exit.writers = array(4) { $0.writer() }
         exit.stderrTail = text(40)
+        exit.oom = maybe { $0.flag() }
         exit.childStillRan = maybe { $0.flag() }
         return exit
+    }
+
+    private mutating func place() -> SessionPlace {
+        flag() ? SessionPlace() : SessionPlace(controlGroup: "/" + text(), survivesServiceStop: maybe { $0.flag() })
     }
 
     mutating func record() -> SessionRecord {
@@ -182,6 +188,7 @@ struct RandomValues {
         record.command = maybe { $0.array(5) { $0.text() } }
         if flag() { record.cut = true }
         record.labels = labels()
+        record.place = place()
         record.exit = maybe { $0.exit() }
         return record
     }

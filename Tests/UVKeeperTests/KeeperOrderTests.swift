@@ -74,6 +74,48 @@ import Testing
         #expect(order.commandFile.flatMap { CommandFile.decode($0) } == ["cat", "-n", long].map { Array($0.utf8) })
     }
 
+    private func group(
+        _ scope: ScopePolicy?, _ limits: SessionLimits = SessionLimits(),
+        by sidecar: SidecarCommand = ["/x/uvkeeper-sidecar"],
+        environment: [String: String] = [:],
+    ) throws -> [String: String] {
+        var variables = environment
+        variables["PATH"] = ProcessEnvironment.current["PATH"]
+        let order = try KeeperOrder(
+            "s1", by: sidecar, in: "/",
+            SpawnOptions(
+                environment: ProcessEnvironment(variables), command: ["cat"], scope: scope, limits: limits),
+            sessionsDirectory: "/base/.pi/dashboard/sessions")
+        let names = [
+            KeeperVariable.scope, KeeperVariable.memoryMaximum, KeeperVariable.memoryHigh, KeeperVariable.cpuQuota,
+            KeeperVariable.tasksMaximum,
+        ]
+        return order.environment.variables.filter { names.contains($0.key) }
+    }
+
+    @Test("a keeper of ours is told to leave a service if it can, unless told otherwise; limits go with it")
+    func scope() throws {
+        #expect(try group(nil) == [KeeperVariable.scope: "auto"])
+        #expect(try group(nil, environment: [KeeperVariable.scope: ""]) == [KeeperVariable.scope: "auto"])
+        #expect(try group(nil, environment: [KeeperVariable.scope: "off"]) == [KeeperVariable.scope: "off"])
+        #expect(try group(.require, environment: [KeeperVariable.scope: "off"]) == [KeeperVariable.scope: "require"])
+        #expect(try group(.off) == [KeeperVariable.scope: "off"])
+        let limits = SessionLimits(memoryMaximum: 1 << 30, tasksMaximum: 5)
+        #expect(
+            try group(nil, limits, environment: [KeeperVariable.cpuQuota: "50", KeeperVariable.tasksMaximum: "9"]) == [
+                KeeperVariable.scope: "auto", KeeperVariable.memoryMaximum: "1073741824", KeeperVariable.cpuQuota: "50",
+                KeeperVariable.tasksMaximum: "5",
+            ])
+    }
+
+    @Test("a foreign sidecar gets no variables of ours, and is not asked for what it cannot do")
+    func foreignScope() throws {
+        let foreign: SidecarCommand = ["node", "keeper.cjs"]
+        for scope in [nil, .auto, .off] as [ScopePolicy?] { #expect(try group(scope, by: foreign) == [:]) }
+        #expect(throws: KeeperError.self) { _ = try group(.require, by: foreign) }
+        #expect(throws: KeeperError.self) { _ = try group(nil, SessionLimits(memoryHigh: 1), by: foreign) }
+    }
+
     @Test("only a foreign sidecar is told the directory by the rule")
     func directory() throws {
         let home = ["HOME": "/home/u", KeeperVariable.dashboardHome: "/elsewhere"]

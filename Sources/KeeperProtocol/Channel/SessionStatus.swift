@@ -113,6 +113,11 @@ public struct SessionStatus: Hashable, Sendable, Codable {
     public var lostOutput: Streams<UInt64>
     /// The session's labels.
     public var labels: SessionLabels
+    /// The keeper's control group; nil where the system has none, and from keepers before 0.3.
+    public var controlGroup: String?
+    /// True if the session lives on when the service that started it is stopped or restarted, false if it ends, nil if it is
+    /// unknown. See ``SessionPlace``.
+    public var survivesServiceStop: Bool?
 
     package init(session: String, epoch: String, state: State, keeper: Process, child: Process) {
         self.session = session
@@ -127,10 +132,16 @@ public struct SessionStatus: Hashable, Sendable, Codable {
         labels = [:]
     }
 
+    /// Where the keeper is among the control groups.
+    public var place: SessionPlace {
+        get { SessionPlace(controlGroup: controlGroup, survivesServiceStop: survivesServiceStop) }
+        set { (controlGroup, survivesServiceStop) = (newValue.controlGroup, newValue.survivesServiceStop) }
+    }
+
     // MARK: JSON
 
     package var json: JSONValue {
-        .object([
+        let members: [JSONValue.Member] = [
             .init("session", .string(session)), .init("epoch", .string(epoch)), .init("state", .string(state.rawValue)),
             .init("keeper", keeper.json), .init("child", child.json),
             .init("linesIn", JSONValue(linesIn)), .init("bytesIn", JSONValue(bytesIn)),
@@ -141,7 +152,8 @@ public struct SessionStatus: Hashable, Sendable, Codable {
             .init("output", output.map { ["out": $0.out.json, "err": $0.err.json] } ?? .null),
             .init("lostOutput", ["out": JSONValue(lostOutput.out), "err": JSONValue(lostOutput.err)]),
             .init("labels", labels.json),
-        ])
+        ]
+        return .object(members + place.members)
     }
 
     package init?(_ json: JSONValue) {
@@ -166,5 +178,6 @@ public struct SessionStatus: Hashable, Sendable, Codable {
         lostOutput = Streams(
             out: UInt64(json["lostOutput"]?["out"]?.number ?? 0), err: UInt64(json["lostOutput"]?["err"]?.number ?? 0))
         labels = SessionLabels(found: json["labels"])
+        place = SessionPlace(json)
     }
 }

@@ -42,6 +42,15 @@ public struct KeeperSettings: Hashable, Sendable {
     /// False if the record has no command: its arguments may hold keys, and it outlives the process.
     public var recordsCommand: Bool
 
+    /// Whether the keeper leaves the control group of the service that started it; if nothing is said, only for the sake of limits.
+    public var scope: ScopePolicy
+
+    /// How much of the machine the session may take.
+    public var limits: SessionLimits
+
+    /// The directory of a control group that was left to us; nil if there is none.
+    public var controlGroup: String?
+
     /// The least that is kept of a stream if anything is: as much as one message carries.
     public static let smallestOutput = 65_536
 
@@ -81,6 +90,14 @@ public struct KeeperSettings: Hashable, Sendable {
         self.outputMaximumBytes = outputMaximumBytes.map { max($0, Self.smallestOutput) } ?? 0
         recordsCommand = environment[KeeperVariable.recordCommand] != "0"
         labels = Self.labels(environment[KeeperVariable.labels], warnings: &warnings)
+        limits = SessionLimits(environment, warnings: &warnings)
+        controlGroup = environment[KeeperVariable.controlGroup].flatMap { $0.isEmpty ? nil : $0 }
+        let isWanted = controlGroup != nil || !limits.isEmpty
+        let scope = Self.scope(environment[KeeperVariable.scope], warnings: &warnings)
+        self.scope = scope ?? (isWanted ? .auto : .off)
+        if self.scope == .off, isWanted {
+            warnings.append("limits need a control group: \(KeeperVariable.scope) is off")
+        }
         self.warnings = warnings
     }
 
@@ -150,6 +167,13 @@ public struct KeeperSettings: Hashable, Sendable {
             warnings.append("ignoring unusable \(KeeperVariable.labels): \(error)")
             return [:]
         }
+    }
+
+    private static func scope(_ text: String?, warnings: inout [String]) -> ScopePolicy? {
+        guard let text, !text.isEmpty else { return nil }
+        if let policy = ScopePolicy(rawValue: text) { return policy }
+        warnings.append("ignoring malformed \(KeeperVariable.scope)")
+        return nil
     }
 
     private static func positive(_ text: String?) -> Int? {

@@ -44,6 +44,25 @@ public enum KeeperVariable {
     /// The sessions directory itself, when it does not follow from ``dashboardHome``. The original has no such variable.
     public static let sessionsDirectory = "PI_KEEPER_SESSIONS_DIR"
 
+    /// `auto`, `require` or `off`: whether the keeper leaves the control group of the service that started it; ``ScopePolicy``.
+    /// `off` if unset. The original has no such variable, and none of the next five.
+    public static let scope = "PI_KEEPER_SCOPE"
+
+    /// The most memory of the session, in bytes or with `K`, `M`, `G` or `T` of 1024.
+    public static let memoryMaximum = "PI_KEEPER_MEMORY_MAX"
+
+    /// The memory beyond which the session is slowed down, as above.
+    public static let memoryHigh = "PI_KEEPER_MEMORY_HIGH"
+
+    /// The session's processor time, in percent of one processor, with or without `%`.
+    public static let cpuQuota = "PI_KEEPER_CPU_QUOTA"
+
+    /// The most processes and threads of the session.
+    public static let tasksMaximum = "PI_KEEPER_TASKS_MAX"
+
+    /// The directory of a control group (version 2) that was left to us, in which each session gets one of its own.
+    public static let controlGroup = "PI_KEEPER_CGROUP"
+
     /// `1` in the environment of every keeper that a manager starts, so that a program that is none, and would start another,
     /// knows it was started as one. The original has no such variable.
     public static let started = "PI_KEEPER_STARTED"

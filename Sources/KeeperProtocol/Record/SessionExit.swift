@@ -73,6 +73,8 @@ public struct SessionExit: Hashable, Sendable, Codable {
     public var writers: [WriterState]
     /// The last of what the child wrote to its standard error, 4 KiB at most; empty if nobody kept it.
     public var stderrTail: String
+    /// True if a process of the session was killed since it took more memory than the session may; nil if none was.
+    public var oom: Bool?
     /// For ``Reason/keeperLost``: true if the child still ran without its keeper.
     public var childStillRan: Bool?
 
@@ -106,6 +108,7 @@ public struct SessionExit: Hashable, Sendable, Codable {
             .init("inputUnread", JSONValue(inputUnread)), .init("writers", .array(writers.map(\.json))),
             .init("stderrTail", .string(stderrTail)),
         ]
+        if let oom { members.append(.init("oom", .bool(oom))) }
         if let childStillRan { members.append(.init("childStillRan", .bool(childStillRan))) }
         return .object(members)
     }
@@ -125,6 +128,7 @@ public struct SessionExit: Hashable, Sendable, Codable {
         inputUnread = json["inputUnread"]?.number
         writers = json["writers"]?.elements?.compactMap { WriterState($0) } ?? []
         stderrTail = json["stderrTail"]?.text ?? ""
+        oom = json["oom"]?.flag
         childStillRan = json["childStillRan"]?.flag
     }
 }

@@ -56,6 +56,11 @@ public struct SessionRecord: Hashable, Sendable, Codable {
     public var startedAt: String
     /// Small texts by which its users find it again.
     public var labels: SessionLabels
+    /// The keeper's control group; nil where the system has none, and from keepers before 0.3.
+    public var controlGroup: String?
+    /// True if the session lives on when the service that started it is stopped or restarted, false if it ends, nil if it is
+    /// unknown. See ``SessionPlace``.
+    public var survivesServiceStop: Bool?
     /// How it ended; nil while its keeper lives, or if that was killed.
     public var exit: SessionExit?
 
@@ -67,6 +72,12 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         self.cwd = cwd
         self.startedAt = startedAt
         labels = [:]
+    }
+
+    /// Where the keeper is among the control groups.
+    public var place: SessionPlace {
+        get { SessionPlace(controlGroup: controlGroup, survivesServiceStop: survivesServiceStop) }
+        set { (controlGroup, survivesServiceStop) = (newValue.controlGroup, newValue.survivesServiceStop) }
     }
 
     /// True for text that has the form of an epoch.
@@ -96,6 +107,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         if let command { members.append(.init("command", JSONValue(command))) }
         members.append(.init("cwd", .string(cwd)))
         if cut == true { members.append(.init("cut", true)) }
+        members += place.members
         members += [
             .init("startedAt", .string(startedAt)), .init("labels", labels.json),
             .init("exit", exit?.json ?? .null),
@@ -117,6 +129,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         command = json["command"]?.elements?.compactMap(\.text)
         cut = json["cut"] == true ? true : nil
         labels = SessionLabels(found: json["labels"])
+        place = SessionPlace(json)
         exit = SessionExit(json["exit"])
     }
 }

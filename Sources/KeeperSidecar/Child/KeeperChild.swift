@@ -19,7 +19,8 @@ final class KeeperChild {
     ///
     /// - Throws: ``KeeperFailure`` with status 1.
     init(
-        _ launch: KeeperLaunch, epoch: String, on loop: Loop, onExit: @escaping (ProcessExit) -> Void,
+        _ launch: KeeperLaunch, epoch: String, in group: SessionGroup?, on loop: Loop,
+        onExit: @escaping (ProcessExit) -> Void,
     ) throws(KeeperFailure) {
         let command = launch.command
         let buffer = ChunkBuffer()
@@ -37,8 +38,15 @@ final class KeeperChild {
                     stdio: pipes.childEnds,
                     flags: [.hideWindow],
                 )
-                process = try launch.inStartDirectory { () throws(SpawnError) in
-                    try ChildProcess(configuration, on: loop) { _, status in onExit(status) }
+                let start = { () throws(SpawnError) -> ChildProcess in
+                    try launch.inStartDirectory { () throws(SpawnError) in
+                        try ChildProcess(configuration, on: loop) { _, status in onExit(status) }
+                    }
+                }
+                if let group {
+                    process = try group.startChild(note: { launch.log.write($0) }, start)
+                } else {
+                    process = try start()
                 }
             } catch {
                 pipes.closeAll()

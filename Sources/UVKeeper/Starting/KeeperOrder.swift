@@ -31,6 +31,7 @@ struct KeeperOrder {
         try setCommand(command, options.arguments ?? (command == nil ? nil : []))
         try setOutput(options.output)
         try setLabels(options.labels)
+        try setGroup(options.scope, options.limits)
         setDirectory(sessionsDirectory)
         // The one says that this is to be a keeper, the other that it is a keeper's child, as this program may be.
         self.environment[KeeperVariable.started] = "1"
@@ -63,6 +64,21 @@ struct KeeperOrder {
             environment[KeeperVariable.labels] = String(decoding: all.json.encoded, as: UTF8.self)
         } catch {
             throw .invalidLabels("\(error)")
+        }
+    }
+
+    /// A foreign sidecar gets no variables of ours; it is not asked for what it cannot do.
+    private mutating func setGroup(_ scope: ScopePolicy?, _ limits: SessionLimits) throws(KeeperError) {
+        guard sidecar.isOurs else {
+            guard limits.isEmpty else { throw .noChannel(session, "have limits") }
+            guard scope != .require else { throw .noChannel(session, "have a scope of its own") }
+            return
+        }
+        for (name, value) in limits.environment { environment[name] = value }
+        if let scope {
+            environment[KeeperVariable.scope] = scope.rawValue
+        } else if environment[KeeperVariable.scope]?.isEmpty ?? true {
+            environment[KeeperVariable.scope] = ScopePolicy.auto.rawValue
         }
     }
 

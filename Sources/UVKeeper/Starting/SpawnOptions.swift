@@ -13,6 +13,12 @@ public struct SpawnOptions {
     public var output: SpawnOutput?
     /// Small texts by which the session's users find it again, beside those that the environment has.
     public var labels: SessionLabels
+    /// Whether the keeper leaves the control group of a service whose stop would take the session along, for a scope of its
+    /// own; nil: what the environment says, else ``KeeperProtocol/ScopePolicy/auto``. A foreign sidecar stays where it is.
+    public var scope: ScopePolicy?
+    /// How much of the machine the session may take; what is nil in it is as the environment says. A session with limits has
+    /// a control group of its own wherever it was started.
+    public var limits: SessionLimits
     /// The event that completes the start. If the keeper ends before, the error has its status and the end of its log.
     public var readiness: KeeperManager.Readiness
     /// The longest wait for that event; the keeper runs on when it passes.
@@ -25,6 +31,8 @@ public struct SpawnOptions {
         arguments: [String]? = nil,
         output: SpawnOutput? = nil,
         labels: SessionLabels = [:],
+        scope: ScopePolicy? = nil,
+        limits: SessionLimits = SessionLimits(),
         readiness: KeeperManager.Readiness = .accepting,
         deadline: Duration = .seconds(10),
     ) {
@@ -33,6 +41,8 @@ public struct SpawnOptions {
         self.arguments = arguments
         self.output = output
         self.labels = labels
+        self.scope = scope
+        self.limits = limits
         self.readiness = readiness
         self.deadline = deadline
     }

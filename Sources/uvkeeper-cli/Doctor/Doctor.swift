@@ -28,7 +28,7 @@ struct Doctor {
 
     func findings() -> [Finding] {
         let directory = DirectoryTrial(manager.paths, loop).findings()
-        return [libuv, sidecar] + directory + [pathLength, descriptors, processes, keepers]
+        return [libuv, sidecar] + directory + [pathLength, descriptors, processes, service, keepers]
     }
 
     private var libuv: Finding {
@@ -58,6 +58,25 @@ struct Doctor {
             ? Finding("processes", .ok, "started by posix_spawn, watched through pidfds")
             : Finding(
                 "processes", .warning, "started and watched by libuv: slower in a large server, and needs SIGCHLD")
+    }
+
+    /// Where a session would be that is started from here.
+    private var service: Finding {
+        let check = "service"
+        let group = ControlGroup.current
+        guard let group else { return Finding(check, .ok, "no control groups here: a session ends with nobody") }
+        let place = SessionPlace(group)
+        let words = "\(group.path): " + (PlaceText.words(place) ?? "")
+        guard case .service(let unit) = group.unit else {
+            return Finding(check, words.contains("enable-linger") ? .warning : .ok, words)
+        }
+        let manager = ServiceManager(userID: CurrentProcess.userID, .current, group)
+        guard Files.exists(manager.bus) else {
+            return Finding(
+                check, .warning, "\(words). No service manager can be asked: \(manager.bus) is missing\(manager.advice)"
+            )
+        }
+        return Finding(check, .ok, "in \(unit): a session is given a scope of its own by the manager at \(manager.bus)")
     }
 
     private var keepers: Finding {

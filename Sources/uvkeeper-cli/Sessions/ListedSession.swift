@@ -12,6 +12,8 @@ struct ListedSession: Encodable {
     var childMemoryBytes: UInt64?
     var socket: String
     var labels: SessionLabels?
+    var controlGroup: String?
+    var survivesServiceStop: Bool?
 
     init(session: String, state: String?, keeperPID: Int32?, childPID: Int32?, socket: String) {
         self.session = session
@@ -21,7 +23,7 @@ struct ListedSession: Encodable {
         self.socket = socket
     }
 
-    /// - Parameter record: the session's, for its labels.
+    /// - Parameter record: the session's, for its labels and its place.
     init(_ status: KeeperStatus, _ record: SessionRecord? = nil) {
         session = status.session.rawValue
         state = status.state.rawValue
@@ -32,5 +34,7 @@ struct ListedSession: Encodable {
         childMemoryBytes = status.childMemory
         socket = status.socketPath
         labels = record.flatMap { $0.labels.isEmpty ? nil : $0.labels }
+        controlGroup = record?.controlGroup
+        survivesServiceStop = record?.survivesServiceStop
     }
 }

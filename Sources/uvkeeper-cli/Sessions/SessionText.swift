@@ -29,7 +29,12 @@ enum SessionText {
         }
         rows.append(
             ("clients", "\(status.clients.channel) on the channel, \(status.clients.raw) on the raw socket"))
-        return rows + labels(status.labels)
+        return rows + place(status.place) + labels(status.labels)
+    }
+
+    private static func place(_ place: SessionPlace) -> [Row] {
+        guard let group = place.controlGroup, let words = PlaceText.words(place) else { return [] }
+        return [("group", group), ("", words)]
     }
 
     static func rows(of record: SessionRecord) -> [Row] {
@@ -50,6 +55,7 @@ enum SessionText {
         if let unread = record.exit?.inputUnread, unread > 0 {
             rows.append(("unread", "\(unread) bytes of its input"))
         }
+        if record.exit?.oom == true { rows.append(("memory", "a process was killed at the session's limit of memory")) }
         if let pids = record.exit?.leftBehind, !pids.isEmpty {
             rows.append(("left", "processes " + pids.map(String.init).joined(separator: ", ")))
         }

@@ -15,7 +15,11 @@ struct SpawnCommand: ParsableCommand {
 
               uvkeeper spawn work -- my-agent --stdio
               uvkeeper spawn work --cwd src --env DEBUG=1 --label user=ann -- my-agent
+              uvkeeper spawn work --memory-max 8G --cpu-quota 150% -- my-agent
               uvkeeper spawn work --env PI_KEEPER_OUTPUT_MAX_BYTES=65536 -- my-agent
+
+            A session that is started from a service of systemd gets a scope of its own, so that a stop or restart of the \
+            service leaves it alone; uvkeeper status says where it is. --scope off keeps it in the service.
 
             Everything after -- is the command's, whatever it looks like, and reaches it as it is, UTF-8 or not. Waits until \
             the child has outlived its first 300 ms, so that a command that fails at once is reported as failed, with the last \
@@ -53,6 +57,8 @@ struct SpawnCommand: ParsableCommand {
             "A small text by which the session is found again (uvkeeper list --label); may be repeated.",
             valueName: "name=value"))
     var labels: [Label] = []
+
+    @OptionGroup var group: GroupOptions
 
     @Flag(help: "Do not wait: report success as soon as the keeper has a pid.")
     var noWait = false
@@ -102,6 +108,8 @@ struct SpawnCommand: ParsableCommand {
             arguments: command.dropFirst() + Invocation.current.commandArguments,
             output: output(environment),
             labels: SessionLabels(labels.map { ($0.name, $0.value) }),
+            scope: has(KeeperVariable.scope) ? nil : group.scope,
+            limits: group.limits,
             readiness: noWait ? .started : .settled,
             deadline: .seconds(timeout),
         )
@@ -127,12 +135,15 @@ struct SpawnCommand: ParsableCommand {
     /// What is asked for by an option goes before a variable of this process's, and --env before both.
     private func output(_ environment: ProcessEnvironment) -> SpawnOutput? {
         let name = KeeperVariable.outputMaximumBytes
-        if variables.contains(where: { SpawnCommand.parts(of: $0)?.name == name }) { return nil }
+        if has(name) { return nil }
         if noOutput { return .discarded }
         if captureOutput { return .captured }
         let isSaid = environment[name] != nil || environment[KeeperVariable.captureOutput] == "1"
         return isSaid ? nil : .kept(bytes: SpawnCommand.keptOutput)
     }
+
+    /// True if `--env` sets a variable.
+    private func has(_ name: String) -> Bool { variables.contains { SpawnCommand.parts(of: $0)?.name == name } }
 
     /// Name and value; nil if the name is empty, or there is none. By bytes: an equals sign followed by a combining accent is
     /// none to Character, and one to the system.

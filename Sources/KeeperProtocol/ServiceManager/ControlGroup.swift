@@ -1,0 +1,106 @@
+internal import UVLoop
+
+/// Where a process is in the tree of control groups, as `/proc/<pid>/cgroup` tells, and which unit of systemd that is.
+package struct ControlGroup: Hashable, Sendable {
+    /// The path below the root of the hierarchy, with a slash at its beginning: `/system.slice/my-server.service`.
+    package let path: String
+    /// True if the hierarchy is version 2, the only one in which a session can have limits.
+    package let isUnified: Bool
+    /// True if a hierarchy of version 1 has the controllers, as on hybrid hosts.
+    package let isHybrid: Bool
+
+    /// The unit that a process belongs to.
+    package enum Unit: Hashable, Sendable {
+        /// A service: its stop ends everything in its control group, unless its `KillMode` says otherwise.
+        case service(String)
+        /// A scope; a session of ours may have one of its own.
+        case scope(String)
+        /// Neither: the root of a container, a host without systemd, a slice.
+        case none
+    }
+
+    /// The group that the text tells of; nil if it tells of none.
+    ///
+    /// - Parameter text: lines of `<number>:<controllers>:<path>`. systemd's own hierarchy counts, which is version 2's where
+    ///   there is one, and else `name=systemd`.
+    package init?(_ text: String) {
+        var unified: Substring?
+        var named: Substring?
+        var hasControllers = false
+        for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3, fields[2].first == UInt8(ascii: "/") else { continue }
+            switch Substring(fields[1]) {
+            case "": if Substring(fields[0]) == "0" { unified = Substring(fields[2]) }
+            case "name=systemd": named = Substring(fields[2])
+            default: hasControllers = true
+            }
+        }
+        // Beside version 1, version 2 may be there and unused.
+        let isUnifiedUsed = named == nil || unified != nil && unified != "/"
+        let found = isUnifiedUsed ? unified : named
+        guard let found else { return nil }
+        path = String(found)
+        isUnified = isUnifiedUsed
+        isHybrid = hasControllers
+    }
+
+    /// This process's; nil without `/proc`, or on a system without control groups.
+    package static var current: ControlGroup? { of("self") }
+
+    private static let usualLength = 4096
+    private static let longest = 65_536
+
+    /// That of a process.
+    package static func of(_ process: String) -> ControlGroup? {
+        do throws(UVError) {
+            let file = try OpenFile("/proc/\(process)/cgroup", .readOnly)
+            defer { file.close() }
+            var text = try file.read(from: 0, limit: usualLength)
+            // A container's path may be long, and version 1 tells it for each of a dozen hierarchies.
+            if text.count == usualLength { text = try file.read(from: 0, limit: longest) }
+            return ControlGroup(String(decoding: text, as: UTF8.self))
+        } catch {
+            return nil
+        }
+    }
+
+    private var components: [Substring] { path.split(separator: "/") }
+
+    /// The innermost unit. A service may have groups of its own inside.
+    package var unit: Unit {
+        for name in components.reversed() {
+            if name.utf8.reversed().starts(with: ".service".utf8.reversed()) { return .service(String(name)) }
+            if name.utf8.reversed().starts(with: ".scope".utf8.reversed()) { return .scope(String(name)) }
+        }
+        return .none
+    }
+
+    /// The slice that the unit is in, for a unit that shall be its neighbour; nil if its manager knows of none.
+    package var slice: String? {
+        components[((userManager ?? -1) + 1)...].last { $0.utf8.reversed().starts(with: ".slice".utf8.reversed()) }
+            .map { String($0) }
+    }
+
+    private var userManager: Int? {
+        components.dropLast().lastIndex {
+            $0.hasPrefix("user@") && $0.utf8.reversed().starts(with: ".service".utf8.reversed())
+        }
+    }
+
+    /// The user whose manager has made the group; nil if the system's has.
+    package var managingUser: UInt32? {
+        userManager.flatMap { UInt32(components[$0].dropFirst("user@".utf8.count).prefix { $0 != "." }) }
+    }
+
+    /// True if the unit is a container, as its engine names it: seen from inside without a namespace of control groups.
+    package var isContainers: Bool {
+        guard case .scope(let name) = unit else { return false }
+        return ["docker-", "libpod-", "crio-", "cri-containerd-"].contains { name.hasPrefix($0) }
+    }
+
+    /// True if the unit is a session's own scope.
+    package var isSessions: Bool {
+        if case .scope(let name) = unit { name.hasPrefix(ScopeRequest.prefix) } else { false }
+    }
+}

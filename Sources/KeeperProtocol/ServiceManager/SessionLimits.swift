@@ -1,0 +1,85 @@
+/// How much of the machine one session may take, its keeper included; nil where it is not bounded.
+public struct SessionLimits: Hashable, Sendable, Codable {
+    /// Bytes of memory; a process of the session that takes it beyond that is killed. cgroup's `memory.max`.
+    public var memoryMaximum: UInt64?
+    /// Bytes of memory beyond which the session is slowed down and its memory taken back. cgroup's `memory.high`.
+    public var memoryHigh: UInt64?
+    /// Processor time, in percent of one processor: 150 is one and a half.
+    public var cpuQuota: UInt64?
+    /// Processes and threads. cgroup's `pids.max`.
+    public var tasksMaximum: UInt64?
+
+    /// No limits, or those given.
+    public init(
+        memoryMaximum: UInt64? = nil, memoryHigh: UInt64? = nil, cpuQuota: UInt64? = nil, tasksMaximum: UInt64? = nil,
+    ) {
+        self.memoryMaximum = memoryMaximum
+        self.memoryHigh = memoryHigh
+        self.cpuQuota = cpuQuota
+        self.tasksMaximum = tasksMaximum
+    }
+
+    /// True if nothing is bounded.
+    public var isEmpty: Bool { self == SessionLimits() }
+}
+
+extension SessionLimits {
+    /// The limits that variables ask for; those that are malformed are left out, with a warning.
+    init(_ environment: [String: String], warnings: inout [String]) {
+        self.init()
+        func number(_ name: String, _ read: (String) -> UInt64?) -> UInt64? {
+            guard let text = environment[name], !text.isEmpty else { return nil }
+            let value = read(text)
+            if value == nil { warnings.append("ignoring malformed \(name)") }
+            return value
+        }
+        memoryMaximum = number(KeeperVariable.memoryMaximum, SessionLimits.bytes)
+        memoryHigh = number(KeeperVariable.memoryHigh, SessionLimits.bytes)
+        cpuQuota = number(KeeperVariable.cpuQuota, SessionLimits.percent)
+        tasksMaximum = number(KeeperVariable.tasksMaximum, SessionLimits.count)
+    }
+
+    /// The variables that ask for these limits.
+    package var environment: [(name: String, value: String)] {
+        [
+            (KeeperVariable.memoryMaximum, memoryMaximum), (KeeperVariable.memoryHigh, memoryHigh),
+            (KeeperVariable.cpuQuota, cpuQuota), (KeeperVariable.tasksMaximum, tasksMaximum),
+        ].compactMap { name, value in value.map { (name, "\($0)") } }
+    }
+
+    /// A number of bytes: digits, and perhaps `K`, `M`, `G` or `T` of 1024, as systemd has them; nil for anything else, and for
+    /// nothing at all, which no process can live with.
+    public static func bytes(_ text: String) -> UInt64? {
+        guard let last = text.utf8.last else { return nil }
+        let shift: UInt64? =
+            switch last {
+            case UInt8(ascii: "K"): 10
+            case UInt8(ascii: "M"): 20
+            case UInt8(ascii: "G"): 30
+            case UInt8(ascii: "T"): 40
+            default: nil
+            }
+        guard let number = count(shift == nil ? text : String(text.dropLast())) else { return nil }
+        let (value, overflow) = number.multipliedReportingOverflow(by: 1 << (shift ?? 0))
+        return overflow || value > largest ? nil : value
+    }
+
+    /// Percent of one processor, from 1 to 100,000: digits, and perhaps `%`.
+    public static func percent(_ text: String) -> UInt64? {
+        guard let number = count(text.utf8.last == UInt8(ascii: "%") ? String(text.dropLast()) : text),
+            number <= 100_000
+        else { return nil }
+        return number
+    }
+
+    /// A number from 1 on.
+    public static func count(_ text: String) -> UInt64? {
+        guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            let number = UInt64(text), number > 0, number <= largest
+        else { return nil }
+        return number
+    }
+
+    /// What systemd takes for no limit begins higher.
+    private static let largest: UInt64 = 1 << 62
+}

@@ -1,0 +1,41 @@
+/// Where a session is among the control groups, and whether the stop of the service that started it ends it.
+public struct SessionPlace: Hashable, Sendable, Codable {
+    /// The keeper's control group; nil where the system has none.
+    public var controlGroup: String?
+    /// True if the session lives on when the service that started it is stopped or restarted: it has a scope of its own, or the
+    /// service's `KillMode` spares it. False if it ends with its service; a service whose `KillMode` was not asked for, since
+    /// the scope is ``ScopePolicy/off``, is taken to have the default. Nil if it is unknown: in a container, or without systemd.
+    public var survivesServiceStop: Bool?
+
+    package init(controlGroup: String? = nil, survivesServiceStop: Bool? = nil) {
+        self.controlGroup = controlGroup
+        self.survivesServiceStop = survivesServiceStop
+    }
+
+    /// The place of a process in a control group.
+    ///
+    /// - Parameter killMode: what the service manager says of the group's service; nil if it was not asked: a service ends all
+    ///   of its processes then, as the default is.
+    package init(_ group: ControlGroup?, killMode: String? = nil) {
+        controlGroup = group?.path
+        switch group?.unit {
+        case .service: survivesServiceStop = killMode == "process" || killMode == "none"
+        case .scope: survivesServiceStop = group?.isContainers == true ? nil : true
+        case ControlGroup.Unit.none?, nil: survivesServiceStop = nil
+        }
+    }
+
+    /// Members of a record and of a status.
+    package var members: [JSONValue.Member] {
+        guard let controlGroup else { return [] }
+        return [
+            .init("controlGroup", .string(controlGroup)),
+            .init("survivesServiceStop", survivesServiceStop.map { .bool($0) } ?? .null),
+        ]
+    }
+
+    package init(_ json: JSONValue) {
+        controlGroup = json["controlGroup"]?.text
+        survivesServiceStop = json["survivesServiceStop"]?.flag
+    }
+}

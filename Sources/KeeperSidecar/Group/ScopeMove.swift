@@ -1,0 +1,99 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The move of this process into a scope of its own: a connection to a service manager's bus, a conversation, and an end within
+/// half a second.
+final class ScopeMove {
+    /// How long a session waits for its service manager.
+    static let longest = Duration.milliseconds(500)
+    /// How long a bus is left alone that has no room for one more connection.
+    private static let pause = Duration.milliseconds(10)
+
+    private let bus: String
+    private let loop: Loop
+    private var conversation: ScopeConversation
+    private let timer: TimerHandle
+    private var pauseTimer: TimerHandle?
+    private var stream: PipeStream?
+    private var onEnd: ((ScopeConversation.End) -> Void)?
+
+    /// Begins; `onEnd` is called once, on a later tick.
+    ///
+    /// - Parameters:
+    ///   - service: the unit whose `KillMode` decides; nil: nobody is asked, the scope is wanted.
+    ///   - bus: the path of the bus's socket.
+    init(
+        _ request: ScopeRequest, leaving service: String?, bus: String, on loop: Loop,
+        onEnd: @escaping (ScopeConversation.End) -> Void,
+    ) {
+        self.bus = bus
+        self.loop = loop
+        conversation = ScopeConversation(request, leaving: service)
+        timer = TimerHandle(on: loop)
+        self.onEnd = onEnd
+        let milliseconds = Int(ScopeMove.longest / .milliseconds(1))
+        timer.start(after: ScopeMove.longest) { [unowned self] _ in
+            end(.refused("no answer from \(bus) within \(milliseconds) ms"))
+        }
+        connect()
+    }
+
+    private func connect() {
+        do throws(UVError) {
+            // Weak: a connection that is given up is told of it when this is gone.
+            stream = try PipeStream(connectingTo: bus, on: loop) { [weak self] stream, error in
+                self?.connected(stream, error)
+            }
+        } catch {
+            loop.onNextTick { [weak self] in self?.refuse("cannot connect to it", error) }
+        }
+    }
+
+    private func connected(_ stream: PipeStream, _ error: UVError?) {
+        guard onEnd != nil else { return }
+        switch error {
+        case nil: converse(stream)
+        // Many sessions may start at once.
+        case .wouldBlock: pauseTimer = loop.after(ScopeMove.pause) { [unowned self] in connect() }
+        case let error?: refuse("cannot connect to it", error)
+        }
+    }
+
+    private func converse(_ stream: PipeStream) {
+        do throws(UVError) {
+            try stream.readStart(
+                onBytes: { [unowned self] _, bytes in received(bytes) },
+                onEnd: { [unowned self] _, error in
+                    if let error { refuse("it broke off", error) } else { end(.refused("\(bus): it broke off")) }
+                })
+        } catch {
+            return refuse("cannot read from it", error)
+        }
+        // A failure is told to the reader, too.
+        stream.write(conversation.greeting(userID: CurrentProcess.userID))
+    }
+
+    private func received(_ bytes: RawSpan) {
+        switch bytes.withUnsafeBytes({ conversation.receive($0) }) {
+        case .send(let bytes): stream?.write(bytes)
+        case .wait: break
+        case .end(let result): end(result)
+        }
+    }
+
+    private func refuse(_ what: String, _ error: UVError) { end(.refused("\(bus): \(what): \(error)")) }
+
+    /// Gives up: nobody is told.
+    func cancel() {
+        onEnd = nil
+        timer.close()
+        pauseTimer?.close()
+        stream?.close()
+    }
+
+    private func end(_ result: ScopeConversation.End) {
+        guard let onEnd else { return }
+        cancel()
+        onEnd(result)
+    }
+}

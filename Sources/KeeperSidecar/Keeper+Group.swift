@@ -1,0 +1,134 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The control group of a session: found, or asked for, before its child starts, since a child stays where its parent was.
+extension Keeper {
+    /// Sees to a control group of the session's own, if one is wanted, and goes on with the start.
+    func move(_ claim: SessionClaim) throws(KeeperFailure) {
+        let current = ControlGroup.current
+        place = SessionPlace(current)
+        let settings = launch.settings
+        guard settings.scope != .off else { return try start(claim) }
+        if let subtree = settings.controlGroup { return makeGroup(in: subtree, current, claim) }
+        guard wantsScope(current) else { return try start(claim) }
+        let manager = ServiceManager(userID: CurrentProcess.userID, .current, current)
+        let request = ScopeRequest(
+            session: launch.session, epoch: epoch, pid: CurrentProcess.id,
+            slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits)
+        // With limits the scope is wanted whatever the service does. Another manager does not know the service.
+        var service: String?
+        if case .service(let name) = current?.unit, settings.limits.isEmpty, manager.knowsGroup { service = name }
+        let move = ScopeMove(request, leaving: service, bus: manager.bus, on: loop) { [unowned self] end in
+            guard case .moving(let claim, _) = state else { return }
+            moved(end, to: request, by: manager, claim)
+        }
+        state = .moving(claim, move)
+    }
+
+    /// True if the keeper is in a unit that would take the session along, or bounds it together with others: a service, or
+    /// another session's scope. Where nobody can tell, a scope is asked for only if there must be one.
+    private func wantsScope(_ group: ControlGroup?) -> Bool {
+        guard launch.settings.limits.isEmpty else { return true }
+        switch group?.unit {
+        case .service: return true
+        case .scope where group?.isContainers == true: return launch.settings.scope == .require
+        case .scope: return group?.isSessions == true
+        case ControlGroup.Unit.none?, nil: return launch.settings.scope == .require
+        }
+    }
+
+    private func moved(
+        _ end: ScopeConversation.End, to request: ScopeRequest, by manager: ServiceManager, _ claim: SessionClaim,
+    ) {
+        let group = ControlGroup.current
+        // Where the process is counts, not what was answered, or that the answer came too late.
+        if let group, group.unit == .scope(request.unit) {
+            place = SessionPlace(group)
+            launch.log.write("the session has a scope of its own: \(group.path)")
+            self.group = SessionGroup(of: group)
+            return goOn(claim, without: ineffectiveLimits)
+        }
+        switch end {
+        case .notNeeded(let killMode):
+            place = SessionPlace(group, killMode: killMode)
+            launch.log.write("the service's KillMode is \(killMode): the session stays in \(place.controlGroup ?? "")")
+            goOn(claim, without: nil)
+        case .moved:
+            goOn(claim, without: "the service manager says that it is in \(request.unit), and it is not")
+        case .refused(let words):
+            mayBeMovedLate = true
+            goOn(claim, without: words + manager.advice)
+        }
+    }
+
+    private func makeGroup(in subtree: String, _ current: ControlGroup?, _ claim: SessionClaim) {
+        var reason: String?
+        do throws(SessionGroup.Failure) {
+            group = try SessionGroup(
+                in: subtree, name: "\(ScopeRequest.prefix)\(launch.session)-\(epoch)", limits: launch.settings.limits,
+                group: current)
+            place = SessionPlace(ControlGroup.current)
+            launch.log.write("the session has a control group of its own: \(group?.path ?? "")")
+        } catch {
+            reason = "\(error)"
+        }
+        goOn(claim, without: reason)
+    }
+
+    private var ineffectiveLimits: String? {
+        let limits = launch.settings.limits
+        guard !limits.isEmpty else { return nil }
+        guard let group else { return "a host with cgroup version 1 cannot bound a session" }
+        let files = group.ineffective(limits)
+        guard !files.isEmpty else { return nil }
+        return "this system cannot bound a session by \(files.joined(separator: ", ")): "
+            + "its cgroup version 2 does not have the controllers"
+    }
+
+    /// - Parameter reason: why the session has not what it should have; nil if it has.
+    private func goOn(_ claim: SessionClaim, without reason: String?) {
+        do throws(KeeperFailure) {
+            if let reason {
+                guard launch.settings.scope == .auto else {
+                    release(claim)
+                    throw .badConfiguration("the session has no control group as it should: \(reason)")
+                }
+                launch.log.write("the session has no control group as it should, and goes on without: \(reason)")
+            }
+            try start(claim)
+        } catch {
+            fail(error)
+        }
+    }
+
+    /// Where the session is by now. A service manager that was given up may have moved the keeper later, and its child, which
+    /// had started, has stayed where it was: then the session ends with the service all the same.
+    func currentPlace(_ session: Session) -> SessionPlace {
+        guard mayBeMovedLate else { return place }
+        let ofChild = SessionPlace(ControlGroup.of("\(session.child.process.pid)"))
+        return SessionPlace(
+            controlGroup: SessionPlace(ControlGroup.current).controlGroup,
+            survivesServiceStop: ofChild.survivesServiceStop)
+    }
+
+    private static let memoryScoreFile = "/proc/self/oom_score_adj"
+    /// The score that keepers get: nearly the lowest, which the system's own services have.
+    private static let memoryScore = -900
+
+    /// When memory is short, the system kills others first: without its keeper nobody can tell how a session ended. Only root with
+    /// CAP_SYS_RESOURCE may do that. After the child's start, since it would inherit the score.
+    func lowerMemoryScore() {
+        guard launch.settings.scope != .off, CurrentProcess.userID == 0 else { return }
+        do throws(UVError) {
+            let text = String(decoding: try Files.read(Keeper.memoryScoreFile, limit: 16), as: UTF8.self)
+            guard let score = Int(text.prefix { $0 != "\n" }), score > Keeper.memoryScore else { return }
+            let file = try OpenFile(Keeper.memoryScoreFile, .append)
+            defer { file.close() }
+            try file.write(Array("\(Keeper.memoryScore)".utf8))
+        } catch .accessDenied {
+            // Root of a container, without the capability.
+        } catch {
+            launch.log.write("cannot lower the keeper's score for the lack of memory: \(error)")
+        }
+    }
+}

@@ -1,0 +1,42 @@
+/// Words of systemd's unit files.
+enum UnitText {
+    /// The command of `ExecStart=`: nothing in it is a specifier or a variable.
+    ///
+    /// - Parameter argv: an absolute path first.
+    static func command(_ argv: [String]) -> String {
+        argv.map { word in
+            let isPlain = word.utf8.allSatisfy { byte in
+                "/._-+=:,@".utf8.contains(byte) || UnicodeScalar(byte).properties.isAlphabetic && byte < 0x80
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            }
+            return isPlain && !word.isEmpty ? word : quoted(word).replacing("$", with: "$$")
+        }.joined(separator: " ")
+    }
+
+    /// The value of an `Environment=` line.
+    static func variable(_ name: String, _ value: String) -> String { quoted("\(name)=\(value)") }
+
+    /// Plain text after an equals sign, in which specifiers begin with a percent sign.
+    static func value(_ text: String) -> String { escaped(text).replacing("%", with: "%%") }
+
+    private static func quoted(_ text: String) -> String {
+        "\"" + escaped(text).replacing("\"", with: "\\\"").replacing("%", with: "%%") + "\""
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\t": result += "\\t"
+            case "\r": result += "\\r"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\x" + (digits.count < 2 ? "0" : "") + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,44 @@
+import Foundation
+import KeeperProtocol
+
+/// What would end a session because of where it is, and what changes that, in words.
+enum PlaceText {
+    /// Of a session that runs; nil if its keeper does not say where it is.
+    static func words(_ place: SessionPlace) -> String? {
+        guard let path = place.controlGroup, let group = ControlGroup("0::\(path)\n") else { return nil }
+        let end: String
+        switch group.unit {
+        case .service(let unit) where place.survivesServiceStop == true:
+            end = "survives the stop of \(unit), whose KillMode spares its processes"
+        case .service(let unit):
+            end =
+                "ends when \(unit) is stopped or restarted, unless its KillMode is process or none; a start with --scope auto "
+                + "gives a session a scope of its own"
+        case .scope(let unit) where group.isContainers:
+            end = "nobody can tell: a container's (\(unit)); it ends with that, at the latest with its process 1"
+        case .scope(let unit) where unit.hasPrefix("session-"):
+            end = "survives a service's stop; the logout ends it if KillUserProcesses=yes in logind.conf"
+        case .scope(let unit):
+            end =
+                "survives a service's stop; systemctl \(group.managingUser == nil ? "" : "--user ")stop \(unit) ends it"
+        case .none:
+            end = "nobody can tell: no unit of a service manager's; in a container it ends with process 1"
+        }
+        return end + (group.managingUser.map(lingering) ?? "")
+    }
+
+    /// A user's service manager ends some seconds after the last logout, and takes everything with it.
+    private static func lingering(_ userID: UInt32) -> String {
+        guard let name = userName(userID) else {
+            return "; the manager of user \(userID) ends with their last login, and the session with it"
+        }
+        guard !FileManager.default.fileExists(atPath: "/var/lib/systemd/linger/\(name)") else { return "" }
+        return "; it ends with the service manager of \(name), seconds after their last logout: loginctl enable-linger "
+            + "\(name) changes that"
+    }
+
+    private static func userName(_ userID: UInt32) -> String? {
+        guard let entry = getpwuid(userID), let name = entry.pointee.pw_name else { return nil }
+        return String(cString: name)
+    }
+}

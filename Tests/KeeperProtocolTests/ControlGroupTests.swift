@@ -1,0 +1,106 @@
+import KeeperProtocol
+import Testing
+
+@Suite("Control groups") struct ControlGroupTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var text: String
+        var path: String?
+        var unit = ControlGroup.Unit.none
+        var slice: String?
+        var user: UInt32?
+        var isUnified = true
+        var isHybrid = false
+        var survives: Bool?
+    }
+
+    private static let hybrid = "12:memory:/\n9:cpu,cpuacct:/\n"
+    static let cases = [
+        Case(
+            testDescription: "a service", text: "0::/system.slice/my-server.service\n",
+            path: "/system.slice/my-server.service", unit: .service("my-server.service"), slice: "system.slice",
+            survives: false),
+        Case(
+            testDescription: "a group inside a service", text: "0::/system.slice/a.service/workers/b\n",
+            path: "/system.slice/a.service/workers/b", unit: .service("a.service"), slice: "system.slice",
+            survives: false),
+        Case(
+            testDescription: "an instance in a slice of slices",
+            text: "0::/system.slice/system-a.slice/a@b.service\n", path: "/system.slice/system-a.slice/a@b.service",
+            unit: .service("a@b.service"), slice: "system-a.slice", survives: false),
+        Case(
+            testDescription: "a user's service",
+            text: "0::/user.slice/user-1000.slice/user@1000.service/app.slice/a.service\n",
+            path: "/user.slice/user-1000.slice/user@1000.service/app.slice/a.service", unit: .service("a.service"),
+            slice: "app.slice", user: 1000, survives: false),
+        Case(
+            testDescription: "a user's service without a slice of the user's manager",
+            text: "0::/user.slice/user-1000.slice/user@1000.service/a.service\n",
+            path: "/user.slice/user-1000.slice/user@1000.service/a.service", unit: .service("a.service"), user: 1000,
+            survives: false),
+        Case(
+            testDescription: "a user's manager itself", text: "0::/user.slice/user-7.slice/user@7.service\n",
+            path: "/user.slice/user-7.slice/user@7.service", unit: .service("user@7.service"), slice: "user-7.slice",
+            survives: false),
+        Case(
+            testDescription: "a login", text: "0::/user.slice/user-1000.slice/session-3.scope\n",
+            path: "/user.slice/user-1000.slice/session-3.scope", unit: .scope("session-3.scope"),
+            slice: "user-1000.slice", survives: true),
+        Case(
+            testDescription: "a container, seen from without",
+            text: "0::/system.slice/docker-0123456789abcdef.scope\n",
+            path: "/system.slice/docker-0123456789abcdef.scope", unit: .scope("docker-0123456789abcdef.scope"),
+            slice: "system.slice"),
+        Case(testDescription: "a container's root", text: "0::/\n", path: "/"),
+        Case(testDescription: "a host without systemd", text: "0::/a/b\n", path: "/a/b"),
+        Case(
+            testDescription: "version 1", text: "5:memory:/a.slice\n1:name=systemd:/system.slice/a.service\n",
+            path: "/system.slice/a.service", unit: .service("a.service"), slice: "system.slice", isUnified: false,
+            isHybrid: true, survives: false),
+        Case(
+            testDescription: "hybrid, where systemd uses both",
+            text: hybrid + "1:name=systemd:/system.slice/a.service\n0::/system.slice/a.service\n",
+            path: "/system.slice/a.service", unit: .service("a.service"), slice: "system.slice", isHybrid: true,
+            survives: false),
+        Case(
+            testDescription: "version 1, and version 2 unused beside it",
+            text: hybrid + "1:name=systemd:/system.slice/a.service\n0::/\n", path: "/system.slice/a.service",
+            unit: .service("a.service"), slice: "system.slice", isUnified: false, isHybrid: true, survives: false),
+        Case(
+            testDescription: "a path with colons and spaces", text: "0::/a:b c/d.service\n", path: "/a:b c/d.service",
+            unit: .service("d.service"), survives: false),
+        Case(testDescription: "a version 1 without systemd", text: "5:memory:/x\n", path: nil),
+        Case(testDescription: "nothing", text: "", path: nil),
+        Case(testDescription: "garbage", text: "0:\n::\n0::relative\n\u{0}", path: nil),
+        Case(
+            testDescription: "a name that only ends like one", text: "0::/a.slice/service\n", path: "/a.slice/service",
+            slice: "a.slice"),
+    ]
+
+    @Test("a process's place is read", arguments: cases)
+    func reads(how: Case) {
+        let group = ControlGroup(how.text)
+        #expect(group?.path == how.path)
+        let place = SessionPlace(group)
+        #expect(place.controlGroup == how.path && place.survivesServiceStop == how.survives)
+        guard let group else { return }
+        #expect(group.unit == how.unit && group.slice == how.slice && group.managingUser == how.user)
+        #expect(group.isUnified == how.isUnified && group.isHybrid == how.isHybrid && !group.isSessions)
+    }
+
+    @Test("a session's own scope is told from others, and one inside another's is the inner one's")
+    func own() throws {
+        let scope = try #require(ControlGroup("0::/system.slice/uvkeeper-a-0123456789abcdef.scope/child\n"))
+        #expect(scope.isSessions && scope.slice == "system.slice")
+        #expect(scope.unit == .scope("uvkeeper-a-0123456789abcdef.scope"))
+        let nested = try #require(ControlGroup("0::/uvkeeper-a-0123456789abcdef.scope/x/b.service\n"))
+        #expect(!nested.isSessions && nested.unit == .service("b.service"))
+    }
+
+    @Test(
+        "a service that spares its processes is survived", arguments: ["process", "none", "control-group", "mixed", ""])
+    func killMode(mode: String) {
+        let place = SessionPlace(ControlGroup("0::/a.service\n"), killMode: mode)
+        #expect(place.survivesServiceStop == (mode == "process" || mode == "none"))
+    }
+}

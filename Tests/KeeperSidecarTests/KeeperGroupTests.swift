@@ -1,0 +1,295 @@
+import KeeperProtocol
+import TestSupport
+import Testing
+import UVLoop
+
+/// Keepers in real control groups, with a service manager in this process.
+@Suite("Keeper: its control group", .enabled(if: Posix.isRoot, "only root can make control groups"))
+struct KeeperGroupTests {
+    private static let service = "test.service"
+
+    /// CAP_SYS_RESOURCE, which root of a container may not have.
+    private static var maySetMemoryScore: Bool {
+        let status = (try? Files.read("/proc/self/status", limit: 4096)) ?? []
+        let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("CapEff:") }
+        let digits = line?.split(separator: "\t").last.flatMap { UInt64($0, radix: 16) } ?? 0
+        return digits & (1 << 24) != 0
+    }
+
+    private func withGroup(_ body: (KeeperHome, TestControlGroup) throws -> Void) throws {
+        let isPossible = try TestControlGroup.with { group in try withKeeperHome { try body($0, group) } }
+        if !isPossible { withKnownIssue("skipped: no control groups of version 2 can be made here") { Issue.record() } }
+    }
+
+    /// The variables of a keeper that finds this bus.
+    private func settings(_ bus: FakeBus, _ policy: ScopePolicy = .auto) -> [String: String?] {
+        ["PI_KEEPER_SCOPE": policy.rawValue, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=\(bus.path)"]
+    }
+
+    private func bus(_ behaviour: FakeBus.Behaviour, _ home: KeeperHome) throws -> FakeBus {
+        try FakeBus(behaviour, at: "\(home.base)/bus", on: home.loop)
+    }
+
+    private func moving(in group: TestControlGroup) -> FakeBus.Behaviour {
+        .answers(FakeBus.systemd { unit, process in try group.move(process, to: unit) })
+    }
+
+    @Test("in a service, the keeper is moved before its child starts; record and status say where, and all of it goes")
+    func moves() throws {
+        try withGroup { home, group in
+            let bus = try bus(moving(in: group), home)
+            let keeper = try home.startReady(settings: settings(bus), shell: group.shell(Self.service))
+            let record = try #require(keeper.record)
+            let unit = "uvkeeper-s-\(record.epoch).scope"
+            #expect(record.controlGroup == "\(group.name)/\(unit)" && record.survivesServiceStop == true)
+            #expect(TestControlGroup.name(of: keeper.pid) == "\(group.name)/\(unit)")
+            #expect(TestControlGroup.name(of: try #require(keeper.childPID)) == "\(group.name)/\(unit)/child")
+            #expect(keeper.log.contains("the session has a scope of its own: \(group.name)/\(unit)"))
+            let client = try home.channel(of: keeper)
+            let status = try client.status()
+            #expect(status.place == record.place)
+            #expect(bus.calls.map(\.member) == ["Hello", "Get", "AddMatch", "Subscribe", "StartTransientUnit"])
+            #expect(bus.calls[1].path.hasSuffix("/unit/test_2eservice"))
+            try home.send("a\n", to: keeper)
+            try home.until("the line arrives") { home.text() == "a\n" }
+            client.send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.record?.exit?.by == .kill && keeper.record?.exit?.oom == nil)
+            #expect(!Files.exists("\(group.path)/\(unit)/child"), "the child's group is the keeper's to remove")
+            try bus.close()
+        }
+    }
+
+    @Test("without a word about it, and in no service, nobody is asked", arguments: ["off", "unset", "outside"])
+    func leavesAlone(way: String) throws {
+        try withGroup { home, group in
+            let bus = try bus(moving(in: group), home)
+            var settings = settings(bus)
+            if way == "off" { settings["PI_KEEPER_SCOPE"] = "off" }
+            if way == "unset" { settings["PI_KEEPER_SCOPE"] = String?.none }
+            let name = way == "outside" ? "plain" : Self.service
+            let keeper = try home.startReady(settings: settings, shell: group.shell(name))
+            #expect(keeper.record?.controlGroup == "\(group.name)/\(name)")
+            #expect(keeper.record?.survivesServiceStop == (way == "outside" ? nil : false))
+            #expect(TestControlGroup.name(of: try #require(keeper.childPID)) == "\(group.name)/\(name)")
+            #expect(bus.connections == 0)
+            try bus.close()
+        }
+    }
+
+    @Test("a service with KillMode=process is not left, and is survived")
+    func killModeProcess() throws {
+        try withGroup { home, group in
+            let bus = try bus(.answers(FakeBus.systemd(killMode: "process")), home)
+            let keeper = try home.startReady(settings: settings(bus, .require), shell: group.shell(Self.service))
+            #expect(keeper.record?.controlGroup == "\(group.name)/\(Self.service)")
+            #expect(keeper.record?.survivesServiceStop == true)
+            #expect(keeper.log.contains("the service's KillMode is process"))
+            try bus.close()
+        }
+    }
+
+    /// What a bus does wrong, and how the keeper says it.
+    private struct Fault: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var behaviour: @Sendable () -> FakeBus.Behaviour
+        var words: String
+    }
+
+    private static let faults = [
+        Fault(
+            testDescription: "refuses the user", behaviour: { .says(Array("REJECTED EXTERNAL\r\n".utf8)) },
+            words: "the bus does not take this user"),
+        Fault(testDescription: "is silent", behaviour: { .says([]) }, words: "within 500 ms"),
+        Fault(testDescription: "is none", behaviour: { .says(Array("220 mail\r\n".utf8)) }, words: "is no D-Bus"),
+        Fault(
+            testDescription: "fails the job", behaviour: { .answers(FakeBus.systemd(result: "failed")) },
+            words: "ended as failed"),
+        Fault(
+            testDescription: "answers with an error",
+            behaviour: {
+                .answers {
+                    $0.member == "StartTransientUnit"
+                        ? BusAnswer.failure(of: $0.serial, "org.a.No", "it may not") : BusAnswer.answer(to: $0.serial)
+                }
+            }, words: "it may not (org.a.No)"),
+        Fault(
+            testDescription: "breaks off", behaviour: { .breaks(after: 100, FakeBus.systemd()) }, words: "it broke off"),
+        Fault(
+            testDescription: "says that it is done, and it is not", behaviour: { .answers(FakeBus.systemd()) },
+            words: "and it is not"),
+    ]
+
+    @Test(
+        "whatever is wrong with the bus, auto goes on with a word, and require is status 2 with the same",
+        arguments: Self.faults)
+    private func goesOn(fault: Fault) throws {
+        try withGroup { home, group in
+            let bus = try bus(fault.behaviour(), home)
+            let keeper = try home.startReady(settings: settings(bus), shell: group.shell(Self.service))
+            #expect(keeper.log.contains(fault.words) && keeper.log.contains("goes on without"))
+            #expect(keeper.record?.survivesServiceStop == false)
+            #expect(keeper.record?.controlGroup == "\(group.name)/\(Self.service)")
+            try home.send("a\n", to: keeper)
+            try home.until("the line arrives") { home.text() == "a\n" }
+            let other = try home.start("t", settings: settings(bus, .require), shell: group.shell(Self.service))
+            #expect(try home.runToEnd(other) == .exited(code: 2))
+            #expect((other.log + other.standardError).contains(fault.words))
+            #expect(home.names == KeeperHome.liveNames, "nothing of the other one is left")
+            try bus.close()
+        }
+    }
+
+    @Test("a signal ends a keeper that waits for the bus, in order", arguments: [Signal.terminate, .interrupt])
+    func endsWhileWaiting(signal: Signal) throws {
+        try withGroup { home, group in
+            let bus = try bus(.says([]), home)
+            // It waits half a second: whoever comes too late tries again.
+            for round in 0... {
+                let keeper = try home.start("s\(round)", settings: settings(bus), shell: group.shell(Self.service))
+                let calls = bus.calls.count
+                try home.until("it has asked") { bus.calls.count > calls }
+                try keeper.send(signal)
+                #expect(try home.runToEnd(keeper) == .exited(code: 0))
+                guard keeper.log.contains("before the session has a control group") || round == 50 else { continue }
+                #expect(!keeper.log.contains("spawning pi") && keeper.record == nil)
+                #expect(home.names.isEmpty)
+                break
+            }
+            try bus.close()
+        }
+    }
+
+    @Test("a manager that was given up may move the keeper later: its child stays in the service, and status says so")
+    func movedLate() throws {
+        try withGroup { home, group in
+            let bus = try bus(.says([]), home)
+            let keeper = try home.startReady(settings: settings(bus), shell: group.shell(Self.service))
+            #expect(keeper.log.contains("within 500 ms"))
+            try group.move(keeper.pid, to: "late.scope")
+            let status = try home.channel(of: keeper).status()
+            #expect(status.controlGroup == "\(group.name)/late.scope" && status.survivesServiceStop == false)
+            try bus.close()
+        }
+    }
+
+    @Test(
+        "a session that is started inside another's scope gets its own, and the outer one's SIGKILL does not reach it")
+    func nested() throws {
+        try withGroup { home, group in
+            let bus = try bus(moving(in: group), home)
+            let outer = try home.startReady(
+                child: """
+                    export PI_DASHBOARD_HOME=$HOME PI_KEEPER_PI_CMD='["cat"]' PI_KEEPER_PI_ARGS='[]'
+                    PI_KEEPER_SCOPE=auto \(BuiltProducts.sidecar) own </dev/null >/dev/null 2>&1 &
+                    PI_KEEPER_SCOPE=off \(BuiltProducts.sidecar) shared </dev/null >/dev/null 2>&1 &
+                    exec cat
+                    """,
+                settings: settings(bus), shell: group.shell(Self.service))
+            let directory = "\(home.base)/.pi/dashboard/sessions"
+            func pid(_ session: String) -> Int32? {
+                (try? Files.read("\(directory)/\(session).rpc.sock.pid", limit: 32)).flatMap {
+                    Int32(String(decoding: $0, as: UTF8.self))
+                }
+            }
+            for session in ["own", "shared"] {
+                try home.until("\(session) listens") {
+                    pid(session).map { SocketProbe("\(directory)/\(session).rpc.sock") == .accepting(pid: $0) } ?? false
+                }
+            }
+            let scope = try #require(outer.record?.controlGroup)
+            let (own, shared) = (try #require(pid("own")), try #require(pid("shared")))
+            #expect(TestControlGroup.name(of: own)?.hasPrefix("\(group.name)/uvkeeper-own-") == true)
+            #expect(TestControlGroup.name(of: shared) == "\(scope)/child")
+            try home.channel(of: outer).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(outer) == .exited(code: 0))
+            for keeper in [own, shared] {
+                #expect(Processes.liveness(of: keeper) == .alive)
+                try Processes.send(.terminate, to: keeper)
+                try home.until("it ends") { Processes.liveness(of: keeper) == .gone }
+            }
+            try bus.close()
+        }
+    }
+
+    @Test("the last step of a stop reaches every process of the child's groups at once, and removes them")
+    func killsGroup() throws {
+        try withGroup { home, group in
+            let keeper = try home.startReady(
+                child: """
+                    trap '' TERM; group=$(echo \(group.path)/uvkeeper-s-*)/child; mkdir $group/deep
+                    for i in 1 2 3 4 5; do sleep 1000 & echo $! >>$HOME/pids; echo $! >$group/deep/cgroup.procs; done
+                    echo >$HOME/up; exec cat
+                    """,
+                settings: ["PI_KEEPER_CGROUP": group.path])
+            try home.until("all run") { home.text("up") != nil }
+            let path = try #require(keeper.record?.controlGroup)
+            #expect(path.hasPrefix("\(group.name)/uvkeeper-s-") && keeper.record?.survivesServiceStop == nil)
+            try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.record?.exit?.by == .kill && keeper.record?.exit?.leftBehind == [])
+            for pid in home.text("pids")!.split(separator: "\n") {
+                #expect(Processes.liveness(of: Int32(pid)!) == .gone)
+            }
+            #expect(group.names(except: "") == [], "nothing of the session's group is left")
+        }
+    }
+
+    @Test("a session that cannot start leaves no group; neither does one whose group cannot be made")
+    func leavesNothing() throws {
+        try withGroup { home, group in
+            let settings = ["PI_KEEPER_CGROUP": group.path, "PI_KEEPER_PI_CMD": #"["/nowhere/agent"]"#]
+            #expect(try home.runToEnd(try home.start(settings: settings)) == .exited(code: 1))
+            #expect(group.names(except: "") == [])
+            // A directory that is no control group is left as it is.
+            try Files.makeDirectory(at: "\(home.base)/plain")
+            let plain = try home.startReady("p", settings: ["PI_KEEPER_CGROUP": "\(home.base)/plain"])
+            #expect(plain.log.contains("goes on without") && plain.log.contains("plain/cgroup.procs"))
+            #expect(try Files.names(inDirectory: "\(home.base)/plain") == [])
+            let missing = try home.startReady("m", settings: ["PI_KEEPER_CGROUP": "/proc/nowhere"])
+            #expect(missing.log.contains("goes on without") && missing.log.contains("/proc/nowhere"))
+            let required = try home.start(
+                "r", settings: ["PI_KEEPER_CGROUP": "/proc/nowhere", "PI_KEEPER_SCOPE": "require"])
+            #expect(try home.runToEnd(required) == .exited(code: 2))
+        }
+    }
+
+    @Test(
+        "limits are set where the group has their controllers; where it has not, auto says so and require does not start"
+    )
+    func limits() throws {
+        try withGroup { home, group in
+            let root = group.path.split(separator: "/").dropLast().map { "/\($0)" }.joined()
+            let controllers = String(decoding: try Files.read("\(root)/cgroup.controllers", limit: 4096), as: UTF8.self)
+            let settings = ["PI_KEEPER_CGROUP": group.path, "PI_KEEPER_TASKS_MAX": "50", "PI_KEEPER_SCOPE": "require"]
+            guard controllers.split(whereSeparator: \.isWhitespace).contains("pids") else {
+                let refused = try home.start(settings: settings)
+                #expect(try home.runToEnd(refused) == .exited(code: 2))
+                #expect((refused.log + refused.standardError).contains("cgroup.subtree_control"))
+                #expect(group.names(except: "") == [])
+                let goesOn = try home.startReady("t", settings: settings.merging(["PI_KEEPER_SCOPE": "auto"]) { $1 })
+                #expect(goesOn.log.contains("goes on without"))
+                return
+            }
+            let keeper = try home.startReady(settings: settings)
+            let path = try #require(keeper.record?.controlGroup)
+            #expect(try Files.read("\(root)\(path)/pids.max", limit: 100) == Array("50\n".utf8))
+        }
+    }
+
+    @Test("the keeper's score for the lack of memory is lowered, and its child keeps its own")
+    func memoryScore() throws {
+        try withGroup { home, group in
+            let bus = try bus(moving(in: group), home)
+            let keeper = try home.startReady(settings: settings(bus), shell: group.shell(Self.service))
+            func score(_ process: Int32) throws -> String {
+                String(decoding: try Files.read("/proc/\(process)/oom_score_adj", limit: 16), as: UTF8.self)
+            }
+            let own = try score(CurrentProcess.id)
+            let lowered = try score(keeper.pid)
+            #expect(lowered == (Self.maySetMemoryScore ? "-900\n" : own))
+            #expect(try score(try #require(keeper.childPID)) == own)
+            try bus.close()
+        }
+    }
+}

@@ -1,0 +1,164 @@
+import KeeperProtocol
+import TestSupport
+import Testing
+import UVLoop
+
+@testable import KeeperSidecar
+
+@Suite("The move into a scope") struct ScopeMoveTests {
+    private static let request = ScopeRequest(session: "s", epoch: "0123456789abcdef", pid: 1)
+
+    /// How a move ends that asks a bus.
+    private func end(
+        _ behaviour: FakeBus.Behaviour, leaving service: String? = nil, listens: Bool = true,
+    ) throws -> (end: ScopeConversation.End?, calls: [String]) {
+        var end: ScopeConversation.End?
+        var calls: [String] = []
+        try withTemporaryDirectory { directory in
+            try withLoop { loop in
+                let bus = try FakeBus(behaviour, at: "\(directory)/bus", on: loop, listens: listens)
+                let move = ScopeMove(Self.request, leaving: service, bus: bus.path, on: loop) { end = $0 }
+                #expect(end == nil, "never within the call that begins it")
+                try run(loop) { end != nil && bus.isLeft }
+                calls = bus.calls.map(\.member)
+                try bus.close()
+                withExtendedLifetime(move) {}
+            }
+        }
+        return (end, calls)
+    }
+
+    @Test("a service manager that does as it is asked, in either order", arguments: [false, true])
+    func moves(signalFirst: Bool) throws {
+        let result = try end(.answers(FakeBus.systemd(signalFirst: signalFirst)))
+        #expect(result.end == .moved)
+        #expect(result.calls == ["Hello", "AddMatch", "Subscribe", "StartTransientUnit"])
+        let asked = try end(.answers(FakeBus.systemd(killMode: "mixed")), leaving: "a.service")
+        #expect(asked.end == .moved && asked.calls.prefix(2) == ["Hello", "Get"])
+    }
+
+    @Test("a service that spares its processes is not left, and nothing is asked for")
+    func notNeeded() throws {
+        let result = try end(.answers(FakeBus.systemd(killMode: "process")), leaving: "a.service")
+        #expect(result.end == .notNeeded(killMode: "process") && result.calls == ["Hello", "Get"])
+    }
+
+    @Test(
+        "a connection that breaks, at each byte of what the bus says, is told as such; it does not matter after the last"
+    )
+    func breaks() throws {
+        var whole = BusAnswer.ok.count
+        let answers = FakeBus.systemd()
+        _ = try end(
+            .answers { call in
+                let bytes = try answers(call)
+                whole += bytes?.count ?? 0
+                return bytes
+            })
+        #expect(whole > 300)
+        for count in 0...whole {
+            let result = try end(.breaks(after: count, answers)).end
+            guard count < whole else {
+                #expect(result == .moved)
+                continue
+            }
+            guard case .refused(let words) = result, words.hasSuffix("it broke off") else {
+                Issue.record("after \(count) bytes: \(String(describing: result))")
+                continue
+            }
+        }
+    }
+
+    @Test(
+        "a bus that says nothing, one that answers nothing, and one that lets nobody in are not waited for without end")
+    func silence() throws {
+        let silent = try end(.says([]))
+        #expect(silent.end.map { "\($0)".contains("no answer from") && "\($0)".contains("within 500 ms") } == true)
+        #expect(silent.calls.count == 4, "nothing is waited for before it is said")
+        let deaf = try end(.answers { $0.member == "Hello" ? BusAnswer.answer(to: 1, .string(":1.5")) : nil })
+        #expect(deaf.end.map { "\($0)".contains("no answer from") } == true && deaf.calls.count == 4)
+        let closed = try end(.says([]), listens: false)
+        #expect(closed.end.map { "\($0)".contains("no answer from") } == true)
+    }
+
+    @Test("garbage, a user that is not taken, and an error")
+    func refusals() throws {
+        #expect(try end(.says(Array("HTTP/1.1 400\r\n".utf8))).end == .refused("what came is no D-Bus"))
+        #expect(try end(.says(Array("REJECTED EXTERNAL\r\n".utf8))).end == .refused("the bus does not take this user"))
+        #expect(
+            try end(.says(BusAnswer.ok + [UInt8](repeating: 0xAA, count: 4096))).end
+                == .refused("what came is no D-Bus"))
+        let unknown = "The name org.freedesktop.systemd1 was not provided by any .service files"
+        let name = "org.freedesktop.DBus.Error.ServiceUnknown"
+        // A bus of dbus-run-session: a bus, and no service manager on it.
+        let result = try end(
+            .answers { call in
+                call.member == "Hello"
+                    ? BusAnswer.answer(to: call.serial, .string(":1.5"))
+                    : BusAnswer.failure(of: call.serial, name, unknown)
+            })
+        #expect(result.end == .refused("\(unknown) (\(name))"))
+    }
+
+    @Test("a bus that is not there, and a path that is none")
+    func missing() throws {
+        for path in ["/nowhere/bus", "/" + String(repeating: "x", count: 200)] {
+            var end: ScopeConversation.End?
+            try withLoop { loop in
+                let move = ScopeMove(Self.request, leaving: nil, bus: path, on: loop) { end = $0 }
+                try run(loop) { end != nil }
+                withExtendedLifetime(move) {}
+            }
+            #expect(end.map { "\($0)".contains("\(path): cannot connect to it") } == true)
+        }
+    }
+
+    @Test("a bus that has no room for one more connection is asked again")
+    func crowded() throws {
+        try withTemporaryDirectory { directory in
+            try withLoop { loop in
+                let bus = try FakeBus(.answers(FakeBus.systemd()), at: "\(directory)/bus", on: loop, backlog: 0)
+                var clients: [PipeStream] = []
+                var isFull = false
+                while !isFull {
+                    var result: UVError??
+                    clients.append(try PipeStream(connectingTo: bus.path, on: loop) { result = .some($1) })
+                    try run(loop) { result != nil }
+                    isFull = result == .some(.wouldBlock)
+                }
+                var end: ScopeConversation.End?
+                var tries = 0
+                let move = ScopeMove(Self.request, leaving: nil, bus: bus.path, on: loop) { end = $0 }
+                // Later than its first attempt.
+                try run(loop) {
+                    tries += 1
+                    return tries > 2
+                }
+                #expect(end == nil)
+                for client in clients { client.close() }
+                try bus.resume()
+                try run(loop) { end != nil }
+                #expect(end == .moved)
+                try run(loop) { bus.isLeft }
+                try bus.close()
+                withExtendedLifetime(move) {}
+            }
+        }
+    }
+
+    @Test("it can be given up at once, and while it waits; nobody is told then")
+    func canceled() throws {
+        try withTemporaryDirectory { directory in
+            try withLoop { loop in
+                let bus = try FakeBus(.says([]), at: "\(directory)/bus", on: loop)
+                let refuse = { (end: ScopeConversation.End) in _ = Issue.record("told: \(end)") }
+                ScopeMove(Self.request, leaving: nil, bus: bus.path, on: loop, onEnd: refuse).cancel()
+                let move = ScopeMove(Self.request, leaving: nil, bus: bus.path, on: loop, onEnd: refuse)
+                try run(loop) { bus.connections == 2 }
+                move.cancel()
+                try run(loop) { bus.isLeft }
+                try bus.close()
+            }
+        }
+    }
+}
