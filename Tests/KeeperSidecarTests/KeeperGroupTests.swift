@@ -3,6 +3,8 @@ import TestSupport
 import Testing
 import UVLoop
 
+@testable import KeeperSidecar
+
 /// Keepers in real control groups, with a service manager in this process.
 @Suite("Keeper: its control group", .enabled(if: Posix.isRoot, "only root can make control groups"))
 struct KeeperGroupTests {
@@ -75,6 +77,31 @@ struct KeeperGroupTests {
             #expect(bus.connections == 0)
             try bus.close()
         }
+    }
+
+    @Test("where nobody can tell what would take the session along, require asks all the same, and has it, or status 2")
+    func requiresOutside() throws {
+        try withGroup { home, group in
+            let bus = try bus(moving(in: group), home)
+            let keeper = try home.startReady(settings: settings(bus, .require), shell: group.shell("plain"))
+            let record = try #require(keeper.record)
+            #expect(record.controlGroup == "\(group.name)/uvkeeper-s-\(record.epoch).scope")
+            #expect(bus.calls.map(\.member) == ["Hello", "AddMatch", "Subscribe", "StartTransientUnit"])
+            try bus.close()
+            var nowhere = settings(bus, .require)
+            nowhere["DBUS_SYSTEM_BUS_ADDRESS"] = "unix:path=\(home.base)/nowhere"
+            let refused = try home.start("t", settings: nowhere, shell: group.shell("plain"))
+            #expect(try home.runToEnd(refused) == .exited(code: 2))
+            #expect((refused.log + refused.standardError).contains("nowhere: cannot connect to it"))
+        }
+    }
+
+    @Test("a group's counts tell whether a process was killed for its memory")
+    func memoryEvents() {
+        let none = "low 0\nhigh 12\nmax 3\noom 1\noom_kill 0\noom_group_kill 0\n"
+        #expect(!SessionGroup.tellsOfKilled(Array(none.utf8)) && !SessionGroup.tellsOfKilled([]))
+        #expect(SessionGroup.tellsOfKilled(Array(none.replacing("oom_kill 0", with: "oom_kill 2").utf8)))
+        #expect(!SessionGroup.tellsOfKilled(Array("oom_kill\noom_kill_x 1\n".utf8)))
     }
 
     @Test("a service with KillMode=process is not left, and is survived")

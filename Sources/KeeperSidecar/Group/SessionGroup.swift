@@ -175,14 +175,18 @@ final class SessionGroup {
     /// True if a process of the session was killed since it took more memory than the session may.
     var hasKilledForMemory: Bool {
         do throws(UVError) {
-            let text = try Files.read("\(path)/memory.events", limit: 4096)
-            return text.split(separator: UInt8(ascii: "\n")).contains { line in
-                let words = String(decoding: line, as: UTF8.self).split(separator: " ")
-                return words.count == 2 && words[0] == "oom_kill" && words[1] != "0"
-            }
+            return SessionGroup.tellsOfKilled(try Files.read("\(path)/memory.events", limit: 4096))
         } catch {
             // Without the controller nothing is bounded.
             return false
+        }
+    }
+
+    /// True if the counts of a `memory.events` are those of a group in which a process was killed.
+    static func tellsOfKilled(_ text: [UInt8]) -> Bool {
+        text.split(separator: UInt8(ascii: "\n")).contains { line in
+            let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+            return words.count == 2 && words[0] == "oom_kill" && words[1] != "0"
         }
     }
 
