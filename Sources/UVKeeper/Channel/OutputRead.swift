@@ -232,6 +232,10 @@ public final class OutputRead {
 
     private func findFiles(_ error: KeeperError) throws(UVError) {
         guard let record = try SessionRecord(readingAt: paths.record(for: session)) else { return end(.failed(error)) }
+        // Between the look at the keeper and that at the record the session may have begun anew.
+        guard record.exit != nil || !KeeperInspection.finding(session, paths: paths).mayLive else {
+            return timer.start(after: .milliseconds(20)) { _ in self.connect() }
+        }
         if case .offsets(_, let wanted) = from, epoch == nil { epoch = wanted }
         guard epoch == nil || epoch == record.epoch else { return end(.failed(.sessionBeganAnew(session))) }
         epoch = record.epoch
