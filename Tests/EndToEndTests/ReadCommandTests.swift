@@ -47,13 +47,13 @@ import UVKeeper
     func json() throws {
         try expectScript(
             """
-            export PI_DASHBOARD_HOME="$1" && cd "$1" && mkfifo go || exit 2
-            "$2" spawn s -- sh -c 'printf "a\\\\303"; read x < go; printf "\\\\244b"; read x < go; printf "\\\\377"' || exit 2
+            export PI_DASHBOARD_HOME="$1" && cd "$1" && mkfifo go on || exit 2
+            "$2" spawn s -- sh -c 'printf "a\\\\303"; read x < go; printf "\\\\244b"; read x < on; printf "\\\\377"' || exit 2
             "$2" read s --follow --json > out &
             until [ "$("$2" read s | wc -c)" = 2 ] && [ -s out ]; do sleep 0.01; done
             echo > go
             until grep -q '"text":"äb"' out; do sleep 0.01; done
-            echo > go
+            echo > on
             wait $! || exit 3
             sed -n 1,3p out
             [ "$(sed -n 1p out)" = '{"offset":0,"stream":"out","text":"a"}' ] || exit 4

@@ -124,4 +124,33 @@ import Testing
             #expect(later.text == "one\n")
         }
     }
+
+    @Test("a read of what a killed keeper has left says so if the session begins anew before the read has ended")
+    func beganAnew() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawnKept("exec cat")
+            world.own(try world.childPID("s1"))
+            #expect(try world.outcome("one", "s1") == .written)
+            let whole = ToldOutput()
+            whole.start(world.manager.session("s1"), from: .start)
+            try world.eventually { whole.text == "one\n" }
+            try Processes.send(.kill, to: keeper.pid)
+            try world.eventually { whole.last != nil }
+            let told = ToldOutput()
+            told.start(world.manager.session("s1"), from: .start)
+            told.read?.pause()
+            try world.eventually { told.read?.position == [.out: 0] }
+            let path = world.paths.record(for: "s1")
+            var record = try #require(SessionRecord(at: path))
+            record.epoch = "0123456789abcdef"
+            try world.write(String(decoding: record.fileBytes, as: UTF8.self), over: path)
+            told.read?.resume()
+            try world.eventually { told.last != nil }
+            #expect(told.text == "one\n")
+            guard case .failed(.sessionBeganAnew) = told.last else {
+                Issue.record("\(String(describing: told.last))")
+                return
+            }
+        }
+    }
 }

@@ -36,4 +36,20 @@ extension OutputStart {
         }
         return nil
     }
+
+    /// The offset of each stream to begin with, in what is kept.
+    func offsets(of streams: [ChildStream], in output: SessionExit.Output) -> [ChildStream: UInt64] {
+        var offsets: [ChildStream: UInt64] = [:]
+        for stream in streams {
+            let kept = output[stream]
+            offsets[stream] =
+                switch self {
+                case .start: kept.start
+                case .end: kept.end
+                case .last(let count): kept.end - min(count, kept.end - kept.start)
+                case .offsets(let offsets, _): min(offsets[stream] ?? kept.end, kept.end)
+                }
+        }
+        return offsets
+    }
 }

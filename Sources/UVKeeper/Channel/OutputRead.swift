@@ -245,7 +245,7 @@ public final class OutputRead {
             case .gap(let stream, let range):
                 self.offsets[stream] = range.upperBound
                 self.onEvent?(.gap(stream, range))
-            case .end: self.end(.ended(record.exit))
+            case .end: self.end(self.endOfFiles(record))
             }
         }
         state = .files(read)
@@ -253,6 +253,14 @@ public final class OutputRead {
         // A keeper that was killed has left its files, and has not said how much is in them.
         let isEndKnown = record.exit?.output != nil
         read.start(record.exit?.output) { self.begin($0, isEndKnown: isEndKnown) }
+    }
+
+    /// A killed keeper has not said where its output ends. If the next life of the session has removed some of it meanwhile, the
+    /// files do not tell either.
+    private func endOfFiles(_ record: SessionRecord) -> OutputEvent {
+        let present = SessionRecord(at: paths.record(for: session))
+        let isRemoved = record.exit?.output == nil && present != nil && present?.epoch != record.epoch
+        return isRemoved ? .failed(.sessionBeganAnew(session)) : .ended(record.exit)
     }
 
     /// Where each stream is read from, of what is kept.
@@ -265,16 +273,7 @@ public final class OutputRead {
             end(.failed(error))
             return [:]
         }
-        for stream in streams {
-            let kept = output[stream]
-            offsets[stream] =
-                switch from {
-                case .start: kept.start
-                case .end: kept.end
-                case .last(let count): kept.end - min(count, kept.end - kept.start)
-                case .offsets(let offsets, _): min(offsets[stream] ?? kept.end, kept.end)
-                }
-        }
+        offsets = from.offsets(of: streams, in: output)
         return offsets
     }
 
