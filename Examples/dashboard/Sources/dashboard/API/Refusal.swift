@@ -46,6 +46,10 @@ extension Refusal {
     static let tooManyStreams = Refusal(
         .serviceUnavailable, "too-many-streams", "\(StreamSlots.limit) streams of events are open; close some of them")
 
+    static let ending = Refusal(
+        .serviceUnavailable, "ending",
+        "the server ends, and what becomes of this is not known yet; ask the next one for the session")
+
     static func noSession(_ id: SessionID) -> Refusal {
         Refusal(.notFound, "no-session", "there is no session \(id); GET /api/sessions lists those that there are")
     }
