@@ -116,6 +116,7 @@ private actor Pinned: LoopActor {
         #expect(await late.value == [1])
         await #expect(throws: UVError.canceled) { try await executor.run { _ in } }
         #expect(!executor.submit { _ in })
+        for try await signal in executor.signals(.user1) { Issue.record("\(signal)") }
         await executor.shutdown()
     }
 

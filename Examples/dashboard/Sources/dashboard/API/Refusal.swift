@@ -76,6 +76,7 @@ extension Refusal {
         case .lineTooLong: self.init(.contentTooLarge, "line-too-long", "\(error)")
         case .queueFull: self.init(.serviceUnavailable, "queue-full", "\(error)")
         case .timedOut: self.init(.gatewayTimeout, "timed-out", "\(error)")
+        case .frozen: self.init(.gatewayTimeout, "frozen", "\(error)")
         case .connection: self.init(.conflict, "no-keeper", "\(error)")
         case .channel(_, "argument", _): self.init(.badRequest, "bad-request", "\(error)")
         case .channel(_, let code, _): self.init(.conflict, code, "\(error)")
