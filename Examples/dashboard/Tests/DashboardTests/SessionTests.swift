@@ -128,6 +128,13 @@ import UVLoop
             board.close()
             let pid = try #require(try home.ask("GET", "/api/sessions/mute").json["pid"].number)
             try Processes.send(.continue, to: Int32(pid))
+            // The list of those who do not watch says so, too, when it reads on.
+            let deadline = SystemClock.monotonicTime + hangTimeout
+            func state() throws -> JSON? {
+                try home.ask("GET", "/api/sessions").json.elements.first { $0["id"] == "mute" }?["state"]
+            }
+            while try state() != "running", SystemClock.monotonicTime < deadline {}
+            #expect(try state() == "running")
         }
     }
 
