@@ -28,7 +28,7 @@ public actor Keepers: LoopActor {
     /// Lines that can be withdrawn.
     var tickets: [UInt64: Session.Ticket] = [:]
     var lastTicket: UInt64 = 0
-    private(set) var isClosed = false
+    private var isToldToClose = false
     /// No new work is taken any more.
     var isFinishing = false
     /// Told once nothing waits for an outcome or an answer.
@@ -80,8 +80,10 @@ public actor Keepers: LoopActor {
 
     /// Closes connections and watches, not sessions: lines that wait end as refused or unknown, sequences end. Idempotent.
     public func close() async {
-        if !isClosed {
-            isClosed = true
+        // What an executor that is about to end still does comes first.
+        if !executor.isOnThread { await executor.shutdown() }
+        if !isToldToClose {
+            isToldToClose = true
             finishEvents()
             for waiter in waiters.values.joined() {
                 waiter.continuation.resume(returning: .failure(CancellationError()))
@@ -93,9 +95,17 @@ public actor Keepers: LoopActor {
         if ownsExecutor { await executor.shutdown() }
     }
 
-    /// The manager's loop may have ended too: nothing may be asked of it.
-    func checkOpen() throws(KeeperError) {
-        if isClosed || isFinishing { throw .closed }
+    /// True after ``close()``, and when the executor's loop has ended: nothing may be asked of the manager then.
+    var isClosed: Bool { isToldToClose || !executor.isOnThread }
+
+    /// Asks the manager for something, if it may be asked at the moment of the call.
+    func once<Value: Sendable>(
+        _ begin: (KeeperManager, OneShot<Value, KeeperError>) -> Void,
+    ) async throws(KeeperError) -> Value {
+        try await once(canceled: KeeperError.closed) { end in
+            guard !isClosed, !isFinishing else { return end.end(.failure(.closed)) }
+            begin(manager, end)
+        }
     }
 
     /// Sessions by what becomes of them: being opened, and living as far as is known here.
@@ -117,11 +127,9 @@ public actor Keepers: LoopActor {
     public func open(
         _ id: SessionID, in directory: String, _ options: SpawnOptions,
     ) async throws(KeeperError) -> KeptSession {
-        try checkOpen()
         var options = options
         options.output = options.output ?? .kept(bytes: Keepers.keptByteCount)
-        let manager = manager
-        try await once(canceled: KeeperError.closed) { end in
+        try await once { (manager, end: OneShot<Void, KeeperError>) in
             openings += 1
             manager.open(id, in: directory, options) { [weak self] result in
                 self?.assumeIsolated { $0.openings -= 1 }
@@ -159,9 +167,7 @@ public actor Keepers: LoopActor {
     ///
     /// - Throws: as ``/UVKeeper/KeeperManager/discoverExistingKeepers(completion:)`` tells.
     public func discover() async throws(KeeperError) -> KeeperDiscovery {
-        try checkOpen()
-        let manager = manager
-        let discovery: KeeperDiscovery = try await once(canceled: .closed) { end in
+        let discovery: KeeperDiscovery = try await once { manager, end in
             manager.discoverExistingKeepers { end.end($0) }
         }
         // Who looks again and again is told of each once.
@@ -171,16 +177,12 @@ public actor Keepers: LoopActor {
 
     /// The sessions of the directory, found out without changing anything.
     public func list() async throws(KeeperError) -> [KeeperStatus] {
-        try checkOpen()
-        let manager = manager
-        return try await once(canceled: .closed) { end in manager.listKeepers { end.end($0) } }
+        try await once { manager, end in manager.listKeepers { end.end($0) } }
     }
 
     /// The sessions of the directory that have ended, the latest first.
     public func listEnded() async throws(KeeperError) -> [SessionRecord] {
-        try checkOpen()
-        let manager = manager
-        return try await once(canceled: .closed) { end in manager.listEnded { end.end($0) } }
+        try await once { manager, end in manager.listEnded { end.end($0) } }
     }
 
     /// Removes what ended sessions have left; see ``/UVKeeper/KeeperManager/prune(olderThan:keeping:completion:)``.
@@ -188,10 +190,7 @@ public actor Keepers: LoopActor {
     public func prune(
         olderThan age: Duration = KeeperManager.prunedAfter, keeping count: Int = KeeperManager.keptEndedSessions,
     ) async throws(KeeperError) -> PruneResult {
-        try checkOpen()
-        let manager = manager
-        return try await once(canceled: .closed) { end in manager.prune(olderThan: age, keeping: count) { end.end($0) }
-        }
+        try await once { manager, end in manager.prune(olderThan: age, keeping: count) { end.end($0) } }
     }
 
     // MARK: Events

@@ -132,9 +132,7 @@ extension Keepers {
         _ id: SessionID,
         _ question: (Session, @escaping (Result<Value, KeeperError>) -> Void) -> Void,
     ) async throws(KeeperError) -> Value {
-        try checkOpen()
-        let session = manager.session(id)
-        return try await once(canceled: .closed) { end in question(session) { end.end($0) } }
+        try await once { manager, end in question(manager.session(id)) { end.end($0) } }
     }
 
     func record(of id: SessionID) -> SessionRecord? { SessionRecord(at: manager.paths.record(for: id)) }
@@ -167,8 +165,10 @@ extension Keepers {
     }
 
     func stop(_ id: SessionID, _ ladder: StopLadder) async -> StoppedSession {
-        guard !isClosed else { return StoppedSession(result: .closed, exit: nil) }
-        return await withUnsafeContinuation { continuation in
+        await withUnsafeContinuation { continuation in
+            guard !isClosed else {
+                return continuation.resume(returning: StoppedSession(result: .closed, exit: nil))
+            }
             manager.session(id).stop(ladder) { result, exit in
                 continuation.resume(returning: StoppedSession(result: result, exit: exit))
             }

@@ -24,7 +24,7 @@ final class Requests {
     private let loop: Loop
     private var state = State.idle
     private var questions: [MessageHead.ID: Question] = [:]
-    private var unsent: [(id: MessageHead.ID, line: [UInt8], time: Duration)] = []
+    private var unsent: [(number: UInt64, id: MessageHead.ID, line: [UInt8], time: Duration)] = []
     private var cutter = LineCutter(longest: 1 << 28)
     /// Called when no question waits any more.
     private let onRest: () -> Void
@@ -55,10 +55,10 @@ final class Requests {
         timer.start(after: time) { [weak self] _ in self?.timedOut(id, number, time) }
         switch state {
         case .idle:
-            unsent.append((id, line, time))
+            unsent.append((number, id, line, time))
             begin()
-        case .asking: unsent.append((id, line, time))
-        case .reading: send(id, line, time)
+        case .asking: unsent.append((number, id, line, time))
+        case .reading: send(number, id, line, time)
         }
     }
 
@@ -104,11 +104,12 @@ final class Requests {
                 }))
         let lines = unsent
         unsent = []
-        for (id, line, time) in lines where questions[id] != nil { send(id, line, time) }
+        for (number, id, line, time) in lines { send(number, id, line, time) }
     }
 
-    private func send(_ id: MessageHead.ID, _ line: [UInt8], _ time: Duration) {
-        guard let number = questions[id]?.number else { return }
+    private func send(_ number: UInt64, _ id: MessageHead.ID, _ line: [UInt8], _ time: Duration) {
+        // Another question may have its id by now, if it has ended meanwhile.
+        guard questions[id]?.number == number else { return }
         questions[id]?.ticket = session.write(line, deadline: .within(time)) { [weak self] outcome in
             switch outcome {
             case .written, .sent: break
@@ -166,12 +167,11 @@ final class Requests {
 
 extension Keepers {
     func request(_ message: [UInt8], of id: SessionID, within time: Duration) async throws(RequestError) -> KeptLine {
-        guard !isClosed, !isFinishing else { throw .canceled }
         let start = SystemClock.monotonicTime
         let number = nextQuestion()
         do throws(RequestError) {
             let answer = try await wait(canceled: .canceled) {
-                requests(of: id).ask(message, within: time, number, $0)
+                ask(message, of: id, within: time, number, $0)
             } onCancel: {
                 $0.cancelQuestion(number, to: id)
             }
@@ -181,5 +181,13 @@ extension Keepers {
             onMeasurement?(.answer(error, after: SystemClock.monotonicTime - start))
             throw error
         }
+    }
+
+    private func ask(
+        _ message: [UInt8], of id: SessionID, within time: Duration, _ number: UInt64,
+        _ continuation: UnsafeContinuation<Result<KeptLine, RequestError>, Never>,
+    ) {
+        guard !isClosed, !isFinishing else { return continuation.resume(returning: .failure(.canceled)) }
+        requests(of: id).ask(message, within: time, number, continuation)
     }
 }

@@ -207,4 +207,51 @@ import UVLoop
             #expect(try await keepers.discover().keepers.count == 1)
         }
     }
+
+    @Test("keepers whose executor has ended say that they are closed") func executorEnded() async throws {
+        let directory = try makeTemporaryDirectory()
+        let executor = try LoopExecutor()
+        let keepers = try await Keepers(Keepers.Options(sessionsDirectory: directory + "/s"), on: executor)
+        _ = try await keepers.discover()
+        await executor.shutdown()
+        let session = keepers.session("work")
+        await #expect(throws: KeeperError.closed) { try await keepers.list() }
+        await #expect(throws: KeeperError.closed) { try await keepers.open("work", ["cat"], in: directory) }
+        await #expect(throws: KeeperError.closed) { try await session.status() }
+        await #expect(throws: KeeperError.closed) { for try await _ in session.output() {} }
+        await #expect(throws: CancellationError.self) { try await session.wait() }
+        await #expect(throws: RequestError.canceled) { try await session.request(#"{"id":1}"#) }
+        #expect(await session.write("late") == .refused(.closed))
+        #expect(await keepers.takeLoopHealth() == nil)
+        #expect(await keepers.figures().delivery == KeeperFigures())
+        for await event in await keepers.events() { Issue.record("\(event)") }
+        await keepers.close()
+        removeTree(directory)
+    }
+
+    @Test("a question that is canceled before it is sent is not sent for another one of its id") func sameID()
+        async throws
+    {
+        try await withKeepers { keepers, directory in
+            let session = try await keepers.open("work", ["cat"], in: directory)
+            let keeper = try #require(await session.record()?.keeper.pid)
+            try Processes.send(.stop, to: keeper)
+            // A keeper that stands still does not say where its output stands, and nothing is sent before.
+            async let other = session.request(#"{"id":2}"#)
+            let first = Task { try await session.request(#"{"id":1,"n":"first"}"#) }
+            for _ in 0..<1000 { try await letOthersRun(keepers) }
+            first.cancel()
+            await #expect(throws: RequestError.canceled) { try await first.value }
+            async let second = session.request(#"{"id":1,"n":"second"}"#)
+            for _ in 0..<1000 { try await letOthersRun(keepers) }
+            try Processes.send(.continue, to: keeper)
+            #expect(try await second.text == #"{"id":1,"n":"second"}"#)
+            #expect(try await other.text == #"{"id":2}"#)
+        }
+    }
+
+    private func letOthersRun(_ keepers: Keepers) async throws {
+        await Task.yield()
+        try await keepers.executor.run { _ in }
+    }
 }

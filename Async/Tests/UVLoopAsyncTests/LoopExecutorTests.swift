@@ -116,7 +116,33 @@ private actor Pinned: LoopActor {
         #expect(await late.value == [1])
         await #expect(throws: UVError.canceled) { try await executor.run { _ in } }
         #expect(!executor.submit { _ in })
+        for try await signal in executor.signals(.user1) { Issue.record("\(signal)") }
         await executor.shutdown()
+    }
+
+    @Test("of several shutdowns at once each waits for the end, and callbacks of the loop are the actors' until then")
+    func shutdowns() async throws {
+        for _ in 0..<20 {
+            let executor = try LoopExecutor()
+            let actor = Pinned(on: executor)
+            try await executor.run { loop in
+                for number in 0..<100 {
+                    let timer = TimerHandle(on: loop)
+                    timer.onCanceled = { actor.assumeIsolated { $0.append(number) } }
+                    timer.start(after: .seconds(1000)) { _ in }
+                }
+            }
+            await withTaskGroup(of: Bool.self) { group in
+                for _ in 0..<4 {
+                    group.addTask {
+                        await executor.shutdown()
+                        return executor.submit { _ in }
+                    }
+                }
+                for await isTaken in group { #expect(!isTaken) }
+            }
+            #expect(await actor.numbers.count == 100)
+        }
     }
 
     @Test("a hundred tasks that outlive the loop go on one after the other") func late() async throws {

@@ -18,6 +18,14 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     private let takesLocalJobs = Atomic<Bool>(false)
     /// Touched on the loop's thread alone.
     private nonisolated(unsafe) var local: LocalJobs?
+    private let end = Lock(End.ahead)
+
+    private enum End {
+        case ahead
+        /// Those that wait for it.
+        case underWay([UnsafeContinuation<Void, Never>])
+        case over
+    }
 
     /// Starts the thread.
     ///
@@ -81,7 +89,8 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     /// For the runtime: whether the calling thread is the one that runs this executor's jobs.
     public func isIsolatingCurrentContext() -> Bool? { isOnThread || late.isOnThread }
 
-    private var isOnThread: Bool { threadID.load(ordering: .acquiring) == DetachedThread.currentID }
+    /// True on the loop's thread; false for jobs that come when the loop has ended.
+    package var isOnThread: Bool { threadID.load(ordering: .acquiring) == DetachedThread.currentID }
 
     /// Not as a job of the task executor too: for tasks without a preference, nearly all, every call to an actor would then
     /// be a switch of executors.
@@ -93,26 +102,42 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     /// closed, which ends operations that wait with ``/UVLoop/UVError/canceled``, and what follows from that runs too.
     ///
     /// Tasks that go on later than that run on a thread without a loop, one after the other as before: nothing is left hanging.
-    /// Idempotent.
+    /// Idempotent; of several calls, each waits for the end.
     public func shutdown() async {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-            let end: @Sendable () -> Void = { [self] in
-                thread.submit { _ in
-                    self.takesLocalJobs.store(false, ordering: .releasing)
-                    self.local?.runAll()
+            let isFirst = end.withLock { end in
+                switch end {
+                case .ahead:
+                    end = .underWay([continuation])
+                    return true
+                case .underWay(let waiting): end = .underWay(waiting + [continuation])
+                case .over: continuation.resume()
                 }
-                // Waits for the thread.
-                thread.shutdown()
-                threadID.store(0, ordering: .releasing)
-                continuation.resume()
+                return false
             }
+            guard isFirst else { return }
             do throws(UVError) {
-                try DetachedThread.start("uvloop-end", end)
+                try DetachedThread.start("uvloop-end") { self.endThread() }
             } catch {
                 // No other thread may wait for this one.
                 trap("LoopExecutor.shutdown: no thread can be made to wait for the loop's: \(error)")
             }
         }
+    }
+
+    private func endThread() {
+        thread.submit { _ in
+            self.takesLocalJobs.store(false, ordering: .releasing)
+            self.local?.runAll()
+        }
+        // Waits for the thread.
+        thread.shutdown()
+        threadID.store(0, ordering: .releasing)
+        let waiting: [UnsafeContinuation<Void, Never>] = end.withLock { end in
+            defer { end = .over }
+            return if case .underWay(let waiting) = end { waiting } else { [] }
+        }
+        for continuation in waiting { continuation.resume() }
     }
 }
 

@@ -58,7 +58,10 @@ actor SignalWatch: LoopActor {
     }
 
     func next() async throws(UVError) -> Signal? {
-        if handles.isEmpty { try begin() }
+        if handles.isEmpty {
+            guard executor.isOnThread else { return nil }
+            try begin()
+        }
         let number = inbox.nextNumber()
         return try await wait(canceled: .canceled) {
             inbox.take($0, number)

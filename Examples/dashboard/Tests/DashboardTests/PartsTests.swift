@@ -1,4 +1,6 @@
+import TestSupport
 import Testing
+import UVLoop
 
 @testable import dashboard
 
@@ -46,5 +48,17 @@ import Testing
         #expect(!taken.contains { $0 == nil } && slots.take() == nil)
         taken[7] = nil
         #expect(slots.take() != nil && slots.take() != nil)
+    }
+
+    @Test("a token's file may end with a newline, and one that cannot be used is named") func tokenFile() throws {
+        try withTemporaryDirectory { base in
+            let path = "\(base)/\(Token.fileName)"
+            try Files.replace(path, with: Array("\(DashboardHome.token)\n".utf8))
+            #expect(try Token.find(nil, inDirectory: base).text == DashboardHome.token)
+            try Files.unlink(path)
+            try Files.makeDirectory(at: path)
+            let error = #expect(throws: (any Error).self) { try Token.find(nil, inDirectory: base) }
+            #expect("\(error.map { "\($0)" } ?? "")".contains(path))
+        }
     }
 }

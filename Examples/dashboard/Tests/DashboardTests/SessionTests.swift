@@ -128,6 +128,30 @@ import UVLoop
             board.close()
             let pid = try #require(try home.ask("GET", "/api/sessions/mute").json["pid"].number)
             try Processes.send(.continue, to: Int32(pid))
+            // The list of those who do not watch says so, too, when it reads on.
+            let deadline = SystemClock.monotonicTime + hangTimeout
+            func state() throws -> JSON? {
+                try home.ask("GET", "/api/sessions").json.elements.first { $0["id"] == "mute" }?["state"]
+            }
+            while try state() != "running", SystemClock.monotonicTime < deadline {}
+            #expect(try state() == "running")
+        }
+    }
+
+    @Test("a server that is told to end does not wait for a child that does not read") func ending() throws {
+        try withDashboard { home in
+            try home.start("mute", ["sleep", "1000"])
+            let board = try home.events("/api/events")
+            // More than a pipe holds.
+            let body: JSON = ["lines": [.string(String(repeating: "x", count: 200_000))], "within": 3600]
+            let waiting = try home.exchange("POST", "/api/sessions/mute/lines", body.encoded)
+            try waiting.read()
+            try board.read { $0.tell("mute", "blocked") }
+            #expect(try home.server.end() == .exited(code: 0))
+            try run(home.loop) { waiting.isEnded }
+            let answer = try #require(HTTPAnswer(waiting.bytes))
+            #expect(try answer.status == 503 && answer.json["error"]["code"] == "ending")
+            board.close()
         }
     }
 

@@ -46,6 +46,10 @@ extension Refusal {
     static let tooManyStreams = Refusal(
         .serviceUnavailable, "too-many-streams", "\(StreamSlots.limit) streams of events are open; close some of them")
 
+    static let ending = Refusal(
+        .serviceUnavailable, "ending",
+        "the server ends, and what becomes of this is not known yet; ask the next one for the session")
+
     static func noSession(_ id: SessionID) -> Refusal {
         Refusal(.notFound, "no-session", "there is no session \(id); GET /api/sessions lists those that there are")
     }
@@ -72,6 +76,7 @@ extension Refusal {
         case .lineTooLong: self.init(.contentTooLarge, "line-too-long", "\(error)")
         case .queueFull: self.init(.serviceUnavailable, "queue-full", "\(error)")
         case .timedOut: self.init(.gatewayTimeout, "timed-out", "\(error)")
+        case .frozen: self.init(.gatewayTimeout, "frozen", "\(error)")
         case .connection: self.init(.conflict, "no-keeper", "\(error)")
         case .channel(_, "argument", _): self.init(.badRequest, "bad-request", "\(error)")
         case .channel(_, let code, _): self.init(.conflict, code, "\(error)")

@@ -1,4 +1,5 @@
 import Hummingbird
+import ServiceLifecycle
 import UVKeeper
 import UVKeeperAsync
 
@@ -76,7 +77,8 @@ struct Routes: Sendable {
             throw Refusal.badRequest("a line has a newline in it; send what follows as a line of its own")
         }
         try await check(id)
-        let outcomes = await keepers.write(order.lines, to: id, within: try order.time)
+        let time = try order.time
+        let outcomes = try await patiently { await keepers.write(order.lines, to: id, within: time) }
         await board.look(at: id)
         return Answer(LineOutcomes(outcomes))
     }
@@ -95,10 +97,33 @@ struct Routes: Sendable {
         let id = try context.session()
         let order = try await Body.decode(StopOrder.self, of: request)
         try await check(id)
-        let stopped = await keepers.session(id).stop(try order.ladder)
+        let ladder = try order.ladder
+        let stopped = try await patiently { await keepers.session(id).stop(ladder) }
         await board.look(at: id)
         return Answer(try StopAnswer(stopped, of: id))
     }
+
+    /// Waits for what may take long. A server that is told to end waits a little more for it, and then says that it does not know.
+    private func patiently<Value: Sendable>(_ work: @escaping @Sendable () async -> Value) async throws -> Value {
+        let (results, result) = AsyncStream.makeStream(of: Value?.self)
+        // It ends with the keepers, at the latest.
+        Task { result.yield(await work()) }
+        return try await withGracefulShutdownHandler {
+            for await value in results {
+                guard let value else { throw Refusal.ending }
+                return value
+            }
+            throw CancellationError()
+        } onGracefulShutdown: {
+            Task {
+                try await Task.sleep(for: Routes.lastWait)
+                result.yield(nil)
+            }
+        }
+    }
+
+    /// How long a server that is told to end waits for what is under way.
+    private static let lastWait = Duration.seconds(2)
 
     /// Refuses what is asked of a session that there is not. A keeper that does not answer is not waited for.
     private func check(_ id: SessionID) async throws(Refusal) {

@@ -29,8 +29,12 @@ struct Token: Sendable {
         if let text = ProcessEnvironment.current[variable] { return try Token(text, from: variable) }
         let path = "\(directory)/\(fileName)"
         if let token = try read(path) { return token }
-        try Files.makeDirectory(at: directory)
-        try make(path)
+        do throws(UVError) {
+            try Files.makeDirectory(at: directory)
+            try make(path)
+        } catch {
+            throw UnusableFile(path: path, error: error)
+        }
         guard let token = try read(path) else { throw UVError.noEntry }
         return token
     }
@@ -42,14 +46,25 @@ struct Token: Sendable {
             defer { file.close() }
             bytes = try file.read(limit: 1024)
         } catch {
-            guard error == .noEntry else { throw error }
+            guard error == .noEntry else { throw UnusableFile(path: path, error: error) }
             return nil
         }
-        return try Token(String(decoding: bytes, as: UTF8.self), from: path)
+        // An editor, or `echo`, has put a newline at its end.
+        let text = bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...]
+        return try Token(String(decoding: text, as: UTF8.self), from: path)
+    }
+
+    private struct UnusableFile: Error, CustomStringConvertible {
+        let path: String
+        let error: UVError
+
+        var description: String {
+            "cannot use \(path): \(error); let this user read and write it, or give a token: --token, \(Token.variable)"
+        }
     }
 
     /// Makes the file, whole at once; of several servers at a time, the first one's stays.
-    private static func make(_ path: String) throws {
+    private static func make(_ path: String) throws(UVError) {
         let random = (0..<4).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined()
         let temporary = "\(path).\(CurrentProcess.id).tmp"
         let file = try OpenFile(temporary, .createNew)

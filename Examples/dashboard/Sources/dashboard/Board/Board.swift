@@ -6,7 +6,8 @@ import UVKeeperAsync
 /// What is known of all sessions, for the list of the page.
 ///
 /// The beginnings and ends of sessions are told here at once. While somebody watches, sessions of other programs are looked
-/// for, and what goes on in each is asked of its keeper: a few at a time, and one that does not answer holds nobody up.
+/// for, and what goes on in each is asked of its keeper: a few at a time, and one that does not answer holds nobody up. Without a
+/// watcher they are asked when somebody wants the list.
 actor Board: Service {
     /// The time between two rounds.
     private static let pause = Duration.seconds(1)
@@ -95,6 +96,32 @@ actor Board: Service {
         asked.remove(id)
     }
 
+    /// Asks all that live, and waits so long as a round takes for those that do not answer.
+    private func askAll() async {
+        await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                do { try await Task.sleep(for: Board.pause) } catch {}
+                return false
+            }
+            var left = turns.makeIterator()
+            var count = 0
+            func askNext() {
+                guard let id = left.next() else { return }
+                count += 1
+                group.addTask {
+                    await self.look(at: id)
+                    return true
+                }
+            }
+            for _ in 0..<Board.mostAsked { askNext() }
+            while count > 0, await group.next() == true {
+                count -= 1
+                askNext()
+            }
+            group.cancelAll()
+        }
+    }
+
     /// Asks how a session is.
     func look(at id: SessionID) async {
         if let view = await keepers.view(of: id) { note(view, of: id) } else { remove(id) }
@@ -117,6 +144,8 @@ actor Board: Service {
     /// All sessions, those that were started last first.
     func all() async throws -> [SessionView] {
         try await discover()
+        // While somebody watches, the rounds do it.
+        if watchers.isEmpty { await askAll() }
         return views.values.sorted { ($0.startedAt ?? "", $0.id) > ($1.startedAt ?? "", $1.id) }
     }
 
