@@ -1,8 +1,8 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The keeper: a tiny process that starts a child, owns its stdin, listens on a unix socket, forwards every line verbatim,
-/// and outlives the server that started it. Mirrors the original's `keeper.cjs`.
+/// The keeper: a tiny process that starts a child, owns its stdin, listens on a unix socket, forwards every line
+/// verbatim, and outlives the server that started it. Mirrors the original's `keeper.cjs`.
 ///
 /// A server ships the keeper as the executable `uvkeeper-sidecar`, or as itself: a host that calls
 /// ``runIfRequested(arguments:)`` first thing in its main can be its own sidecar.

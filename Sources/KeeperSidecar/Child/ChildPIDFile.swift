@@ -8,8 +8,8 @@ struct ChildPIDFile {
     private let identity: FileIdentity
     private let pid: Int32
 
-    /// Writes the file under a temporary name and renames it, so that it is never seen empty. The child's identity is kept
-    /// with it.
+    /// Writes the file under a temporary name and renames it, so that no reader sees it empty. The child's identity is
+    /// kept with the file.
     init(
         _ pid: Int32, _ process: ProcessIdentity?, session: SessionID, paths: KeeperPaths,
     ) throws(UVError) {

@@ -1,8 +1,8 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Carries lines from any number of clients to the child's stdin: whole, verbatim, and in the order in which the clients
-/// came.
+/// The carrier of lines from any number of clients to the child's stdin: whole, verbatim, and in the order in which the
+/// clients came.
 ///
 /// Lines are read into memory at once, up to a bound; beyond it the clients' own writes stop. A connection is closed
 /// when it has been read to its end; the close confirms nothing, only the channel tells what became of a line.
