@@ -1,7 +1,7 @@
 internal import UVLoop
 
 extension KeeperManager {
-    /// Runs `work` in libuv's thread pool; `completion` runs once, on a later tick, also when the pool cannot be made.
+    /// Runs `work` in libuv's thread pool; `completion` runs once, on a later tick, even if the pool cannot be made.
     func queueWork<Value: Sendable>(
         _ work: @escaping @Sendable () -> Value,
         completion: @escaping (Result<Value, KeeperError>) -> Void,

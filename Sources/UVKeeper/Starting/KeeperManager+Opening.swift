@@ -6,10 +6,10 @@ extension KeeperManager {
     /// on a later tick.
     ///
     /// A keeper that lives, or may, is adopted: ``killKeeper(for:)-(SessionID)`` works on it if it is shown to be the
-    /// keeper. A keeper whose child is dead, but which has not noticed, is ended first. Then, and if there is no
-    /// keeper, the session is started as by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``. Other sessions are
-    /// not looked at; ``discoverExistingKeepers(completion:)`` finds and cleans up all of them. If another program
-    /// starts the session at the same time, the keeper that has come first is adopted.
+    /// keeper. A keeper whose child is dead, but which has not noticed, is ended first. Then, or if there is no keeper,
+    /// the session is started as by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``. Other sessions are not
+    /// looked at; ``discoverExistingKeepers(completion:)`` finds and cleans up all of them. If another program starts
+    /// the session at the same time, the first keeper is adopted.
     ///
     /// - Parameters:
     ///   - session: its name.
@@ -27,8 +27,10 @@ extension KeeperManager {
         open(session, in: workingDirectory, options, decideBy: SystemClock.deadline(in: .seconds(1)), completion)
     }
 
-    /// - Parameter time: as long as it is not known whether there is a keeper, because somebody cleans up for instance, looks again
-    ///   until then; after that it is taken for one.
+    /// Opens a session.
+    ///
+    /// - Parameter time: the time until which an undecided keeper, for instance while somebody cleans up, is looked at
+    ///   again; after that it counts as a keeper.
     private func open(
         _ session: SessionID, in workingDirectory: String, _ options: SpawnOptions, decideBy time: Duration,
         _ completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
@@ -68,7 +70,7 @@ extension KeeperManager {
         }
     }
 
-    /// Calls `body` after a short while, or with true when the manager or the loop closes before.
+    /// Calls `body` with false after a short while, or with true when the manager or the loop closes before.
     private func later(_ body: @escaping (_ isClosed: Bool) -> Void) {
         let timer = TimerHandle(on: loop)
         let id = ObjectIdentifier(timer)
@@ -92,7 +94,7 @@ extension KeeperManager {
         case .success(let keeper): return .success(OpenSession(session: self.session(session), way: .started(keeper)))
         case .failure(.sessionTaken), .failure(.keeperEnded(KeeperManager.lostStart, log: _)):
             let inspection = KeeperInspection(session, paths: paths)
-            // A start of this manager's own is under way until its own completion.
+            // A start by this manager is under way until its own completion.
             let isOwn = tracked[session]?.process?.isRunning == true
             guard !isClosed, !isOwn, case .live = inspection.finding, hasLiveChild(inspection) else { break }
             return .success(OpenSession(session: self.session(session), way: .adopted(adopt(inspection, foundAt: now))))

@@ -1,6 +1,6 @@
-/// What becomes of a child's output.
+/// The destination of a child's output.
 public enum SpawnOutput: Hashable, Sendable {
-    /// Nobody reads it.
+    /// The output is discarded.
     case discarded
     /// Both streams go to the keeper's log.
     case captured
