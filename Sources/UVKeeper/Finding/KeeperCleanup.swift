@@ -10,7 +10,7 @@ enum KeeperCleanup {
     ///
     /// - Parameters:
     ///   - terminated: the keeper that lives and has been told to end; its files go although it holds the lock and its
-    /// socket still accepts.
+    ///     socket still accepts.
     ///   - makesPIDFile: true to make a missing pid file for its lock; else the other files stay if it is missing.
     /// - Returns: false if the files were left: a keeper has come back, or something else has their names.
     static func remove(

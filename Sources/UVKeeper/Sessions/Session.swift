@@ -59,7 +59,7 @@ public final class Session {
     ///
     /// - Parameters:
     ///   - line: any bytes; a newline is added if the last byte is none. Newlines within are delivered as they are, in
-    /// one piece.
+    ///     one piece.
     ///   - deadline: the time that the line may wait for its keeper.
     ///   - completion: called with the outcome.
     @discardableResult
@@ -97,7 +97,7 @@ public final class Session {
     ///
     /// - Parameters:
     ///   - epoch: the session's epoch in the journal; if it is not the present one, the completion gets
-    /// ``KeeperError/sessionBeganAnew(_:)``. Nil: any epoch.
+    ///     ``KeeperError/sessionBeganAnew(_:)``. Nil: any epoch.
     ///   - last: the highest number that the journal has given out.
     ///   - completion: called with the position at which the writer goes on.
     public func resumeWriting(
