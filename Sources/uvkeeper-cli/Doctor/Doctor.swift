@@ -60,7 +60,7 @@ struct Doctor {
                 "processes", .warning, "started and watched by libuv: slower in a large server, and needs SIGCHLD")
     }
 
-    /// Where a session would be that is started from here.
+    /// The place of a session started from here.
     private var service: Finding {
         let check = "service"
         let group = ControlGroup.current
