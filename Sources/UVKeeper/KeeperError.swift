@@ -45,16 +45,16 @@ public enum KeeperError: Error, Hashable, Sendable {
     case notForForeignSidecar
     /// The line, with its newline, is longer than the keeper would take.
     case lineTooLong(Int, maximum: Int)
-    /// So many lines or bytes wait for the session already.
+    /// The session's queue is full: so many lines or bytes wait already.
     case queueFull(lines: Int, bytes: Int)
     /// The connection failed.
     case connection(String, UVError)
-    /// The keeper did not take or confirm what was sent within the time for it.
+    /// The keeper did not take or confirm the bytes sent within this time.
     case timedOut(Duration)
     /// The session's keeper, this process, is stopped by a signal or held by a debugger, and does not answer meanwhile.
     case frozen(SessionID, pid: Int32)
-    /// The session's keeper has no channel: it is the original's, or an older one of ours. It cannot do the thing
-    /// named.
+    /// The session's keeper has no channel: it is the original's, or an older one of ours. The text says what it cannot
+    /// do.
     case noChannel(SessionID, String)
     /// The keeper refuses the request: a stable word, and a sentence.
     case channel(SessionID, String, String)

@@ -13,7 +13,7 @@ extension KeeperManager {
         }
     }
 
-    /// The same for work on the sessions directory that can fail.
+    /// Runs work on the sessions directory that can fail, as above.
     func queueWork<Value: Sendable>(
         onDirectory work: @escaping @Sendable () -> Result<Value, KeeperError>,
         completion: @escaping (Result<Value, KeeperError>) -> Void,

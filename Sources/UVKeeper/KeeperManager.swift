@@ -34,7 +34,7 @@ public final class KeeperManager {
         public var writer: WriterName?
         /// The time after which a session's unused connections are given up.
         package var idleTime = Duration.seconds(5)
-        /// The log of what was started, found, signalled and removed; silent unless it is set.
+        /// The log of keepers started, found and signalled, and of files removed; silent unless it is set.
         public var logger = Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
 
         /// The defaults.

@@ -78,7 +78,8 @@ public actor Keepers: LoopActor {
         ownsExecutor = executor == nil
     }
 
-    /// Closes connections and watches, not sessions: lines that wait end as refused or unknown, sequences end. Idempotent.
+    /// Closes connections and watches, not sessions: waiting lines end as refused or unknown, sequences end.
+    /// Idempotent.
     public func close() async {
         if !isClosed {
             isClosed = true
@@ -106,7 +107,7 @@ public actor Keepers: LoopActor {
 
     // MARK: Sessions
 
-    /// Adopts the session if it lives, else starts it: what a server does with each of its sessions.
+    /// Adopts the session if it lives, else starts it, as a server does with each of its sessions.
     ///
     /// - Parameters:
     ///   - id: the session's name.
@@ -126,7 +127,7 @@ public actor Keepers: LoopActor {
             openings += 1
             manager.open(id, in: directory, options) { [weak self] result in
                 self?.assumeIsolated { $0.openings -= 1 }
-                // Told also if nobody waits any more.
+                // The event is reported even if the task no longer waits.
                 if case .success(let opened) = result {
                     let isAdopted = if case .adopted = opened.way { true } else { false }
                     self?.assumeIsolated { $0.begin(isAdopted ? .adopted(id) : .started(id)) }

@@ -8,8 +8,8 @@ struct Invocation {
     static let current = Invocation(Array(ProgramArguments.current.dropFirst()))
 
     let arguments: [String]
-    /// The arguments of the command that a session is started with. They bypass the parser, whose time grows with the
-    /// square of their number.
+    /// The arguments of the command that a session is started with. The parser does not see them, since its time grows
+    /// with the square of their number.
     let commandArguments: [String]
 
     /// - Parameter given: the arguments after the program's name.

@@ -6,7 +6,7 @@ package struct ReadRequest: Hashable, Sendable {
         case start
         /// The next byte to come.
         case end
-        /// So many bytes before the end, or as many of them as are kept.
+        /// The last bytes before the end, so many, or as many of them as are kept.
         case last(UInt64)
         /// An offset for each stream.
         case offsets([ChildStream: UInt64])

@@ -78,8 +78,8 @@ package indirect enum JSONValue: Hashable, Sendable {
         self = try text.span.bytes.withUnsafeBytes { (text) throws(JSONError) in try JSONValue(text, depth: depth) }
     }
 
-    /// Adds the value's text, as `JSON.stringify` gives it: no white space, and only `"`, `\` and characters below U+0020
-    /// escaped, with the short form where there is one.
+    /// Adds the value's text, like `JSON.stringify`: no white space, and only `"`, `\` and characters below U+0020
+    /// escaped, in the short form if there is one.
     package func append(to json: inout [UInt8]) {
         switch self {
         case .null: json += "null".utf8

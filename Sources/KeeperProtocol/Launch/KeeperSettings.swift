@@ -2,8 +2,8 @@ internal import UVLoop
 
 /// The settings that a keeper reads from its environment.
 ///
-/// Bad values never stop a keeper: each falls back to its default, and those the original warns about leave a text in
-/// ``warnings`` for the log. Mirrors the head of the original's `keeper.cjs`.
+/// Bad values never stop a keeper: each is replaced by its default, and values that the original warns about leave a
+/// text in ``warnings`` for the log. Mirrors the head of the original's `keeper.cjs`.
 public struct KeeperSettings: Hashable, Sendable {
     /// The child's executable and leading arguments; never empty, and the executable's name is not empty either.
     ///

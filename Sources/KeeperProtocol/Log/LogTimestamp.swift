@@ -2,9 +2,9 @@
 public enum LogTimestamp {
     /// `2026-01-02T03:04:05.678Z`: the UTC time `millisecondsSinceEpoch` after 1970, without leap seconds.
     ///
-    /// Equal to JavaScript's `new Date(milliseconds).toISOString()`: proleptic Gregorian calendar, and outside the years
-    /// 0000 to 9999 a sign and at least six digits (`-000001-12-31T...`). Defined for every `Int64`, where JavaScript
-    /// refuses years beyond about 275000.
+    /// Equal to JavaScript's `new Date(milliseconds).toISOString()`: proleptic Gregorian calendar, and outside the
+    /// years 0000 to 9999 a sign and at least six digits (`-000001-12-31T...`). Defined for every `Int64`, while
+    /// JavaScript refuses years beyond about 275000.
     public static func text(millisecondsSinceEpoch: Int64) -> String {
         let (day, millisecond) = floorDivide(millisecondsSinceEpoch, 86_400_000)
         let date = civil(day: day)

@@ -181,8 +181,8 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
     ///
     /// The tag is five of `0-9 a-z` made from `random`. The path is never longer than the shortest final one,
     /// `<dir>/a.rpc.sock`: a session whose ``socketPathBytesLeft(for:)`` is not negative can also be bound here. Two
-    /// random numbers may share a tag, so `EADDRINUSE` means: try another number. Not for Windows, whose pipes have no
-    /// files.
+    /// random numbers may share a tag, so `EADDRINUSE` means: try another number. Windows has no such names: its pipes
+    /// have no files.
     public func temporarySocketName(random: UInt64) -> String {
         path(Self.temporarySocketStart, RandomTag.text(random), Self.temporarySocketEnd)
     }
@@ -212,7 +212,7 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
             && RandomTag.matches(stem.suffix(RandomTag.length))
     }
 
-    /// True if a file that a process has open, by the name the system reports, is or was a keeper's pid file. Such a
+    /// True if a file that a process has open, by the name the system reports, is or was a keeper's pid file. A pid
     /// file is opened under a temporary name, which goes once the file has its own.
     package static func isKeeperPIDFile(openAs path: String) -> Bool {
         var name = path.utf8[...]

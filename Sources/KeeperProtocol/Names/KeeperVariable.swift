@@ -6,8 +6,8 @@ public enum KeeperVariable {
     /// JSON array of strings: the child's remaining arguments.
     public static let arguments = "PI_KEEPER_PI_ARGS"
 
-    /// A file or pipe with the whole command, in place of ``command`` and ``arguments``, each string ended by a zero byte;
-    /// `-`: standard input. The original has no such variable.
+    /// A file or pipe with the whole command, instead of ``command`` and ``arguments``, each string ended by a zero
+    /// byte; `-`: standard input. The original has no such variable.
     public static let commandFile = "PI_KEEPER_COMMAND_FILE"
 
     /// The time in milliseconds that a child has after the end of its input when its keeper gets a plain SIGTERM; 0 if

@@ -21,7 +21,7 @@ public struct SessionID: Hashable, Sendable, CustomStringConvertible, Expressibl
     /// Takes `text` as an id, unchanged.
     ///
     /// Fails with the first rule that `text` breaks, in this order: not empty, not too long, first character, all
-    /// characters. Nothing is trimmed or repaired.
+    /// characters. The text is neither trimmed nor repaired.
     public init(_ text: String) throws(SessionIDError) {
         guard let first = text.utf8.first else { throw .empty }
         let count = text.utf8.count

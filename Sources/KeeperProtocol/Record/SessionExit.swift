@@ -12,7 +12,7 @@ public struct SessionExit: Hashable, Sendable, Codable {
         case cannotStart = "cannot-start"
         /// A signal to the keeper asked for the end.
         case keeperSignalled = "keeper-signalled"
-        /// The keeper was killed, or the system went down. How the child ended is not known.
+        /// The keeper was killed, or the system went down. The end of the child is not known.
         case keeperLost = "keeper-lost"
         /// A reason that only later versions know.
         case unknown

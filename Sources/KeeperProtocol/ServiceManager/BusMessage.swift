@@ -1,6 +1,6 @@
 /// A message of D-Bus: a call, an answer or a signal.
 ///
-/// Mirrors section "Message Format" of the D-Bus specification. Of received messages only the fields in use are kept.
+/// Mirrors section "Message Format" of the D-Bus specification. Received messages keep only the fields in use.
 package struct BusMessage: Hashable, Sendable {
     package enum Kind: UInt8, Sendable {
         case call = 1
@@ -46,8 +46,8 @@ package struct BusMessage: Hashable, Sendable {
     /// The bytes of a call.
     ///
     /// - Parameters:
-    ///   - serial: the caller's number of it, from 1.
-    ///   - body: writes the values that `signature` tells of.
+    ///   - serial: the caller's number of the call, from 1.
+    ///   - body: writes the values whose types are in `signature`.
     static func call(
         _ member: String, of interface: String, at path: String, to destination: String, serial: UInt32,
         _ signature: String = "", _ body: (inout BusWriter) -> Void = { _ in },

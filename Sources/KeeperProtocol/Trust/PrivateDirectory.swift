@@ -19,8 +19,9 @@ package final class PrivateDirectory {
 
     /// Opens the directory and judges it.
     ///
-    /// - Throws: ``UVError/noEntry`` if there is none, ``UVError/notDirectory`` if something else is there or on the way,
-    ///   ``UVError/symbolicLink`` for too many links, ``UVError/accessDenied``, ``UVError/tooManyOpenFiles`` and its like.
+    /// - Throws: ``UVError/noEntry`` if the directory does not exist, ``UVError/notDirectory`` if something else is
+    ///   there or on the way, ``UVError/symbolicLink`` for too many links, ``UVError/accessDenied``,
+    ///   ``UVError/tooManyOpenFiles`` and its like.
     package convenience init(_ path: String) throws(UVError) {
         try self.init(path, isMade: false)
     }

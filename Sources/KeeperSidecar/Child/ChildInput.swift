@@ -243,7 +243,7 @@ final class ChildInput {
     }
 
     /// Takes nothing more, and loses waiting bytes except the rest of a line half written: the child never gets part of
-    /// a line. Then the pipe closes.
+    /// a line. The pipe closes after that.
     func cut() {
         if case .closed = state { return }
         state = .ending

@@ -11,7 +11,7 @@ import Glibc
 /// Bytes that wait for the child's pipe, in blocks: written blocks are reused for new bytes, and no bytes are moved.
 ///
 /// Blocks are mapped pages of the system: the C library would keep the memory of a long queue for the rest of the
-/// session. One block stays, so that a line costs no call for memory.
+/// session. A single block stays mapped, so that a line costs no call for memory.
 struct LineQueue: ~Copyable {
     static let blockCapacity = 65536
     private struct Block {

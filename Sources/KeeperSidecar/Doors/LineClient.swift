@@ -66,16 +66,16 @@ final class LineClient {
         lookAtPeer()
     }
 
-    /// Finds out whether the peer has finished, or closed with bytes unread.
+    /// Notes if the peer has finished, or closed with bytes unread.
     func lookAtPeer() {
         let hangUp = Descriptors.hangUp(of: descriptor)
         isAtEnd = isAtEnd || hangUp != .nothing
         if readAfterGivingUp == nil, hangUp == .everything { readAfterGivingUp = 0 }
     }
 
-    /// True if the peer gave up in the middle of a line. Such a peer closed while it was not read, and left a full
-    /// buffer: if the buffer had had room, the peer need not have waited. The rest of its last line is then a fragment,
-    /// not a line whose newline is missing.
+    /// True if the peer gave up in the middle of a line. The peer closed while it was not read, and left a full buffer:
+    /// if the buffer had had room, the peer need not have waited. The rest of its last line is then a fragment, not a
+    /// line whose newline is missing.
     var hasGivenUp: Bool {
         guard let readAfterGivingUp else { return false }
         return readAfterGivingUp >= LineClient.fullBuffer && framer.pendingByteCount >= LineClient.longPiece

@@ -25,7 +25,8 @@ extension LineForwarder {
     private func scheduleFresh(_ client: LineClient) {
         fresh.append(client)
         guard fresh.count == 1 else { return }
-        // The first tick ends the present round of the loop, the second comes after another look, in which more may come.
+        // The first tick ends the present round of the loop; the second comes after another look, which may report
+        // more.
         loop.onNextTick { [self] in
             let batch = fresh
             fresh = []

@@ -20,7 +20,7 @@ extension LineForwarder {
                 // given up waiting for room.
                 if count == length, client.isAtEnd || !client.isWatched, client.readAfterGivingUp == nil {
                     client.lookAtPeer()
-                    // These bytes were read before the look, and `received` adds them.
+                    // The count starts below zero: these bytes were read before the look, and `received` adds them.
                     if !client.isWatched, client.readAfterGivingUp != nil { client.readAfterGivingUp = -count }
                 }
                 left -= count

@@ -133,7 +133,7 @@ final class LineForwarder {
         input.cut()
     }
 
-    /// Writes nothing more to a child that is being killed. Its stdin stays open until the child has ended, so that the
+    /// Writes nothing more to a child that is being killed. The stdin stays open until the child has ended, so that the
     /// bytes it never read can be counted. Idempotent.
     func abandonStdin(childHasEnded: Bool) {
         stopReading()

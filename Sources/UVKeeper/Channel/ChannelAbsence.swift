@@ -7,7 +7,8 @@ enum ChannelAbsence {
     case noKeeper
     /// The keeper is an original one, or older than the channel.
     case noChannel
-    /// The keeper has told how the session ended. It stays a moment for clients that still read, without a channel.
+    /// The keeper has told how the session ended. The process stays a moment for clients that still read, without a
+    /// channel.
     case sessionEnded
     /// A keeper lives, or may: it is frozen or starting, or its socket was removed and may be made anew.
     case notReachable

@@ -19,7 +19,7 @@ public enum OutputStart: Hashable, Sendable {
     case start
     /// The next byte to come.
     case end
-    /// So many bytes before the end, or as many of them as are kept.
+    /// The last bytes before the end, so many, or as many of them as are kept.
     case last(UInt64)
     /// An offset for each stream, in the epoch in which they count; an offset beyond the end of its stream is an error
     /// (``KeeperError/offsetBeyondEnd(_:_:offset:end:)``).

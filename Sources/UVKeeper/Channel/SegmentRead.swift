@@ -80,8 +80,8 @@ final class SegmentRead {
     /// Finds the segments, then reads them.
     ///
     /// - Parameters:
-    ///   - kept: what the record says is kept; nil if it says nothing: then the files tell.
-    ///   - begin: given what is kept, says where each stream is read from.
+    ///   - kept: the output that is kept, by the record; nil if the record does not say: the files then tell.
+    ///   - begin: given the kept output, returns the offset at which each stream is read.
     func start(_ kept: SessionExit.Output?, _ begin: @escaping (SessionExit.Output) -> [ChildStream: UInt64]) {
         work { [paths, session, epoch] in
             do throws(UVError) {

@@ -5,8 +5,8 @@ internal import UVLoop
 /// A full backlog means a keeper that lives and is busy, and no event tells when it clears (H16: connects fail with
 /// EAGAIN): fresh pipes are tried after small, random pauses. Bound the connect with a timer.
 final class KeeperConnect {
-    /// A connected stream, and the identity of its socket file; nil if the file is gone already. As long as a keeper
-    /// has its socket bound, the inode is not used again.
+    /// A connected stream, and the identity of its socket file; nil if the file is gone already. The inode is not used
+    /// again as long as a keeper has its socket bound.
     typealias Connected = (stream: PipeStream, socket: FileIdentity?)
 
     private let path: String

@@ -19,7 +19,7 @@ final class KeeperConnection {
         case connecting(KeeperConnect?)
         case open(PipeStream)
         case finishing(PipeStream)
-        /// The connection has failed, or was confirmed; `onEnd` was told.
+        /// The connection has failed, or was confirmed; `onEnd` was called.
         case ended
         /// Closed by ``KeeperConnection/close()``.
         case closed
@@ -37,8 +37,8 @@ final class KeeperConnection {
 
     /// Connects to the keeper at a socket's path.
     ///
-    /// `onOpen` runs once it is connected. `onEnd` runs exactly once, at the end of a finished connection or when
-    /// something fails, the connect included, or the loop closes the connection (``UVError/canceled``); not after
+    /// `onOpen` runs once the stream is connected. `onEnd` runs exactly once, at the end of a finished connection or
+    /// when something fails, the connect included, or the loop closes the connection (``UVError/canceled``); not after
     /// ``close()``. Both run on later ticks. A full backlog is tried again on a fresh pipe after small, jittered delays
     /// until it clears or this is closed: bound it with a timer.
     ///
@@ -54,9 +54,9 @@ final class KeeperConnection {
         self.onEnd = onEnd
     }
 
-    /// Sends bytes, which must end in a newline before ``finish()``; they are queued when the kernel does not take them.
-    /// Does nothing once the connection has ended. Before it is open, after ``finish()`` or ``close()`` it is a programming
-    /// error.
+    /// Sends bytes, which must end in a newline before ``finish()``; bytes that the kernel does not take are queued.
+    /// Does nothing once the connection has ended. A call before the connection is open, or after ``finish()`` or
+    /// ``close()``, is a programming error.
     ///
     /// - Returns: false when more should wait for ``onDrain``, or the connection has ended.
     @discardableResult

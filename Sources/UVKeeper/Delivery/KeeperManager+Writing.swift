@@ -11,8 +11,8 @@ extension KeeperManager {
     /// order of the calls. `completion` runs exactly once, on a later tick. Mirrors `writeRpc`.
     ///
     /// - Parameters:
-    ///   - line: any bytes; a newline is added if the last is none. Newlines within make several lines of it.
-    ///   - session: the session; nothing is started.
+    ///   - line: any bytes; a newline is added if the last byte is none. Newlines within make several lines of it.
+    ///   - session: the session; no keeper is started.
     ///   - completion: the original's Boolean is true for ``WriteOutcome/written`` and ``WriteOutcome/sent``.
     public func writeRPC(_ line: [UInt8], to session: SessionID, completion: @escaping (WriteOutcome) -> Void) {
         self.session(session).write(line, completion: completion)

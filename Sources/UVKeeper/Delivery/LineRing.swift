@@ -96,8 +96,8 @@ final class LineRing {
 
     // MARK: Sending
 
-    /// Sends the next lines: numbers them, from the one after `last` on, and puts their messages together. As many as
-    /// fit into `size` bytes are sent, at least one, and none longer than `maximum`.
+    /// Sends the next lines: numbers them, from the one after `last` on, and puts their messages together. The ring
+    /// sends as many lines as fit into `size` bytes, at least one, and none longer than `maximum`.
     ///
     /// - Parameter end: the time at which lines with attempts expire.
     /// - Returns: the messages, and true if there are lines with attempts among them.
@@ -207,8 +207,8 @@ final class LineRing {
 
     // MARK: Attempts and deadlines
 
-    /// Counts a failed attempt against every line, and takes the unsent lines that have no attempts left. Such lines
-    /// that were sent are marked, and stay.
+    /// Counts a failed attempt against every line, and takes the unsent lines that have no attempts left. Sent lines
+    /// without attempts left are marked, and stay.
     func failAttempt() -> (unsent: [WaitingLine], sent: [WaitingLine]) {
         for index in 0..<count { place(index).pointee.failedAttempts += 1 }
         let isOver = { (line: borrowing WaitingLine) in
@@ -217,7 +217,7 @@ final class LineRing {
         return (take(.unsent, where: isOver), mark(where: isOver))
     }
 
-    /// Takes the unsent lines whose time is over. Such lines that were sent are marked, and stay.
+    /// Takes the unsent lines whose time is over. Sent lines whose time is over are marked, and stay.
     func expire(_ now: Duration) -> (unsent: [WaitingLine], sent: [WaitingLine]) {
         let isLate = { (line: borrowing WaitingLine) in line.isLate(now) }
         return (take(.unsent, where: isLate), mark(where: isLate))

@@ -29,8 +29,8 @@ final class RawCourier: LineCourier {
     private var state = State.idle
     /// A connection that has not ended, though its lines have their outcome.
     private var earlier: KeeperConnection?
-    /// Earlier connections to keepers that have since been replaced. They stay open, since closing one could leave a
-    /// fragment of a line; how they end is ignored.
+    /// Earlier connections to keepers that have since been replaced. The connections stay open, since closing one could
+    /// leave a fragment of a line; how they end is ignored.
     private var abandoned: [KeeperConnection] = []
 
     init(to path: String, of queue: SessionQueue) {

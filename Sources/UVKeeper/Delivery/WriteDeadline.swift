@@ -4,6 +4,6 @@ public enum WriteDeadline: Hashable, Sendable {
     case attempts
     /// The given time, from the call on.
     case within(Duration)
-    /// As long as the session lives.
+    /// The life of the session.
     case untilSessionEnds
 }

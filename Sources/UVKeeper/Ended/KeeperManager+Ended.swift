@@ -16,8 +16,8 @@ extension KeeperManager {
     /// The number of ended sessions that keep their record and output, unless told otherwise: 1,000.
     public static let keptEndedSessions = 1000
 
-    /// The sessions of the directory that have ended, the latest first, found out without changing anything. `completion` runs
-    /// once, on a later tick; the work is done in libuv's thread pool.
+    /// Finds the sessions of the directory that have ended, the latest first, without changing anything. `completion`
+    /// runs once, on a later tick; the work is done in libuv's thread pool.
     ///
     /// A session whose keeper was killed has ``/KeeperProtocol/SessionExit/Reason/keeperLost`` as its end.
     public func listEnded(completion: @escaping (Result<[SessionRecord], KeeperError>) -> Void) {
@@ -33,9 +33,9 @@ extension KeeperManager {
     /// work is done in libuv's thread pool. A session started meanwhile keeps its own files.
     ///
     /// - Parameters:
-    ///   - age: how long ago a session must have ended.
-    ///   - count: how many ended sessions are left at most, the latest.
-    ///   - completion: given what was removed.
+    ///   - age: the least time since the end of a session that is pruned.
+    ///   - count: the most ended sessions left, the latest.
+    ///   - completion: called with the sessions and bytes removed.
     public func prune(
         olderThan age: Duration = prunedAfter, keeping count: Int = keptEndedSessions,
         completion: @escaping (Result<PruneResult, KeeperError>) -> Void,

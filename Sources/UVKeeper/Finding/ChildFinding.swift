@@ -32,7 +32,7 @@ enum ChildFinding: Hashable, Sendable {
 
     /// - Parameters:
     ///   - file: the child's pid file.
-    ///   - finding: what was found of the keeper.
+    ///   - finding: the finding about the keeper.
     ///   - named: the pid in the keeper's own pid file.
     init(_ file: PIDFile, of finding: KeeperInspection.Finding, _ proof: KeeperInspection.Proof?, named: Int32?) {
         var keeper: Int32?

@@ -3,7 +3,8 @@ internal import Logging
 internal import UVLoop
 
 extension KeeperManager {
-    /// Finds the keepers in the sessions directory and cleans up after dead ones. `completion` runs once, on a later tick.
+    /// Finds the keepers in the sessions directory, and cleans up after dead ones. `completion` runs once, on a later
+    /// tick.
     ///
     /// - A live keeper is adopted: ``killKeeper(for:)-(SessionID)`` works on it.
     /// - A dead keeper's files are removed: socket, pid files, and old temporary files. Logs stay, and so does the file
@@ -173,8 +174,8 @@ extension KeeperManager {
         }
     }
 
-    /// Forgets ended keepers. One that was started here is forgotten when it ends. The end of one that was found is not
-    /// reported: its files are gone then, and it is not found again.
+    /// Forgets ended keepers. A keeper started here is forgotten when it ends. The end of a keeper that was found is
+    /// not reported: its files are gone then, and it is not found again.
     private func forgetEnded(except found: [KeeperEntry]) {
         guard tracked.count > found.count else { return }
         let found = Set(found.map(\.session))

@@ -7,7 +7,7 @@ extension KeeperManager {
         KeeperStatus(KeeperInspection(session, paths: paths), paths: paths)
     }
 
-    /// The state of every session in the directory, by session id, found out without changing anything. `completion` runs
+    /// Finds the state of every session in the directory, by session id, without changing anything. `completion` runs
     /// once, on a later tick; the work is done in libuv's thread pool.
     public func listKeepers(completion: @escaping (Result<[KeeperStatus], KeeperError>) -> Void) {
         loop.preconditionOnThread()

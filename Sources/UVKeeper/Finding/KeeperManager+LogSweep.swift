@@ -3,7 +3,7 @@ internal import UVLoop
 
 /// The findings and actions of a sweep of logs.
 public struct LogSweep: Hashable, Sendable, Codable {
-    /// Logs looked at: those of keepers, not their launch logs.
+    /// The keepers' logs examined; launch logs do not count.
     public var examined = 0
     /// Logs cut to nothing.
     public var truncated = 0
@@ -29,8 +29,8 @@ extension KeeperManager {
     ///
     /// - Parameters:
     ///   - maximumBytes: the limit; by default the keepers' own.
-    ///   - rest: how long nobody may have written to a log.
-    ///   - completion: given what was found and cut.
+    ///   - rest: the time for which a log must not have been written to.
+    ///   - completion: called with the findings and actions.
     public func sweepLogs(
         from maximumBytes: Int = KeeperConstants.defaultLogMaximumBytes, untouchedFor rest: Duration = logRest,
         completion: @escaping (Result<LogSweep, KeeperError>) -> Void,

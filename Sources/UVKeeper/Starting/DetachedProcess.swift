@@ -31,8 +31,8 @@ public final class DetachedProcess {
     /// Starts the process; the loop does not wait for it.
     ///
     /// - Parameters:
-    ///   - input: what its stdin becomes; it stays the caller's.
-    ///   - output: what its stdout and stderr become; it stays the caller's.
+    ///   - input: the descriptor of its stdin; the caller still owns it.
+    ///   - output: the descriptor of its stdout and stderr; the caller still owns it.
     init(
         _ configuration: ChildProcess.Configuration, input: Int32? = nil, output: Int32?, on loop: Loop,
     ) throws(SpawnError) {

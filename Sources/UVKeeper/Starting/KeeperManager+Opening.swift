@@ -2,21 +2,21 @@ public import KeeperProtocol
 internal import UVLoop
 
 extension KeeperManager {
-    /// Adopts the session if it lives, else starts it: what a server does with each of its sessions. `completion` runs once,
-    /// on a later tick.
+    /// Adopts the session if it lives, else starts it, as a server does with each of its sessions. `completion` runs
+    /// once, on a later tick.
     ///
     /// A keeper that lives, or may, is adopted: ``killKeeper(for:)-(SessionID)`` works on it if it is shown to be the
-    /// keeper. A keeper whose child is dead, but which has not noticed, is ended first. Then, or if there is no keeper,
-    /// the session is started as by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``. Other sessions are not
-    /// looked at; ``discoverExistingKeepers(completion:)`` finds and cleans up all of them. If another program starts
-    /// the session at the same time, the first keeper is adopted.
+    /// keeper. A keeper whose child is dead, but which has not noticed, is ended first. After that, or if there is no
+    /// keeper, the session is started as by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``. Other sessions are
+    /// not looked at; ``discoverExistingKeepers(completion:)`` finds and cleans up all of them. If another program
+    /// starts the session at the same time, the first keeper is adopted.
     ///
     /// - Parameters:
-    ///   - session: its name.
-    ///   - workingDirectory: for a start; a session that is adopted keeps its own.
-    ///   - options: for a start. A start of this session that is under way fails this one with
+    ///   - session: the session's name.
+    ///   - workingDirectory: the child's, for a start; an adopted session keeps its own.
+    ///   - options: the options of a start. A start of this session that is under way fails this one with
     ///     ``KeeperError/sessionTaken(_:pid:)``.
-    ///   - completion: given the session, or why there is none.
+    ///   - completion: called with the session, or the reason why there is none.
     public func open(
         _ session: SessionID,
         in workingDirectory: String,

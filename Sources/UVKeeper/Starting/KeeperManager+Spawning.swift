@@ -13,7 +13,8 @@ extension KeeperManager {
         case settled
     }
 
-    /// Starts a keeper for a session, detached, so that it outlives this program. `completion` runs once, on a later tick.
+    /// Starts a keeper for a session, detached, so that it outlives this program. `completion` runs once, on a later
+    /// tick.
     ///
     /// The sessions directory is made if it is missing; one that other users can replace or write to is refused. The
     /// keeper's output goes to the session's launch log. No file is made if the working directory or the command cannot
@@ -23,8 +24,8 @@ extension KeeperManager {
     /// - Parameters:
     ///   - session: the session; it has no keeper yet.
     ///   - workingDirectory: the child's, and the keeper's.
-    ///   - options: the child's command, its environment, and what the start waits for.
-    ///   - completion: given the keeper when it is ready as ``SpawnOptions/readiness`` says, or why it is not.
+    ///   - options: the child's command, its environment, and the event that the start waits for.
+    ///   - completion: called with the keeper when it is ready as ``SpawnOptions/readiness`` says, or with the error.
     public func spawnKeeper(
         for session: SessionID,
         in workingDirectory: String,

@@ -12,8 +12,8 @@ struct KeeperOrder {
     /// The child's whole command for the keeper's standard input; nil if the command goes into the environment.
     private(set) var commandFile: [UInt8]?
 
-    /// The longest command or argument list, as JSON, for an environment variable: the system takes 128 KiB for a variable,
-    /// its name included.
+    /// The longest command or argument list, as JSON, for an environment variable, in bytes: the system takes 128 KiB
+    /// for a variable, its name included.
     private static let longestVariable = 98_304
 
     init(

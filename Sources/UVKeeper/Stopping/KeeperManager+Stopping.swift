@@ -13,13 +13,14 @@ extension KeeperManager {
         /// All have ended as for ``stopped``, but the keeper, or the dead keeper's child, did not end by itself within
         /// its time and was killed.
         case killed
-        /// These processes of the session live on.
+        /// Processes of the session live on, as listed.
         case survived([ProcessSurvivor])
         /// The keeper has ended, and a process that cannot be shown to be a keeper still serves its socket.
         case stillServed
         /// The session belongs to another user, or its process cannot be shown to be a keeper; nothing was signalled.
         case notPermitted
-        /// The manager, or every handle of its loop, was closed first. The keeper may have been signalled and may run on.
+        /// The manager, or every handle of its loop, was closed first. The keeper may have been signalled, and may run
+        /// on.
         case closed
         /// The text is no session id, or the sessions directory cannot be used; nothing was signalled.
         case failed(KeeperError)

@@ -2,7 +2,7 @@ internal import KeeperProtocol
 internal import UVLoop
 
 /// The end of a session: a keeper takes the steps of its ladder, or the processes that a dead keeper has left are
-/// ended. Then every process that belonged to the session is checked once more, and files left are removed.
+/// ended. Every process that belonged to the session is checked once more after that, and files left are removed.
 final class KeeperStop {
     /// The time for a process to be gone after SIGKILL.
     static let killTime = Duration.seconds(1)
@@ -173,8 +173,8 @@ final class KeeperStop {
     private func holdMembers() {
         let target = target.process
         var found = ProcessTree.descendants(of: target.pid, leavingOut: KeeperProcesses.contain)
-        // Orphans are below a keeper of ours too, since it adopts them. So not every process of the system is searched,
-        // which would make the end of thousands of sessions take as long as the square of their number.
+        // Orphans are below a keeper of ours too, since it adopts them. A search of every process of the system would
+        // make the end of thousands of sessions take as long as the square of their number.
         if !isOurs, ProcessDetails(of: target.pid)?.session == target.pid {
             // A keeper started from within the session need not lead a session of its own.
             let inSession = ProcessTree.members(ofSessions: [target.pid])[target.pid] ?? []

@@ -8,11 +8,11 @@ extension LoopExecutor {
     ///
     /// - Parameters:
     ///   - executable: the file, or a name to look for in the directories of PATH.
-    ///   - arguments: those behind the program's name.
-    ///   - environment: nil: this process's own.
-    ///   - workingDirectory: nil: this process's own.
-    ///   - input: what it reads from stdin.
-    ///   - limit: how many bytes of stdout, and of stderr, are kept; one that writes more is killed.
+    ///   - arguments: the arguments after the program's name.
+    ///   - environment: the child's; nil: this process's own.
+    ///   - workingDirectory: the child's; nil: this process's own.
+    ///   - input: the bytes of its stdin.
+    ///   - limit: the most bytes of stdout, and of stderr; a child that writes more is killed.
     public func run(
         _ executable: String, _ arguments: [String] = [], environment: ProcessEnvironment? = nil,
         workingDirectory: String? = nil, input: [UInt8] = [], outputLimit limit: Int = 1 << 24,

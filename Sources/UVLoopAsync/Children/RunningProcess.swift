@@ -34,14 +34,14 @@ public actor RunningProcess: LoopActor {
     ///
     /// - Parameters:
     ///   - executable: the file, or a name to look for in the directories of PATH.
-    ///   - arguments: those behind the program's name.
-    ///   - environment: nil: this process's own.
-    ///   - workingDirectory: nil: this process's own.
-    ///   - stdio: what its three standard descriptors are.
+    ///   - arguments: the arguments after the program's name.
+    ///   - environment: the child's; nil: this process's own.
+    ///   - workingDirectory: the child's; nil: this process's own.
+    ///   - stdio: its three standard descriptors.
     ///   - grace: the time between SIGTERM and SIGKILL.
-    ///   - executor: whose loop it is watched by.
-    ///   - body: given the child while it runs.
-    /// - Throws: ``/UVLoop/SpawnError``, and what `body` throws.
+    ///   - executor: the executor whose loop watches it.
+    ///   - body: called with the child while it runs.
+    /// - Throws: ``/UVLoop/SpawnError``, and the error of `body`.
     public static func with<Value: Sendable>(
         _ executable: String, _ arguments: [String] = [], environment: ProcessEnvironment? = nil,
         workingDirectory: String? = nil, stdio: [ChildProcess.Stdio] = [.pipe, .pipe, .descriptor(2)],

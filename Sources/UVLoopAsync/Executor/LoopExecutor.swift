@@ -25,7 +25,7 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     /// - Throws: the errors of ``/UVLoop/LoopThread/init(name:)``.
     public init(name: String = "uvloop") throws(UVError) {
         thread = try LoopThread(name: name)
-        // This job comes before every other.
+        // The first job, before every other.
         thread.submit { [self] loop in
             loop.runTask = { [unowned self] in run($0) }
             local = LocalJobs(on: loop) { [unowned self] in run($0) }

@@ -31,7 +31,7 @@ public struct LoopFiles: Sendable {
 
     /// The lines of a regular file, each without its newline; the last one may have had none.
     ///
-    /// - Parameter longest: in bytes, newline included; a longer one ends the sequence with
+    /// - Parameter longest: the longest line in bytes, newline included; a longer one ends the sequence with
     ///   ``/UVLoop/UVError/messageTooLong``.
     public func lines(of path: String, longest: Int = 1 << 24) -> FileLines {
         FileLines(bytes: bytes(of: path), longest: longest)
@@ -48,7 +48,7 @@ public struct LoopFiles: Sendable {
 
     /// Opens a regular file to append to, or makes it with mode 0600.
     ///
-    /// - Parameter isSynchronous: true: each write returns when the disk has it, and not only the system.
+    /// - Parameter isSynchronous: true if each write returns only when the disk has it, not just the system.
     public func appending(to path: String, isSynchronous: Bool = false) async throws(UVError) -> AppendedFile {
         try await AppendedFile.open(path, isSynchronous, on: executor)
     }

@@ -1,7 +1,7 @@
 import KeeperProtocol
 import UVKeeper
 
-/// The checks of `uvkeeper doctor`; those of the directory and of the sidecar have files of their own.
+/// The checks of `uvkeeper doctor`; the trials of the directory and of the sidecar have files of their own.
 struct Doctor {
     struct Finding: Encodable {
         enum State: String, Encodable {

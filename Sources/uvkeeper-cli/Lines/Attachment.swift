@@ -45,7 +45,7 @@ final class Attachment {
     /// True while a thread reads or writes, which cannot be interrupted.
     var isBusy: Bool { sender?.isReading == true || pump.isWriting }
 
-    /// - Parameter last: how many bytes of former output are printed first.
+    /// - Parameter last: the bytes of former output that are printed first.
     func start(last: UInt64, completion: @escaping (End) -> Void) {
         self.completion = completion
         // The end of the output is asked for before any line is sent.

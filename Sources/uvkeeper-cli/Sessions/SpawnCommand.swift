@@ -171,8 +171,8 @@ private struct StartFailure: Error, CustomStringConvertible {
     let description: String
 
     /// - Parameters:
-    ///   - exit: what its record says.
-    ///   - isDiscarded: true if what the child wrote is nowhere to be found.
+    ///   - exit: the end of the session by its record.
+    ///   - isDiscarded: true if the child's output was discarded.
     init(_ error: KeeperError, log: [String], exit: SessionExit?, _ session: SessionID, isDiscarded: Bool) {
         var text = "\(error)"
         let words = SessionEnd.lastWords(exit)
