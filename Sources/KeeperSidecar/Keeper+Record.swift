@@ -30,8 +30,8 @@ extension Keeper {
         return file
     }
 
-    /// At most 16 KiB of strings, the last one cut; an empty string counts as one byte, since the record has some for
-    /// it.
+    /// At most 16 KiB of strings, the last one cut; an empty string counts as one byte, since it takes some in the
+    /// record.
     private static func cut(_ strings: [String]) -> (strings: [String], isCut: Bool) {
         var left = SessionRecord.longestText
         var result: [String] = []

@@ -90,7 +90,7 @@ extension Keeper {
             rawDoor: rawDoor,
             channelDoor: channelDoor)
         connect(session)
-        // The pid file comes before the sockets: a client that can connect can then also tell whether the child lives.
+        // The pid file comes before the sockets: a client that can connect can then also see which child reads.
         child.writePIDFile(launch)
         note(child, in: record)
         do throws(KeeperFailure) {

@@ -104,7 +104,7 @@ final class Keeper {
         adoptOrphans()
     }
 
-    /// The session, from the making of its child until its end begins.
+    /// The session, from the publishing of its sockets until its end begins.
     var current: Session? {
         switch state {
         case .settling(let session, _), .ready(let session): session

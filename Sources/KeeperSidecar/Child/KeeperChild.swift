@@ -12,8 +12,8 @@ final class KeeperChild {
     /// The start of the child, on the monotonic clock and since 1970.
     let startedAt = (monotonic: SystemClock.monotonicTime, wall: SystemClock.wallClockTime)
     private(set) var pidFile: ChildPIDFile?
-    /// The identity by which the child is told from every other process; nil if the child ended before it was read, or
-    /// the system does not tell.
+    /// The identity by which the child is told from every other process; nil if the child ended and was gone before it
+    /// could be read, or the system does not tell.
     private(set) lazy var identity = ProcessIdentity(of: process.pid)
 
     /// Starts the child.

@@ -8,7 +8,7 @@ final class ChannelClient {
     /// The part of a message that comes next.
     enum Expected {
         case header
-        /// A waiting request: a `write` waits for room, any other request until the client reads its answers.
+        /// A waiting request: a `write` may wait for room, every request until the client reads its answers.
         case request(ChannelRequest)
         /// The payload of a `write`.
         case payload(LinePayload)

@@ -8,7 +8,7 @@ final class ClientBudget {
     /// If the process may have fewer descriptors than this, only those needed for the end of a session are kept back.
     private static let lowestLimit: UInt64 = 64
     private static let leastKeptBack = 3
-    /// The bound below which the keeper's own descriptors are counted.
+    /// The keeper's own descriptors have numbers below this.
     private static let mostOwn = 256
 
     /// The most clients at a time.

@@ -56,7 +56,7 @@ struct KeeperInspection: Sendable {
     /// The depth of the look at the child.
     enum Closeness: Sendable {
         case notAtAll
-        /// Looks only if the child has ended: a discovery of a thousand keepers has no time for more.
+        /// Only the child's end is looked for: a discovery of a thousand keepers has no time for more.
         case end
         case full
     }
@@ -81,12 +81,12 @@ struct KeeperInspection: Sendable {
         do throws(UVError) { return try !ProcessDescriptor(of: pid).hasEnded } catch { return error != .noProcess }
     }
 
-    /// Finds the finding alone.
+    /// The finding, without the rest of an inspection.
     static func finding(_ session: SessionID, paths: KeeperPaths) -> Finding {
         look(session, paths: paths).finding
     }
 
-    /// Finds the finding and the proof alone.
+    /// The finding and its proof, without the rest of an inspection.
     static func look(_ session: SessionID, paths: KeeperPaths) -> (finding: Finding, proof: Proof?) {
         finding(session, paths: paths, pidFile: PIDFile(lockable: paths.keeperPID(for: session)))
     }

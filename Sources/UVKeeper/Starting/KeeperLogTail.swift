@@ -29,7 +29,7 @@ struct KeeperLogTail {
     }
 
     /// At most eight lines: the last of the log; if it has none, the last of the launch log, which has the keeper's
-    /// stderr; if neither can be written to, the reason, which most likely stopped the keeper too; empty if there is
+    /// stderr; if nothing can be written there, the reason, which most likely stopped the keeper too; empty if there is
     /// nothing to read.
     var lines: [String] {
         for log in [log, launchLog] {

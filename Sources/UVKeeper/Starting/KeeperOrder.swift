@@ -33,8 +33,8 @@ struct KeeperOrder {
         try setLabels(options.labels)
         try setGroup(options.scope, options.limits)
         setDirectory(sessionsDirectory)
-        // The first variable says that the process is to be a keeper; the second, that it is a keeper's child, may be
-        // this program's own.
+        // The first variable tells the process to be a keeper. The second one marks a keeper's child, which this
+        // program may be: the keeper must not inherit it.
         self.environment[KeeperVariable.started] = "1"
         self.environment[KeeperVariable.spawned] = nil
         // The runtime of a fully static keeper looks for its own file in /proc before its main, and aborts without;

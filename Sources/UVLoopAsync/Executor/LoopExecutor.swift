@@ -111,7 +111,7 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
             do throws(UVError) {
                 try DetachedThread.start("uvloop-end", end)
             } catch {
-                // This thread cannot wait for itself, so another one is needed.
+                // Other threads must not block to wait for this one.
                 trap("LoopExecutor.shutdown: no thread can be made to wait for the loop's: \(error)")
             }
         }
