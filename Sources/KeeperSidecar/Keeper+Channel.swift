@@ -1,7 +1,7 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What a client of the channel may ask of its keeper.
+/// The requests of channel clients that concern the keeper.
 extension Keeper {
     var hello: ChannelHello {
         ChannelHello(
@@ -39,7 +39,7 @@ extension Keeper {
         return status
     }
 
-    /// Sends a signal to the child, and to nobody else.
+    /// Sends a signal to the child, and to no other process.
     func signalChild(_ signal: Signal) throws(ChannelError) {
         guard let process = session?.child.process else { return }
         do throws(UVError) {
@@ -51,7 +51,7 @@ extension Keeper {
         }
     }
 
-    /// Ends the session; during its end, brings the steps forward.
+    /// Ends the session; if it is ending already, brings the steps forward.
     func stop(_ ladder: StopLadder) {
         let times = ladder.completed(by: launch.settings.stopLadder).completed(by: .gentle)
         switch state {
@@ -63,11 +63,11 @@ extension Keeper {
         }
     }
 
-    /// Writes labels to the record, all changes in one.
+    /// Writes labels to the record, all changes in one write.
     ///
-    /// - Returns: for each change why it was not made; nil if it was.
+    /// - Returns: for each change the reason why it was not made; nil if it was made.
     func writeLabels(_ changes: [[JSONValue.Member]]) -> [ChannelError?] {
-        // The last record is written once: a reader that is behind may still be connected then.
+        // The last record is written only once, and a slow reader may still be connected after that.
         guard let record = session?.record, record.record.exit == nil else {
             return changes.map { _ in ChannelError(.notPermitted, .label, "the session has ended") }
         }

@@ -1,9 +1,10 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// How a keeper ends: on a signal, with its child, or without ever having started.
+/// The end of a keeper: on a signal, with its child, or after a start that failed.
 extension Keeper {
-    /// The child has closed its stdin, or has ended, which its exit will tell. It may work on without, so the session does.
+    /// Called when the child has closed its stdin, or has ended, which its exit tells. A living child may work on
+    /// without stdin, so the session goes on.
     func stdinClosed(_ error: UVError) {
         afterNextPoll { [unowned self] in
             guard let session = current, session.child.process.isRunning else { return }
@@ -16,8 +17,8 @@ extension Keeper {
         case .settling(let session, _), .ready(let session):
             noteExit(exit, session)
             let isEarly = closeWindow()
-            // SIGTERM for the process group ends the child too. Its news may show only in the next poll, so only if nothing
-            // has come after that has the child ended by itself.
+            // SIGTERM for the process group ends the child too, and the keeper may see the signal only in the next
+            // poll. The child counts as ended by itself only if no signal has come by then.
             afterNextPoll { [unowned self] in
                 guard let session = current else { return }
                 endedByItself(session, exit, isEarly: isEarly)
@@ -29,9 +30,9 @@ extension Keeper {
         }
     }
 
-    /// Ends the crash window before its time: "keeper ready" is not said of a child that has ended.
+    /// Ends the crash window early: "keeper ready" is not logged of a child that has ended.
     ///
-    /// - Returns: false if it was over.
+    /// - Returns: false if the window was over.
     private func closeWindow() -> Bool {
         guard case .settling(let session, let window) = state else { return false }
         window.close()
@@ -50,7 +51,8 @@ extension Keeper {
         launch.log.write("pi exited code=\(code) signal=\(signal) elapsed=\(elapsed)ms")
     }
 
-    /// The first tick ends the current poll round, the second comes after another.
+    /// Runs `body` after the next poll: the first tick ends the current round of polling, the second comes after
+    /// another.
     private func afterNextPoll(_ body: @escaping () -> Void) {
         loop.onNextTick { [loop] in loop.onNextTick(body) }
     }
@@ -61,7 +63,7 @@ extension Keeper {
         }
         session.rawDoor.remove(log: launch.log)
         Ladder.findRest(of: session.child.process, on: loop) { [unowned self] rest in
-            // A stop may have come meanwhile, which looks for itself.
+            // A stop that has begun meanwhile finds the rest itself.
             guard let session = current else { return }
             ended(session, isEarly: isEarly, leaving: rest)
         }
@@ -74,13 +76,13 @@ extension Keeper {
             ? Ending(status: .childFailed, reason: "pi ended within its crash window", exit: .crashedAtStart)
             : Ending(status: .ended, reason: "pi exited", exit: .exited)
         ending.leftBehind = rest?.pids ?? []
-        // A start that failed leaves nothing.
+        // A failed start leaves no processes behind.
         guard isEarly || launch.settings.sweeps, rest != nil else { return part(session, ending) }
         let own = launch.settings.stopLadder.completed(by: .now)
         end(session, ending, isEarly ? .now : StopLadder(endOfInput: .zero, terminate: own.terminate))
     }
 
-    /// A hint at the next thing to look for, for people.
+    /// A hint for the user at the likely cause.
     private func hint(_ exit: ProcessExit) -> String {
         if exit == .exited(code: 0) { return "; it ended with 0: does it put itself into the background?" }
         guard !launch.settings.capturesOutput, launch.settings.outputMaximumBytes == 0 else { return "" }
@@ -88,7 +90,7 @@ extension Keeper {
             "; its output was discarded: \(KeeperVariable.captureOutput)=1 (uvkeeper spawn --capture-output) shows it"
     }
 
-    /// Takes the session down in order: no new lines, then its processes, step by step.
+    /// Ends the session in order: no new lines, then its processes, step by step.
     func end(_ session: Session, _ ending: Ending, _ times: StopLadder) {
         _ = closeWindow()
         session.rawDoor.remove(log: launch.log)
@@ -105,7 +107,7 @@ extension Keeper {
                 return part(session, ending)
             }
             if ending.exit == .stopped || ending.exit == .keeperSignalled { ending.by = ladder.lastStep }
-            // Nobody is left in silence: those that could not be held, too.
+            // Every process left is logged, also those that no descriptor could be had for.
             Ladder.findRest(of: session.child.process, on: loop) { [unowned self] rest in
                 if let rest {
                     launch.log.write("pi left \(rest.text)")
@@ -114,11 +116,12 @@ extension Keeper {
                 part(session, ending)
             }
         }
-        // All may have ended already.
+        // All processes may have ended already.
         loop.onNextTick { ladder.processEnded() }
     }
 
-    /// Nobody is left: reads the rest of the output, writes the record, and tells the clients.
+    /// Called when no process is left to wait for: reads the rest of the output, writes the record, and tells the
+    /// clients.
     private func part(_ session: Session, _ ending: Ending) {
         state = .parting(session, ending)
         session.rawDoor.remove(log: launch.log)
@@ -127,11 +130,11 @@ extension Keeper {
         output.finish { [unowned self] isHeld in tell(session, ending, isHeld: isHeld) }
     }
 
-    /// How long clients may take for what they have not read.
+    /// The time that clients have to read the rest of their messages.
     private static let partingTime = Duration.seconds(1)
 
     private func tell(_ session: Session, _ ending: Ending, isHeld: Bool) {
-        // Lines that the pipe took in this very turn count in the record as in what clients are told.
+        // Lines that the pipe took in this very turn count in the record, as they do for the clients.
         session.channel.inputClosed()
         let exit = exit(of: session, ending, isHeld: isHeld)
         end(session.record, exit) { session.child.kept?.removeOldest() ?? false }
@@ -147,7 +150,7 @@ extension Keeper {
         session.lines.close()
         session.channel.close()
         session.child.kept?.close()
-        // A child that cannot be ended stays named, and keeps others from starting beside it.
+        // The pid file of a child that cannot be ended stays, and keeps others from starting beside it.
         if session.claim.holds, !session.child.process.isRunning { remove(session.child.pidFile) }
         session.child.process.close()
         release(session.claim)
@@ -169,7 +172,7 @@ extension Keeper {
 
     func finish(_ ending: Ending) {
         if case .ended = state { return }
-        // Whoever reads of a shutdown takes the session for ended, and here another keeper goes on with it.
+        // A "shutdown" line means that the session has ended, but here another keeper goes on with it.
         if ending.status != .sessionTaken {
             launch.log.write("shutdown: code=\(ending.status.rawValue) reason=\(ending.reason)")
         }

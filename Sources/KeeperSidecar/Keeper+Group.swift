@@ -1,9 +1,10 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The control group of a session: found, or asked for, before its child starts, since a child stays where its parent was.
+/// The control group of a session: found or asked for before the child starts, since a child stays in its parent's
+/// group.
 extension Keeper {
-    /// Sees to a control group of the session's own, if one is wanted, and goes on with the start.
+    /// Gets the session a control group of its own, if one is wanted, and goes on with the start.
     func move(_ claim: SessionClaim) throws(KeeperFailure) {
         let current = ControlGroup.current
         place = SessionPlace(current)
@@ -15,7 +16,8 @@ extension Keeper {
         let request = ScopeRequest(
             session: launch.session, epoch: epoch, pid: CurrentProcess.id,
             slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits)
-        // With limits the scope is wanted whatever the service does. Another manager does not know the service.
+        // With limits, the scope is wanted whatever the service's KillMode is. Another manager does not know the
+        // service.
         var service: String?
         if case .service(let name) = current?.unit, settings.limits.isEmpty, manager.knowsGroup { service = name }
         let move = ScopeMove(request, leaving: service, bus: manager.bus, on: loop) { [unowned self] end in
@@ -25,8 +27,8 @@ extension Keeper {
         state = .moving(claim, move)
     }
 
-    /// True if the keeper is in a unit that would take the session along, or bounds it together with others: a service, or
-    /// another session's scope. Where nobody can tell, a scope is asked for only if there must be one.
+    /// True if the keeper is in a unit that would take the session along, or limits it together with others: a service,
+    /// or another session's scope. If the unit is unknown, a scope is asked for only if it is required.
     private func wantsScope(_ group: ControlGroup?) -> Bool {
         guard launch.settings.limits.isEmpty else { return true }
         switch group?.unit {
@@ -41,7 +43,7 @@ extension Keeper {
         _ end: ScopeConversation.End, to request: ScopeRequest, by manager: ServiceManager, _ claim: SessionClaim,
     ) {
         let group = ControlGroup.current
-        // Where the process is counts, not what was answered, or that the answer came too late.
+        // The process's actual group counts, not the answer, which may also have come too late.
         if let group, group.unit == .scope(request.unit) {
             place = SessionPlace(group)
             launch.log.write("the session has a scope of its own: \(group.path)")
@@ -85,7 +87,7 @@ extension Keeper {
             + "its cgroup version 2 does not have the controllers"
     }
 
-    /// - Parameter reason: why the session has not what it should have; nil if it has.
+    /// - Parameter reason: why the session lacks the control group it should have; nil if it has one.
     private func goOn(_ claim: SessionClaim, without reason: String?) {
         do throws(KeeperFailure) {
             if let reason {
@@ -101,8 +103,8 @@ extension Keeper {
         }
     }
 
-    /// Where the session is by now. A service manager that was given up may have moved the keeper later, and its child, which
-    /// had started, has stayed where it was: then the session ends with the service all the same.
+    /// The session's place now. A service manager that was given up may have moved the keeper later, while the child,
+    /// already started, stayed where it was: then the session ends with the service all the same.
     func currentPlace(_ session: Session) -> SessionPlace {
         guard mayBeMovedLate else { return place }
         let ofChild = SessionPlace(ControlGroup.of("\(session.child.process.pid)"))
@@ -112,11 +114,12 @@ extension Keeper {
     }
 
     private static let memoryScoreFile = "/proc/self/oom_score_adj"
-    /// The score that keepers get: nearly the lowest, which the system's own services have.
+    /// The score that keepers get: nearly the lowest, as the system's own services have.
     private static let memoryScore = -900
 
-    /// When memory is short, the system kills others first: without its keeper nobody can tell how a session ended. Only root with
-    /// CAP_SYS_RESOURCE may do that. After the child's start, since it would inherit the score.
+    /// Makes the system kill other processes first when memory is short: once its keeper is gone, how a session ended
+    /// is lost. Only root with CAP_SYS_RESOURCE may do that. Called after the child's start, since the child would
+    /// inherit the score.
     func lowerMemoryScore() {
         guard launch.settings.scope != .off, CurrentProcess.userID == 0 else { return }
         do throws(UVError) {
@@ -126,7 +129,7 @@ extension Keeper {
             defer { file.close() }
             try file.write(Array("\(Keeper.memoryScore)".utf8))
         } catch .accessDenied {
-            // Root of a container, without the capability.
+            // A container's root, without the capability.
         } catch {
             launch.log.write("cannot lower the keeper's score for the lack of memory: \(error)")
         }

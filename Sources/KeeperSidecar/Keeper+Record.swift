@@ -1,9 +1,9 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What the session's record says, from before the child's start to after its end.
+/// The session's record, from before the child's start to after its end.
 extension Keeper {
-    /// Writes the first record; the output of a former life goes.
+    /// Writes the first record, and removes the output of a former life.
     func beginRecord() -> RecordFile {
         let identity = ProcessIdentity(of: CurrentProcess.id)
         var record = SessionRecord(
@@ -30,7 +30,8 @@ extension Keeper {
         return file
     }
 
-    /// At most 16 KiB of strings, the last one cut; an empty one counts as a byte, since in the record it is some.
+    /// At most 16 KiB of strings, the last one cut; an empty string counts as one byte, since it takes some in the
+    /// record.
     private static func cut(_ strings: [String]) -> (strings: [String], isCut: Bool) {
         var left = SessionRecord.longestText
         var result: [String] = []
@@ -56,7 +57,7 @@ extension Keeper {
         }
     }
 
-    /// The end of a session, as its record has it.
+    /// The end of a session, in the form of its record.
     func exit(of session: Session, _ ending: Ending, isHeld: Bool) -> SessionExit {
         let child = session.child
         var exit = SessionExit(reason: ending.exit, at: SessionRecord.now)
@@ -77,7 +78,7 @@ extension Keeper {
         return exit
     }
 
-    /// Writes the last record; the oldest output makes room for it if it must.
+    /// Writes the last record; if the disk is full, the oldest output makes room.
     func end(_ record: RecordFile, _ exit: SessionExit, makeRoom: () -> Bool = { false }) {
         do throws(UVError) {
             try record.writeLast(exit, makeRoom: makeRoom)

@@ -1,11 +1,12 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The signals a keeper knows; every other one that could end it is ignored, since only an end in order leaves nothing.
+/// The signals of a keeper. Every other signal that could end it is ignored, since only an orderly end leaves nothing
+/// behind.
 extension Keeper {
-    /// Those that end the session.
+    /// The signals that end the session.
     static var endingSignals: [Signal] { [.terminate, .interrupt, .quit, .processorTimeExceeded] }
-    /// All that are waited for.
+    /// All signals that the keeper waits for.
     static var handledSignals: [Signal] { endingSignals + [.user1, .childChanged] }
 
     func watchSignals() throws(UVError) {
@@ -20,7 +21,7 @@ extension Keeper {
         #endif
     }
 
-    /// Processes that the child leaves behind when it ends become this keeper's to collect, and to find.
+    /// Makes processes that the child leaves behind children of this keeper, which can then find and collect them.
     func adoptOrphans() {
         do throws(UVError) {
             try ProcessTree.becomeSubreaper()
@@ -37,7 +38,7 @@ extension Keeper {
         }
     }
 
-    /// A process of the session has ended, or stopped.
+    /// Called when a process of the session has ended or stopped.
     private func processChanged() {
         switch state {
         case .claiming, .moving, .starting, .ended: ProcessTree.collectEnded(except: nil)
@@ -55,7 +56,8 @@ extension Keeper {
         ProcessTree.collectEnded(except: child.isRunning ? child.pid : nil)
     }
 
-    /// A plain signal means the steps that the keeper was started with; one from a manager has its own.
+    /// Ends the session. A plain signal means the stop ladder the keeper was started with; a manager's signal carries
+    /// its own.
     private func stop(_ signal: Signal, _ times: StopLadder?) {
         let times = times?.completed(by: launch.settings.stopLadder).completed(by: .gentle)
         switch state {
@@ -70,19 +72,19 @@ extension Keeper {
         case .settling(let session, _), .ready(let session):
             launch.log.write("\(signal) received")
             let own = launch.settings.stopLadder.completed(by: .now)
-            // With a ladder of its own it is a manager's.
+            // A signal with a ladder of its own comes from a manager.
             let reason: SessionExit.Reason = times == nil ? .keeperSignalled : .stopped
             end(session, Ending(status: .ended, reason: "\(signal)", exit: reason), times ?? own)
-        // Once more, plainly: now.
+        // A second plain signal means: now.
         case .stopping(_, let ladder, _):
             launch.log.write("\(signal) received again")
             ladder.hasten(times ?? .now)
-        // A signal comes between two ticks, and a start takes one.
+        // A signal is handled between ticks, and a start takes a single tick.
         case .starting, .parting, .ended: break
         }
     }
 
-    /// Makes the session's sockets anew, those whose files are gone, as tmux does.
+    /// Makes sockets anew whose files are gone, as tmux does.
     private func renewSockets() {
         for kind in [Door.Kind.channel, .raw] { renew(kind) }
     }
@@ -112,7 +114,7 @@ extension Keeper {
                 session.channel.listener = new.listener
                 session.channelDoor = new
             }
-            // Whoever has connected to the old one comes along.
+            // Clients that have connected to the old socket are accepted first.
             do throws(UVError) { try door.listener.acceptAll() } catch { session.lines.refused(error) }
             door.remove(log: launch.log)
             replaceCurrent(with: session)

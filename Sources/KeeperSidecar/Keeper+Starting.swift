@@ -1,12 +1,14 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// How a session begins: its lock, its sockets, its record, its child, in this order.
+/// The start of a session: its lock, its sockets, its record, its child, in this order.
 extension Keeper {
-    /// How often and how long apart a contended lock is tried: a second in all, then the session counts as taken.
+    /// The number of attempts at a contended lock, and their interval: a second in all, then the session counts as
+    /// taken.
     static let claimAttempts = 100
     private static let claimInterval = Duration.milliseconds(10)
-    /// A keeper needs one descriptor for each client; more than this many clients at once are not served anyway.
+    /// The limit on descriptors that the keeper raises its own to: each client takes one, and more clients at once are
+    /// not served anyway.
     private static let descriptorCeiling: UInt64 = 8192
 
     func claim() {
@@ -38,7 +40,8 @@ extension Keeper {
     func start(_ claim: SessionClaim) throws(KeeperFailure) {
         state = .starting
         do throws(KeeperFailure) {
-            // Again, now that no other keeper of ours can come in between: an original one has no lock.
+            // The check is repeated under the lock, which excludes other keepers of this kind; an original one has no
+            // lock.
             try checkDoorsFree()
             try ChildPIDFile.removeFormer(of: launch.session, paths: launch.paths)
             let channelDoor = try makeDoor(.channel)
@@ -87,7 +90,7 @@ extension Keeper {
             rawDoor: rawDoor,
             channelDoor: channelDoor)
         connect(session)
-        // Before the sockets: whoever can connect can also see who reads.
+        // The pid file comes before the sockets: a client that can connect can then also see which child reads.
         child.writePIDFile(launch)
         note(child, in: record)
         do throws(KeeperFailure) {
@@ -96,7 +99,7 @@ extension Keeper {
             try channelDoor.publish()
             try rawDoor.publish()
         } catch {
-            // There is a child by now: the session is this keeper's until that has ended.
+            // The child runs by now: the session is this keeper's until the child has ended.
             launch.log.writeLast(error)
             return end(
                 session,
@@ -111,7 +114,7 @@ extension Keeper {
 
     private func tellSettings() {
         let settings = launch.settings
-        // Not `joined`, which is generic: what it takes of memory stays this process's own.
+        // A loop, and not the generic `joined`, whose memory this process would keep.
         var command = launch.command[0]
         for argument in launch.command.dropFirst() { command += " " + argument }
         launch.log.write("spawning pi \(command)")
@@ -119,16 +122,16 @@ extension Keeper {
         if settings.outputMaximumBytes > 0 {
             launch.log.write("pi output is kept: \(settings.outputMaximumBytes) bytes of each stream, not in this log")
         }
-        // Whole numbers: the longest interval is beyond what a Double can give back.
+        // Whole numbers, since a Double cannot represent the longest interval.
         let (seconds, attoseconds) = settings.logCheckInterval.components
         let interval = seconds * 1000 + attoseconds / 1_000_000_000_000_000
         launch.log.write("log rotation: maxBytes=\(settings.logMaximumBytes) checkIntervalMs=\(interval)")
     }
 
-    /// What happens to the child's pipes concerns all doors.
+    /// Connects the child's pipes and the budget to both doors.
     private func connect(_ session: Session) {
         let (lines, channel) = (session.lines, session.channel)
-        // Both are undone when the input closes, as it does in the end.
+        // Both closures are dropped when the input closes, as it always does in the end.
         session.child.input.onProgress = {
             channel.progressed()
             lines.progressed()
@@ -147,7 +150,7 @@ extension Keeper {
 
     private func settle(_ session: Session) {
         let window = loop.after(KeeperConstants.crashWindow) { [unowned self] in
-            // As it is by then: its sockets may have been made anew.
+            // The session is taken from the state, as its sockets may have been made anew meanwhile.
             guard case .settling(let session, _) = state else { return }
             launch.log.write("keeper ready: \(launch.session)")
             state = .ready(session)
@@ -155,7 +158,7 @@ extension Keeper {
         state = .settling(session, window: window)
     }
 
-    /// Lets clients come in by a door.
+    /// Accepts clients at a door.
     func listen(_ door: Door, _ session: Session) throws(KeeperFailure) {
         let (lines, channel) = (session.lines, session.channel)
         do throws(UVError) {
@@ -180,7 +183,8 @@ extension Keeper {
         }
     }
 
-    /// Only now that the child has started: it keeps the limit it would have had without a keeper.
+    /// Raises the limit on descriptors. Called after the child's start: the child keeps the limit it would have had
+    /// without a keeper.
     private func raiseDescriptorLimit() {
         do throws(UVError) {
             try DescriptorLimit.raise(upTo: Keeper.descriptorCeiling)

@@ -1,14 +1,14 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// One keeper's life: claim the session, start the child, publish the sockets, forward lines, end the session's processes, tell
-/// how it ended, clean up.
+/// A keeper's life: claim the session, start the child, publish the sockets, forward lines, end the session's
+/// processes, tell how it ended, clean up.
 final class Keeper {
-    /// Every state carries what must be undone when it ends.
+    /// The state, which carries everything that must be undone when it ends.
     enum State {
-        /// Waiting for the session's lock, between two attempts if there is a timer; nothing exists yet.
+        /// The keeper waits for the session's lock, between two attempts if there is a timer; nothing exists yet.
         case claiming(attemptsLeft: Int, retry: TimerHandle?)
-        /// The session is claimed, and its service manager was asked for a control group.
+        /// The session is claimed, and a service manager was asked for a control group.
         case moving(SessionClaim, ScopeMove)
         /// Sockets and child are being made, within one tick.
         case starting
@@ -17,7 +17,8 @@ final class Keeper {
         case ready(Session)
         /// The session's processes are being ended.
         case stopping(Session, Ladder, Ending)
-        /// Nobody is left: the rest of the output is read, and clients are told how the session ended.
+        /// No process is waited for any more: the rest of the output is read, and clients are told how the session
+        /// ended.
         case parting(Session, Ending)
         case ended(KeeperExitStatus)
     }
@@ -25,17 +26,17 @@ final class Keeper {
     /// The outcome of a session.
     struct Ending {
         let status: KeeperExitStatus
-        /// For the log.
+        /// The reason, for the log.
         let reason: String
-        /// For the record.
+        /// The reason, for the record.
         let exit: SessionExit.Reason
-        /// The step of a stop after which nobody was left.
+        /// The step of a stop after which no process was left.
         var by: SessionExit.Step?
-        /// Who was left.
+        /// The processes left behind.
         var leftBehind: [Int32] = []
     }
 
-    /// What a running session consists of.
+    /// The parts of a running session.
     struct Session {
         let claim: SessionClaim
         let child: KeeperChild
@@ -51,21 +52,21 @@ final class Keeper {
 
     let launch: KeeperLaunch
     let loop: Loop
-    /// Names this life of the session.
+    /// The name of this life of the session.
     let epoch = SessionRecord.epoch(random: .random(in: .min ... .max))
     let startedAt = SystemClock.wallClockTime
     var signals: [Handle] = []
-    /// Where this process is among the control groups.
+    /// The control group of this process, and what follows from it.
     var place = SessionPlace()
-    /// True if a service manager was asked to move the keeper, and given up.
+    /// True if a service manager was asked to move the keeper, and did not answer in time or refused.
     var mayBeMovedLate = false
-    /// The control group that is the session's own; nil if it has none.
+    /// The session's own control group; nil if it has none.
     var group: SessionGroup?
     var state = State.claiming(attemptsLeft: Keeper.claimAttempts, retry: nil)
 
     /// Keeps the session until it ends.
     ///
-    /// - Throws: what keeps it from starting.
+    /// - Throws: the reason why it cannot start.
     static func run(_ launch: KeeperLaunch) throws(KeeperFailure) -> KeeperExitStatus {
         let keeper: Keeper
         do throws(UVError) {
@@ -103,7 +104,7 @@ final class Keeper {
         adoptOrphans()
     }
 
-    /// The session from the publishing of its sockets until its end begins.
+    /// The session, from the publishing of its sockets until its end begins.
     var current: Session? {
         switch state {
         case .settling(let session, _), .ready(let session): session
@@ -111,7 +112,7 @@ final class Keeper {
         }
     }
 
-    /// The session as long as it has clients.
+    /// The session, as long as it has clients.
     var session: Session? {
         switch state {
         case .settling(let session, _), .ready(let session), .stopping(let session, _, _), .parting(let session, _):

@@ -1,21 +1,21 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The keeper: a tiny process that starts a child, owns its stdin, listens on a unix socket, forwards every line verbatim,
-/// and outlives the server that started it. Mirrors the original's `keeper.cjs`.
+/// The keeper: a tiny process that starts a child, owns its stdin, listens on a unix socket, forwards every line
+/// verbatim, and outlives the server that started it. Mirrors the original's `keeper.cjs`.
 ///
-/// A server ships it as the executable `uvkeeper-sidecar`, or as itself: a host that calls
+/// A server ships the keeper as the executable `uvkeeper-sidecar`, or as itself: a host that calls
 /// ``runIfRequested(arguments:)`` first thing in its main can be its own sidecar.
 public enum KeeperSidecar {
     /// The version that `--version` prints and the log names.
     public static let version = "0.2.0"
 
-    /// For a host program's main, before anything else: becomes a keeper and never returns if this process was started
-    /// as one; else returns at once.
+    /// Becomes a keeper and never returns if this process was started as one; else returns at once. For a host
+    /// program's main, before anything else.
     ///
-    /// It was, if its first argument is ``/KeeperProtocol/KeeperConstants/hostArgument``. Before anything else, because
-    /// a keeper closes every descriptor from 3 on, and because whatever the host has set up by then stays in memory as
-    /// long as the session lives.
+    /// The process was started as a keeper if its first argument is ``/KeeperProtocol/KeeperConstants/hostArgument``.
+    /// The call comes first because a keeper closes every descriptor from 3 on, and because everything the host has set
+    /// up by then stays in memory as long as the session lives.
     public static func runIfRequested(arguments: [String]? = nil) {
         SidecarHost.prepare()
         let arguments = arguments ?? ProgramArguments.current
@@ -43,13 +43,15 @@ public enum KeeperSidecar {
     /// - Parameter arguments: the session id and nothing else.
     static func run(arguments: [String]) -> KeeperExitStatus {
         let startedAt = SystemClock.monotonicTime
-        // First of all: nothing of the server's must be held open by a process that outlives it (H41).
+        // The first step: a process that outlives the server must hold none of its descriptors open (H41: descriptors
+        // leak into children).
         Descriptors.closeAll(from: 3)
         StandardStreams.openMissing()
         takeSignals()
-        // One long line would cost as much memory for the rest of the session.
+        // Memory of freed large blocks goes back to the system: a single long line would otherwise cost as much for the
+        // rest of the session.
         CurrentProcess.giveBackLargeMemory()
-        // Nothing that a keeper makes is for others, whatever mask it was started with.
+        // Files of a keeper are for its own user alone, whatever mask the process was started with.
         let fileModeMask = CurrentProcess.setFileModeMask(0o077)
         let status: KeeperExitStatus
         do throws(KeeperFailure) {
@@ -60,14 +62,15 @@ public enum KeeperSidecar {
             StandardStreams.writeError("uvkeeper-sidecar: \(error.reason)\n")
             status = error.status
         }
-        // Everything has been said and undone by now.
+        // A failed start lasts a while at least; everything has been said and undone by now.
         if status != .ended { SystemClock.sleep(until: startedAt + KeeperConstants.shortestFailure) }
         return status
     }
 
-    /// Neither a closed terminal, nor a client or a reader of stderr that goes away, nor a limit on the size of files
-    /// (Node ignores that too), nor a stray signal may end a keeper. Set here and not inherited: a spawn resets
-    /// dispositions (H42), and the mask of the server's thread may have anything in it.
+    /// Sets signals so that a keeper is ended neither by a closed terminal, nor by a client or a reader of stderr that
+    /// goes away, nor by a limit on the size of files (which Node ignores too), nor by a stray signal. Set here and not
+    /// inherited: a spawn resets dispositions (H42: signals reset in children), and the mask of the server's thread may
+    /// be anything.
     private static func takeSignals() {
         CurrentProcess.ignoreStraySignals(except: Keeper.handledSignals)
         #if os(Linux)

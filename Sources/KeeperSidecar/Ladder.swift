@@ -1,11 +1,11 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The end of a session in steps: the end of the child's input, SIGTERM to every process of the session, SIGKILL to every
-/// process until nobody is left. A step ends early when nobody is left.
+/// The end of a session in steps: the end of the child's input, SIGTERM to every process of the session, SIGKILL to
+/// every process until none is left. A step ends early when no process is left.
 ///
-/// The processes of a session are all that descend from the keeper, but for other keepers and their sessions. On systems
-/// without a subreaper the child alone is known.
+/// The processes of a session are all that descend from the keeper, except other keepers and their sessions. On systems
+/// without a subreaper only the child is known.
 final class Ladder {
     /// The steps in their order.
     enum Step: Int, Comparable {
@@ -16,18 +16,18 @@ final class Ladder {
         static func < (one: Step, other: Step) -> Bool { one.rawValue < other.rawValue }
     }
 
-    /// How long it is tried to kill what does not end, and how often.
+    /// The time for which processes that do not end are killed again, and the interval.
     private static let killTime = Duration.seconds(2)
     private static let killInterval = Duration.milliseconds(25)
 
     private let lines: LineForwarder
     private let child: ChildProcess
-    /// Where the session's processes are, if it has a control group of its own.
+    /// The session's own control group, if it has one.
     private let group: SessionGroup?
     private let timer: TimerHandle
     private let log: KeeperLog
     private(set) var step: Step
-    /// The step after which nobody was left, as records have it.
+    /// The step after which no process was left, in the words of records.
     var lastStep: SessionExit.Step {
         switch step {
         case .endOfInput: .eof
@@ -36,15 +36,15 @@ final class Ladder {
         }
     }
     private var times: StopLadder
-    /// When the present step is over.
+    /// The time at which the present step is over, on the monotonic clock.
     private var deadline = Duration.zero
     private var onEnd: (([Int32]) -> Void)?
-    /// Signals on their way to every process of the session.
+    /// The signals on their way to every process of the session.
     private var sweep: SessionWalk?
-    /// Who could not be signalled, so that each is told once.
+    /// The processes that could not be signalled, so that each is logged once.
     private var refused: Set<Int32> = []
 
-    /// - Parameter times: complete.
+    /// - Parameter times: the times of the steps; none may be nil.
     init(
         _ times: StopLadder, from step: Step = .endOfInput, lines: LineForwarder, child: ChildProcess,
         group: SessionGroup? = nil, log: KeeperLog,
@@ -58,13 +58,14 @@ final class Ladder {
         self.log = log
     }
 
-    /// Begins with the first step; `onEnd` runs once, on a later tick, with those that live on although they were killed.
+    /// Begins with the first step; `onEnd` runs once, on a later tick, with the processes that live on although they
+    /// were killed.
     func start(_ onEnd: @escaping ([Int32]) -> Void) {
         self.onEnd = onEnd
         enter(step)
     }
 
-    /// Brings the steps forward to what `other`, which is complete, says; it can delay nothing.
+    /// Brings the steps forward to the times of `other`, none of which may be nil; a step is never delayed.
     func hasten(_ other: StopLadder) {
         times = StopLadder(
             endOfInput: min(times.endOfInput ?? .zero, other.endOfInput ?? .zero),
@@ -75,7 +76,7 @@ final class Ladder {
         wait()
     }
 
-    /// A process has ended: looks whether it was the last one.
+    /// Called when a process has ended: ends the ladder if that was the last one.
     func processEnded() {
         guard onEnd != nil, Ladder.isNobodyLeft(child) else { return }
         end([])
@@ -93,7 +94,8 @@ final class Ladder {
         case .terminate:
             guard let time = times.terminate, time > .zero else { return enter(.kill) }
             deadline = SystemClock.deadline(in: time)
-            // Before its stdin closes, or the log would say at random how it ended.
+            // The signal comes before stdin closes: otherwise chance would decide which of the two ends the child, and
+            // so what the log says.
             signal([.terminate, .continue]) { [unowned self] in lines.cutInput() }
         case .kill:
             deadline = SystemClock.deadline(in: Ladder.killTime)
@@ -111,7 +113,7 @@ final class Ladder {
         }
     }
 
-    /// Those that were started meanwhile, too.
+    /// Kills again, so that processes started meanwhile are reached too.
     private func killAgain() {
         if Ladder.isNobodyLeft(child) { return end([]) }
         guard SystemClock.monotonicTime < deadline else {
@@ -123,7 +125,7 @@ final class Ladder {
     }
 
     private func kill() {
-        // One by one all the same: a process may have left the group.
+        // All are also killed one by one: a process may have left the group.
         group?.killAll()
         signal([.kill]) { [unowned self] in lines.abandonStdin(childHasEnded: !child.isRunning) }
     }
@@ -139,7 +141,7 @@ final class Ladder {
 
     // MARK: Sweeps
 
-    /// Begins a sweep, in place of one that is under way; `completion` comes when all have the signals.
+    /// Begins a sweep, in place of one under way; `completion` runs when every process has been sent the signals.
     private func signal(_ signals: [Signal], _ completion: @escaping () -> Void) {
         sweep?.cancel()
         sweep = nil
@@ -148,7 +150,7 @@ final class Ladder {
             hasMetChild = hasMetChild || process.pid == child.pid
             send(signals, to: process.pid) { signal throws(UVError) in try process.send(signal) }
         } completion: { [unowned self] _ in
-            // Without a descriptor to hold it by: see `processes`.
+            // The walk may have lacked a descriptor for the child: see `processes`.
             if child.isRunning, !hasMetChild {
                 send(signals, to: child.pid) { signal throws(UVError) in try child.kill(signal) }
             }
@@ -172,7 +174,7 @@ final class Ladder {
 
     // MARK: Who belongs to the session
 
-    /// Looks for the processes of the session that run; `body` is told who they are, and whether they are all.
+    /// Finds the running processes of the session; `body` gets their pids, and whether they are all.
     private static func processes(
         _ child: ChildProcess, on loop: Loop, _ body: @escaping ([Int32], ProcessTree.Visit) -> Void
     ) {
@@ -180,26 +182,27 @@ final class Ladder {
         SessionWalk(on: loop) {
             pids.append($0.pid)
         } completion: { visit in
-            // Without a descriptor to hold it by, and where the system shows no processes, the child is known all the same: its
-            // number is nobody else's until its end is collected.
+            // The child is known even if the walk had no descriptor for it, or the system shows no processes: its
+            // number belongs to no other process until its end is collected.
             if child.isRunning, !pids.contains(child.pid) { pids.append(child.pid) }
             body(pids, visit)
         }
     }
 
-    /// True if all have ended; one that has, and whose end the loop has not told yet, counts as there.
+    /// True if every process has ended; an ended child whose exit the loop has not reported yet still counts as
+    /// running.
     static func isNobodyLeft(_ child: ChildProcess) -> Bool {
         !child.isRunning && !ProcessTree.hasDescendants(leavingOut: KeeperProcesses.contain)
     }
 
-    /// Who is left.
+    /// The processes left at the end of a session.
     struct Rest {
         let pids: [Int32]
-        /// For people: what follows "pi left".
+        /// Text for people: the words after "pi left".
         let text: String
     }
 
-    /// Looks who is left; `body` is told on this tick or a later one, and nil if nobody is.
+    /// Finds the processes left; `body` is called on this tick or a later one, with nil if there are none.
     static func findRest(of child: ChildProcess, on loop: Loop, _ body: @escaping (Rest?) -> Void) {
         guard ProcessTree.isVisible else {
             let text = "processes behind that live on; there is no /proc of this pid namespace to find them by"
@@ -221,7 +224,7 @@ final class Ladder {
         return text.map { Rest(pids: pids, text: $0) }
     }
 
-    /// For instance `7170 (sleep)`.
+    /// The process for people, for instance `7170 (sleep)`.
     static func name(of pid: Int32) -> String {
         let command = ProcessDetails.arguments(of: pid)?.first.map {
             $0.split(separator: "/").last.map(String.init) ?? $0

@@ -1,24 +1,24 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// A visit of every process of the session, in parts: the loop serves clients between two of them, however many processes
+/// A visit of every process of the session, in parts: the loop serves clients between two parts, however many processes
 /// there are.
 ///
-/// It keeps itself until it has ended or was canceled.
+/// The walk retains itself until it has ended or was canceled.
 final class SessionWalk {
-    /// How much of a turn of the loop a part takes.
+    /// The time that one part takes in a turn of the loop.
     private static let slice = Duration.milliseconds(5)
 
     private let loop: Loop
     private let slice: Duration
     private let body: (ProcessDescriptor) -> Void
-    /// Called once, with how the visit has ended; nil when it was called, or the walk was canceled.
+    /// Called once, with the outcome of the visit; nil after the call, or once the walk was canceled.
     private var completion: ((ProcessTree.Visit) -> Void)?
     private var walk = ProcessWalk()
 
-    /// Begins; the first part is done at once.
+    /// Begins; the first part runs at once.
     ///
-    /// - Parameter body: is lent each process. Those of other keepers' sessions are left out.
+    /// - Parameter body: is lent each process, except those of other keepers' sessions.
     @discardableResult
     init(
         on loop: Loop, slice: Duration = SessionWalk.slice, _ body: @escaping (ProcessDescriptor) -> Void,
@@ -37,7 +37,7 @@ final class SessionWalk {
     private func goOn() {
         guard let completion else { return }
         let deadline = SystemClock.deadline(in: slice)
-        // Held by pidfds one after the other, since descriptors may be few.
+        // Processes are held by pidfd one after the other, since descriptors may be few.
         guard let visit = walk.run(until: deadline, leavingOut: KeeperProcesses.contain, body) else {
             return loop.onNextTick { [self] in goOn() }
         }

@@ -1,10 +1,10 @@
 internal import UVLoop
 
-/// A path that means the same in every working directory; keepers start in another one than their server's.
+/// A path that means the same in every working directory; a keeper's working directory differs from its server's.
 enum AbsolutePath {
     /// `path` seen from this program's working directory.
     static func of(_ path: String) throws(UVError) -> String {
-        // Bytes are compared: a slash followed by a combining accent is no slash to Character, and one to the system.
+        // Bytes are compared: a slash with a combining accent is no slash as a Character, but one to the system.
         guard path.utf8.first != UInt8(ascii: "/") else { return path }
         let here = try CurrentProcess.workingDirectory()
         return here == "/" ? "/\(path)" : "\(here)/\(path)"

@@ -1,4 +1,4 @@
-// `import UVKeeper` alone gives a host the loop, and of what keeper and server agree on the names that are in its own
+// `import UVKeeper` alone gives a host the loop, and those names shared by keeper and server that are in UVKeeper's own
 // interface.
 @_exported public import UVLoop
 

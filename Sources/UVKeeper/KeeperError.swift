@@ -1,27 +1,27 @@
 public import KeeperProtocol
 public import UVLoop
 
-/// What can go wrong with a keeper, in words that say what to do.
+/// The errors of keepers, with descriptions that say what to do.
 public enum KeeperError: Error, Hashable, Sendable {
-    /// The session id is not one.
+    /// The text is no valid session id.
     case invalidSession(String, SessionIDError)
     /// The socket's path would be this many bytes longer than the system allows.
     case socketPathTooLong(String, by: Int)
-    /// There is no home directory, and nothing else says where the sessions are.
+    /// There is no home directory, and no setting says where the sessions are.
     case noSessionsDirectory
     /// A directory or file cannot be used.
     case file(String, UVError)
-    /// A directory or file cannot be used for want of permission; with what is in the way, and whose it is.
+    /// A directory or file cannot be used for lack of permission; with the obstacle, and its owner.
     case noPermission(String, obstacle: String)
-    /// Other users can replace the sessions directory or what is in it, for this reason.
+    /// Other users can replace the sessions directory or its contents, for this reason.
     case directoryNotPrivate(String, String)
     /// A file in the sessions directory belongs to this user, who is not trusted.
     case fileOfStranger(String, user: UInt32)
-    /// No sidecar executable was found; these places were looked at.
+    /// No sidecar executable was found in these places.
     case sidecarNotFound([String])
     /// The sidecar that was chosen cannot be executed, for this reason.
     case sidecarUnusable(String, String)
-    /// This program cannot be its own sidecar: started as one it would not become a keeper, for this reason.
+    /// This program cannot be its own sidecar: started as a keeper it would not become one, for this reason.
     case hostNotPrepared(String)
     /// No working directory was given.
     case noWorkingDirectory
@@ -35,43 +35,44 @@ public enum KeeperError: Error, Hashable, Sendable {
     case formerChildRuns(SessionID, pid: Int32)
     /// The keeper started and ended before its socket accepted; with the last lines of its log.
     case keeperEnded(ProcessExit, log: [String])
-    /// The sidecar, this program, started and ended without a line in the session's logs: it may be no keeper.
+    /// The sidecar, this program, started and ended without a line in the session's logs: perhaps it is no keeper.
     case notAKeeper(String, ProcessExit)
     /// The keeper runs, and its socket did not accept within this time.
     case notReady(Duration)
     /// The command is empty, or a zero byte is in it.
     case invalidCommand
-    /// Bytes of the command are no UTF-8, and the sidecar is no keeper of ours: it takes a command as JSON only.
+    /// Bytes of the command are no UTF-8, and the sidecar is no keeper of ours: it takes commands only as JSON.
     case notForForeignSidecar
     /// The line, with its newline, is longer than the keeper would take.
     case lineTooLong(Int, maximum: Int)
-    /// So many lines or bytes wait for the session already.
+    /// The session's queue is full: so many lines or bytes wait already.
     case queueFull(lines: Int, bytes: Int)
     /// The connection failed.
     case connection(String, UVError)
-    /// The keeper did not take or confirm what was sent within the time for it.
+    /// The keeper did not take or confirm the bytes sent within this time.
     case timedOut(Duration)
-    /// The session's keeper, this process, is stopped by a signal or held by a debugger, and answers nobody meanwhile.
+    /// The session's keeper, this process, is stopped by a signal or held by a debugger, and does not answer meanwhile.
     case frozen(SessionID, pid: Int32)
-    /// The session's keeper has no channel: it is the original's, or an older one of ours. It cannot do this.
+    /// The session's keeper has no channel: it is the original's, or an older one of ours. The text says what it cannot
+    /// do.
     case noChannel(SessionID, String)
-    /// The keeper does not do what was asked for: a stable word, and a sentence.
+    /// The keeper refuses the request: a stable word, and a sentence.
     case channel(SessionID, String, String)
     /// The read was to begin at this offset of a stream, which has had fewer bytes.
     case offsetBeyondEnd(SessionID, ChildStream, offset: UInt64, end: UInt64)
-    /// What answers at the session's channel does not speak its protocol.
+    /// The process at the session's channel does not speak its protocol.
     case malformedMessage(SessionID, String)
     /// The child's stdin is closed, by the child or by an end of input.
     case inputClosed(SessionID)
     /// The session has ended.
     case sessionEnded(SessionID)
-    /// The session has begun anew with another keeper, which knows nothing of what was sent to the one before.
+    /// The session has begun anew with another keeper, which knows nothing of lines sent to the former one.
     case sessionBeganAnew(SessionID)
     /// Another connection writes under this name.
     case writerReplaced(SessionID, String)
     /// The line was withdrawn.
     case withdrawn
-    /// The labels break a rule, with which.
+    /// The labels break this rule.
     case invalidLabels(String)
     /// The threads that look through the sessions directory cannot be made.
     case noThreads(UVError)
@@ -80,7 +81,7 @@ public enum KeeperError: Error, Hashable, Sendable {
 }
 
 extension KeeperError {
-    /// An error of the system about a path, with the words for what is in the way if it is permissions.
+    /// The error for a path; for a lack of permission with the obstacle in words.
     static func using(_ path: String, _ error: UVError) -> KeeperError {
         guard error == .accessDenied, let obstacle = PathObstacle(path) else { return .file(path, error) }
         return .noPermission(path, obstacle: "\(obstacle)")
@@ -88,7 +89,8 @@ extension KeeperError {
 }
 
 extension KeeperError {
-    /// Errors that no second attempt can mend. A missing or refusing socket is none of them: a keeper may be starting.
+    /// True for errors that no second attempt can mend. A missing or refusing socket is no such error: a keeper may be
+    /// starting.
     var isConfiguration: Bool {
         switch self {
         case .connection(_, .accessDenied), .connection(_, .notPermitted), .connection(_, .notDirectory),
@@ -99,7 +101,7 @@ extension KeeperError {
         }
     }
 
-    /// Nobody is at the other end.
+    /// True if no process is at the other end.
     var isAbsence: Bool {
         switch self {
         case .connection(_, .noEntry), .connection(_, .connectionRefused), .connection(_, .connectionReset): true
@@ -109,7 +111,7 @@ extension KeeperError {
 }
 
 extension KeeperError {
-    /// The error for a keeper that has said nothing for this time: its process may be stopped.
+    /// The error for a keeper that has sent nothing for this time: its process may be stopped.
     package static func silence(of session: SessionID, for time: Duration, _ paths: KeeperPaths) -> KeeperError {
         guard case .live(let pid?) = KeeperInspection.finding(session, paths: paths),
             ProcessDetails(of: pid)?.isStopped == true
@@ -118,12 +120,12 @@ extension KeeperError {
     }
 }
 
-/// The words for people are in `description`, which `"\(error)"` gives. Foundation's `localizedDescription` takes them only
-/// from types that conform to its `LocalizedError`, and this module does without Foundation. A program that uses Foundation
-/// and logs that way declares once: `extension KeeperError: @retroactive LocalizedError { public var errorDescription:
-/// String? { description } }`.
+/// The words for people are in `description`, which `"\(error)"` prints. Foundation's `localizedDescription` uses them
+/// only for types that conform to its `LocalizedError`, and this module does without Foundation. A program that uses
+/// Foundation and logs that way declares once: `extension KeeperError: @retroactive LocalizedError { public var
+/// errorDescription: String? { description } }`.
 extension KeeperError: CustomStringConvertible {
-    /// What happened and what to do.
+    /// The failure, and the remedy.
     public var description: String {
         switch self {
         case .invalidSession(let text, let error): error.message(for: text)

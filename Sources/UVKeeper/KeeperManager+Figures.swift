@@ -1,4 +1,4 @@
-/// What a manager is doing, in numbers, over all of its sessions.
+/// The activity of a manager in numbers, over all of its sessions.
 public struct KeeperFigures: Hashable, Sendable, Codable {
     /// Attempts to reach a keeper that were begun; a connection that lasts is one.
     public var attempts: UInt64 = 0
@@ -6,17 +6,17 @@ public struct KeeperFigures: Hashable, Sendable, Codable {
     public var failedAttempts: UInt64 = 0
     /// Lines without an outcome.
     public var waitingLines = 0
-    /// Their bytes, newlines included.
+    /// The bytes of these lines, newlines included.
     public var waitingBytes = 0
     /// Sessions that are being ended.
     public var stoppingSessions = 0
 
-    /// Nothing.
+    /// All figures zero.
     public init() {}
 }
 
 extension KeeperManager {
-    /// What it is doing; costs a walk over the sessions in use, and no system call.
+    /// The manager's activity now; costs a walk over the sessions in use, and no system call.
     public var figures: KeeperFigures {
         loop.preconditionOnThread()
         var figures = KeeperFigures()

@@ -2,7 +2,8 @@ public import KeeperProtocol
 internal import Logging
 internal import UVLoop
 
-// Ids as text. `@_disfavoredOverload` has the compiler prefer the operation itself for a literal, which is a SessionID then.
+// Operations that take ids as text. `@_disfavoredOverload` makes the compiler prefer the operation itself for a
+// literal, which is a SessionID then.
 extension KeeperManager {
     /// Writes one line; text that is no session id refuses it with ``KeeperError/invalidSession(_:_:)``.
     @_disfavoredOverload
@@ -56,7 +57,7 @@ extension KeeperManager {
         stop(session, ladder: ladder, completion: completion)
     }
 
-    /// Ends a session for good, as above, with so much time for each of the two steps.
+    /// Ends a session for good, as above, with this time for each of the two steps.
     @_disfavoredOverload
     public func stop(
         _ id: some StringProtocol, grace: Duration, completion: @escaping (StopResult) -> Void,
@@ -73,7 +74,7 @@ extension KeeperManager {
         killKeeper(for: try SessionID(String(id)))
     }
 
-    /// Whether a keeper serves the session, or may.
+    /// True if a keeper serves the session, or may.
     ///
     /// - Throws: if the text is no session id.
     @_disfavoredOverload
@@ -89,7 +90,7 @@ extension KeeperManager {
         status(of: try SessionID(String(id)))
     }
 
-    /// The text as a session; nil if it is none, which `fail` is told on the next tick.
+    /// The session id in the text; nil if the text is none, and then `fail` gets the error on the next tick.
     private func session(_ id: some StringProtocol, else fail: @escaping (KeeperError) -> Void) -> SessionID? {
         loop.preconditionOnThread()
         let text = String(id)

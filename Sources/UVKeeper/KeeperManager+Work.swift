@@ -1,7 +1,7 @@
 internal import UVLoop
 
 extension KeeperManager {
-    /// Runs `work` in libuv's thread pool; `completion` runs once, on a later tick, also when the pool cannot be made.
+    /// Runs `work` in libuv's thread pool; `completion` runs once, on a later tick, even if the pool cannot be made.
     func queueWork<Value: Sendable>(
         _ work: @escaping @Sendable () -> Value,
         completion: @escaping (Result<Value, KeeperError>) -> Void,
@@ -13,7 +13,7 @@ extension KeeperManager {
         }
     }
 
-    /// The same for work on the sessions directory that can fail.
+    /// Runs work on the sessions directory that can fail, as above.
     func queueWork<Value: Sendable>(
         onDirectory work: @escaping @Sendable () -> Result<Value, KeeperError>,
         completion: @escaping (Result<Value, KeeperError>) -> Void,

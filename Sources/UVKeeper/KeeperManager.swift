@@ -4,77 +4,78 @@ public import UVLoop
 
 /// The server's side: starts keepers, writes lines to them, finds them again after a restart, ends them.
 ///
-/// Everything happens on one loop, in callbacks on later ticks; nothing throws once the manager exists. Used on the loop's
-/// thread only. Mirrors the original's `KeeperManager`.
+/// All work happens on one loop, in callbacks on later ticks; no operation throws once the manager exists, except for
+/// text that is no id. A manager is used on the loop's thread only. Mirrors the original's `KeeperManager`.
 ///
 /// A session is named by a ``/KeeperProtocol/SessionID``, which may be a literal. Every operation takes text in its
-/// place: one with a completion reports text that is no id as it reports its other failures, one without throws the
-/// ``/KeeperProtocol/SessionIDError``.
+/// place: text that is no id is reported to the completion like any other failure, or, if there is no completion,
+/// thrown as a ``/KeeperProtocol/SessionIDError``.
 public final class KeeperManager {
-    /// How a manager behaves.
+    /// The settings of a manager.
     public struct Options {
-        /// Where the sessions are; nil: `.pi/dashboard/sessions` below `PI_DASHBOARD_HOME` or the home directory.
+        /// The sessions directory; nil: `.pi/dashboard/sessions` below `PI_DASHBOARD_HOME` or the home directory.
         public var sessionsDirectory: String?
         /// The sidecar; nil: ``SidecarCommand/find(in:)`` at each start.
         public var sidecar: SidecarCommand?
-        /// The shape of the paths; another one than this system's is for tests.
+        /// The shape of the paths; a shape other than this system's is for tests.
         package var platform: KeeperPlatform = .current
-        /// Lines that may wait for one session; more are refused.
+        /// The most lines that may wait for a session; more are refused.
         public var maximumWaitingLines = 10_000
-        /// Bytes that may wait for one session, newlines included; more are refused.
+        /// The most bytes that may wait for a session, newlines included; more are refused.
         public var maximumWaitingBytes = 67_108_864
         /// The longest line, in bytes, newline included; keepers take 16 MiB unless told otherwise.
         public var maximumLineLength = KeeperConstants.defaultMaximumLineLength
-        /// Whether the child of a live keeper lives, by session and keeper's pid; called on the loop, must not block.
-        /// Nil: by the child-pid file, where absent means alive.
+        /// Tells if the child of a live keeper lives, by session and keeper's pid; called on the loop, must not block.
+        /// Nil: the child's pid file decides, where absent means alive.
         public var isChildAlive: ((SessionID, Int32?) -> Bool)?
-        /// The name by which this manager writes to its sessions; nil: a random one. A host that gives one, and keeps a journal
-        /// of its lines, goes on after its own restart where it stopped (``Session/resumeWriting(epoch:last:completion:)``).
+        /// The name by which this manager writes to its sessions; nil: a random one. A host that gives a name, and
+        /// keeps a journal of its lines, goes on after its own restart where it stopped
+        /// (``Session/resumeWriting(epoch:last:completion:)``).
         public var writer: WriterName?
-        /// A session's connections without use are given up after this time.
+        /// The time after which a session's unused connections are given up.
         package var idleTime = Duration.seconds(5)
-        /// The log of what was started, found, signalled and removed; silent unless it is set.
+        /// The log of keepers started, found and signalled, and of files removed; silent unless it is set.
         public var logger = Logger(label: "uvkeeper", factory: { _ in SwiftLogNoOpLogHandler() })
 
         /// The defaults.
         public init() {}
     }
 
-    /// A keeper this manager may signal once it has been identified anew.
+    /// A keeper that this manager may signal once it has been identified anew.
     struct Tracked {
         let pid: Int32
-        /// Of a keeper that was started here; nil for one that was found.
+        /// The process of a keeper that was started here; nil for one that was found.
         let process: DetachedProcess?
-        /// A time, since the system booted, at which a keeper that was found had, or was about to get, this pid.
+        /// A time, since the system booted, at which a keeper that was found had this pid, or was about to get it.
         var foundAt = Duration.zero
-        /// A keeper of ours, and none of the original's.
+        /// True for a keeper of ours, false for one of the original's.
         var isOurs = false
     }
 
-    /// The loop everything happens on.
+    /// The loop on which all work happens.
     public let loop: Loop
     /// The paths of every session.
     public let paths: KeeperPaths
     let options: Options
     var tracked: [SessionID: Tracked] = [:]
-    /// Started here and not seen to end, tracked or not: their handles are the manager's.
+    /// The processes started here and not seen to end, tracked or not: their handles belong to the manager.
     var processes: [ObjectIdentifier: DetachedProcess] = [:]
     var queues: [ByteText: SessionQueue] = [:]
     private(set) var sessions: [SessionID: Session] = [:]
-    /// Attempts of sessions that were forgotten.
+    /// The attempts of sessions that were forgotten.
     private(set) var formerAttempts: (all: UInt64, failed: UInt64) = (0, 0)
     /// Sessions that are being ended.
     var stops: [ObjectIdentifier: KeeperStop] = [:]
     /// Starts that wait for the end of a former child.
     var starts: [ObjectIdentifier: ProcessWait] = [:]
-    /// Openings that wait for a second look, and what tells each that the manager has closed.
+    /// The openings that wait for a second look, each with a closure to call when the manager closes.
     var openings: [ObjectIdentifier: (timer: TimerHandle, cancel: () -> Void)] = [:]
     private(set) var isClosed = false
-    /// When ended sessions were pruned last, on the monotonic clock.
+    /// The time of the last pruning of ended sessions, on the monotonic clock.
     var prunedAt: Duration?
-    /// How many live keepers the last discovery has found.
+    /// The number of live keepers found by the last discovery.
     var discoveredCount: Int?
-    /// The logs as the last ``sweepLogs(from:untouchedFor:completion:)`` has found them.
+    /// The logs as the last ``sweepLogs(from:untouchedFor:completion:)`` found them.
     public private(set) var logTotals = LogTotals()
 
     func noteLogs(_ sweep: LogSweep) {
@@ -99,7 +100,7 @@ public final class KeeperManager {
         let directory = options.sessionsDirectory ?? KeeperManager.defaultDirectory(options.platform)
         guard let directory, !directory.isEmpty else { throw .noSessionsDirectory }
         do throws(UVError) {
-            // A path of the other platform's shape, for its names only, stays as it is.
+            // A path of the other platform's shape is only for its names, and stays as it is.
             let absolute = options.platform == .posix ? try AbsolutePath.of(directory) : directory
             paths = KeeperPaths(directory: absolute, platform: options.platform)
         } catch {
@@ -108,8 +109,8 @@ public final class KeeperManager {
     }
 
     /// Ends the manager, not its keepers: every line not yet written completes as refused or unknown, waits for keepers
-    /// end with ``KeeperError/closed``, stops with ``StopResult/closed``, keepers are watched no more, and no handle of the
-    /// manager stays open. Idempotent, and harmless when the loop has closed.
+    /// end with ``KeeperError/closed``, stops with ``StopResult/closed``, keepers are no longer watched, and no handle
+    /// of the manager stays open. Idempotent, and harmless when the loop has closed.
     public func close() {
         guard !isClosed else { return }
         if !loop.isClosed { loop.preconditionOnThread() }
@@ -141,7 +142,7 @@ public final class KeeperManager {
         return session
     }
 
-    /// Forgets sessions that are not in use, by the host neither.
+    /// Forgets sessions that are in use neither here nor by the host.
     private func forgetIdleSessions() {
         for id in Array(sessions.keys) where sessions[id]!.isIdle && isKnownUniquelyReferenced(&sessions[id]!) {
             guard let session = sessions.removeValue(forKey: id) else { continue }
@@ -151,21 +152,21 @@ public final class KeeperManager {
         }
     }
 
-    /// True if a keeper serves the session, or if that cannot be told, for want of permission for instance. False for a
-    /// keeper whose child is shown to have ended, as in the original: it is about to end, or frozen. Nothing is changed: the
-    /// lock on the pid file, the process and the socket tell.
+    /// True if a keeper serves the session, or if that cannot be told, for lack of permission for instance. False for a
+    /// keeper whose child is shown to have ended, as in the original: such a keeper is about to end, or frozen. The
+    /// answer comes from the lock on the pid file, the process and the socket, and changes nothing.
     public func mayBeAlive(_ session: SessionID) -> Bool {
         let inspection = KeeperInspection(session, paths: paths, child: .end)
         return inspection.finding.mayLive && !inspection.child.isDead
     }
 
     /// Sends SIGTERM to the session's keeper and returns at once; ``stop(_:ladder:completion:)-(SessionID,_,_)`` waits
-    /// for the end. The keeper ends its child, and what that has started, as its own settings say, and removes its
-    /// files. An original keeper gets the signal with its process group. Mirrors `killKeeper`.
+    /// for the end. The keeper ends its child, and processes started by it, according to its own settings, and removes
+    /// its files. An original keeper gets the signal with its process group. Mirrors `killKeeper`.
     ///
-    /// - Returns: false when the keeper is not tracked (started or discovered by this manager), or gone, or others can
-    ///   change the sessions directory: then nothing was signalled. A process that merely has the keeper's former pid is
-    ///   never signalled.
+    /// - Returns: false if no signal was sent: the keeper is not tracked (started or discovered by this manager), or
+    ///   gone, or others can change the sessions directory. A process that merely has the keeper's former pid is never
+    ///   signalled.
     @discardableResult
     public func killKeeper(for session: SessionID) -> Bool {
         if !loop.isClosed { loop.preconditionOnThread() }
@@ -181,15 +182,16 @@ public final class KeeperManager {
             }
             return terminate(hold, session)
         } catch {
-            // No descriptor is left: nothing can be told of any process, and nothing is forgotten.
+            // No descriptor is left: the process cannot be identified, so the keeper is not forgotten.
             return false
         }
     }
 
-    /// Says why the sessions directory cannot be used: that others can exchange it or what is in it. It need not exist.
+    /// Throws the reason why the sessions directory cannot be used: others can replace it or its contents. The
+    /// directory need not exist.
     ///
-    /// Everything that starts, ends, finds, lists or writes to sessions does this first; for programs that open files in
-    /// there themselves, logs for instance.
+    /// Every operation that starts, ends, finds, lists or writes to sessions calls this first; programs that open files
+    /// in the directory themselves, logs for instance, can call it too.
     ///
     /// - Throws: ``KeeperError/directoryNotPrivate(_:_:)``, ``KeeperError/file(_:_:)``.
     public func checkSessionsDirectory() throws(KeeperError) {
@@ -208,13 +210,14 @@ public final class KeeperManager {
         if let exposure { throw .directoryNotPrivate(paths.directory, "\(exposure)") }
     }
 
-    /// The process that was tracked, held fast; nil if it has ended, whatever has its pid now.
+    /// The tracked process, held fast; nil if it has ended, whatever process has its pid now.
     ///
-    /// One that was started here is told by its start time. One that was found is that keeper if it had started by then: no
-    /// two processes have a pid at once. (A discovery reads no start times: they cost more than all else.) If that does not
-    /// tell, because it was found within its first hundredth of a second for instance, its lock or its socket does.
+    /// A keeper that was started here is recognised by its start time. A process with the pid of a keeper that was
+    /// found is that keeper if it had started by then: no two processes have a pid at once. (A discovery reads no start
+    /// times: they cost more than all its other work.) If the start time does not decide, for instance because the
+    /// keeper was found within its first hundredth of a second, its lock or its socket does.
     ///
-    /// - Throws: ``UVError/tooManyOpenFiles`` and its like, when it cannot be told.
+    /// - Throws: ``UVError/tooManyOpenFiles`` and its like, if the process cannot be identified.
     func hold(_ keeper: Tracked, _ session: SessionID) throws(UVError) -> KeeperHold? {
         do throws(UVError) {
             if let process = keeper.process {
@@ -260,7 +263,7 @@ public final class KeeperManager {
 
     private static func defaultDirectory(_ platform: KeeperPlatform) -> String? {
         var home = ""
-        // Without a home directory the variable may still say where the sessions are.
+        // If there is no home directory, the variable may still say where the sessions are.
         do throws(UVError) { home = try CurrentProcess.homeDirectory() } catch { home = "" }
         return SessionsDirectory.path(
             environment: ProcessEnvironment.current.variables, home: home, platform: platform)

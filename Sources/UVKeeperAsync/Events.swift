@@ -2,31 +2,31 @@ internal import UVLoop
 internal import UVLoopAsync
 
 extension Keepers {
-    /// What becomes of sessions.
+    /// The events of sessions.
     public struct Events: AsyncSequence, Sendable {
-        /// There are no errors.
+        /// The sequence never fails.
         public typealias Failure = Never
         let inbox: EventInbox
 
-        /// What the task is told.
+        /// The iterator of one task.
         public struct Iterator: AsyncIteratorProtocol {
             let inbox: EventInbox
 
             /// The next event; nil when the keepers are closed, or the task is canceled.
             public mutating func next() async -> KeeperEvent? { await inbox.next() }
 
-            /// The same.
+            /// The next event, as above, for a caller's isolation.
             public mutating func next(isolation actor: isolated (any Actor)?) async -> KeeperEvent? {
                 await inbox.next()
             }
         }
 
-        /// Begins to listen; what has come since the call waits.
+        /// Begins to listen; events since the call of `events()` wait.
         public func makeAsyncIterator() -> Iterator { Iterator(inbox: inbox) }
     }
 }
 
-/// The events that wait for one task.
+/// The events that wait for a task.
 actor EventInbox: LoopActor {
     nonisolated let executor: LoopExecutor
     /// The executor as the runtime knows it.

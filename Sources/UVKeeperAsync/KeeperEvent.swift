@@ -1,15 +1,15 @@
 public import KeeperProtocol
 
-/// What has become of a session.
+/// An event in the life of a session.
 public enum KeeperEvent: Hashable, Sendable {
-    /// It lived already.
+    /// The session lived already.
     case adopted(SessionID)
-    /// It was started.
+    /// The session was started.
     case started(SessionID)
-    /// It has ended; nil if nobody knows how.
+    /// The session has ended; nil if it is not known how.
     case ended(SessionID, SessionExit?)
 
-    /// The session.
+    /// The session's name.
     public var session: SessionID {
         switch self {
         case .adopted(let id), .started(let id), .ended(let id, _): id

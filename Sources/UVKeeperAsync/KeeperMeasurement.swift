@@ -1,11 +1,11 @@
 public import UVKeeper
 
-/// Something that has happened, for a host that counts and times: see ``Keepers/Options/onMeasurement``.
+/// An event for a host that counts and times: see ``Keepers/Options/onMeasurement``.
 public enum KeeperMeasurement: Sendable {
-    /// A line has its outcome, so long after it was written.
+    /// A line has its outcome, this long after it was written.
     case line(WriteOutcome, after: Duration)
-    /// A question has its answer, or has failed, so long after it was asked.
+    /// A question has its answer, or has failed, this long after it was asked.
     case answer(RequestError?, after: Duration)
-    /// What has become of a session.
+    /// A session was adopted or started, or has ended.
     case session(KeeperEvent)
 }

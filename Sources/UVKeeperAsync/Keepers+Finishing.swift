@@ -3,14 +3,14 @@ public import UVLoop
 internal import UVLoopAsync
 
 extension Keepers {
-    /// Ends in order: takes no new work, gives lines and questions that wait so much time for their outcomes, then closes as
-    /// ``close()`` does. Sessions live on. A canceled task does not wait for outcomes.
+    /// Ends in order: takes no new work, gives waiting lines and questions this much time for their outcomes, then
+    /// closes as ``close()`` does. Sessions live on. A canceled task does not wait for outcomes.
     public func finish(within time: Duration = .seconds(10)) async {
         isFinishing = true
         do throws(UVError) {
             try await settle(within: time)
         } catch {
-            // Too late, or canceled: what waits ends by the close.
+            // The time is over, or the task was canceled: lines and questions that still wait end by the close.
         }
         await close()
     }
@@ -27,7 +27,7 @@ extension Keepers {
         }
     }
 
-    /// After each outcome and answer.
+    /// Called after each outcome and answer: ends the wait of ``finish(within:)`` once nothing waits any more.
     func tellSettled() {
         guard !settling.isEmpty, isSettled else { return }
         let waiting = settling
@@ -37,7 +37,7 @@ extension Keepers {
 
     // MARK: Figures
 
-    /// What all sessions together are doing; costs no system call.
+    /// The activity of all sessions together; costs no system call.
     public func figures() -> Figures {
         let counts = sessionCounts
         return Figures(
@@ -45,9 +45,9 @@ extension Keepers {
             livingSessions: counts.living)
     }
 
-    /// What sessions are doing, in numbers.
+    /// The activity of sessions in numbers.
     public struct Figures: Hashable, Sendable {
-        /// Lines that wait, attempts, stops.
+        /// The waiting lines, attempts and stops.
         public let delivery: KeeperFigures
         /// Sessions that are being opened.
         public let openingSessions: Int
@@ -55,7 +55,7 @@ extension Keepers {
         public let livingSessions: Int
     }
 
-    /// The health of the loop since it was asked for last; nil the first time, when measuring begins. See
+    /// The health of the loop since the last call; nil the first time, when measuring begins. See
     /// ``UVLoop/Loop/observe(every:)``.
     public func takeLoopHealth() -> LoopHealth? {
         guard !isClosed else { return nil }

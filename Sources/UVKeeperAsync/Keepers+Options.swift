@@ -3,21 +3,21 @@ public import Logging
 public import UVKeeper
 
 extension Keepers {
-    /// How they behave.
+    /// The settings of the keepers.
     public struct Options: Sendable {
-        /// Where the sessions are; nil: `.pi/dashboard/sessions` below `PI_DASHBOARD_HOME` or the home directory.
+        /// The sessions directory; nil: `.pi/dashboard/sessions` below `PI_DASHBOARD_HOME` or the home directory.
         public var sessionsDirectory: String?
         /// The sidecar; nil: ``/UVKeeper/SidecarCommand/find(in:)`` at each start.
         public var sidecar: SidecarCommand?
         /// The name by which lines are written; nil: a random one. See ``/UVKeeper/KeeperManager/Options/writer``.
         public var writer: WriterName?
-        /// Lines that may wait for one session; more are refused.
+        /// The most lines that may wait for a session; more are refused.
         public var maximumWaitingLines = 10_000
-        /// Bytes that may wait for one session, newlines included; more are refused.
+        /// The most bytes that may wait for a session, newlines included; more are refused.
         public var maximumWaitingBytes = 67_108_864
         /// The longest line, in bytes, newline included.
         public var maximumLineLength = KeeperConstants.defaultMaximumLineLength
-        /// Told of outcomes, answers and sessions, on the executor; must return at once.
+        /// Called with outcomes, answers and events of sessions, on the executor; must return at once.
         public var onMeasurement: (@Sendable (KeeperMeasurement) -> Void)?
         /// The log; silent unless it is set.
         public var logger: Logger?

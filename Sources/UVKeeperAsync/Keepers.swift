@@ -3,11 +3,11 @@ public import UVKeeper
 internal import UVLoop
 public import UVLoopAsync
 
-/// The sessions of one directory, for tasks: starts and adopts them, and tells what becomes of them.
+/// The sessions of a directory, for tasks: starts and adopts them, and reports their events.
 ///
-/// Everything happens on one loop. Sessions live on when this is closed, and when the process ends.
+/// All work happens on one loop. Sessions live on when this object is closed, and when the process ends.
 public actor Keepers: LoopActor {
-    /// Whose loop it is.
+    /// The executor whose loop is used.
     public nonisolated let executor: LoopExecutor
     /// The executor as the runtime knows it.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -18,22 +18,22 @@ public actor Keepers: LoopActor {
     /// The manager, on the executor.
     public var manager: KeeperManager { held.value }
     private var subscribers: [Subscriber] = []
-    /// Sessions whose beginning was told.
+    /// The sessions that were reported as adopted or started, and have not ended.
     private var living: Set<SessionID> = []
     private var requests: [SessionID: Requests] = [:]
     private var lastQuestion: UInt64 = 0
-    /// Those that wait for the end of a session.
+    /// The tasks that wait for the end of a session.
     private var waiters: [SessionID: [Waiter]] = [:]
     private var lastWaiter: UInt64 = 0
-    /// Lines that can be withdrawn.
+    /// The lines that can be withdrawn.
     var tickets: [UInt64: Session.Ticket] = [:]
     var lastTicket: UInt64 = 0
     private var isToldToClose = false
-    /// No new work is taken any more.
+    /// True once no new work is taken.
     var isFinishing = false
-    /// Told once nothing waits for an outcome or an answer.
+    /// The waits that end once nothing waits for an outcome or an answer.
     var settling: [OneShot<Void, UVError>] = []
-    /// Sessions that are being opened.
+    /// The number of sessions being opened.
     private var openings = 0
     let onMeasurement: (@Sendable (KeeperMeasurement) -> Void)?
 
@@ -44,8 +44,8 @@ public actor Keepers: LoopActor {
     /// Opens a directory of sessions; nothing is started or looked for yet.
     ///
     /// - Parameters:
-    ///   - options: how they behave.
-    ///   - executor: whose loop to use; nil: one of their own, which ends with ``close()``.
+    ///   - options: the settings.
+    ///   - executor: the executor whose loop is used; nil: one of its own, which ends with ``close()``.
     /// - Throws: ``/UVKeeper/KeeperError/noSessionsDirectory`` and its like.
     public init(_ options: Options = Options(), on executor: LoopExecutor? = nil) async throws(KeeperError) {
         let own: LoopExecutor
@@ -78,7 +78,8 @@ public actor Keepers: LoopActor {
         ownsExecutor = executor == nil
     }
 
-    /// Closes connections and watches, not sessions: lines that wait end as refused or unknown, sequences end. Idempotent.
+    /// Closes connections and watches, not sessions: waiting lines end as refused or unknown, sequences end.
+    /// Idempotent.
     public func close() async {
         // What an executor that is about to end still does comes first.
         if !executor.isOnThread { await executor.shutdown() }
@@ -108,7 +109,7 @@ public actor Keepers: LoopActor {
         }
     }
 
-    /// Sessions by what becomes of them: being opened, and living as far as is known here.
+    /// The number of sessions being opened, and of those living as far as is known here.
     var sessionCounts: (opening: Int, living: Int) { (openings, living.count) }
 
     /// True if no line and no question waits.
@@ -116,14 +117,15 @@ public actor Keepers: LoopActor {
 
     // MARK: Sessions
 
-    /// Adopts the session if it lives, else starts it: what a server does with each of its sessions.
+    /// Adopts the session if it lives, else starts it, as a server does with each of its sessions.
     ///
     /// - Parameters:
     ///   - id: the session's name.
     ///   - directory: the child's working directory, if it is started.
-    ///   - options: of a start. Its output is kept unless they say otherwise: 8 MiB of each stream.
-    /// - Throws: as ``/UVKeeper/KeeperManager/open(_:in:_:completion:)-(SessionID,_,_,_)`` tells; ``/UVKeeper/KeeperError/closed`` if the task is
-    ///   canceled: a start that has begun goes on, and is told as an event.
+    ///   - options: the options of a start. The output is kept unless they say otherwise: 8 MiB of each stream.
+    /// - Throws: the errors of ``/UVKeeper/KeeperManager/open(_:in:_:completion:)-(SessionID,_,_,_)``;
+    ///   ``/UVKeeper/KeeperError/closed`` if the task is canceled: a start that has begun goes on, and is reported as
+    ///   an event.
     public func open(
         _ id: SessionID, in directory: String, _ options: SpawnOptions,
     ) async throws(KeeperError) -> KeptSession {
@@ -133,7 +135,7 @@ public actor Keepers: LoopActor {
             openings += 1
             manager.open(id, in: directory, options) { [weak self] result in
                 self?.assumeIsolated { $0.openings -= 1 }
-                // Told also if nobody waits any more.
+                // The event is reported even if the task no longer waits.
                 if case .success(let opened) = result {
                     let isAdopted = if case .adopted = opened.way { true } else { false }
                     self?.assumeIsolated { $0.begin(isAdopted ? .adopted(id) : .started(id)) }
@@ -157,20 +159,21 @@ public actor Keepers: LoopActor {
         try await open(id, in: directory, SpawnOptions(command: command, labels: labels))
     }
 
-    /// What is kept of each stream's output, in bytes, unless told otherwise.
+    /// The bytes kept of each stream's output, unless told otherwise.
     public static let keptByteCount = 8 << 20
 
-    /// The session of a name, alive or not: nothing is started.
+    /// The session of a name, alive or not; no keeper is started.
     public nonisolated func session(_ id: SessionID) -> KeptSession { KeptSession(id: id, keepers: self) }
 
-    /// Finds the sessions that live, cleans up after dead keepers, and watches those that live: after a start of the program.
+    /// Finds the sessions that live, cleans up after dead keepers, and watches the living ones. For the start of the
+    /// program.
     ///
-    /// - Throws: as ``/UVKeeper/KeeperManager/discoverExistingKeepers(completion:)`` tells.
+    /// - Throws: the errors of ``/UVKeeper/KeeperManager/discoverExistingKeepers(completion:)``.
     public func discover() async throws(KeeperError) -> KeeperDiscovery {
         let discovery: KeeperDiscovery = try await once { manager, end in
             manager.discoverExistingKeepers { end.end($0) }
         }
-        // Who looks again and again is told of each once.
+        // A session found again and again is reported once.
         for keeper in discovery.keepers where !living.contains(keeper.session) { begin(.adopted(keeper.session)) }
         return discovery
     }
@@ -185,7 +188,7 @@ public actor Keepers: LoopActor {
         try await once { manager, end in manager.listEnded { end.end($0) } }
     }
 
-    /// Removes what ended sessions have left; see ``/UVKeeper/KeeperManager/prune(olderThan:keeping:completion:)``.
+    /// Removes the leftovers of ended sessions; see ``/UVKeeper/KeeperManager/prune(olderThan:keeping:completion:)``.
     @discardableResult
     public func prune(
         olderThan age: Duration = KeeperManager.prunedAfter, keeping count: Int = KeeperManager.keptEndedSessions,
@@ -195,8 +198,8 @@ public actor Keepers: LoopActor {
 
     // MARK: Events
 
-    /// What becomes of the sessions that were opened or discovered here, from now on. The sequence is for one task; 1,024
-    /// events wait for it at most, then the oldest goes.
+    /// The events, from now on, of sessions that were opened or discovered here. The sequence is for one task; 1,024
+    /// events wait for it at most, then the oldest is dropped.
     public func events() -> Events {
         let inbox = EventInbox(on: executor)
         if isClosed { inbox.assumeIsolated { $0.finish() } } else { subscribers.append(Subscriber(inbox: inbox)) }
@@ -228,13 +231,13 @@ public actor Keepers: LoopActor {
         guard !isClosed else { return }
         let session = manager.session(id)
         guard session.onEnd == nil else { return }
-        // The manager, which this has, keeps a session that is watched.
+        // A watched session is retained by the manager, which this object has.
         session.onEnd = { [weak self] exit in self?.assumeIsolated { $0.ended(id, exit) } }
     }
 
     private func ended(_ id: SessionID, _ exit: SessionExit?) {
         for waiter in waiters.removeValue(forKey: id) ?? [] { waiter.continuation.resume(returning: .success(exit)) }
-        // A wait for one that had ended before tells nobody else.
+        // The end of a session that had ended before a wait for it is no event.
         if living.remove(id) != nil { tell(.ended(id, exit)) }
     }
 
@@ -265,8 +268,8 @@ public actor Keepers: LoopActor {
 
     // MARK: Questions
 
-    /// The questions of one session that wait: kept here as long as there are some. How the session ends, the read of its
-    /// output tells them, behind the answers that are still in it.
+    /// The waiting questions of a session, kept here as long as there are any. The end of the session reaches them
+    /// through the read of its output, after any answers still in it.
     func requests(of id: SessionID) -> Requests {
         if let requests = requests[id] { return requests }
         let requests = Requests(manager.session(id), on: manager.loop) { [weak self] in

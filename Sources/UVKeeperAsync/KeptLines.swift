@@ -1,13 +1,13 @@
 public import UVKeeper
 
-/// The lines that a session's child has written and writes to one stream.
+/// The lines of one stream of a session's child, past and future.
 public struct KeptLines: AsyncSequence, Sendable {
-    /// Why the output cannot be read.
+    /// The reason why the output cannot be read.
     public typealias Failure = KeeperError
     let output: KeptOutput
     let longest: Int
 
-    /// What one task reads.
+    /// The iterator of one task.
     public struct Iterator: AsyncIteratorProtocol {
         private var pieces: KeptOutput.Iterator
         private var cutter: LineCutter
@@ -17,10 +17,10 @@ public struct KeptLines: AsyncSequence, Sendable {
             cutter = LineCutter(longest: Swift.max(1, longest))
         }
 
-        /// The next line; nil at the end. What the last line of an ended session lacks is its newline.
+        /// The next line; nil at the end. The last line of an ended session may have had no newline.
         public mutating func next() async throws -> KeptLine? { try await next(isolation: nil) }
 
-        /// The same, with the error's type.
+        /// The next line, as above, with the error's type.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(KeeperError) -> KeptLine? {
             while true {
                 if let line = cutter.take() { return line }
@@ -29,7 +29,7 @@ public struct KeptLines: AsyncSequence, Sendable {
                 case .bytes(_, let offset, let bytes): cutter.append(bytes, at: offset)
                 case .gap: cutter.noteGap()
                 case .ended: cutter.end()
-                // Without the session's end, what has come of a line may go on.
+                // If the session has not ended, the unfinished line may go on.
                 case nil: return nil
                 }
             }

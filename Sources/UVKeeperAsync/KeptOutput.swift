@@ -3,35 +3,35 @@ public import UVKeeper
 internal import UVLoop
 internal import UVLoopAsync
 
-/// A piece of what a session's child has written.
+/// A piece of the output of a session's child.
 public enum OutputPiece: Hashable, Sendable {
     /// Bytes, and the offset of the first; they need not end with a line or a character.
     case bytes(ChildStream, offset: UInt64, [UInt8])
-    /// Bytes that are gone: older than what is kept, or the disk did not take them.
+    /// Bytes are gone: they are older than the kept ones, or the disk did not take them.
     case gap(ChildStream, Range<UInt64>)
-    /// The session has ended, and everything that is kept was read; nil if nobody knows how. The last piece.
+    /// The session has ended, and all its kept output was read; nil if it is not known how it ended. The last piece.
     case ended(SessionExit?)
 }
 
-/// What a session's child has written and writes. It goes on over broken connections and restarts of keepers' clients; while
-/// nobody asks, 256 KiB at most wait here, and the keeper keeps the rest.
+/// The output of a session's child, past and future. The sequence goes on over broken connections and restarts of
+/// keepers' clients; while no task asks, 256 KiB at most wait here, and the keeper keeps the rest.
 public struct KeptOutput: AsyncSequence, Sendable {
-    /// Why the output cannot be read.
+    /// The reason why the output cannot be read.
     public typealias Failure = KeeperError
     let session: KeptSession
     let start: OutputStart
     let streams: [ChildStream]
     let follows: Bool
 
-    /// What one task reads.
+    /// The iterator of one task.
     public struct Iterator: AsyncIteratorProtocol {
         let reader: OutputReader
 
-        /// The next piece; nil at the end: behind ``OutputPiece/ended(_:)``, or, if it does not follow, at the end of what is
-        /// kept. A canceled task gets ``/UVKeeper/KeeperError/closed``.
+        /// The next piece; nil at the end: after ``OutputPiece/ended(_:)``, or, if the read does not follow, at the end
+        /// of the kept output. A canceled task gets ``/UVKeeper/KeeperError/closed``.
         public mutating func next() async throws -> OutputPiece? { try await reader.next() }
 
-        /// The same, with the error's type.
+        /// The next piece, as above, with the error's type.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(KeeperError) -> OutputPiece? {
             try await reader.next()
         }
@@ -41,9 +41,9 @@ public struct KeptOutput: AsyncSequence, Sendable {
     public func makeAsyncIterator() -> Iterator { Iterator(reader: OutputReader(self)) }
 }
 
-/// One read of a session's output.
+/// A read of a session's output.
 actor OutputReader: LoopActor {
-    /// How many bytes wait here, unasked, before reading pauses.
+    /// The bytes that wait here before reading pauses.
     private static let limit = 262_144
 
     nonisolated let executor: LoopExecutor
@@ -90,7 +90,7 @@ actor OutputReader: LoopActor {
     }
 
     private func begin() async {
-        // The same thread, so nothing comes in between but other readers.
+        // The read begins on the same thread, so only other readers can come in between.
         let read = await output.session.keepers.read(
             output,
             onPiece: { [weak self] piece in self?.assumeIsolated { $0.put(piece) } },

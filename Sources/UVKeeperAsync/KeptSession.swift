@@ -3,25 +3,25 @@ public import UVKeeper
 public import UVLoop
 internal import UVLoopAsync
 
-/// One session, alive or not, for tasks: its lines, its output, its state and its end. A name and nothing more: any number
-/// may be made.
+/// A session, alive or not, for tasks: its lines, its output, its state and its end. The value is just a name: any
+/// number may be made.
 public struct KeptSession: Sendable {
     /// The session's name.
     public let id: SessionID
-    /// Its directory's sessions.
+    /// The sessions of its directory.
     public let keepers: Keepers
 
     // MARK: Lines
 
-    /// Writes one line to the child's stdin, and says what became of it: ``/UVKeeper/WriteOutcome/written`` when the
-    /// child's pipe has it. Lines arrive in the order of the calls, each once as long as keeper and child live.
+    /// Writes a line to the child's stdin, and returns its outcome: ``/UVKeeper/WriteOutcome/written`` when the child's
+    /// pipe has it. Lines arrive in the order of the calls, each once as long as keeper and child live.
     ///
-    /// If the task is canceled, the line is taken back if nothing of it has left: the outcome is refused, with
-    /// ``/UVKeeper/KeeperError/withdrawn``. Else it is what the keeper says.
+    /// If the task is canceled, a line of which no byte was sent is taken back: the outcome is refused, with
+    /// ``/UVKeeper/KeeperError/withdrawn``. Otherwise the outcome is the keeper's.
     ///
     /// - Parameters:
-    ///   - line: any bytes; a newline is added if the last is none.
-    ///   - deadline: how long it may wait for its keeper.
+    ///   - line: any bytes; a newline is added if the last byte is none.
+    ///   - deadline: the time that the line may wait for its keeper.
     @discardableResult
     public func write(_ line: [UInt8], deadline: WriteDeadline = .attempts) async -> WriteOutcome {
         await keepers.write(line, to: id, deadline)
@@ -33,19 +33,20 @@ public struct KeptSession: Sendable {
         await write(Array(line.utf8), deadline: deadline)
     }
 
-    /// Says who writes, for a host with a journal; see ``/UVKeeper/Session/resumeWriting(epoch:last:completion:)``.
+    /// Introduces the writer, for a host with a journal; see
+    /// ``/UVKeeper/Session/resumeWriting(epoch:last:completion:)``.
     public func resumeWriting(epoch: String?, last: UInt64) async throws(KeeperError) -> WriterPosition {
         try await keepers.ask(id) { $0.resumeWriting(epoch: epoch, last: last, completion: $1) }
     }
 
     // MARK: Output
 
-    /// The child's output, if the session keeps it; of a session that has ended, too. For one task at a time.
+    /// The child's output, if the session keeps it; also that of an ended session. For one task at a time.
     ///
     /// - Parameters:
-    ///   - start: where it begins.
-    ///   - streams: those that are read; the order between two is not kept.
-    ///   - follows: true if what comes later is wanted too, until the session ends.
+    ///   - start: the place at which reading begins.
+    ///   - streams: the streams to read; the order between two streams is not kept.
+    ///   - follows: true if later output is wanted too, until the session ends.
     public func output(
         from start: OutputStart = .end, streams: [ChildStream] = [.out], follows: Bool = true,
     ) -> KeptOutput {
@@ -55,29 +56,30 @@ public struct KeptSession: Sendable {
     /// The lines of one stream of the child's output, each with its offset.
     ///
     /// - Parameters:
-    ///   - start: where it begins; in the middle of a line, with the rest of that.
-    ///   - stream: which one.
-    ///   - follows: true if what comes later is wanted too, until the session ends.
-    ///   - longest: in bytes, newline included; a longer line comes in pieces.
+    ///   - start: the place at which reading begins; within a line, the rest of that line comes first.
+    ///   - stream: the stream to read.
+    ///   - follows: true if later lines are wanted too, until the session ends.
+    ///   - longest: the longest line in bytes, newline included; a longer line comes in pieces.
     public func lines(
         from start: OutputStart = .end, of stream: ChildStream = .out, follows: Bool = true, longest: Int = 1 << 24,
     ) -> KeptLines {
         KeptLines(output: output(from: start, streams: [stream], follows: follows), longest: longest)
     }
 
-    /// Asks the child one question, a JSON-RPC request, and returns the line with its answer: the next message of that id on
-    /// stdout. Any number may be asked at a time, each with an id of its own. The session must keep its output.
+    /// Asks the child a question, a JSON-RPC request, and returns the line with its answer: the next message with that
+    /// id on stdout. Any number of questions may be asked at a time, each with an id of its own. The session must keep
+    /// its output.
     ///
     /// - Parameters:
     ///   - message: a JSON object with an `id`, on one line.
-    ///   - time: how long the answer may take.
+    ///   - time: the longest time until the answer.
     /// - Throws: ``RequestError``.
     public func request(_ message: [UInt8], within time: Duration = .seconds(60)) async throws(RequestError) -> KeptLine
     {
         try await keepers.request(message, of: id, within: time)
     }
 
-    /// Asks the child one question, as above.
+    /// Asks the child a question, as above.
     public func request(_ message: String, within time: Duration = .seconds(60)) async throws(RequestError) -> KeptLine
     {
         try await request(Array(message.utf8), within: time)
@@ -85,15 +87,15 @@ public struct KeptSession: Sendable {
 
     // MARK: State
     //
-    // A canceled task gets ``/UVKeeper/KeeperError/closed``; what was asked of the keeper may have been done.
+    // A canceled task gets ``/UVKeeper/KeeperError/closed``; the keeper may still have served the request.
 
-    /// What is going on in it.
+    /// The present state of the session.
     public func status() async throws(KeeperError) -> SessionStatus { try await keepers.ask(id) { $0.status($1) } }
 
-    /// Its record: what it is, and how it has ended. Nil if there is none.
+    /// The session's record: what it is, and how it ended. Nil if there is none.
     public func record() async -> SessionRecord? { await keepers.record(of: id) }
 
-    /// Closes the child's stdin after everything that was taken so far.
+    /// Closes the child's stdin after all lines taken so far.
     public func endInput() async throws(KeeperError) { try await keepers.ask(id) { $0.endInput($1) } }
 
     /// Sends a signal to the child alone.
@@ -108,12 +110,13 @@ public struct KeptSession: Sendable {
 
     // MARK: Its end
 
-    /// Ends the session for good, in the steps of the ladder, and waits for it, also if the task is canceled meanwhile: a
-    /// session is not left half stopped.
+    /// Ends the session for good, in the steps of the ladder, and waits for its end, even if the task is canceled
+    /// meanwhile: a session is not left half stopped.
     @discardableResult
     public func stop(_ ladder: StopLadder = .keepers) async -> StoppedSession { await keepers.stop(id, ladder) }
 
-    /// Waits for its end; returns at once, with what the record says, if it has ended. Nil if nobody knows how.
+    /// Waits for the end of the session; returns at once, with the exit in its record, if it has ended. Nil if it is
+    /// not known how.
     ///
     /// - Throws: `CancellationError` if the task is canceled.
     public func wait() async throws -> SessionExit? { try await keepers.wait(for: id) }
@@ -121,9 +124,9 @@ public struct KeptSession: Sendable {
 
 /// The outcome of a stop.
 public struct StoppedSession: Sendable {
-    /// What has become of the session.
+    /// The result for the session.
     public let result: KeeperManager.StopResult
-    /// How it ended; nil if that is not known.
+    /// The end of the session; nil if it is not known.
     public let exit: SessionExit?
 }
 

@@ -1,13 +1,13 @@
 public import KeeperProtocol
 public import UVKeeper
 
-/// Why a question has no answer.
+/// The reason why a question has no answer.
 public enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The message has no id, or is no JSON object on one line.
     case notARequest
     /// Another question with this id waits for its answer.
     case idInUse
-    /// The line was not written, or nobody knows whether it was.
+    /// The line was not written, or it is not known if it was.
     case notWritten(WriteOutcome)
     /// The session keeps no output, so no answer can be read.
     case noOutput
@@ -15,14 +15,14 @@ public enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     case unreadable(KeeperError)
     /// Some of the output was lost, and the answer may have been in it.
     case outputLost
-    /// The session has ended before the answer; nil: nobody knows how.
+    /// The session has ended before the answer; nil if it is not known how.
     case sessionEnded(SessionExit?)
-    /// The question was written, and the time is over.
+    /// The question was written, but its answer did not come in time.
     case timedOut(Duration)
     /// The task was canceled, or the keepers closed. The question may have been written.
     case canceled
 
-    /// What happened and what to do.
+    /// The failure, and the remedy.
     public var description: String {
         switch self {
         case .notARequest: "the message is no JSON object with an id, on one line"

@@ -3,8 +3,9 @@ internal import UVKeeper
 internal import UVLoop
 internal import UVLoopAsync
 
-/// The questions to one session that wait for their answers. One read of the output is for all of them; it begins where stdout
-/// stood before the first question left, and ends when none waits. Used on the loop's thread.
+/// The questions to a session that wait for their answers. A single read of the output serves all of them; it begins at
+/// the end of stdout from before the first question was sent, and ends when no question waits. Used on the loop's
+/// thread.
 final class Requests {
     private struct Question {
         let number: UInt64
@@ -15,7 +16,7 @@ final class Requests {
 
     private enum State {
         case idle
-        /// Asked where stdout stands.
+        /// The session was asked for the end of its stdout.
         case asking
         case reading(OutputRead)
     }
@@ -35,7 +36,7 @@ final class Requests {
         self.onRest = onRest
     }
 
-    /// Asks. The continuation is resumed once.
+    /// Asks a question. The continuation is resumed once.
     ///
     /// - Parameter number: the question's own, by which it can be canceled.
     func ask(
@@ -113,7 +114,7 @@ final class Requests {
         questions[id]?.ticket = session.write(line, deadline: .within(time)) { [weak self] outcome in
             switch outcome {
             case .written, .sent: break
-            // The read tells how.
+            // The read reports how the session ended.
             case .refused(.sessionEnded): break
             case .refused, .unknown: self?.end(id, number, .failure(.notWritten(outcome)))
             }
@@ -123,7 +124,7 @@ final class Requests {
     private func received(_ bytes: [UInt8], at offset: UInt64) {
         cutter.append(bytes, at: offset)
         while let line = cutter.take() {
-            // A message with a method is a request of the child's own, whose ids are its business.
+            // A message with a method is a request of the child, which chooses its own ids.
             guard let head = MessageHead(line.bytes), !head.hasMethod, let id = head.id,
                 let number = questions[id]?.number
             else { continue }
@@ -134,7 +135,7 @@ final class Requests {
     // MARK: Ends
 
     private func timedOut(_ id: MessageHead.ID, _ number: UInt64, _ time: Duration) {
-        // The line's own deadline says more, if it is still here.
+        // A line that can still be taken back was not written, which says more than the time.
         let isTakenBack = questions[id]?.ticket.map { session.withdraw($0) } ?? true
         end(id, number, .failure(isTakenBack ? .notWritten(.refused(.timedOut(time))) : .timedOut(time)))
     }

@@ -1,14 +1,14 @@
 import ArgumentParser
 import UVKeeper
 
-/// The command line as it was given, and as the parser is to have it: what a user wants sent must never be taken for an
-/// option, and no option for a line.
+/// The command line as given, rearranged for the parser: a text to be sent must never be taken for an option, and no
+/// option for a line.
 struct Invocation {
-    /// This process's.
+    /// The invocation of this process.
     static let current = Invocation(Array(ProgramArguments.current.dropFirst()))
 
     let arguments: [String]
-    /// The arguments of the command that a session is started with. They go past the parser, which takes time that grows
+    /// The arguments of the command that a session is started with. The parser does not see them, since its time grows
     /// with the square of their number.
     let commandArguments: [String]
 
@@ -22,15 +22,15 @@ struct Invocation {
         }
         let all = options + rest.dropFirst()
         let isSpawn = subcommand == SpawnCommand.name
-        // The terminator and the executable stay.
+        // The terminator and the executable are left to the parser.
         let end = isSpawn ? all.firstIndex(of: "--").map { min($0 + 2, all.count) } ?? all.count : all.count
         commandArguments = Array(all[end...])
         let withLine = Invocation.lineOptions[subcommand].map { Invocation.withLine(all, $0) }
         self.arguments = [subcommand] + (withLine ?? Array(all[..<end]))
     }
 
-    /// True if one argument asks for words about the program; a parser takes any cluster of letters with an `h` in it for
-    /// that, a text such as `- push the branch` included.
+    /// True if an argument asks for help. A parser takes any cluster of letters with an `h` in it for that, even a text
+    /// such as `- push the branch`.
     var asksForHelp: Bool {
         guard arguments.first != "help" else { return true }
         let asking = ["-h", "--help", "--help-hidden", "--version", "--experimental-dump-help"]
@@ -39,7 +39,8 @@ struct Invocation {
         }
     }
 
-    /// What help is asked for and is not to be had: neither a subcommand, nor one alone. The parser passes over it.
+    /// The unknown topic that help is asked for, which the parser would ignore: no subcommand, or more than one; nil if
+    /// there is none.
     var unknownTopic: String? {
         guard arguments.first == "help" else { return nil }
         let topics = arguments.dropFirst().filter { $0.utf8.first != UInt8(ascii: "-") }
@@ -49,17 +50,17 @@ struct Invocation {
         return topics.dropFirst().first
     }
 
-    /// True if results, and errors, are wanted as JSON.
+    /// True if results and errors are wanted as JSON.
     var isJSON: Bool { options.contains("--json") }
 
-    /// The first argument that could have been taken for a wish for help.
+    /// The first argument that could have been mistaken for a request for help.
     var misread: String? { options.first { $0.utf8.first == UInt8(ascii: "-") && $0.utf8.count > 1 } }
 
     private var options: ArraySlice<String> { arguments.prefix { $0 != "--" } }
 
     // MARK: -
 
-    /// Options by name, and whether a value follows.
+    /// Options by name; true if a value follows.
     private typealias Names = [String: Bool]
 
     private static let shared: Names = ["--json": false, "--sessions-dir": true]
@@ -71,12 +72,13 @@ struct Invocation {
 
     /// Puts the options first and `--` before the session and the line.
     ///
-    /// The argument after the session is the line, whatever it looks like; only if that would leave arguments that have no
-    /// meaning, and taking it for an option does not, it is one. After the line come options.
+    /// The argument after the session is the line, whatever it looks like. An argument there is an option only if
+    /// arguments without a meaning would be left otherwise, and none are left this way. Options may also come after the
+    /// line.
     private static func withLine(_ arguments: [String], _ names: Names) -> [String] {
         let (options, rest) = leadingOptions(of: arguments, names)
         guard let session = rest.first, session == "-" || session.utf8.first != UInt8(ascii: "-") else {
-            // None, an unknown option, or `--`, which needs nothing more.
+            // There is no session, or an unknown option, or `--`, after which all is clear.
             return arguments
         }
         let after = Array(rest.dropFirst())

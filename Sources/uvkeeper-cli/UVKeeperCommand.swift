@@ -39,12 +39,12 @@ struct UVKeeperCommand: ParsableCommand {
     static let subcommandNames = configuration.subcommands.compactMap { $0.configuration.commandName }
 
     static func main() {
-        // A loop's descriptors in place of missing standard ones would be taken for them, and libuv aborts over it.
+        // If standard descriptors were missing, a loop's own could take their numbers, and libuv aborts over that.
         StandardStreams.openMissing()
         do throws(UVError) {
-            // A reader that has gone is an error of the write; what was done is told by the status all the same.
+            // A reader that has gone makes the write fail; the exit status still tells what was done.
             try Signal.brokenPipe.ignore()
-            // The same for a limit on the size of files; whatever is started gets the default back.
+            // A limit on the size of files is handled the same way; programs started from here get the default back.
             try Signal.fileSizeExceeded.ignore()
         } catch {
             preconditionFailure("both can be ignored: \(error)")
@@ -77,7 +77,7 @@ struct UVKeeperCommand: ParsableCommand {
 
     /// Reports an error that no subcommand has reported itself, wrong usage above all, and ends.
     private static func end(_ invocation: Invocation, _ error: any Error, _ text: String) -> Never {
-        // The message quotes what was given.
+        // The message quotes arguments of the user.
         StandardStreams.writeError(Output.printable(text))
         if invocation.isJSON { Output.json(["error": message(for: error)]) }
         let code = exitCode(for: error)

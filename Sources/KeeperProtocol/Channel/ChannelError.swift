@@ -1,4 +1,4 @@
-/// Why a keeper does not do what a client has asked for.
+/// The reason why a keeper refuses a client's request.
 package struct ChannelError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The stable word for programs.
     package enum Code: String, Hashable, Sendable, CaseIterable {
@@ -15,7 +15,7 @@ package struct ChannelError: Error, Hashable, Sendable, CustomStringConvertible 
         case notPermitted = "not-permitted"
         case busy
 
-        /// True if the connection ends with it.
+        /// True if the error ends the connection.
         package var closes: Bool {
             switch self {
             case .grammar, .tooLong, .sequence, .writerReplaced: true
@@ -26,11 +26,11 @@ package struct ChannelError: Error, Hashable, Sendable, CustomStringConvertible 
     }
 
     package let code: Code
-    /// The verb that failed; `-` if the header was none.
+    /// The verb that failed; `-` if the header had none.
     package let verb: String
-    /// After `write`: the number that it is about.
+    /// After `write`: the sequence number of the line that the error is about.
     package let sequence: UInt64?
-    /// For people: one line.
+    /// The explanation for people, in one line.
     package let text: String
 
     package init(_ code: Code, _ verb: String, sequence: UInt64? = nil, _ text: String) {

@@ -1,9 +1,9 @@
-/// A keeper's first message: who it is, what it can do, and what it has.
+/// A keeper's first message: its identity, the verbs it knows, and the output it keeps.
 package struct ChannelHello: Hashable, Sendable {
     /// The keeper's version.
     package var version: String
     package var protocolVersion: Int
-    /// The verbs that it knows; others must not be sent.
+    /// The verbs that the keeper knows; no others may be sent.
     package var verbs: [String]
     package var session: String
     package var epoch: String

@@ -2,7 +2,7 @@
 package enum ChannelMessage: Hashable, Sendable {
     /// The place of a stream in the answer to a ``ReadRequest``.
     package struct Position: Hashable, Sendable {
-        /// Where the client asked to begin.
+        /// The offset at which the client asked to begin.
         package var from: UInt64
         package var kept: KeptRange
 
@@ -13,13 +13,13 @@ package enum ChannelMessage: Hashable, Sendable {
     }
 
     indirect case hello(ChannelHello)
-    /// How far a writer has come: the last number that was taken, and the last that the child's pipe has.
+    /// The progress of a writer: the last number taken, and the last number in the child's pipe.
     case writer(WriterName, last: UInt64, acknowledged: UInt64)
     /// Every line of the writer up to this number is in the child's pipe.
     case acknowledged(UInt64)
     case reading([ChildStream: Position])
     case output(ChildStream, offset: UInt64, length: Int)
-    /// These bytes of the stream are gone.
+    /// Bytes of the stream in this range are gone.
     case gap(ChildStream, Range<UInt64>)
     /// Everything up to these offsets was sent.
     case end([ChildStream: UInt64])
@@ -29,7 +29,7 @@ package enum ChannelMessage: Hashable, Sendable {
     indirect case error(ChannelError)
     case pong
 
-    /// Why a header is no message of a keeper.
+    /// The reason why a header is no message of a keeper.
     package struct Malformed: Error, Hashable, Sendable {
         package let reason: String
 
@@ -48,7 +48,8 @@ package enum ChannelMessage: Hashable, Sendable {
         return message
     }
 
-    /// The messages of nearly every turn, without a text of their verb; nil for any other, a malformed one too.
+    /// The fast path of the commonest messages, which makes no text of their verb; nil for any other message, or a
+    /// malformed one.
     private static func frequent(_ header: UnsafeRawBufferPointer) -> ChannelMessage? {
         guard header.count > 4 else { return nil }
         var fields = HeaderFields(UnsafeRawBufferPointer(rebasing: header[4...]))
@@ -128,13 +129,13 @@ package enum ChannelMessage: Hashable, Sendable {
         guard let code = fields.text(), let verb = fields.text() else { throw Malformed(reason: "error has no code") }
         var sequence: UInt64?
         if verb == ChannelVerb.write.rawValue {
-            // A header that was no `write` at all has no number; then the text begins here.
+            // A header that was not a `write` has no number; the text begins here then.
             var ahead = fields
             sequence = ahead.number()
             if sequence != nil { fields = ahead }
         }
         let text = fields.rest().map { String(decoding: $0, as: UTF8.self) } ?? ""
-        // A code that this version does not know says as much as that something failed.
+        // An unknown code, of a later version, still says that a request failed.
         return ChannelError(ChannelError.Code(rawValue: code) ?? .argument, verb, sequence: sequence, text)
     }
 
@@ -178,7 +179,7 @@ package enum ChannelMessage: Hashable, Sendable {
         return header
     }
 
-    /// The header of a message of nearly every turn, without a text on the way.
+    /// The header of a common message, made without an intermediate text.
     private static func header(_ verb: StaticString, _ first: UInt64, _ second: UInt64? = nil) -> [UInt8] {
         let room = verb.utf8CodeUnitCount + 2 * HeaderNumber.longest + 2
         return [UInt8](unsafeUninitializedCapacity: room) { buffer, count in

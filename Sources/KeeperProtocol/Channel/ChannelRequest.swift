@@ -2,9 +2,9 @@ package import UVLoop
 
 /// A client's message. `write` is followed by its payload.
 package enum ChannelRequest: Hashable, Sendable {
-    /// The rest of the conversation is this writer's.
+    /// Names the writer of all further lines of the connection.
     case writer(WriterName, epoch: String?, last: UInt64?)
-    /// One line, of so many bytes with or without its newline.
+    /// A line of so many bytes, with or without its newline.
     case write(sequence: UInt64, length: Int)
     case read(ReadRequest)
     case status

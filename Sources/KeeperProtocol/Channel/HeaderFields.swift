@@ -1,21 +1,21 @@
-/// A cursor over one header: fields separated by one space each.
+/// A cursor over a header: fields separated by single spaces.
 struct HeaderFields {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
 
-    /// - Parameter bytes: the header without its newline, valid as long as this.
+    /// - Parameter bytes: the header without its newline, valid as long as the cursor.
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    /// True if nothing follows.
+    /// True if no field is left.
     var isAtEnd: Bool { position > bytes.count || bytes.isEmpty }
 
-    /// The next field, which is not empty; nil if there is none.
+    /// The next field, never empty; nil if there is none, or if it is empty.
     mutating func next() -> UnsafeRawBufferPointer? {
         guard position <= bytes.count else { return nil }
         let start = position
         while position < bytes.count, bytes[position] != UInt8(ascii: " ") { position += 1 }
         let end = position
-        // One past the end is behind the last field; a space at the end is followed by a field that is empty.
+        // A position one past the end means that no field is left; a space at the end is followed by an empty field.
         position += 1
         return start == end ? nil : UnsafeRawBufferPointer(rebasing: bytes[start..<end])
     }
@@ -33,13 +33,13 @@ struct HeaderFields {
         return number
     }
 
-    /// The next field as text, of printable ASCII characters.
+    /// The next field as text, of printable ASCII characters other than space.
     mutating func text() -> String? {
         guard let field = next(), field.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
         return String(decoding: field, as: UTF8.self)
     }
 
-    /// All that is left, spaces included; nil if that is nothing.
+    /// The rest of the header, spaces included; nil if nothing is left.
     mutating func rest() -> UnsafeRawBufferPointer? {
         guard position < bytes.count else { return nil }
         defer { position = bytes.count + 1 }

@@ -1,13 +1,13 @@
 internal import UVLoop
 
-/// Finds the headers in a stream of bytes, whatever pieces it comes in. Payloads are their reader's.
+/// Finds the headers in a stream of bytes, in whatever pieces it comes. The payloads are left to the caller.
 package struct HeaderFramer: ~Copyable {
     package enum Found {
-        /// A header, which is all of `bytes` up to its newline: in the range, newline excluded.
+        /// A header that is whole in `bytes`: its range, newline excluded.
         case here(Range<Int>)
         /// A header that began earlier; ``HeaderFramer/takePending(_:)`` lends it.
         case pending
-        /// Its end has not come.
+        /// The header's end has not come yet.
         case none
         case tooLong
     }
@@ -18,10 +18,11 @@ package struct HeaderFramer: ~Copyable {
     /// - Parameter limit: the longest header, in bytes, newline included.
     package init(limit: Int) { self.limit = limit }
 
-    /// How many bytes of a header wait for its end.
+    /// Bytes of an unfinished header that wait for its end.
     package var pendingByteCount: Int { pending.count }
 
-    /// Looks for the end of a header from `position` on, which is moved behind it, or to the end of the bytes.
+    /// Looks for the end of a header from `position` on; moves `position` behind the header, or to the end of the
+    /// bytes.
     package mutating func find(in bytes: UnsafeRawBufferPointer, from position: inout Int) -> Found {
         let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
         let room = limit - pending.count
@@ -38,7 +39,7 @@ package struct HeaderFramer: ~Copyable {
         return .pending
     }
 
-    /// Lends the header that began earlier, and forgets it.
+    /// Lends the header that began in earlier bytes, and forgets it.
     package mutating func takePending<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result,
     ) throws(Failure) -> Result {

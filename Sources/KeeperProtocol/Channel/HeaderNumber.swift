@@ -1,13 +1,13 @@
-/// A number in a header that is written.
+/// A number as text in a header.
 enum HeaderNumber {
-    /// The most digits.
+    /// The most digits that a number can have.
     static let longest = 20
 
-    /// Writes its digits to a place with room for them.
+    /// Writes the number's digits at a position with room for them.
     ///
-    /// - Returns: the place behind them.
+    /// - Returns: the position behind the digits.
     static func put(_ number: UInt64, in bytes: UnsafeMutableRawBufferPointer, at position: Int) -> Int {
-        // By comparing: dividing for the count, too, would be most of the time of a short line.
+        // Digits are counted by comparison: counting by division would take most of the time of a short line.
         var (end, bound) = (position &+ 1, 10 as UInt64)
         while number >= bound, end &- position < longest {
             end &+= 1

@@ -1,12 +1,12 @@
 /// The output that a client asks for.
 package struct ReadRequest: Hashable, Sendable {
-    /// Where reading begins.
+    /// The place at which reading begins.
     package enum Start: Hashable, Sendable {
-        /// With the oldest byte that is kept.
+        /// The oldest byte that is kept.
         case start
-        /// With the next byte that comes.
+        /// The next byte to come.
         case end
-        /// So many bytes before the end, or what is kept of them.
+        /// The last bytes before the end, so many, or as many of them as are kept.
         case last(UInt64)
         /// An offset for each stream.
         case offsets([ChildStream: UInt64])
@@ -14,9 +14,9 @@ package struct ReadRequest: Hashable, Sendable {
 
     package var streams: [ChildStream]
     package var from: Start
-    /// The session's epoch that the offsets belong to; nil: the present one's.
+    /// The session's epoch that the offsets belong to; nil: the present epoch.
     package var epoch: String?
-    /// True if what comes later is wanted too.
+    /// True if later output is wanted too.
     package var follows: Bool
 
     package init(

@@ -1,21 +1,21 @@
-/// What is going on in a session.
+/// The present state of a session, as its keeper reports it.
 public struct SessionStatus: Hashable, Sendable, Codable {
     /// The part of its life that a session is in.
     public enum State: String, Hashable, Sendable, Codable {
-        /// Within 300 ms of its child's start.
+        /// The first 300 ms after the child's start.
         case starting
         case running
-        /// Its processes are being ended.
+        /// The session's processes are being ended.
         case stopping
     }
 
     /// The keeper, or its child.
     public struct Process: Hashable, Sendable, Codable {
-        /// Its id.
+        /// The process id.
         public var pid: Int32
         /// The keeper's version; nil for the child.
         public var version: String?
-        /// When it started, in UTC.
+        /// The time of its start, in UTC.
         public var startedAt: String
 
         package init(pid: Int32, version: String? = nil, startedAt: String) {
@@ -37,7 +37,7 @@ public struct SessionStatus: Hashable, Sendable, Codable {
         }
     }
 
-    /// How many connections a keeper has.
+    /// The number of connections of a keeper.
     public struct Clients: Hashable, Sendable, Codable {
         /// On the raw socket.
         public var raw: Int
@@ -50,11 +50,11 @@ public struct SessionStatus: Hashable, Sendable, Codable {
         }
     }
 
-    /// A number for each of the child's two streams.
+    /// A value for each of the child's two streams.
     public struct Streams<Value: Hashable & Sendable & Codable>: Hashable, Sendable, Codable {
-        /// Standard output's.
+        /// The value of standard output.
         public var out: Value
-        /// Standard error's.
+        /// The value of standard error.
         public var err: Value
 
         @inlinable package init(out: Value, err: Value) {
@@ -62,7 +62,7 @@ public struct SessionStatus: Hashable, Sendable, Codable {
             self.err = err
         }
 
-        /// One stream's.
+        /// The value of one stream.
         public subscript(stream: ChildStream) -> Value {
             get {
                 switch stream {
@@ -81,42 +81,42 @@ public struct SessionStatus: Hashable, Sendable, Codable {
 
     /// The session's name.
     public var session: String
-    /// 16 hexadecimal digits that name this life of the session.
+    /// The name of this life of the session: 16 hexadecimal digits.
     public var epoch: String
-    /// The part of its life that it is in.
+    /// The part of its life that the session is in.
     public var state: State
     /// The keeper.
     public var keeper: Process
     /// The child.
     public var child: Process
-    /// Lines that have come for the child since the keeper started.
+    /// Lines taken for the child since the keeper started.
     public var linesIn: UInt64
     /// The bytes of these lines.
     public var bytesIn: UInt64
-    /// Bytes that wait for the child to read.
+    /// Bytes that wait for the child to read them.
     public var queuedBytes: Int
-    /// Since when the child has not read; nil if nothing waits for it.
+    /// The time since which the child has not read, in UTC; nil if no bytes wait for it.
     public var blockedSince: String?
-    /// When the last line came; nil: never.
+    /// The time at which the last line came, in UTC; nil if none has.
     public var lastInputAt: String?
-    /// When the child last wrote something that its keeper saw; nil: never.
+    /// The time of the child's last output seen by its keeper, in UTC; nil if there was none.
     public var lastOutputAt: String?
-    /// How many connections the keeper has.
+    /// The number of the keeper's connections.
     public var clients: Clients
-    /// The writers with a connection, then those that were used last; 64 at most.
+    /// The writers with a connection, then those used last; 64 at most.
     public var writers: [WriterState]
-    /// How many writers the keeper knows.
+    /// The number of writers that the keeper knows.
     public var writersTotal: Int
-    /// What is kept of the output; nil if none is.
+    /// The output that is kept; nil if none is.
     public var output: Streams<KeptRange>?
-    /// Bytes of the output that could not be written, for a full disk for instance.
+    /// Bytes of the output that could not be written, because of a full disk for instance.
     public var lostOutput: Streams<UInt64>
     /// The session's labels.
     public var labels: SessionLabels
-    /// The keeper's control group; nil where the system has none, and from keepers before 0.3.
+    /// The keeper's control group; nil if the system has none, and from keepers before 0.3.
     public var controlGroup: String?
-    /// True if the session lives on when the service that started it is stopped or restarted, false if it ends, nil if it is
-    /// unknown. See ``SessionPlace``.
+    /// True if the session lives on when the service that started it is stopped or restarted, false if it ends, nil if
+    /// that is unknown. See ``SessionPlace``.
     public var survivesServiceStop: Bool?
 
     package init(session: String, epoch: String, state: State, keeper: Process, child: Process) {
@@ -132,7 +132,7 @@ public struct SessionStatus: Hashable, Sendable, Codable {
         labels = [:]
     }
 
-    /// Where the keeper is among the control groups.
+    /// The keeper's place among the control groups.
     public var place: SessionPlace {
         get { SessionPlace(controlGroup: controlGroup, survivesServiceStop: survivesServiceStop) }
         set { (controlGroup, survivesServiceStop) = (newValue.controlGroup, newValue.survivesServiceStop) }

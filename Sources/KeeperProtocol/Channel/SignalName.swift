@@ -1,6 +1,6 @@
 package import UVLoop
 
-/// The signals that a client may have sent to a child, by their names in the protocol.
+/// The signals that a client may ask to be sent to the child, by their names in the protocol.
 package enum SignalName {
     private static let signals: [(name: String, signal: Signal)] = [
         ("INT", .interrupt), ("TERM", .terminate), ("HUP", .hangUp), ("USR1", .user1), ("USR2", .user2),

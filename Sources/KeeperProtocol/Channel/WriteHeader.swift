@@ -1,6 +1,6 @@
 internal import UVLoop
 
-/// The header of a `write`, read in one pass with its newline: the way of nearly every line.
+/// The header of a `write`, newline included, read in a single pass: the fast path of nearly every line.
 package struct WriteHeader: Hashable, Sendable {
     package let sequence: UInt64
     package let length: Int
@@ -10,9 +10,9 @@ package struct WriteHeader: Hashable, Sendable {
         self.length = length
     }
 
-    /// Reads the header at `position`, which is moved behind its newline.
+    /// Reads the header at `position`, and moves `position` behind its newline.
     ///
-    /// Nil, and nothing is moved, if it has not come whole, or is any other header, a malformed one too.
+    /// Nil, with `position` unchanged, if the header is not whole, malformed, or of another verb.
     package init?(in bytes: UnsafeRawBufferPointer, at position: inout Int) {
         var place = position
         guard bytes.count - place > 6,
@@ -28,7 +28,7 @@ package struct WriteHeader: Hashable, Sendable {
         position = place
     }
 
-    /// Reads a number of at most 15 digits, without a leading zero, and the byte behind it.
+    /// Reads a number of at most 15 digits, without a leading zero, and the byte after it.
     private static func number(
         in bytes: UnsafeRawBufferPointer, at position: inout Int, endingWith end: UInt8,
     ) -> UInt64? {
@@ -47,18 +47,18 @@ package struct WriteHeader: Hashable, Sendable {
         return nil
     }
 
-    /// Adds the header, newline included, without memory of its own.
+    /// Adds the header, newline included, without allocating memory for it.
     package func append(to message: inout [UInt8]) {
         withUnsafeTemporaryAllocation(byteCount: WriteHeader.longest, alignment: 1) { buffer in
             message += UnsafeRawBufferPointer(rebasing: buffer[..<put(in: buffer, at: 0)])
         }
     }
 
-    /// Writes the header, newline included, to a place with room for ``longest`` bytes.
+    /// Writes the header, newline included, at a position with room for ``longest`` bytes.
     ///
-    /// - Returns: the place behind it.
+    /// - Returns: the position behind the header.
     package func put(in bytes: UnsafeMutableRawBufferPointer, at position: Int) -> Int {
-        // In one store: the verb, its space, and two bytes that the number takes.
+        // A single store writes the verb and its space, and two bytes more that the number overwrites.
         bytes.storeBytes(of: UInt64(0x2065_7469_7277).littleEndian, toByteOffset: position, as: UInt64.self)
         var end = HeaderNumber.put(sequence, in: bytes, at: position + 6)
         bytes[end] = UInt8(ascii: " ")
@@ -67,6 +67,6 @@ package struct WriteHeader: Hashable, Sendable {
         return end + 1
     }
 
-    /// The verb, two numbers of 20 digits at most, and what is between.
+    /// Room for the verb, two numbers of at most 20 digits, two spaces and a newline.
     package static let longest = 64
 }

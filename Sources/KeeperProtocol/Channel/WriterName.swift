@@ -3,7 +3,7 @@ public struct WriterName: Hashable, Sendable, CustomStringConvertible {
     /// The name as text.
     public let rawValue: String
 
-    /// Nil for text that is no such name.
+    /// Nil if the text is no such name.
     public init?(_ text: String) {
         func isLetterOrDigit(_ byte: UInt8) -> Bool {
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)

@@ -2,8 +2,8 @@ internal import UVLoop
 
 /// A cursor over strict JSON text (RFC 8259); every method throws at the first byte that does not fit.
 ///
-/// Stricter than the standard: no repeated member, no number with a sign, a fraction, an exponent or more than 15 digits, no
-/// bytes that are no UTF-8, and no escaped surrogate without its partner, which has no UTF-8.
+/// The reader is stricter than the standard: no repeated member, no number with a sign, a fraction, an exponent or more
+/// than 15 digits, no invalid UTF-8, and no escaped surrogate without its partner, which has no UTF-8 form.
 struct JSONReader {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
@@ -15,7 +15,7 @@ struct JSONReader {
         depthLeft = depth
     }
 
-    /// The one value that the text consists of.
+    /// The single value that the text consists of.
     mutating func document() throws(JSONError) -> JSONValue {
         let value = try value()
         skipWhiteSpace()
@@ -52,7 +52,7 @@ struct JSONReader {
 
     private mutating func object() throws(JSONError) -> JSONValue {
         var members: [JSONValue.Member] = []
-        // Looked up once there are many, so that a long object takes no time that grows with its square.
+        // Names are kept in a set, so that the time for a long object does not grow with its square.
         var names: Set<ByteText> = []
         skipWhiteSpace()
         if take(UInt8(ascii: "}")) { return .object([]) }
@@ -149,7 +149,7 @@ struct JSONReader {
     }
 
     private func decoded(_ bytes: some Collection<UInt8>, from start: Int) throws(JSONError) -> String {
-        // A validation is generic: what it takes of memory stays a keeper's own.
+        // Validation is generic code, whose memory a keeper would never give back, so ASCII text goes without.
         guard bytes.contains(where: { $0 >= 0x80 }) else { return String(decoding: bytes, as: UTF8.self) }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw JSONError(offset: start, reason: "bytes that are no UTF-8")
@@ -157,7 +157,7 @@ struct JSONReader {
         return text
     }
 
-    /// What follows a backslash.
+    /// The character of an escape, after its backslash.
     private mutating func escaped() throws(JSONError) -> Unicode.Scalar {
         let byte = peek
         position += 1
@@ -177,7 +177,8 @@ struct JSONReader {
         }
     }
 
-    /// What follows `\u`: four digits, or a high surrogate with a second escape for its low one.
+    /// The character of an escape after `\u`: four digits, or a high surrogate followed by a second escape for the low
+    /// one.
     private mutating func unicodeEscape() throws(JSONError) -> Unicode.Scalar {
         let unit = try fourHexDigits()
         if let scalar = Unicode.Scalar(unit) { return scalar }

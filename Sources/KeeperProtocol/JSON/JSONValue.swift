@@ -1,9 +1,9 @@
 internal import UVLoop
 
-/// A JSON value: what the channel's messages and the record are made of.
+/// A JSON value, of which the channel's messages and the record are made.
 ///
 /// Numbers are whole, from 0 to ``largestNumber``, which every language reads exactly. An object keeps the order of its
-/// members, and has no two of one name. Strings are told apart by their bytes.
+/// members, and has no two of the same name. Strings are compared by their bytes.
 package indirect enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -48,7 +48,7 @@ package indirect enum JSONValue: Hashable, Sendable {
     /// The largest number of the protocol: 15 digits.
     package static let largestNumber = 999_999_999_999_999
 
-    /// The value of an object's member; nil if there is none, or this is no object.
+    /// The value of an object's member; nil if there is no such member, or the value is no object.
     package subscript(name: String) -> JSONValue? { members?.first { $0.name.utf8.elementsEqual(name.utf8) }?.value }
 
     package var members: [Member]? { if case .object(let members) = self { members } else { nil } }
@@ -65,10 +65,10 @@ package indirect enum JSONValue: Hashable, Sendable {
 
     // MARK: Text
 
-    /// Reads one value, and nothing but white space around it.
+    /// Reads a single value, with nothing but white space around it.
     ///
-    /// - Parameter depth: how many arrays and objects may be within each other.
-    /// - Throws: ``JSONError`` with the place of the first byte that does not fit.
+    /// - Parameter depth: the most arrays and objects within each other.
+    /// - Throws: ``JSONError`` with the offset of the first byte that does not fit.
     package init(_ text: UnsafeRawBufferPointer, depth: Int = 4) throws(JSONError) {
         var reader = JSONReader(text, depth: depth)
         self = try reader.document()
@@ -78,8 +78,8 @@ package indirect enum JSONValue: Hashable, Sendable {
         self = try text.span.bytes.withUnsafeBytes { (text) throws(JSONError) in try JSONValue(text, depth: depth) }
     }
 
-    /// Adds the value's text, as `JSON.stringify` gives it: no white space, and only `"`, `\` and characters below U+0020
-    /// escaped, with the short form where there is one.
+    /// Adds the value's text, like `JSON.stringify`: no white space, and only `"`, `\` and characters below U+0020
+    /// escaped, in the short form if there is one.
     package func append(to json: inout [UInt8]) {
         switch self {
         case .null: json += "null".utf8
@@ -144,12 +144,12 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
 
     package init(_ text: String?) { self = text.map { .string($0) } ?? .null }
     package init(_ number: Int?) { self = number.map { .number($0) } ?? .null }
-    /// A larger number than there can be becomes the largest.
+    /// A number larger than ``largestNumber`` becomes the largest.
     package init(_ number: UInt64) { self = .number(Int(min(number, UInt64(JSONValue.largestNumber)))) }
     package init(_ strings: [String]) { self = .array(strings.map { .string($0) }) }
 }
 
-/// Why a text is not the JSON that it should be.
+/// The reason why a text is not valid JSON for the protocol.
 package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The offset of the first byte that does not fit.
     package let offset: Int

@@ -1,20 +1,20 @@
-/// What a JSON-RPC message is recognised by: the members `id`, `method` and `error` of its outermost object. Everything else is
-/// only walked over.
+/// The members by which a JSON-RPC message is recognised: `id`, `method` and `error` of its outermost object. All other
+/// members are skipped.
 package struct MessageHead {
-    /// The id as a program sees it, so that two ways to write one are the same.
+    /// The id as a program sees it, so that two spellings of an id are equal.
     package enum ID: Hashable {
         case string([UInt8])
-        /// As it is written.
+        /// A number, as it is written.
         case number([UInt8])
     }
 
     package private(set) var id: ID?
-    /// A message with a method is a question, or tells something; it answers nothing.
+    /// True for a message with a method: a request or a notification, and never an answer.
     package private(set) var hasMethod = false
     /// True if there is an error that is not null.
     package private(set) var hasError = false
 
-    /// Nil for what is no JSON object, as far as this looks: it is no validator.
+    /// Nil if the line is found not to be a JSON object; the check is no full validation.
     package init?(_ line: some Collection<UInt8>) {
         var walk = JSONWalk(Array(line))
         guard walk.take(UInt8(ascii: "{")) else { return nil }
@@ -29,7 +29,7 @@ package struct MessageHead {
                 if let text = walk.string() {
                     id = .string(text)
                 } else if let number = walk.scalar() {
-                    // null is no id.
+                    // The value null is no id.
                     id = number.first == UInt8(ascii: "n") ? nil : .number(number)
                 } else {
                     return nil
@@ -46,7 +46,7 @@ package struct MessageHead {
     }
 }
 
-/// A walk over JSON text.
+/// A cursor over JSON text.
 private struct JSONWalk {
     private let bytes: [UInt8]
     private var position = 0
@@ -57,7 +57,7 @@ private struct JSONWalk {
         while position < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[position]) { position += 1 }
     }
 
-    /// True if nothing but white space comes.
+    /// True if only white space is left.
     var isAtEnd: Bool {
         mutating get {
             skipSpace()
@@ -81,7 +81,7 @@ private struct JSONWalk {
         return true
     }
 
-    /// A string's bytes, escapes undone; nil, and nothing is taken, if none comes next.
+    /// The bytes of a string, escapes undone; nil if no string comes next, and then nothing is taken.
     mutating func string() -> [UInt8]? {
         let start = position
         guard take(UInt8(ascii: "\"")) else { return nil }
@@ -143,7 +143,7 @@ private struct JSONWalk {
         return position > start ? Array(bytes[start..<position]) : nil
     }
 
-    /// Walks over any value, however deep.
+    /// Skips any value, however deep.
     mutating func skipValue() -> Bool {
         var depth = 0
         repeat {

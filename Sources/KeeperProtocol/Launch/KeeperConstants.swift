@@ -1,16 +1,17 @@
 internal import UVLoop
 
-/// What keeper and server agree on.
+/// The values that keeper and server agree on.
 ///
-/// All but ``defaultMaximumLineLength``, ``fewestDescriptors``, ``shortestFailure`` and ``hostArgument`` is the original's.
+/// All except ``defaultMaximumLineLength``, ``fewestDescriptors``, ``shortestFailure`` and ``hostArgument`` are the
+/// original's.
 public enum KeeperConstants {
     /// The crash window: a child that exits within this time after its spawn counts as not started.
     public static let crashWindow: Duration = .milliseconds(300)
 
-    /// How often a server tries to write one line.
+    /// The number of attempts of a server to write a line.
     public static let writeAttempts = 3
 
-    /// How long one attempt may take, from connecting to the last byte written.
+    /// The longest time of an attempt, from connecting to the last byte written.
     public static let writeAttemptTimeout: Duration = .milliseconds(350)
 
     /// The pauses before the second and the third attempt: one fewer than ``writeAttempts``.
@@ -28,23 +29,23 @@ public enum KeeperConstants {
     /// The size in bytes at which the keeper's log is cut, unless told otherwise: 128 MiB.
     public static let defaultLogMaximumBytes = 134_217_728
 
-    /// How often that size is checked, unless told otherwise.
+    /// The interval at which that size is checked, unless told otherwise.
     public static let defaultLogCheckInterval: Duration = .milliseconds(5000)
 
     /// The longest line accepted in bytes, newline included, unless told otherwise: 16 MiB.
     public static let defaultMaximumLineLength = 16_777_216
 
-    /// The descriptors that a keeper with one client takes; one that may have fewer does not start.
+    /// The descriptors that a keeper with one client needs; a keeper that may have fewer does not start.
     public static let fewestDescriptors: UInt64 = 20
 
-    /// The argument by which a host program that is its own sidecar knows that it shall be a keeper: its first, followed
-    /// by the session id.
+    /// The argument that makes a host program, which is its own sidecar, become a keeper: its first, followed by the
+    /// session id.
     public static let hostArgument = "--uvkeeper-sidecar"
 
-    /// A keeper that fails before its session is ready ends no sooner than this after its start: the original's server begins
-    /// to listen for its exit after 5 ms, or later on a busy machine, and would miss it.
+    /// The shortest life of a keeper that fails before its session is ready: the original's server begins to listen for
+    /// its exit after 5 ms, or later on a busy machine, and would miss an earlier one.
     public static let shortestFailure: Duration = .milliseconds(100)
 
-    /// How many connections may wait to be accepted; Node's default.
+    /// The number of connections that may wait to be accepted; Node's default.
     public static let backlog = Listener.defaultBacklog
 }

@@ -1,8 +1,8 @@
-/// How a keeper ends, as its process exit status.
+/// The outcome of a keeper, as its process exit status.
 ///
 /// The reason is always in the keeper's log, and on stderr when there is no log.
 public enum KeeperExitStatus: Int32, Sendable, CaseIterable {
-    /// The child ended, however it did, or the keeper was told to stop by SIGTERM or SIGINT.
+    /// The child ended, in whatever way, or the keeper was told to stop by SIGTERM or SIGINT.
     case ended = 0
 
     /// The child could not be started, or ended within ``KeeperConstants/crashWindow``.

@@ -1,9 +1,9 @@
 internal import UVLoop
 
-/// What a keeper is told through its environment.
+/// The settings that a keeper reads from its environment.
 ///
-/// Bad values never stop a keeper: each falls back to its default, and those the original warns about leave a text in
-/// ``warnings`` for the log. Mirrors the head of the original's `keeper.cjs`.
+/// Bad values never stop a keeper: each is replaced by its default, and values that the original warns about leave a
+/// text in ``warnings`` for the log. Mirrors the head of the original's `keeper.cjs`.
 public struct KeeperSettings: Hashable, Sendable {
     /// The child's executable and leading arguments; never empty, and the executable's name is not empty either.
     ///
@@ -14,57 +14,59 @@ public struct KeeperSettings: Hashable, Sendable {
     /// none.
     public var arguments: [String]
 
-    /// Whether the child's output goes to the keeper's log; only the exact value `1` turns it on.
+    /// True if the child's output goes to the keeper's log; only the exact value `1` turns it on.
     public var capturesOutput: Bool
 
     /// The size in bytes at which the keeper's log is cut; at least 1.
     public var logMaximumBytes: Int
 
-    /// How often that size is checked; at least 1 ms.
+    /// The interval at which that size is checked; at least 1 ms.
     public var logCheckInterval: Duration
 
     /// The longest line accepted, in bytes, newline included; at least 1.
     public var maximumLineLength: Int
 
-    /// The steps that a plain SIGTERM takes first: how long the child has after the end of its input, and after SIGTERM; nil where it is
-    /// not said.
+    /// The steps of a stop by a plain SIGTERM: the time a child has after the end of its input, and after SIGTERM; nil
+    /// for a step that is not set.
     public var stopLadder: StopLadder
 
-    /// True if what a child leaves behind when it ends by itself is ended too; only the exact value `1` turns it on.
+    /// True if processes that a child leaves behind when it ends by itself are ended too; only the exact value `1`
+    /// turns it on.
     public var sweeps: Bool
 
-    /// How many bytes of each of the child's streams are kept; 0: none, else at least ``smallestOutput``.
+    /// The bytes of each of the child's streams that are kept; 0 for none, else at least ``smallestOutput``.
     public var outputMaximumBytes: Int
 
     /// The session's labels.
     public var labels: SessionLabels
 
-    /// False if the record has no command: its arguments may hold keys, and it outlives the process.
+    /// False if the record has no command: the arguments may hold keys, and the record outlives the process.
     public var recordsCommand: Bool
 
-    /// Whether the keeper leaves the control group of the service that started it; if nothing is said, only for the sake of limits.
+    /// The policy by which the keeper leaves the control group of the service that started it; if unset, the keeper
+    /// leaves only if a control group or limits are set.
     public var scope: ScopePolicy
 
-    /// How much of the machine the session may take.
+    /// The limits on the session's use of the machine.
     public var limits: SessionLimits
 
-    /// The directory of a control group that was left to us; nil if there is none.
+    /// The directory of a control group delegated to the keeper; nil if there is none.
     public var controlGroup: String?
 
-    /// The least that is kept of a stream if anything is: as much as one message carries.
+    /// The least that is kept of a stream, in bytes, if anything is: as much as one message carries.
     public static let smallestOutput = 65_536
 
-    /// The channel has no larger numbers.
+    /// The longest line, in bytes: the channel has no larger numbers.
     private static let longestLine = 999_999_999_999_999
 
-    /// What to write to the log about values that were ignored, in the words of the original; usually empty.
+    /// Texts for the log about values that were ignored, in the words of the original; usually empty.
     public var warnings: [String]
 
     /// Reads the settings from `environment`; never fails.
     ///
     /// A command or argument list is malformed if it is not a JSON array of strings, or if a string in it contains NUL
-    /// (no program can receive one); a command also if it is `[]` or its name is empty. Numbers are ASCII digits and nothing else,
-    /// greater than 0 and within `Int`; any other number falls back in silence, as in the original.
+    /// (no program can receive one); a command also if it is `[]` or its name is empty. Numbers are ASCII digits only,
+    /// greater than 0 and within `Int`; any other number silently becomes the default, as in the original.
     public init(environment: [String: String]) {
         var warnings: [String] = []
         let command = Self.strings(KeeperVariable.command, in: environment, warnings: &warnings) {
@@ -103,10 +105,10 @@ public struct KeeperSettings: Hashable, Sendable {
 
     /// The variables a server adds to a keeper's environment so that the keeper reads these values.
     ///
-    /// A variable is left out where its absence says the same: an empty or default command, default arguments, no
-    /// capture. Empty arguments are sent as `[]`. For that to hold, the server must first remove every variable that
-    /// begins with ``KeeperVariable/keeperPrefix`` from the environment it adds these to. Strings with NUL are encoded
-    /// all the same, and refused by the keeper.
+    /// A variable is left out if its absence means the same: an empty or default command, default arguments, no
+    /// capture. Empty arguments are sent as `[]`. The server must therefore first remove every variable that begins
+    /// with ``KeeperVariable/keeperPrefix`` from the environment it adds these to. Strings with NUL are encoded too,
+    /// and refused by the keeper.
     public static func environment(
         command: [String],
         arguments: [String],
@@ -125,10 +127,11 @@ public struct KeeperSettings: Hashable, Sendable {
         return variables
     }
 
-    /// The child's environment, made from the keeper's: less every `PI_KEEPER_*`, plus `PI_DASHBOARD_SPAWNED=1`.
+    /// The child's environment, made from the keeper's: without every `PI_KEEPER_*`, and with `PI_DASHBOARD_SPAWNED=1`.
     ///
-    /// `entries` are raw `NAME=value` bytes without NUL. Those that stay keep their bytes, valid UTF-8 or not, and their
-    /// order; a `PI_DASHBOARD_SPAWNED` that was there is replaced by the one at the end. Names are compared byte by byte.
+    /// `entries` are raw `NAME=value` bytes without NUL. The remaining ones keep their bytes, valid UTF-8 or not, and
+    /// their order; an existing `PI_DASHBOARD_SPAWNED` is replaced by the one at the end. Names are compared byte by
+    /// byte.
     public static func childEnvironment(from entries: [[UInt8]]) -> [[UInt8]] {
         let spawned = Array("\(KeeperVariable.spawned)=".utf8)
         var result = entries.filter { entry in
@@ -139,7 +142,8 @@ public struct KeeperSettings: Hashable, Sendable {
         return result
     }
 
-    /// The JSON array in a variable; nil, with a warning unless it is unset or empty, if there is none to be used.
+    /// The JSON array in a variable; nil if there is no usable one, with a warning unless the variable is unset or
+    /// empty.
     private static func strings(
         _ name: String,
         in environment: [String: String],
@@ -155,7 +159,7 @@ public struct KeeperSettings: Hashable, Sendable {
             warnings.append("ignoring malformed \(name)")
             return nil
         }
-        // Text is text: a character that stands for a byte elsewhere is meant itself here.
+        // The text is taken literally: a character that elsewhere stands for a raw byte means itself here.
         return strings.map { RawText.isPlain($0) ? $0 : RawText.string(Array($0.utf8)) }
     }
 

@@ -1,36 +1,36 @@
-/// How much time a child has at each step of its session's end: after the end of its input, and after SIGTERM. SIGKILL
-/// comes last, for whatever is left.
+/// The time a child has at each step of its session's end: after the end of its input, and after SIGTERM. SIGKILL comes
+/// last, for all processes left.
 ///
-/// The ladder is handed down to a keeper as the value of its SIGTERM; a plain SIGTERM carries none, and then the keeper's own
-/// settings hold. A step ends early when nobody is left.
+/// A manager sends the ladder to a keeper as the value of SIGTERM; a plain SIGTERM carries none, and the keeper's own
+/// settings hold then. A step ends early when no process is left.
 public struct StopLadder: Hashable, Sendable {
-    /// The longest that a step may take.
+    /// The longest time of a step.
     public static let longestStep: Duration = .seconds(3600)
 
-    /// After its input has ended; nil: what the keeper was started with, else ``gentle``.
+    /// The time after the end of input; nil: the keeper's own time, else ``gentle``.
     public var endOfInput: Duration?
-    /// After SIGTERM; nil: what the keeper was started with, else ``gentle``.
+    /// The time after SIGTERM; nil: the keeper's own time, else ``gentle``.
     public var terminate: Duration?
 
-    /// Longer times are cut to ``longestStep``, negative ones are none.
+    /// Times longer than ``longestStep`` are cut to it, negative ones count as zero.
     public init(endOfInput: Duration? = nil, terminate: Duration? = nil) {
         self.endOfInput = endOfInput.map(StopLadder.clamped)
         self.terminate = terminate.map(StopLadder.clamped)
     }
 
-    /// Everything is killed at once.
+    /// The ladder that kills everything at once.
     public static let now = StopLadder(endOfInput: .zero, terminate: .zero)
-    /// Two seconds after the end of its input, three after SIGTERM: where neither side says otherwise.
+    /// The ladder used if neither side sets one: two seconds after the end of input, three after SIGTERM.
     public static let gentle = StopLadder(endOfInput: .seconds(2), terminate: .seconds(3))
-    /// The keeper's own times, with which it was started, else ``gentle``.
+    /// The keeper's own times, else ``gentle``.
     public static let keepers = StopLadder()
 
-    /// The steps that are not given, from another ladder.
+    /// This ladder, with missing steps taken from another one.
     public func completed(by other: StopLadder) -> StopLadder {
         StopLadder(endOfInput: endOfInput ?? other.endOfInput, terminate: terminate ?? other.terminate)
     }
 
-    /// The time of all steps together, those of a keeper as if it had the longer of its own and ``gentle``.
+    /// The time of all steps together; steps left to the keeper count as in ``gentle``.
     package var total: Duration {
         let complete = completed(by: .gentle)
         return (complete.endOfInput ?? .zero) + (complete.terminate ?? .zero)
@@ -41,7 +41,8 @@ public struct StopLadder: Hashable, Sendable {
     private static let mark: UInt64 = 0x5556 << 48
     private static let stepBits: UInt64 = 23
 
-    /// The ladder as the value of a signal: a mark, and 23 bits a step, of which the highest says that it is given.
+    /// The ladder as the value of a signal: a mark, and 23 bits for each step; the highest of these tells that the step
+    /// is set.
     package var signalValue: UInt64 {
         func bits(_ step: Duration?) -> UInt64 {
             guard let step else { return 0 }
@@ -50,7 +51,7 @@ public struct StopLadder: Hashable, Sendable {
         return StopLadder.mark | bits(endOfInput) << StopLadder.stepBits | bits(terminate)
     }
 
-    /// From the value of a signal; nil for one that somebody else has sent.
+    /// The ladder in the value of a signal; nil if the value is no ladder.
     package init?(signalValue value: UInt64) {
         guard value & 0xFFFF << 48 == StopLadder.mark else { return nil }
         func step(_ bits: UInt64) -> Duration? {
@@ -63,7 +64,7 @@ public struct StopLadder: Hashable, Sendable {
 
     /// A step in whole milliseconds.
     package static func milliseconds(_ step: Duration) -> Int {
-        // Exact: a quotient of durations is a Double, and may be a millisecond short.
+        // Integer arithmetic is exact: a quotient of durations is a Double, and may be a millisecond short.
         let (seconds, attoseconds) = step.components
         return Int(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
     }

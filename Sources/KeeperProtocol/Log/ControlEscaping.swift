@@ -2,7 +2,7 @@ internal import UVLoop
 
 /// Makes text from outside safe to print on one line: in a log, in an error, on a terminal.
 package enum ControlEscaping {
-    /// With the bytes of ``RawText`` escaped and nothing else, for output that another program reads.
+    /// The text with the raw bytes of ``RawText`` escaped, and nothing else, for output that another program reads.
     package static func escapingRawBytes(_ text: String, backslash: String = "\\") -> String {
         guard !RawText.isPlain(text) else { return text }
         var result = ""
@@ -16,16 +16,16 @@ package enum ControlEscaping {
         return result
     }
 
-    /// For people: `\xE9` for the scalar that stands for the byte 0xE9.
+    /// The readable form of a raw byte: `\xE9` for the scalar that stands for the byte 0xE9.
     private static func rawByte(_ scalar: Unicode.Scalar, _ backslash: String = "\\") -> String {
         backslash + "x" + String(scalar.value & 0xFF, radix: 16, uppercase: true)
     }
 
     /// Writes `text` to `output` with everything that could break a line or drive a terminal escaped: C0 and C1
     /// controls, delete, and the Unicode line and paragraph separators.
-    ///
-    /// The escapes are `\n`, `\r`, `\t` and `\u{1b}`, and `\xE9` for a byte that is no UTF-8 (see ``RawText``). A backslash stays as it is, because Windows paths and JSON must
-    /// remain readable: the result is for people and cannot be turned back into `text`.
+    /// The escapes are `\n`, `\r`, `\t` and `\u{1b}`, and `\xE9` for a byte that is no UTF-8 (see ``RawText``). A
+    /// backslash stays as it is, because Windows paths and JSON must remain readable: the result is for people and
+    /// cannot be turned back into `text`.
     package static func append(_ text: some StringProtocol, to output: inout String) {
         for scalar in text.unicodeScalars {
             switch scalar.value {

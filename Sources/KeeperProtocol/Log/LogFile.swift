@@ -1,14 +1,14 @@
 package import UVLoop
 
-/// How a log is opened, by a keeper and by the server that starts it.
+/// The opening of a log, by a keeper and by the server that starts it.
 package enum LogFile {
     /// Opens a log for appending, and makes it if it is missing.
     ///
-    /// A log that another user's session has left in a directory of ours (root's, after one `sudo`) is put aside under its
-    /// name with the owner's number added, so that the name can be used again.
+    /// A log left by another user's session in a directory of ours (root's, after a `sudo`) is renamed to its name with
+    /// the owner's number added, so that the name can be used again.
     ///
-    /// - Throws: what ``OpenFile`` throws; ``UVError/notPermitted`` for a file of a user who is not trusted: it would be
-    ///   theirs to read.
+    /// - Throws: the errors of ``OpenFile``; ``UVError/notPermitted`` for a file of a user who is not trusted, and who
+    ///   could read the log.
     package static func open(_ path: String) throws(UVError) -> OpenFile {
         let file: OpenFile
         do throws(UVError) {

@@ -1,10 +1,10 @@
-/// The time as the log writes it.
+/// The timestamps of the log.
 public enum LogTimestamp {
     /// `2026-01-02T03:04:05.678Z`: the UTC time `millisecondsSinceEpoch` after 1970, without leap seconds.
     ///
-    /// Equal to JavaScript's `new Date(milliseconds).toISOString()`: proleptic Gregorian calendar, and outside the years
-    /// 0000 to 9999 a sign and at least six digits (`-000001-12-31T...`). Defined for every `Int64`, where JavaScript
-    /// refuses years beyond about 275000.
+    /// Equal to JavaScript's `new Date(milliseconds).toISOString()`: proleptic Gregorian calendar, and outside the
+    /// years 0000 to 9999 a sign and at least six digits (`-000001-12-31T...`). Defined for every `Int64`, while
+    /// JavaScript refuses years beyond about 275000.
     public static func text(millisecondsSinceEpoch: Int64) -> String {
         let (day, millisecond) = floorDivide(millisecondsSinceEpoch, 86_400_000)
         let date = civil(day: day)
@@ -19,7 +19,7 @@ public enum LogTimestamp {
 
     /// The date that is `day` days after 1970-01-01.
     ///
-    /// Counts in eras of 400 years that begin on 1 March, so that the leap day is the last of its year.
+    /// The computation uses eras of 400 years that begin on 1 March, so that the leap day is the last of its year.
     private static func civil(day: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let (era, dayOfEra) = floorDivide(day + 719_468, 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365

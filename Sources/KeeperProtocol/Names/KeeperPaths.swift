@@ -13,20 +13,20 @@ internal import UVLoop
 /// | keeper's log | `<dir>/keeper-<id>.log` | same, with `\` |
 /// | launch log | `<dir>/keeper-launch-<id>.log` | same, with `\` |
 ///
-/// The names are the original's, so old and new keepers and servers find each other. Nothing here touches the disk and
-/// nothing fails. Other names in the directory begin with a dot or end in `.tmp`, which none of these do.
+/// The names are the original's, so that old and new keepers and servers find each other. No method touches the disk,
+/// and none fails. Other names in the directory begin with a dot or end in `.tmp`, as none of these do.
 ///
-/// One name is ambiguous, by inheritance: `keeper-launch-x.log` is the launch log of session `x` and the log of session
-/// `launch-x`. Read back, it always counts as the launch log; see ``sessionID(ofKeeperLogNamed:)``.
+/// A name inherited from the original is ambiguous: `keeper-launch-x.log` is the launch log of session `x` and the log
+/// of session `launch-x`. Read back, it always counts as the launch log; see ``sessionID(ofKeeperLogNamed:)``.
 public struct KeeperPaths: Hashable, Sendable, Codable {
-    /// The sessions directory without a separator at its end; a root (`/`, `C:\`) keeps its own, and empty is the
-    /// current directory.
+    /// The sessions directory without a separator at its end, except for a root (`/`, `C:\`); empty for the current
+    /// directory.
     public let directory: String
 
     /// The shape of the paths.
     public let platform: KeeperPlatform
 
-    /// Paths below `directory`, which need not exist; separators at its end are dropped, all else stays as it is.
+    /// The paths below `directory`, which need not exist; separators at its end are dropped, the rest is unchanged.
     public init(directory: String, platform: KeeperPlatform = .current) {
         self.directory = platform.removingTrailingSeparators(directory)
         self.platform = platform
@@ -44,7 +44,7 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
 
     /// The address of the session's channel.
     ///
-    /// As long as ``socket(for:)``, so that a session which can have the one can have the other.
+    /// The address is as long as ``socket(for:)``, so that a session which can have one can have the other.
     public func channel(for session: SessionID) -> String {
         switch platform {
         case .posix: path(session.rawValue, Self.channelEnd)
@@ -52,25 +52,25 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
         }
     }
 
-    /// The file that says what the session is, and how it ended.
+    /// The file with the session's record: what it is, and how it ended.
     public func record(for session: SessionID) -> String { path(session.rawValue, Self.recordEnd) }
 
-    /// The file that holds room for the last record of one life of the session.
+    /// The file with the room for the last record of one life of the session.
     package func reserve(for session: SessionID, epoch: String) -> String {
         path(session.rawValue, ".\(epoch)", Self.reserveEnd)
     }
 
-    /// One file of the output that is kept.
+    /// The path of a file of kept output.
     package func segment(_ segment: SegmentName) -> String { path(segment.text, "") }
 
-    /// The file that holds the keeper's pid as a bare decimal integer; its presence is what discovery looks for.
+    /// The file that holds the keeper's pid as a bare decimal integer; discovery looks for its presence.
     public func keeperPID(for session: SessionID) -> String {
         pidFile(session, Self.keeperPIDEnd)
     }
 
     /// The file that holds the child's pid.
     ///
-    /// It ends in `-pid`, not `.pid`, so that discovery cannot take it for a keeper.
+    /// The name ends in `-pid`, not `.pid`, so that discovery cannot take it for a keeper's.
     public func childPID(for session: SessionID) -> String {
         pidFile(session, Self.childPIDEnd)
     }
@@ -87,8 +87,8 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
 
     // MARK: - From a file name back to its session
 
-    /// The session whose keeper's pid a file of this name (no directory) holds; nil if it is not such a name or the id
-    /// in it is not valid.
+    /// The session whose keeper's pid is in a file of this name (no directory); nil if the name is of another form or
+    /// the id in it is not valid.
     public func sessionID(ofKeeperPIDFileNamed name: String) -> SessionID? {
         switch platform {
         case .posix: Self.session(in: name, after: "", before: Self.socketPIDEnd)
@@ -96,7 +96,7 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
         }
     }
 
-    /// The session whose child's pid a file of this name (no directory) holds; nil if there is none.
+    /// The session whose child's pid is in a file of this name (no directory); nil if there is none.
     public func sessionID(ofChildPIDFileNamed name: String) -> SessionID? {
         switch platform {
         case .posix: Self.session(in: name, after: "", before: Self.socketChildPIDEnd)
@@ -104,8 +104,8 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
         }
     }
 
-    /// The id in the name of a keeper's pid file or socket (no directory) that is no ``SessionID``, as an original keeper
-    /// may have; nil for other names.
+    /// The id in the name of a keeper's pid file or socket (no directory) if it is no valid ``SessionID``, as the
+    /// original allows; nil for other names.
     public func foreignSessionID(ofFileNamed name: String) -> String? {
         let stem =
             switch platform {
@@ -124,7 +124,7 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
         Self.session(in: name, after: "", before: Self.recordEnd)
     }
 
-    /// The session and the epoch of a file that holds room for a record; nil for other names.
+    /// The session and the epoch in the name of a file with room for a record; nil for other names.
     package static func reserve(named name: String) -> (session: SessionID, epoch: String)? {
         guard let stem = middle(of: name, after: "", before: reserveEnd), stem.count > 17 else { return nil }
         let epoch = String(Substring(stem.suffix(16)))
@@ -146,7 +146,7 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
 
     /// The session whose keeper's log has this file name (no directory); nil if there is none.
     ///
-    /// Nil for every name that starts with `keeper-launch-`, hence also for the log of a session `launch-x`, which
+    /// Nil for every name that starts with `keeper-launch-`, and so also for the log of a session `launch-x`, which
     /// cannot be told from the launch log of session `x`.
     public func sessionID(ofKeeperLogNamed name: String) -> SessionID? {
         guard !name.utf8.starts(with: Self.launchLogStart.utf8) else { return nil }
@@ -162,10 +162,10 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
 
     // MARK: - How long a socket's path may be
 
-    /// The most bytes that a socket's path may have: 107 on Linux, 103 on macOS and the BSDs.
+    /// The most bytes of a socket's path: 107 on Linux, 103 on macOS and the BSDs.
     public static var maximumSocketPathLength: Int { SocketPath.maximumLength }
 
-    /// How many bytes the socket's path could still grow; negative by as many as it is too long.
+    /// The number of bytes by which the socket's path could still grow; negative if the path is too long.
     ///
     /// `Int.max` for Windows: a pipe's name does not contain the directory, and the longest id fits.
     public func socketPathBytesLeft(for session: SessionID) -> Int {
@@ -181,12 +181,13 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
     ///
     /// The tag is five of `0-9 a-z` made from `random`. The path is never longer than the shortest final one,
     /// `<dir>/a.rpc.sock`: a session whose ``socketPathBytesLeft(for:)`` is not negative can also be bound here. Two
-    /// random numbers may share a tag, so `EADDRINUSE` means: try another. Not for Windows, whose pipes have no files.
+    /// random numbers may share a tag, so `EADDRINUSE` means: try another number. Windows has no such names: its pipes
+    /// have no files.
     public func temporarySocketName(random: UInt64) -> String {
         path(Self.temporarySocketStart, RandomTag.text(random), Self.temporarySocketEnd)
     }
 
-    /// Whether a file name (no directory) has the shape that ``temporarySocketName(random:)`` gives.
+    /// True if a file name (no directory) has the shape of ``temporarySocketName(random:)``.
     public static func isTemporarySocketName(_ fileName: String) -> Bool {
         guard let tag = middle(of: fileName, after: temporarySocketStart, before: temporarySocketEnd) else {
             return false
@@ -196,12 +197,12 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
 
     /// A path next to `path` at which its next contents can be written before a rename: `<path>.<tag>.tmp`.
     ///
-    /// The tag is five of `0-9 a-z` made from `random`; create the file exclusively and try another on `EEXIST`.
+    /// The tag is five of `0-9 a-z` made from `random`; create the file exclusively and try another number on `EEXIST`.
     public func temporaryFile(for path: String, random: UInt64) -> String {
         "\(path).\(RandomTag.text(random))\(Self.temporaryFileEnd)"
     }
 
-    /// Whether a file name or path has the shape that ``temporaryFile(for:random:)`` gives.
+    /// True if a file name or path has the shape of ``temporaryFile(for:random:)``.
     ///
     /// Other programs use this shape too: look only in the sessions directory before removing anything.
     public static func isTemporaryFileName(_ name: String) -> Bool {
@@ -211,8 +212,8 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
             && RandomTag.matches(stem.suffix(RandomTag.length))
     }
 
-    /// True if a file that a process has open, by the name the system gives for it, is or was a keeper's pid file: one is
-    /// opened under a temporary name, which is removed when it has got its own.
+    /// True if a file that a process has open, by the name the system reports, is or was a keeper's pid file. A pid
+    /// file is opened under a temporary name, which goes once the file has its own.
     package static func isKeeperPIDFile(openAs path: String) -> Bool {
         var name = path.utf8[...]
         let deleted = " (deleted)".utf8
@@ -232,7 +233,7 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
     package static let recordEnd = ".session.json"
     package static let reserveEnd = ".reserve"
     private static let pipeStart = "pi-rpc-"
-    /// What the names of keepers' pid files end in; others may too.
+    /// The end of the names of keepers' pid files; other files may share it.
     package static let keeperPIDEnd = ".pid"
     package static let socketPIDEnd = socketEnd + keeperPIDEnd
     package static let childPIDEnd = ".pi-pid"
@@ -257,13 +258,13 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
 
     private static func session(in name: String, after start: String, before end: String) -> SessionID? {
         guard let id = middle(of: name, after: start, before: end) else { return nil }
-        // What a directory contains is not ours to complain about: a name that is no session is simply not one.
+        // Names in a directory are outside our control: one that is no session's is no error.
         return try? SessionID(String(Substring(id)))
     }
 
-    /// What stands between `start` and `end`, nil if `name` does not have both without overlap.
+    /// The part of `name` between `start` and `end`; nil if `name` does not have both without overlap.
     ///
-    /// Bytes, not characters: `hasSuffix` would join a combining mark to the dot before it.
+    /// Names are compared as bytes, not characters: `hasSuffix` would join a combining mark to the dot before it.
     private static func middle(of name: String, after start: String, before end: String) -> Substring.UTF8View? {
         let bytes = name.utf8
         let length = bytes.count - start.utf8.count - end.utf8.count
@@ -276,7 +277,8 @@ public struct KeeperPaths: Hashable, Sendable, Codable {
 
     private static func isEqual(_ bytes: Substring.UTF8View, _ text: String) -> Bool {
         var (bytes, text) = (Substring(bytes), text)
-        // By way of the views it would cost a discovery as much as all else that it does with a name.
+        // The comparison of the buffers is fast; with the views it would cost a discovery as much as all its other work
+        // on a name.
         return bytes.withUTF8 { bytes in text.withUTF8 { bytes.elementsEqual($0) } }
     }
 }

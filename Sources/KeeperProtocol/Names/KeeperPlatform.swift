@@ -1,6 +1,6 @@
-/// Which of the two shapes paths have; see ``KeeperPaths``.
+/// The shape of paths; see ``KeeperPaths``.
 ///
-/// It is a value and not a compile-time switch so that both shapes are tested everywhere.
+/// The platform is a value and not a compile-time switch so that both shapes are tested everywhere.
 public enum KeeperPlatform: String, Sendable, Codable {
     /// Linux, macOS and the other Unix systems: `/`, and sockets that are files.
     case posix
@@ -16,7 +16,7 @@ public enum KeeperPlatform: String, Sendable, Codable {
         #endif
     }
 
-    /// What stands between a directory and a name when this module joins them.
+    /// The separator between a directory and a name when this module joins them.
     var separator: String {
         switch self {
         case .posix: "/"
@@ -24,7 +24,7 @@ public enum KeeperPlatform: String, Sendable, Codable {
         }
     }
 
-    /// `directory` without separators at its end, except for those that are all of a root: `/`, `C:\`.
+    /// `directory` without separators at its end, except for a root's own: `/`, `C:\`.
     func removingTrailingSeparators(_ directory: String) -> String {
         var bytes = Substring(directory).utf8
         while let last = bytes.last, isSeparator(last) {
@@ -36,13 +36,13 @@ public enum KeeperPlatform: String, Sendable, Codable {
         return String(Substring(bytes))
     }
 
-    /// The name that the parts make up, in `directory`; an empty directory is the current one.
+    /// The path of the name made of the parts, in `directory`; an empty directory is the current one.
     func join(_ directory: String, _ first: String, _ second: String = "", _ third: String = "") -> String {
         let isComplete = directory.utf8.last.map(isSeparator) ?? true
         let separator = isComplete ? "" : separator
         let length =
             directory.utf8.count + separator.utf8.count + first.utf8.count + second.utf8.count + third.utf8.count
-        // A discovery makes thousands: one allocation and plain copies.
+        // A discovery makes thousands of paths, hence a single allocation and plain copies.
         return String(unsafeUninitializedCapacity: length) { bytes in
             var end = 0
             func append(_ part: String) {
@@ -59,7 +59,7 @@ public enum KeeperPlatform: String, Sendable, Codable {
         }
     }
 
-    /// Whether `path` means the same from every current directory: `/x`; on Windows `C:\x` and `\\server\share`.
+    /// True if `path` means the same from every current directory: `/x`; on Windows `C:\x` and `\\server\share`.
     func isAbsolute(_ path: String) -> Bool {
         let start = Array(path.utf8.prefix(3))
         switch self {

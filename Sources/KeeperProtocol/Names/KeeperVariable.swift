@@ -6,8 +6,8 @@ public enum KeeperVariable {
     /// JSON array of strings: the child's remaining arguments.
     public static let arguments = "PI_KEEPER_PI_ARGS"
 
-    /// A file or pipe with the whole command, in place of ``command`` and ``arguments``, each string ended by a zero byte;
-    /// `-`: standard input. The original has no such variable.
+    /// A file or pipe with the whole command, instead of ``command`` and ``arguments``, each string ended by a zero
+    /// byte; `-`: standard input. The original has no such variable.
     public static let commandFile = "PI_KEEPER_COMMAND_FILE"
 
     /// The time in milliseconds that a child has after the end of its input when its keeper gets a plain SIGTERM; 0 if
@@ -17,13 +17,14 @@ public enum KeeperVariable {
     /// The time in milliseconds that a child then has after SIGTERM; 0 if unset. The original has no such variable.
     public static let stopTerminate = "PI_KEEPER_STOP_TERM_MS"
 
-    /// `1`: what a child leaves behind when it ends by itself is ended too. The original has no such variable.
+    /// `1`: processes that a child leaves behind when it ends by itself are ended too. The original has no such
+    /// variable.
     public static let sweep = "PI_KEEPER_SWEEP"
 
     /// `1`: the child's output is appended to the keeper's log.
     public static let captureOutput = "PI_KEEPER_CAPTURE_PI_OUTPUT"
 
-    /// How many bytes of each of the child's streams are kept; 0 or unset: none. The original has no such variable.
+    /// The number of bytes kept of each of the child's streams; 0 or unset: none. The original has no such variable.
     public static let outputMaximumBytes = "PI_KEEPER_OUTPUT_MAX_BYTES"
 
     /// JSON object of strings: the session's labels. The original has no such variable.
@@ -35,23 +36,24 @@ public enum KeeperVariable {
     /// The size in bytes at which the keeper's log is cut.
     public static let logMaximumBytes = "PI_KEEPER_LOG_MAX_BYTES"
 
-    /// How often that size is checked, in milliseconds.
+    /// The interval in milliseconds at which that size is checked.
     public static let logCheckInterval = "PI_KEEPER_LOG_CHECK_INTERVAL_MS"
 
     /// The longest line the keeper accepts, in bytes, newline included. The original has no such limit.
     public static let maximumLineLength = "PI_KEEPER_MAX_LINE_BYTES"
 
-    /// The sessions directory itself, when it does not follow from ``dashboardHome``. The original has no such variable.
+    /// The sessions directory itself, if it is not below ``dashboardHome``. The original has no such variable.
     public static let sessionsDirectory = "PI_KEEPER_SESSIONS_DIR"
 
-    /// `auto`, `require` or `off`: whether the keeper leaves the control group of the service that started it; ``ScopePolicy``.
-    /// `off` if unset. The original has no such variable, and none of the next five.
+    /// `auto`, `require` or `off`: the policy by which the keeper leaves the control group of the service that started
+    /// it, see ``ScopePolicy``. If unset: `off`, or `auto` if a control group or limits are set. The original has no
+    /// such variable, and none of the next five.
     public static let scope = "PI_KEEPER_SCOPE"
 
     /// The most memory of the session, in bytes or with `K`, `M`, `G` or `T` of 1024.
     public static let memoryMaximum = "PI_KEEPER_MEMORY_MAX"
 
-    /// The memory beyond which the session is slowed down, as above.
+    /// The memory beyond which the session is slowed down, in the same form.
     public static let memoryHigh = "PI_KEEPER_MEMORY_HIGH"
 
     /// The session's processor time, in percent of one processor, with or without `%`.
@@ -60,11 +62,11 @@ public enum KeeperVariable {
     /// The most processes and threads of the session.
     public static let tasksMaximum = "PI_KEEPER_TASKS_MAX"
 
-    /// The directory of a control group (version 2) that was left to us, in which each session gets one of its own.
+    /// The directory of a delegated control group (version 2), in which each session gets a group of its own.
     public static let controlGroup = "PI_KEEPER_CGROUP"
 
-    /// `1` in the environment of every keeper that a manager starts, so that a program that is none, and would start another,
-    /// knows it was started as one. The original has no such variable.
+    /// `1` in the environment of every keeper that a manager starts: a program that would not become a keeper, and
+    /// would start another, knows by it that it was started as one. The original has no such variable.
     public static let started = "PI_KEEPER_STARTED"
 
     /// The base directory, instead of the home directory; see ``SessionsDirectory``.
@@ -73,6 +75,6 @@ public enum KeeperVariable {
     /// `1` in the environment of every child, so that it knows a keeper started it.
     public static let spawned = "PI_DASHBOARD_SPAWNED"
 
-    /// What all variables meant for the keeper, and hidden from its child, begin with.
+    /// The prefix of all variables meant for the keeper and hidden from its child.
     public static let keeperPrefix = "PI_KEEPER_"
 }

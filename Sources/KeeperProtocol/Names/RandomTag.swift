@@ -1,7 +1,7 @@
 /// Five base-36 digits that keep the temporary names of two processes apart.
 ///
-/// Sixty million values: enough that a collision is rare, short enough that a temporary socket's path is never longer
-/// than the final one. A collision is still possible, so names are created exclusively and tried again.
+/// There are sixty million values: enough that a collision is rare, short enough that a temporary socket's path is
+/// never longer than the final one. A collision is still possible, so names are created exclusively and tried again.
 enum RandomTag {
     static let length = 5
 
@@ -17,7 +17,7 @@ enum RandomTag {
         return String(decoding: tag, as: UTF8.self)
     }
 
-    /// Whether `bytes` could be a tag.
+    /// True if `bytes` could be a tag.
     static func matches(_ bytes: Substring.UTF8View) -> Bool {
         bytes.count == length
             && bytes.allSatisfy { byte in

@@ -1,14 +1,14 @@
 internal import UVLoop
 
-/// The name of one session: the only key from which keeper and server derive every path they share.
+/// The name of a session: the only key from which keeper and server derive every path they share.
 ///
-/// 1 to 128 bytes of `A-Z a-z 0-9 . _ -`, of which the first is a letter or a digit. So an id is always a plain file
+/// An id has 1 to 128 bytes of `A-Z a-z 0-9 . _ -`, the first a letter or a digit. An id is thus always a plain file
 /// name: it cannot leave the sessions directory, hide itself behind a dot, look like an option, or make a file name
-/// longer than file systems allow. Ids are compared byte by byte; `a` and `A` are two sessions, and a caller that makes
-/// ids must not rely on that where file names ignore case (macOS, Windows).
+/// longer than file systems allow. Ids are compared byte by byte: `a` and `A` are two sessions, but a caller that makes
+/// ids must not rely on that if file names ignore case (macOS, Windows).
 ///
-/// A literal is an id itself, `"demo"`, and one that breaks a rule is a mistake of the program's: it traps. Text that comes
-/// from elsewhere goes through ``init(_:)``, which throws.
+/// A literal such as `"demo"` is an id itself; one that breaks a rule is a mistake of the program, and traps. Text from
+/// elsewhere goes through ``init(_:)``, which throws.
 ///
 /// The original takes any text and joins it to a directory.
 public struct SessionID: Hashable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
@@ -21,7 +21,7 @@ public struct SessionID: Hashable, Sendable, CustomStringConvertible, Expressibl
     /// Takes `text` as an id, unchanged.
     ///
     /// Fails with the first rule that `text` breaks, in this order: not empty, not too long, first character, all
-    /// characters. Nothing is trimmed or repaired.
+    /// characters. The text is neither trimmed nor repaired.
     public init(_ text: String) throws(SessionIDError) {
         guard let first = text.utf8.first else { throw .empty }
         let count = text.utf8.count
@@ -33,7 +33,7 @@ public struct SessionID: Hashable, Sendable, CustomStringConvertible, Expressibl
         self.rawValue = text
     }
 
-    /// An id that stands in the source; Swift takes `SessionID("demo")` for one too.
+    /// An id written as a literal; Swift takes `SessionID("demo")` for a literal too.
     public init(stringLiteral literal: StaticString) {
         let text = literal.description
         do throws(SessionIDError) {

@@ -1,9 +1,9 @@
-/// Why a text is not a session id.
+/// The reason why a text is not a session id.
 ///
-/// A description says what is wrong and what is allowed. It never contains the refused text; ``message(for:)`` does,
-/// quoted so that it cannot harm a log or a terminal.
+/// A description says what is wrong and what is allowed. The refused text is only in ``message(for:)``, quoted so that
+/// it cannot harm a log or a terminal.
 public enum SessionIDError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// There is no text at all.
+    /// The text is empty.
     case empty
     /// The text has `byteCount` bytes of UTF-8, more than ``SessionID/maximumLength``.
     case tooLong(byteCount: Int)
@@ -12,7 +12,7 @@ public enum SessionIDError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The byte at this offset into the text's UTF-8, counted from 0, is not allowed.
     case badCharacter(at: Int)
 
-    /// What is wrong and what is allowed, in one line, starting with a lowercase letter.
+    /// The mistake and the rule, in one line, starting with a lowercase letter.
     public var description: String {
         switch self {
         case .empty:

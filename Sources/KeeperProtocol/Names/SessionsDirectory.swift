@@ -1,15 +1,16 @@
-/// Where the sessions directory is, unless somebody says otherwise.
+/// The location of the sessions directory, unless a setting says otherwise.
 public enum SessionsDirectory {
     /// `<base>/.pi/dashboard/sessions`, where base is `PI_DASHBOARD_HOME` or, if that is unset or blank, `home`.
     ///
     /// White space around `PI_DASHBOARD_HOME` is dropped, as by JavaScript's `trim()`: the original does so, and both
     /// programs must come to the same directory. A relative `PI_DASHBOARD_HOME` is taken as it is, again like the
-    /// original; a server that sets one must start its keepers in its own working directory, or make it absolute first.
+    /// original; a server that sets one must start its keepers in its own working directory, or make the path absolute
+    /// first.
     ///
-    /// Nil if the variable does not help and `home` is not an absolute path (`HOME` empty or missing, for example): a
-    /// directory that depends on where a program was started would not be found again. Nil, too, if the base begins with
-    /// `~`, which a shell should have replaced: see `unexpanded(environment:home:)`. The path is not normalised beyond
-    /// separators at the end of the base, and nothing is created.
+    /// Nil if the variable is unset or blank and `home` is not an absolute path (`HOME` empty or missing, for example):
+    /// a directory that depends on where a program was started would not be found again. Nil, too, if the base begins
+    /// with `~`, which a shell should have replaced: see `unexpanded(environment:home:)`. The path is not normalised
+    /// beyond separators at the end of the base, and nothing is created.
     public static func path(
         environment: [String: String],
         home: String,
@@ -23,14 +24,14 @@ public enum SessionsDirectory {
         }
     }
 
-    /// What comes below the base.
+    /// The directories below the base.
     package static let components = [".pi", "dashboard", "sessions"]
 
-    /// True if a path begins with `~`: a directory of that name would be made in the working directory, and `rm -r ~` is
-    /// what follows. One that really has such a name can be given as `./~`.
+    /// True if a path begins with `~`: a directory of that name would be made in the working directory, and the user
+    /// might then try `rm -r ~`. A directory that really has such a name can be given as `./~`.
     package static func isUnexpanded(_ path: String) -> Bool { path.utf8.first == UInt8(ascii: "~") }
 
-    /// Why ``path(environment:home:platform:)`` is nil, if the reason is a `~` that nobody has replaced.
+    /// The reason why ``path(environment:home:platform:)`` is nil, if it is a `~` that no shell has replaced.
     package static func unexpanded(environment: [String: String], home: String) -> String? {
         let chosen = environment[KeeperVariable.dashboardHome].map(trimmed) ?? ""
         let (name, base) = chosen.isEmpty ? ("HOME", home) : (KeeperVariable.dashboardHome, chosen)
@@ -42,10 +43,10 @@ public enum SessionsDirectory {
         "\(name) is \(path), and \(unexpandedAdvice)"
     }
 
-    /// The half of it for an error that names the path.
+    /// The part of that sentence for an error that names the path.
     package static let unexpandedAdvice = "nothing has replaced the ~ by a home directory; write the whole path"
 
-    /// What to say of one that other users can change, and how they can.
+    /// The sentence about a directory that other users can change, and how they can.
     package static func notPrivate(_ path: String, _ exposure: String) -> String {
         "\(path) is not private: \(exposure); change that, or use another"
     }
@@ -57,7 +58,7 @@ public enum SessionsDirectory {
         return String(scalars)
     }
 
-    /// What ECMAScript calls white space: Unicode's set, less U+0085, plus the byte order mark.
+    /// True for white space as ECMAScript defines it: Unicode's set, without U+0085, and with the byte order mark.
     private static func isWhiteSpace(_ scalar: Unicode.Scalar) -> Bool {
         scalar == "\u{FEFF}" || (scalar.properties.isWhitespace && scalar != "\u{85}")
     }

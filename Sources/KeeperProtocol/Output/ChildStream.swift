@@ -1,4 +1,4 @@
-/// One of the two streams that a child writes.
+/// A stream that a child writes.
 public enum ChildStream: String, Hashable, Sendable, CaseIterable, Codable, CustomStringConvertible {
     /// Standard output.
     case out

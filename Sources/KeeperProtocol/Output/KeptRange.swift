@@ -1,9 +1,9 @@
-/// Which bytes of a stream are kept: from `start` on, up to but not including `end`. Offsets count from the child's first
-/// byte.
+/// The bytes of a stream that are kept: from `start` up to but not including `end`. Offsets count from the child's
+/// first byte.
 public struct KeptRange: Hashable, Sendable, Codable {
-    /// The first byte that is kept; `end` if none is.
+    /// The offset of the first byte that is kept; `end` if none is.
     public var start: UInt64
-    /// How many bytes the stream has had.
+    /// The number of bytes that the stream has had.
     public var end: UInt64
 
     /// A range of bytes.

@@ -1,13 +1,13 @@
 package import UVLoop
 
-/// The name of one file of a session's kept output: `<id>.<epoch>.out.<20 digits>`.
+/// The name of a file of a session's kept output: `<id>.<epoch>.out.<20 digits>`.
 ///
-/// Always matched whole, since ids may contain dots.
+/// Names are always matched whole, since ids may contain dots.
 package struct SegmentName: Hashable, Sendable {
     package let session: SessionID
     package let epoch: String
     package let stream: ChildStream
-    /// The offset of its first byte.
+    /// The offset of the file's first byte.
     package let offset: UInt64
 
     package init(_ session: SessionID, epoch: String, _ stream: ChildStream, offset: UInt64) {
@@ -23,10 +23,10 @@ package struct SegmentName: Hashable, Sendable {
         return "\(session).\(epoch).\(stream).\(zeros)\(digits)"
     }
 
-    /// Nil for a name that is not exactly one of a segment.
+    /// Nil if the name is not exactly that of a segment.
     package init?(_ name: String) {
         let bytes = name.utf8
-        // A dot and 16 digits, a dot and three letters, a dot and 20 digits, and an id before them.
+        // The name has an id, then a dot and 16 digits, a dot and three letters, a dot and 20 digits.
         guard bytes.count > 42, bytes.allSatisfy({ $0 < 0x80 }) else { return nil }
         let digits = bytes.suffix(20)
         let rest = bytes.dropLast(20)
@@ -48,7 +48,7 @@ package struct SegmentName: Hashable, Sendable {
 extension SegmentName {
     /// The offsets of the segments of one life of a session, in order, by stream.
     ///
-    /// - Throws: why the directory cannot be read: that no descriptor is left says nothing about the files.
+    /// - Throws: the error of reading the directory: a lack of descriptors says nothing about the files.
     package static func all(
         of session: SessionID, epoch: String, in paths: KeeperPaths,
     ) throws(UVError) -> [ChildStream: [UInt64]] {

@@ -1,21 +1,21 @@
 package import UVLoop
 
-/// A keeper's or a child's pid file: a decimal number, the whole process id, and what one look finds beside it.
+/// A keeper's or a child's pid file: a decimal number, the whole process id, and the facts found with it in one look.
 package struct PIDFile {
-    /// True if something has the file's name.
+    /// True if something exists under the file's name.
     package private(set) var exists = false
-    /// The file could not be read for want of permission or resources, or belongs to somebody who is not trusted.
+    /// True if the file could not be read for lack of permission or resources, or belongs to a user who is not trusted.
     package private(set) var isUndecided = false
-    /// The number in it; nil if there is none.
+    /// The number in the file; nil if there is none.
     package private(set) var pid: Int32?
     /// The process that holds the lock of a keeper's file.
     package private(set) var lockedBy: Int32?
     /// The process that had this pid when a child's file was written.
     package private(set) var identity: ProcessIdentity?
-    /// When it was written.
+    /// The time at which the file was written, since 1970.
     package private(set) var since: Duration?
 
-    /// A keeper's, which that may hold locked.
+    /// Reads a keeper's file, which its keeper may hold locked.
     package init(lockable path: String) {
         read(path) { (found, file) throws(UVError) in
             guard case .process(let owner) = try file.lockHolder() else { return }
@@ -23,14 +23,14 @@ package struct PIDFile {
         }
     }
 
-    /// A child's, beside whose number its keeper keeps its identity.
+    /// Reads a child's file, with the identity that its keeper stored beside the number.
     package init(child path: String) {
         read(path) { (found, file) throws(UVError) in
             found.identity = found.pid.flatMap { ChildIdentity.of($0, in: file) }
         }
     }
 
-    /// The number in either, and no more.
+    /// Reads just the number of either kind of file.
     package init(number path: String) {
         read(path) { (_, _) throws(UVError) in }
     }
@@ -50,7 +50,7 @@ package struct PIDFile {
         } catch {
             switch error {
             case .noEntry: break
-            // Something that is no file has its name, and says nothing.
+            // The name belongs to something that is no file, and proves nothing.
             case .symbolicLink, .isDirectory, .invalidArgument: exists = true
             default:
                 exists = true
@@ -59,16 +59,16 @@ package struct PIDFile {
         }
     }
 
-    /// The process id in an open pid file; nil if it has none.
+    /// The process id in an open pid file; nil if the file has none.
     package static func number(in file: OpenFile) throws(UVError) -> Int32? {
         try withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer throws(UVError) in
             let bytes = try file.readOnce(into: buffer)
-            // A file that goes on may have more digits.
+            // A file longer than the buffer may have more digits.
             return bytes.count < buffer.count ? pid(from: bytes) : nil
         }
     }
 
-    /// Makes a pid file under a temporary name, complete: when it is given its final name, nobody finds it empty.
+    /// Makes a complete pid file under a temporary name, so that no reader finds it empty under its final name.
     ///
     /// - Throws: ``UVError/exists`` if another process came to the same random name; then try again.
     package static func make(
@@ -88,7 +88,7 @@ package struct PIDFile {
         do throws(UVError) { try Files.unlinkIfPresent(path) } catch {}
     }
 
-    /// A positive decimal number, white space around it ignored.
+    /// The number in the bytes: positive and decimal, white space around it ignored.
     package static func pid(from bytes: UnsafeRawBufferPointer) -> Int32? {
         let isSpace = { (byte: UInt8) in byte <= UInt8(ascii: " ") }
         guard let first = bytes.firstIndex(where: { !isSpace($0) }), let last = bytes.lastIndex(where: { !isSpace($0) })

@@ -1,20 +1,20 @@
-/// How a session ended.
+/// The end of a session.
 public struct SessionExit: Hashable, Sendable, Codable {
-    /// Why it ended.
+    /// The reason for the end.
     public enum Reason: String, Hashable, Sendable, Codable {
         /// The child ended by itself.
         case exited
-        /// A client asked for it.
+        /// A client asked for the end.
         case stopped
         /// The child ended within 300 ms of its start.
         case crashedAtStart = "crashed-at-start"
         /// There was no child: its program could not be started.
         case cannotStart = "cannot-start"
-        /// A signal to the keeper asked for it.
+        /// A signal to the keeper asked for the end.
         case keeperSignalled = "keeper-signalled"
-        /// The keeper was killed, or the system went down. How the child ended is not known.
+        /// The keeper was killed, or the system went down. The end of the child is not known.
         case keeperLost = "keeper-lost"
-        /// Something that a later version knows.
+        /// A reason that only later versions know.
         case unknown
     }
 
@@ -34,7 +34,8 @@ public struct SessionExit: Hashable, Sendable, Codable {
         public var out: KeptRange
         /// Standard error.
         public var err: KeptRange
-        /// True if something that the child had started still had a stream open, so that its end was not waited for.
+        /// True if a process started by the child still had a stream open, so that the end of the stream was not waited
+        /// for.
         public var held: Bool
 
         package init(out: KeptRange, err: KeptRange, held: Bool) {
@@ -43,7 +44,7 @@ public struct SessionExit: Hashable, Sendable, Codable {
             self.held = held
         }
 
-        /// Which bytes of a stream are kept.
+        /// The bytes of a stream that are kept.
         public subscript(stream: ChildStream) -> KeptRange {
             switch stream {
             case .out: out
@@ -52,28 +53,29 @@ public struct SessionExit: Hashable, Sendable, Codable {
         }
     }
 
-    /// The child's exit code; nil if a signal ended it, or nothing is known.
+    /// The child's exit code; nil if a signal ended it, or the end is not known.
     public var code: Int32?
     /// The signal that ended the child, without `SIG`: `TERM`, `SEGV`.
     public var signal: String?
-    /// Why the session ended.
+    /// The reason for the end.
     public var reason: Reason
-    /// The step of a stop after which nobody was left.
+    /// The step of a stop after which no process was left.
     public var by: Step?
-    /// When, in UTC: `2026-01-02T03:04:05.678Z`. For ``Reason/keeperLost`` when it was found out.
+    /// The time of the end, in UTC: `2026-01-02T03:04:05.678Z`. For ``Reason/keeperLost`` the time at which it was
+    /// found out.
     public var at: String
     /// Processes of the session that still ran; 64 at most.
     public var leftBehind: [Int32]
-    /// What was kept of the output; nil if none was.
+    /// The output that was kept; nil if none was.
     public var output: Output?
-    /// How many bytes were in the child's stdin that it never read; nil if its stdin was closed before its end, when nobody
-    /// could look any more.
+    /// The bytes in the child's stdin that it never read; nil if its stdin was closed before its end, so that they
+    /// could not be counted.
     public var inputUnread: Int?
-    /// The writers, those with lines that were not acknowledged first; 64 at most.
+    /// The writers, those with unacknowledged lines first; 64 at most.
     public var writers: [WriterState]
-    /// The last of what the child wrote to its standard error, 4 KiB at most; empty if nobody kept it.
+    /// The end of the child's standard error, 4 KiB at most; empty if it was not kept.
     public var stderrTail: String
-    /// True if a process of the session was killed since it took more memory than the session may; nil if none was.
+    /// True if a process of the session was killed because the session exceeded its memory limit; nil if none was.
     public var oom: Bool?
     /// For ``Reason/keeperLost``: true if the child still ran without its keeper.
     public var childStillRan: Bool?
@@ -86,7 +88,7 @@ public struct SessionExit: Hashable, Sendable, Codable {
         stderrTail = ""
     }
 
-    /// The status for a shell: the code, or 128 and the signal's number; nil if it is not known.
+    /// The status for a shell: the exit code, or 128 plus the signal's number; nil if neither is known.
     public var shellStatus: Int32? {
         if let code { return code }
         return signal.flatMap { SignalNumbers.number(of: $0) }.map { 128 + $0 }
@@ -113,7 +115,7 @@ public struct SessionExit: Hashable, Sendable, Codable {
         return .object(members)
     }
 
-    /// Nil for what is no such object. Members that a later version leaves out have their defaults.
+    /// Nil if the value is no such object. Members that a later version leaves out get their defaults.
     package init?(_ json: JSONValue?) {
         guard let json, let reason = json["reason"]?.text, let at = json["at"]?.text
         else { return nil }

@@ -1,9 +1,9 @@
 internal import UVLoop
 
-/// The labels of a session: small texts by which its users find it again, each under a name, in the order of the names.
+/// The labels of a session: small texts by which its users find it again, each under a name, sorted by name.
 ///
-/// Names and values are bytes: `é` as one scalar and as `e` with an accent are two names, which they are not to a Swift
-/// dictionary. Foundation's JSON takes the two for one; nothing here does.
+/// Names and values are compared as bytes: `é` as one scalar and as `e` with an accent are two names here, but one to a
+/// Swift dictionary and to Foundation's JSON.
 public struct SessionLabels: Hashable, Sendable {
     package static let maximumCount = 64
     package static let longestName = 64
@@ -15,40 +15,40 @@ public struct SessionLabels: Hashable, Sendable {
     /// No labels.
     public init() {}
 
-    /// Labels by name; the last of those with one name counts.
+    /// The labels by name; the last value of a name counts.
     public init(_ labels: some Sequence<(key: String, value: String)>) {
         for (name, value) in labels { self[name] = value }
     }
 
-    /// The value of a label; nil if there is none of that name. Setting nil removes it.
+    /// The value of a label; nil if there is no label of that name. Setting nil removes the label.
     public subscript(name: String) -> String? {
         get { values[ByteText(name)]?.text }
         set { values[ByteText(name)] = newValue.map { ByteText($0) } }
     }
 
-    /// How many there are.
+    /// The number of labels.
     public var count: Int { values.count }
 
-    /// True if there is none.
+    /// True if there are no labels.
     public var isEmpty: Bool { values.isEmpty }
 
-    /// True if there is such a label with this value.
+    /// True if the label exists and has this value.
     package func contains(_ name: String, _ value: String) -> Bool { values[ByteText(name)] == ByteText(value) }
 }
 
 extension SessionLabels: Sequence, ExpressibleByDictionaryLiteral {
-    /// Names and values, in the order of the names' bytes.
+    /// The names and values, in the order of the names' bytes.
     public func makeIterator() -> some IteratorProtocol<(key: String, value: String)> {
         values.sorted { $0.key < $1.key }.map { (key: $0.key.text, value: $0.value.text) }.makeIterator()
     }
 
-    /// Labels by name; the last of those with one name counts.
+    /// The labels by name; the last value of a name counts.
     public init(dictionaryLiteral labels: (String, String)...) {
         self.init(labels.lazy.map { (key: $0.0, value: $0.1) })
     }
 }
 
-/// An object, with a member for each label.
+/// The coded form: an object, with a member for each label.
 extension SessionLabels: Codable {
     private struct Name: CodingKey {
         let stringValue: String
@@ -79,7 +79,7 @@ extension SessionLabels {
         return try SessionLabels().changed(by: members)
     }
 
-    /// Those of a JSON value that are strings; none of a value that is no object.
+    /// The members of a JSON object that are strings; no labels if the value is no object.
     package init(found json: JSONValue?) {
         for member in json?.members ?? [] { self[member.name] = member.value.text }
     }
@@ -106,7 +106,7 @@ extension SessionLabels {
     package var json: JSONValue { .object(map { .init($0.key, .string($0.value)) }) }
 }
 
-/// Why labels are not usable.
+/// The reason why labels cannot be used.
 package enum SessionLabelsError: Error, Hashable, Sendable, CustomStringConvertible {
     case notAnObject
     case badName(String)

@@ -1,14 +1,14 @@
 package import UVLoop
 
 extension SessionRecord {
-    /// The record in a file; nil if there is none that can be read, belongs to somebody who is trusted, and parses.
+    /// The record in a file; nil if it cannot be read, belongs to a user who is not trusted, or does not parse.
     package init?(at path: String) {
         do throws(UVError) { try self.init(readingAt: path) } catch { return nil }
     }
 
-    /// The record in a file; nil as above, but for a shortage.
+    /// The record in a file; nil as for ``init(at:)``, except for a shortage.
     ///
-    /// - Throws: that descriptors or memory have run out, which says nothing about the record.
+    /// - Throws: a shortage of descriptors or memory, which says nothing about the record.
     package init?(readingAt path: String) throws(UVError) {
         let bytes: [UInt8]
         do throws(UVError) {
@@ -23,14 +23,14 @@ extension SessionRecord {
         self.init(bytes)
     }
 
-    /// The bytes of its file.
+    /// The bytes of the record's file.
     package var fileBytes: [UInt8] {
         var bytes = json.encoded
         bytes.append(NewlineScan.newline)
         return bytes
     }
 
-    /// Writes a record, in place of another if there is one: by rename, so that it is never seen half.
+    /// Writes a record, or replaces an existing one by rename, so that no reader sees half of it.
     package static func replace(_ path: String, with bytes: [UInt8], paths: KeeperPaths) throws(UVError) {
         let (file, temporary) = try temporaryFile(for: path, paths)
         defer { file.close() }
@@ -43,8 +43,8 @@ extension SessionRecord {
         }
     }
 
-    /// Exchanges a record for the former one, and removes that. A rename over it would take as long as the disk, on ext4, and
-    /// nobody else could use the directory meanwhile (`auto_da_alloc`).
+    /// Exchanges a record for the former one, and removes that. A rename over the former one (on ext4 with
+    /// `auto_da_alloc`) would wait for the disk, and block the directory for all other processes meanwhile.
     private static func publish(_ temporary: String, as path: String) throws(UVError) {
         do throws(UVError) {
             guard try Files.exchange(temporary, with: path) else { return try Files.rename(temporary, to: path) }
@@ -54,7 +54,7 @@ extension SessionRecord {
         do throws(UVError) {
             try Files.unlinkIfPresent(temporary)
         } catch {
-            // A directory had the record's name, and gets it back.
+            // The record's name belonged to a directory, which gets the name back.
             _ = try Files.exchange(temporary, with: path)
             throw error
         }
@@ -70,10 +70,10 @@ extension SessionRecord {
         throw .exists
     }
 
-    /// The present time as records have it.
+    /// The present time in the form of records.
     package static var now: String { timestamp(SystemClock.wallClockTime) }
 
-    /// A time since 1970 as records have it.
+    /// A time since 1970 in the form of records.
     package static func timestamp(_ time: Duration) -> String {
         LogTimestamp.text(millisecondsSinceEpoch: Int64(time / .milliseconds(1)))
     }

@@ -1,12 +1,12 @@
-/// What a session is, and how it ended: `<id>.session.json` in the sessions directory.
+/// The record of a session, what it is and how it ended: `<id>.session.json` in the sessions directory.
 ///
-/// Its keeper writes it before the child starts, and again at the end. It never holds the environment.
+/// The keeper writes the record before the child starts, and again at the end. The environment is never in it.
 public struct SessionRecord: Hashable, Sendable, Codable {
-    /// A process, told from every other that has had its id in this boot.
+    /// A process, told from every other process of this boot that has had its id.
     public struct Process: Hashable, Sendable, Codable {
-        /// Its id.
+        /// The process id.
         public var pid: Int32
-        /// When it started, in clock ticks since the system booted; nil where the system does not tell.
+        /// The time of its start, in clock ticks since the system booted; nil if the system does not tell.
         public var startTicks: UInt64?
         /// The version of a keeper; nil for a child.
         public var version: String?
@@ -31,16 +31,16 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         }
     }
 
-    /// The longest command and the longest working directory that are kept whole.
+    /// The most bytes kept of the command, and of the working directory.
     package static let longestText = 16384
-    /// The longest record that is read.
+    /// The longest record that is read, in bytes.
     package static let longestRecord = 1 << 20
 
     /// The session's name.
     public var session: String
-    /// 16 hexadecimal digits that name this life of the session.
+    /// The name of this life of the session: 16 hexadecimal digits.
     public var epoch: String
-    /// The boot that it was started in; empty where the system does not tell.
+    /// The id of the boot that the session was started in; empty if the system does not tell.
     public var bootID: String
     /// The keeper.
     public var keeper: Process
@@ -52,16 +52,16 @@ public struct SessionRecord: Hashable, Sendable, Codable {
     public var cwd: String
     /// True if the command or the directory was too long, and was cut.
     public var cut: Bool?
-    /// When the session started, in UTC.
+    /// The time at which the session started, in UTC.
     public var startedAt: String
-    /// Small texts by which its users find it again.
+    /// The labels, by which the session's users find it again.
     public var labels: SessionLabels
-    /// The keeper's control group; nil where the system has none, and from keepers before 0.3.
+    /// The keeper's control group; nil if the system has none, and from keepers before 0.3.
     public var controlGroup: String?
-    /// True if the session lives on when the service that started it is stopped or restarted, false if it ends, nil if it is
-    /// unknown. See ``SessionPlace``.
+    /// True if the session lives on when the service that started it is stopped or restarted, false if it ends, nil if
+    /// that is unknown. See ``SessionPlace``.
     public var survivesServiceStop: Bool?
-    /// How it ended; nil while its keeper lives, or if that was killed.
+    /// The end of the session; nil while its keeper lives, or if the keeper was killed.
     public var exit: SessionExit?
 
     package init(session: String, epoch: String, bootID: String, keeper: Process, cwd: String, startedAt: String) {
@@ -74,13 +74,13 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         labels = [:]
     }
 
-    /// Where the keeper is among the control groups.
+    /// The keeper's place among the control groups.
     public var place: SessionPlace {
         get { SessionPlace(controlGroup: controlGroup, survivesServiceStop: survivesServiceStop) }
         set { (controlGroup, survivesServiceStop) = (newValue.controlGroup, newValue.survivesServiceStop) }
     }
 
-    /// True for text that has the form of an epoch.
+    /// True if the text has the form of an epoch.
     package static func isEpoch(_ text: some StringProtocol) -> Bool {
         text.utf8.count == 16
             && text.utf8.allSatisfy {
@@ -89,9 +89,9 @@ public struct SessionRecord: Hashable, Sendable, Codable {
             }
     }
 
-    /// The epoch of a random number.
+    /// The epoch made from a random number.
     package static func epoch(random: UInt64) -> String {
-        // Not `String(_:radix:)`, which is generic: what it takes of memory stays a keeper's own.
+        // A loop, and not the generic `String(_:radix:)`, whose memory a keeper would never give back.
         let digits = Array("0123456789abcdef".utf8)
         let epoch = (0..<16).map { digits[Int(random >> UInt64(60 - 4 * $0) & 15)] }
         return String(decoding: epoch, as: UTF8.self)
@@ -115,7 +115,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
         return .object(members)
     }
 
-    /// The record in a file's bytes; nil if they are none, and then there counts as being none.
+    /// The record in a file's bytes; nil if they are no record, which counts as no record at all.
     package init?(_ bytes: [UInt8]) {
         let json: JSONValue
         do throws(JSONError) { json = try JSONValue(bytes, depth: 6) } catch { return nil }

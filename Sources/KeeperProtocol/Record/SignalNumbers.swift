@@ -4,7 +4,7 @@ package import UVLoop
 package enum SignalNumbers {
     package static func name(of signal: Signal) -> String { String(signal.description.dropFirst(3)) }
 
-    /// Nil for a name that no signal has here.
+    /// Nil if no signal of this system has the name.
     static func number(of name: String) -> Int32? {
         (1...64).map { Signal(rawValue: $0) }.first { self.name(of: $0) == name }?.rawValue
     }

@@ -1,12 +1,12 @@
-/// How far a named writer of a session has come.
+/// The progress of a named writer of a session.
 public struct WriterState: Hashable, Sendable, Codable {
-    /// Its name.
+    /// The writer's name.
     public var name: String
-    /// The highest number of a line that the keeper has taken; 0: none.
+    /// The highest sequence number that the keeper has taken; 0 for none.
     public var last: UInt64
-    /// The highest number of a line that the child's pipe has; 0: none.
+    /// The highest sequence number that is in the child's pipe; 0 for none.
     public var acknowledged: UInt64
-    /// True if it has a connection now; nil in a record.
+    /// True if the writer has a connection now; nil in a record.
     public var connected: Bool?
 
     package init(name: String, last: UInt64, acknowledged: UInt64, connected: Bool? = nil) {

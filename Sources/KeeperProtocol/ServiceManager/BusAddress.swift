@@ -1,10 +1,10 @@
 internal import UVLoop
 
-/// Addresses of D-Bus, of which those of unix sockets are understood: `unix:path=/run/dbus/system_bus_socket,guid=...`.
+/// Addresses of D-Bus; only unix sockets are understood: `unix:path=/run/dbus/system_bus_socket,guid=...`.
 package enum BusAddress {
-    /// The path of the first socket that the text names; nil if it names none, an abstract socket for instance.
+    /// The path of the first socket named in the text; nil if there is none, or only an abstract socket, for instance.
     ///
-    /// - Parameter text: addresses with semicolons between them, each with values in which bytes may be escaped as `%2f`.
+    /// - Parameter text: addresses separated by semicolons, each with values in which bytes may be escaped as `%2f`.
     package static func path(in text: String) -> String? {
         for address in text.utf8.split(separator: UInt8(ascii: ";")) {
             guard address.starts(with: "unix:".utf8) else { continue }

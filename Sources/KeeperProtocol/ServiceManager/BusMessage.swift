@@ -1,6 +1,6 @@
-/// One message of D-Bus: what a call asks, and what an answer or a signal tells.
+/// A message of D-Bus: a call, an answer or a signal.
 ///
-/// Mirrors section "Message Format" of the D-Bus specification. Of what comes, only the fields that are used are kept.
+/// Mirrors section "Message Format" of the D-Bus specification. Received messages keep only the fields in use.
 package struct BusMessage: Hashable, Sendable {
     package enum Kind: UInt8, Sendable {
         case call = 1
@@ -10,11 +10,11 @@ package struct BusMessage: Hashable, Sendable {
     }
 
     package var kind: Kind
-    /// The number of the call that this answers.
+    /// The serial number of the call that this message answers.
     package var replySerial: UInt32?
     package var path: String?
     package var interface: String?
-    /// The method that is called, or the signal that is sent.
+    /// The method called, or the signal sent.
     package var member: String?
     /// The name of an error.
     package var errorName: String?
@@ -22,8 +22,8 @@ package struct BusMessage: Hashable, Sendable {
     package var signature = ""
     package var body: [UInt8] = []
 
-    /// The values of the body that begins with strings, object paths, numbers and variants of a string; of a number its
-    /// digits. It ends before the first value of another type.
+    /// The leading values of the body that are strings, object paths, numbers (as digits) or variants of a string; the
+    /// list ends before the first value of another type.
     package var texts: [String] {
         var reader = BusReader(body[...])
         var texts: [String] = []
@@ -46,8 +46,8 @@ package struct BusMessage: Hashable, Sendable {
     /// The bytes of a call.
     ///
     /// - Parameters:
-    ///   - serial: the caller's number of it, from 1.
-    ///   - body: writes the values that `signature` tells of.
+    ///   - serial: the caller's number of the call, from 1.
+    ///   - body: writes the values whose types are in `signature`.
     static func call(
         _ member: String, of interface: String, at path: String, to destination: String, serial: UInt32,
         _ signature: String = "", _ body: (inout BusWriter) -> Void = { _ in },
@@ -90,16 +90,16 @@ package struct BusMessage: Hashable, Sendable {
 
     // MARK: Reading
 
-    /// What does not belong to the protocol, or is more than a keeper takes.
+    /// The error for bytes that break the protocol, or exceed a keeper's limits.
     package struct Malformed: Error, Hashable, Sendable {
         package init() {}
     }
 
-    /// The longest message that is taken, in bytes. The answers here have a few hundred.
+    /// The longest message accepted, in bytes. The expected answers have a few hundred.
     package static let longest = 65_536
     private static let fixedLength = 16
 
-    /// Takes the first message from the bytes that have come; nil if it has not come whole.
+    /// Takes the first message from the bytes received; nil if the message is not whole yet.
     package static func take(from bytes: inout [UInt8]) throws(Malformed) -> BusMessage? {
         guard bytes.count >= fixedLength else { return nil }
         var head = BusReader(bytes[..<fixedLength])
@@ -111,7 +111,7 @@ package struct BusMessage: Hashable, Sendable {
         let end = bodyStart + Int(bodyLength)
         guard end <= longest else { throw Malformed() }
         guard bytes.count >= end else { return nil }
-        // Types of later versions are to be ignored: as a signal that nobody waits for.
+        // Unknown message types are to be ignored: they count as a signal that no state waits for.
         var message = BusMessage(kind: Kind(rawValue: type) ?? .signal)
         try message.readFields(bytes[..<(fixedLength + Int(fieldsLength))])
         message.body = Array(bytes[bodyStart..<end])
@@ -120,7 +120,7 @@ package struct BusMessage: Hashable, Sendable {
     }
 
     private mutating func readFields(_ bytes: ArraySlice<UInt8>) throws(Malformed) {
-        // From the message's first byte on, as boundaries are counted.
+        // The reader starts at the message's first byte, from which boundaries are counted.
         var reader = BusReader(bytes)
         guard reader.skip(BusMessage.fixedLength) else { throw Malformed() }
         while !reader.isAtEnd {

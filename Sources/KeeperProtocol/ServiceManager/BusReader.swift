@@ -1,9 +1,9 @@
 /// Reads the values of a D-Bus message, little-endian, in the order of its signature.
 ///
-/// Every read says nil at the first byte that cannot be what was asked for.
+/// Each read returns nil at the first byte that does not fit.
 struct BusReader {
     private let bytes: ArraySlice<UInt8>
-    /// Counted from the first byte, as boundaries are.
+    /// The position, counted from the first byte, as boundaries are.
     private var position = 0
 
     init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
@@ -24,7 +24,7 @@ struct BusReader {
         return value.reversed().reduce(0) { $0 << 8 | UInt32($1) }
     }
 
-    /// A string or an object path; nil if it is no UTF-8, or has no zero byte at its end.
+    /// A string or an object path; nil if it is invalid UTF-8, or not ended by a zero byte.
     mutating func string() -> String? {
         guard let length = uint32() else { return nil }
         return text(Int(length))
@@ -35,7 +35,7 @@ struct BusReader {
         return text(Int(length))
     }
 
-    /// So many bytes, which are an array's.
+    /// Skips so many bytes.
     mutating func skip(_ count: Int) -> Bool { take(count) != nil }
 
     private mutating func text(_ length: Int) -> String? {

@@ -1,4 +1,4 @@
-/// The bytes of one D-Bus message in the making, little-endian, each value at the boundary that its type asks for.
+/// The bytes of a D-Bus message being written, little-endian, each value aligned to its type's boundary.
 ///
 /// Mirrors section "Marshaling" of the D-Bus specification, as far as a keeper needs it.
 struct BusWriter {
@@ -22,7 +22,7 @@ struct BusWriter {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
-    /// A string or an object path; without zero bytes, which the format has no room for.
+    /// Writes a string or an object path, which must not contain zero bytes: the format has no room for them.
     mutating func string(_ text: String) {
         uint32(UInt32(text.utf8.count))
         bytes.append(contentsOf: text.utf8)
@@ -35,13 +35,13 @@ struct BusWriter {
         bytes.append(0)
     }
 
-    /// A value with its type.
+    /// Writes a value preceded by its type.
     mutating func variant(_ signature: String, _ value: (inout BusWriter) -> Void) {
         self.signature(signature)
         value(&self)
     }
 
-    /// An array: its length in bytes, and its elements, the first of which begins at `boundary`.
+    /// Writes an array: its length in bytes, then its elements, the first of them aligned to `boundary`.
     mutating func array(elementsAt boundary: Int, _ elements: (inout BusWriter) -> Void) {
         uint32(0)
         let lengthEnd = bytes.count

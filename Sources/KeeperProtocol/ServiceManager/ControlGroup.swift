@@ -1,10 +1,10 @@
 internal import UVLoop
 
-/// Where a process is in the tree of control groups, as `/proc/<pid>/cgroup` tells, and which unit of systemd that is.
+/// The place of a process in the tree of control groups, from `/proc/<pid>/cgroup`, and the systemd unit of that place.
 package struct ControlGroup: Hashable, Sendable {
     /// The path below the root of the hierarchy, with a slash at its beginning: `/system.slice/my-server.service`.
     package let path: String
-    /// True if the hierarchy is version 2, the only one in which a session can have limits.
+    /// True if the hierarchy is version 2; only there can a session have limits.
     package let isUnified: Bool
     /// True if a hierarchy of version 1 has the controllers, as on hybrid hosts.
     package let isHybrid: Bool
@@ -13,16 +13,16 @@ package struct ControlGroup: Hashable, Sendable {
     package enum Unit: Hashable, Sendable {
         /// A service: its stop ends everything in its control group, unless its `KillMode` says otherwise.
         case service(String)
-        /// A scope; a session of ours may have one of its own.
+        /// A scope; a session may have a scope of its own.
         case scope(String)
-        /// Neither: the root of a container, a host without systemd, a slice.
+        /// No unit: the root of a container, a host without systemd, a slice.
         case none
     }
 
-    /// The group that the text tells of; nil if it tells of none.
+    /// The group that the text names; nil if there is none.
     ///
-    /// - Parameter text: lines of `<number>:<controllers>:<path>`. systemd's own hierarchy counts, which is version 2's where
-    ///   there is one, and else `name=systemd`.
+    /// - Parameter text: lines of `<number>:<controllers>:<path>`. The line of systemd's own hierarchy counts: version
+    ///   2's if systemd uses it, else `name=systemd`.
     package init?(_ text: String) {
         var unified: Substring?
         var named: Substring?
@@ -36,7 +36,7 @@ package struct ControlGroup: Hashable, Sendable {
             default: hasControllers = true
             }
         }
-        // Beside version 1, version 2 may be there and unused.
+        // Version 2 may be mounted beside version 1 and not be in use.
         let isUnifiedUsed = named == nil || unified != nil && unified != "/"
         let found = isUnifiedUsed ? unified : named
         guard let found else { return nil }
@@ -45,19 +45,19 @@ package struct ControlGroup: Hashable, Sendable {
         isHybrid = hasControllers
     }
 
-    /// This process's; nil without `/proc`, or on a system without control groups.
+    /// The group of this process; nil if there is no `/proc`, or the system has no control groups.
     package static var current: ControlGroup? { of("self") }
 
     private static let usualLength = 4096
     private static let longest = 65_536
 
-    /// That of a process.
+    /// The group of a process.
     package static func of(_ process: String) -> ControlGroup? {
         do throws(UVError) {
             let file = try OpenFile("/proc/\(process)/cgroup", .readOnly)
             defer { file.close() }
             var text = try file.read(from: 0, limit: usualLength)
-            // A container's path may be long, and version 1 tells it for each of a dozen hierarchies.
+            // A container's path may be long, and version 1 repeats it for each of a dozen hierarchies.
             if text.count == usualLength { text = try file.read(from: 0, limit: longest) }
             return ControlGroup(String(decoding: text, as: UTF8.self))
         } catch {
@@ -67,7 +67,7 @@ package struct ControlGroup: Hashable, Sendable {
 
     private var components: [Substring] { path.split(separator: "/") }
 
-    /// The innermost unit. A service may have groups of its own inside.
+    /// The innermost unit; a service may have groups of its own inside.
     package var unit: Unit {
         for name in components.reversed() {
             if name.utf8.reversed().starts(with: ".service".utf8.reversed()) { return .service(String(name)) }
@@ -76,7 +76,7 @@ package struct ControlGroup: Hashable, Sendable {
         return .none
     }
 
-    /// The slice that the unit is in, for a unit that shall be its neighbour; nil if its manager knows of none.
+    /// The slice that the unit is in, for a new unit beside it; nil if its manager knows of none.
     package var slice: String? {
         components[((userManager ?? -1) + 1)...].last { $0.utf8.reversed().starts(with: ".slice".utf8.reversed()) }
             .map { String($0) }
@@ -88,12 +88,13 @@ package struct ControlGroup: Hashable, Sendable {
         }
     }
 
-    /// The user whose manager has made the group; nil if the system's has.
+    /// The user whose service manager made the group; nil if the system's manager did.
     package var managingUser: UInt32? {
         userManager.flatMap { UInt32(components[$0].dropFirst("user@".utf8.count).prefix { $0 != "." }) }
     }
 
-    /// True if the unit is a container, as its engine names it: seen from inside without a namespace of control groups.
+    /// True if the unit's name is one that a container engine gives: the process is in a container that shares the
+    /// host's namespace of control groups.
     package var isContainers: Bool {
         guard case .scope(let name) = unit else { return false }
         return ["docker-", "libpod-", "crio-", "cri-containerd-"].contains { name.hasPrefix($0) }

@@ -1,20 +1,20 @@
-/// What a keeper says to a service manager to get a scope of its own: a value without a connection, to which bytes are given
-/// and which says what is to be sent.
+/// The conversation in which a keeper asks a service manager for a scope of its own: a value without a connection,
+/// which is given the bytes received and returns the bytes to be sent.
 ///
-/// Two turns: the greeting with a question for the `KillMode` of the service that the keeper is in, and, if that would take
-/// it along, the request, whose job is waited for.
+/// The conversation has two turns: the greeting, with a question for the `KillMode` of the keeper's service; then, if
+/// that mode would take the keeper along, the request, whose job is waited for.
 package struct ScopeConversation: Sendable {
-    /// How it ends.
+    /// The outcome of the conversation.
     package enum End: Hashable, Sendable {
-        /// The manager says that the scope is there, with the process in it. Where the process is, its control group tells.
+        /// The manager reports the scope as made. The process's control group tells if it really is there.
         case moved
-        /// The service's stop leaves its processes alone: this `KillMode`.
+        /// The service's stop spares its processes: the service has this `KillMode`.
         case notNeeded(killMode: String)
-        /// Why there is no scope, in the words of who refused it.
+        /// The reason why there is no scope, in the words of the bus or the manager.
         case refused(String)
     }
 
-    /// What is next.
+    /// The next thing to do.
     package enum Step: Hashable, Sendable {
         case send([UInt8])
         case wait
@@ -24,7 +24,7 @@ package struct ScopeConversation: Sendable {
     private enum State {
         case authenticating
         case asking
-        /// The job's object path, once it is known.
+        /// The scope was requested; `job` is the object path of its job, once known.
         case requested(job: String?)
         case ended
     }
@@ -42,25 +42,25 @@ package struct ScopeConversation: Sendable {
     private static let managerInterface = "org.freedesktop.systemd1.Manager"
     private static let bus = "org.freedesktop.DBus"
     private static let mostJobs = 16
-    /// The longest line of the greeting.
+    /// The longest line of the greeting, in bytes.
     private static let longestLine = 16_384
 
     private let request: ScopeRequest
     private let service: String?
     private var state = State.authenticating
     private var received: [UInt8] = []
-    /// Jobs that ended before it was known which one is ours.
+    /// Jobs that ended before the path of ours was known.
     private var endedJobs: [(path: String, result: String)] = []
 
-    /// - Parameter service: the unit whose `KillMode` decides; nil: nobody is asked, the scope is wanted.
+    /// - Parameter service: the unit whose `KillMode` decides; nil: the scope is wanted in any case.
     package init(_ request: ScopeRequest, leaving service: String?) {
         self.request = request
         self.service = service
     }
 
-    /// What is sent first.
+    /// The first bytes to be sent.
     ///
-    /// - Parameter userID: of this process, which the bus compares with the socket's credentials.
+    /// - Parameter userID: the user of this process, which the bus compares with the socket's credentials.
     package func greeting(userID: UInt32) -> [UInt8] {
         let digits = Array("0123456789abcdef".utf8)
         let identity = "\(userID)".utf8.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
@@ -101,8 +101,8 @@ package struct ScopeConversation: Sendable {
             to: ScopeConversation.manager, serial: serial, signature, body)
     }
 
-    /// The object path of a unit: each byte that is no letter or digit as `_` and two hexadecimal digits, and so is a digit in
-    /// first place. Mirrors systemd's `unit_dbus_path_from_name`.
+    /// The object path of a unit. Each byte that is no letter or digit becomes `_` and two hexadecimal digits, and so
+    /// does a digit in first place. Mirrors systemd's `unit_dbus_path_from_name`.
     package static func path(of unit: String) -> String {
         let digits = Array("0123456789abcdef".utf8)
         var path = Array("\(managerPath)/unit/".utf8)
@@ -120,7 +120,7 @@ package struct ScopeConversation: Sendable {
 
     // MARK: What comes
 
-    /// Takes bytes, in any pieces.
+    /// Takes received bytes, in any pieces.
     package mutating func receive(_ bytes: UnsafeRawBufferPointer) -> Step {
         received.append(contentsOf: bytes)
         var reply: [UInt8] = []
@@ -144,7 +144,7 @@ package struct ScopeConversation: Sendable {
         return step
     }
 
-    /// The next line or message; nil if none has come whole.
+    /// Handles the next line or message; nil if none is whole yet.
     private mutating func next() throws(BusMessage.Malformed) -> Step? {
         switch state {
         case .authenticating: return try authenticate()
@@ -175,14 +175,14 @@ package struct ScopeConversation: Sendable {
         case .failure: failed(message)
         case .answer: answered(message)
         case .signal: signaled(message)
-        // A bus may ask its clients whether they are there; who does not answer is none.
+        // A bus may ask if its clients are alive; the question can be left unanswered.
         case .call: .wait
         }
     }
 
     private mutating func failed(_ message: BusMessage) -> Step {
         switch message.replySerial {
-        // Such a service is not this manager's: another one's stop would end it.
+        // The service is unknown to this manager, so another manager's stop would end it.
         case Serial.killMode: return ask()
         case Serial.hello, Serial.match, Serial.subscribe, Serial.start:
             let name = message.errorName ?? "an error"
@@ -216,12 +216,12 @@ package struct ScopeConversation: Sendable {
 
     private mutating func signaled(_ message: BusMessage) -> Step {
         let values = message.texts
-        // Its number, its path, its unit, its result.
+        // The values of the signal: job number, job path, unit, result.
         guard message.member == "JobRemoved", message.interface == ScopeConversation.managerInterface,
             values.count == 4, values[2] == request.unit, case .requested(let job) = state
         else { return .wait }
         guard let job else {
-            // The signal may come before the answer. One unit has one job, or a few if others meddle.
+            // The signal may come before the answer. A unit has one job, or a few if others meddle.
             guard endedJobs.count < ScopeConversation.mostJobs else { return .end(.refused("too many jobs")) }
             endedJobs.append((values[1], values[3]))
             return .wait

@@ -1,10 +1,10 @@
-/// Whether a keeper leaves the control group of the service that started it, for a scope of its own.
+/// The policy by which a keeper leaves the control group of the service that started it, for a scope of its own.
 public enum ScopePolicy: String, Hashable, Sendable, Codable, CaseIterable {
-    /// It stays where it was started.
+    /// The keeper stays where it was started.
     case off
-    /// It leaves if the service's stop would take it along, or if the session has limits; if it cannot, it says why in its log
-    /// and stays.
+    /// The keeper leaves if the service's stop would take it along, or if the session has limits; if it cannot leave,
+    /// it logs why and stays.
     case auto
-    /// As ``auto``; if it cannot leave, or a limit cannot be set, the session is not started.
+    /// The keeper leaves as for ``auto``; if it cannot, or a limit cannot be set, the session is not started.
     case require
 }

@@ -1,15 +1,16 @@
 /// The scope that a keeper asks a service manager for, and moves into.
 package struct ScopeRequest: Hashable, Sendable {
-    /// How the name of a session's scope begins.
+    /// The beginning of the names of sessions' scopes.
     package static let prefix = "uvkeeper-"
 
-    /// Of this process.
+    /// The id of this process.
     package let pid: Int32
-    /// `uvkeeper-<session>-<epoch>.scope`: one for each life of a session, so a scope that is still being collected is in
-    /// nobody's way. A session's name has no byte that a unit's name would have to escape, and fits: a unit's name has 255.
+    /// The name of the scope, `uvkeeper-<session>-<epoch>.scope`. Each life of a session has its own, so a former scope
+    /// that is still being collected is not in the way. A session's name needs no escapes in a unit's name, and fits
+    /// into its 255 bytes.
     package let unit: String
     package let description: String
-    /// The slice of the service it leaves, so that what is bounded there stays so; nil: as the manager sees fit.
+    /// The slice of the service that the keeper leaves, so that limits set there still hold; nil: the manager decides.
     package let slice: String?
     package let limits: SessionLimits
 
@@ -28,7 +29,7 @@ package struct ScopeRequest: Hashable, Sendable {
 
     func write(_ body: inout BusWriter) {
         body.string(unit)
-        // A unit of this name would be another's.
+        // The mode "fail": an existing unit of this name belongs to another process.
         body.string("fail")
         body.array(elementsAt: 8) { properties in
             func property(_ name: String, _ type: String, _ value: (inout BusWriter) -> Void) {
@@ -38,12 +39,12 @@ package struct ScopeRequest: Hashable, Sendable {
             }
             property("PIDs", "au") { $0.array(elementsAt: 4) { $0.uint32(UInt32(pid)) } }
             property("Description", "s") { $0.string(description) }
-            // A scope that has failed goes as well.
+            // The scope is removed also if it has failed.
             property("CollectMode", "s") { $0.string("inactive-or-failed") }
             if let slice { property("Slice", "s") { $0.string(slice) } }
-            // The child gets a group of its own inside.
+            // The keeper makes a group for the child inside the scope, for which it must be delegated.
             property("Delegate", "b") { $0.boolean(true) }
-            // Microseconds of processor time for each second.
+            // The processor time is in microseconds for each second.
             for (name, value) in [
                 ("MemoryMax", limits.memoryMaximum), ("MemoryHigh", limits.memoryHigh),
                 ("CPUQuotaPerSecUSec", limits.cpuQuota.map { $0 * 10_000 }), ("TasksMax", limits.tasksMaximum),

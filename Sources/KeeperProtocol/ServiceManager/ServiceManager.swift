@@ -1,15 +1,16 @@
 package import UVLoop
 
-/// The service manager that this process may ask for a scope: root's is the system's, another user's is their own, which can
-/// take a process from a service of the system's as well.
+/// The service manager that this process may ask for a scope: the system's for root, and each other user's own, which
+/// can also take a process from a service of the system.
 package struct ServiceManager {
-    /// The path of its bus.
+    /// The path of the manager's bus socket.
     package let bus: String
-    /// True if it made the group of the process: it knows the group's unit, and its slice.
+    /// True if the manager made the process's group, and so knows the group's unit and slice.
     package let knowsGroup: Bool
     private let userID: UInt32
 
-    /// A bus named by `DBUS_SESSION_BUS_ADDRESS` is not asked: it may be one of `dbus-run-session`, without a service manager.
+    /// A bus named by `DBUS_SESSION_BUS_ADDRESS` is not used: it may be one of `dbus-run-session`, without a service
+    /// manager.
     package init(userID: UInt32, _ environment: ProcessEnvironment, _ group: ControlGroup?) {
         self.userID = userID
         if userID == 0 {
@@ -18,7 +19,7 @@ package struct ServiceManager {
             knowsGroup = group?.managingUser == nil
         } else {
             let own = "/run/user/\(userID)/bus"
-            // Below `sudo -u` there is no such variable, or the directory is another user's.
+            // Under `sudo -u` the variable is missing, or its directory is another user's.
             let directory = environment["XDG_RUNTIME_DIR"].flatMap { $0.hasPrefix("/") ? $0 : nil }
             let named = directory.map { "\($0)/bus" } ?? own
             bus = Files.exists(named) ? named : own
@@ -26,7 +27,7 @@ package struct ServiceManager {
         }
     }
 
-    /// Words after the reason why there is no scope.
+    /// The words of advice after the reason why there is no scope.
     package var advice: String {
         guard userID != 0, !Files.exists(bus) else { return "" }
         return "; user \(userID) has a service manager of their own while they are logged in, or always after loginctl "

@@ -1,12 +1,12 @@
-/// How much of the machine one session may take, its keeper included; nil where it is not bounded.
+/// The limits on a session's use of the machine, its keeper included; nil for a resource without a limit.
 public struct SessionLimits: Hashable, Sendable, Codable {
-    /// Bytes of memory; a process of the session that takes it beyond that is killed. cgroup's `memory.max`.
+    /// The most bytes of memory; a process of the session that exceeds it is killed. cgroup's `memory.max`.
     public var memoryMaximum: UInt64?
     /// Bytes of memory beyond which the session is slowed down and its memory taken back. cgroup's `memory.high`.
     public var memoryHigh: UInt64?
     /// Processor time, in percent of one processor: 150 is one and a half.
     public var cpuQuota: UInt64?
-    /// Processes and threads. cgroup's `pids.max`.
+    /// The most processes and threads. cgroup's `pids.max`.
     public var tasksMaximum: UInt64?
 
     /// No limits, or those given.
@@ -19,12 +19,12 @@ public struct SessionLimits: Hashable, Sendable, Codable {
         self.tasksMaximum = tasksMaximum
     }
 
-    /// True if nothing is bounded.
+    /// True if there is no limit.
     public var isEmpty: Bool { self == SessionLimits() }
 }
 
 extension SessionLimits {
-    /// The limits that variables ask for; those that are malformed are left out, with a warning.
+    /// The limits set by variables; malformed ones are left out, with a warning.
     init(_ environment: [String: String], warnings: inout [String]) {
         self.init()
         func number(_ name: String, _ read: (String) -> UInt64?) -> UInt64? {
@@ -39,7 +39,7 @@ extension SessionLimits {
         tasksMaximum = number(KeeperVariable.tasksMaximum, SessionLimits.count)
     }
 
-    /// The variables that ask for these limits.
+    /// The variables that set these limits.
     package var environment: [(name: String, value: String)] {
         [
             (KeeperVariable.memoryMaximum, memoryMaximum), (KeeperVariable.memoryHigh, memoryHigh),
@@ -47,8 +47,8 @@ extension SessionLimits {
         ].compactMap { name, value in value.map { (name, "\($0)") } }
     }
 
-    /// A number of bytes: digits, and perhaps `K`, `M`, `G` or `T` of 1024, as systemd has them; nil for anything else, and for
-    /// nothing at all, which no process can live with.
+    /// A number of bytes: digits, and perhaps `K`, `M`, `G` or `T` in powers of 1024, as in systemd; nil for anything
+    /// else, and for 0, which no process can live with.
     public static func bytes(_ text: String) -> UInt64? {
         guard let last = text.utf8.last else { return nil }
         let shift: UInt64? =
@@ -72,7 +72,7 @@ extension SessionLimits {
         return number
     }
 
-    /// A number from 1 on.
+    /// A number of at least 1.
     public static func count(_ text: String) -> UInt64? {
         guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
             let number = UInt64(text), number > 0, number <= largest
@@ -80,6 +80,6 @@ extension SessionLimits {
         return number
     }
 
-    /// What systemd takes for no limit begins higher.
+    /// The largest limit; systemd's value for no limit is higher.
     private static let largest: UInt64 = 1 << 62
 }

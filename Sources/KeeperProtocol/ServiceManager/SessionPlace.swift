@@ -1,10 +1,11 @@
-/// Where a session is among the control groups, and whether the stop of the service that started it ends it.
+/// The place of a session among the control groups, and if the stop of the service that started it ends the session.
 public struct SessionPlace: Hashable, Sendable, Codable {
-    /// The keeper's control group; nil where the system has none.
+    /// The keeper's control group; nil if the system has none.
     public var controlGroup: String?
-    /// True if the session lives on when the service that started it is stopped or restarted: it has a scope of its own, or the
-    /// service's `KillMode` spares it. False if it ends with its service; a service whose `KillMode` was not asked for, since
-    /// the scope is ``ScopePolicy/off``, is taken to have the default. Nil if it is unknown: in a container, or without systemd.
+    /// True if the session lives on when the service that started it is stopped or restarted: it has a scope of its
+    /// own, or the service's `KillMode` spares it. False if the session ends with its service; a service whose
+    /// `KillMode` was not asked for, because the scope is ``ScopePolicy/off``, is taken to have the default. Nil if
+    /// that is unknown: in a container, or without systemd.
     public var survivesServiceStop: Bool?
 
     package init(controlGroup: String? = nil, survivesServiceStop: Bool? = nil) {
@@ -14,8 +15,8 @@ public struct SessionPlace: Hashable, Sendable, Codable {
 
     /// The place of a process in a control group.
     ///
-    /// - Parameter killMode: what the service manager says of the group's service; nil if it was not asked: a service ends all
-    ///   of its processes then, as the default is.
+    /// - Parameter killMode: the `KillMode` of the group's service, from the service manager; nil if it was not asked.
+    ///   A service then counts as ending all its processes, which is the default.
     package init(_ group: ControlGroup?, killMode: String? = nil) {
         controlGroup = group?.path
         switch group?.unit {
@@ -25,7 +26,7 @@ public struct SessionPlace: Hashable, Sendable, Codable {
         }
     }
 
-    /// Members of a record and of a status.
+    /// The members of a record and of a status that hold the place.
     package var members: [JSONValue.Member] {
         guard let controlGroup else { return [] }
         return [

@@ -1,18 +1,18 @@
 package import UVLoop
 
-/// How users besides this one, root and the group come to exchange a directory or what is in it.
+/// A way in which users other than this one, root and the group can replace a directory or its contents.
 ///
-/// Where a case has a `component`, it is that of the path where it happens; nil: the directory itself.
+/// A case's `component` is the part of the path where the exposure is; nil for the directory itself.
 package enum DirectoryExposure: Hashable, Sendable, CustomStringConvertible {
-    /// The directory or one on the way belongs to somebody who is not trusted.
+    /// The directory, or one on the way to it, belongs to a user who is not trusted.
     case ownedBy(UInt32, component: String?)
-    /// Everybody may write to it.
+    /// The directory is writable by everybody.
     case writableByEverybody(mode: UInt32, component: String?)
-    /// Somebody may write to it by its access control list.
+    /// The directory is writable by somebody through its access control list.
     case writableByList(AccessList.Holder, component: String?)
-    /// A symbolic link on the way belongs to somebody who is not trusted.
+    /// A symbolic link on the way belongs to a user who is not trusted.
     case linkOwnedBy(UInt32, name: String)
-    /// It cannot be told.
+    /// The exposure cannot be determined.
     case unknown(UVError, component: String)
 
     /// A phrase for the end of a sentence that names the directory.

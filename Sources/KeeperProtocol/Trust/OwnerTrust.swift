@@ -1,9 +1,9 @@
 internal import UVLoop
 
-/// Whose files may be relied on.
+/// The owners whose files are trusted.
 package enum OwnerTrust {
-    /// True for what belongs to this process's own user or to root; for root, whoever it belongs to, since containers have root
-    /// use the directories of others.
+    /// True for this process's own user and for root. For root every owner is trusted, since containers have root use
+    /// other users' directories.
     package static func trusts(_ userID: UInt32) -> Bool {
         if userID == 0 { return true }
         let own = CurrentProcess.userID

@@ -1,40 +1,41 @@
 package import UVLoop
 
-/// A directory, opened by a walk from the root that looks at every component of its path, as sshd's StrictModes does.
+/// A directory, opened by a walk from the root that checks every component of its path, as sshd's StrictModes does.
 ///
-/// Users besides this one and root can change nothing on the way, nor in the directory, if ``exposure`` is nil: then its
-/// path leads to it for everybody who walks later, too. What was opened is the directory itself, whatever happens to its
-/// path. Owners are judged by ``OwnerTrust/trusts(_:)``; members of a directory's group are trusted.
+/// If ``exposure`` is nil, users other than this one and root can change nothing on the way to the directory nor in it,
+/// so its path leads there for every later walk too. The opened directory stays the same whatever happens to its path.
+/// Owners are judged by ``OwnerTrust/trusts(_:)``; members of a directory's group are trusted.
 package final class PrivateDirectory {
-    /// The path that was walked.
+    /// The path walked.
     package let path: String
-    /// The directory; nil if the walk ended before it, at an exposed component.
+    /// The directory; nil if the walk ended at an exposed component before it.
     package private(set) var directory: OpenDirectory?
-    /// How others come to exchange it or what is in it; nil if they do not. A directory that everybody may write to is none on
-    /// the way if it is sticky.
+    /// The way in which others can replace the directory or its contents; nil if they cannot. A directory on the way
+    /// that everybody may write to is no exposure if it is sticky.
     package private(set) var exposure: DirectoryExposure?
 
-    /// The longest way through symbolic links, as the kernel's.
+    /// The most symbolic links followed, the same as the kernel's.
     private static let linkLimit = 40
 
     /// Opens the directory and judges it.
     ///
-    /// - Throws: ``UVError/noEntry`` if there is none, ``UVError/notDirectory`` if something else is there or on the way,
-    ///   ``UVError/symbolicLink`` for too many links, ``UVError/accessDenied``, ``UVError/tooManyOpenFiles`` and its like.
+    /// - Throws: ``UVError/noEntry`` if the directory does not exist, ``UVError/notDirectory`` if something else is
+    ///   there or on the way, ``UVError/symbolicLink`` for too many links, ``UVError/accessDenied``,
+    ///   ``UVError/tooManyOpenFiles`` and its like.
     package convenience init(_ path: String) throws(UVError) {
         try self.init(path, isMade: false)
     }
 
-    /// The same; what is missing is made with mode 0700, whatever the umask is. Nothing is made in a directory that is
-    /// exposed already. What root makes belongs to the owner of the directory it is made in, unless that is sticky, so that a
-    /// user can use what root has made in the user's home.
+    /// Opens and judges the directory; missing directories are made with mode 0700, whatever the umask is. No directory
+    /// is made in an exposed one. A directory made by root is given to the owner of its parent, unless the parent is
+    /// sticky, so that users can use directories that root made in their home.
     package convenience init(making path: String) throws(UVError) {
         try self.init(path, isMade: true)
     }
 
-    /// Makes it the working directory of this process.
+    /// Makes the directory this process's working directory.
     ///
-    /// - Throws: ``UVError/notPermitted`` for one that is exposed.
+    /// - Throws: ``UVError/notPermitted`` if the directory is exposed.
     package func enter() throws(UVError) {
         guard let directory, exposure == nil else { throw .notPermitted }
         try directory.enter()
@@ -45,7 +46,7 @@ package final class PrivateDirectory {
         guard !path.isEmpty else { throw .noEntry }
         guard !path.utf8.contains(0) else { throw .invalidArgument }
         let isAbsolute = path.utf8.first == UInt8(ascii: "/")
-        // Those above the working directory count as well.
+        // The components above the working directory are checked as well.
         var left = isAbsolute ? [] : PrivateDirectory.components(try CurrentProcess.workingDirectory())
         left = PrivateDirectory.components(path) + left
         var links = 0
@@ -58,7 +59,7 @@ package final class PrivateDirectory {
                 guard links <= PrivateDirectory.linkLimit else { throw .symbolicLink }
                 guard OwnerTrust.trusts(link.owner) else {
                     exposure = .linkOwnedBy(link.owner, name: name)
-                    // Whatever it leads to is not looked at.
+                    // The target of such a link is not examined.
                     left.append(name)
                     break
                 }
@@ -76,32 +77,33 @@ package final class PrivateDirectory {
         directory = left.isEmpty ? place : nil
     }
 
-    /// The last comes first; empty ones and dots are left out.
+    /// The components of a path, the last one first; empty ones and dots are left out.
     private static func components(_ path: String) -> [String] {
         path.utf8.split(separator: UInt8(ascii: "/")).reversed().map { String(Substring($0)) }.filter { $0 != "." }
     }
 
-    /// Goes into a directory, which is made if it is missing.
+    /// Opens a directory, which is made if it is missing.
     private static func made(_ name: String, in parent: OpenDirectory) throws(UVError) -> OpenDirectory {
         do throws(UVError) { return try parent.directory(name) } catch {
             guard error == .noEntry else { throw error }
         }
         var isNew = true
         do throws(UVError) { try parent.makeDirectory(name, permissions: 0o700) } catch {
-            // Another process was faster.
+            // Another process made the directory first.
             guard error == .exists else { throw error }
             isNew = false
         }
         let status = try parent.status()
         let directory = try parent.directory(name)
-        // In a sticky directory everybody's own are beside each other.
+        // A sticky directory holds the files of many users side by side, so its owner gets none of ours.
         let isHome = status.owner != 0 && status.permissions & 0o1000 == 0
         guard isNew, isHome, CurrentProcess.userID == 0 else { return directory }
         do throws(UVError) {
-            // By descriptor: the owner may have put something else in its place.
+            // The owner is set by descriptor: the parent's owner may have put something else at the path.
             try directory.setOwner(status.owner, group: status.group)
         } catch {
-            // Where nothing can be given away, on another machine's disk for instance, it stays root's.
+            // The directory stays root's if the file system cannot change owners, on another machine's disk for
+            // instance.
         }
         return directory
     }
@@ -110,9 +112,10 @@ package final class PrivateDirectory {
         do throws(UVError) {
             let status = try directory.status()
             let component = isLast ? nil : path
-            // Whoever has the root is the system to this process, by whatever number a container shows that user.
+            // The owner of the root directory is the system to this process, whatever number a container shows for that
+            // user.
             if path != "/", !OwnerTrust.trusts(status.owner) { return .ownedBy(status.owner, component: component) }
-            // Sticky: what stands there can be exchanged by its own owner only, who is judged next.
+            // An entry of a sticky directory can be replaced only by the entry's owner, who is judged next.
             if status.permissions & 0o002 != 0, isLast || status.permissions & 0o1000 == 0 {
                 return .writableByEverybody(mode: status.permissions, component: component)
             }
@@ -123,8 +126,8 @@ package final class PrivateDirectory {
         }
     }
 
-    /// Somebody who may write, other than the owner, root and this user. Root trusts every owner, since it may use anybody's
-    /// directory, and nobody whom an owner has let in.
+    /// An entry that lets somebody other than the owner, root and this user write. Root trusts every owner, since it
+    /// may use anybody's directory, but nobody whom an owner has let in.
     private func stranger(in list: AccessList, besides owner: UInt32) -> AccessList.Holder? {
         list.entries.first { entry in
             guard entry.mayWrite else { return false }

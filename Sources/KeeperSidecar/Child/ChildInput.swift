@@ -1,9 +1,9 @@
 internal import UVLoop
 
-/// The way to the child's stdin: one queue of lines, whatever door they came by, in the order in which they were taken.
+/// The way to the child's stdin: one queue for the lines of all doors, in the order in which they were taken.
 ///
-/// Bytes are counted from the first one that was ever taken. A line is *taken* when it is here, and in the child's pipe once
-/// ``taken`` has passed its end.
+/// Bytes are counted from the first one that was ever taken. A line is *taken* when this queue has it; the line is in
+/// the child's pipe once ``written`` has passed its end.
 final class ChildInput {
     /// The doors that lines come by. Each has its own room.
     enum Door: Int {
@@ -13,37 +13,37 @@ final class ChildInput {
 
     enum State {
         case open
-        /// Lines that were taken are still written, nothing more is taken; then the pipe closes.
+        /// Lines already taken are still written, no more are taken; then the pipe closes.
         case ending
-        /// The pipe is closed: by us, or, with the error of a write, by the child.
+        /// The pipe is closed: by this keeper (nil), or by the child, with the error of the write.
         case closed(UVError?)
     }
 
-    /// Longer runs of lines are written from where they are, if nothing waits.
+    /// Runs of lines of at least this many bytes are written straight from the caller's memory if nothing waits.
     static let shortestDirectWrite = 16384
-    /// How many blocks the pipe is given in a row, as long as it takes them.
+    /// The number of blocks written in a row, as long as the pipe takes them.
     private static let blocksInRow = 16
-    /// When no line has waited for so long, the memory for such lines is given back.
+    /// The memory for waiting lines is given back when no line has waited for this long.
     private static let rest = Duration.seconds(1)
 
     let loop: Loop
     private(set) var state = State.open
-    /// Bytes of all lines that were taken.
+    /// Bytes of all lines taken.
     private(set) var enqueued: UInt64 = 0
-    /// Bytes of these that the child's pipe has.
+    /// Bytes of these lines that are in the child's pipe.
     private(set) var written: UInt64 = 0
-    /// How many lines were taken.
+    /// The number of lines taken.
     private(set) var lineCount: UInt64 = 0
-    /// When the last line was taken, since 1970; nil: never.
+    /// The time at which the last line was taken, since 1970; nil if none was.
     private(set) var lastLineAt: Duration?
-    /// Since when the child has not read although something waits, since 1970.
+    /// The time since which bytes wait and the child does not read, since 1970; nil if nothing is blocked.
     private(set) var blockedSince: Duration?
-    /// What was in the pipe, and never read, when it was closed; nil while it is open, or if it cannot be known.
+    /// Bytes that were in the pipe, unread, when it was closed; nil while it is open, or if the number cannot be known.
     private(set) var unreadByteCount: Int?
 
-    /// Called when the pipe has taken more, or there is room again.
+    /// Called when the pipe has taken more bytes, or when there is room again.
     var onProgress: (() -> Void)?
-    /// Called once when the pipe closes, with the error if it is the child that has closed it.
+    /// Called once when the pipe closes, with the error if the child has closed it.
     var onClosed: ((UVError?) -> Void)?
 
     private var pipe: OwnedDescriptor?
@@ -51,16 +51,16 @@ final class ChildInput {
     private let watches: Backoff
     private let restTimer: TimerHandle
     private var queue = LineQueue()
-    /// True while nothing is written before the loop says that there is room.
+    /// True while nothing is written until the loop reports room in the pipe.
     private var isFull = false
     private var isFlushScheduled = false
-    /// True if the last byte that the pipe has does not end a line.
+    /// True if the last byte written to the pipe does not end a line.
     private var isInLine = false
-    /// True if a line waited since the timer was started.
+    /// True if a line has waited since the timer was started.
     private var hasQueued = false
     private var runs = LineRuns()
 
-    /// Takes over the pipe, which does not block.
+    /// Takes over the pipe, which must not block.
     init(_ pipe: consuming OwnedDescriptor, on loop: Loop) throws(UVError) {
         self.loop = loop
         let number = pipe.number
@@ -76,22 +76,23 @@ final class ChildInput {
 
     // MARK: Lines
 
-    /// Bytes that the child's pipe has not taken.
+    /// Bytes taken that are not yet in the child's pipe.
     var waitingByteCount: Int { queue.count }
 
-    /// Those of them that came by one door.
+    /// Bytes of one door's lines that are not yet in the child's pipe.
     func waitingByteCount(from door: Door) -> Int { runs.byteCount(from: door) }
 
     var isOpen: Bool { if case .open = state { true } else { false } }
 
     /// Takes whole lines; they are written at the end of this turn of the loop, or as soon as the pipe has room.
     ///
-    /// - Returns: where they end in all that was taken; nil if there is no memory for them, or the pipe is not open any more.
+    /// - Returns: the offset of their end in everything taken; nil if there is no memory for them, or the pipe is no
+    ///   longer open.
     func append(_ lines: UnsafeRawBufferPointer, count: Int = 1, from door: Door) -> UInt64? {
         guard case .open = state else { return nil }
         var rest = lines
         if queue.isEmpty, !isFull, lines.count >= ChildInput.shortestDirectWrite {
-            // A line that is written in part must be written whole.
+            // Memory comes first: once part of a line is written, the rest must be written too.
             guard queue.reserve(lines.count) else { return nil }
             let sent = send(lines)
             rest = UnsafeRawBufferPointer(rebasing: lines[sent...])
@@ -103,9 +104,11 @@ final class ChildInput {
         return enqueued
     }
 
-    /// Takes short lines of one door, all that `body` adds to the queue: at once what ``append(_:count:from:)`` does for each.
+    /// Takes the short lines of one door that `body` adds to the queue: in one call the same as
+    /// ``append(_:count:from:)`` for each.
     ///
-    /// - Parameter body: is told where the first one begins in all that was taken, and returns how many it has added.
+    /// - Parameter body: gets the offset at which the first line begins in everything taken; returns the number of
+    ///   lines added.
     func appendShort(from door: Door, _ body: (inout LineQueue, UInt64) -> Int) {
         guard case .open = state else { return }
         let before = queue.count
@@ -116,7 +119,7 @@ final class ChildInput {
         noteTaken(count, waiting: byteCount, from: door)
     }
 
-    /// Notes that lines were taken, and how many of their bytes are in the queue.
+    /// Notes that lines were taken, and how many of their bytes wait in the queue.
     private func noteTaken(_ count: Int, waiting waitingByteCount: Int, from door: Door) {
         lineCount += UInt64(count)
         lastLineAt = SystemClock.wallClockTime
@@ -129,14 +132,14 @@ final class ChildInput {
     private func scheduleFlush() {
         guard !isFull, !isFlushScheduled else { return }
         isFlushScheduled = true
-        // Not weak: that would make every further retain many times as slow, and a line takes some.
+        // A strong capture: a weak one would make every later retain many times as slow, and each line takes several.
         loop.onNextTick { [self] in
             isFlushScheduled = false
             flush()
         }
     }
 
-    /// Writes what waits, as long as the pipe takes it.
+    /// Writes waiting bytes as long as the pipe takes them.
     func flush() {
         let before = written
         var blocks = 0
@@ -151,7 +154,7 @@ final class ChildInput {
         if written > before { progressed() }
     }
 
-    /// Gives the pipe what it takes of `bytes`; notes that it is full, or that nobody reads it.
+    /// Writes as much of `bytes` as the pipe takes; notes if the pipe is full or has no reader any more.
     private func send(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard let number = pipe?.number else { return 0 }
         switch Descriptors.send(bytes, to: number) {
@@ -177,7 +180,8 @@ final class ChildInput {
         onProgress?()
     }
 
-    /// An idle keeper keeps hardly any memory for lines; between lines that follow each other it does.
+    /// An idle keeper keeps hardly any memory for lines, but the memory is not given back between lines in quick
+    /// succession.
     private func releaseLater() {
         guard queue.isEmpty, queue.hasSpare, !restTimer.isActive else { return }
         hasQueued = false
@@ -196,16 +200,16 @@ final class ChildInput {
         watch()
     }
 
-    /// Has the loop tell when the pipe has room, if it is full, and when nobody reads it any more, which it always tells.
+    /// Has the loop report room in the pipe, if it is full, and the loss of the last reader, always.
     private func watch() {
         do throws(UVError) {
             try poll.start(isFull ? [.writable, .prioritized] : .prioritized) { [unowned self] _, events, error in
-                // The loop tells of an error as the one or the other.
+                // The loop reports an error of the pipe as either of the two.
                 if error != nil || events.contains(.prioritized) { return broken() }
                 if events.contains(.writable) { becomeWritable() }
             }
         } catch {
-            // No watch is left for it, of the user's or the system's.
+            // The watch failed: the user or the system has none left. A timer takes its place.
             watches.start(isReferenced: false) { [unowned self] in isFull ? becomeWritable() : watch() }
         }
     }
@@ -219,27 +223,27 @@ final class ChildInput {
         watch()
     }
 
-    /// The loop tells of an error when the last reader has gone.
+    /// The loop reports an error, as it does when the last reader has gone.
     private func broken() {
-        // The write says the same, and which one it is.
+        // A real loss of the reader shows in the descriptor too; if it does not, the watch goes on.
         guard let number = pipe?.number, Descriptors.isBroken(number) else { return watch() }
         close(.brokenPipe)
     }
 
     // MARK: The end
 
-    /// Takes nothing more, and closes the pipe when it has taken everything: at once, if nothing waits.
+    /// Takes nothing more, and closes the pipe when everything taken is written: at once, if nothing waits.
     func end() {
         guard case .open = state else { return }
         state = .ending
         guard !queue.isEmpty else { return close(nil) }
         flush()
-        // Whoever waits for room never gets any.
+        // Clients that wait for room never get any: they are to learn of that.
         onProgress?()
     }
 
-    /// Takes nothing more, and loses what waits but for the rest of a line that is half in the pipe: the child gets no piece of
-    /// one. Then the pipe closes.
+    /// Takes nothing more, and loses waiting bytes except the rest of a line half written: the child never gets part of
+    /// a line. The pipe closes after that.
     func cut() {
         if case .closed = state { return }
         state = .ending
@@ -248,19 +252,20 @@ final class ChildInput {
         onProgress?()
     }
 
-    /// Writes nothing more, and loses what waits. The pipe stays open, so that ``close(childHasEnded:)`` can tell what the child
-    /// has never read.
+    /// Writes nothing more, and loses waiting bytes. The pipe stays open, so that ``close(childHasEnded:)`` can count
+    /// what the child never read.
     func abandon() { lose(nil) }
 
-    /// Closes the pipe; what waits for it is lost.
+    /// Closes the pipe; bytes that wait for it are lost.
     ///
-    /// - Parameter childHasEnded: true if nobody reads any more what is in it.
+    /// - Parameter childHasEnded: true if the bytes in the pipe have no reader any more.
     func close(childHasEnded: Bool = false) { close(nil, childHasEnded: childHasEnded) }
 
     private func close(_ error: UVError?, childHasEnded: Bool = false) {
         lose(error)
         guard let number = pipe?.number else { return }
-        // A child that lives may still read it, and nobody can look any more.
+        // A child that still lives may read the rest, and after the close its number cannot be read: so it stays
+        // unknown.
         let unread = Descriptors.unreadByteCount(of: number)
         unreadByteCount = error != nil || childHasEnded || unread == 0 ? unread : nil
         pipe.take()?.close()

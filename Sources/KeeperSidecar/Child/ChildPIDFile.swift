@@ -1,15 +1,15 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The file with the child's pid, by which servers tell whether a keeper's child lives. Absent means alive, so a keeper
-/// that cannot write it goes on without.
+/// The file with the child's pid, by which servers tell whether a keeper's child lives. An absent file means alive, so
+/// a keeper that cannot write the file goes on without it.
 struct ChildPIDFile {
     private let path: String
     private let identity: FileIdentity
     private let pid: Int32
 
-    /// Writes the file under a temporary name and renames it, so that it is never seen empty. The child's identity is kept
-    /// with it.
+    /// Writes the file under a temporary name and renames it, so that no reader sees it empty. The child's identity is
+    /// kept with the file.
     init(
         _ pid: Int32, _ process: ProcessIdentity?, session: SessionID, paths: KeeperPaths,
     ) throws(UVError) {
@@ -30,14 +30,15 @@ struct ChildPIDFile {
         do throws(UVError) {
             try ChildIdentity.keep(process, with: file)
         } catch {
-            // A file system without attributes: the number is all there is, and proves nothing once the keeper is dead.
+            // The file system has no attributes: the file has only the number, which proves nothing once the keeper is
+            // dead.
         }
     }
 
-    /// Removes what a dead keeper of the session has left, under the lock of its successor: until the new child's file is
-    /// there, a server would take the old one's number for it.
+    /// Removes the file left by a dead keeper of the session, while its successor holds the lock: until the new child's
+    /// file is there, a server would take the old number for the new child's.
     ///
-    /// - Throws: ``KeeperFailure`` if that child provably still runs: two would share a transcript.
+    /// - Throws: ``KeeperFailure`` if the former child provably still runs: two children would share a transcript.
     static func removeFormer(of session: SessionID, paths: KeeperPaths) throws(KeeperFailure) {
         let path = paths.childPID(for: session)
         let former = PIDFile(child: path)
@@ -49,15 +50,16 @@ struct ChildPIDFile {
         do throws(UVError) {
             try Files.unlinkIfPresent(path)
         } catch {
-            // A directory, perhaps; the child's own file will not find room either, and says so.
+            // The path may be a directory; then the child's own file cannot be written either, and that error is
+            // logged.
         }
     }
 
     /// Removes the file if it is still this keeper's: the same file with the same pid in it. The file is not held open,
-    /// which would take a descriptor from the clients, so its inode number alone may be somebody else's by now.
+    /// which would cost the clients a descriptor, so its inode number alone may belong to another file by now.
     func remove() throws(UVError) {
         let found = PIDFile(number: path)
-        // Without a descriptor to read it by, its identity is nearly as good.
+        // If no descriptor is left to read the file, its identity, which `unlink` compares, is nearly as good.
         guard found.isUndecided || found.pid == pid else { return }
         try Files.unlink(path, ifStill: identity)
     }

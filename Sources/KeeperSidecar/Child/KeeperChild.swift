@@ -7,12 +7,13 @@ final class KeeperChild {
     let input: ChildInput
     /// Nil if the child's output is discarded.
     let output: ChildOutput?
-    /// Nil if its output is not kept.
+    /// Nil if the child's output is not kept.
     let kept: KeptOutput?
-    /// On the monotonic clock, and since 1970.
+    /// The start of the child, on the monotonic clock and since 1970.
     let startedAt = (monotonic: SystemClock.monotonicTime, wall: SystemClock.wallClockTime)
     private(set) var pidFile: ChildPIDFile?
-    /// By which it is told from every other process; nil if it has ended so soon that nobody collects it, or the system does not tell.
+    /// The identity by which the child is told from every other process; nil if the child ended and was gone before it
+    /// could be read, or the system does not tell.
     private(set) lazy var identity = ProcessIdentity(of: process.pid)
 
     /// Starts the child.
@@ -54,14 +55,14 @@ final class KeeperChild {
             }
             let stdin = pipes.closeChildEnds()
             do throws(UVError) { input = try ChildInput(stdin, on: loop) } catch {
-                // There is a child, and no way to it.
+                // The child runs, but its stdin cannot be written to.
                 KeeperChild.end(process)
                 throw .resources(error)
             }
         } catch {
             output?.close()
             kept?.close()
-            // The original's words, which its users' tools look for, then ours.
+            // The text begins with the original's words, which its users' tools look for; the rest is this project's.
             throw .childFailed("pi spawn error: spawn \(command[0]) \(error.systemError.name): \(error)")
         }
     }
@@ -77,7 +78,7 @@ final class KeeperChild {
 
     private static func end(_ process: ChildProcess) {
         do throws(UVError) { try process.kill(.kill) } catch {
-            // It has ended by itself.
+            // The child has ended by itself.
         }
         process.close()
     }
@@ -91,11 +92,11 @@ final class KeeperChild {
         }
     }
 
-    /// The ends of the child's pipes until it has started.
+    /// The ends of the child's pipes, held until the child has started.
     private struct Pipes {
-        /// Our end of its stdin.
+        /// The keeper's end of the child's stdin.
         private let stdin: Int32
-        /// Its own ends.
+        /// The child's ends, in the order of its descriptors.
         private var theirs: [Int32]
 
         init(_ output: ChildOutput?) throws(SpawnError) {
@@ -115,12 +116,12 @@ final class KeeperChild {
             }
         }
 
-        /// Without pipes for its output the child has none.
+        /// The descriptors the child starts with; only stdin if its output is discarded.
         var childEnds: [ChildProcess.Stdio] { theirs.map { .descriptor($0) } }
 
-        /// After the start: the child has its copies.
+        /// Closes the child's ends here once the child has started and has its copies.
         ///
-        /// - Returns: our end of its stdin.
+        /// - Returns: the keeper's end of the child's stdin.
         func closeChildEnds() -> OwnedDescriptor {
             for number in theirs { OwnedDescriptor(number).close() }
             return OwnedDescriptor(stdin)

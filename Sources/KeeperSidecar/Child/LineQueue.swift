@@ -8,25 +8,25 @@ import Musl
 import Glibc
 #endif
 
-/// Bytes that wait for the child's pipe, in blocks: what has been written makes room for the next ones, and nothing is moved.
+/// Bytes that wait for the child's pipe, in blocks: written blocks are reused for new bytes, and no bytes are moved.
 ///
-/// Blocks are the system's own pages: the C library would keep the memory of a long queue for as long as a session lives.
-/// One block stays, so that a line costs no call for memory.
+/// Blocks are mapped pages of the system: the C library would keep the memory of a long queue for the rest of the
+/// session. A single block stays mapped, so that a line costs no call for memory.
 struct LineQueue: ~Copyable {
     static let blockCapacity = 65536
     private struct Block {
         let base: UnsafeMutableRawPointer
-        /// What was taken of it.
+        /// The offset of the first byte not yet removed.
         var start = 0
         var end = 0
     }
 
     private var blocks: [Block] = []
-    /// Blocks before this one have been taken.
+    /// The index of the first block that still has bytes.
     private var first = 0
-    /// Blocks for the next bytes: given back and taken anew for each, memory would cost more than the copy.
+    /// Blocks for the next bytes: to unmap and map memory for each would cost more than the copy.
     private var spare: [UnsafeMutableRawPointer] = []
-    /// How many bytes wait.
+    /// The number of bytes that wait.
     private(set) var count = 0
 
     deinit {
@@ -40,7 +40,7 @@ struct LineQueue: ~Copyable {
     }
 
     private static func release(_ base: UnsafeMutableRawPointer) {
-        // Cannot fail: it is one whole mapping.
+        // Cannot fail: the range is one whole mapping.
         _ = munmap(base, blockCapacity)
     }
 
@@ -48,12 +48,12 @@ struct LineQueue: ~Copyable {
 
     /// Adds all of `bytes`.
     ///
-    /// - Returns: false, and nothing is added, if there is no memory for it.
+    /// - Returns: false if there is no memory for the bytes; then nothing is added.
     mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard reserve(bytes.count) else { return false }
         var rest = UnsafeRawBufferPointer(rebasing: bytes[fill(bytes)...])
         while !rest.isEmpty {
-            // There is one: they were reserved.
+            // A spare block is there: all blocks needed were reserved.
             blocks.append(Block(base: spare.removeLast()))
             rest = UnsafeRawBufferPointer(rebasing: rest[fill(rest)...])
         }
@@ -61,9 +61,9 @@ struct LineQueue: ~Copyable {
         return true
     }
 
-    /// Takes the memory for so many more bytes.
+    /// Allocates memory for so many more bytes.
     ///
-    /// - Returns: false if there is none.
+    /// - Returns: false if there is no memory.
     mutating func reserve(_ byteCount: Int) -> Bool {
         let room = first < blocks.count ? LineQueue.blockCapacity - blocks[blocks.count - 1].end : 0
         let wanted = max(0, byteCount - room + LineQueue.blockCapacity - 1) / LineQueue.blockCapacity
@@ -74,28 +74,28 @@ struct LineQueue: ~Copyable {
         return true
     }
 
-    /// What comes first, in one piece; empty if nothing waits. Valid until the queue is changed.
+    /// The bytes at the front of the queue, in one piece; empty if nothing waits. Valid until the queue is changed.
     var firstBytes: UnsafeRawBufferPointer {
         guard first < blocks.count else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         let block = blocks[first]
         return UnsafeRawBufferPointer(start: block.base + block.start, count: block.end - block.start)
     }
 
-    /// Forgets so many of the ``firstBytes``.
+    /// Removes so many of the ``firstBytes``.
     mutating func removeFirst(_ byteCount: Int) {
         count -= byteCount
         blocks[first].start += byteCount
         guard blocks[first].start == blocks[first].end else { return }
         spare.append(blocks[first].base)
         first += 1
-        // Not for each one alone, which would move the others.
+        // Empty blocks are removed many at a time, since each removal moves the others.
         if first == blocks.count || first > 64 {
             blocks.removeFirst(first)
             first = 0
         }
     }
 
-    /// Forgets what comes after the first newline.
+    /// Removes everything after the first newline.
     mutating func cutAfterLine() {
         for index in blocks.indices[first...] {
             let block = blocks[index]
@@ -112,10 +112,10 @@ struct LineQueue: ~Copyable {
         }
     }
 
-    /// True if more memory is kept for the next bytes than an idle keeper has.
+    /// True if more spare memory is kept than an idle keeper needs.
     var hasSpare: Bool { spare.count > 1 }
 
-    /// Gives back the memory that is kept for the next bytes, but for one block.
+    /// Gives back the spare memory, except for one block.
     mutating func releaseSpare() {
         while spare.count > 1 { LineQueue.release(spare.removeLast()) }
     }
@@ -129,7 +129,7 @@ struct LineQueue: ~Copyable {
 
     /// Fills up the last block.
     ///
-    /// - Returns: how many bytes it took.
+    /// - Returns: the number of bytes it took.
     private mutating func fill(_ source: UnsafeRawBufferPointer) -> Int {
         guard first < blocks.count, let start = source.baseAddress else { return 0 }
         let last = blocks.count - 1

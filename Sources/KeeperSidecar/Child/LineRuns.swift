@@ -1,17 +1,17 @@
-/// The lines that wait for the child's pipe, as runs of one door each: how many bytes wait for each door.
+/// Lines that wait for the child's pipe, as runs of one door each: tells how many bytes wait for each door.
 struct LineRuns {
     private var runs: [(door: ChildInput.Door, end: UInt64)] = []
-    /// The first run that is not written whole.
+    /// The index of the first run that is not fully written.
     private var first = 0
     private var byteCounts = [0, 0]
-    /// Up to here the counts have been reduced by what was written.
+    /// The offset up to which written bytes have been subtracted from the counts.
     private var accounted: UInt64 = 0
 
     func byteCount(from door: ChildInput.Door) -> Int { byteCounts[door.rawValue] }
 
     /// Notes that bytes wait.
     ///
-    /// - Parameter end: where they end in all that was taken.
+    /// - Parameter end: the offset of their end in everything taken.
     mutating func append(_ byteCount: Int, from door: ChildInput.Door, upTo end: UInt64) {
         if first == runs.count { accounted = end - UInt64(byteCount) }
         byteCounts[door.rawValue] += byteCount
@@ -22,7 +22,7 @@ struct LineRuns {
         }
     }
 
-    /// Notes what was written.
+    /// Notes that everything before an offset was written.
     mutating func noteWritten(upTo written: UInt64) {
         while first < runs.count {
             let run = runs[first]

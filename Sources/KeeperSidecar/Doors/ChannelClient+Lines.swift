@@ -3,7 +3,7 @@ internal import UVLoop
 
 /// A client's lines.
 extension ChannelClient {
-    /// Whose lines come here: nobody's that has a name, if the client has not said.
+    /// The writer of this client's lines; a nameless one of its own if the client has named none.
     private var ownWriter: Writer {
         if let writer { return writer }
         let writer = Writer(nil)
@@ -14,8 +14,8 @@ extension ChannelClient {
 
     // MARK: Lines
 
-    /// Takes the lines that have come whole, one behind the other, as long as nothing is in their way: the way of nearly every
-    /// line. Whatever makes one special is left to the other way.
+    /// Takes all whole lines at hand, one after the other: the fast path of nearly every line. Any line that needs
+    /// special care (a gap, a repetition, no room) is left to ``beginLine(_:_:)``.
     func takeLines(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) {
         var next = position
         guard !isRefusedWriter, let first = WriteHeader(in: bytes, at: &next), first.sequence == nextSequence else {
@@ -46,7 +46,7 @@ extension ChannelClient {
         door.scheduleTurnEnd()
     }
 
-    /// The line that begins at `start`, its newline included; nil if it has not come whole, or its length is wrong.
+    /// The line that begins at `start`, its newline included; nil if it is not whole yet, or its length is wrong.
     private static func line(in bytes: UnsafeRawBufferPointer, at start: Int, _ length: Int) -> UnsafeRawBufferPointer?
     {
         guard length > 0, length <= bytes.count - start else { return nil }
@@ -58,7 +58,7 @@ extension ChannelClient {
         return UnsafeRawBufferPointer(rebasing: bytes[start..<end])
     }
 
-    /// A `write` whose payload comes next.
+    /// Handles a `write` whose payload comes next.
     ///
     /// - Returns: false if there is no room for the line.
     func beginLine(_ sequence: UInt64, _ length: Int) throws(ChannelError) -> Bool {
@@ -95,7 +95,7 @@ extension ChannelClient {
         ChannelError(.inputClosed, .write, sequence: sequence, "the child's stdin is closed")
     }
 
-    /// The payload has come.
+    /// Checks a payload that has come whole.
     func finishPayload(_ payload: LinePayload) {
         guard !payload.isMiscounted else {
             return fail(
@@ -108,7 +108,7 @@ extension ChannelClient {
 
     /// Takes a whole line, or drops it.
     ///
-    /// - Returns: false if there is no room for it.
+    /// - Returns: false if there is no room for the line.
     func finish(_ payload: LinePayload) -> Bool {
         switch payload.fate {
         case .refused(let error):
@@ -158,7 +158,8 @@ extension ChannelClient {
         firstRefused = firstRefused ?? sequence
     }
 
-    /// The child's stdin is closed; told once, with the first number that is lost or refused, after the last acknowledgement.
+    /// Tells the client that the child's stdin is closed: once, after the last acknowledgement, with the number of the
+    /// first line lost or refused.
     func inputClosed(firstLost sequence: UInt64) {
         guard isServed, !knowsInputClosed else { return }
         knowsInputClosed = true
@@ -167,7 +168,8 @@ extension ChannelClient {
         endSoon()
     }
 
-    /// A line that was taken before: its acknowledgement comes when it is in the pipe.
+    /// Acknowledges once more a line that was taken before; if it is not in the pipe yet, its own acknowledgement comes
+    /// later.
     private func acknowledgeAgain(_ sequence: UInt64) {
         guard let writer, writer.acknowledged >= sequence, !isAcknowledgementDue else { return }
         isAcknowledgementDue = true

@@ -1,11 +1,11 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What a client asks for, but for its lines.
+/// The requests of a client, except for its lines.
 extension ChannelClient {
     /// Serves a request.
     ///
-    /// - Returns: false if it has to wait.
+    /// - Returns: false if the request has to wait.
     func perform(_ request: ChannelRequest) -> Bool {
         expected = .header
         do throws(ChannelError) {
@@ -34,7 +34,7 @@ extension ChannelClient {
         return true
     }
 
-    /// The labels are in the record, or not for this reason.
+    /// Answers a label request: the labels are in the record, or `error` says why not.
     func labelled(_ error: ChannelError?) {
         guard case .label = expected else { return }
         expected = .header
@@ -71,7 +71,8 @@ extension ChannelClient {
         door.writers.noteUse(writer)
         _ = writer.written(upTo: door.input.written)
         send(.writer(name, last: writer.last, acknowledged: writer.acknowledged))
-        // Of lines that are on their way, the client is told what becomes of them.
+        // Lines on their way have an answer to come; if unacknowledged lines are not, they are lost, and the client
+        // learns of it.
         if writer.hasUnacknowledged, !writer.isWaiting { inputClosed(firstLost: writer.acknowledged + 1) }
     }
 

@@ -1,7 +1,7 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What a client is sent, up to how its session ended.
+/// Messages to a client, up to the one that says how the session ended.
 extension ChannelClient {
     func send(_ message: ChannelMessage) {
         guard !isClosed, !stream.isShutDown else { return }
@@ -13,10 +13,10 @@ extension ChannelClient {
         stream.write(message.bytes)
     }
 
-    /// True if output that is sent now does not wait.
+    /// True if output sent now would not have to wait.
     var hasRoomForOutput: Bool { !isClosed && !stream.isShutDown && stream.queuedByteCount == 0 }
 
-    /// Tells the writer how far its lines have come; while the connection is full only the last number counts.
+    /// Acknowledges the writer's lines; while the connection is full, only the last number is kept for later.
     func acknowledge() {
         guard isServed, let writer else { return }
         isAcknowledgementDue = true
@@ -26,14 +26,14 @@ extension ChannelClient {
         endSoon()
     }
 
-    /// Sends the last number if the client has not had it, behind whatever waits for room.
+    /// Sends the last acknowledged number if it is due, behind any bytes that wait for room.
     func sendDueAcknowledgement() {
         guard isAcknowledgementDue, let writer else { return }
         isAcknowledgementDue = false
         send(.acknowledged(writer.acknowledged))
     }
 
-    /// Something that was owed was sent: looks whether that was all.
+    /// Ends the connection at the next tick if the client has finished and nothing is owed to it any more.
     func endSoon() {
         guard hasFinished else { return }
         door.loop.onNextTick { [self] in endIfNothingIsOwed() }
@@ -48,7 +48,7 @@ extension ChannelClient {
         endIfNothingIsOwed()
     }
 
-    /// Everything that a `read` without `follow` asked for was sent.
+    /// Called when everything that a `read` without `follow` asked for was sent.
     func readEnded(_ offsets: [ChildStream: UInt64]) {
         let follows = reader?.follows == true
         stopReadingOutput()
@@ -59,10 +59,11 @@ extension ChannelClient {
 
     // MARK: The end of the session
 
-    /// Tells how the session ended, after the rest of what the client reads.
+    /// Tells how the session ended, after the rest of the output that the client reads.
     func end(_ exit: SessionExit) {
         guard isServed else {
-            // It knows why its connection ends, and the session does not wait for what it throws away.
+            // The client has been told why its connection ends; the session does not wait while its bytes are
+            // discarded.
             if stream.queuedByteCount == 0 { close() }
             return
         }
@@ -78,7 +79,7 @@ extension ChannelClient {
         self.exit = nil
         guard isServed else { return }
         stopServing()
-        // Not a moment longer than the bytes take.
+        // The connection stays open just as long as the bytes take.
         stream.shutdown { [self] _ in close() }
     }
 }

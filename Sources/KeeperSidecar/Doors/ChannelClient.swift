@@ -1,57 +1,57 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// One connection on the channel.
+/// A connection on the channel.
 ///
-/// What it sends is read header by header; a request that cannot be served now stays, and what stands behind it waits.
+/// Requests are read header by header; a request that cannot be served now is kept, and everything after it waits.
 final class ChannelClient {
     /// The part of a message that comes next.
     enum Expected {
         case header
-        /// A request that waits: a `write` for room, a label for the record, anything for the client to read its answers.
+        /// A waiting request: a `write` may wait for room, every request until the client reads its answers.
         case request(ChannelRequest)
         /// The payload of a `write`.
         case payload(LinePayload)
-        /// A line that is whole, and waits for room.
+        /// A whole line that waits for room.
         case line(LinePayload)
-        /// The label's answer comes at the end of the turn.
+        /// A label request whose answer comes at the end of the turn.
         case label
-        /// Nothing that comes is looked at: why, was told.
+        /// The client was told why its connection ends; everything it sends is discarded.
         case parting
     }
 
-    /// Answers that may wait until the client reads; more requests are not served then.
+    /// The most bytes of answers that may wait until the client reads; beyond it no request is served.
     static let mostUnsent = 65_536
-    /// The most that one read of a loop gives.
+    /// The most bytes that one read of the loop gives.
     private static let readByteCount = 65_536
-    /// The most that is read of one client in a turn.
+    /// The most bytes read from one client in a turn.
     private static let turnByteCount = 262_144
 
     unowned let door: ChannelDoor
     let stream: PipeStream
     private var framer = HeaderFramer(limit: ChannelConstants.longestRequest)
     var expected = Expected.header
-    /// What was read and stands behind something that waits.
+    /// Bytes that were read, and stand behind a request that waits.
     private var backlog: [UInt8] = []
-    /// Whose lines come here.
+    /// The writer of this client's lines; nil until there is one.
     var writer: Writer?
-    /// True if the client has said whose it is, and it was refused: its lines are nobody's.
+    /// True if the client asked for a writer and was refused: its lines have no writer and are refused too.
     var isRefusedWriter = false
     var reader: OutputReader?
     var hasFinished = false
     private var isServing = false
-    /// An acknowledgement waits for the end of the turn, or for the connection to have room.
+    /// True if an acknowledgement waits for the end of the turn, or for room on the connection.
     var isAcknowledgementDue = false
-    /// The number of the first line that was refused since the child's stdin closes, while earlier ones are still on their way:
-    /// told when it is clear what becomes of these.
+    /// The number of the first line refused because the child's stdin is closing, while earlier lines are still on
+    /// their way: told once it is clear what becomes of these.
     var firstRefused: UInt64?
-    /// The child's stdin is closed, and the client knows.
+    /// True if the child's stdin is closed and the client has been told.
     var knowsInputClosed = false
     var exit: SessionExit?
     private var discarded = 0
-    /// Bytes that were read in this turn of the loop.
+    /// Bytes read in this turn of the loop.
     private var readInTurn = 0
-    /// Bytes that it has in memory, as the budget knows them.
+    /// Bytes of this client in memory, as last reported to the budget.
     private(set) var pendingByteCount = 0
     var isClosed = false
 
@@ -60,7 +60,7 @@ final class ChannelClient {
         self.door = door
     }
 
-    /// True while its requests are served.
+    /// True while the client's requests are served.
     var isServed: Bool {
         if case .parting = expected { return false }
         return !isClosed
@@ -90,7 +90,7 @@ final class ChannelClient {
         let position = serve(bytes)
         guard isServed else { return }
         if position < bytes.count { backlog += bytes[position...] }
-        // Less than was asked for: nothing waits any more.
+        // A read shorter than asked for has emptied the socket.
         readInTurn = bytes.count < ChannelClient.readByteCount ? 0 : readInTurn + bytes.count
         guard readInTurn >= ChannelClient.turnByteCount else { return settle() }
         readInTurn = 0
@@ -101,7 +101,7 @@ final class ChannelClient {
         }
     }
 
-    /// Goes on with what waited.
+    /// Goes on with the bytes that waited.
     func resume() {
         guard isServed, !isServing else { return }
         var bytes: [UInt8] = []
@@ -112,7 +112,7 @@ final class ChannelClient {
         settle()
     }
 
-    /// After something was served: reads on, or stops reading, and ends when nothing is owed.
+    /// Called after something was served: reads on, or stops reading, and ends when nothing is owed.
     private func settle() {
         notePending()
         guard isServed else { return }
@@ -128,9 +128,9 @@ final class ChannelClient {
         }
     }
 
-    /// Serves as much of what was read as can be served now.
+    /// Serves as many of the bytes read as can be served now.
     ///
-    /// - Returns: where the rest begins.
+    /// - Returns: the position where the rest begins.
     private func serve(_ bytes: UnsafeRawBufferPointer) -> Int {
         isServing = true
         defer { isServing = false }
@@ -180,13 +180,14 @@ final class ChannelClient {
                 expected = .request(request)
             }
         } catch {
-            // It believes to be somebody, whatever it is that cannot be read of it.
+            // The client wants to name its writer, though the request cannot be read: its lines must not go under no
+            // name.
             if error.verb == ChannelVerb.writer.rawValue, writer == nil { isRefusedWriter = true }
             fail(error)
         }
     }
 
-    /// The number of the line that comes next.
+    /// The sequence number of the next line.
     var nextSequence: UInt64 { (writer?.last ?? 0) + 1 }
 
     // MARK: The end of the connection
@@ -200,7 +201,7 @@ final class ChannelClient {
         endIfNothingIsOwed()
     }
 
-    /// Ends a connection whose client has finished sending, once it has had everything.
+    /// Ends the connection of a client that has finished sending, once everything owed to it was sent.
     func endIfNothingIsOwed() {
         guard hasFinished, isServed, !isWaiting, backlog.isEmpty, reader == nil, exit == nil else { return }
         if let writer, writer.client === self, writer.isWaiting { return }
@@ -208,7 +209,7 @@ final class ChannelClient {
         leave()
     }
 
-    /// Sends an error, and ends the connection if that is its kind.
+    /// Sends an error, and ends the connection if the error is of a kind that closes it.
     func fail(_ error: ChannelError) {
         guard error.code.closes else { return send(.error(error)) }
         part(error)
@@ -221,7 +222,7 @@ final class ChannelClient {
         leave()
     }
 
-    /// Ends the sending side; what comes is thrown away until the client ends too.
+    /// Ends the sending side; incoming bytes are discarded until the client ends too.
     func leave() {
         guard isServed else { return }
         stopServing()

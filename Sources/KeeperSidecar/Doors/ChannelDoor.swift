@@ -1,19 +1,19 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The channel: who is connected to it, and what they do together in a turn of the loop.
+/// The channel: its clients, and their common part of a turn of the loop.
 ///
-/// A turn is: each client that has sent something is read; then what was taken is written to the child, labels are written to
-/// the record, and each writer is told how far its lines have come, before the loop waits again.
+/// In a turn, each client that has sent something is read; then lines taken are written to the child, labels are
+/// written to the record, and each writer is told how far its lines have come, before the loop waits again.
 final class ChannelDoor {
-    /// Lines of the channel that wait for the child, in bytes; or one longer line.
+    /// The most bytes of channel lines that wait for the child; a single longer line may wait too.
     static let room = 262_144
 
     unowned let keeper: Keeper
     let loop: Loop
     let input: ChildInput
     let output: KeptOutput?
-    /// The one that gives the clients; another one after the socket was made anew.
+    /// The listener that accepts the clients; replaced when the socket is made anew.
     var listener: PipeListener {
         didSet { if isPaused { listener.pause() } }
     }
@@ -22,11 +22,11 @@ final class ChannelDoor {
     let budget: ClientBudget
     let maximumLineLength: Int
     private(set) var clients: [ObjectIdentifier: ChannelClient] = [:]
-    /// Those whose next line has no room, in the order in which they came to that.
+    /// Clients whose next line has no room, in the order in which they began to wait.
     private var waiting: [ChannelClient] = []
-    /// Those that have sent lines again that the pipe has.
+    /// Clients that have sent lines again which are already in the pipe.
     private var repeating: [ChannelClient] = []
-    /// Those whose labels wait for the end of the turn.
+    /// Clients whose labels wait for the end of the turn, with the changes.
     private var labeling: [(client: ChannelClient, change: [JSONValue.Member])] = []
     private var isTurnScheduled = false
     private var onEmpty: (() -> Void)?
@@ -51,7 +51,7 @@ final class ChannelDoor {
         guard clients.count < ChannelConstants.connections else {
             let error = ChannelError(.busy, "-", "there are \(ChannelConstants.connections) connections already")
             stream.write(ChannelMessage.error(error).header)
-            // It has a descriptor like the others until it has gone.
+            // The refused connection holds a descriptor like the others until it is closed.
             budget.add()
             return stream.finish(deadline: ChannelConstants.partingTime) { [budget] _ in budget.remove() }
         }
@@ -70,20 +70,20 @@ final class ChannelDoor {
         if clients.isEmpty { onEmpty.take()?() }
     }
 
-    /// Takes no more clients while the budget of all doors is used up.
+    /// Accepts no clients while the budget of all doors is used up, and accepts them again afterwards.
     func limitClients() {
         guard budget.isFull != isPaused, !listener.isClosing else { return }
         isPaused = budget.isFull
         guard !isPaused else { return listener.pause() }
         do throws(UVError) { try listener.resume() } catch {
-            // Its loop has closed it.
+            // The listener's loop has closed it.
             return
         }
     }
 
     // MARK: Turns
 
-    /// Has the end of the turn come: something was taken, or a label is to be written.
+    /// Schedules the end of the turn: a line was taken, or a label is to be written.
     func scheduleTurnEnd() {
         guard !isTurnScheduled else { return }
         isTurnScheduled = true
@@ -98,13 +98,13 @@ final class ChannelDoor {
         resumeWaiting()
     }
 
-    /// The child's pipe has taken more, or takes no more lines. Whom that concerns is served at the end of the turn, since a
-    /// client may be in the middle of taking a line.
+    /// Called when the child's pipe has taken more bytes, or takes no more lines. Clients are served at the end of the
+    /// turn, since one of them may be in the middle of taking a line.
     func progressed() {
         if !writers.behind.isEmpty || !waiting.isEmpty { scheduleTurnEnd() }
     }
 
-    /// Has a client's acknowledgement come at the end of the turn, once for all lines that it has sent again.
+    /// Sends a client's acknowledgement at the end of the turn, once for all lines that it has sent again.
     func acknowledgeLater(_ client: ChannelClient) {
         repeating.append(client)
         scheduleTurnEnd()
@@ -131,10 +131,10 @@ final class ChannelDoor {
         return hasRoom()
     }
 
-    /// Bytes of lines that may be taken now.
+    /// The number of bytes of lines that may be taken now.
     var roomLeft: Int { max(0, ChannelDoor.room - input.waitingByteCount(from: .channel)) }
 
-    /// True while lines of the channel wait for room, so that other doors share it.
+    /// True while clients of the channel wait for room: other doors then leave them some.
     var isCrowded: Bool { !waiting.isEmpty }
 
     func wait(_ client: ChannelClient) {
@@ -150,7 +150,7 @@ final class ChannelDoor {
         for client in clients { client.resume() }
     }
 
-    /// The child's stdin is closed: lines that are not in its pipe are lost, and later ones refused.
+    /// Handles the closing of the child's stdin: lines not in its pipe are lost, and later ones refused.
     func inputClosed() {
         acknowledge()
         for writer in writers.loseRest() { writer.client?.inputClosed(firstLost: writer.acknowledged + 1) }
@@ -159,7 +159,7 @@ final class ChannelDoor {
 
     // MARK: Memory
 
-    /// The client with the most bytes of a line that is not whole, and how to lose it.
+    /// The client with the most bytes of an unfinished line, and a closure that ends its connection.
     private var largest: (byteCount: Int, lose: () -> Void)? {
         guard let client = clients.values.max(by: { $0.pendingByteCount < $1.pendingByteCount }) else { return nil }
         return (
@@ -190,8 +190,8 @@ final class ChannelDoor {
 
     // MARK: The end
 
-    /// Tells every client how the session ended, readers after the rest of what they read; `completion` runs once all have
-    /// gone.
+    /// Tells every client how the session ended, readers after the rest of their output; `completion` runs once all
+    /// clients have gone.
     func end(_ exit: SessionExit, _ completion: @escaping () -> Void) {
         inputClosed()
         guard !clients.isEmpty else { return loop.onNextTick(completion) }
@@ -199,9 +199,9 @@ final class ChannelDoor {
         for client in clients.values { client.end(exit) }
     }
 
-    /// Drops whoever is left.
+    /// Drops all clients that are left.
     func close() {
-        // Those that were refused may go later.
+        // Connections refused by `add` may end later, and would still report to the budget.
         budget.onChange = nil
         for client in clients.values { client.close() }
     }

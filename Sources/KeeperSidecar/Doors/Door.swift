@@ -1,12 +1,12 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// One of the session's sockets: bound and listening under a temporary name first, so that it appears under its final name
+/// A socket of the session: bound and listening under a temporary name first, so that it appears under its final name
 /// with its mode, its listener and its child all in place.
 final class Door {
     /// The sockets of a session.
     enum Kind {
-        /// The original's, for lines alone.
+        /// The original's one-way socket, for lines alone.
         case raw
         case channel
 
@@ -23,12 +23,12 @@ final class Door {
     let listener: PipeListener
     private let temporary: String
     private let path: String
-    /// The path for what is said.
+    /// The socket's path as messages show it.
     let shownPath: String
     private var isPublished = false
     private var isRemoved = false
 
-    /// - Parameter shown: the paths for what is said.
+    /// - Parameter shown: the paths as messages show them.
     init(
         _ kind: Kind, of session: SessionID, paths: KeeperPaths, shown: KeeperPaths, on loop: Loop,
     ) throws(KeeperFailure) {
@@ -61,7 +61,7 @@ final class Door {
                 + "a shorter \(KeeperVariable.dashboardHome)")
     }
 
-    /// Throws if somebody listens on the session's socket, or if what has its name cannot be replaced.
+    /// Throws if the session's socket has a listener, or if the file at its path cannot be replaced.
     static func checkFree(
         _ kind: Kind, of session: SessionID, _ paths: KeeperPaths, shown: KeeperPaths,
     ) throws(KeeperFailure) {
@@ -78,7 +78,7 @@ final class Door {
         } catch {
             throw .badConfiguration("the socket path \(path) cannot be used: \(error); remove what is there")
         }
-        // A link leads to no keeper, and one that leads to somebody's live socket stays all the same.
+        // A symbolic link is never a keeper's socket, but a link to a live socket is left alone too.
         switch SocketProbe(kind == .symbolicLink ? behindLinks(real) : real) {
         case .accepting(let pid):
             throw .sessionTaken("the socket \(path) is served by \(pid.map { "process \($0)" } ?? "another process")")
@@ -91,11 +91,11 @@ final class Door {
         do throws(UVError) { return try Files.realPath(of: path) } catch { return path }
     }
 
-    /// Gives the listening socket its final name. A file nobody listens on is replaced, as the original does; a live
+    /// Gives the listening socket its final name. A file without a listener is replaced, as the original does; a live
     /// socket never.
     func publish() throws(KeeperFailure) {
-        // Another keeper of the same session is excluded by the lock; an original one, which has none, could still bind
-        // the name between two steps here, hence a rename that replaces nothing.
+        // The lock excludes another keeper of the same session, but not the original's, which has no lock: it could
+        // bind the name between two steps here, hence a rename that replaces nothing.
         for _ in 0..<3 {
             do throws(UVError) {
                 try Files.rename(temporary, toNew: path)
@@ -124,7 +124,7 @@ final class Door {
     func remove(log: KeeperLog) {
         guard !isRemoved else { return }
         isRemoved = true
-        // First the name: once the socket is closed, another keeper's may get its inode.
+        // The name goes first: once the socket is closed, another keeper's socket may get its inode.
         defer { listener.close() }
         let name = isPublished ? path : temporary
         do throws(UVError) {

@@ -1,35 +1,35 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// One connection on the session's socket, and how far it has been read.
+/// A connection on the session's raw socket, and how far it has been read.
 final class LineClient {
     enum State {
-        /// More is read when the loop says that it has come.
+        /// The client is read when the loop reports something to read.
         case reading
-        /// Nothing is read for now: the child's pipe is full, and so is the room for lines that wait, or this client's share
-        /// of it.
+        /// The client is not read for now: the child's pipe is full, and so is the memory for waiting lines, or this
+        /// client's share of it.
         case paused
         case closed
     }
 
-    /// Connections count from 1; one with a lower number came earlier.
+    /// The connection's number, counted from 1; a connection with a lower number came earlier.
     let number: UInt64
     var descriptor: Int32 { connection?.number ?? -1 }
     private var connection: OwnedDescriptor?
     var framer: LineFramer
     var state = State.reading
-    /// True if it is to be read in this turn.
+    /// True if the client is to be read in this turn.
     var isReady = false
     /// True if the peer has finished sending, so that an end follows what can be read now.
     var isAtEnd = false
-    /// How much of it was read since the child's pipe had last taken all its lines, or another client came.
+    /// Bytes read of this client since the child's pipe last had all its lines, or since another client came.
     var share = 0
-    /// How much of it has been read since it was found closed with bytes unread; nil if it was not.
+    /// Bytes read since the client was found closed with bytes unread; nil if it was not found so.
     var readAfterGivingUp: Int?
-    /// Where the last of its lines ends in all that is written to the child; 0 if none was.
+    /// The offset of the end of its last line in everything taken; 0 if it has sent none.
     var end: UInt64 = 0
     private let loop: Loop
-    /// Nil until it must be waited for: most clients have sent everything by the time they are accepted.
+    /// Nil until the client must be waited for: most clients have sent everything by the time they are accepted.
     private var poll: PollHandle?
     private(set) var isWatched = false
 
@@ -41,12 +41,12 @@ final class LineClient {
         framer = LineFramer(maximumLineLength: maximumLineLength)
     }
 
-    /// Calls `onReady` whenever something can be read, the end included.
+    /// Calls `onReady` whenever there is something to read, the end included.
     func watch(_ onReady: @escaping (LineClient) -> Void) throws(UVError) {
         guard !isWatched else { return }
         if poll == nil { poll = try PollHandle(descriptor: descriptor, on: loop) }
         try poll?.start([.readable, .disconnect]) { [unowned self] _, events, error in
-            // An error ends the watch; the next read tells which one it is.
+            // An error ends the watch; the next read returns the error.
             if error != nil { isWatched = false }
             isAtEnd = isAtEnd || events.contains(.disconnect)
             onReady(self)
@@ -60,30 +60,30 @@ final class LineClient {
         poll?.stop()
     }
 
-    /// Reads on after a pause, in which the peer may have closed, and nobody has told.
+    /// Reads on after a pause, during which the peer may have closed unnoticed.
     func resume() {
         state = .reading
         lookAtPeer()
     }
 
-    /// Finds out whether the peer has finished, or closed with bytes unread.
+    /// Notes if the peer has finished, or closed with bytes unread.
     func lookAtPeer() {
         let hangUp = Descriptors.hangUp(of: descriptor)
         isAtEnd = isAtEnd || hangUp != .nothing
         if readAfterGivingUp == nil, hangUp == .everything { readAfterGivingUp = 0 }
     }
 
-    /// True if the peer gave up in the middle of a line. It closed while nothing was read, and left a full buffer: with
-    /// room in it, it would not have had to wait. So what is left of its last line is a fragment, and not a line whose
-    /// newline is missing.
+    /// True if the peer gave up in the middle of a line. The peer closed while it was not read, and left a full buffer:
+    /// if the buffer had had room, the peer need not have waited. The rest of its last line is then a fragment, not a
+    /// line whose newline is missing.
     var hasGivenUp: Bool {
         guard let readAfterGivingUp else { return false }
         return readAfterGivingUp >= LineClient.fullBuffer && framer.pendingByteCount >= LineClient.longPiece
     }
 
-    /// A socket's buffer that has so many bytes may be full; by default it holds 208 KiB, with all that belongs to them.
+    /// A socket's buffer with at least this many bytes may be full; by default it holds 208 KiB, overhead included.
     private static let fullBuffer = 131_072
-    /// A system takes a write that does not fit in pieces no smaller than this.
+    /// A system takes a write that does not fit in pieces no smaller than this, in bytes.
     private static let longPiece = 32768
 
     /// Closes the connection.
@@ -91,7 +91,7 @@ final class LineClient {
         guard state != .closed else { return }
         state = .closed
         poll?.close()
-        // The loop has let go of it: closing a poll handle takes the descriptor out of epoll at once.
+        // The loop no longer uses the descriptor: closing a poll handle takes it out of epoll at once.
         connection.take()?.close()
     }
 }

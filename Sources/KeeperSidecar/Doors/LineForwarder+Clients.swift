@@ -1,7 +1,7 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Who is a client, and whose turn it is to be read.
+/// The clients of the raw socket, and the order in which they are read.
 extension LineForwarder {
     /// Takes over the descriptor of a connection.
     func add(_ descriptor: Int32) {
@@ -19,12 +19,14 @@ extension LineForwarder {
         limitClients()
     }
 
-    /// A client that had sent something, perhaps everything, when it was accepted is read after one more look of the loop, which
-    /// does not wait: only that tells of all that others have sent before.
+    /// Schedules the first read of a client that had sent something, perhaps everything, when it was accepted. The read
+    /// comes after one more look of the loop, which does not wait: only that look reports everything others sent
+    /// before.
     private func scheduleFresh(_ client: LineClient) {
         fresh.append(client)
         guard fresh.count == 1 else { return }
-        // The first tick ends the present round of the loop, the second comes after another look, in which more may come.
+        // The first tick ends the present round of the loop; the second comes after another look, which may report
+        // more.
         loop.onNextTick { [self] in
             let batch = fresh
             fresh = []
@@ -37,14 +39,14 @@ extension LineForwarder {
         turn()
     }
 
-    /// Notes that a connection could not be accepted; it waits in the backlog.
+    /// Notes that a connection could not be accepted; the connection waits in the backlog.
     func refused(_ error: UVError) { refusals.note("\(error)") }
 
     func watch(_ client: LineClient) {
         do throws(UVError) {
             try client.watch { [unowned self] client in schedule(client) }
         } catch {
-            // Nothing would tell of what it sends from now on.
+            // If the watch fails, later bytes of the client would go unnoticed, so its connection ends.
             refused(error)
             loseLine(of: client)
             drop(client)

@@ -1,33 +1,35 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// How a client is read, and when it is closed: at its end, or when a line of it is too long or finds no memory.
+/// Reading a client, and closing it: at its end, or when a line of it is too long or finds no memory.
 extension LineForwarder {
-    /// One client's part of a turn.
+    /// Reads one client: its part of a turn.
     func read(_ client: LineClient) {
         guard client.state == .reading else { return }
         var left = limits.turnByteCount
-        // A client that has finished is read to its end, however much its socket holds: later ones come after it.
+        // A client that has finished is read to its end, however much its socket holds: later clients come after it.
         while left > 0 || client.isAtEnd {
             guard isServing else { return }
-            // A client in the middle of a line is read on to its end: one that gives up waiting leaves no fragment then.
+            // A client in the middle of a line is read to the line's end: if it then gives up waiting, no fragment is
+            // left.
             guard hasRoom(for: client) || client.framer.pendingByteCount > 0 else { return pause(client) }
             guard let length = readableLength(of: client) else { return }
             switch Descriptors.receive(from: client.descriptor, into: slice(length)) {
             case .bytes(let count):
-                // Much waits of a client that has finished, or may have, unwatched: it may have given up waiting for room.
+                // A client that has finished, or that is unwatched and may have, still has much unread: it may have
+                // given up waiting for room.
                 if count == length, client.isAtEnd || !client.isWatched, client.readAfterGivingUp == nil {
                     client.lookAtPeer()
-                    // This much was read before the look.
+                    // The count starts below zero: these bytes were read before the look, and `received` adds them.
                     if !client.isWatched, client.readAfterGivingUp != nil { client.readAfterGivingUp = -count }
                 }
                 left -= count
                 client.share += count
                 received(count, from: client)
-                // A line of it may have been lost, and the connection closed.
+                // A line of this client may have been lost, and its connection closed.
                 guard client.state == .reading else { return }
-                // Less than there was room for: nothing waits any more, but perhaps the end. That of a client which was just
-                // accepted is looked for at once: if it is there, the client need not be watched at all.
+                // A read shorter than asked for has emptied the socket; only the end may follow. For a client just
+                // accepted the end is looked for at once: if it is there, the client need not be watched at all.
                 if count < length, !client.isAtEnd, client.isWatched { return keepWatching(client) }
             case .wouldBlock: return keepWatching(client)
             case .end: return ended(client)
@@ -46,18 +48,18 @@ extension LineForwarder {
         watch(client)
     }
 
-    /// How many bytes may be read now; nil if the client has been closed to make room for others.
+    /// The number of bytes that may be read now; nil if the client was closed to make room for others.
     private func readableLength(of client: LineClient) -> Int? {
         let hasRoom = hasRoom(for: client)
-        // Without room only the end of the line may be read. It is hardly longer than what has come of it.
+        // If there is no room, only the rest of the line may be read: hardly more bytes than have already come of it.
         let most = hasRoom ? buffer.count : max(LineForwarder.shortestLook, client.framer.pendingByteCount)
-        // As many bytes as the longest line has left tell that it is too long.
+        // No more is read than the longest line may still have: so many bytes are enough to find it too long.
         let length = min(buffer.count, most, limits.lineLength - client.framer.pendingByteCount)
         guard makeRoom(length, for: client) else { return nil }
         guard !hasRoom else { return length }
         guard case .bytes(let count) = Descriptors.receive(from: client.descriptor, into: slice(length), peeking: true)
         else {
-            // The read tells the same.
+            // The read that follows gives the same result.
             return length
         }
         return NewlineScan.first(in: UnsafeRawBufferPointer(slice(count))).map { $0 + 1 } ?? count
@@ -95,7 +97,7 @@ extension LineForwarder {
         drop(client)
     }
 
-    /// Says that the unfinished line of a client is lost, if there is one.
+    /// Logs that a client's unfinished line is lost, if there is one.
     func loseLine(of client: LineClient) {
         guard client.framer.pendingByteCount > 0 else { return }
         drops.note("the \(client.framer.pendingByteCount) bytes of an unfinished line are lost")
@@ -112,16 +114,16 @@ extension LineForwarder {
         client.close()
     }
 
-    /// Makes room for so many bytes among the unfinished lines. Lines that have been finished since the memory for those that
-    /// wait was full count too: many clients in the middle of a line would take any amount otherwise.
+    /// Makes room for so many bytes among the unfinished lines. Lines completed since the memory for waiting lines was
+    /// full count too: otherwise many clients in the middle of a line could take any amount.
     ///
-    /// - Returns: false if that has cost this client.
+    /// - Returns: false if this client was closed to make the room.
     private func makeRoom(_ length: Int, for client: LineClient) -> Bool {
         let excess = max(0, input.waitingByteCount - limits.waitingByteCount)
         return budget.makeRoom(length, excess: excess) { client.state == .reading }
     }
 
-    /// The client with the longest unfinished line, and how to lose it.
+    /// The client with the longest unfinished line, and a closure that loses the line.
     var largest: (byteCount: Int, lose: () -> Void)? {
         guard let client = clients.values.max(by: { $0.framer.pendingByteCount < $1.framer.pendingByteCount }) else {
             return nil
@@ -131,7 +133,7 @@ extension LineForwarder {
 
     private func loseLongest(_ client: LineClient) {
         if case .end = Descriptors.receive(from: client.descriptor, into: slice(1), peeking: true) {
-            // The connection has been read to its end, so this is a line.
+            // The connection has been read to its end, so the pending bytes are a whole line.
             ended(client)
         } else {
             drops.note("unfinished lines of all connections take \(budget.pendingByteCount) bytes; the longest goes")

@@ -1,10 +1,10 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Who may be read while lines wait for the child: each client has its share, all together have a bound, and among those that
-/// wait for room the earlier one goes first.
+/// The rules for reading while lines wait for the child: each client has its share, all together have a bound, and
+/// among clients that wait for room the earlier one goes first.
 extension LineForwarder {
-    /// True if more of a client may be read than the end of a line.
+    /// True if more of a client may be read than the rest of an unfinished line.
     func hasRoom(for client: LineClient) -> Bool {
         if client.end <= input.written { client.share = 0 }
         if input.waitingByteCount(from: .raw) >= ChannelDoor.room, isOtherDoorCrowded() { return false }
@@ -12,12 +12,13 @@ extension LineForwarder {
             && !mustWaitForShare(client)
     }
 
-    /// A client that has finished has no more than what its socket holds, and goes before later ones.
+    /// True if the client has used up its share. A client that has finished need not wait: the rest is at most what its
+    /// socket holds, and goes before later clients' lines.
     private func mustWaitForShare(_ client: LineClient) -> Bool {
         hasShares && client.share >= limits.turnByteCount && !client.isAtEnd
     }
 
-    /// Reads nothing more of a client for now.
+    /// Stops reading a client for now.
     func pause(_ client: LineClient) {
         client.state = .paused
         client.unwatch()
@@ -27,12 +28,13 @@ extension LineForwarder {
     private func wait(_ client: LineClient) {
         paused.append(client)
         guard mustWaitForShare(client) else { return earliestWaiting = min(earliestWaiting, client.number) }
-        // Those that wait for their share keep nobody.
+        // Clients that wait for their share hold up no others.
         if !shareTimer.isActive { boundSharing() }
     }
 
-    /// A child that does not take in a while what waits now is not fed from memory at hand anyway; its clients, which have
-    /// little patience, may fill all the memory there is.
+    /// Ends the shares if the child takes longer than ``shareTime`` for the bytes that wait now. The point of shares,
+    /// memory that stays in the processor's cache, is lost then, and the clients, which have little patience, may fill
+    /// all the memory there is.
     private func boundSharing() {
         let end = input.enqueued
         shareTimer.start(after: LineForwarder.shareTime) { [unowned self] _ in
@@ -43,7 +45,7 @@ extension LineForwarder {
         }
     }
 
-    /// Gives all that are paused a share anew: they may have closed before the client that comes now.
+    /// Renews the shares of all paused clients: they may have closed before the client that comes now.
     func renewShares() {
         for client in paused {
             client.share = 0
@@ -52,9 +54,9 @@ extension LineForwarder {
         resumePaused()
     }
 
-    /// Reads on those that have room again.
+    /// Resumes paused clients that have room again.
     func resumePaused() {
-        // Not at the first free byte: each one that waits is asked then.
+        // Clients are resumed at half of the bound, not at the first free byte: each waiting client is asked then.
         guard !paused.isEmpty, input.waitingByteCount <= limits.waitingByteCount / 2 else { return }
         var waiting: [LineClient] = []
         swap(&waiting, &paused)
@@ -65,13 +67,13 @@ extension LineForwarder {
                 wait(client)
                 continue
             }
-            // The client may have sent everything long ago, and then no news of it comes.
+            // The client may have sent everything long ago, and then the loop reports nothing more.
             client.resume()
             schedule(client)
         }
     }
 
-    /// An idle keeper keeps no memory for unfinished lines.
+    /// Gives back the memory of unfinished lines after a rest, so that an idle keeper keeps none.
     private func releaseLater() {
         guard !restTimer.isActive else { return }
         restTimer.start(after: LineForwarder.rest) { [unowned self] _ in
@@ -81,7 +83,7 @@ extension LineForwarder {
         }
     }
 
-    /// Notes that unfinished lines take more memory, or less, than before.
+    /// Called when unfinished lines take more memory, or less, than before.
     func pendingChanged() {
         if pendingByteCount >= LineForwarder.smallMemory {
             hadUnfinished = true

@@ -1,34 +1,35 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Carries lines from any number of clients to the child's stdin: whole, verbatim, and in the order in which the clients
-/// came.
+/// The carrier of lines from any number of clients to the child's stdin: whole, verbatim, and in the order in which the
+/// clients came.
 ///
-/// Lines are read into memory at once, up to a bound; beyond it the clients' own writes stop. A connection is closed when it has
-/// been read to its end, which confirms nothing: what became of a line only the channel tells.
+/// Lines are read into memory at once, up to a bound; beyond it the clients' own writes stop. A connection is closed
+/// when it has been read to its end; the close confirms nothing, only the channel tells what became of a line.
 ///
-/// Reading goes in turns (``LineForwarder/turn()``): after each wait of the loop the clients that have sent something are
-/// read in the order in which they came, each until nothing is left, but at most ``LineLimits/turnByteCount``, which is more than a
-/// socket's buffer holds. So a client that has closed is read to its end before one that connected later, and a greedy one
-/// starves nobody. A fresh client is first read after the next wait, which has told of everything that was sent before it
-/// connected.
+/// Reading goes in turns (``LineForwarder/turn()``): after each wait of the loop the clients that have sent something
+/// are read in the order in which they came, each until nothing is left, but at most ``LineLimits/turnByteCount``,
+/// which is more than a socket's buffer holds. A client that has closed is thus read to its end before one that
+/// connected later, and a greedy client starves no other. A fresh client is first read after the next wait, which has
+/// reported everything sent before it connected.
 ///
-/// A client has as much in the queue as is read in a turn, but for the end of a line. It has more when another one comes,
-/// since what it sent before that goes first, and when the child is slow. So a stream of lines goes through memory that the
-/// processor has at hand.
+/// A client's share of the queue is as much as is read in a turn, plus the rest of a line. The share is renewed when
+/// another client comes, since earlier bytes go first, and has no bound when the child is slow. A stream of lines thus
+/// goes through memory that stays in the processor's cache.
 final class LineForwarder {
-    /// How many bytes are looked at, at least, for the end of a line.
+    /// The least number of bytes looked at for the end of a line.
     static let shortestLook = 4096
-    /// When no line has been unfinished for so long, the memory of such lines is given back.
+    /// The memory of unfinished lines is given back when no line has been unfinished for this long.
     static let rest = Duration.seconds(1)
-    /// Less memory than this is not given back.
+    /// Memory of fewer bytes than this is not given back.
     static let smallMemory = 1 << 20
-    /// A child that needs longer for what waits is slow: clients are not held to their shares any more.
+    /// A child that needs longer than this for the waiting bytes is slow: clients are not held to their shares any
+    /// more.
     static let shareTime = Duration.milliseconds(50)
 
     let loop: Loop
     let input: ChildInput
-    /// The one that gives the clients; another one after the session's socket was made anew.
+    /// The listener that accepts the clients; replaced when the session's socket is made anew.
     var listener: PipeListener {
         didSet { if isPaused { listener.pause() } }
     }
@@ -37,31 +38,32 @@ final class LineForwarder {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
     let refusals: NoteLimiter
     var clients: [UInt64: LineClient] = [:]
-    /// Those that are paused.
+    /// Paused clients.
     var paused: [LineClient] = []
-    /// The number of the earliest of them that waits for room, and not for its share; later ones are not read before it.
+    /// The number of the earliest paused client that waits for room, not for its share; later clients are not read
+    /// before it.
     var earliestWaiting = UInt64.max
-    /// Those to be read in the next turn.
+    /// Clients to be read in the next turn.
     var ready: [LineClient] = []
     var spare: [LineClient] = []
-    /// Those that were accepted in this round of the loop, and are not watched.
+    /// Clients accepted in this round of the loop, not watched yet.
     var fresh: [LineClient] = []
     var isTurnScheduled = false
     var lastNumber: UInt64 = 0
-    /// Gives back the memory of unfinished lines.
+    /// The timer after which the memory of unfinished lines is given back.
     let restTimer: TimerHandle
-    /// Ends the clients' shares when the child is slow.
+    /// The timer that ends the clients' shares when the child is slow.
     let shareTimer: TimerHandle
     /// False while the child is slow.
     var hasShares = true
-    /// True if unfinished lines took so much memory that freeing them is worth a look for what the C library keeps.
+    /// True if unfinished lines took so much memory that the C library may keep some worth giving back.
     var hadUnfinished = false
-    /// Bytes of unfinished lines of all its clients.
+    /// Bytes of unfinished lines of all clients of this door.
     private(set) var pendingByteCount = 0
     let budget: ClientBudget
-    /// False once the session ends: nothing more is read then.
+    /// False once the session ends; nothing more is read then.
     private(set) var isServing = true
-    /// True while another door waits for room: then this one has no more than that.
+    /// True while clients of the other door wait for room; this door then uses no more than an equal amount.
     var isOtherDoorCrowded: () -> Bool = { false }
     var isPaused = false
 
@@ -96,13 +98,13 @@ final class LineForwarder {
             return true
         }
         let end = lines.withUnsafeBytes { input.append($0, count: NewlineScan.count(in: $0), from: .raw) }
-        // The write may have found it closed.
+        // The write may have found the pipe closed.
         guard let end else { return !input.isOpen }
         client.end = end
         return true
     }
 
-    /// The child's pipe has taken more.
+    /// Called when the child's pipe has taken more bytes.
     func progressed() {
         if input.written == input.enqueued { hasShares = true }
         resumePaused()
@@ -110,7 +112,7 @@ final class LineForwarder {
 
     // MARK: The end
 
-    /// The child's stdin is closed: those that wait for room are read on, and their lines are dropped.
+    /// Called when the child's stdin has closed: clients that wait for room are read on, and their lines are dropped.
     func breakDown() {
         guard isServing else { return }
         let lost = input.enqueued - input.written
@@ -118,21 +120,21 @@ final class LineForwarder {
         resumePaused()
     }
 
-    /// Reads nothing more from anybody, and closes the child's stdin, at once or later, when its pipe has taken all lines that
-    /// were read, or never will: it gets no piece of a line.
+    /// Reads no client any more, and closes the child's stdin once its pipe has taken all lines read, or can take no
+    /// more. The child gets no part of a line.
     func endInput() {
         stopReading()
         input.end()
     }
 
-    /// Reads nothing more from anybody, and loses the lines that wait for the child.
+    /// Reads no client any more, and loses the lines that wait for the child.
     func cutInput() {
         stopReading()
         input.cut()
     }
 
-    /// Writes nothing more to a child that is being killed. Its stdin stays open until it has ended, so that it can be told
-    /// what it never read. Idempotent.
+    /// Writes nothing more to a child that is being killed. The stdin stays open until the child has ended, so that the
+    /// bytes it never read can be counted. Idempotent.
     func abandonStdin(childHasEnded: Bool) {
         stopReading()
         if childHasEnded { input.close(childHasEnded: true) } else { input.abandon() }
@@ -143,7 +145,7 @@ final class LineForwarder {
         for client in clients.values { client.unwatch() }
     }
 
-    /// Reads nothing more, and closes every connection.
+    /// Reads no client any more, and closes every connection.
     func close() {
         stopReading()
         drops.flush()

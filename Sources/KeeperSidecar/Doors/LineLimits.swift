@@ -1,18 +1,18 @@
-/// How much the lines and the clients of a session may take.
+/// The limits for the lines and the clients of a session.
 struct LineLimits {
     /// The longest line, in bytes, newline included.
     let lineLength: Int
-    /// More clients than this wait in the listener's backlog.
+    /// The most clients served at once; more wait in the listener's backlog.
     var clients = 4096
-    /// Bytes of the unterminated lines of all clients together: several of the longest, and 64 MiB whatever the length of one
-    /// is, since with a small limit many clients in the middle of a line are nothing unusual.
+    /// Bytes of the unfinished lines of all clients together: four of the longest lines, and at least 64 MiB, since
+    /// with a small line limit many clients in the middle of a line are nothing unusual.
     var pendingByteCount: Int
-    /// Bytes of the lines that wait for the child: two of the longest, or 32 MiB if that is more.
+    /// Bytes of the lines that wait for the child: two of the longest lines, and at least 32 MiB.
     var waitingByteCount: Int
-    /// How much of one client is read in a turn. More than a socket's buffer holds.
+    /// The most bytes read from one client in a turn; more than a socket's buffer holds.
     var turnByteCount = 262_144
 
-    /// The limits of a keeper for lines of at most so many bytes.
+    /// The limits of a keeper whose lines have at most so many bytes.
     init(lineLength: Int) {
         self.lineLength = lineLength
         pendingByteCount = LineLimits.several(4, lineLength, atLeast: 64 << 20)

@@ -1,25 +1,25 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The payload of a `write` that has not come whole with its header.
+/// The payload of a `write` that did not come whole with its header.
 struct LinePayload {
-    /// What becomes of the line.
+    /// The treatment of the line once it is whole.
     enum Fate {
         case taken
-        /// It was taken before.
+        /// The line was taken before.
         case dropped
         case refused(ChannelError)
     }
 
     let sequence: UInt64
-    /// The bytes that were announced.
+    /// The announced length, in bytes.
     let length: Int
     let fate: Fate
-    /// What has come of a line that is to be taken; of others only the count.
+    /// The bytes received, for a line that is to be taken; of other lines the bytes are only counted.
     private let bytes = PayloadBytes()
     private var received = 0
     private var lastByte: UInt8 = 0
-    /// True once the newline that follows a payload without one has come.
+    /// True once the newline has come that follows a payload without one.
     private var hasNewline = false
 
     init(sequence: UInt64, length: Int, fate: Fate) {
@@ -31,17 +31,17 @@ struct LinePayload {
     /// Bytes in memory.
     var byteCount: Int { bytes.count }
 
-    /// True if nothing more of it comes.
+    /// True if the payload and its newline have come.
     var isWhole: Bool { received == length && (hasNewline || endsInNewline) }
 
     private var endsInNewline: Bool { length > 0 && received == length && lastByte == NewlineScan.newline }
 
-    /// True if another byte than a newline follows a payload without one: its length was miscounted.
+    /// True if a payload without a newline is followed by another byte than a newline: its length was miscounted.
     private(set) var isMiscounted = false
 
-    /// Takes what comes next.
+    /// Takes the next bytes.
     ///
-    /// - Returns: how many bytes it has used; nil if there is no memory.
+    /// - Returns: the number of bytes used; nil if there is no memory.
     mutating func take(_ next: UnsafeRawBufferPointer) -> Int? {
         let part = UnsafeRawBufferPointer(rebasing: next.prefix(length - received))
         if case .taken = fate, !part.isEmpty, !bytes.append(part) { return nil }
@@ -62,7 +62,7 @@ struct LinePayload {
     func withLine<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result { body(bytes.bytes) }
 }
 
-/// The bytes of a payload: they grow with what has come, not with what was announced.
+/// The bytes of a payload, in memory that grows with the bytes received, not with the length announced.
 private final class PayloadBytes {
     private var outbox = Outbox()
 

@@ -1,30 +1,31 @@
 internal import KeeperProtocol
 
-/// One sender of lines on the channel, through whatever connections.
+/// A sender of lines on the channel, by whichever connections.
 final class Writer {
-    /// Nil for a connection that has not said whose it is.
+    /// Nil for a connection that has not named its writer.
     let name: WriterName?
-    /// The highest number that was taken.
+    /// The highest sequence number taken.
     private(set) var last: UInt64 = 0
-    /// The highest number that the child's pipe has.
+    /// The highest sequence number that is in the child's pipe.
     private(set) var acknowledged: UInt64 = 0
-    /// Its present connection, which takes itself away when it ends. Not weak: a weak reference makes every further retain of
-    /// the client many times as slow, and a line takes some.
+    /// The writer's present connection, which removes itself when it ends. The reference is strong: a weak one would
+    /// make every later retain of the client many times as slow, and each line takes several.
     var client: ChannelClient?
-    /// Lines that were taken and are not in the pipe: their ends, in the order of their numbers, which follow `acknowledged`.
+    /// The end offsets of lines taken that are not in the pipe yet, in the order of their numbers, which follow
+    /// `acknowledged`.
     private var ends: [UInt64] = []
     private var firstEnd = 0
-    /// When it was used last, on a clock of uses.
+    /// The time of its last use, on a clock that counts uses.
     var usedAt: UInt64 = 0
 
     init(_ name: WriterName?) { self.name = name }
 
     var hasUnacknowledged: Bool { last > acknowledged }
 
-    /// True while lines of it are on their way to the pipe; those that were lost are not.
+    /// True while lines of this writer are on their way to the pipe; lost lines do not count.
     var isWaiting: Bool { firstEnd < ends.count }
 
-    /// Notes a line that was taken, and where it ends in all that was.
+    /// Notes that a line was taken, and the offset of its end in everything taken.
     func took(end: UInt64) {
         last += 1
         ends.append(end)
@@ -32,12 +33,12 @@ final class Writer {
 
     /// Notes how far the pipe has come.
     ///
-    /// - Returns: true if more lines are in it than before.
+    /// - Returns: true if more of this writer's lines are in the pipe than before.
     func written(upTo offset: UInt64) -> Bool {
         let before = acknowledged
         if let end = ends.last, end <= offset {
             acknowledged = last
-            // Much waits only for a slow child.
+            // A large array is needed only for a slow child, so its storage is not kept.
             ends.removeAll(keepingCapacity: ends.capacity <= 4096)
             firstEnd = 0
         } else {
@@ -53,7 +54,7 @@ final class Writer {
         return acknowledged > before
     }
 
-    /// Forgets the lines that will never be in the pipe.
+    /// Forgets the lines that will never reach the pipe.
     func loseRest() {
         ends = []
         firstEnd = 0
@@ -67,17 +68,18 @@ final class Writer {
 /// The writers that the keeper remembers.
 final class Writers {
     private var named: [WriterName: Writer] = [:]
-    /// True once a name was forgotten: then an unknown name may have been used before.
+    /// True once a name was forgotten; an unknown name may then have been used before.
     private(set) var hasForgotten = false
     private var clock: UInt64 = 0
-    /// Those with lines that are not in the pipe, nameless ones too.
+    /// Writers with lines that are not in the pipe, nameless ones included.
     private(set) var behind: [ObjectIdentifier: Writer] = [:]
 
     var count: Int { named.count }
 
     subscript(name: WriterName) -> Writer? { named[name] }
 
-    /// The writer of a name, which is remembered from now on; nil if there are too many whose lines are not in the pipe.
+    /// The writer of a name, made if it is new, and remembered; nil if too many writers have lines that are not in the
+    /// pipe.
     func make(_ name: WriterName) -> Writer? {
         if let writer = named[name] { return writer }
         if named.count >= ChannelConstants.rememberedWriters {
@@ -102,7 +104,7 @@ final class Writers {
         behind[ObjectIdentifier(writer)] = writer
     }
 
-    /// Calls `body` with each writer of which the pipe has more than before.
+    /// Calls `body` with each writer that has more lines in the pipe than before.
     func written(upTo offset: UInt64, _ body: (Writer) -> Void) {
         for writer in Array(behind.values) {
             let hasMore = writer.written(upTo: offset)
@@ -111,7 +113,7 @@ final class Writers {
         }
     }
 
-    /// Forgets what will never be in the pipe.
+    /// Forgets all lines that will never reach the pipe.
     ///
     /// - Returns: the writers that have lost lines.
     func loseRest() -> [Writer] {
@@ -121,7 +123,7 @@ final class Writers {
         return losers
     }
 
-    /// The states of the writers: those that are connected first, or those that have lines not acknowledged, then those that were used last.
+    /// The states of at most 64 writers: first those connected, or those with unacknowledged lines; then by last use.
     func states(unacknowledgedFirst: Bool) -> [WriterState] {
         let sorted = named.values.sorted { one, other in
             let first = unacknowledgedFirst ? one.hasUnacknowledged : one.client != nil

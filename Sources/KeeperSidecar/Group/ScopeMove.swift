@@ -1,12 +1,12 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The move of this process into a scope of its own: a connection to a service manager's bus, a conversation, and an end within
-/// half a second.
+/// The move of this process into a scope of its own: a connection to a service manager's bus, and a conversation on it,
+/// which ends within half a second.
 final class ScopeMove {
-    /// How long a session waits for its service manager.
+    /// The longest time that a session waits for its service manager.
     static let longest = Duration.milliseconds(500)
-    /// How long a bus is left alone that has no room for one more connection.
+    /// The pause before the next attempt if the bus has no room for a connection.
     private static let pause = Duration.milliseconds(10)
 
     private let bus: String
@@ -20,7 +20,7 @@ final class ScopeMove {
     /// Begins; `onEnd` is called once, on a later tick.
     ///
     /// - Parameters:
-    ///   - service: the unit whose `KillMode` decides; nil: nobody is asked, the scope is wanted.
+    ///   - service: the unit whose `KillMode` decides; nil: the scope is wanted in any case.
     ///   - bus: the path of the bus's socket.
     init(
         _ request: ScopeRequest, leaving service: String?, bus: String, on loop: Loop,
@@ -40,7 +40,7 @@ final class ScopeMove {
 
     private func connect() {
         do throws(UVError) {
-            // Weak: a connection that is given up is told of it when this is gone.
+            // A weak capture: a connection that is given up ends when this object may be gone.
             stream = try PipeStream(connectingTo: bus, on: loop) { [weak self] stream, error in
                 self?.connected(stream, error)
             }
@@ -53,7 +53,7 @@ final class ScopeMove {
         guard onEnd != nil else { return }
         switch error {
         case nil: converse(stream)
-        // Many sessions may start at once.
+        // The bus's backlog is full when many sessions start at once.
         case .wouldBlock: pauseTimer = loop.after(ScopeMove.pause) { [unowned self] in connect() }
         case let error?: refuse("cannot connect to it", error)
         }
@@ -69,7 +69,7 @@ final class ScopeMove {
         } catch {
             return refuse("cannot read from it", error)
         }
-        // A failure is told to the reader, too.
+        // A failure of the write is reported to the reader too.
         stream.write(conversation.greeting(userID: CurrentProcess.userID))
     }
 
@@ -83,7 +83,7 @@ final class ScopeMove {
 
     private func refuse(_ what: String, _ error: UVError) { end(.refused("\(bus): \(what): \(error)")) }
 
-    /// Gives up: nobody is told.
+    /// Gives up; `onEnd` is not called.
     func cancel() {
         onEnd = nil
         timer.close()

@@ -1,36 +1,36 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The control group that a session has to itself (cgroup v2): the keeper is in it, and its child in one below, so that one write
-/// ends all of them and leaves the keeper.
+/// The control group that a session has to itself (cgroup v2). The keeper is in the group and the child in one below
+/// it, so that a single write kills the child's processes and spares the keeper.
 final class SessionGroup {
-    /// Its directory.
+    /// The group's directory.
     let path: String
-    /// The group that the keeper came from, if the session's was made here and nobody else removes it.
+    /// The directory of the keeper's former group; nil if the group was not made here, and is removed by others.
     private let former: String?
     private var hasChildGroup = false
 
     private var childPath: String { "\(path)/child" }
 
-    /// A group that somebody has made for the keeper, which is in it: a scope.
+    /// A group that was made for the keeper, which is in it already: a scope.
     init?(of group: ControlGroup) {
         guard group.isUnified, let root = SessionGroup.root else { return nil }
         path = root + group.path
         former = nil
     }
 
-    /// Where the hierarchy is mounted: on hybrid hosts beside those of version 1.
+    /// The mount point of the hierarchy; on hybrid hosts it lies beside those of version 1.
     private static var root: String? {
         ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].first { Files.exists("\($0)/cgroup.procs") }
     }
 
-    /// Makes a group for the session in one that was left to us, with its limits, and moves this process into it.
+    /// Makes a group for the session in a delegated one, with the session's limits, and moves this process into it.
     ///
-    /// - Throws: what was in the way, with the file.
+    /// - Throws: the error, with the file that caused it.
     init(in subtree: String, name: String, limits: SessionLimits, group: ControlGroup?) throws(Failure) {
         path = "\(subtree)/\(name)"
         former = SessionGroup.root.flatMap { root in group.map { root + $0.path } }
-        // Anywhere else, files would be made where they are meant to be found.
+        // A path outside the hierarchy is refused: elsewhere the writes below would make ordinary files.
         guard Files.exists("\(subtree)/cgroup.procs") else {
             throw Failure(path: "\(subtree)/cgroup.procs", error: .noEntry)
         }
@@ -49,19 +49,19 @@ final class SessionGroup {
         }
     }
 
-    /// Lets groups below a directory have a limit, which they have only if that has the limit's controller turned on for them.
+    /// Enables a limit for the groups below a directory, which need the limit's controller to be turned on there.
     private static func enableController(of file: String, in subtree: String, _ group: String) throws(Failure) {
         guard !Files.exists("\(group)/\(file)") else { return }
         try write("+\(file.prefix { $0 != "." })", to: "\(subtree)/cgroup.subtree_control")
     }
 
-    /// The limits that have no effect, for want of their controllers: those of cgroup version 1, which hybrid hosts have, bound no
-    /// session.
+    /// The limits without effect, because their controllers are missing: those of cgroup version 1, which hybrid hosts
+    /// have, bound no session.
     func ineffective(_ limits: SessionLimits) -> [String] {
         SessionGroup.files(limits).map(\.0).filter { !Files.exists("\(path)/\($0)") }
     }
 
-    /// What could not be done with a file.
+    /// An error, with the file that caused it.
     struct Failure: Error, CustomStringConvertible {
         let path: String
         let error: UVError
@@ -75,16 +75,16 @@ final class SessionGroup {
 
     private static func write(_ text: String, to path: String) throws(Failure) {
         try attempt(path) { () throws(UVError) in
-            // Some of these files can be written and not read.
+            // The file is opened for appending: some of these files can be written, but not read.
             let file = try OpenFile(path, .append)
             defer { file.close() }
             try file.write(Array(text.utf8))
         }
     }
 
-    /// The files of the limits, and what is written to them.
+    /// The files of the limits, with the text to be written to each.
     private static func files(_ limits: SessionLimits) -> [(String, String)] {
-        // A tenth of a second, so that a quota is not used up at once.
+        // The period, in microseconds: a tenth of a second, so that a quota is not used up at once.
         let period: UInt64 = 100_000
         return [
             ("memory.max", limits.memoryMaximum.map { "\($0)" }),
@@ -96,9 +96,10 @@ final class SessionGroup {
 
     // MARK: The child
 
-    /// Starts the child in its own group: a process is started where its parent is, so the keeper goes there for that moment.
+    /// Starts the child in its own group. A process starts in its parent's group, so the keeper enters the child's
+    /// group for that moment.
     ///
-    /// - Parameter note: told why the child stays in the keeper's group; it is bounded all the same.
+    /// - Parameter note: told why the child stays in the keeper's group; the limits hold there too.
     func startChild<Child>(
         note: (String) -> Void, _ start: () throws(SpawnError) -> Child,
     ) throws(SpawnError) -> Child {
@@ -129,10 +130,10 @@ final class SessionGroup {
         }
     }
 
-    /// Kills every process of the child's group and of those below it, which does not depend on anything that they do. Not if a
-    /// keeper is among them: a session that was started from within is a session of its own.
+    /// Kills every process of the child's group and of the groups below, whatever these processes do. No process is
+    /// killed if a keeper is among them: a session started from within is a session of its own.
     ///
-    /// - Returns: false if nobody was killed that way.
+    /// - Returns: false if no process was killed this way.
     @discardableResult
     func killAll() -> Bool {
         guard hasChildGroup else { return false }
@@ -141,12 +142,13 @@ final class SessionGroup {
             try SessionGroup.write("1", to: "\(childPath)/cgroup.kill")
             return true
         } catch {
-            // Older than Linux 5.14, or gone: one by one, then.
+            // The kernel is older than Linux 5.14, or the group is gone: processes are then killed one by one.
             return false
         }
     }
 
-    /// Control groups deeper than this are nobody's work but an attacker's; their processes are killed one by one.
+    /// The deepest nesting of control groups searched. Only an attacker goes deeper; such processes are killed one by
+    /// one.
     private static let deepest = 32
 
     private static func hasKeeper(_ group: String, depth: Int) throws(Failure) -> Bool {
@@ -156,7 +158,7 @@ final class SessionGroup {
             let file = try OpenFile("\(group)/cgroup.procs", .readOnly)
             defer { file.close() }
             for line in try file.read(from: 0, limit: 1 << 22).split(separator: UInt8(ascii: "\n")) where !found {
-                // A shortage of descriptors is an error: it cannot be told then.
+                // A shortage of descriptors is an error: a keeper could be overlooked.
                 if let pid = Int32(String(decoding: line, as: UTF8.self)) { found = try KeeperProcesses.contain(pid) }
             }
         }
@@ -172,17 +174,17 @@ final class SessionGroup {
         return false
     }
 
-    /// True if a process of the session was killed since it took more memory than the session may.
+    /// True if a process of the session was killed because the session exceeded its memory limit.
     var hasKilledForMemory: Bool {
         do throws(UVError) {
             return SessionGroup.tellsOfKilled(try Files.read("\(path)/memory.events", limit: 4096))
         } catch {
-            // Without the controller nothing is bounded.
+            // The memory controller is missing, so no limit exists.
             return false
         }
     }
 
-    /// True if the counts of a `memory.events` are those of a group in which a process was killed.
+    /// True if the counts in a `memory.events` file show that a process of the group was killed.
     static func tellsOfKilled(_ text: [UInt8]) -> Bool {
         text.split(separator: UInt8(ascii: "\n")).contains { line in
             let words = String(decoding: line, as: UTF8.self).split(separator: " ")
@@ -190,19 +192,20 @@ final class SessionGroup {
         }
     }
 
-    /// Removes what is empty by now: the child's group, and the session's, if it was made here.
+    /// Removes the child's group and, if it was made here, the session's; a group that is not empty stays.
     func remove() {
         SessionGroup.removeTree(childPath, depth: 0)
         guard let former else { return }
         do throws(Failure) { try SessionGroup.write("\(CurrentProcess.id)", to: "\(former)/cgroup.procs") } catch {
-            // Then the directory stays, empty once this process has ended.
+            // The keeper stays in its group, whose directory therefore stays, empty once this process has ended.
         }
         do throws(UVError) { try Files.removeDirectory(path) } catch {
-            // As above.
+            // The group is still in use, or was never made.
         }
     }
 
-    /// Removes a group and those that its processes have made below it; where somebody is left, who was named, it stays.
+    /// Removes a group and those that its processes have made below it. A group with processes left stays; they were
+    /// logged.
     private static func removeTree(_ group: String, depth: Int) {
         guard depth < deepest else { return }
         do throws(UVError) {
@@ -212,7 +215,7 @@ final class SessionGroup {
             }
             try Files.removeDirectory(group)
         } catch {
-            // It is in use, or was never made.
+            // The group is in use, or was never made.
         }
     }
 }

@@ -3,25 +3,25 @@ internal import UVLoop
 
 /// The keeper's log: one line per event, and, if captured, the child's output between them.
 ///
-/// A log that has grown too large is cut to nothing in place, same inode; cutting is silent. One whose name has gone, because
-/// somebody has moved or removed it, is made anew; if that fails, a moved one is still written to. A log that cannot be written to (a full disk) never stops a session: what
-/// is lost of the output is counted, and told when there is room again.
+/// A log that has grown too large is cut to nothing in place (same inode); the cut is not logged. If the log was moved
+/// or removed, a new one is made; if that fails, a moved one is still written to. A log that cannot be written to (a
+/// full disk) never stops a session: lost bytes of output are counted, and logged when there is room again.
 final class KeeperLog {
     private var file: OpenFile
     private let path: String
     private let maximumBytes: Int
-    /// Whether the log may be cut: a keeper that finds its session taken must not cut the log of the one that has it.
+    /// True if the log may be cut: a keeper that finds its session taken must not cut the log of the one that has it.
     private var isOwner = false
-    /// When the log could not be cut was last told, on the monotonic clock.
+    /// The last time a failed cut was logged, on the monotonic clock.
     private var lastComplaint: Duration?
-    /// The stream whose line has not ended: whatever comes next of another begins a line of its own.
+    /// The stream whose last line is unfinished: anything else that follows begins a new line.
     private var unfinished: ChildStream?
-    /// Bytes of the output that could not be written.
+    /// Bytes of the output that could not be written, in all.
     private(set) var lostOutput = SessionStatus.Streams<UInt64>(out: 0, err: 0)
-    /// Those of them that have not been told, and why they were lost.
+    /// Bytes of the output whose loss is not logged yet, and the last error.
     private var untold: (byteCount: UInt64, error: UVError)?
     private static let complaintInterval = Duration.seconds(60)
-    /// A longer message is cut: a command may have a mebibyte of arguments.
+    /// The longest message, in bytes; longer ones are cut, as a command may have a mebibyte of arguments.
     private static let longestMessage = 16384
 
     init(path: String, maximumBytes: Int) throws(UVError) {
@@ -30,7 +30,7 @@ final class KeeperLog {
         self.maximumBytes = maximumBytes
     }
 
-    /// From here on the session is this keeper's, and with it the log.
+    /// Makes the log this keeper's, once the session is.
     func takeOver() {
         isOwner = true
         do throws(UVError) { try prepare() } catch {
@@ -38,7 +38,9 @@ final class KeeperLog {
         }
     }
 
-    /// - Returns: false if there was no room; the next line may find some.
+    /// Writes a line.
+    ///
+    /// - Returns: false if it could not be written; the next line may fare better.
     @discardableResult
     func write(_ message: String) -> Bool {
         do throws(UVError) {
@@ -57,7 +59,7 @@ final class KeeperLog {
         unfinished = nil
     }
 
-    /// Why the keeper does not start: on stderr if the log has no room for it.
+    /// Writes why the keeper does not start: to stderr if the log has no room for it.
     func writeLast(_ failure: KeeperFailure) {
         let message = "\(failure.reason); exiting with status \(failure.status.rawValue)"
         if !write(message) { StandardStreams.writeError("uvkeeper-sidecar: \(message)\n") }
@@ -94,9 +96,9 @@ final class KeeperLog {
 
     // MARK: The file
 
-    /// Before something is written: makes the log anew if its name has gone, or cuts it if it has reached its limit.
+    /// Called before each write: makes the log anew if its name has gone, or cuts the log if it has reached its limit.
     ///
-    /// - Throws: what is in the way of a new one, if the old one has no name any more.
+    /// - Throws: the error of making a new log, if the old one has no name any more.
     private func prepare() throws(UVError) {
         guard isOwner else { return }
         guard let status = currentStatus else { return try renew() }
@@ -109,7 +111,7 @@ final class KeeperLog {
         }
     }
 
-    /// Nil if the log is not what has its name.
+    /// The status of the log; nil if the file at its path is another one.
     private var currentStatus: FileStatus? {
         do throws(UVError) {
             let status = try Files.status(of: path, followingLinks: false)
@@ -124,7 +126,7 @@ final class KeeperLog {
             file = try LogFile.open(path)
             unfinished = nil
         } catch {
-            // One that was moved is better than none, wherever it is now.
+            // A moved log is better than none.
             guard try file.status().linkCount > 0 else { throw error }
         }
     }
@@ -134,7 +136,7 @@ final class KeeperLog {
         if let lastComplaint, now - lastComplaint < KeeperLog.complaintInterval { return }
         lastComplaint = now
         do throws(UVError) { try writeLine(message) } catch {
-            // There is no room for that either.
+            // The complaint does not fit either.
         }
     }
 

@@ -1,6 +1,6 @@
 internal import UVLoop
 
-/// Notes of one kind, at most one a second, so that no client can flood the log; what is left out is counted.
+/// Notes of one kind, at most one a second, so that no client can flood the log; notes left out are counted.
 final class NoteLimiter {
     private static let interval = Duration.seconds(1)
 
@@ -9,7 +9,7 @@ final class NoteLimiter {
     private var last: Duration?
     private var suppressed = 0
 
-    /// `subject` begins every note.
+    /// - Parameter subject: the first words of every note.
     init(_ log: KeeperLog, subject: String) {
         self.log = log
         self.subject = subject
@@ -26,7 +26,7 @@ final class NoteLimiter {
         suppressed = 0
     }
 
-    /// At the end: what was left out since the last note.
+    /// Logs the number of notes left out since the last one. Called at the end.
     func flush() {
         if suppressed > 0 { log.write("\(subject):\(others)") }
         suppressed = 0

@@ -1,17 +1,17 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The output that goes to the keeper's log, in whole lines, so that its streams and the keeper's own lines do not tear each
-/// other.
+/// Output that goes to the keeper's log, in whole lines, so that the two streams and the keeper's own lines do not tear
+/// each other.
 final class CapturedOutput: OutputSink {
-    /// A line that has not ended in this time is written as it is: a prompt, perhaps.
+    /// The time after which an unfinished line is written as it is: it may be a prompt.
     private static let patience = Duration.seconds(1)
     private static let longestPiece = 65_536
 
     private let log: KeeperLog
     private let loop: Loop
     private var timer: TimerHandle?
-    /// What has come of a line that has not ended.
+    /// The bytes of each stream's unfinished line.
     private var pieces: [ChildStream: [UInt8]] = [:]
 
     init(_ log: KeeperLog, on loop: Loop) {
@@ -46,7 +46,7 @@ final class CapturedOutput: OutputSink {
         }
     }
 
-    /// Writes what has come of a stream's last line.
+    /// Writes the bytes of a stream's unfinished line.
     private func write(_ stream: ChildStream) {
         guard let piece = pieces.removeValue(forKey: stream) else { return }
         piece.withUnsafeBytes { log.append($0, of: stream) }

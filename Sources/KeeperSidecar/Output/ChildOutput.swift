@@ -1,11 +1,11 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The child's two output streams: always drained, into what keeps them.
+/// The child's two output streams, always drained into a sink.
 final class ChildOutput {
-    /// How long the end of a stream is waited for that something else than the child may hold open.
+    /// The longest wait for the end of a stream that another process than the child may hold open.
     private static let holdTime = Duration.milliseconds(250)
-    /// How much of the last standard error is kept for the record.
+    /// The bytes of standard error kept for the record.
     private static let tailByteCount = 4096
 
     let sink: any OutputSink
@@ -14,14 +14,14 @@ final class ChildOutput {
     private var pipes: [OutputPipe] = []
     private var timer: TimerHandle?
     private var onFinished: ((_ isHeld: Bool) -> Void)?
-    /// The last of standard error, and more.
+    /// The last bytes of standard error; up to four times as many as are needed.
     private var tail: [UInt8] = []
-    /// True once bytes before the tail have gone.
+    /// True once bytes before the tail have been dropped.
     private var isTailCut = false
-    /// When the child last wrote something, since 1970; nil: never.
+    /// The time of the child's last output, since 1970; nil if there was none.
     private(set) var lastOutputAt: Duration?
 
-    /// - Parameter buffer: the sink knows that what it is lent is in there.
+    /// - Parameter buffer: the memory that output is read into; the sink relies on lent bytes being in it.
     init(into sink: any OutputSink, buffer: ChunkBuffer, on loop: Loop) {
         self.sink = sink
         self.buffer = buffer
@@ -30,7 +30,7 @@ final class ChildOutput {
 
     /// Makes the pipe of one stream.
     ///
-    /// - Returns: the child's end, which is the caller's.
+    /// - Returns: the child's end; the caller closes it.
     func makePipe(_ stream: ChildStream) throws(UVError) -> Int32 {
         let (readEnd, writeEnd) = try Descriptors.pipe(nonBlockingWrites: false)
         do throws(UVError) {
@@ -59,15 +59,15 @@ final class ChildOutput {
 
     // MARK: The end
 
-    /// After the child's end was collected: reads what is in the pipes, then waits for their ends, which something that the
-    /// child has started may hold. `completion` runs once, on a later tick.
+    /// Reads the rest of the output once the child's end was collected, then waits for the ends of the pipes, which a
+    /// process started by the child may hold open. `completion` runs once, on a later tick.
     func finish(_ completion: @escaping (_ isHeld: Bool) -> Void) {
         for pipe in pipes { pipe.drain() }
         guard !pipes.allSatisfy(\.hasEnded) else { return loop.onNextTick { completion(false) } }
         onFinished = completion
         timer = loop.after(ChildOutput.holdTime) { [unowned self] in
             timer = nil
-            // What came in this very moment.
+            // The last bytes may have come at this very moment.
             for pipe in pipes { pipe.drain() }
             finished(isHeld: !pipes.allSatisfy(\.hasEnded))
         }
@@ -92,14 +92,14 @@ final class ChildOutput {
     private func keepTail(_ bytes: UnsafeRawBufferPointer) {
         tail += bytes.suffix(ChildOutput.tailByteCount)
         if tail.count > ChildOutput.tailByteCount || bytes.count > ChildOutput.tailByteCount { isTailCut = true }
-        // Not at each line, which would move the others each time.
+        // The tail is trimmed seldom, not at each line, since each removal moves the rest.
         if tail.count > 4 * ChildOutput.tailByteCount { tail.removeFirst(tail.count - ChildOutput.tailByteCount) }
     }
 
-    /// The last 4 KiB of what the child wrote to its standard error, with what is no UTF-8 repaired.
+    /// The last 4 KiB of the child's standard error, invalid UTF-8 repaired.
     var standardErrorTail: String {
         var bytes = tail.suffix(ChildOutput.tailByteCount)
-        // A character that was cut in two.
+        // The first character may have been cut in two.
         if isTailCut { bytes = bytes.drop { $0 & 0xC0 == 0x80 } }
         return String(decoding: bytes, as: UTF8.self)
     }

@@ -1,6 +1,7 @@
-/// The memory that the child's output is read into, with room before it for the header of a message: so one write sends both.
+/// The memory that the child's output is read into, with room before it for a message header, so that one write sends
+/// both.
 ///
-/// One for a keeper. Pages that nothing has touched cost nothing.
+/// A keeper has a single one. Pages never touched cost nothing.
 final class ChunkBuffer {
     static let capacity = 65_536
     private static let headroom = 64
@@ -9,12 +10,12 @@ final class ChunkBuffer {
 
     deinit { base.deallocate() }
 
-    /// Where output is read into.
+    /// The memory that output is read into.
     var payload: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: base + ChunkBuffer.headroom, count: ChunkBuffer.capacity)
     }
 
-    /// The first bytes of the payload with a header before them.
+    /// The first bytes of the payload, with a header before them.
     func message(_ header: [UInt8], _ byteCount: Int) -> UnsafeRawBufferPointer {
         precondition(header.count <= ChunkBuffer.headroom, "a header of \(header.count) bytes")
         let start = base + ChunkBuffer.headroom - header.count

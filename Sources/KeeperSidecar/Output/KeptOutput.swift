@@ -1,11 +1,11 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The output that is kept in segments, and sent to those who read it.
+/// Output that is kept in segments, and sent to its readers.
 ///
-/// A reader is a cursor. The keeper queues nothing for it but the rest of one message: a reader at the end is sent each run of
-/// bytes from the memory that it was read into, and one that is behind is served from the segments when its connection has
-/// room.
+/// A reader is a cursor. The keeper queues nothing for a reader except the rest of one message: a reader at the end is
+/// sent each run of bytes from the memory it was read into, and one that is behind is served from the segments when its
+/// connection has room.
 final class KeptOutput: OutputSink {
     private let buffer: ChunkBuffer
     private let loop: Loop
@@ -13,7 +13,7 @@ final class KeptOutput: OutputSink {
     let err: KeptStream
     private(set) var readers: [OutputReader] = []
     private let losses: NoteLimiter
-    /// Runs while no descriptor is left to read a segment by.
+    /// The timer that runs while no descriptor is left to read a segment.
     private let retries: Backoff
 
     init(
@@ -48,7 +48,7 @@ final class KeptOutput: OutputSink {
         guard !readers.isEmpty else { return }
         let header = ChannelMessage.output(stream, offset: start, length: bytes.count).header
         let message = buffer.message(header, bytes.count)
-        // One that fails takes itself off the list.
+        // A reader whose connection fails removes itself from the list.
         for reader in readers { reader.take(message, of: stream, start..<self[stream].end) }
     }
 
@@ -56,7 +56,7 @@ final class KeptOutput: OutputSink {
 
     // MARK: The readers' side
 
-    /// Serves a reader from where it is; it must be removed when it ends.
+    /// Serves a reader from its position on; the caller removes the reader when it ends.
     func add(_ reader: OutputReader) {
         readers.append(reader)
         serve(reader)
@@ -68,7 +68,8 @@ final class KeptOutput: OutputSink {
         for stream in [out, err] { stream.closeReaders() }
     }
 
-    /// Sends a reader what it has not had, as long as its connection has room, but not all in one turn.
+    /// Sends a reader its next bytes as long as its connection has room, at most ``OutputReader/turnByteCount`` in a
+    /// turn.
     func serve(_ reader: OutputReader) {
         var left = OutputReader.turnByteCount
         while left > 0, reader.hasRoom {
@@ -80,7 +81,7 @@ final class KeptOutput: OutputSink {
                     let wanted = Int(min(end, range.upperBound) - range.lowerBound)
                     let part = UnsafeMutableRawBufferPointer(rebasing: buffer.payload.prefix(wanted))
                     let count = try self[stream].read(part, from: range.lowerBound, inSegmentAt: start)
-                    // Somebody has cut the file.
+                    // The file has been cut by somebody.
                     guard count > 0 else { throw .noEntry }
                     let header = ChannelMessage.output(stream, offset: range.lowerBound, length: count).header
                     reader.send(
@@ -102,7 +103,7 @@ final class KeptOutput: OutputSink {
         if left <= 0 { loop.onNextTick { [weak self, weak reader] in reader.map { self?.serve($0) } } }
     }
 
-    /// Makes room on the disk.
+    /// Removes the oldest segment to make room on the disk.
     ///
     /// - Returns: false if nothing is kept.
     func removeOldest() -> Bool { out.removeOldest() || err.removeOldest() }

@@ -1,24 +1,24 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// One stream's segments: files that hold its last bytes, each named by the offset of its first.
+/// The segments of one stream: files that hold its last bytes, each named by the offset of its first byte.
 final class KeptStream {
     struct Segment {
         let start: UInt64
         var end: UInt64
     }
 
-    /// What there is at an offset.
+    /// The bytes at an offset, or the lack of them.
     enum Place {
         /// Bytes up to `end`, in the segment that begins at `start`.
         case kept(start: UInt64, end: UInt64)
-        /// Nothing up to here.
+        /// No bytes are kept before `end`.
         case gap(end: UInt64)
     }
 
-    /// More than these, however small they are, are not kept, unless the limit takes more.
+    /// The most segments kept, however small they are, unless the limit needs more.
     private static let mostSegments = 256
-    /// How many segments are open for readers at a time.
+    /// The most segments open for readers at a time.
     private static let mostOpen = 4
 
     let name: ChildStream
@@ -29,15 +29,15 @@ final class KeptStream {
     private let segmentSize: Int
     private let mostSegments: Int
     private(set) var segments: [Segment] = []
-    /// How many bytes the stream has had.
+    /// The number of bytes the stream has had.
     private(set) var end: UInt64 = 0
-    /// How many of them could not be written.
+    /// The number of these bytes that could not be written.
     private(set) var lostByteCount: UInt64 = 0
-    /// The last segment, as long as it takes more.
+    /// The last segment, while more is written to it.
     private var current: OpenFile?
-    /// Those that are read, the last used last.
+    /// Segments open for readers, the most recently used last.
     private var open: [(start: UInt64, file: OpenFile)] = []
-    /// Called with why bytes were lost.
+    /// Called with the error when bytes are lost.
     var onLoss: ((UVError) -> Void)?
 
     init(_ name: ChildStream, of session: SessionID, epoch: String, paths: KeeperPaths, limit: Int) {
@@ -58,7 +58,7 @@ final class KeptStream {
 
     // MARK: Writing
 
-    /// Adds bytes; those that the disk does not take are a gap.
+    /// Adds bytes; bytes that the disk does not take become a gap.
     func append(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
         while !rest.isEmpty {
@@ -70,17 +70,17 @@ final class KeptStream {
                 end += UInt64(count)
                 segments[segments.count - 1].end = end
                 removeOld()
-                // A segment has no hole: after a short write the next one begins.
+                // A segment has no holes: after a short write the next segment begins.
                 if count < part.count || count == room { closeCurrent() }
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             } catch {
                 let isEmpty = current == nil || segments[segments.count - 1].start == end
                 closeCurrent()
-                // One that has become too long, for a limit on the size of files, has a successor.
+                // A segment that has grown too long, for a limit on the size of files, gets a successor.
                 guard isEmpty else { continue }
                 end += UInt64(rest.count)
                 lostByteCount += UInt64(rest.count)
-                // On a full disk what is too old makes room for what comes next.
+                // On a full disk, removing segments that are too old makes room for later bytes.
                 removeOld()
                 onLoss?(error)
                 return
@@ -95,7 +95,7 @@ final class KeptStream {
         do throws(UVError) {
             file = try OpenFile(path, .createNew)
         } catch .exists {
-            // Somebody else's: whatever has the name goes, and is not followed.
+            // The name is taken by another file, which is removed, and not followed if it is a link.
             try Files.unlink(path)
             file = try OpenFile(path, .createNew)
         }
@@ -123,11 +123,11 @@ final class KeptStream {
         let start = segments.remove(at: index).start
         open.removeAll { $0.start == start }
         do throws(UVError) { try Files.unlinkIfPresent(path(start)) } catch {
-            // It stays until the session is started anew, or pruned.
+            // The file stays until the session is started anew, or pruned.
         }
     }
 
-    /// Gives the disk back the oldest segment, for something that must be written.
+    /// Removes the oldest segment, to make room on the disk for something that must be written.
     ///
     /// - Returns: false if there is none.
     func removeOldest() -> Bool {
@@ -140,9 +140,9 @@ final class KeptStream {
 
     // MARK: Reading
 
-    /// What there is at an offset before the end.
+    /// The bytes, or the gap, at an offset before the end.
     func place(at offset: UInt64) -> Place {
-        // The last one is what most readers are in.
+        // The search begins at the last segment, where most readers are.
         guard let index = segments.lastIndex(where: { $0.start <= offset }) else {
             return .gap(end: segments.first?.start ?? end)
         }
@@ -152,7 +152,7 @@ final class KeptStream {
 
     /// Reads from a segment, as much as `buffer` holds.
     ///
-    /// - Throws: ``UVError/noEntry`` and its like if the file has gone; ``UVError/tooManyOpenFiles`` and its like.
+    /// - Throws: ``UVError/noEntry`` and its like if the file is gone; ``UVError/tooManyOpenFiles`` and its like.
     func read(
         _ buffer: UnsafeMutableRawBufferPointer, from offset: UInt64, inSegmentAt start: UInt64,
     ) throws(UVError) -> Int {
@@ -172,7 +172,7 @@ final class KeptStream {
         return file
     }
 
-    /// Closes what was open for readers, of whom there are none.
+    /// Closes the segments opened for readers, once there are none.
     func closeReaders() { open = [] }
 
     func close() {

@@ -3,7 +3,7 @@ internal import UVLoop
 
 /// The keeper's end of one of the child's output pipes, which is always drained.
 final class OutputPipe {
-    /// Bounds how long one wake-up keeps the loop.
+    /// The most reads in one wake-up, so that the loop is not kept long.
     private static let readsPerTurn = 4
 
     let stream: ChildStream
@@ -11,12 +11,12 @@ final class OutputPipe {
     private var pipe: OwnedDescriptor?
     private let poll: PollHandle
     private let watches: Backoff
-    /// Lent what was read; the memory is ``ChunkBuffer/payload``.
+    /// Called with the bytes read, which are lent; their memory is ``ChunkBuffer/payload``.
     private let onBytes: (UnsafeRawBufferPointer) -> Void
     /// Called once when every writer has closed the pipe.
     var onEnd: (() -> Void)?
 
-    /// Takes over the pipe, which does not block.
+    /// Takes over the pipe, which must not block.
     init(
         _ pipe: consuming OwnedDescriptor, _ stream: ChildStream, buffer: ChunkBuffer, on loop: Loop,
         onBytes: @escaping (UnsafeRawBufferPointer) -> Void,
@@ -40,7 +40,7 @@ final class OutputPipe {
         do throws(UVError) {
             try poll.start(.readable) { [unowned self] _, _, _ in read(OutputPipe.readsPerTurn) }
         } catch {
-            // No watch is left for it, of the user's or the system's.
+            // The watch failed: the user or the system has none left. A timer takes its place.
             watches.start(isReferenced: false) { [unowned self] in
                 read(OutputPipe.readsPerTurn)
                 if !hasEnded { watch() }
@@ -54,7 +54,7 @@ final class OutputPipe {
             switch Descriptors.receive(from: number, into: buffer.payload) {
             case .bytes(let count):
                 onBytes(UnsafeRawBufferPointer(rebasing: buffer.payload[..<count]))
-                // Less than there was room for: nothing waits any more, for now.
+                // A read shorter than asked for has emptied the pipe.
                 if count < ChunkBuffer.capacity { return }
             case .wouldBlock: return
             case .end, .failed: return end()
@@ -62,7 +62,7 @@ final class OutputPipe {
         }
     }
 
-    /// Reads all that is in the pipe now: until it would block, or as much as it can hold.
+    /// Reads everything in the pipe now: until a read would block, or as much as the pipe can hold.
     func drain() {
         guard let number = pipe?.number else { return }
         var left = Descriptors.capacity(ofPipe: number)

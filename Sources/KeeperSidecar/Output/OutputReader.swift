@@ -1,27 +1,27 @@
 internal import KeeperProtocol
 
-/// One client's way through the output: a cursor for each stream that it asked for.
+/// A client's position in the output: a cursor for each stream that it asked for.
 final class OutputReader {
-    /// The most that one reader is sent from segments in a turn.
+    /// The most bytes that one reader is sent from segments in a turn.
     static let turnByteCount = 262_144
 
     private struct Cursor {
         let stream: ChildStream
         var offset: UInt64
-        /// Where it ends; nil: not yet.
+        /// The offset at which the read ends; nil if it goes on.
         var end: UInt64?
     }
 
     private unowned let client: ChannelClient
     private var cursors: [Cursor]
-    /// The cursor that was served last.
+    /// The index of the cursor that was served last.
     private var turn = 0
-    /// True if it goes on until the session ends.
+    /// True if the read goes on until the session ends.
     let follows: Bool
 
     /// - Parameters:
-    ///   - starts: where each stream begins.
-    ///   - ends: where each ends; nil if it goes on.
+    ///   - starts: the offset at which each stream begins.
+    ///   - ends: the offset at which each stream ends; nil if the read goes on.
     init(_ client: ChannelClient, from starts: [ChildStream: UInt64], upTo ends: [ChildStream: UInt64]?) {
         self.client = client
         follows = ends == nil
@@ -30,10 +30,10 @@ final class OutputReader {
         }
     }
 
-    /// True while what is sent does not wait.
+    /// True if bytes sent now would not have to wait.
     var hasRoom: Bool { client.hasRoomForOutput }
 
-    /// The next bytes that it has not had; nil if there are none now. If there never will be, the client is told.
+    /// The next bytes for the client; nil if there are none now. If there will never be more, the client is told.
     func next(upTo output: KeptOutput) -> (ChildStream, Range<UInt64>)? {
         for step in 1...cursors.count {
             let index = (turn + step) % cursors.count
@@ -47,7 +47,8 @@ final class OutputReader {
         return nil
     }
 
-    /// Takes what has just come, if it is at its end and its connection has room; else it is behind, and served later.
+    /// Sends bytes that have just come, if the cursor is at their start and the connection has room; else the reader is
+    /// behind, and served later.
     func take(_ message: UnsafeRawBufferPointer, of stream: ChildStream, _ range: Range<UInt64>) {
         guard let index = cursors.firstIndex(where: { $0.stream == stream }) else { return }
         guard cursors[index].offset == range.lowerBound, cursors[index].end == nil, hasRoom else { return }
@@ -60,7 +61,7 @@ final class OutputReader {
         client.send(message)
     }
 
-    /// Tells that bytes are gone.
+    /// Tells the client that bytes are gone.
     func skip(_ range: Range<UInt64>, of stream: ChildStream) {
         advance(stream, to: range.upperBound)
         client.send(.gap(stream, range))
@@ -70,7 +71,7 @@ final class OutputReader {
         for index in cursors.indices where cursors[index].stream == stream { cursors[index].offset = offset }
     }
 
-    /// No more output comes: what there is is the end.
+    /// Ends the read at the present end of the output: no more comes.
     func finish(_ output: KeptOutput) {
         for index in cursors.indices where cursors[index].end == nil {
             cursors[index].end = output[cursors[index].stream].end

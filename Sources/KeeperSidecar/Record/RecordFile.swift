@@ -1,17 +1,18 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The session's record on disk: replaced by rename, never seen half.
+/// The session's record on disk: replaced by rename, so that no reader sees half a record.
 ///
-/// Room for the last one is taken at the start, in a file of its own, so that a full disk does not lose how the session ended.
-/// Nothing is synchronised: after a crash of the system a record that does not parse counts as none.
+/// Room for the last record is taken at the start, in a file of its own, so that a full disk does not lose how the
+/// session ended. The files are not synchronised: after a crash of the system, a record that does not parse counts as
+/// none.
 final class RecordFile {
     private(set) var record: SessionRecord
     private let session: SessionID
     private let paths: KeeperPaths
-    /// The room, as a file that is open: nothing that the system may refuse is needed to write into it.
+    /// The room, as an open file: writing into it needs nothing that the system may refuse.
     private var room: OpenFile?
-    /// How many bytes were taken.
+    /// The number of bytes taken as room.
     private var reserved = 0
 
     init(_ record: SessionRecord, of session: SessionID, paths: KeeperPaths) {
@@ -23,15 +24,15 @@ final class RecordFile {
     private var path: String { paths.record(for: session) }
     private var reservePath: String { paths.reserve(for: session, epoch: record.epoch) }
 
-    /// The last record is longer than the present one by this much at most: the last of standard error, 64 writers with names
-    /// of 64 bytes, 64 processes, its child, and the rest.
+    /// The most bytes by which the last record is longer than the present one: the tail of standard error, 64 writers
+    /// with names of 64 bytes, 64 processes, the child, and the rest.
     private static let growth = 6 * 4096 + 64 * 140 + 64 * 12 + 2048
 
     private static let block = 4096
 
     // MARK: While the session lives
 
-    /// Replaces the record, and sees to the room for the last one; if there is none, the output that is kept makes some.
+    /// Replaces the record, and takes room for the last one.
     func write(_ change: (inout SessionRecord) -> Void) throws(UVError) {
         var next = record
         change(&next)
@@ -45,7 +46,7 @@ final class RecordFile {
         try SessionRecord.replace(path, with: bytes, paths: paths)
     }
 
-    /// Takes so many bytes of the disk, in whole blocks. What was taken before stays.
+    /// Takes so many bytes of the disk, in whole blocks; bytes taken before are kept.
     private func reserve(_ byteCount: Int) {
         guard byteCount > reserved else { return }
         let size = (byteCount + RecordFile.block - 1) / RecordFile.block * RecordFile.block
@@ -55,7 +56,7 @@ final class RecordFile {
             try RecordFile.take(size, of: file)
             reserved = size
         } catch {
-            // Then the oldest output makes room at the end, for what is missing.
+            // The disk is full: at the end, the oldest output makes room for the missing bytes.
         }
     }
 
@@ -68,7 +69,7 @@ final class RecordFile {
 
     private static func take(_ byteCount: Int, of file: OpenFile) throws(UVError) {
         guard try !file.allocate(byteCount) else { return }
-        // Full of zeros, in pieces: memory that a keeper has once touched stays its own.
+        // Zeros are written block by block: memory that a keeper has once touched stays its own.
         let zeros = [UInt8](repeating: 0, count: block)
         var end = Int(try file.status().size)
         while end < byteCount {
@@ -81,7 +82,7 @@ final class RecordFile {
 
     /// Writes the last record, into the room that was taken for it.
     ///
-    /// - Parameter makeRoom: called while the disk is full; false if there is nothing more to give.
+    /// - Parameter makeRoom: called while the disk is full; returns false if there is nothing more to remove.
     func writeLast(_ exit: SessionExit, makeRoom: () -> Bool) throws(UVError) {
         record.exit = exit
         let bytes = record.fileBytes
@@ -99,7 +100,7 @@ final class RecordFile {
     private func write(_ bytes: [UInt8], into room: OpenFile) -> Bool {
         do throws(UVError) {
             try room.write(bytes, at: 0)
-            // What is left of the room goes back.
+            // The unused part of the room goes back to the disk.
             try room.truncate(to: UInt64(bytes.count))
             try Files.rename(reservePath, to: path)
             room.close()
@@ -117,24 +118,25 @@ final class RecordFile {
         self.room = nil
         reserved = 0
         do throws(UVError) { try Files.unlinkIfPresent(reservePath) } catch {
-            // It goes with the next start of the session, or when that is pruned.
+            // The file goes at the next start of the session, or when the session is pruned.
         }
     }
 
-    /// Removes the record of a former life, if the new one cannot be written.
+    /// Removes the record of a former life. Called if the new one cannot be written.
     func removeFormer() {
         do throws(UVError) { try Files.unlinkIfPresent(path) } catch {
-            // It is of another epoch than this keeper's, which whoever reads it can tell.
+            // The old record has another epoch, by which a reader can tell.
         }
     }
 
     // MARK: Former lives
 
-    /// Removes the output of other lives of the session, after its record was replaced. Nothing is looked for if there was none.
+    /// Removes the output of former lives of the session, once its record was replaced.
     static func removeFormer(of session: SessionID, except epoch: String, paths: KeeperPaths, log: KeeperLog) {
         do throws(UVError) {
             let directory = paths.directory.isEmpty ? "." : paths.directory
-            // Beside thousands of sessions all names would be a megabyte, which stays a keeper's own.
+            // Only names of this session are listed: all names of thousands of sessions would be a megabyte that the
+            // keeper never gives back.
             for name in try Files.names(inDirectory: directory, startingWith: "\(session).") {
                 if let segment = SegmentName(name), segment.session == session, segment.epoch != epoch {
                     try Files.unlinkIfPresent(paths.segment(segment))

@@ -3,13 +3,13 @@ internal import UVLoop
 
 /// Reads the bytes of a command from a file or a pipe, to its end.
 ///
-/// A pipe may have no writer, or one that writes nothing: the signals that end a keeper end the wait for it, too. On Linux
-/// they are blocked by now, and looked for here; elsewhere they still have their default action.
+/// A pipe may have no writer, or a silent one: the signals that end a keeper end this wait too. On Linux these signals
+/// are blocked by now, and looked for here; elsewhere they still have their default action.
 enum CommandReader {
-    /// - Parameter path: of a file or named pipe; ``CommandFile/standardInput`` for descriptor 0, which is `/dev/null` from
-    ///   then on.
+    /// - Parameter path: the path of a file or named pipe; ``CommandFile/standardInput`` for descriptor 0, which is
+    ///   `/dev/null` from then on.
     /// - Throws: ``UVError/interrupted`` if a signal has ended the wait; ``UVError/argumentsTooLong`` beyond
-    ///   ``CommandFile/maximumLength``, and what reading gives.
+    ///   ``CommandFile/maximumLength``, and the errors of reading.
     static func read(_ path: String) throws(UVError) -> [UInt8] {
         guard path == CommandFile.standardInput else {
             #if os(Linux)

@@ -1,11 +1,11 @@
 internal import KeeperProtocol
 
-/// Why a keeper cannot start or go on: the status it exits with, and the sentence for the log.
+/// The failure of a start or of a session: the keeper's exit status, and the sentence for the log.
 struct KeeperFailure: Error {
     let status: KeeperExitStatus
     let reason: String
 
-    /// A few words for the log's last line.
+    /// A short reason for the log's last line.
     var summary: String {
         switch status {
         case .ended: "ended"

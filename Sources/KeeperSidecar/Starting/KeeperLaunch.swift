@@ -1,34 +1,34 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What a keeper is started with: session, paths, settings, and its log. The session and the limits are checked first; then
-/// the initialiser makes the sessions directory, enters it, and opens the log.
+/// The things a keeper starts with: session, paths, settings, and its log. The session and the limits are checked
+/// first; then the initialiser makes the sessions directory, enters it, and opens the log.
 struct KeeperLaunch {
     let session: SessionID
-    /// For what is done with files: names in the sessions directory, which is the working directory, so that they mean the
-    /// directory that was judged, whatever becomes of its path.
+    /// The paths for work with files: names relative to the sessions directory, which is the working directory. The
+    /// names thus mean the directory that was checked, whatever becomes of its path.
     let paths = KeeperPaths(directory: "")
-    /// For what is said of files.
+    /// The paths for messages.
     let shownPaths: KeeperPaths
     private let sessionsDirectory: PrivateDirectory
-    /// The path of the directory that this process was started in; empty if it has none.
+    /// The path of the directory that this process was started in; empty if it cannot be known.
     let startPath: String
-    /// The directory that this process was started in, which is the child's; open until the child has started.
+    /// The directory that this process was started in, which becomes the child's; open until the child has started.
     private let startDirectory: OpenDirectory
     let settings: KeeperSettings
     /// The child's executable and its arguments.
     let command: [String]
-    /// The mask for new files that this process was started with, and that its child gets.
+    /// The mask for new files that this process was started with; the child gets it.
     let fileModeMask: UInt32
     let childEnvironment: ProcessEnvironment
     let log: KeeperLog
-    /// Two pipes, until the child has its ends.
+    /// The descriptors of two pipes, until the child has its ends.
     private static let descriptorsForOutput: UInt64 = 4
 
     init(
         arguments: [String], environment: ProcessEnvironment, fileModeMask: UInt32 = 0o022,
     ) throws(KeeperFailure) {
-        // All others are the child's alone.
+        // All other variables are for the child alone.
         let variables = environment.variables(startingWith: ["PI_", "HOME="])
         settings = KeeperSettings(environment: variables)
         let descriptors = DescriptorLimit.current.soft
@@ -64,7 +64,7 @@ struct KeeperLaunch {
         }
     }
 
-    /// Starts the child, in the directory and with the mask for new files that this process was started with.
+    /// Starts the child in the directory, and with the mask for new files, that this process was started with.
     func inStartDirectory(
         _ start: () throws(SpawnError) -> ChildProcess
     ) throws(SpawnError) -> ChildProcess {
@@ -82,13 +82,13 @@ struct KeeperLaunch {
         do throws(UVError) {
             try sessionsDirectory.enter()
         } catch {
-            // The directory was entered before, and nothing but its own mode could forbid it now.
+            // The directory was entered before; only a change of its mode could forbid it now.
             log.write("cannot go back to the sessions directory: \(error)")
         }
         return try child.get()
     }
 
-    /// Runs the keeper to its end. From here on, whatever goes wrong is in the log.
+    /// Runs the keeper to its end. From here on every failure is logged.
     func run() -> KeeperExitStatus {
         log.write("keeper starting: session=\(session) pid=\(CurrentProcess.id) version=\(KeeperSidecar.version)")
         for warning in settings.warnings { log.write(warning) }
@@ -104,7 +104,7 @@ struct KeeperLaunch {
         do throws(UVError) { return try CurrentProcess.workingDirectory() } catch { return "" }
     }
 
-    /// The session id. A server of the original's shape starts `<node> <keeper> <id>`: if this program stands in for its
+    /// The session id. The original's server starts `<node> <keeper> <id>`: if this program stands in for the
     /// interpreter, the first of two arguments is the script, a file that exists.
     private static func sessionArgument(_ arguments: [String]) throws(KeeperFailure) -> String {
         switch arguments.count {
@@ -115,7 +115,7 @@ struct KeeperLaunch {
         }
     }
 
-    /// The command that a file or pipe has, if a variable names one; it is read to its end.
+    /// The command in the file or pipe that a variable names, read to its end; nil if the variable is not set.
     private static func command(_ variables: [String: String]) throws(KeeperFailure) -> [String]? {
         guard let path = variables[KeeperVariable.commandFile], !path.isEmpty else { return nil }
         let bytes: [UInt8]
@@ -134,8 +134,8 @@ struct KeeperLaunch {
         return command.map { RawText.string($0) }
     }
 
-    /// Makes the sessions directory the working directory, if nobody else can exchange it or what is in it: whoever could
-    /// replace a socket there would get what is meant for its child.
+    /// Makes the sessions directory the working directory, if no other user can replace it or its files: whoever could
+    /// replace a socket there would get the lines meant for the child.
     private static func enterDirectory(_ path: String) throws(KeeperFailure) -> PrivateDirectory {
         let directory: PrivateDirectory
         do throws(UVError) {
@@ -150,7 +150,7 @@ struct KeeperLaunch {
 
     private static func directory(_ variables: [String: String]) throws(KeeperFailure) -> String {
         if let directory = variables[KeeperVariable.sessionsDirectory], !directory.isEmpty { return directory }
-        // The user database is asked only where nothing else tells: it may need libraries that a static build does not have.
+        // The user database is asked last: the query may need libraries that a static build lacks.
         if let directory = SessionsDirectory.path(environment: variables, home: variables["HOME"] ?? "") {
             return directory
         }

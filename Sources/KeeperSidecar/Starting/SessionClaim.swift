@@ -1,17 +1,17 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The hold on a session: an advisory lock on its pid file, which ends with this process, however it ends.
+/// The claim on a session: an advisory lock on its pid file, which ends with this process, however it ends.
 ///
 /// The pid file appears under its final name complete and locked: it is written and locked under a temporary name, then
-/// renamed, or, where a dead keeper left one, renamed over it while holding the lock of that one too. So of any number of
+/// renamed. If a dead keeper left a file, the rename replaces it, under the lock of that file too. Among any number of
 /// keepers started at once one wins, and no reader ever sees an empty file.
 final class SessionClaim {
     enum Answer {
         case claimed(SessionClaim)
-        /// A keeper holds the session.
+        /// A keeper holds the session; the text says which.
         case taken(String)
-        /// Somebody holds the lock of a dead keeper's file for a moment: another keeper taking over, or a server cleaning
+        /// The lock of a dead keeper's file is held for a moment, by another keeper taking over or a server cleaning
         /// up. Try again soon.
         case contended
     }
@@ -26,7 +26,9 @@ final class SessionClaim {
         self.identity = identity
     }
 
-    /// - Parameter shown: the paths for what is said.
+    /// Tries to claim the session.
+    ///
+    /// - Parameter shown: the paths for messages.
     static func attempt(
         _ session: SessionID, paths: KeeperPaths, shown: KeeperPaths,
     ) throws(KeeperFailure) -> Answer {
@@ -40,7 +42,7 @@ final class SessionClaim {
             }
             var isNamed = false
             defer { if !isNamed { PIDFile.removeTemporary(temporary) } }
-            // Nobody else knows the file, so nobody can hold its lock.
+            // The lock cannot be contended: the file is still unknown to others.
             _ = try file.lockForProcess()
             let claim = SessionClaim(path: path, file: file, identity: file.statusAtOpening.identity)
             do throws(UVError) {
@@ -56,7 +58,7 @@ final class SessionClaim {
         }
     }
 
-    /// Whether the session is still this keeper's: the file at its path is the one that is locked.
+    /// True if the session is still this keeper's: the file at its path is the locked one.
     var holds: Bool {
         do throws(UVError) {
             return try Files.status(of: path, followingLinks: false).identity == identity
@@ -65,8 +67,8 @@ final class SessionClaim {
         }
     }
 
-    /// Gives the session up: removes the pid file if it is still this keeper's, then lets go of the lock. An original keeper
-    /// that was started for the session has written its own pid into the file, which is its from then on.
+    /// Gives the session up: removes the pid file if it is still this keeper's, then releases the lock. An original
+    /// keeper started for the session has written its own pid into the file, which then belongs to that keeper.
     func release() throws(UVError) {
         defer { file.close() }
         guard try PIDFile.number(in: file) == CurrentProcess.id else { return }
@@ -82,13 +84,13 @@ final class SessionClaim {
         }
         defer { stale.close() }
         guard try stale.lockForProcess() else {
-            // A keeper's lock is held by the process whose pid is in the file; anybody else's is about to be gone.
+            // A keeper's lock is held by the process whose pid is in the file; any other lock is about to end.
             guard let owner = try PIDFile.number(in: stale), try stale.lockHolder() == .process(owner) else {
                 return .contended
             }
             return .taken("its pid file is locked by process \(owner)")
         }
-        // While this lock was being taken, its holder may have replaced the file by a live one.
+        // While this lock was awaited, its former holder may have replaced the file by a live one.
         do throws(UVError) {
             guard try Files.status(of: path, followingLinks: false).identity == stale.status().identity else {
                 return .contended

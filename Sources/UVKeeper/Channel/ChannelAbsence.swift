@@ -1,15 +1,16 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What stands behind a channel that cannot be connected to, as the keeper and its record tell.
+/// The reason why a channel cannot be connected to, from the keeper and its record.
 enum ChannelAbsence {
-    /// No keeper lives: what is left of the session is in its files.
+    /// No keeper lives: the rest of the session is in its files.
     case noKeeper
     /// The keeper is an original one, or older than the channel.
     case noChannel
-    /// The keeper has told the end. It stays a moment for those who still read, without a channel.
+    /// The keeper has told how the session ended. The process stays a moment for clients that still read, without a
+    /// channel.
     case sessionEnded
-    /// A keeper lives, or may. It is frozen or starting, or somebody has removed its socket, which may be made anew.
+    /// A keeper lives, or may: it is frozen or starting, or its socket was removed and may be made anew.
     case notReachable
 
     init(_ error: KeeperError, of session: SessionID, _ paths: KeeperPaths) {

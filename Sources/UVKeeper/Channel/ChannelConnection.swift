@@ -1,30 +1,30 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// One connection to a session's channel: greeted, and cut into messages.
+/// A connection to a session's channel: greeted, and cut into messages.
 ///
-/// A connect without a hello in time has failed, whoever it is that listens.
+/// A connect has failed if no hello comes in time, whichever process listens.
 final class ChannelConnection {
     private enum State {
-        /// Nil before its first try has begun.
+        /// The connect; nil before its first try has begun.
         case connecting(KeeperConnect?)
-        /// Connected; the hello comes first.
+        /// The stream is connected; the hello comes first.
         case greeting(PipeStream)
         case open(PipeStream)
         case closed
     }
 
-    /// What a connection tells its owner. Nothing is called after ``close()``.
+    /// The callbacks of a connection. None is called after ``close()``.
     struct Handlers {
         var onOpen: (ChannelHello) -> Void
         var onMessage: (ChannelMessage) -> Void
-        /// A part of the payload of a message of output, lent.
+        /// Called with a part of the payload of an output message, lent.
         var onOutput: (ChildStream, UInt64, RawSpan) -> Void = { _, _, _ in }
-        /// All that was written has been taken by the kernel.
+        /// Called when the kernel has taken all bytes written.
         var onDrain: () -> Void = {}
-        /// It was closed because nobody has used it; see ``rest(for:)``.
+        /// Called when the connection was closed for lack of use; see ``rest(for:)``.
         var onIdle: () -> Void = {}
-        /// It has failed, or the keeper has closed it. Called once.
+        /// Called once when the connection has failed, or the keeper has closed it.
         var onEnd: (KeeperError) -> Void
     }
 
@@ -32,18 +32,19 @@ final class ChannelConnection {
     private let path: String
     private let timer: TimerHandle
     private var handlers: Handlers?
-    /// Since when nobody uses it; nil while somebody does.
+    /// The time since which the connection is not in use; nil while it is.
     private var restsSince: Duration?
     private var state = State.connecting(nil)
-    /// Nil unless it is open. Not the state's, which would copy it for each message.
+    /// The keeper's hello; nil unless the connection is open. A property and no part of the state, which would copy it
+    /// for each message.
     private(set) var hello: ChannelHello?
     private var framer = HeaderFramer(limit: ChannelConstants.longestMessage)
-    /// What is missing of a payload.
+    /// The missing rest of a payload.
     private var payload: (stream: ChildStream, offset: UInt64, left: Int)?
 
     /// Connects; the handlers run on later ticks.
     ///
-    /// - Parameter time: how long it may take until the hello has come.
+    /// - Parameter time: the longest time until the hello has come.
     init(to session: SessionID, in paths: KeeperPaths, within time: Duration, on loop: Loop, _ handlers: Handlers) {
         self.session = session
         path = paths.channel(for: session)
@@ -58,7 +59,7 @@ final class ChannelConnection {
         }
     }
 
-    /// Bytes that were written and that the kernel has not taken.
+    /// Bytes written that the kernel has not taken.
     var queuedByteCount: Int { stream?.queuedByteCount ?? 0 }
 
     private var stream: PipeStream? {
@@ -76,14 +77,14 @@ final class ChannelConnection {
 
     func send(_ request: ChannelRequest) { send(request.header) }
 
-    /// Reads nothing for now; bytes wait in the kernel, and then in the keeper.
+    /// Stops reading for now; bytes wait in the kernel, and then in the keeper.
     func pause() { stream?.readStop() }
 
     func resume() {
         do throws(UVError) { try stream?.readResume() } catch { end(.connection(path, error)) }
     }
 
-    /// Says that it is not in use: it closes after a time in which nothing was sent.
+    /// Notes that the connection is not in use: it closes after a time in which nothing is sent.
     func rest(for time: Duration) {
         restsSince = SystemClock.monotonicTime
         if !timer.isActive { watchRest(time, since: restsSince) }
@@ -156,7 +157,9 @@ final class ChannelConnection {
         }
     }
 
-    /// - Returns: how many bytes it has used.
+    /// Takes a part of a payload.
+    ///
+    /// - Returns: the number of bytes used.
     private func receive(
         _ payload: (stream: ChildStream, offset: UInt64, left: Int), _ bytes: UnsafeRawBufferPointer,
     ) -> Int {
@@ -167,7 +170,7 @@ final class ChannelConnection {
         return part.count
     }
 
-    /// Takes a message; nil is one that this version does not know.
+    /// Takes a message; nil for a message that this version does not know.
     private func take(_ message: ChannelMessage?) {
         guard case .open = state else { return greet(message) }
         switch message {

@@ -1,19 +1,19 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What a session is asked for beside its lines: on a connection of its own, since lines may wait for the child. The keeper
-/// answers in order.
+/// The requests to a session other than its lines: on a connection of their own, since lines may wait for the child.
+/// The keeper answers in order.
 final class ControlRequests {
     typealias Completion = (Result<ChannelMessage, KeeperError>) -> Void
 
     private let session: SessionID
     private let paths: KeeperPaths
     private let loop: Loop
-    /// A connection without use is given up after this time.
+    /// The time after which an unused connection is given up.
     private let idleTime: Duration
     private let timer: TimerHandle
     private var connection: ChannelConnection?
-    /// Those that wait for the connection, then those that wait for their answers.
+    /// Requests that wait for the connection; `pending` has those that wait for their answers.
     private var unsent: [(request: ChannelRequest, completion: Completion)] = []
     private var pending: [Completion] = []
     private var isClosed = false
@@ -27,10 +27,10 @@ final class ControlRequests {
         timer.onCanceled = { [self] in fail(.closed) }
     }
 
-    /// True if nothing is asked and no connection is open.
+    /// True if no request waits and no connection is open.
     var isIdle: Bool { connection == nil && unsent.isEmpty && pending.isEmpty }
 
-    /// `completion` runs once, on a later tick.
+    /// Sends a request. `completion` runs once, on a later tick.
     func ask(_ request: ChannelRequest, _ completion: @escaping Completion) {
         guard !isClosed, !timer.isClosing else { return loop.onNextTick { completion(.failure(.closed)) } }
         if let connection, let hello = connection.hello {
@@ -117,7 +117,7 @@ final class ControlRequests {
         for completion in completions { completion(.failure(error)) }
     }
 
-    /// Gives everything up, on a later tick.
+    /// Gives up all requests, on a later tick.
     func close() {
         guard !isClosed else { return }
         isClosed = true

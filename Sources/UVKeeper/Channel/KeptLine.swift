@@ -1,12 +1,12 @@
-/// One line of a child's output.
+/// A line of a child's output.
 public struct KeptLine: Hashable, Sendable, CustomStringConvertible {
-    /// The offset of its first byte in its stream.
+    /// The offset of the line's first byte in its stream.
     public let offset: UInt64
-    /// Its bytes, without the newline.
+    /// The line's bytes, without the newline.
     public let bytes: [UInt8]
-    /// The offset of the byte behind it and its newline: where a reader that has dealt with it goes on.
+    /// The offset of the byte after the line and its newline: a reader that has dealt with the line goes on there.
     public let end: UInt64
-    /// Bytes right before it are gone: it may be the rest of a longer line.
+    /// True if bytes right before the line are gone: the line may be the rest of a longer one.
     public let followsGap: Bool
 
     package init(offset: UInt64, bytes: [UInt8], end: UInt64, followsGap: Bool) {
@@ -16,7 +16,7 @@ public struct KeptLine: Hashable, Sendable, CustomStringConvertible {
         self.followsGap = followsGap
     }
 
-    /// Its text; what is no UTF-8 is replaced.
+    /// The line as text; invalid UTF-8 is replaced.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
     /// The text.

@@ -1,10 +1,10 @@
-/// Cuts output into lines that know their offsets. Unlike ``UVLoop/LineFramer``, which lends bytes of a connection and ends at a
-/// line that is too long, it goes on over gaps and long lines, whose pieces say where they are.
+/// A cutter of output into lines with offsets. Unlike ``UVLoop/LineFramer``, which lends bytes of a connection and ends
+/// at a line that is too long, the cutter goes on over gaps and long lines; each piece has its offset.
 package struct LineCutter {
     private let longest: Int
     private var lines: [KeptLine] = []
     private var first = 0
-    /// A line that has begun.
+    /// The bytes of an unfinished line.
     private var pending: [UInt8] = []
     private var pendingOffset: UInt64 = 0
     private var followsGap = false
@@ -39,7 +39,7 @@ package struct LineCutter {
         }
     }
 
-    /// What has come of a line is one, of which the rest is gone.
+    /// Ends the unfinished line, whose rest is gone, and notes the gap for the next line.
     package mutating func noteGap() {
         if !pending.isEmpty { emit(newlineLength: 0) }
         followsGap = true

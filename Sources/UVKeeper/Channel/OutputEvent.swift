@@ -1,33 +1,33 @@
 public import KeeperProtocol
 
-/// What a read tells beside the bytes.
+/// The events of a read besides the bytes.
 public enum OutputEvent: Sendable {
-    /// Bytes of a stream are gone: older than what is kept, or the disk did not take them.
+    /// Bytes of a stream are gone: they are older than the kept ones, or the disk did not take them.
     case gap(ChildStream, Range<UInt64>)
     /// A read that does not follow has had everything up to these offsets. The last event.
     case finished([ChildStream: UInt64])
-    /// The session has ended, and everything that is kept of its output was read; nil if nobody knows how it ended. The last
+    /// The session has ended, and all its kept output was read; nil if it is not known how the session ended. The last
     /// event.
     case ended(SessionExit?)
     /// The read cannot go on. The last event.
     case failed(KeeperError)
 }
 
-/// Where a read begins.
+/// The place at which a read begins.
 public enum OutputStart: Hashable, Sendable {
-    /// With the oldest byte that is kept.
+    /// The oldest byte that is kept.
     case start
-    /// With the next byte that comes.
+    /// The next byte to come.
     case end
-    /// So many bytes before the end, or what is kept of them.
+    /// The last bytes before the end, so many, or as many of them as are kept.
     case last(UInt64)
-    /// An offset for each stream, in the epoch that they count in; one behind the end of its stream is an error
+    /// An offset for each stream, in the epoch in which they count; an offset beyond the end of its stream is an error
     /// (``KeeperError/offsetBeyondEnd(_:_:offset:end:)``).
     case offsets([ChildStream: UInt64], epoch: String)
 }
 
 extension OutputStart {
-    /// The error of a read that was to begin behind the end of a stream; nil if it was not.
+    /// The error of a read that was to begin beyond the end of a stream; nil if all offsets are within.
     package func beyondEnd(of session: SessionID, _ end: (ChildStream) -> UInt64?) -> KeeperError? {
         guard case .offsets(let offsets, _) = self else { return nil }
         for stream in ChildStream.allCases {

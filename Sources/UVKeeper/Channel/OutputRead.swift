@@ -1,14 +1,14 @@
 public import KeeperProtocol
 internal import UVLoop
 
-/// A read of a session's output. It goes on by itself over a broken connection, from the byte after the last, and into the
-/// files that a session leaves.
+/// A read of a session's output. A broken connection is replaced, from the byte after the last one on, and the files of
+/// an ended session are read too.
 ///
-/// A live keeper that owes an answer and says nothing for five seconds ends it, with ``KeeperError/frozen(_:pid:)`` if the
-/// keeper is stopped. A read that follows, and has begun, is owed nothing: it waits for a keeper that has paused as long as that
-/// lives.
+/// A live keeper that owes an answer and sends nothing for five seconds ends the read, with
+/// ``KeeperError/frozen(_:pid:)`` if the keeper is stopped. A read that follows, and has begun, is owed no answer: it
+/// waits for a keeper that has paused as long as the keeper lives.
 ///
-/// Keeps itself alive until its last event, or ``cancel()``.
+/// The read keeps itself alive until its last event, or ``cancel()``.
 public final class OutputRead {
     private enum State {
         case pausing
@@ -25,15 +25,15 @@ public final class OutputRead {
     private let follows: Bool
     private let timer: TimerHandle
     private var from: OutputStart
-    /// The byte after the last of each stream, once the keeper has said where the read begins.
+    /// The offset after the last byte of each stream, once the keeper has said where the read begins.
     private var offsets: [ChildStream: UInt64] = [:]
     private var epoch: String?
     private var state = State.pausing
-    /// Failed attempts in a row.
+    /// The number of failed attempts in a row.
     private var failures = 0
-    /// When the keeper has last said something, or a connection that it served has ended.
+    /// The time at which the keeper last sent something, or at which a connection that it served ended.
     private var silentSince = SystemClock.monotonicTime
-    /// True once the present connection has said where the read goes on: what ends it then comes behind everything.
+    /// True once the present connection has said where the read goes on: its end then comes after all output.
     private var isServed = false
     private var isPaused = false
     private var onBytes: ((ChildStream, UInt64, RawSpan) -> Void)?
@@ -59,13 +59,13 @@ public final class OutputRead {
         timer.start(after: .zero) { _ in self.connect() }
     }
 
-    /// The byte after the last that was told, of each stream; empty before the read has begun.
+    /// The offset after the last byte delivered, for each stream; empty before the read has begun.
     public var position: [ChildStream: UInt64] { offsets }
 
-    /// The epoch that the offsets count in; nil before the read has begun.
+    /// The epoch in which the offsets count; nil before the read has begun.
     public var positionEpoch: String? { epoch }
 
-    /// Reads nothing more for now; the keeper keeps what it keeps, and what is older is a gap later.
+    /// Stops reading for now. The keeper keeps no more than its limit, and older bytes become a gap.
     public func pause() {
         isPaused = true
         switch state {
@@ -90,13 +90,13 @@ public final class OutputRead {
         }
     }
 
-    /// Ends the read; nothing more is told. Idempotent.
+    /// Ends the read without further callbacks. Idempotent.
     public func cancel() {
         onEvent = nil
         end(nil)
     }
 
-    /// Ends it because the manager closes.
+    /// Ends the read because the manager closes.
     func close() {
         guard !loop.isClosed else { return cancel() }
         loop.onNextTick { self.end(.failed(.closed)) }
@@ -134,16 +134,16 @@ public final class OutputRead {
         var request = ReadRequest(streams, from: start, follows: follows)
         if case .offsets(_, let epoch) = from { request.epoch = epoch }
         if !offsets.isEmpty { (request.from, request.epoch) = (.offsets(offsets), epoch) }
-        // Nothing counts in the epoch of a keeper that has gone before it has said where the read begins.
+        // The epoch of a keeper that ended before it said where the read begins does not count.
         if offsets.isEmpty { epoch = request.epoch ?? hello.epoch }
         connection.send(.read(request))
         if isPaused { connection.pause() } else { keeperSpoke() }
     }
 
-    /// How long a keeper may still be silent.
+    /// The time for which the keeper may still be silent.
     private var timeLeft: Duration { silentSince + ChannelConstants.answerTime - SystemClock.monotonicTime }
 
-    /// Waits for what the keeper says next, if it owes an answer.
+    /// Notes that the keeper sent something, and waits for more if it owes an answer.
     private func keeperSpoke() {
         guard case .reading(let connection) = state, !isPaused else { return }
         silentSince = SystemClock.monotonicTime
@@ -175,7 +175,7 @@ public final class OutputRead {
 
     private func beyondEnd(_ error: ChannelError) -> KeeperError? {
         guard error.code == .argument, case .reading(let connection) = state else { return nil }
-        // The ends that the hello names are those at the request, or a little before.
+        // The ends in the hello are those at the time of the request, or a little before.
         return from.beyondEnd(of: session) { connection.hello?.output?[$0].end }
     }
 
@@ -185,7 +185,7 @@ public final class OutputRead {
         if !follows { keeperSpoke() }
     }
 
-    /// The session has ended, and everything was sent; or its keeper has not seen the request any more.
+    /// Handles the end of the session: everything was sent, unless the keeper no longer saw the request.
     private func ended(_ exit: SessionExit) {
         guard !isServed, case .reading(let connection) = state else { return end(.ended(exit)) }
         connection.close()
@@ -194,7 +194,7 @@ public final class OutputRead {
         readFiles(.sessionEnded(session))
     }
 
-    /// A connection has failed: tries again while a keeper may live, and reads the files of one that does not.
+    /// Handles a failed connection: tries again while a keeper may live, else reads the files it has left.
     private func failed(_ error: KeeperError) {
         if case .ended = state { return }
         state = .pausing
@@ -203,14 +203,14 @@ public final class OutputRead {
         failures += 1
         switch ChannelAbsence(error, of: session, paths) {
         case .noKeeper: return readFiles(error)
-        // A keeper that is starting is about to have a channel.
+        // A starting keeper is about to have a channel.
         case .noChannel where failures > 2: return end(.failed(.noChannel(session, "give its output")))
         case .sessionEnded where failures > 2: return readFiles(error)
         case .noChannel, .sessionEnded, .notReachable: break
         }
         let pause = Duration.milliseconds(min(1000, 10 << min(failures, 10)))
         switch error {
-        // It has paused in the middle.
+        // The keeper has paused in the middle of a read that follows.
         case .timedOut where follows && !offsets.isEmpty: silentSince = SystemClock.monotonicTime
         case .timedOut where timeLeft <= pause:
             return end(.failed(.silence(of: session, for: ChannelConstants.answerTime, paths)))
@@ -225,14 +225,14 @@ public final class OutputRead {
     private func readFiles(_ error: KeeperError) {
         guard case .pausing = state else { return }
         do throws(UVError) { try findFiles(error) } catch _ {
-            // No descriptor is left to look at them by: that says nothing about what is there.
+            // No descriptor is left to look at the files, which says nothing about what they hold.
             timer.start(after: .milliseconds(50)) { _ in self.readFiles(error) }
         }
     }
 
     private func findFiles(_ error: KeeperError) throws(UVError) {
         guard let record = try SessionRecord(readingAt: paths.record(for: session)) else { return end(.failed(error)) }
-        // Between the look at the keeper and that at the record the session may have begun anew.
+        // The session may have begun anew between the look at the keeper and that at the record.
         guard record.exit != nil || !KeeperInspection.finding(session, paths: paths).mayLive else {
             return timer.start(after: .milliseconds(20)) { _ in self.connect() }
         }
@@ -250,7 +250,7 @@ public final class OutputRead {
         }
         state = .files(read)
         if isPaused { read.pause() }
-        // A keeper that was killed has left its files, and has not said how much is in them.
+        // A keeper that was killed has left its files, but no record of how much they hold.
         let isEndKnown = record.exit?.output != nil
         read.start(record.exit?.output) { self.begin($0, isEndKnown: isEndKnown) }
     }
@@ -263,10 +263,10 @@ public final class OutputRead {
         return isRemoved ? .failed(.sessionBeganAnew(session)) : .ended(record.exit)
     }
 
-    /// Where each stream is read from, of what is kept.
+    /// Finds the offset at which each stream is read, from the output that is kept.
     ///
-    /// - Parameter isEndKnown: false if the end is only that of the files. Then the stream may have had more, which the disk did
-    ///   not take, and who read that goes on behind the end.
+    /// - Parameter isEndKnown: false if the end is only that of the files. The stream may then have had more bytes,
+    ///   which the disk did not take, and a reader of these goes on beyond the end.
     private func begin(_ output: SessionExit.Output, isEndKnown: Bool) -> [ChildStream: UInt64] {
         guard offsets.isEmpty else { return offsets }
         if isEndKnown, let error = from.beyondEnd(of: session, { output[$0].end }) {

@@ -1,7 +1,7 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Reads what a session that has ended has left of its output, in libuv's thread pool, a piece at a time.
+/// A read of the output that an ended session has left, in libuv's thread pool, a piece at a time.
 final class SegmentRead {
     enum Event {
         case bytes(ChildStream, UInt64, [UInt8])
@@ -22,7 +22,7 @@ final class SegmentRead {
     private var segments: [ChildStream: [UInt64]] = [:]
     private var isPaused = false
     private var isWorking = false
-    /// Runs while no descriptor is left to read by: then it is not known what has gone.
+    /// The timer that runs while no descriptor is left to read: it is then not known which bytes are gone.
     private let retries: Backoff
 
     init(
@@ -36,7 +36,7 @@ final class SegmentRead {
         retries = Backoff(from: .milliseconds(50), to: .milliseconds(50), on: loop)
     }
 
-    /// What the files of a session hold, by their names and sizes.
+    /// The output that the files of a session hold, by their names and sizes.
     private static func output(
         of session: SessionID, epoch: String, in paths: KeeperPaths, _ segments: [ChildStream: [UInt64]],
     ) -> SessionExit.Output {
@@ -55,7 +55,7 @@ final class SegmentRead {
         return SessionExit.Output(out: range(.out), err: range(.err), held: false)
     }
 
-    /// None in a directory that cannot be read.
+    /// Finds the segments of a session; none if the directory cannot be read. Throws only for a shortage.
     private static func segments(
         of session: SessionID, epoch: String, in paths: KeeperPaths,
     ) throws(UVError) -> [ChildStream: [UInt64]] {
@@ -80,8 +80,8 @@ final class SegmentRead {
     /// Finds the segments, then reads them.
     ///
     /// - Parameters:
-    ///   - kept: what the record says is kept; nil if it says nothing: then the files tell.
-    ///   - begin: given what is kept, says where each stream is read from.
+    ///   - kept: the output that is kept, by the record; nil if the record does not say: the files then tell.
+    ///   - begin: given the kept output, returns the offset at which each stream is read.
     func start(_ kept: SessionExit.Output?, _ begin: @escaping (SessionExit.Output) -> [ChildStream: UInt64]) {
         work { [paths, session, epoch] in
             do throws(UVError) {
@@ -101,7 +101,7 @@ final class SegmentRead {
         }
     }
 
-    /// Tries again a little later; until then it works, and nothing else is begun.
+    /// Tries again a little later; the read counts as working until then, so that no other step begins.
     private func retry(_ step: @escaping () -> Void) {
         guard onEvent != nil else { return }
         isWorking = true
@@ -134,7 +134,7 @@ final class SegmentRead {
             SegmentRead.read(path, from: offset - start, limit)
         } completion: { piece in
             guard case .success(let bytes) = piece else { return self.retry { self.next() } }
-            // The file has gone, or ends before the next one begins.
+            // The file is gone, or ends before the next one begins.
             guard !bytes.isEmpty else { return self.skip(stream, offset..<min(next, end)) }
             self.offsets[stream] = offset + UInt64(bytes.count)
             self.onEvent?(.bytes(stream, offset, bytes))
@@ -142,7 +142,7 @@ final class SegmentRead {
         }
     }
 
-    /// Nothing of a file that has gone or cannot be read; fails only for a shortage.
+    /// Reads a piece; empty if the file is gone or cannot be read. Fails only for a shortage.
     private static func read(_ path: String, from offset: UInt64, _ limit: Int) -> Result<[UInt8], UVError> {
         do throws(UVError) {
             let file = try OpenFile(path, .readOnly)
@@ -170,7 +170,7 @@ final class SegmentRead {
                 completion(value)
             }
         } catch {
-            // Without threads: here and now, a piece at a time.
+            // The pool has no threads: the work is done on the loop, a piece at a time.
             loop.onNextTick {
                 self.isWorking = false
                 completion(body())

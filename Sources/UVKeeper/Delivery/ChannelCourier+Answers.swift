@@ -1,7 +1,7 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What the keeper says about lines, and what follows from a connection that has failed.
+/// The keeper's answers about lines, and the consequences of a failed connection.
 extension ChannelCourier {
     func received(_ message: ChannelMessage) {
         switch message {
@@ -15,20 +15,20 @@ extension ChannelCourier {
         }
     }
 
-    /// The keeper knows who writes, and how far its lines have come.
+    /// Handles the keeper's answer to the introduction: it knows the writer, and tells how far its lines have come.
     private func introduced(_ last: UInt64, _ acknowledged: UInt64) {
         guard case .connecting(let connection) = state, let hello = connection.hello else { return }
         state = .open(connection)
         queue.failures = 0
         writer.epoch = hello.epoch
-        // Without lines of which it may not know, the keeper's count is the only one.
+        // If no lines are out that the keeper may not know of, the keeper's count is the only one.
         writer.last = queue.lines.isEmpty(.sent) ? last : max(writer.last, last)
         writer.acknowledged = acknowledged
         if let told = onPosition.take() {
             told(.success(WriterPosition(epoch: hello.epoch, last: last, acknowledged: acknowledged)))
         }
         queue.complete(upTo: acknowledged)
-        // Only what was not taken, under its number.
+        // Only lines that the keeper has not taken are sent again, under their numbers.
         let again = queue.lines.messages(above: last)
         if !again.isEmpty { connection.send(again) }
         flush()
@@ -39,7 +39,7 @@ extension ChannelCourier {
         let reason = KeeperError.channel(session, error.code.rawValue, error.text)
         switch error.code {
         case .inputClosed:
-            // None of these is whole in the child's pipe.
+            // None of the lines from `first` on is whole in the child's pipe.
             let lost = queue.lines.takeAll(.sent)
             let waiting = queue.lines.takeAll(.unsent)
             let first = error.sequence ?? 0
@@ -52,7 +52,7 @@ extension ChannelCourier {
             writer.refusal = reason
             giveUp(for: reason, refusesUnsent: true)
         case .epoch, .writerForgotten:
-            // What was sent, was sent to another life of the session.
+            // The lines sent went to another life of the session.
             let reason = KeeperError.sessionBeganAnew(session)
             writer.forget()
             if writer.isHosts { writer.refusal = reason }
@@ -65,7 +65,7 @@ extension ChannelCourier {
         }
     }
 
-    /// Drops the connection and what was sent; what was not sent is tried again, or refused.
+    /// Drops the connection and the lines sent; unsent lines are tried again, or refused.
     private func giveUp(for reason: KeeperError, refusesUnsent: Bool) {
         let told = onPosition.take()
         disconnect()
@@ -75,12 +75,13 @@ extension ChannelCourier {
         queue.retry()
         queue.complete(lost, .unknown(reason))
         queue.complete(refused, .refused(reason))
-        // Last: the host may ask again at once.
+        // The host is told last: it may ask again at once.
         told?(.failure(reason))
     }
 
-    /// The session has ended: the last acknowledgement has come, so what is above it did not get whole into the pipe. If the
-    /// keeper has not seen any more who writes, its last word tells of lines that left by an earlier connection.
+    /// Handles the end of the session. The last acknowledgement has come, so lines above it did not get whole into the
+    /// pipe. If the keeper did not see the introduction any more, its last message tells about lines sent on an earlier
+    /// connection.
     private func ended(_ exit: SessionExit) {
         let told = onPosition.take()
         var resolved: (written: [WaitingLine], lost: [WaitingLine], WriteOutcome)?
@@ -91,7 +92,7 @@ extension ChannelCourier {
         writer.endEpoch()
         let reason = KeeperError.sessionEnded(session)
         let lost = queue.lines.takeAll(.sent)
-        // Another keeper may be about to start for those that have attempts or a time.
+        // Lines with attempts or a time stay: another keeper may be about to start.
         let refused = queue.lines.take(.unsent) { $0.deadline == .untilSessionEnds }
         queue.failures += 1
         queue.retry()
@@ -103,12 +104,12 @@ extension ChannelCourier {
         told?(.failure(reason))
     }
 
-    /// An attempt, or a connection, has failed.
+    /// Handles a failed attempt, or a failed connection.
     func failed(_ error: KeeperError) {
         let told = onPosition.take()
         state = .idle
         let (written, lost, outcome) = resolvedByRecord()
-        // Now, since the queue may have nothing left to try for.
+        // The lines are completed now, since the queue may have nothing left to try for.
         queue.complete(written, .written)
         queue.complete(lost, outcome)
         let reason = explained(error)
@@ -116,7 +117,7 @@ extension ChannelCourier {
         told?(.failure(reason))
     }
 
-    /// The lines that were sent, if the record of a session that has ended tells what became of them.
+    /// Sorts the lines sent by the record of an ended session, if it tells what became of them.
     private func resolvedByRecord() -> (written: [WaitingLine], lost: [WaitingLine], WriteOutcome) {
         guard !queue.lines.isEmpty(.sent), let record = SessionRecord(at: paths.record(for: session)),
             record.epoch == writer.epoch, let exit = record.exit
@@ -125,7 +126,7 @@ extension ChannelCourier {
         return resolved(by: exit, of: record.epoch)
     }
 
-    /// The lines that were sent, as the end of an epoch tells what became of them.
+    /// Sorts the lines sent by the end of an epoch, which tells what became of them.
     private func resolved(
         by exit: SessionExit, of epoch: String?,
     ) -> (written: [WaitingLine], lost: [WaitingLine], WriteOutcome) {
@@ -136,7 +137,7 @@ extension ChannelCourier {
         return (written, queue.lines.takeAll(.sent), acknowledged == nil ? .unknown(reason) : .refused(reason))
     }
 
-    /// In words about the socket that people know.
+    /// The error in terms of the socket that users know.
     private func explained(_ error: KeeperError) -> KeeperError {
         guard case .connection(_, let cause) = error else { return error }
         return .connection(paths.socket(for: session), cause)

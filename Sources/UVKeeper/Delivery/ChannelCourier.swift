@@ -1,31 +1,32 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Lines through a session's channel: each is numbered when it is sent, kept until the child's pipe has it, and sent again,
-/// under its number, only if the keeper says that it has not taken it.
+/// The carrier of lines through a session's channel. Each line is numbered when it is sent, and kept until the child's
+/// pipe has it; the line is sent again, under its number, only if the keeper says that it has not taken it.
 final class ChannelCourier: LineCourier {
     enum State {
         case idle
-        /// Connecting, or waiting for the answer to who writes.
+        /// The courier connects, or waits for the answer to its introduction.
         case connecting(ChannelConnection)
         case open(ChannelConnection)
     }
 
-    /// Bytes that are given to a connection before it has taken those before them; the rest can still be withdrawn.
+    /// The most bytes given to a connection before it has taken the earlier ones; the lines after these can still be
+    /// withdrawn.
     static let window = 262_144
-    /// Lines are written so many bytes at a time: the keeper works on the first ones while the next are put together.
+    /// The bytes of one write: the keeper works on the first lines while the next ones are put together.
     private static let chunk = 65_536
 
     let session: SessionID
     let paths: KeeperPaths
     let writer: SessionWriter
-    /// Lets go of the courier when it is closed.
+    /// The queue, which lets go of the courier when it is closed.
     let queue: SessionQueue
-    /// A connection without use is given up after this time.
+    /// The time after which an unused connection is given up.
     private let idleTime: Duration
     var state = State.idle
     private var isFlushScheduled = false
-    /// Told once where the writer goes on.
+    /// Called once with the position at which the writer goes on.
     var onPosition: ((Result<WriterPosition, KeeperError>) -> Void)?
 
     init(
@@ -40,7 +41,7 @@ final class ChannelCourier: LineCourier {
 
     var isIdle: Bool { if case .idle = state { true } else { false } }
 
-    /// Says who writes before there is anything to write.
+    /// Introduces the writer before there is anything to write.
     func resume(
         epoch: String?, last: UInt64, _ completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
     ) {
@@ -49,7 +50,7 @@ final class ChannelCourier: LineCourier {
             guard epoch == nil || epoch == hello.epoch else {
                 return loop.onNextTick { [session] in completion(.failure(.sessionBeganAnew(session))) }
             }
-            // After a refusal the connection may have been made again before the host has asked.
+            // After a refusal, the connection may have been made again before the host has asked.
             writer.refusal = nil
             let position = WriterPosition(epoch: hello.epoch, last: writer.last, acknowledged: writer.acknowledged)
             return loop.onNextTick { completion(.success(position)) }
@@ -66,7 +67,7 @@ final class ChannelCourier: LineCourier {
     // MARK: Attempts
 
     func attempt() {
-        // A hello may take longer than an attempt of the original's when nobody is in a hurry.
+        // A hello may take longer than an attempt of the original's if no line is in a hurry.
         let isHurried = queue.lines.firstDeadline == .attempts
         var connection: ChannelConnection?
         connection = ChannelConnection(
@@ -112,7 +113,7 @@ final class ChannelCourier: LineCourier {
     func linesChanged() {
         guard !isFlushScheduled, case .open = state else { return }
         isFlushScheduled = true
-        // All that is added in one tick goes out in one write.
+        // All lines added in one tick go out in one write.
         queue.loop.onNextTick { [self, queue] in
             isFlushScheduled = false
             if !queue.isClosed { flush() }

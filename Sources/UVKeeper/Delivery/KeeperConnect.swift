@@ -1,12 +1,12 @@
 internal import UVLoop
 
-/// A connect to one of a keeper's sockets: tried again while its backlog is full, until it is there or has failed.
+/// A connect to a socket of a keeper: tried again while its backlog is full, until it succeeds or fails.
 ///
-/// A full backlog means a keeper that lives and is busy, and nothing tells when it clears (H16): fresh pipes are tried after
-/// small, random pauses. Bound it with a timer.
+/// A full backlog means a keeper that lives and is busy, and no event tells when it clears (H16: connects fail with
+/// EAGAIN): fresh pipes are tried after small, random pauses. Bound the connect with a timer.
 final class KeeperConnect {
-    /// A connected stream, and the socket file that it leads to; nil if that has gone already. While a keeper has its socket
-    /// bound, its inode is not used again.
+    /// A connected stream, and the identity of its socket file; nil if the file is gone already. The inode is not used
+    /// again as long as a keeper has its socket bound.
     typealias Connected = (stream: PipeStream, socket: FileIdentity?)
 
     private let path: String
@@ -15,9 +15,9 @@ final class KeeperConnect {
     private var stream: PipeStream?
     private var completion: ((Result<Connected, UVError>) -> Void)?
 
-    /// Connects; `completion` runs once, on a later tick, unless it is closed before.
+    /// Connects; `completion` runs once, on a later tick, unless the connect is closed before.
     ///
-    /// - Throws: what ``SocketPath/check(_:)`` throws, and ``UVError/tooManyOpenFiles`` and its like.
+    /// - Throws: the errors of ``SocketPath/check(_:)``, and ``UVError/tooManyOpenFiles`` and its like.
     init(
         to path: String, on loop: Loop, completion: @escaping (Result<Connected, UVError>) -> Void,
     ) throws(UVError) {
@@ -45,18 +45,18 @@ final class KeeperConnect {
     }
 
     private func retry() {
-        // The cycle is undone at the end.
+        // The reference cycle is broken at the end.
         retries.onCanceled = { self.end(.failure(.canceled)) }
         retries.start {
             do throws(UVError) { try self.connect() } catch { self.end(.failure(error)) }
         }
     }
 
-    /// The socket file, if lines are for the process at its other end.
+    /// The socket file, if the process at its other end may have the lines.
     ///
-    /// - Throws: ``UVError/notPermitted`` if that process is neither this user's nor root's: nothing is for its eyes. That holds
-    ///   for root's lines too, whoever's directory root may use. ``UVError/notSocket`` if the socket's name is a symbolic
-    ///   link's: no keeper's is.
+    /// - Throws: ``UVError/notPermitted`` if that process is neither this user's nor root's: it must not see the lines.
+    ///   The same holds for root's lines, whichever directory root uses. ``UVError/notSocket`` if the socket's path is
+    ///   a symbolic link, which no keeper makes.
     private func socket(of stream: PipeStream) throws(UVError) -> FileIdentity? {
         guard stream.peer.userID.map({ $0 == 0 || $0 == CurrentProcess.userID }) ?? true else { throw .notPermitted }
         let file = KeeperConnect.file(at: path)
@@ -70,7 +70,7 @@ final class KeeperConnect {
         completion?(result)
     }
 
-    /// Gives it up, without a call.
+    /// Gives up the connect, without a call.
     func close() {
         stream?.close()
         stream = nil
@@ -78,12 +78,13 @@ final class KeeperConnect {
         retries.close()
     }
 
-    /// The file that has a socket's name, a link itself; nil if there is none.
+    /// The file at a socket's path, a link itself if it is one; nil if there is none.
     static func file(at path: String) -> FileStatus? {
         do throws(UVError) { return try Files.status(of: path, followingLinks: false) } catch { return nil }
     }
 
-    /// True unless there is no file that has a socket's name. A path that cannot be looked at is an error of the connection's.
+    /// False if there is no file at a socket's path. A path that cannot be looked at counts as present: the connection
+    /// then reports the error.
     static func isPresent(_ path: String) -> Bool {
         do throws(UVError) { _ = try Files.status(of: path, followingLinks: false) } catch { return error != .noEntry }
         return true

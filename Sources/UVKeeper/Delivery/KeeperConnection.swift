@@ -1,25 +1,25 @@
 internal import UVLoop
 
-/// One connection to a keeper's raw socket, for lines in order: the original's way in, which answers nothing.
+/// A connection to a keeper's raw socket, for lines in order: the original's one-way socket, which never answers.
 ///
-/// A keeper closes a connection when it has read it to its end. So a clean close after ``finish()`` says that everything was
-/// handed over, and no more: whether the child's pipe has it, only the channel tells (``Session``). If the keeper dies or
-/// drops the connection before, the kernel reports a reset because bytes were left unread.
+/// A keeper closes a connection when it has read it to its end. A clean close after ``finish()`` thus says that all
+/// lines were handed over, and no more: only the channel tells what is in the child's pipe (``Session``). If the keeper
+/// dies or drops the connection before, the kernel reports a reset because bytes were left unread.
 final class KeeperConnection {
-    /// How a connection ended.
+    /// The end of a connection.
     enum End: Hashable, Sendable {
         /// The keeper has read every byte that was written, up to the end, and has closed.
         case confirmed
-        /// It failed: of the bytes written, the first `accepted` at most were handed over.
+        /// The connection failed: of the bytes written, the first `accepted` at most were handed over.
         case failed(UVError, accepted: UInt64)
     }
 
     private enum State {
-        /// Nil before its first try has begun.
+        /// The connect; nil before its first try has begun.
         case connecting(KeeperConnect?)
         case open(PipeStream)
         case finishing(PipeStream)
-        /// The connection has failed, or was confirmed; `onEnd` was told.
+        /// The connection has failed, or was confirmed; `onEnd` was called.
         case ended
         /// Closed by ``KeeperConnection/close()``.
         case closed
@@ -29,16 +29,16 @@ final class KeeperConnection {
     private var onOpen: ((KeeperConnection) -> Void)?
     private var onEnd: ((KeeperConnection, End) -> Void)?
     private var submitted: UInt64 = 0
-    /// The socket file that it was made to; nil before it is open, and if the file had gone by then.
+    /// The socket file that the connection was made to; nil before it is open, and if the file was gone by then.
     private(set) var socket: FileIdentity?
 
-    /// Called when everything written has been taken by the kernel.
+    /// Called when the kernel has taken all bytes written.
     var onDrain: ((KeeperConnection) -> Void)?
 
     /// Connects to the keeper at a socket's path.
     ///
-    /// `onOpen` runs once it is connected. `onEnd` runs exactly once, at the end of a finished connection or when
-    /// something fails, the connect included, or the loop closes the connection (``UVError/canceled``); not after
+    /// `onOpen` runs once the stream is connected. `onEnd` runs exactly once, at the end of a finished connection or
+    /// when something fails, the connect included, or the loop closes the connection (``UVError/canceled``); not after
     /// ``close()``. Both run on later ticks. A full backlog is tried again on a fresh pipe after small, jittered delays
     /// until it clears or this is closed: bound it with a timer.
     ///
@@ -54,9 +54,9 @@ final class KeeperConnection {
         self.onEnd = onEnd
     }
 
-    /// Sends bytes, which must end in a newline before ``finish()``; they are queued when the kernel does not take them.
-    /// Does nothing once the connection has ended. Before it is open, after ``finish()`` or ``close()`` it is a programming
-    /// error.
+    /// Sends bytes, which must end in a newline before ``finish()``; bytes that the kernel does not take are queued.
+    /// Does nothing once the connection has ended. A call before the connection is open, or after ``finish()`` or
+    /// ``close()``, is a programming error.
     ///
     /// - Returns: false when more should wait for ``onDrain``, or the connection has ended.
     @discardableResult
@@ -66,15 +66,15 @@ final class KeeperConnection {
         return stream.write(bytes)
     }
 
-    /// Says that nothing more comes; the end is ``End/confirmed`` if all goes well. Does nothing once the connection has
-    /// ended.
+    /// Notes that no more bytes follow; the end is ``End/confirmed`` if all goes well. Does nothing once the connection
+    /// has ended.
     func finish() {
         guard let stream = openStream("KeeperConnection.finish") else { return }
         state = .finishing(stream)
         stream.shutdown()
     }
 
-    /// Nil if it has ended, which is nobody's mistake.
+    /// The open stream; nil if the connection has ended, which is not the caller's mistake.
     private func openStream(_ caller: String) -> PipeStream? {
         switch state {
         case .open(let stream): return stream
@@ -85,7 +85,7 @@ final class KeeperConnection {
         }
     }
 
-    /// Bytes the kernel has taken so far; see ``PipeStream/acceptedByteCount``.
+    /// Bytes that the kernel has taken so far; see ``PipeStream/acceptedByteCount``.
     var acceptedByteCount: UInt64 {
         switch state {
         case .open(let stream), .finishing(let stream): stream.acceptedByteCount
@@ -93,8 +93,8 @@ final class KeeperConnection {
         }
     }
 
-    /// Drops the connection without further callbacks. Bytes the keeper has received stay received: after part of a line,
-    /// rather leave the connection to end by itself.
+    /// Drops the connection without further callbacks. Bytes that the keeper has received are not taken back: after
+    /// part of a line, let the connection end by itself instead.
     func close() { close(.closed) }
 
     private func close(_ next: State) {
@@ -119,7 +119,7 @@ final class KeeperConnection {
         state = .open(stream)
         do throws(UVError) {
             try stream.readStart(
-                // A keeper never says anything; what a stranger says is not for us.
+                // A keeper sends nothing on this socket; bytes of a stranger are ignored.
                 onBytes: { _, _ in },
                 onEnd: { stream, error in self.ended(stream, error) },
             )
@@ -140,7 +140,7 @@ final class KeeperConnection {
         if case .finishing = state, error == nil, stream.writeError == nil, stream.acceptedByteCount == submitted {
             return end(.confirmed)
         }
-        // Closed before we had finished: whatever was accepted may have been read.
+        // The keeper closed before `finish()`: any bytes accepted may have been read.
         end(.failed(error ?? .connectionReset, accepted: stream.acceptedByteCount))
     }
 

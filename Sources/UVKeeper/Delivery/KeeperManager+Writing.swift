@@ -4,15 +4,15 @@ internal import UVLoop
 extension KeeperManager {
     /// Writes one line to a session's keeper.
     ///
-    /// Up to three attempts of 350 ms with pauses of 50 and 150 ms, as in the original, so the outcome is there after
-    /// 1.25 s at the latest, counted from when the line is at the head of its session's queue. A missing or refusing socket
-    /// costs an attempt; a configuration error (permission, path too long, a file that is no socket) ends at once. A line of
-    /// which anything was handed over is not tried again. Lines of one session arrive in the order of the calls.
-    /// `completion` runs exactly once, on a later tick. Mirrors `writeRpc`.
+    /// A line has up to three attempts of 350 ms with pauses of 50 and 150 ms, as in the original, so the outcome comes
+    /// after 1.25 s at the latest, counted from when the line is at the head of its session's queue. A missing or
+    /// refusing socket costs an attempt; a configuration error (permission, path too long, a file that is no socket)
+    /// ends at once. A line is not tried again once any byte of it was handed over. Lines of one session arrive in the
+    /// order of the calls. `completion` runs exactly once, on a later tick. Mirrors `writeRpc`.
     ///
     /// - Parameters:
-    ///   - line: any bytes; a newline is added if the last is none. Newlines within make several lines of it.
-    ///   - session: the session; nothing is started.
+    ///   - line: any bytes; a newline is added if the last byte is none. Newlines within make several lines of it.
+    ///   - session: the session; no keeper is started.
     ///   - completion: the original's Boolean is true for ``WriteOutcome/written`` and ``WriteOutcome/sent``.
     public func writeRPC(_ line: [UInt8], to session: SessionID, completion: @escaping (WriteOutcome) -> Void) {
         self.session(session).write(line, completion: completion)
@@ -57,7 +57,7 @@ extension KeeperManager {
 }
 
 extension KeeperManager.Options {
-    /// Of the lines that wait for one session.
+    /// The limits on the lines that wait for a session.
     var limits: SessionQueue.Limits {
         .init(lines: maximumWaitingLines, bytes: maximumWaitingBytes, line: maximumLineLength)
     }

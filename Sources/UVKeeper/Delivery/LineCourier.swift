@@ -1,19 +1,19 @@
-/// A way for lines to a keeper. It makes one attempt at a time when its ``SessionQueue`` says so, moves lines from those that
-/// are unsent to those that are sent, and tells the queue how the attempt, or the lines, came out.
+/// A carrier of lines to a keeper. A courier makes one attempt at a time when its ``SessionQueue`` asks for it, moves
+/// lines from the unsent to the sent ones, and tells the queue the outcome of the attempt, or of the lines.
 protocol LineCourier: AnyObject {
-    /// True if it holds no connection.
+    /// True if the courier has no connection.
     var isIdle: Bool { get }
 
-    /// Begins an attempt. Its end is ``SessionQueue/attemptEnded(_:)`` or ``SessionQueue/attemptFailed(_:lost:)``, on a later
-    /// tick.
+    /// Begins an attempt, which ends with ``SessionQueue/attemptEnded(_:)`` or ``SessionQueue/attemptFailed(_:lost:)``,
+    /// on a later tick.
     func attempt()
 
-    /// A line was added, or has become the first, while an attempt is under way.
+    /// Called when a line was added, or has become the first, while an attempt is under way.
     func linesChanged()
 
-    /// No line waits any more.
+    /// Called when no line waits any more.
     func rest()
 
-    /// Drops its connections, without a call.
+    /// Drops the courier's connections, without a call.
     func close()
 }

@@ -1,26 +1,26 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Lines in order: first those that have left, then those of which nothing has left.
+/// Lines in order: first the sent ones, then the unsent ones.
 ///
-/// A ring in memory of its own: a line is moved in and out, and is neither copied nor counted meanwhile.
+/// The ring has memory of its own: a line is moved in and out, without a copy and without counting references.
 final class LineRing {
     enum Part {
-        /// Lines that have left and have no outcome, or may yet be taken by the keeper.
+        /// Lines that were sent and have no outcome, or that the keeper may still take.
         case sent
-        /// Lines of which nothing has left.
+        /// Lines of which no byte was sent.
         case unsent
     }
 
-    /// A power of two.
+    /// The number of slots, a power of two.
     private var capacity = 16
     private var slots: UnsafeMutablePointer<WaitingLine>
-    /// The slot of the first line.
+    /// The index of the first line's slot.
     private var start = 0
     private(set) var count = 0
     private(set) var sentCount = 0
 
-    /// The capacity that an empty ring keeps.
+    /// The most slots that an empty ring keeps.
     private static let keptCapacity = 1024
 
     init() { slots = .allocate(capacity: 16) }
@@ -45,10 +45,10 @@ final class LineRing {
 
     var failedAttemptsOfFirst: Int? { count > 0 ? place(0).pointee.failedAttempts : nil }
 
-    /// True if there is a line that has left and has no outcome.
+    /// True if a line was sent and has no outcome yet.
     var hasUntold: Bool { range(.sent).contains { !place($0).pointee.isTold } }
 
-    /// When the time of the first one is over whose time ends; nil: none's ever is.
+    /// The earliest time at which a line of the part expires; nil if none ever does.
     func earliest(_ part: Part) -> Duration? {
         var earliest: Duration?
         for index in range(part) where !place(index).pointee.isTold {
@@ -58,14 +58,16 @@ final class LineRing {
         return earliest
     }
 
-    /// Calls `body` with each line of which nothing has left, until it says false.
+    /// Calls `body` with each unsent line, until it returns false.
     func forEachUnsent(_ body: (borrowing WaitingLine) -> Bool) {
         for index in range(.unsent) where !body(place(index).pointee) { return }
     }
 
     // MARK: Adding
 
-    /// - Returns: whether it is the first of those of which nothing has left.
+    /// Adds a line.
+    ///
+    /// - Returns: true if the line is the first unsent one.
     func append(_ line: consuming WaitingLine) -> Bool {
         makeRoom()
         place(count).initialize(to: line)
@@ -73,8 +75,7 @@ final class LineRing {
         return count - sentCount == 1
     }
 
-    /// Puts lines that had left and were taken back to the front of those of which nothing has left, but for those that have an
-    /// outcome.
+    /// Puts lines that were sent and taken back to the front of the unsent ones, except for those that have an outcome.
     func putBack(_ taken: [WaitingLine]) {
         require(sentCount == 0, "LineRing.putBack: lines have left")
         for line in taken.reversed() where !line.isTold {
@@ -95,16 +96,16 @@ final class LineRing {
 
     // MARK: Sending
 
-    /// Numbers the next lines, from the one after `last` on, which have left then, and puts their messages together: as many as fit
-    /// `size` bytes, at least one, and none that is longer than `maximum`.
+    /// Sends the next lines: numbers them, from the one after `last` on, and puts their messages together. The ring
+    /// sends as many lines as fit into `size` bytes, at least one, and none longer than `maximum`.
     ///
-    /// - Parameter end: when the time of those that have attempts is over.
-    /// - Returns: the messages, and whether there are lines with attempts among them.
+    /// - Parameter end: the time at which lines with attempts expire.
+    /// - Returns: the messages, and true if there are lines with attempts among them.
     func send(
         _ size: Int, after last: inout UInt64, longest maximum: Int, until end: Duration,
     ) -> (messages: [UInt8], haveAttempts: Bool) {
         guard sentCount < count, place(sentCount).pointee.byteCount <= maximum else { return ([], false) }
-        // No more memory than they take: mostly there is one line.
+        // The buffer is as small as the lines allow: mostly there is just one.
         var (room, next) = (0, sentCount)
         while next < count, room < size {
             room += WaitingLine.longestMessage(place(next).pointee.byteCount)
@@ -129,7 +130,7 @@ final class LineRing {
         return (messages, haveAttempts)
     }
 
-    /// The messages of the lines that have left with numbers above one.
+    /// The messages of the sent lines with numbers above `last`.
     func messages(above last: UInt64) -> [UInt8] {
         var byteCount = 0
         for index in range(.sent) where place(index).pointee.sequence > last {
@@ -143,12 +144,12 @@ final class LineRing {
         }
     }
 
-    /// Says that the next lines have left, without numbers.
+    /// Marks the next lines as sent, without numbers.
     func send(count: Int) { sentCount += count }
 
-    /// The time of the first line's attempts begins, unless it has.
+    /// Starts the time of the first unsent line's attempts, unless it has started.
     ///
-    /// - Returns: when it ends.
+    /// - Returns: the time at which it ends.
     func startWaitingOfFirst() -> Duration? {
         guard sentCount < count else { return nil }
         place(sentCount).pointee.startWaiting()
@@ -159,7 +160,7 @@ final class LineRing {
 
     func takeAll(_ part: Part) -> [WaitingLine] { take(part) { _ in true } }
 
-    /// Takes the lines that have left, up to a number, in memory that is the caller's.
+    /// Takes the sent lines up to a number, in memory that the caller frees.
     func take(upTo sequence: UInt64) -> UnsafeMutableBufferPointer<WaitingLine> {
         var end = 0
         while end < sentCount, place(end).pointee.sequence <= sequence { end += 1 }
@@ -172,14 +173,14 @@ final class LineRing {
         return lines
     }
 
-    /// Takes the first of those of which nothing has left, if it is longer than so many bytes.
+    /// Takes the first unsent line, if it is longer than so many bytes.
     func takeFirst(longerThan maximum: Int) -> [WaitingLine] {
         guard sentCount < count, place(sentCount).pointee.byteCount > maximum else { return [] }
         let id = place(sentCount).pointee.id
         return take(.unsent) { $0.id == id }
     }
 
-    /// Takes those that are meant.
+    /// Takes the lines of a part that match.
     func take(_ part: Part, where isTaken: (borrowing WaitingLine) -> Bool) -> [WaitingLine] {
         let range = range(part)
         var taken: [WaitingLine] = []
@@ -206,8 +207,8 @@ final class LineRing {
 
     // MARK: Attempts and deadlines
 
-    /// Counts a failed attempt against every line, and takes those of which nothing has left and that have no attempts left. Those
-    /// that have left are marked, and stay.
+    /// Counts a failed attempt against every line, and takes the unsent lines that have no attempts left. Sent lines
+    /// without attempts left are marked, and stay.
     func failAttempt() -> (unsent: [WaitingLine], sent: [WaitingLine]) {
         for index in 0..<count { place(index).pointee.failedAttempts += 1 }
         let isOver = { (line: borrowing WaitingLine) in
@@ -216,13 +217,15 @@ final class LineRing {
         return (take(.unsent, where: isOver), mark(where: isOver))
     }
 
-    /// Takes those of which nothing has left and whose time is over. Those that have left are marked, and stay.
+    /// Takes the unsent lines whose time is over. Sent lines whose time is over are marked, and stay.
     func expire(_ now: Duration) -> (unsent: [WaitingLine], sent: [WaitingLine]) {
         let isLate = { (line: borrowing WaitingLine) in line.isLate(now) }
         return (take(.unsent, where: isLate), mark(where: isLate))
     }
 
-    /// - Returns: those that are marked now, and were not before.
+    /// Marks lines that were sent.
+    ///
+    /// - Returns: the lines marked now, and not before.
     private func mark(where isMeant: (borrowing WaitingLine) -> Bool) -> [WaitingLine] {
         var marked: [WaitingLine] = []
         for index in range(.sent) where !place(index).pointee.isTold && isMeant(place(index).pointee) {

@@ -1,35 +1,36 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Lines to a raw socket, which answers nothing: the way to an original keeper.
+/// The carrier of lines to a raw socket, which never answers: for keepers without a channel, such as the original's.
 ///
-/// All that wait when a connection opens ride on it, up to a size that the kernel takes in one go; the next connection is made
-/// when this one has ended, so lines of two connections cannot overtake each other. A line is sent when the keeper has closed
-/// its connection in order, or when the kernel has it whole and the attempt's time is over. A connection that got bytes and
-/// has not ended in time is not closed, since that could leave a fragment of a line: it goes on in the background, and lines
-/// behind it wait for its end within their own attempts.
+/// All lines that wait when a connection opens go on it, up to a size that the kernel takes at once. The next
+/// connection is made when this one has ended, so lines of two connections cannot overtake each other. A line counts as
+/// sent when the keeper has closed its connection in order, or when the kernel has the whole line and the attempt's
+/// time is over. A connection that got bytes and has not ended in time is not closed, since that could leave a fragment
+/// of a line: it goes on in the background, and later lines wait for its end within their own attempts.
 final class RawCourier: LineCourier {
     private enum State {
         case idle
-        /// An attempt that waits for the connection before it to end.
+        /// An attempt waits for the earlier connection to end.
         case blocked
         case connecting(KeeperConnection)
-        /// The queue's sent lines are on it.
+        /// The queue's sent lines are on the connection.
         case delivering(KeeperConnection)
     }
 
-    /// Below the kernel's default socket buffer (212,992 bytes), so that a batch is taken whole or not at all.
+    /// The most bytes of a batch: less than the kernel's default socket buffer (212,992 bytes), so that a batch is
+    /// taken whole or not at all.
     private static let batchByteCount = 131_072
 
     private let path: String
-    /// Lets go of the courier when it is closed.
+    /// The queue, which lets go of the courier when it is closed.
     private let queue: SessionQueue
     private let timer: TimerHandle
     private var state = State.idle
-    /// A connection whose lines have their outcome, and that has not ended.
+    /// A connection that has not ended, though its lines have their outcome.
     private var earlier: KeeperConnection?
-    /// Earlier connections to keepers that have since been replaced. They stay open, since closing one could leave a
-    /// fragment of a line; how they end is ignored.
+    /// Earlier connections to keepers that have since been replaced. The connections stay open, since closing one could
+    /// leave a fragment of a line; how they end is ignored.
     private var abandoned: [KeeperConnection] = []
 
     init(to path: String, of queue: SessionQueue) {
@@ -57,11 +58,11 @@ final class RawCourier: LineCourier {
         abandoned = []
     }
 
-    /// Its time covers waiting, connecting, writing and the end.
+    /// Begins an attempt; its time covers waiting, connecting, writing and the end.
     func attempt() {
         timer.start(after: KeeperConstants.writeAttemptTimeout) { [self] _ in timedOut() }
         if let earlier {
-            // A frozen keeper must not block the one that has taken its place.
+            // A frozen keeper must not block its successor.
             guard let socket = earlier.socket, let current = KeeperConnect.file(at: path)?.identity, current != socket
             else { return state = .blocked }
             abandoned.append(earlier)
@@ -78,10 +79,10 @@ final class RawCourier: LineCourier {
                     onOpen: { [self] in opened($0) },
                     onEnd: { [self] in ended($0, $1) }))
         } catch {
-            // Refused before anything was tried; the lines must not complete inside the call that added them.
+            // The connect was refused at once; the lines must not complete inside the call that added them.
             state = .blocked
             queue.loop.onNextTick { [self] in
-                // Closed meanwhile.
+                // The queue was closed meanwhile.
                 guard case .blocked = state else { return }
                 failed(error)
             }
@@ -150,7 +151,7 @@ final class RawCourier: LineCourier {
     private func failed(_ reported: UVError, lost: [WaitingLine] = []) {
         timer.stop()
         state = .idle
-        // The kernel refuses connections to a file that is no socket in the words for a socket without a listener.
+        // A file that is no socket gets the same error from the kernel as a socket without a listener.
         let kind = reported == .connectionRefused ? KeeperConnect.file(at: path)?.kind : nil
         let error = kind == nil || kind == .socket ? reported : .notSocket
         queue.attemptFailed(.connection(path, error), lost: lost)

@@ -1,5 +1,5 @@
 extension SessionQueue {
-    /// How much may wait for one session.
+    /// The limits on the lines that wait for a session.
     struct Limits {
         var lines: Int
         var bytes: Int

@@ -1,21 +1,21 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The lines of one session, or one socket, that have no outcome yet: their order, limits, attempts and deadlines. A courier
-/// carries them: by the channel, or to the raw socket of a keeper without one.
+/// The lines of a session, or of a raw socket, that have no outcome yet: their order, limits, attempts and deadlines. A
+/// courier carries them: by the channel, or to the raw socket of a keeper without one.
 ///
-/// Its timers hold it until it is closed: a manager that is released by then still completes every line.
+/// The queue's timers retain it until it is closed: every line is completed even if the manager was released before.
 final class SessionQueue {
     private enum State {
         case idle
-        /// Between two attempts.
+        /// The queue pauses between two attempts.
         case pausing
         /// The courier connects, or is connected.
         case attempting(any LineCourier)
         case closed
     }
 
-    /// Nil for a socket that is known by its path alone.
+    /// Nil for a socket that is known only by its path.
     private let session: (id: SessionID, paths: KeeperPaths)?
     let loop: Loop
     private let limits: Limits
@@ -23,21 +23,21 @@ final class SessionQueue {
     private let pauses: TimerHandle
     /// The raw socket's path.
     private let socket: String
-    /// The way by the channel; nil for a socket that is known by its path alone, and after the end.
+    /// The courier for the channel; nil for a socket that is known only by its path, and after the end.
     private(set) var channel: ChannelCourier?
-    /// The way by the raw socket; nil before its first use.
+    /// The courier for the raw socket; nil before its first use.
     private var raw: RawCourier?
     private var state = State.idle
     let lines = LineRing()
     private(set) var lineCount = 0
     private(set) var byteCount = 0
     private var nextID: UInt64 = 1
-    /// Failed attempts since the last that came to something.
+    /// The number of failed attempts since the last success.
     var failures = 0
-    /// How many attempts were begun, and have failed, since the beginning.
+    /// The number of all attempts begun, and of those that failed.
     private(set) var attemptCount: UInt64 = 0
     private(set) var failedAttemptCount: UInt64 = 0
-    /// When the timer for deadlines fires, on the monotonic clock; nil: it does not.
+    /// The time at which the deadline timer fires, on the monotonic clock; nil if it is not set.
     private var nextDeadline: Duration?
 
     /// The queue of a session.
@@ -64,24 +64,26 @@ final class SessionQueue {
         deadlines.onCanceled = { [self] in canceled() }
     }
 
-    /// True if it could be forgotten.
+    /// True if the queue can be forgotten.
     var isIdle: Bool {
         switch state {
-        // A queue that runs completions is idle while more lines wait.
+        // A queue that runs completions is idle even while more lines wait.
         case .idle: lineCount == 0 && raw?.isIdle ?? true
         case .closed: true
         case .pausing, .attempting: false
         }
     }
 
-    /// True once it is closed, or the host has closed all handles of the loop, which the timer tells on a later tick.
+    /// True once the queue is closed, or the host has closed all handles of the loop: reported on a later tick.
     var isClosed: Bool {
         if case .closed = state { true } else { deadlines.isClosing }
     }
 
     // MARK: Lines
 
-    /// - Returns: by what the line can be withdrawn; 0 if it was refused.
+    /// Adds a line.
+    ///
+    /// - Returns: the id by which the line can be withdrawn; 0 if it was refused.
     @discardableResult
     func add(
         _ bytes: consuming [UInt8], _ deadline: WriteDeadline,
@@ -101,7 +103,7 @@ final class SessionQueue {
         let isFirst = lines.append(
             WaitingLine(
                 id: id, bytes: bytes, byteCount: count, completion: completion, deadline: deadline, expiresAt: end))
-        // Those before it have the courier's attention.
+        // The courier works on the earlier lines first.
         guard isFirst else { return id }
         switch state {
         case .idle: attempt()
@@ -111,7 +113,7 @@ final class SessionQueue {
         return id
     }
 
-    /// Why a line of so many bytes is not taken, if it is not.
+    /// The reason why a line of so many bytes is refused; nil if it is not.
     private func refusal(of count: Int) -> KeeperError? {
         guard !isClosed else { return .closed }
         guard count <= limits.line else { return .lineTooLong(count, maximum: limits.line) }
@@ -121,7 +123,7 @@ final class SessionQueue {
         return channel?.writer.refusal
     }
 
-    /// Takes back a line of which nothing has left.
+    /// Takes back a line of which no byte was sent.
     func withdraw(_ id: UInt64) -> Bool {
         let line = lines.take(.unsent) { $0.id == id }
         guard !line.isEmpty else { return false }
@@ -129,7 +131,7 @@ final class SessionQueue {
         return true
     }
 
-    /// Completes the lines that have left, up to a number, which the child's pipe has.
+    /// Completes the sent lines up to a number: the child's pipe has them.
     func complete(upTo sequence: UInt64) {
         let lines = self.lines.take(upTo: sequence)
         defer { lines.deallocate() }
@@ -138,14 +140,14 @@ final class SessionQueue {
             byteCount -= lines[line].byteCount
         }
         for index in lines.indices {
-            // Moved: a copy would count its references.
+            // The line is moved out: a copy would count its references.
             let line = lines.moveElement(from: index)
             if !line.isTold { line.completion(.written) }
         }
         restIfIdle()
     }
 
-    /// The new state is complete before the first completion runs: completions may add lines or close the queue.
+    /// Completes lines, in the new state: their completions may add lines or close the queue.
     func complete(_ lines: [WaitingLine], _ outcome: WriteOutcome) {
         for line in lines where !line.isTold {
             lineCount -= 1
@@ -164,13 +166,13 @@ final class SessionQueue {
     /// True if an attempt has a purpose.
     private var isNeeded: Bool { !lines.isEmpty(.unsent) || lines.hasUntold || channel?.onPosition != nil }
 
-    /// Begins one for what the channel alone is asked, unless one is under way or comes.
+    /// Begins an attempt for a request to the channel alone, unless one is under way or scheduled.
     func attemptIfIdle() {
         if case .idle = state { attempt() }
     }
 
     private func attempt() {
-        // Closed by the host meanwhile, in a completion perhaps: `canceled` comes.
+        // The host may have closed the queue meanwhile, perhaps in a completion: `canceled` follows.
         guard !isClosed else { return }
         guard isNeeded else { return state = .idle }
         let courier = chooseCourier()
@@ -179,7 +181,7 @@ final class SessionQueue {
         courier.attempt()
     }
 
-    /// The raw socket's if there is one and no channel, and none of the lines without an outcome has left by the channel.
+    /// Chooses the raw socket if there is no channel, and no line without an outcome was sent by the channel.
     private func chooseCourier() -> any LineCourier {
         if let channel, let session {
             guard lineCount > 0, lineCount == lines.count - lines.sentCount,
@@ -192,9 +194,9 @@ final class SessionQueue {
         return courier
     }
 
-    /// The courier has no connection any more, and nothing has failed.
+    /// Called when the courier has no connection any more, and nothing has failed.
     ///
-    /// - Parameter outcomes: of lines that were sent.
+    /// - Parameter outcomes: the outcomes of lines that were sent.
     func attemptEnded(_ outcomes: [(lines: [WaitingLine], outcome: WriteOutcome)] = []) {
         state = .idle
         failures = 0
@@ -202,17 +204,17 @@ final class SessionQueue {
         if case .idle = state, !lines.isEmpty(.unsent) { attempt() }
     }
 
-    /// An attempt, or the connection that it has led to, has failed: counts it against every line. Lines with attempts or
-    /// time left are tried again after a pause.
+    /// Called when an attempt, or its connection, has failed: counts the failure against every line. Lines with
+    /// attempts or time left are tried again after a pause.
     ///
     /// - Parameter lost: lines that were sent and are not tried again.
     func attemptFailed(_ reason: KeeperError, lost: [WaitingLine] = []) {
-        // The host has closed all handles of the loop: nothing can be tried again, and `canceled` comes.
+        // The host has closed all handles of the loop: no attempt is possible, and `canceled` follows.
         guard !isClosed else { return complete(lost, .unknown(.closed)) }
         failures += 1
         failedAttemptCount += 1
         let isFinal = reason.isConfiguration
-        // Those that have left stay: later numbers need them, and a keeper that comes back may take them.
+        // Lines that were sent stay: later numbers need them, and a keeper that comes back may take them.
         let (refused, unknown) = isFinal ? (lines.takeAll(.unsent), lines.takeAll(.sent)) : lines.failAttempt()
         let isGone = reason.isAbsence && isWithoutKeeper
         let ended = isGone ? lines.take(.unsent) { $0.deadline == .untilSessionEnds } : []
@@ -231,7 +233,7 @@ final class SessionQueue {
         return !KeeperInspection.finding(session.id, paths: session.paths).mayLive
     }
 
-    /// Tries again after a pause, if there is anything to try for.
+    /// Tries again after a pause, if an attempt has a purpose.
     func retry() {
         guard isNeeded else { return state = .idle }
         state = .pausing
@@ -243,7 +245,7 @@ final class SessionQueue {
 
     // MARK: Deadlines
 
-    /// The time of the first line's attempts begins, unless it has.
+    /// Starts the time of the first unsent line's attempts, unless it has started.
     func startTurn() {
         if let time = lines.startWaitingOfFirst() { watch(until: time) }
     }
@@ -267,14 +269,14 @@ final class SessionQueue {
 
     // MARK: The end
 
-    /// Ends everything: lines of which nothing was sent are refused, the others unknown, on a later tick. Harmless after the
-    /// end of the loop, by which nothing is left.
+    /// Ends everything, on a later tick: lines of which no byte was sent are refused, the others unknown. Harmless
+    /// after the end of the loop, when no line is left.
     func close() {
         guard let complete = end() else { return }
         loop.onNextTick(complete)
     }
 
-    /// The host has closed all handles of the loop.
+    /// Called when the host has closed all handles of the loop.
     private func canceled() { end()?() }
 
     private func end() -> (() -> Void)? {

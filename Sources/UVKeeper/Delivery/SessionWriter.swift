@@ -1,16 +1,17 @@
 internal import KeeperProtocol
 
-/// Who this manager is to one session's keeper: a name, the epoch in which it began, and the last number that it has given out.
+/// The identity of this manager to a session's keeper: a name, the epoch in which it began, and the last number given
+/// out.
 final class SessionWriter {
     let name: WriterName
-    /// True if the host has given the name, and keeps count itself: it must be told when a session has begun anew.
+    /// True if the host has given the name and keeps count itself: it must then be told when a session has begun anew.
     let isHosts: Bool
-    /// Nil before the first connection, unless the host has said where it goes on.
+    /// The epoch; nil before the first connection, unless the host has said where it goes on.
     var epoch: String?
     var last: UInt64 = 0
-    /// The highest number that the child's pipe has, as the keeper has said on the present connection.
+    /// The highest number in the child's pipe, as last acknowledged on the present connection.
     var acknowledged: UInt64 = 0
-    /// Why no line is taken any more.
+    /// The reason why no line is taken any more; nil while lines are taken.
     var refusal: KeeperError?
 
     init(_ name: WriterName?) {
@@ -18,19 +19,19 @@ final class SessionWriter {
         self.name = name ?? SessionWriter.randomName
     }
 
-    /// The session has ended, and every line has its outcome. A host that keeps count is told by the next keeper, which knows
-    /// another epoch: its journal counts in this one.
+    /// Called when the session has ended and every line has its outcome. A host that keeps count is told by the next
+    /// keeper, which has another epoch: the host's journal counts in this one.
     func endEpoch() {
         if !isHosts { forget() }
     }
 
     private static var randomName: WriterName {
         let number = SessionRecord.epoch(random: .random(in: .min ... .max))
-        // Every such text is a name.
+        // Every such text is a valid name.
         return WriterName("m-\(number)")!
     }
 
-    /// Nothing was sent to the session's present life.
+    /// Forgets the epoch: no line was sent to the session's present life.
     func forget() {
         epoch = nil
         last = 0
@@ -38,10 +39,10 @@ final class SessionWriter {
 
     /// The first message on a connection.
     ///
-    /// - Parameter hasUnresolved: true if lines were sent in an epoch of which nothing more is known yet.
+    /// - Parameter hasUnresolved: true if lines were sent in an epoch about which nothing more is known yet.
     func introduction(epoch current: String, hasUnresolved: Bool) -> ChannelRequest {
         if epoch != current, !hasUnresolved, !isHosts {
-            // Another life of the session.
+            // The epoch is that of another life of the session.
             forget()
         }
         return .writer(name, epoch: epoch, last: epoch == nil ? nil : last)

@@ -5,32 +5,34 @@ internal import UVLoop
 struct WaitingLine {
     let id: UInt64
     let bytes: [UInt8]
-    /// With its newline.
+    /// The line's bytes, its newline included.
     let byteCount: Int
     let completion: (WriteOutcome) -> Void
     let deadline: WriteDeadline
-    /// On the monotonic clock; nil: no end, or its turn has not come.
+    /// The time at which the line expires, on the monotonic clock; nil if it never does, or its turn has not come.
     private(set) var expiresAt: Duration?
-    /// True once its outcome was told, or is about to be, though the keeper may still take it: later numbers need it.
+    /// True once the line's outcome was told, or is about to be, although the keeper may still take the line: later
+    /// numbers need it.
     private(set) var isTold = false
-    /// Its number; 0 as long as nothing of it has left.
+    /// The line's sequence number; 0 as long as no byte of it was sent.
     private(set) var sequence: UInt64 = 0
     var failedAttempts = 0
 
-    /// With its newline.
+    /// The bytes of a line, its newline included.
     static func byteCount(of bytes: [UInt8]) -> Int {
         bytes.count + (bytes.last == UInt8(ascii: "\n") ? 0 : 1)
     }
 
-    /// Its turn has come: the time of its attempts begins, unless it has.
+    /// Starts the time of the line's attempts, now that its turn has come, unless the time has started.
     mutating func startWaiting() {
         guard case .attempts = deadline, expiresAt == nil else { return }
         expiresAt = SystemClock.monotonicTime + KeeperConstants.writeTime
     }
 
-    /// It leaves under a number, in a message that is written behind `position`. If it has attempts, their time is over at `end`.
+    /// Sends the line under a number, in a message written at `position`. If the line has attempts, their time ends at
+    /// `end`.
     ///
-    /// - Returns: whether it has attempts.
+    /// - Returns: true if the line has attempts.
     mutating func leave(
         as number: UInt64, in message: UnsafeMutableRawBufferPointer, at position: inout Int, until end: Duration,
     ) -> Bool {
@@ -43,20 +45,21 @@ struct WaitingLine {
 
     mutating func tell() { isTold = true }
 
-    /// How long it waits, if not until the session ends.
+    /// The time that the line waits, unless it waits until the session ends.
     var time: Duration { if case .within(let time) = deadline { time } else { KeeperConstants.writeTime } }
 
     func isLate(_ now: Duration) -> Bool { expiresAt.map { now >= $0 } ?? false }
 
-    /// As many bytes as the channel's message with a line of so many can have. Not of a line, which would be copied for it.
+    /// The most bytes of a channel message with a line of so many bytes. The parameter is a count and not a line, which
+    /// would be copied.
     static func longestMessage(_ byteCount: Int) -> Int { WriteHeader.longest + byteCount }
 
-    /// Writes the channel's message that carries it to a place with room for it, which is moved behind it.
+    /// Writes the line's channel message at a position with room for it, and moves the position behind it.
     func put(in message: UnsafeMutableRawBufferPointer, at position: inout Int) {
         WaitingLine.put(sequence, bytes, byteCount, in: message, at: &position)
     }
 
-    /// The same without a copy of the line. A payload may go without its newline, and is then followed by one.
+    /// The same without a copy of the line. A payload without its newline is followed by one.
     private static func put(
         _ sequence: UInt64, _ bytes: [UInt8], _ byteCount: Int, in message: UnsafeMutableRawBufferPointer,
         at position: inout Int,

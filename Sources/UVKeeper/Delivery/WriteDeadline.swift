@@ -1,9 +1,9 @@
-/// How long a line waits for its keeper.
+/// The time that a line waits for its keeper.
 public enum WriteDeadline: Hashable, Sendable {
-    /// Three attempts to reach the keeper, as the original's: 1.25 s at most from when it is the line's turn.
+    /// Three attempts to reach the keeper, as in the original: 1.25 s at most from the line's turn on.
     case attempts
-    /// So long, from the call on.
+    /// The given time, from the call on.
     case within(Duration)
-    /// As long as the session lives.
+    /// The life of the session.
     case untilSessionEnds
 }

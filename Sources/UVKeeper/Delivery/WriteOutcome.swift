@@ -1,20 +1,21 @@
-/// What became of a line.
+/// The outcome of a line.
 ///
 /// The original's Boolean is true for ``written`` and ``sent``.
 public enum WriteOutcome: Hashable, Sendable {
-    /// The child's stdin pipe has it. The child may still end before it reads it.
+    /// The child's stdin pipe has the line. The child may still end before reading it.
     case written
-    /// It was handed over to a keeper without a channel, the original or an older one of ours, which cannot say more.
+    /// The line was handed over to a keeper without a channel, the original's or an older one of ours, which cannot say
+    /// more.
     case sent
-    /// The child does not get it, whole or in part, unless it is sent again, which cannot duplicate anything.
+    /// The child does not get the line, whole or in part, unless it is sent again, which cannot duplicate anything.
     case refused(KeeperError)
-    /// All or part of it was handed over and never confirmed; it may arrive, or have arrived, or be lost. It is not tried
-    /// again: a second copy, or a fragment, would corrupt the session.
+    /// All or part of the line was handed over and never confirmed: it may arrive, have arrived, or be lost. The line
+    /// is not tried again: a second copy, or a fragment, would corrupt the session.
     case unknown(KeeperError)
 }
 
 extension WriteOutcome: CustomStringConvertible {
-    /// For instance `refused: nobody listens …`.
+    /// The outcome in words, for instance `refused: nobody listens …`.
     public var description: String {
         switch self {
         case .written: "written"

@@ -1,10 +1,10 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What ended sessions have left: their records, their output, their logs. Safe on any thread; nothing here waits.
+/// The leftovers of ended sessions: records, output, logs. Safe on any thread; no function waits.
 enum EndedSessions {
-    /// The records of the sessions that have ended, the latest first. One whose keeper was lost has that as its end, whether it
-    /// was written or not. Nothing is changed.
+    /// The records of the ended sessions, the latest first. A session whose keeper was lost has that as its end, even
+    /// if its record does not say so. No file is changed.
     static func list(_ paths: KeeperPaths, _ names: [String]) -> [SessionRecord] {
         var records: [SessionRecord] = []
         for name in names {
@@ -13,7 +13,7 @@ enum EndedSessions {
             else { continue }
             if record.exit == nil {
                 guard !KeeperInspection.finding(session, paths: paths).mayLive else { continue }
-                // It may have ended since the record was read.
+                // The session may have ended since the record was read.
                 record = SessionRecord(at: paths.record(for: session)) ?? record
                 if record.exit == nil { record.exit = SessionExit(reason: .keeperLost, at: SessionRecord.now) }
             }
@@ -24,13 +24,13 @@ enum EndedSessions {
 
     // MARK: Pruning
 
-    /// What was pruned.
+    /// The sessions pruned, and the bytes freed.
     struct Pruned: Sendable {
         var sessions: [SessionID] = []
         var bytes: UInt64 = 0
     }
 
-    /// Removes what sessions have left that ended longer ago than `age`, and all but the latest `count`.
+    /// Removes the leftovers of sessions that ended longer ago than `age`, and of all but the latest `count`.
     ///
     /// - Parameter names: all names in the directory.
     static func prune(_ paths: KeeperPaths, _ names: [String], olderThan age: Duration, keeping count: Int) -> Pruned {
@@ -52,7 +52,7 @@ enum EndedSessions {
         for (session, endedAt) in candidates {
             let isOld = now - endedAt > age
             guard isOld || kept >= count else {
-                // A living session does not count, and is looked at only if there are many.
+                // A living session does not count; the check is made only if there are many records.
                 if candidates.count <= count || hasEnded(session, paths) { kept += 1 }
                 continue
             }
@@ -69,20 +69,22 @@ enum EndedSessions {
         SessionRecord(at: paths.record(for: session))?.exit != nil
     }
 
-    /// Removes what one session has left, if it has ended.
+    /// Removes the leftovers of a session, if it has ended.
     ///
-    /// The record is judged, renamed and judged again: a keeper that starts the session anew in between has written its own.
+    /// The record is judged, renamed and judged again: a keeper that starts the session anew in between has written its
+    /// own.
     ///
-    /// - Returns: how many bytes that were; nil if it has not ended.
+    /// - Returns: the number of bytes removed; nil if the session has not ended.
     private static func prune(_ session: SessionID, _ paths: KeeperPaths, _ names: [String]) -> UInt64? {
         let path = paths.record(for: session)
         let finding = KeeperInspection.finding(session, paths: paths)
         guard !finding.mayLive else { return nil }
         let judged = SessionRecord(at: path)
-        // A record that does not parse is no session's. One that cannot say that its keeper was lost, on a full disk, goes too.
+        // A record that does not parse belongs to no session. A record of a lost keeper that cannot be updated, on a
+        // full disk, is removed too.
         let isLost = judged != nil && judged?.exit == nil
         if finding == .dead || isLost {
-            // A child that runs on keeps what there is of its session.
+            // A child that runs on keeps the leftovers of its session.
             guard KeeperCleanup.remove(session, paths: paths, makesPIDFile: true),
                 KeeperInspection.finding(session, paths: paths) == .absent
             else { return nil }
@@ -118,7 +120,7 @@ enum EndedSessions {
         return bytes + remove(paths.reserve(for: session, epoch: epoch))
     }
 
-    /// Output whose record has gone.
+    /// Removes output whose record is gone.
     private static func removeOrphans(
         _ paths: KeeperPaths, _ names: [String], olderThan age: Duration, _ pruned: inout Pruned,
     ) {
@@ -155,7 +157,9 @@ enum EndedSessions {
         do throws(UVError) { return try Files.status(of: path, followingLinks: false).size } catch { return 0 }
     }
 
-    /// - Returns: how many bytes the file had; 0 if there is none, or it cannot be removed.
+    /// Removes a file.
+    ///
+    /// - Returns: the number of bytes it had; 0 if there is none, or it cannot be removed.
     private static func remove(_ path: String) -> UInt64 {
         let bytes = size(path)
         do throws(UVError) {

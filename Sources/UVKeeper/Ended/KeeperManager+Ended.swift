@@ -2,22 +2,22 @@ public import KeeperProtocol
 internal import Logging
 internal import UVLoop
 
-/// What a pruning has removed.
+/// The result of a pruning.
 public struct PruneResult: Hashable, Sendable, Codable {
-    /// The sessions of which nothing is left.
+    /// The sessions whose leftovers were removed.
     public var sessions: [SessionID] = []
-    /// Bytes that their records, output and logs had.
+    /// The bytes of their records, output and logs.
     public var bytesFreed: UInt64 = 0
 }
 
 extension KeeperManager {
-    /// How long, and how many, ended sessions leave their record and output, unless told otherwise: seven days, and 1,000.
+    /// The time for which ended sessions keep their record and output, unless told otherwise: seven days.
     public static let prunedAfter = Duration.seconds(7 * 86_400)
-    /// See ``prunedAfter``.
+    /// The number of ended sessions that keep their record and output, unless told otherwise: 1,000.
     public static let keptEndedSessions = 1000
 
-    /// The sessions of the directory that have ended, the latest first, found out without changing anything. `completion` runs
-    /// once, on a later tick; the work is done in libuv's thread pool.
+    /// Finds the sessions of the directory that have ended, the latest first, without changing anything. `completion`
+    /// runs once, on a later tick; the work is done in libuv's thread pool.
     ///
     /// A session whose keeper was killed has ``/KeeperProtocol/SessionExit/Reason/keeperLost`` as its end.
     public func listEnded(completion: @escaping (Result<[SessionRecord], KeeperError>) -> Void) {
@@ -29,13 +29,13 @@ extension KeeperManager {
             }, completion: completion)
     }
 
-    /// Removes what ended sessions have left: records, output and logs. `completion` runs once, on a later tick; the work is
-    /// done in libuv's thread pool. A session that is started meanwhile keeps what is its own.
+    /// Removes the leftovers of ended sessions: records, output and logs. `completion` runs once, on a later tick; the
+    /// work is done in libuv's thread pool. A session started meanwhile keeps its own files.
     ///
     /// - Parameters:
-    ///   - age: how long ago a session must have ended.
-    ///   - count: how many ended sessions are left at most, the latest.
-    ///   - completion: given what was removed.
+    ///   - age: the least time since the end of a session that is pruned.
+    ///   - count: the most ended sessions left, the latest.
+    ///   - completion: called with the sessions and bytes removed.
     public func prune(
         olderThan age: Duration = prunedAfter, keeping count: Int = keptEndedSessions,
         completion: @escaping (Result<PruneResult, KeeperError>) -> Void,
@@ -51,7 +51,7 @@ extension KeeperManager {
             }, completion: completion)
     }
 
-    /// Prunes with the usual limits, behind the host's back; the next time may be an hour later.
+    /// Prunes with the usual limits, unasked by the host, at most once an hour.
     func pruneNowAndThen() {
         let now = SystemClock.monotonicTime
         guard !isClosed, prunedAt.map({ now - $0 >= .seconds(3600) }) ?? true else { return }

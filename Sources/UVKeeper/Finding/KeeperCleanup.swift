@@ -1,27 +1,27 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Removes the files of dead keepers, and only theirs.
+/// The removal of dead keepers' files, and only theirs.
 enum KeeperCleanup {
-    /// Removes a dead session's files while holding the lock of its pid file, which keeps a keeper that is just starting
-    /// from taking over in between. Safe on any thread; nothing here waits.
+    /// Removes a dead session's files while holding the lock of its pid file, so that a starting keeper cannot take
+    /// over in between. Safe on any thread; the call never waits.
     ///
-    /// The file of a child that is shown to run stays: it is the last trace of it.
+    /// The file of a child that is shown to run stays: it is the child's last trace.
     ///
     /// - Parameters:
     ///   - terminated: the keeper that lives and has been told to end; its files go although it holds the lock and its
     ///     socket still accepts.
-    ///   - makesPIDFile: make the pid file for its lock if it is missing; else other files stay without it.
-    /// - Returns: false if they were left: a keeper has come back, or something else has their names.
+    ///   - makesPIDFile: true to make a missing pid file for its lock; else the other files stay if it is missing.
+    /// - Returns: false if the files were left: a keeper has come back, or something else has their names.
     static func remove(
         _ session: SessionID, paths: KeeperPaths, terminated: Int32? = nil, makesPIDFile: Bool = false,
     ) -> Bool {
         let pidPath = paths.keeperPID(for: session)
         do throws(UVError) {
             let (file, isMade) = try pidFile(pidPath, makesPIDFile)
-            // Closing releases the lock, after the file is gone.
+            // The lock is released by closing, after the file is gone.
             defer { file.close() }
-            // The file of a terminated keeper is locked by it, or, of an original one, by nobody.
+            // A terminated keeper's file is locked by the keeper, or, if it is an original one, not at all.
             if try !file.lockForDescription() {
                 guard let terminated, try file.lockHolder() == .process(terminated) else { return false }
             }
@@ -35,7 +35,7 @@ enum KeeperCleanup {
                     return false
                 }
                 let isChildLeft = try !removeChildFile(paths.childPID(for: session))
-                // One that was told to end tells itself how it ended.
+                // A keeper that was told to end records the end itself.
                 if terminated == nil { noteLost(session, paths, childRuns: isChildLeft) }
                 return try Files.unlink(pidPath, ifStill: identity) && !(isMade && isChildLeft)
             } catch {
@@ -47,7 +47,7 @@ enum KeeperCleanup {
         }
     }
 
-    /// Writes into the record that nobody knows how the session ended, and gives back the room for a last one.
+    /// Writes into the record that the keeper was lost, and removes the file with room for a last record.
     private static func noteLost(_ session: SessionID, _ paths: KeeperPaths, childRuns: Bool) {
         let path = paths.record(for: session)
         guard var record = SessionRecord(at: path), record.exit == nil else { return }
@@ -58,7 +58,7 @@ enum KeeperCleanup {
             try Files.unlinkIfPresent(paths.reserve(for: session, epoch: record.epoch))
             try SessionRecord.replace(path, with: record.fileBytes, paths: paths)
         } catch {
-            // The record goes on saying that the session has not ended, and its lock that no keeper lives.
+            // The record goes on saying that the session has not ended, and the free lock that no keeper lives.
         }
     }
 
@@ -70,7 +70,7 @@ enum KeeperCleanup {
         }
     }
 
-    /// Removes a file that a killed keeper left under a temporary name more than a minute ago; no other.
+    /// Removes a file left under a temporary name by a killed keeper more than a minute ago; no other file.
     static func removeTemporary(named name: String, in paths: KeeperPaths) {
         guard KeeperPaths.isTemporarySocketName(name) || KeeperPaths.isTemporaryFileName(name) else { return }
         let path = "\(paths.directory)/\(name)"
@@ -83,19 +83,21 @@ enum KeeperCleanup {
             default: return
             }
         } catch {
-            // Gone already, or not ours to remove; it takes a few bytes and disturbs nobody.
+            // The file is gone already, or not ours to remove; it takes a few bytes and does no harm.
             return
         }
     }
 
-    /// - Returns: false if somebody else than the terminated keeper listens on it after all.
+    /// Removes a socket.
+    ///
+    /// - Returns: false if another process than the terminated keeper listens on it after all.
     private static func removeSocket(_ path: String, of terminated: Int32?) throws(UVError) -> Bool {
         do throws(UVError) {
             let status = try Files.status(of: path, followingLinks: false)
             switch SocketProbe(path) {
-            // Missing: it went just now.
+            // A missing socket was removed just now.
             case .refused, .missing: break
-            // Without a pid its backlog is full: a frozen keeper's, most likely its own.
+            // A socket with a full backlog tells no pid: most likely it is the frozen keeper's own.
             case .accepting(let pid):
                 guard let terminated, pid == nil || pid == terminated else { return false }
             case .failed: return false
@@ -107,9 +109,9 @@ enum KeeperCleanup {
         return true
     }
 
-    /// A directory in its place stays, and keeps nothing else from being removed.
+    /// Removes the child's pid file. A directory in its place stays, and does not keep other files from being removed.
     ///
-    /// - Returns: false if it names a child that runs.
+    /// - Returns: false if the file names a child that runs.
     private static func removeChildFile(_ path: String) throws(UVError) -> Bool {
         do throws(UVError) {
             guard try Files.status(of: path, followingLinks: false).kind != .directory else { return true }

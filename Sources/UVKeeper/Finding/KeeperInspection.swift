@@ -1,24 +1,25 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What is found out about one session's keeper from its files, its socket and the system, changing nothing.
+/// The findings about a session's keeper from its files, its socket and the system; the inspection changes nothing.
 ///
 /// A pid in a file is not an identity: numbers are used again. A process counts as the session's keeper only by a
-/// ``Proof``. Only such a process is ever signalled. One that merely has the pid, and the session's name among its
-/// arguments, may be an original keeper that lost its socket, or `sleep 100` in place of the keeper of session 100: it is
-/// left alone. Nor do the times of files say anything; `touch` changes nothing. Safe on any thread; nothing here waits.
+/// ``Proof``, and only such a process is ever signalled. A process that merely has the pid, and the session's name
+/// among its arguments, may be an original keeper that lost its socket, or `sleep 100` in place of the keeper of
+/// session 100: it is left alone. The times of files prove nothing either; `touch` changes nothing. Safe on any thread;
+/// the inspection never waits.
 struct KeeperInspection: Sendable {
     enum Finding: Hashable, Sendable {
         /// A keeper lives; `pid` is nil if nothing proves which process it is.
         case live(pid: Int32?)
-        /// Something lives that cannot be shown to be the keeper, nor not to be: it is left alone and never signalled.
+        /// A process lives that cannot be shown to be the keeper, nor not to be: it is left alone and never signalled.
         case undecided(pid: Int32?)
-        /// Files are there, the keeper is not.
+        /// Files exist, but the keeper does not.
         case dead
         /// There is neither pid file nor socket, nor a child's pid file.
         case absent
 
-        /// The keeper's pid, or, if that is undecided, the one that its file names.
+        /// The keeper's pid; if the finding is undecided, the pid in the file.
         var pid: Int32? {
             switch self {
             case .live(let pid), .undecided(let pid): pid
@@ -26,7 +27,7 @@ struct KeeperInspection: Sendable {
             }
         }
 
-        /// Whether a keeper lives, or may.
+        /// True if a keeper lives, or may.
         var mayLive: Bool {
             switch self {
             case .live, .undecided: true
@@ -35,27 +36,27 @@ struct KeeperInspection: Sendable {
         }
     }
 
-    /// Why a process counts as the keeper.
+    /// The proof that a process is the keeper.
     enum Proof: Hashable, Sendable {
         /// The process holds the lock on the pid file, and is named in it or serves the socket: a keeper of ours.
         case lock
-        /// The process listens on the session's socket and runs, by the kernel's own hold on it: an original keeper has no lock.
-        /// For root, which may use anybody's directory, only a process of the directory's owner.
+        /// The process listens on the session's socket and runs, by the kernel's own hold on it: an original keeper,
+        /// which has no lock. For root, which may use anybody's directory, only a process of the directory's owner.
         case listener
     }
 
     let session: SessionID
     let finding: Finding
-    /// For a finding that names a live keeper.
+    /// The proof, if the finding names a live keeper.
     let proof: Proof?
     let child: ChildFinding
-    /// When the pid file was written, since 1970; nil if there is none.
+    /// The time at which the pid file was written, since 1970; nil if there is none.
     let since: Duration?
 
-    /// How closely the child is looked at.
+    /// The depth of the look at the child.
     enum Closeness: Sendable {
         case notAtAll
-        /// Only whether it has ended: what the discovery of a thousand keepers has time for.
+        /// Only the child's end is looked for: a discovery of a thousand keepers has no time for more.
         case end
         case full
     }
@@ -75,17 +76,17 @@ struct KeeperInspection: Sendable {
         }
     }
 
-    /// True if a process runs, whichever it is; true if it cannot be told.
+    /// True if a process with this pid runs, whichever it is, or if that cannot be told.
     private static func runs(_ pid: Int32) -> Bool {
         do throws(UVError) { return try !ProcessDescriptor(of: pid).hasEnded } catch { return error != .noProcess }
     }
 
-    /// The finding alone.
+    /// The finding, without the rest of an inspection.
     static func finding(_ session: SessionID, paths: KeeperPaths) -> Finding {
         look(session, paths: paths).finding
     }
 
-    /// Finding and proof alone.
+    /// The finding and its proof, without the rest of an inspection.
     static func look(_ session: SessionID, paths: KeeperPaths) -> (finding: Finding, proof: Proof?) {
         finding(session, paths: paths, pidFile: PIDFile(lockable: paths.keeperPID(for: session)))
     }
@@ -95,13 +96,13 @@ struct KeeperInspection: Sendable {
         PIDFile(lockable: paths.keeperPID(for: session)).lockedBy
     }
 
-    /// What answers at the session's socket, and the process that counts as its keeper for that.
+    /// Probes the session's socket; finds the process that counts as its keeper because it listens there.
     static func listener(
         of session: SessionID, paths: KeeperPaths,
     ) -> (probe: SocketProbe, process: ProcessDescriptor?) {
         let (probe, listener) = SocketProbe.withListener(paths.socket(for: session))
         guard let listener else { return (probe, nil) }
-        // Whoever can write to a directory can lead to a socket of any other process in it.
+        // A user who can write to a directory can make a path in it lead to any process's socket.
         guard CurrentProcess.userID != 0 || isOwner(listener.userID, of: paths.directory) else {
             return (.accepting(pid: nil), nil)
         }
@@ -115,20 +116,20 @@ struct KeeperInspection: Sendable {
     private static func finding(_ session: SessionID, paths: KeeperPaths, pidFile: PIDFile) -> (Finding, Proof?) {
         if let owner = pidFile.lockedBy {
             if owner == pidFile.pid { return (.live(pid: owner), .lock) }
-            // A damaged file whose lock belongs to the process that serves the socket is that keeper's all the same. Any
-            // other owner is a keeper taking over, or a server cleaning up, or a stranger.
+            // A damaged file locked by the process that serves the socket is still that keeper's. Any other owner of
+            // the lock is a keeper taking over, a server cleaning up, or a stranger.
             if case .accepting(owner) = SocketProbe(paths.socket(for: session)) { return (.live(pid: owner), .lock) }
             return (.undecided(pid: nil), nil)
         }
         let (probe, listener) = listener(of: session, paths: paths)
         switch probe {
-        // An empty or unreadable pid file with an accepting socket is a live keeper. With a full backlog, or when the
+        // An accepting socket with an empty or unreadable pid file is a live keeper's. If the backlog is full, or the
         // process that called listen has ended, it is not known which process that is.
         case .accepting: return (.live(pid: listener?.pid), listener.map { _ in .listener })
-        // No keeper can listen there; one that knows the directory by a shorter path has a pid file all the same.
+        // No keeper can listen at such a path; a keeper that knows the directory by a shorter path has a pid file too.
         case .failed(.nameTooLong) where !pidFile.exists:
             return (PIDFile(child: paths.childPID(for: session)).exists ? .dead : .absent, nil)
-        // Cannot be told now (no descriptors, no permission): nothing is removed on a guess.
+        // The state cannot be told now (no descriptors, no permission): no file is removed on a guess.
         case .failed: return (.undecided(pid: pidFile.pid), nil)
         case .missing where !pidFile.exists:
             return (PIDFile(child: paths.childPID(for: session)).exists ? .dead : .absent, nil)
@@ -139,13 +140,13 @@ struct KeeperInspection: Sendable {
             ? (.undecided(pid: pidFile.pid), nil) : (.dead, nil)
     }
 
-    /// Whether a process could be an original keeper of the session.
+    /// True if a process could be an original keeper of the session.
     private static func mayBeKeeper(_ pid: Int32, of session: SessionID) -> Bool {
         guard Processes.liveness(of: pid) != .gone else { return false }
         return arguments(of: pid, name: session) ?? true
     }
 
-    /// Nil if the system does not show the arguments.
+    /// True if the process's arguments name the session; nil if the system does not show them.
     private static func arguments(of pid: Int32, name session: SessionID) -> Bool? {
         ProcessDetails.arguments(of: pid)?.dropFirst().contains(session.rawValue)
     }

@@ -3,18 +3,19 @@ internal import Logging
 internal import UVLoop
 
 extension KeeperManager {
-    /// Finds the keepers in the sessions directory and cleans up after dead ones. `completion` runs once, on a later tick.
+    /// Finds the keepers in the sessions directory, and cleans up after dead ones. `completion` runs once, on a later
+    /// tick.
     ///
     /// - A live keeper is adopted: ``killKeeper(for:)-(SessionID)`` works on it.
-    /// - A dead keeper's files are removed: socket, pid files, and old temporary files. Logs stay, and the file that names a
-    ///   child which provably lives.
-    /// - A live keeper whose child is dead gets SIGTERM, and its files are removed: if it is proven that the process is the
-    ///   keeper and that its child has ended. Root's takes the keeper's lock for the first, and no less.
+    /// - A dead keeper's files are removed: socket, pid files, and old temporary files. Logs stay, and so does the file
+    ///   that names a child which provably lives.
+    /// - A live keeper whose child is dead gets SIGTERM, and its files are removed, if it is proven that the process is
+    ///   the keeper and that its child has ended. For root only the keeper's lock proves the former.
     /// - Ended sessions are pruned afterwards, once an hour at most, as by ``prune(olderThan:keeping:completion:)``.
-    /// - What cannot be decided, for instance for want of permission, counts as live and is left alone.
+    /// - A keeper whose state cannot be decided, for instance for lack of permission, counts as live and is left alone.
     ///
-    /// Files are read in libuv's thread pool, and nothing waits for a keeper: 1,000 entries take a hundredth of a second,
-    /// frozen keepers or not. A missing directory has no keepers. Mirrors `discoverExistingKeepers`.
+    /// Files are read in libuv's thread pool, and the discovery waits for no keeper: 1,000 entries take a hundredth of
+    /// a second, frozen keepers or not. A missing directory has no keepers. Mirrors `discoverExistingKeepers`.
     public func discoverExistingKeepers(completion: @escaping (Result<KeeperDiscovery, KeeperError>) -> Void) {
         loop.preconditionOnThread()
         guard !isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
@@ -39,7 +40,7 @@ extension KeeperManager {
         }
     }
 
-    /// Names to look at, and the sessions that have a record.
+    /// The names to look at, and the sessions that have a record.
     private static func sorted(_ names: [String], _ paths: KeeperPaths) -> (names: [String], recorded: Set<SessionID>) {
         var (others, recorded): ([String], Set<SessionID>) = ([], [])
         for name in names {
@@ -52,7 +53,7 @@ extension KeeperManager {
         return (withoutCompanions(others), recorded)
     }
 
-    /// Sorted names without those of children's pid files beside which there is a keeper's: one look is for both.
+    /// The sorted names without those children's pid files that have a keeper's beside them: one look serves both.
     private static func withoutCompanions(_ names: [String]) -> [String] {
         var result: [String] = []
         result.reserveCapacity(names.count)
@@ -62,20 +63,20 @@ extension KeeperManager {
                 continue
             }
             let keepers = Array(name.utf8.dropLast(KeeperPaths.childPIDEnd.utf8.count)) + KeeperPaths.keeperPIDEnd.utf8
-            // The next one, but for temporary files.
+            // The keeper's name comes next, except for temporary files.
             if !names[index...].contains(where: { $0.utf8.elementsEqual(keepers) }) { result.append(name) }
         }
         return result
     }
 
-    /// A part of the directory, looked at.
+    /// The findings from a part of the directory.
     private struct Slice: Sendable {
         var inspections: [KeeperInspection] = []
         var foreign: [String] = []
     }
 
-    /// Looks at the sessions that have a pid file, on all four threads of libuv's pool if there are many; old temporary
-    /// files are removed.
+    /// Looks at the sessions that have a pid file, on all four threads of libuv's pool if there are many, and removes
+    /// old temporary files.
     private func inspect(_ names: [String], completion: @escaping (Result<[Slice], KeeperError>) -> Void) {
         let child: KeeperInspection.Closeness = options.isChildAlive == nil ? .end : .notAtAll
         let count = max(1, min(4, names.count / 64))
@@ -120,9 +121,9 @@ extension KeeperManager {
         guard !isClosed else { return completion(.failure(.closed)) }
         var discovery = KeeperDiscovery(foreign: slices.flatMap(\.foreign))
         tracked.reserveCapacity(slices.reduce(0) { $0 + $1.inspections.count })
-        // A record is written after the pid file, so one without has ended.
+        // A record is written after the pid file, so a session that has a record and no pid file has ended.
         var ended = recorded
-        // With the pid of a keeper that was told to end.
+        // The dead sessions, each with the pid of its keeper if that was told to end.
         var dead: [(session: SessionID, terminated: Int32?)] = []
         for inspection in slices.lazy.flatMap(\.inspections) {
             let session = inspection.session
@@ -143,7 +144,7 @@ extension KeeperManager {
         let terminated = Set(discovery.terminated)
         queueWork { [paths, dead] in
             dead.filter {
-                // A child's file alone is removed under the lock of a pid file all the same.
+                // A child's pid file alone is removed under the lock of a keeper's pid file too.
                 KeeperCleanup.remove(
                     $0.session, paths: paths, terminated: $0.terminated, makesPIDFile: $0.terminated == nil)
             }.map(\.session)
@@ -151,7 +152,7 @@ extension KeeperManager {
             guard case .success(let removed) = result else { return self.finish(discovery, completion) }
             discovery.removed = removed.filter { !terminated.contains($0) }
             discovery.ended += discovery.removed.filter { recorded.contains($0) }
-            // A new keeper may have been started while the files of the old one went.
+            // A new keeper may have been started while the files of the old one were removed.
             for session in discovery.removed {
                 if let keeper = self.tracked[session], !self.mayRun(keeper, session) { self.tracked[session] = nil }
             }
@@ -159,9 +160,9 @@ extension KeeperManager {
         }
     }
 
-    /// Tells a keeper whose child is dead to end; false if it is not proven that this is the keeper.
+    /// Tells a keeper whose child is dead to end; false if it is not proven that the process is the keeper.
     private func end(_ inspection: KeeperInspection) -> Bool {
-        // Whoever owns the directory of an original keeper could have prepared it for root to find.
+        // The owner of an original keeper's directory could have prepared it for root to find.
         guard inspection.proof == .lock || CurrentProcess.userID != 0 else { return false }
         do throws(UVError) {
             guard case .live(let pid?) = inspection.finding,
@@ -173,8 +174,8 @@ extension KeeperManager {
         }
     }
 
-    /// One that was started here is forgotten when it ends. Of one that was found nobody tells that: it removes its files,
-    /// and is not found again.
+    /// Forgets ended keepers. A keeper started here is forgotten when it ends. The end of a keeper that was found is
+    /// not reported: its files are gone then, and it is not found again.
     private func forgetEnded(except found: [KeeperEntry]) {
         guard tracked.count > found.count else { return }
         let found = Set(found.map(\.session))
@@ -186,7 +187,7 @@ extension KeeperManager {
     private func finish(
         _ discovery: KeeperDiscovery, _ completion: (Result<KeeperDiscovery, KeeperError>) -> Void
     ) {
-        // A host that looks every second is not to fill its log.
+        // Only news is logged: a host that looks every second must not fill its log.
         let isNews =
             discovery.keepers.count != discoveredCount || !discovery.removed.isEmpty || !discovery.terminated.isEmpty
         discoveredCount = discovery.keepers.count
@@ -200,18 +201,18 @@ extension KeeperManager {
         completion(.success(discovery))
     }
 
-    /// False if a live keeper's child is dead, as the host says, or as its pid file shows. True if there is no telling.
+    /// False if a live keeper's child is dead, by the host's word or by its pid file. True if that cannot be told.
     func hasLiveChild(_ inspection: KeeperInspection) -> Bool {
         guard case .live(let pid) = inspection.finding else { return true }
         return options.isChildAlive?(inspection.session, pid) ?? !inspection.child.isDead
     }
 
-    /// The keeper that was found, tracked from now on if it is shown to be the keeper.
+    /// The entry of a keeper that was found, tracked from now on if it is shown to be the keeper.
     ///
-    /// - Parameter foundAt: a time, since the system booted, at which it had, or was about to get, its pid.
+    /// - Parameter foundAt: a time, since the system booted, at which the keeper had its pid, or was about to get it.
     func adopt(_ inspection: KeeperInspection, foundAt: Duration) -> KeeperEntry {
         let (session, pid) = (inspection.session, inspection.finding.pid)
-        // One that was started here stays tracked with its process, also if it was started since the other was found.
+        // A keeper started here stays tracked with its process, even if it was started after the inspection.
         if case .live(let pid?) = inspection.finding, tracked[session]?.process?.isRunning != true {
             tracked[session] = Tracked(
                 pid: pid, process: nil, foundAt: foundAt, isOurs: inspection.proof == .lock)

@@ -2,12 +2,12 @@ public import KeeperProtocol
 internal import UVLoop
 
 extension KeeperManager {
-    /// The state of one session, found out without changing anything; nil if there is neither keeper nor file.
+    /// The state of a session, found out without changing anything; nil if there is neither keeper nor file.
     public func status(of session: SessionID) -> KeeperStatus? {
         KeeperStatus(KeeperInspection(session, paths: paths), paths: paths)
     }
 
-    /// The state of every session in the directory, by session id, found out without changing anything. `completion` runs
+    /// Finds the state of every session in the directory, by session id, without changing anything. `completion` runs
     /// once, on a later tick; the work is done in libuv's thread pool.
     public func listKeepers(completion: @escaping (Result<[KeeperStatus], KeeperError>) -> Void) {
         loop.preconditionOnThread()
@@ -19,7 +19,7 @@ extension KeeperManager {
         let ends = [KeeperPaths.keeperPIDEnd, KeeperPaths.socketEnd, KeeperPaths.childPIDEnd]
         return names(in: paths, endingIn: ends).map { names in
             var seen: Set<SessionID> = []
-            // A session that has lost all but one of its files is found by that.
+            // A session may be left with a single one of its files; any of them is enough.
             return names.compactMap {
                 paths.sessionID(ofKeeperPIDFileNamed: $0) ?? paths.sessionID(ofSocketNamed: $0)
                     ?? paths.sessionID(ofChildPIDFileNamed: $0)
@@ -29,7 +29,8 @@ extension KeeperManager {
         }
     }
 
-    /// The names in the sessions directory that end so, sorted, if no stranger can change it; a missing one has none.
+    /// The names in the sessions directory with one of these ends, sorted; fails if a stranger can change the
+    /// directory. A missing directory has none.
     static func names(in paths: KeeperPaths, endingIn ends: [String]) -> Result<[String], KeeperError> {
         do throws(KeeperError) {
             try check(paths)

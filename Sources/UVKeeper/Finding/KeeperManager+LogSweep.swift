@@ -1,13 +1,13 @@
 public import KeeperProtocol
 internal import UVLoop
 
-/// What a sweep of logs found and did.
+/// The findings and actions of a sweep of logs.
 public struct LogSweep: Hashable, Sendable, Codable {
-    /// Logs looked at: those of keepers, not their launch logs.
+    /// The keepers' logs examined; launch logs do not count.
     public var examined = 0
     /// Logs cut to nothing.
     public var truncated = 0
-    /// Bytes they had.
+    /// Bytes that the truncated logs had.
     public var bytesFreed: UInt64 = 0
     /// Oversized logs left alone because their session has a keeper, or because they were written to a moment ago.
     public var inUse = 0
@@ -15,22 +15,22 @@ public struct LogSweep: Hashable, Sendable, Codable {
     public var failed = 0
     /// Bytes that all logs have now.
     public var bytes: UInt64 = 0
-    /// The most that one of them has.
+    /// The bytes of the largest log.
     public var largest: UInt64 = 0
 }
 
 extension KeeperManager {
-    /// How long nobody may have written to a log that a sweep cuts.
+    /// The time for which a log must not have been written to before a sweep cuts it.
     public static let logRest = Duration.seconds(300)
 
-    /// Cuts the logs that have reached the limit, that nobody has written to for a while, and whose session has no keeper, to
-    /// nothing; they are removed when their session is pruned. `completion` runs once, on a later tick; the work is done in
-    /// libuv's thread pool. Launch logs are left alone. Mirrors the original's sweep.
+    /// Cuts logs to nothing that have reached the limit, have not been written to for a while, and whose session has no
+    /// keeper; such logs are removed when their session is pruned. `completion` runs once, on a later tick; the work is
+    /// done in libuv's thread pool. Launch logs are left alone. Mirrors the original's sweep.
     ///
     /// - Parameters:
     ///   - maximumBytes: the limit; by default the keepers' own.
-    ///   - rest: how long nobody may have written to a log.
-    ///   - completion: given what was found and cut.
+    ///   - rest: the time for which a log must not have been written to.
+    ///   - completion: called with the findings and actions.
     public func sweepLogs(
         from maximumBytes: Int = KeeperConstants.defaultLogMaximumBytes, untouchedFor rest: Duration = logRest,
         completion: @escaping (Result<LogSweep, KeeperError>) -> Void,

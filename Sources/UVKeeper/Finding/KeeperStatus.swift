@@ -1,36 +1,37 @@
 public import KeeperProtocol
 internal import UVLoop
 
-/// What is known of one session, for people and for monitoring.
+/// The facts known about a session, for people and for monitoring.
 public struct KeeperStatus: Hashable, Sendable, Codable {
-    /// Whether there is a keeper, and a child.
+    /// The state of keeper and child.
     public enum State: String, Hashable, Sendable, Codable {
         /// Keeper and child live.
         case live
-        /// The keeper lives, its child does not: it is about to end, or frozen.
+        /// The keeper lives, but its child does not: the keeper is about to end, or frozen.
         case childDead = "child-dead"
-        /// The files are there, the keeper is not.
+        /// Files exist, but the keeper does not.
         case stale
-        /// Something lives that cannot be shown to be the keeper; it is left alone.
+        /// A process lives that cannot be shown to be the keeper; it is left alone.
         case undecided
     }
 
-    /// The session.
+    /// The session's name.
     public let session: SessionID
-    /// Its state.
+    /// The state of keeper and child.
     public let state: State
     /// The keeper's pid, if it lives and the system tells.
     public let keeperPID: Int32?
-    /// The child's pid, if a process is shown to be the child; of a stale session, whose keeper is dead, one that runs on.
+    /// The child's pid, if a process is shown to be the child; for a stale session, whose keeper is dead, a child that
+    /// runs on.
     public let childPID: Int32?
-    /// How long the keeper has run; for a stale session, how long ago its pid file was written.
+    /// The time for which the keeper has run; for a stale session, the time since its pid file was written.
     public var age: Duration? { ageSeconds.map { .seconds($0) } }
     private let ageSeconds: Double?
     /// Memory the keeper holds in RAM, in bytes.
     public let keeperMemory: UInt64?
     /// Memory the child holds in RAM, in bytes.
     public let childMemory: UInt64?
-    /// Where the keeper listens.
+    /// The path of the keeper's socket.
     public let socketPath: String
 
     /// Nil if there is neither keeper nor file.

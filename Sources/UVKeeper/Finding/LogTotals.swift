@@ -1,11 +1,12 @@
-/// The logs of a sessions directory, as the last sweep found them: for monitoring, without a look at the disk for each request.
+/// The logs of a sessions directory, as the last sweep found them: for monitoring, which need not look at the disk for
+/// each request.
 public struct LogTotals: Hashable, Sendable, Codable {
-    /// How many logs there are.
+    /// The number of logs.
     public var files = 0
-    /// Bytes that they have.
+    /// The bytes of all logs.
     public var bytes: UInt64 = 0
-    /// The most that one of them has.
+    /// The bytes of the largest log.
     public var largest: UInt64 = 0
-    /// Bytes that all sweeps of this manager have cut.
+    /// The bytes that all sweeps of this manager have cut.
     public var reclaimed: UInt64 = 0
 }

@@ -1,10 +1,10 @@
 public import KeeperProtocol
 public import UVLoop
 
-/// What a session is asked for. Each answer comes once, on a later tick, within five seconds; a keeper without a channel cannot
-/// be asked, which is an error that says so (``KeeperError/noChannel(_:_:)``).
+/// The requests to a session. Each answer comes once, on a later tick, within five seconds; a keeper without a channel
+/// cannot be asked, and the error says so (``KeeperError/noChannel(_:_:)``).
 extension Session {
-    /// What is going on in the session.
+    /// Asks for the present state of the session.
     public func status(_ completion: @escaping (Result<SessionStatus, KeeperError>) -> Void) {
         ask(.status) { message in
             if case .status(let status) = message { status } else { nil }
@@ -13,7 +13,7 @@ extension Session {
         }
     }
 
-    /// Closes the child's stdin after everything that was taken so far; later lines by anybody are refused.
+    /// Closes the child's stdin after all lines taken so far; later lines are refused, whoever sends them.
     public func endInput(_ completion: @escaping (Result<Void, KeeperError>) -> Void = { _ in }) {
         askFor(.endInput, completion)
     }
@@ -23,8 +23,8 @@ extension Session {
         askFor(.signal(signal), completion)
     }
 
-    /// Sets labels, and removes those that are nil; the last of those with one name counts. A dictionary takes two names for one
-    /// that ``SessionLabels`` tells apart; `KeyValuePairs` does not.
+    /// Sets labels, and removes those that are nil; the last value of a name counts. A dictionary may take two names
+    /// for one that ``SessionLabels`` tells apart; `KeyValuePairs` does not.
     public func label(
         _ labels: some Sequence<(key: String, value: String?)>,
         _ completion: @escaping (Result<Void, KeeperError>) -> Void = { _ in },
@@ -34,8 +34,8 @@ extension Session {
         askFor(.label(members), completion)
     }
 
-    /// Ends the session for good, as ``KeeperManager/stop(_:ladder:completion:)-(SessionID,_,_)`` does; `completion` is
-    /// given the result, and how the session ended if that is known.
+    /// Ends the session for good, as ``KeeperManager/stop(_:ladder:completion:)-(SessionID,_,_)`` does; `completion`
+    /// gets the result, and how the session ended if that is known.
     public func stop(
         _ ladder: StopLadder = .keepers,
         _ completion: @escaping (_ result: KeeperManager.StopResult, _ exit: SessionExit?) -> Void = { _, _ in },
@@ -47,7 +47,7 @@ extension Session {
         }
     }
 
-    /// The session's record, read now: what it is, and how it ended. Nil if there is none.
+    /// The session's record, read now: what the session is, and how it ended. Nil if there is none.
     public var record: SessionRecord? { SessionRecord(at: manager.paths.record(for: id)) }
 
     private func askFor(_ request: ChannelRequest, _ completion: @escaping (Result<Void, KeeperError>) -> Void) {

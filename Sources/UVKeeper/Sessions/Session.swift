@@ -1,10 +1,10 @@
 public import KeeperProtocol
 internal import UVLoop
 
-/// One session, alive or not: its lines, its output, its state and its end.
+/// A session, alive or not: its lines, its output, its state and its end.
 ///
-/// A manager has one object for each session, whether it was started, adopted or found. Connections are made when they are
-/// needed, shared by all uses, and given up when nobody has used them for five seconds: an idle session holds no descriptor.
+/// A manager has one object for each session, started, adopted or found. Connections are made when they are needed,
+/// shared by all uses, and given up after five seconds without use: an idle session holds no descriptor.
 public final class Session {
     /// The session's name.
     public let id: SessionID
@@ -17,8 +17,8 @@ public final class Session {
     private var reads: [ObjectIdentifier: OutputRead] = [:]
     private var watch: SessionWatch?
 
-    /// Called once when the session has ended, also one that was started by another program: with how, or nil if nobody
-    /// knows. Set it while the session lives; as long as it is set, the keeper is watched, by one descriptor.
+    /// Called once when the session has ended, even if another program started it: with how it ended, or nil if that is
+    /// not known. Set it while the session lives; as long as it is set, the keeper is watched, by one descriptor.
     public var onEnd: ((SessionExit?) -> Void)? {
         didSet { watchEnd() }
     }
@@ -36,15 +36,15 @@ public final class Session {
 
     // MARK: Lines
 
-    /// A line that waits.
+    /// The ticket of a line that waits.
     public struct Ticket: Hashable, Sendable {
         fileprivate let id: UInt64
         fileprivate let lines: ObjectIdentifier
     }
 
-    /// Takes a line back, if nothing of it has left: then its outcome is refused, with ``KeeperError/withdrawn``.
+    /// Takes a line back, if no byte of it was sent; its outcome is then refused, with ``KeeperError/withdrawn``.
     ///
-    /// - Returns: false if it was too late, or the line is another session's.
+    /// - Returns: false if it was too late, or the line belongs to another session.
     @discardableResult
     public func withdraw(_ ticket: Ticket) -> Bool {
         loop.preconditionOnThread()
@@ -53,20 +53,23 @@ public final class Session {
 
     /// Writes one line to the child's stdin. `completion` runs once, on a later tick.
     ///
-    /// Lines arrive in the order of the calls, each exactly once as long as its keeper and its child live, whatever becomes of
-    /// connections. A keeper without a channel gets it by the raw socket, with the original's three attempts.
+    /// Lines arrive in the order of the calls, each exactly once as long as its keeper and its child live, even if
+    /// connections break. A keeper without a channel gets the line by the raw socket, with the original's three
+    /// attempts.
     ///
     /// - Parameters:
-    ///   - line: any bytes; a newline is added if the last is none. Newlines within are delivered as they are, in one piece.
-    ///   - deadline: how long the line may wait for its keeper.
-    ///   - completion: given the outcome.
+    ///   - line: any bytes; a newline is added if the last byte is none. Newlines within are delivered as they are, in
+    ///     one piece.
+    ///   - deadline: the time that the line may wait for its keeper.
+    ///   - completion: called with the outcome.
     @discardableResult
     public func write(
         _ line: consuming [UInt8], deadline: WriteDeadline = .attempts,
         completion: consuming @escaping (WriteOutcome) -> Void,
     ) -> Ticket {
         loop.preconditionOnThread()
-        // Once: from then on lines go to the process that the socket leads to, whose user is looked at each time.
+        // The check is made once: later lines go to the process that the socket leads to, whose user is checked each
+        // time.
         if !isDirectoryChecked, !lines.isClosed {
             do throws(KeeperError) { try manager.checkSessionsDirectory() } catch {
                 manager.refuse(error, completion)
@@ -85,18 +88,18 @@ public final class Session {
         write(Array(line.utf8), deadline: deadline, completion: completion)
     }
 
-    /// Lines and their bytes, newlines included, that wait: for the keeper, or for the child's pipe.
+    /// The lines that wait for the keeper or for the child's pipe, and their bytes, newlines included.
     public var waiting: (lines: Int, bytes: Int) { (lines.lineCount, lines.byteCount) }
 
-    /// Says who writes, and learns where it goes on: for a host with a stable writer's name
-    /// (``KeeperManager/Options/writer``) that keeps a journal of its lines, before its first write. Every further line has the
-    /// next number. `completion` runs once, on a later tick.
+    /// Introduces the writer, and finds where it goes on: for a host with a stable writer's name
+    /// (``KeeperManager/Options/writer``) that keeps a journal of its lines, before its first write. Every further line
+    /// has the next number. `completion` runs once, on a later tick.
     ///
     /// - Parameters:
-    ///   - epoch: the session's epoch as the journal has it; if it is not the present one,
-    ///     ``KeeperError/sessionBeganAnew(_:)``. Nil: whatever it is.
+    ///   - epoch: the session's epoch in the journal; if it is not the present one, the completion gets
+    ///     ``KeeperError/sessionBeganAnew(_:)``. Nil: any epoch.
     ///   - last: the highest number that the journal has given out.
-    ///   - completion: given where the writer goes on.
+    ///   - completion: called with the position at which the writer goes on.
     public func resumeWriting(
         epoch: String?, last: UInt64, completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
     ) {
@@ -109,15 +112,15 @@ public final class Session {
 
     // MARK: Output
 
-    /// Reads the child's output, if the session keeps it; a session that has ended, too. The callbacks run on later ticks. A
-    /// keeper that does not answer ends the read, but not one that follows and has begun; see ``OutputRead``.
+    /// Reads the child's output, if the session keeps it; also that of an ended session. The callbacks run on later
+    /// ticks. A keeper that does not answer ends the read, unless the read follows and has begun; see ``OutputRead``.
     ///
     /// - Parameters:
-    ///   - streams: those that are read; the order between two is not kept.
-    ///   - start: where it begins.
-    ///   - follows: true if what comes later is wanted too, until the session ends.
-    ///   - onBytes: lent the bytes at an offset of a stream; they need not end with a line or a character.
-    ///   - onEvent: told what else happens; the last event ends the read.
+    ///   - streams: the streams to read; the order between two streams is not kept.
+    ///   - start: the place at which reading begins.
+    ///   - follows: true if later output is wanted too, until the session ends.
+    ///   - onBytes: called with the lent bytes at an offset of a stream; they need not end with a line or a character.
+    ///   - onEvent: called for all other events; the last event ends the read.
     @discardableResult
     public func read(
         _ streams: [ChildStream] = [.out], from start: OutputStart = .end, follows: Bool = true,
@@ -149,7 +152,7 @@ public final class Session {
         }
     }
 
-    /// True if nothing of it is in use.
+    /// True if nothing of the session is in use.
     var isIdle: Bool { lines.isIdle && control.isIdle && reads.isEmpty && watch == nil }
 
     func close() {

@@ -1,23 +1,24 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// Waits for the end of a session: of its keeper's process, then of what its record says.
+/// A wait for the end of a session: first of its keeper's process, then for the exit in its record.
 final class SessionWatch {
     private static let longest = Duration.seconds(86_400 * 365)
 
-    /// Between two looks while the process is not known, or cannot be held fast, for want of a descriptor for instance.
+    /// The pause between two looks while the process is not known, or cannot be held fast, for lack of a descriptor for
+    /// instance.
     private static let pause = Duration.milliseconds(250)
 
     private let session: SessionID
     private let paths: KeeperPaths
     private let loop: Loop
-    /// Nil until it could be read.
+    /// The session's epoch at the start; nil until it could be read.
     private var epoch: String??
     private var wait: ProcessWait?
     private var timer: TimerHandle?
     private var completion: ((SessionExit?) -> Void)?
 
-    /// `completion` runs once, on a later tick; at once for a session that has no keeper.
+    /// Begins; `completion` runs once, on a later tick; on the next for a session without a keeper.
     init(
         _ session: SessionID, in paths: KeeperPaths, on loop: Loop, completion: @escaping (SessionExit?) -> Void,
     ) {
@@ -36,11 +37,11 @@ final class SessionWatch {
             if let keeper = try KeeperHold(session, paths: paths) {
                 processes = [keeper.process]
             } else if KeeperInspection.finding(session, paths: paths).mayLive {
-                // Nothing proves which process it is, or somebody cleans up just now.
+                // The keeper's process is not proven, or somebody is cleaning up just now.
                 return lookAgain()
             }
         } catch .noProcess {
-            // It has ended just now.
+            // The keeper has ended just now.
         } catch {
             return lookAgain()
         }
@@ -55,7 +56,7 @@ final class SessionWatch {
         timer = nil
         let record: SessionRecord?
         do throws(UVError) { record = try SessionRecord(readingAt: paths.record(for: session)) } catch {
-            // For want of a descriptor.
+            // No descriptor is left to read the record.
             return timer = loop.after(SessionWatch.pause) { [weak self] in self?.tell() }
         }
         completion.take()?(.some(record?.epoch) == epoch ? record?.exit : nil)

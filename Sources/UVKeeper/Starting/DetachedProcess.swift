@@ -1,28 +1,28 @@
 public import UVLoop
 
-/// A process that outlives this program: in a session of its own, without a window, with nothing on stdin unless it is
-/// given something.
+/// A process that outlives this program: in a session of its own, without a window, with an empty stdin unless it is
+/// given one.
 ///
 /// Mirrors the original's `spawnDetached` and the two waits that go with it.
 public final class DetachedProcess {
-    /// Its pid, which is its process group too.
+    /// The process's pid, which is its process group too.
     public let pid: Int32
-    /// When it started, since the system booted; nil if the system does not tell. With the pid it tells this process from
-    /// a later one of the same number.
+    /// The time of its start, since the system booted; nil if the system does not tell. Pid and start time together
+    /// tell this process from a later one with the same pid.
     public let startTime: Duration?
     private let child: ChildProcess
     private let loop: Loop
     private var waits: [ObjectIdentifier: Wait] = [:]
-    /// Called once when it has ended, before the waits are told.
+    /// Called once when the process has ended, before the waits are told.
     var onExit: ((DetachedProcess, ProcessExit) -> Void)?
 
-    /// What a wait found.
+    /// The result of a wait.
     public enum WaitResult: Hashable, Sendable {
-        /// It runs, and, for a wait that probes, is ready.
+        /// The process runs and, for a wait that probes, is ready.
         case running
-        /// It has ended.
+        /// The process has ended.
         case ended(ProcessExit)
-        /// It runs, and was not ready in time.
+        /// The process runs, and was not ready in time.
         case timedOut
         /// The wait was given up by this program, or its loop has closed all handles.
         case canceled
@@ -31,8 +31,8 @@ public final class DetachedProcess {
     /// Starts the process; the loop does not wait for it.
     ///
     /// - Parameters:
-    ///   - input: what its stdin becomes; it stays the caller's.
-    ///   - output: what its stdout and stderr become; it stays the caller's.
+    ///   - input: the descriptor of its stdin; the caller still owns it.
+    ///   - output: the descriptor of its stdout and stderr; the caller still owns it.
     init(
         _ configuration: ChildProcess.Configuration, input: Int32? = nil, output: Int32?, on loop: Loop,
     ) throws(SpawnError) {
@@ -52,19 +52,19 @@ public final class DetachedProcess {
         child.onCanceled = { [weak self] _ in self?.close() }
     }
 
-    /// Whether it has not been seen to end.
+    /// True as long as the process has not been seen to end.
     public var isRunning: Bool { exitStatus == nil }
 
-    /// How it ended; nil while it runs.
+    /// The end of the process; nil while it runs.
     public var exitStatus: ProcessExit? { child.exitStatus }
 
-    /// Waits until the process has lived so long, or has ended; `completion` runs once, on a later tick.
+    /// Waits until the process has lived this long, or has ended; `completion` runs once, on a later tick.
     public func waitForNoCrash(window: Duration, completion: @escaping (WaitResult) -> Void) {
         wait(deadline: window) { result in completion(result == .timedOut ? .running : result) }
     }
 
-    /// Waits until `probe` says true, the process has ended, or the deadline passes; `completion` runs once, on a later
-    /// tick. The probe is asked after 1 ms, then ever more rarely up to every 25 ms.
+    /// Waits until `probe` returns true, the process has ended, or the deadline passes; `completion` runs once, on a
+    /// later tick. The probe is called after 1 ms, then less and less often, down to every 25 ms.
     public func waitForReady(
         probe: @escaping () -> Bool,
         deadline: Duration,
@@ -73,8 +73,9 @@ public final class DetachedProcess {
         wait(probe: probe, deadline: deadline, completion: completion)
     }
 
-    /// Stops watching the process, which runs on: waits end as canceled on the next tick, its end is not reported. If it
-    /// ends before this program does, it stays a zombie until then (H47). Idempotent.
+    /// Stops watching the process, which runs on: waits end as canceled on the next tick, and its end is not reported.
+    /// A process that ends before this program stays a zombie until then (H47: closed watchers leave zombies).
+    /// Idempotent.
     public func close() {
         onExit = nil
         child.close()
@@ -83,7 +84,7 @@ public final class DetachedProcess {
 
     private func wait(probe: (() -> Bool)? = nil, deadline: Duration, completion: @escaping (WaitResult) -> Void) {
         if let exitStatus { return loop.onNextTick { completion(.ended(exitStatus)) } }
-        // Closed: nobody would tell of its end.
+        // The process is no longer watched, so its end would not be reported.
         guard child.isRunning else { return loop.onNextTick { completion(.canceled) } }
         let wait = Wait(on: loop, probe: probe, deadline: deadline)
         let id = ObjectIdentifier(wait)
@@ -100,7 +101,7 @@ public final class DetachedProcess {
         for wait in Array(waits.values) { wait.end(.ended(status)) }
     }
 
-    /// One wait: a timer that probes, and a deadline.
+    /// A wait: a timer that probes, and a deadline.
     private final class Wait {
         private let timer: TimerHandle
         private let probe: (() -> Bool)?

@@ -1,15 +1,15 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// What one run of a keeper has written to its logs, for errors. To be made before the keeper starts: what was there already
-/// is another run's.
+/// The lines that a run of a keeper has written to its logs, for errors. To be made before the keeper starts: earlier
+/// lines belong to another run.
 struct KeeperLogTail {
     private static let byteCount = 4096
     private static let lineCount = 8
 
     private struct Log {
         let path: String
-        /// Its size at the start.
+        /// The log's size at the start, in bytes.
         let start: UInt64
 
         init(_ path: String) {
@@ -28,8 +28,9 @@ struct KeeperLogTail {
         launchLog = Log(paths.launchLog(for: session))
     }
 
-    /// At most eight lines: the last of the log; of the launch log, which has the keeper's stderr, if the log has none; if
-    /// nothing can be written there, why, which is most likely what kept the keeper too; empty if there is nothing to read.
+    /// At most eight lines: the last of the log; if it has none, the last of the launch log, which has the keeper's
+    /// stderr; if nothing can be written there, the reason, which most likely stopped the keeper too; empty if there is
+    /// nothing to read.
     var lines: [String] {
         for log in [log, launchLog] {
             let lines = KeeperLogTail.lines(log)
@@ -48,7 +49,7 @@ struct KeeperLogTail {
         }
     }
 
-    /// Shows whether the disk is full, which opening a file does not.
+    /// Writes a byte to find out if the disk is full, which opening a file does not tell.
     private func writeByte() throws(UVError) {
         let path = paths.temporaryFile(for: launchLog.path, random: .random(in: .min ... .max))
         let file = try OpenFile(path, .createNew)

@@ -2,21 +2,21 @@ public import KeeperProtocol
 internal import UVLoop
 
 extension KeeperManager {
-    /// Adopts the session if it lives, else starts it: what a server does with each of its sessions. `completion` runs once,
-    /// on a later tick.
+    /// Adopts the session if it lives, else starts it, as a server does with each of its sessions. `completion` runs
+    /// once, on a later tick.
     ///
     /// A keeper that lives, or may, is adopted: ``killKeeper(for:)-(SessionID)`` works on it if it is shown to be the
-    /// keeper. A keeper whose child is dead, but which has not noticed, is ended first. Then, and if there is no
+    /// keeper. A keeper whose child is dead, but which has not noticed, is ended first. After that, or if there is no
     /// keeper, the session is started as by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``. Other sessions are
     /// not looked at; ``discoverExistingKeepers(completion:)`` finds and cleans up all of them. If another program
-    /// starts the session at the same time, the keeper that has come first is adopted.
+    /// starts the session at the same time, the first keeper is adopted.
     ///
     /// - Parameters:
-    ///   - session: its name.
-    ///   - workingDirectory: for a start; a session that is adopted keeps its own.
-    ///   - options: for a start. A start of this session that is under way fails this one with
+    ///   - session: the session's name.
+    ///   - workingDirectory: the child's, for a start; an adopted session keeps its own.
+    ///   - options: the options of a start. A start of this session that is under way fails this one with
     ///     ``KeeperError/sessionTaken(_:pid:)``.
-    ///   - completion: given the session, or why there is none.
+    ///   - completion: called with the session, or the reason why there is none.
     public func open(
         _ session: SessionID,
         in workingDirectory: String,
@@ -27,8 +27,10 @@ extension KeeperManager {
         open(session, in: workingDirectory, options, decideBy: SystemClock.deadline(in: .seconds(1)), completion)
     }
 
-    /// - Parameter time: as long as it is not known whether there is a keeper, because somebody cleans up for instance, looks again
-    ///   until then; after that it is taken for one.
+    /// Opens a session.
+    ///
+    /// - Parameter time: the time until which an undecided keeper, for instance while somebody cleans up, is looked at
+    ///   again; after that it counts as a keeper.
     private func open(
         _ session: SessionID, in workingDirectory: String, _ options: SpawnOptions, decideBy time: Duration,
         _ completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
@@ -68,7 +70,7 @@ extension KeeperManager {
         }
     }
 
-    /// Calls `body` after a short while, or with true when the manager or the loop closes before.
+    /// Calls `body` with false after a short while, or with true when the manager or the loop closes before.
     private func later(_ body: @escaping (_ isClosed: Bool) -> Void) {
         let timer = TimerHandle(on: loop)
         let id = ObjectIdentifier(timer)
@@ -92,7 +94,7 @@ extension KeeperManager {
         case .success(let keeper): return .success(OpenSession(session: self.session(session), way: .started(keeper)))
         case .failure(.sessionTaken), .failure(.keeperEnded(KeeperManager.lostStart, log: _)):
             let inspection = KeeperInspection(session, paths: paths)
-            // A start of this manager's own is under way until its own completion.
+            // A start by this manager is under way until its own completion.
             let isOwn = tracked[session]?.process?.isRunning == true
             guard !isClosed, !isOwn, case .live = inspection.finding, hasLiveChild(inspection) else { break }
             return .success(OpenSession(session: self.session(session), way: .adopted(adopt(inspection, foundAt: now))))

@@ -3,28 +3,29 @@ internal import Logging
 internal import UVLoop
 
 extension KeeperManager {
-    /// What a start waits for before it is reported.
+    /// The event that a start waits for before it is reported.
     public enum Readiness: Hashable, Sendable {
-        /// Nothing: the keeper has a pid, as in the original.
+        /// The keeper has a pid, as in the original: no wait.
         case started
-        /// Its socket accepts, which is when its child runs.
+        /// The keeper's socket accepts, which means that its child runs.
         case accepting
-        /// Its child has outlived the crash window of 300 ms as well.
+        /// The child has also outlived the crash window of 300 ms.
         case settled
     }
 
-    /// Starts a keeper for a session, detached, so that it outlives this program. `completion` runs once, on a later tick.
+    /// Starts a keeper for a session, detached, so that it outlives this program. `completion` runs once, on a later
+    /// tick.
     ///
-    /// The sessions directory is made if it is missing; one that other users can exchange or write to is refused. The
-    /// keeper's output goes to the session's launch log. No file is made for a working directory or a command that cannot be
-    /// used. If a dead keeper has left a child that provably runs, half a second is given to that; then the start is refused
-    /// by its name. Mirrors `spawnKeeperFor`.
+    /// The sessions directory is made if it is missing; one that other users can replace or write to is refused. The
+    /// keeper's output goes to the session's launch log. No file is made if the working directory or the command cannot
+    /// be used. A child that a dead keeper has left, and that provably runs, has half a second to end; then the start
+    /// is refused with the child's pid. Mirrors `spawnKeeperFor`.
     ///
     /// - Parameters:
     ///   - session: the session; it has no keeper yet.
     ///   - workingDirectory: the child's, and the keeper's.
-    ///   - options: the child's command, its environment, and what the start waits for.
-    ///   - completion: given the keeper when it is ready as ``SpawnOptions/readiness`` says, or why it is not.
+    ///   - options: the child's command, its environment, and the event that the start waits for.
+    ///   - completion: called with the keeper when it is ready as ``SpawnOptions/readiness`` says, or with the error.
     public func spawnKeeper(
         for session: SessionID,
         in workingDirectory: String,
@@ -61,7 +62,7 @@ extension KeeperManager {
         starts[ObjectIdentifier(wait)] = wait
     }
 
-    /// How long a start waits for the child of a dead keeper: the end of its input may just be ending it.
+    /// The time that a start waits for the child of a dead keeper: the end of its input may just be ending it.
     private static let formerChildPatience = Duration.milliseconds(500)
 
     private func checkCanStart(_ session: SessionID) throws(KeeperError) {
@@ -71,21 +72,21 @@ extension KeeperManager {
     }
 
     private func checkIsFree(_ session: SessionID) throws(KeeperError) {
-        // One that was started just now may not hold its lock yet.
+        // A keeper started just now may not hold its lock yet.
         if let keeper = tracked[session], mayRun(keeper, session) {
             throw .sessionTaken(session, pid: keeper.pid)
         }
-        // The keeper checks it too, under the lock; this says it sooner.
+        // The keeper checks the same under the lock; this check only reports sooner.
         if case .live(let pid) = KeeperInspection.finding(session, paths: paths) {
             throw .sessionTaken(session, pid: pid)
         }
     }
 
-    /// The child that a dead keeper of the session has left running, if it is shown to be that.
+    /// The child that a dead keeper of the session has left running; nil if none is shown to be that.
     private func runningFormerChild(of session: SessionID) -> ProcessDescriptor? {
         let inspection = KeeperInspection(session, paths: paths)
         guard inspection.finding == .dead, case .running(let pid) = inspection.child else { return nil }
-        // The keeper looks too; without a descriptor to spare it says why.
+        // The keeper makes the same check, and reports the lack of a descriptor.
         do throws(UVError) { return try formerChild(pid, of: session) } catch { return nil }
     }
 
@@ -116,7 +117,7 @@ extension KeeperManager {
         let session = order.session
         try makeSessionsDirectory()
         let launchLog = try openLaunchLog(session)
-        // The keeper has its own copies.
+        // The keeper has its own copies of the descriptors.
         defer { launchLog?.close() }
         let input: OpenFile?
         do throws(UVError) {
@@ -164,7 +165,8 @@ extension KeeperManager {
         do throws(UVError) {
             file = try OpenFile(path, .append)
         } catch {
-            // Only what the keeper says before its own log is open gets lost, so this does not keep it from starting.
+            // Only output of the keeper from before its own log is open gets lost, so the keeper is started all the
+            // same.
             logger.warning("cannot open launch log", metadata: ["path": "\(path)", "error": "\(error)"])
             return nil
         }
@@ -200,7 +202,7 @@ extension KeeperManager {
         ) { result in
             guard result == .running else { return completion(.failure(failure(result))) }
             guard options.readiness == .settled else { return completion(.success(keeper)) }
-            // A little longer than the keeper's own window, whose end it learns of with a delay.
+            // The wait is a little longer than the keeper's own window, whose end it learns of with a delay.
             keeper.process.waitForNoCrash(window: KeeperConstants.crashWindow + .milliseconds(50)) { result in
                 completion(result == .running ? .success(keeper) : .failure(failure(result)))
             }
@@ -208,14 +210,14 @@ extension KeeperManager {
     }
 
     private static func failure(_ status: ProcessExit, _ log: [String], _ sidecar: SidecarCommand) -> KeeperError {
-        // A keeper writes to its log, or to the launch log, whatever happens; one that is killed may not get that far.
+        // A keeper writes to its log, or to the launch log, whatever happens; a killed one may not get that far.
         if log.isEmpty, case .exited = status {
             return .notAKeeper(sidecar.argv.joined(separator: " "), status)
         }
         return .keeperEnded(status, log: log)
     }
 
-    /// Whether the socket is served by that keeper, or by one of its descendants, if a script stands in between.
+    /// True if the socket is served by that keeper, or by a descendant of it, if a script stands in between.
     private static func accepts(_ path: String, from keeper: Int32) -> Bool {
         guard case .accepting(let pid) = SocketProbe(path) else { return false }
         guard var ancestor = pid else { return true }

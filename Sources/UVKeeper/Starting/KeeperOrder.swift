@@ -1,19 +1,19 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The order to start a keeper: its settings and its child's command. All that can be known before a start is checked
-/// here, before any file of the session exists.
+/// The order to start a keeper: its settings and its child's command. Everything that can be checked before a start is
+/// checked here, before any file of the session exists.
 struct KeeperOrder {
     let session: SessionID
     let sidecar: SidecarCommand
     let workingDirectory: String
-    /// The keeper's, settings included.
+    /// The keeper's environment, settings included.
     private(set) var environment: ProcessEnvironment
-    /// The child's whole command for the keeper's standard input, if it does not go into the environment.
+    /// The child's whole command for the keeper's standard input; nil if the command goes into the environment.
     private(set) var commandFile: [UInt8]?
 
-    /// The longest command or argument list, as JSON, for an environment variable: the system takes 128 KiB for a variable,
-    /// its name included.
+    /// The longest command or argument list, as JSON, for an environment variable, in bytes: the system takes 128 KiB
+    /// for a variable, its name included.
     private static let longestVariable = 98_304
 
     init(
@@ -33,11 +33,12 @@ struct KeeperOrder {
         try setLabels(options.labels)
         try setGroup(options.scope, options.limits)
         setDirectory(sessionsDirectory)
-        // The one says that this is to be a keeper, the other that it is a keeper's child, as this program may be.
+        // The first variable tells the process to be a keeper. The second one marks a keeper's child, which this
+        // program may be: the keeper must not inherit it.
         self.environment[KeeperVariable.started] = "1"
         self.environment[KeeperVariable.spawned] = nil
-        // A fully static keeper's runtime looks for its own file there before its main, and aborts without; this spares it
-        // the look.
+        // The runtime of a fully static keeper looks for its own file in /proc before its main, and aborts without;
+        // this variable spares it the look.
         if sidecar.isOurs, !Files.exists("/proc/self/exe"), self.environment["SWIFT_ROOT"] == nil {
             self.environment["SWIFT_ROOT"] = "/"
         }
@@ -67,7 +68,8 @@ struct KeeperOrder {
         }
     }
 
-    /// A foreign sidecar gets no variables of ours; it is not asked for what it cannot do.
+    /// Sets scope and limits. A foreign sidecar gets none of these variables, and limits or a required scope are
+    /// refused for it.
     private mutating func setGroup(_ scope: ScopePolicy?, _ limits: SessionLimits) throws(KeeperError) {
         guard sidecar.isOurs else {
             guard limits.isEmpty else { throw .noChannel(session, "have limits") }
@@ -98,7 +100,7 @@ struct KeeperOrder {
         // A byte that is no UTF-8 has no place in JSON either.
         let isPlain = ((command ?? []) + (arguments ?? [])).allSatisfy { RawText.isPlain($0) }
         guard sidecar.isOurs, isTooLong || !isPlain else {
-            // A foreign sidecar would repair them, and run another command.
+            // A foreign sidecar would repair such bytes, and run another command.
             guard isPlain else { throw .notForForeignSidecar }
             if let command = lists[0] { environment[KeeperVariable.command] = command }
             if let arguments = lists[1] { environment[KeeperVariable.arguments] = arguments }
@@ -111,8 +113,8 @@ struct KeeperOrder {
         environment[KeeperVariable.commandFile] = CommandFile.standardInput
     }
 
-    /// The directory itself, not the rule it follows from: both sides must come to the same one. A foreign sidecar knows the
-    /// rule only; and the child of one of ours keeps the variable as it was given.
+    /// Sets the directory itself, not the rule from which it follows: both sides must come to the same one. A foreign
+    /// sidecar knows only the rule; and the child of one of ours keeps the variable as it was given.
     private mutating func setDirectory(_ directory: String) {
         environment[KeeperVariable.sessionsDirectory] = directory
         guard !sidecar.isOurs else { return }
@@ -140,7 +142,7 @@ struct KeeperOrder {
 
     /// The child's executable, as its keeper will look for it.
     private func checkCommand(_ command: [String]?) throws(KeeperError) {
-        // Somebody else's file is read once, by the keeper.
+        // A command file of somebody else is read once, by the keeper.
         guard command != nil || environment[KeeperVariable.commandFile] == nil else { return }
         let name = command?[0] ?? KeeperSettings(environment: environment.variables).command[0]
         guard let file = ExecutableSearch.find(name, path: environment["PATH"], in: workingDirectory) else {

@@ -1,6 +1,6 @@
-/// A session that takes lines; one that another program is just starting is about to.
+/// A session that takes lines; if another program is just starting it, it soon will.
 public struct OpenSession {
-    /// What was there when it was opened.
+    /// The way in which the session was opened.
     public enum Way {
         /// The session had a keeper already.
         case adopted(KeeperEntry)
@@ -10,7 +10,7 @@ public struct OpenSession {
 
     /// The session.
     public let session: Session
-    /// What was there.
+    /// The way in which the session was opened.
     public let way: Way
 
     /// The keeper's pid; nil if a keeper was adopted and the system does not tell which process it is.

@@ -22,8 +22,9 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
         self.init(elements)
     }
 
-    /// The running program itself, which must have called `KeeperSidecar.runIfRequested()` first thing in its main; so a
-    /// server ships as one binary. It is the file that was started, also if it has been replaced by a newer one since.
+    /// The running program itself, which must have called `KeeperSidecar.runIfRequested()` first thing in its main, so
+    /// that a server ships as one binary. The command names the file that was started, even if a newer one has replaced
+    /// it since.
     ///
     /// - Throws: ``KeeperError/hostNotPrepared(_:)`` if that was not called: each keeper would be another copy of the
     ///   program, which starts the next.
@@ -39,7 +40,7 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
         }
     }
 
-    /// The executable's path as main has remembered it.
+    /// The executable's path as main has noted it.
     private static func preparedHost() throws(KeeperError) -> String {
         try checkIsNoSidecar()
         let advice = "call KeeperSidecar.runIfRequested() first thing in main, before anything else"
@@ -53,7 +54,7 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
         throw .hostNotPrepared(advice)
     }
 
-    /// Refuses to start anything in a program that was itself started as a keeper: it would go on without end.
+    /// Refuses to start a keeper in a program that was itself started as one: the starts would go on without end.
     static func checkIsNoSidecar() throws(KeeperError) {
         guard SidecarHost.isStartedAsKeeper else { return }
         throw .hostNotPrepared(
@@ -62,7 +63,7 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
                 + "and name SidecarCommand.currentExecutable()")
     }
 
-    /// Linux adds this to the path of a program whose file was replaced; the new one has the old name.
+    /// The path without the mark that Linux adds once a program's file was replaced; the new file has the old name.
     private static func withoutMark(_ path: String) -> String {
         let mark = " (deleted)"
         guard path.utf8.reversed().starts(with: mark.utf8.reversed()), !Files.isExecutable(path) else { return path }
@@ -72,8 +73,8 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
 
     /// Looks for the sidecar: ``variable``, beside the running executable, in `../libexec` from there, in PATH.
     ///
-    /// - Throws: ``KeeperError/sidecarNotFound(_:)`` with every place that was looked at. A value of ``variable`` that
-    ///   leads nowhere is an error and not passed over.
+    /// - Throws: ``KeeperError/sidecarNotFound(_:)`` with every place searched. A value of ``variable`` that leads
+    ///   nowhere is an error and not passed over.
     public static func find(in environment: ProcessEnvironment = .current) throws(KeeperError) -> SidecarCommand {
         if let value = environment[variable], !value.isEmpty {
             let argv = JSONStringArray.decode(value) ?? [value]
@@ -91,7 +92,7 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
         return try SidecarCommand([executableName]).checked(environment)
     }
 
-    /// The command with its executable's absolute path, if that can be executed.
+    /// The command with its executable's absolute path. Throws if the file cannot be executed.
     func checked(_ environment: ProcessEnvironment) throws(KeeperError) -> SidecarCommand {
         if argv.dropFirst().first == KeeperConstants.hostArgument { try checkHost() }
         guard let file = ExecutableSearch.find(argv[0], path: environment["PATH"]) else {
@@ -121,13 +122,13 @@ public struct SidecarCommand: Hashable, Sendable, ExpressibleByArrayLiteral {
             let own = try Files.status(of: CurrentProcess.executablePath()).identity
             guard try Files.status(of: argv[0]).identity == own else { return }
         } catch {
-            // Replaced since, or somebody else's.
+            // The executable was replaced since, or the sidecar is another program.
             return
         }
         _ = try SidecarCommand.preparedHost()
     }
 
-    /// True if it is known to be a keeper of ours, which knows settings that the original does not.
+    /// True if the command is known to start a keeper of ours, which knows settings that the original does not.
     var isOurs: Bool {
         argv.contains { argument in
             argument == KeeperConstants.hostArgument

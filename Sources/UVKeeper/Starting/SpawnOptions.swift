@@ -1,22 +1,23 @@
 public import KeeperProtocol
 public import UVLoop
 
-/// The command of a session's child, and how its start is done.
+/// The command of a session's child, and the settings of its start.
 public struct SpawnOptions {
     /// The variables that the keeper and the child get; the `PI_KEEPER_*` among them are the keeper's settings.
     public var environment: ProcessEnvironment
-    /// The child's executable and first arguments; nil: what the environment says, else `pi`.
+    /// The child's executable and first arguments; nil: from the environment, else `pi`.
     public var command: [String]?
-    /// The child's remaining arguments; nil: none if there is a command, else what the environment says, else `--mode rpc`.
+    /// The child's remaining arguments; nil: none if there is a command, else from the environment, else `--mode rpc`.
     public var arguments: [String]?
-    /// What becomes of the child's output; nil: what the environment says.
+    /// The destination of the child's output; nil: from the environment.
     public var output: SpawnOutput?
-    /// Small texts by which the session's users find it again, beside those that the environment has.
+    /// The labels by which the session's users find it again, added to those in the environment.
     public var labels: SessionLabels
-    /// Whether the keeper leaves the control group of a service whose stop would take the session along, for a scope of its
-    /// own; nil: what the environment says, else ``KeeperProtocol/ScopePolicy/auto``. A foreign sidecar stays where it is.
+    /// The policy by which the keeper leaves the control group of a service whose stop would take the session along,
+    /// for a scope of its own; nil: from the environment, else ``KeeperProtocol/ScopePolicy/auto``. A foreign sidecar
+    /// stays where it is.
     public var scope: ScopePolicy?
-    /// How much of the machine the session may take; what is nil in it is as the environment says. A session with limits has
+    /// The limits on the session's use of the machine; a nil one comes from the environment. A session with limits has
     /// a control group of its own wherever it was started.
     public var limits: SessionLimits
     /// The event that completes the start. If the keeper ends before, the error has its status and the end of its log.

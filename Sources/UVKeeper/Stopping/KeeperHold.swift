@@ -1,16 +1,18 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// A session's keeper, held fast: a signal through it reaches that process, and never a later one of its number.
+/// A session's keeper, held fast: a signal sent through the hold reaches that process, and never a later one with its
+/// pid.
 struct KeeperHold {
     let process: ProcessDescriptor
-    /// A keeper of ours ends what belongs to its session itself; the original's server signals the process group.
+    /// True for a keeper of ours, which ends the processes of its session itself; the original's server signals the
+    /// process group.
     let isOurs: Bool
 
     var pid: Int32 { process.pid }
 
-    /// The session's keeper as its lock or its socket prove it, asked for once more after the process was taken hold of;
-    /// nil if nothing does.
+    /// The session's keeper as proven by its lock or its socket, checked once more after the process was taken hold of;
+    /// nil if there is no proof.
     ///
     /// - Throws: ``UVError/tooManyOpenFiles`` and its like.
     init?(_ session: SessionID, paths: KeeperPaths) throws(UVError) {
@@ -29,10 +31,10 @@ struct KeeperHold {
         }
     }
 
-    /// A keeper that is known by when it started: `isIt` says, of what the system tells after the process was taken hold
-    /// of, whether it is that keeper.
+    /// A keeper known by its start time: `isIt` decides from the system's details, read after the process was taken
+    /// hold of, if the process is that keeper; nil if it is not.
     ///
-    /// - Throws: also ``UVError/notSupported`` if the system does not tell, for want of a descriptor for instance.
+    /// - Throws: also ``UVError/notSupported`` if the system does not tell, for lack of a descriptor for instance.
     init?(_ pid: Int32, isOurs: Bool, if isIt: (ProcessDetails) -> Bool) throws(UVError) {
         process = try ProcessDescriptor(of: pid)
         guard let details = ProcessDetails(of: pid) else {
@@ -43,11 +45,12 @@ struct KeeperHold {
         self.isOurs = isOurs
     }
 
-    /// SIGTERM: to a keeper of ours alone, to an original one with the process group that it leads, as its own server does.
+    /// Sends SIGTERM: to a keeper of ours alone, to an original one with the process group that it leads, as its own
+    /// server does.
     ///
     /// - Parameter ladder: for a keeper of ours; nil: its own settings hold.
     func terminate(_ ladder: StopLadder? = nil) throws(UVError) {
-        // A group that this process is in is no group to signal.
+        // A group that this process is in must not be signalled.
         guard !isOurs, process.leadsGroup, CurrentProcess.groupID != pid else {
             return try process.send(.terminate, value: ladder?.signalValue)
         }

@@ -5,35 +5,37 @@ internal import UVLoop
 extension KeeperManager {
     /// The outcome of stopping a session.
     public enum StopResult: Hashable, Sendable {
-        /// There was none; leftovers of a dead one are removed.
+        /// There was no session; leftovers of a dead one are removed.
         case notFound
-        /// All have ended: its keeper, its child, and what the child had started; or, if the keeper was dead, the child that
-        /// it had left.
+        /// All processes have ended: the keeper, its child, and processes started by the child; or, if the keeper was
+        /// dead, the child that it had left.
         case stopped
-        /// The same, but the keeper, or the dead keeper's child, did not end by itself within its time and was killed.
+        /// All have ended as for ``stopped``, but the keeper, or the dead keeper's child, did not end by itself within
+        /// its time and was killed.
         case killed
-        /// These processes of the session live on.
+        /// Processes of the session live on, as listed.
         case survived([ProcessSurvivor])
-        /// Its keeper has ended, and something that cannot be shown to be a keeper still serves its socket.
+        /// The keeper has ended, and a process that cannot be shown to be a keeper still serves its socket.
         case stillServed
-        /// It belongs to somebody else, or cannot be shown to be a keeper; nothing was signalled.
+        /// The session belongs to another user, or its process cannot be shown to be a keeper; nothing was signalled.
         case notPermitted
-        /// The manager, or every handle of its loop, was closed first. The keeper may have been signalled and may run on.
+        /// The manager, or every handle of its loop, was closed first. The keeper may have been signalled, and may run
+        /// on.
         case closed
         /// The text is no session id, or the sessions directory cannot be used; nothing was signalled.
         case failed(KeeperError)
     }
 
-    /// Ends a session for good and waits for it. Works on any keeper in the directory, tracked or not. `completion` runs
-    /// once, on a later tick.
+    /// Ends a session for good and waits for its end. Works on any keeper in the directory, tracked or not.
+    /// `completion` runs once, on a later tick.
     ///
-    /// The keeper gets SIGTERM with the ladder, which it goes down: end of its child's input, SIGTERM, SIGKILL. It is killed
-    /// if it has not ended three seconds after the last step. What belonged to the session by then and still lives is killed
-    /// too, and named if it survives that. Files that are left are removed. If the keeper was dead and its child provably
-    /// lives, that gets SIGTERM, and SIGKILL after the ladder's time for it. An original keeper knows no ladder: it kills
-    /// its child at once.
+    /// The keeper gets SIGTERM with the ladder, whose steps it takes: end of its child's input, SIGTERM, SIGKILL. A
+    /// keeper that has not ended three seconds after the last step is killed. Processes of the session that still live
+    /// then are killed too, and named if they survive that. Files left are removed. If the keeper was dead and its
+    /// child provably lives, the child gets SIGTERM, and SIGKILL after the ladder's time for it. An original keeper
+    /// knows no ladder: it kills its child at once.
     ///
-    /// This program is left out if it belongs to the session.
+    /// This program is spared if it belongs to the session.
     public func stop(
         _ session: SessionID,
         ladder: StopLadder = .keepers,
@@ -47,7 +49,7 @@ extension KeeperManager {
         let inspection = KeeperInspection(session, paths: paths)
         do throws(UVError) {
             if let keeper = try keeper(of: session, inspection.finding) {
-                // A program that serves the session itself must not end itself for it.
+                // A program that serves the session itself must not end itself by this.
                 guard keeper.pid != CurrentProcess.id else { throw .notPermitted }
                 return run(ladder, session, completion) { ladder, done in
                     KeeperStop(keeper, of: session, in: paths, ladder: ladder, on: loop, completion: done)
@@ -72,12 +74,12 @@ extension KeeperManager {
         }
     }
 
-    /// The same, with so much time for each of the two steps.
+    /// Ends a session, as above, with this time for each of the two steps.
     public func stop(_ session: SessionID, grace: Duration, completion: @escaping (StopResult) -> Void) {
         stop(session, ladder: StopLadder(endOfInput: grace, terminate: grace), completion: completion)
     }
 
-    /// The session's keeper, held fast: as its files prove it, or, if they prove nothing, as it was tracked. One that was
+    /// The session's keeper, held fast: as its files prove it, or, if they prove nothing, as it was tracked. A keeper
     /// started just now may not hold its lock yet.
     private func keeper(of session: SessionID, _ finding: KeeperInspection.Finding) throws(UVError) -> KeeperHold? {
         do throws(UVError) {
@@ -109,7 +111,7 @@ extension KeeperManager {
             if let id { self?.stops[id] = nil }
             switch result {
             case .stopped, .killed, .stillServed, .survived:
-                // The host may have started another one as soon as this one ended.
+                // The host may have started another keeper as soon as this one ended.
                 if let self, let keeper = tracked[session], keeper.pid == pid, !mayRun(keeper, session) {
                     tracked[session] = nil
                 }

@@ -1,12 +1,12 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The end of one session: a keeper goes down its ladder, or what a dead keeper has left running is ended. Then every
-/// process that belonged to the session is looked at once more, and files that are left are removed.
+/// The end of a session: a keeper takes the steps of its ladder, or the processes that a dead keeper has left are
+/// ended. Every process that belonged to the session is checked once more after that, and files left are removed.
 final class KeeperStop {
-    /// A process that SIGKILL was sent to is given this time to be gone.
+    /// The time for a process to be gone after SIGKILL.
     static let killTime = Duration.seconds(1)
-    /// The longest that a keeper takes for its last step, and as much again for a busy machine.
+    /// The longest time that a keeper takes for its last step, and as much again for a busy machine.
     private static let keepersKillTime = Duration.seconds(3)
 
     private enum Target {
@@ -27,13 +27,14 @@ final class KeeperStop {
     private let ladder: StopLadder
     private let loop: Loop
     private let target: Target
-    /// Everything below the target, by pid, held before the first signal: when the target is gone nothing else leads there.
+    /// All processes below the target, by pid, held before the first signal: once the target is gone, they cannot be
+    /// found.
     private var members: [Int32: ProcessDescriptor] = [:]
     private var wasKilled = false
     private var wait: ProcessWait?
     private var completion: ((KeeperManager.StopResult) -> Void)?
 
-    /// The session's keeper is to end. `completion` runs once, on a later tick.
+    /// Ends the session's keeper. `completion` runs once, on a later tick.
     convenience init(
         _ keeper: KeeperHold, of session: SessionID, in paths: KeeperPaths, ladder: StopLadder, on loop: Loop,
         completion: @escaping (KeeperManager.StopResult) -> Void,
@@ -42,7 +43,7 @@ final class KeeperStop {
         self.init(.keeper(keeper), session, paths, ladder, loop, completion)
     }
 
-    /// The child of a session whose keeper is dead is to end.
+    /// Ends the child of a session whose keeper is dead.
     convenience init(
         orphan child: ProcessDescriptor, of session: SessionID, in paths: KeeperPaths, ladder: StopLadder,
         on loop: Loop, completion: @escaping (KeeperManager.StopResult) -> Void,
@@ -71,7 +72,8 @@ final class KeeperStop {
                 waitForTarget(ladder.total + KeeperStop.keepersKillTime)
             case .orphan(let child):
                 try signal(child, .terminate, .continue)
-                // One that takes no signal keeps none of the others from getting theirs, and is named at the end.
+                // A process that cannot be signalled does not keep the others from getting their signals, and is named
+                // at the end.
                 for process in members.values {
                     do throws(UVError) { try signal(process, .terminate, .continue) } catch { continue }
                 }
@@ -85,7 +87,8 @@ final class KeeperStop {
         }
     }
 
-    /// Gives it up: its end is ``KeeperManager/StopResult/closed``, on a later tick. What was signalled stays so.
+    /// Gives up the wait: its end is ``KeeperManager/StopResult/closed``, on a later tick. Signals already sent have
+    /// their effect.
     func cancel() {
         guard let wait else { return loop.onNextTick { self.end(.closed) } }
         wait.cancel()
@@ -105,21 +108,23 @@ final class KeeperStop {
         }
     }
 
-    /// The keeper has not ended in its time.
+    /// Called when the keeper has not ended in its time.
     private func killTarget() {
-        // The session may have started more since.
+        // The session may have started more processes since.
         holdMembers()
-        // Process 1 of a container takes no SIGKILL from inside, and would take everything with it from outside.
+        // Process 1 of a container takes no SIGKILL from inside, and would take the whole container with it from
+        // outside.
         guard target.process.pid > 1 else { return }
         wasKilled = true
         members[target.process.pid] = target.process
     }
 
-    /// A keeper of ours has left nothing but what cannot be killed; one of another kind may have.
+    /// Kills the processes left. A keeper of ours has left only those that cannot be killed; another keeper may have
+    /// left more.
     private func killMembers() {
         let left = members.values.filter { !$0.hasEnded }
         for process in left {
-            // Whatever does not take it is named below.
+            // A process that cannot be signalled is named below.
             do throws(UVError) { try process.send(.kill) } catch { continue }
         }
         wait(for: left, atMost: KeeperStop.killTime) { _ in self.finish(left) }
@@ -129,16 +134,16 @@ final class KeeperStop {
         var survivors = killed.filter { !$0.hasEnded }
         let target = target.process
         if !target.hasEnded, !survivors.contains(where: { $0.pid == target.pid }) { survivors.append(target) }
-        // The file that names a child that lives is the last trace of it, and stays.
+        // The file that names a living child is its last trace, and stays.
         if target.hasEnded { _ = KeeperCleanup.remove(session, paths: paths, makesPIDFile: true) }
         guard survivors.isEmpty else {
             return end(.survived(survivors.map { ProcessSurvivor(pid: $0.pid, name: ProcessDetails.name(of: $0.pid)) }))
         }
-        // Something else may serve its socket, for instance a process that the keeper has handed it to.
+        // The socket may be served by another process, for instance one that the keeper has handed it to.
         switch KeeperInspection.finding(session, paths: paths) {
         case .live(pid: nil): end(.stillServed)
-        // A keeper that was started since is another session. If it cannot be told, for want of descriptors for instance,
-        // nothing is known to serve it: this session's processes have ended.
+        // A keeper started since belongs to another session. If the state cannot be told, for lack of descriptors for
+        // instance, nothing is known to serve the session: its processes have ended.
         case .live, .undecided, .dead, .absent: end(wasKilled ? .killed : .stopped)
         }
     }
@@ -164,20 +169,20 @@ final class KeeperStop {
 
     // MARK: Processes
 
-    /// This program may be one of them, and does not end itself.
+    /// Holds the processes of the session. This program may be one of them, and does not end itself.
     private func holdMembers() {
         let target = target.process
         var found = ProcessTree.descendants(of: target.pid, leavingOut: KeeperProcesses.contain)
-        // What has lost its parent is below a keeper of ours all the same, since that adopts it: no look at every process of
-        // the system, which would make the end of thousands of sessions take as long as the square of their number.
+        // Orphans are below a keeper of ours too, since it adopts them. A search of every process of the system would
+        // make the end of thousands of sessions take as long as the square of their number.
         if !isOurs, ProcessDetails(of: target.pid)?.session == target.pid {
-            // A keeper that was started from within need not lead a session of its own.
+            // A keeper started from within the session need not lead a session of its own.
             let inSession = ProcessTree.members(ofSessions: [target.pid])[target.pid] ?? []
             let apart = inSession.map(\.pid).filter(KeeperStop.mayBeKeeper)
             let theirs = Set(apart + apart.flatMap { ProcessTree.descendants(of: $0).map(\.pid) })
             found += inSession.filter { !theirs.contains($0.pid) }
         }
-        // Found by a number that may be another process's by now: then they are not this session's.
+        // The processes were found by a pid that may be another process's by now; they are not this session's then.
         guard !target.hasEnded else { return }
         for process in found where members[process.pid]?.hasEnded ?? true {
             if process.pid != CurrentProcess.id { members[process.pid] = process }
@@ -186,7 +191,7 @@ final class KeeperStop {
 
     private var isOurs: Bool { if case .keeper(let keeper) = target { keeper.isOurs } else { false } }
 
-    /// Also one of which that cannot be told, for want of descriptors: it is not signalled.
+    /// True if the process is a keeper, or if that cannot be told, for lack of descriptors: it is not signalled.
     private static func mayBeKeeper(_ pid: Int32) -> Bool {
         do throws(UVError) { return try KeeperProcesses.contain(pid) } catch { return true }
     }
@@ -197,7 +202,7 @@ final class KeeperStop {
         }
     }
 
-    /// The settings that a keeper was started with, as its environment says.
+    /// The stop ladder that a keeper was started with, from its environment.
     private static func settings(of keeper: Int32) -> StopLadder {
         guard let environment = ProcessDetails.environment(of: keeper) else { return StopLadder() }
         let step = { (name: String) in environment[name].flatMap { Int($0) }.map { Duration.milliseconds($0) } }

@@ -1,12 +1,12 @@
 internal import UVLoop
 
-/// Waits until every one of some processes has ended, or a time has passed. Each is watched by its pidfd; one that cannot be
-/// is looked at again and again.
+/// A wait until all of some processes have ended, or a time has passed. Each process is watched by its pidfd; a process
+/// that cannot be watched is checked at intervals.
 final class ProcessWait {
     enum Result {
         case allHaveEnded
         case timedOut
-        /// It was given up, or the loop has closed all handles.
+        /// The wait was given up, or the loop has closed all handles.
         case canceled
     }
 
@@ -31,14 +31,14 @@ final class ProcessWait {
             running[process.pid] = process
             watch(process)
         }
-        // Kept alive by its handles' closures until the end.
+        // The handles' closures keep the wait alive until its end.
         timer.start(after: running.isEmpty ? .zero : time) { _ in
             self.end(self.running.values.allSatisfy(\.hasEnded) ? .allHaveEnded : .timedOut)
         }
         timer.onCanceled = { self.end(.canceled) }
     }
 
-    /// Gives it up: it ends as canceled, on a later tick.
+    /// Gives up the wait, which ends as canceled, on a later tick.
     func cancel() {
         guard let completion else { return }
         self.completion = nil
@@ -60,7 +60,7 @@ final class ProcessWait {
         }
     }
 
-    /// No watcher is there.
+    /// Checks the process at intervals, as it has no watcher.
     private func look(at process: ProcessDescriptor) {
         closeWatcher(of: process)
         guard looks == nil else { return }

@@ -1,18 +1,18 @@
 public import UVLoop
 
 extension LoopExecutor {
-    /// Runs a program to its end, and returns how it ended and what it has written.
+    /// Runs a program to its end, and returns how it ended and its output.
     ///
-    /// Returns when the child has ended and its streams have, too: what it has left behind, and still has them open, is waited
-    /// for. If the task is canceled, the child is killed.
+    /// Returns when the child and its streams have ended: processes it has left behind that still hold its streams open
+    /// are waited for. If the task is canceled, the child is killed.
     ///
     /// - Parameters:
     ///   - executable: the file, or a name to look for in the directories of PATH.
-    ///   - arguments: those behind the program's name.
-    ///   - environment: nil: this process's own.
-    ///   - workingDirectory: nil: this process's own.
-    ///   - input: what it reads from stdin.
-    ///   - limit: how many bytes of stdout, and of stderr, are kept; one that writes more is killed.
+    ///   - arguments: the arguments after the program's name.
+    ///   - environment: the child's; nil: this process's own.
+    ///   - workingDirectory: the child's; nil: this process's own.
+    ///   - input: the bytes of its stdin.
+    ///   - limit: the most bytes of stdout, and of stderr; a child that writes more is killed.
     public func run(
         _ executable: String, _ arguments: [String] = [], environment: ProcessEnvironment? = nil,
         workingDirectory: String? = nil, input: [UInt8] = [], outputLimit limit: Int = 1 << 24,
@@ -26,7 +26,8 @@ extension LoopExecutor {
     }
 }
 
-/// A child that is run to its end, with its output kept. Used on the loop's thread; the child's streams and its watch keep it.
+/// A child that is run to its end, with its output kept. Used on the loop's thread; retained by the child's streams and
+/// its watch.
 private final class ChildRun {
     private let configuration: ChildProcess.Configuration
     private let input: [UInt8]
@@ -63,7 +64,7 @@ private final class ChildRun {
         self.child = child
         child.onCanceled = { _ in self.fail(.canceled) }
         if let stdin = child.streams[0] {
-            // One that does not read all of its input, or has ended, is no failure.
+            // A child that does not read all of its input, or has ended, is no failure.
             stdin.write(input)
             stdin.shutdown { _ in stdin.close() }
         }
@@ -99,11 +100,11 @@ private final class ChildRun {
         shot.end(.success(ProcessResult(exit: exit, output: kept[0], errors: kept[1])))
     }
 
-    /// Kills the child, whose end is still collected, and ends with the error.
+    /// Kills the child, whose end is still collected, and ends the run with the error.
     private func fail(_ error: RunError) {
         guard failure == nil else { return }
         failure = error
-        // It may have ended; nothing else can go wrong with a child of one's own.
+        // The child may have ended; a kill of this process's own child cannot fail otherwise.
         do throws(UVError) { try child?.kill(.kill) } catch {}
         for stream in child?.streams ?? [] { stream?.close() }
         child = nil

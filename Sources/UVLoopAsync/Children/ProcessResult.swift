@@ -1,17 +1,17 @@
 public import UVLoop
 
-/// A child process that has ended, and what it has written.
+/// The result of a child process that has ended: its exit and its output.
 public struct ProcessResult: Hashable, Sendable {
-    /// How it ended.
+    /// The exit of the process.
     public let exit: ProcessExit
-    /// What it has written to stdout.
+    /// The bytes written to stdout.
     public let output: [UInt8]
-    /// What it has written to stderr.
+    /// The bytes written to stderr.
     public let errors: [UInt8]
 
-    /// The output as text; what is no UTF-8 is replaced.
+    /// The output as text; invalid UTF-8 is replaced.
     public var text: String { String(decoding: output, as: UTF8.self) }
 
-    /// True if it ended with code 0.
+    /// True if the process ended with code 0.
     public var hasSucceeded: Bool { exit == .exited(code: 0) }
 }

@@ -1,17 +1,17 @@
 public import UVLoop
 
-/// Why a child process did not run to its end.
+/// The reason why a child process did not run to its end.
 public enum RunError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// It could not be started; nothing of it exists.
+    /// The child could not be started and does not exist.
     case spawn(SpawnError)
-    /// One of its streams gave more than was to be kept, so many bytes; it was killed.
+    /// A stream of the child gave more than this limit, in bytes; the child was killed.
     case tooMuchOutput(limit: Int)
-    /// A stream of it failed.
+    /// A stream of the child failed.
     case stream(UVError)
     /// The task was canceled, or the loop has ended; the child was killed.
     case canceled
 
-    /// What happened and what to do.
+    /// The failure, and the remedy.
     public var description: String {
         switch self {
         case .spawn(let error): "\(error)"

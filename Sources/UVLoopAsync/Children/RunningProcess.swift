@@ -2,17 +2,17 @@ public import UVLoop
 
 /// A child process with its streams, for tasks.
 public actor RunningProcess: LoopActor {
-    /// Whose loop it is.
+    /// The executor whose loop watches the process.
     public nonisolated let executor: LoopExecutor
     /// The executor as the runtime knows it.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-    /// Its process id.
+    /// The process id.
     public nonisolated let pid: Int32
-    /// What it reads; nil if it has no pipe there.
+    /// The stream to the child's stdin; nil if it has no pipe there.
     public nonisolated let input: Connection?
-    /// What it writes to stdout; nil if it has no pipe there.
+    /// The stream from the child's stdout; nil if it has no pipe there.
     public nonisolated let output: Connection?
-    /// What it writes to stderr; nil if it has no pipe there.
+    /// The stream from the child's stderr; nil if it has no pipe there.
     public nonisolated let errors: Connection?
 
     private let held: Handover<ChildProcess>
@@ -28,19 +28,20 @@ public actor RunningProcess: LoopActor {
         (input, output, errors) = (streams[0], streams[1], streams[2])
     }
 
-    /// Starts a child, calls `body` with it, and waits for its end: then its input is finished, and what it still writes is
-    /// dropped. If `body` throws, or the task is canceled, the child is told to end by SIGTERM, and after `grace` by SIGKILL.
+    /// Starts a child, calls `body` with it, and waits for its end. When `body` returns, the child's input is finished,
+    /// and its further output is dropped. If `body` throws, or the task is canceled, the child gets SIGTERM, and after
+    /// `grace` SIGKILL.
     ///
     /// - Parameters:
     ///   - executable: the file, or a name to look for in the directories of PATH.
-    ///   - arguments: those behind the program's name.
-    ///   - environment: nil: this process's own.
-    ///   - workingDirectory: nil: this process's own.
-    ///   - stdio: what its three standard descriptors are.
+    ///   - arguments: the arguments after the program's name.
+    ///   - environment: the child's; nil: this process's own.
+    ///   - workingDirectory: the child's; nil: this process's own.
+    ///   - stdio: its three standard descriptors.
     ///   - grace: the time between SIGTERM and SIGKILL.
-    ///   - executor: whose loop it is watched by.
-    ///   - body: given the child while it runs.
-    /// - Throws: ``/UVLoop/SpawnError``, and what `body` throws.
+    ///   - executor: the executor whose loop watches it.
+    ///   - body: called with the child while it runs.
+    /// - Throws: ``/UVLoop/SpawnError``, and the error of `body`.
     public static func with<Value: Sendable>(
         _ executable: String, _ arguments: [String] = [], environment: ProcessEnvironment? = nil,
         workingDirectory: String? = nil, stdio: [ChildProcess.Stdio] = [.pipe, .pipe, .descriptor(2)],
@@ -72,9 +73,9 @@ public actor RunningProcess: LoopActor {
         }
     }
 
-    /// Starts a child that nobody ends: see to it.
+    /// Starts a child that is not ended automatically: the caller must see to its end.
     ///
-    /// - Throws: ``/UVLoop/SpawnError``; after the loop's end as of a shortage.
+    /// - Throws: ``/UVLoop/SpawnError``; after the loop's end the same as for a shortage.
     public static func start(
         _ configuration: ChildProcess.Configuration, on executor: LoopExecutor,
     ) async throws(SpawnError) -> RunningProcess {
@@ -96,7 +97,7 @@ public actor RunningProcess: LoopActor {
     private static func start(
         _ configuration: ChildProcess.Configuration, on loop: Loop, _ executor: LoopExecutor,
     ) throws(SpawnError) -> RunningProcess {
-        // Its exit comes on a later tick, when there is an actor to tell.
+        // The exit is reported on a later tick, when the actor exists.
         let box = Holder<RunningProcess>()
         let child = try ChildProcess(configuration, on: loop) { _, exit in
             box.object?.assumeIsolated { $0.ended(.success(exit)) }
@@ -123,10 +124,10 @@ public actor RunningProcess: LoopActor {
 
     // MARK: Its end
 
-    /// How it ended; nil while it runs.
+    /// The exit of the process; nil while it runs.
     public var exitStatus: ProcessExit? { exit }
 
-    /// Waits for its end; output that it has left in pipes may still be unread then.
+    /// Waits for the end of the process; its output may still be unread in pipes then.
     ///
     /// - Throws: ``/UVLoop/UVError/canceled`` if the task is canceled, or the loop has ended; the child runs on.
     public func wait() async throws(UVError) -> ProcessExit {
@@ -150,12 +151,12 @@ public actor RunningProcess: LoopActor {
         waiters.remove(at: index).continuation.resume(returning: .failure(.canceled))
     }
 
-    /// Sends it a signal.
+    /// Sends the process a signal.
     ///
-    /// - Throws: ``/UVLoop/UVError/noProcess`` once it has ended.
+    /// - Throws: ``/UVLoop/UVError/noProcess`` once the process has ended.
     public func send(_ signal: Signal) throws(UVError) { try held.value.kill(signal) }
 
-    /// Reads what it still writes, to the end, and waits for it.
+    /// Drops the child's further output, and waits for its end.
     private nonisolated func drain() async throws(UVError) -> ProcessExit {
         async let output: Void = RunningProcess.drop(output)
         async let errors: Void = RunningProcess.drop(errors)
@@ -169,21 +170,21 @@ public actor RunningProcess: LoopActor {
         do throws(UVError) {
             while try await connection.read() != nil {}
         } catch {
-            // Its end by another way; nobody is interested in these bytes.
+            // The connection ended in another way, or was closed; these bytes are of no interest.
         }
         await connection.close()
     }
 
-    /// Ends it: SIGTERM, and after `grace` SIGKILL. Returns when it has ended, also if the task is canceled.
+    /// Ends the process: SIGTERM, and after `grace` SIGKILL. Returns when it has ended, even if the task is canceled.
     public func end(grace: Duration = .seconds(2)) async {
         guard exit == nil, !isUnwatched else { return await closeStreams() }
-        // It may end in this moment.
+        // The process may end at this moment.
         try? send(.terminate)
         let killer = Task { [executor] in
             try await executor.clock.sleep(for: grace)
             try self.send(.kill)
         }
-        // Not this task, which may be canceled: the child ends all the same.
+        // The wait is in a task of its own, as this task may be canceled: the child is ended all the same.
         _ = await Task { try? await self.wait() }.value
         killer.cancel()
         await closeStreams()

@@ -1,6 +1,7 @@
 package import UVLoop
 
-/// What has come for one task that takes it, item by item; a bounded number waits, then the oldest goes.
+/// Items that wait for the task that takes them, one by one; the number is bounded, and beyond it the oldest is
+/// dropped.
 ///
 /// Used on one executor only.
 package struct Inbox<Item: Sendable> {
@@ -9,7 +10,7 @@ package struct Inbox<Item: Sendable> {
     private var taker = Waiting<Item?>()
     private var end: Result<Void, UVError>?
     private let limit: Int
-    /// Items that went because nobody took them in time.
+    /// The number of items dropped because they were not taken in time.
     package private(set) var droppedCount = 0
 
     package init(limit: Int) { self.limit = limit }
@@ -26,7 +27,7 @@ package struct Inbox<Item: Sendable> {
         _ = takeFirst()
     }
 
-    /// Nothing more comes: what waits can still be taken.
+    /// Ends the inbox: no more items come, and those that wait can still be taken.
     package mutating func finish(_ result: Result<Void, UVError> = .success(())) {
         guard end == nil else { return }
         end = result
@@ -36,7 +37,7 @@ package struct Inbox<Item: Sendable> {
     /// A number for a wait that is about to begin.
     package mutating func nextNumber() -> UInt64 { taker.nextNumber() }
 
-    /// Gives a task what has come, or the end, or has it wait.
+    /// Gives a task the first item, or the end, or makes it wait.
     package mutating func take(_ continuation: Waiting<Item?>.Continuation, _ number: UInt64) {
         if let item = takeFirst() { return continuation.resume(returning: .success(item)) }
         if let end { return continuation.resume(returning: end.map { nil }) }

@@ -1,7 +1,8 @@
 internal import Synchronization
 internal import UVLoop
 
-/// Jobs of tasks that outlive their executor's loop: run one after the other, by a thread that lives while there are some.
+/// Jobs of tasks that outlive their executor's loop, run one after the other by a thread that lives while there are
+/// any.
 final class LateJobs: Sendable {
     private struct State {
         var jobs: [UnownedJob] = []
@@ -9,7 +10,7 @@ final class LateJobs: Sendable {
     }
 
     private let state = Lock(State())
-    /// The thread that runs them; 0: none does.
+    /// The id of the thread that runs the jobs; 0 if there is none.
     private let threadID = Atomic<UInt>(0)
 
     var isOnThread: Bool { threadID.load(ordering: .acquiring) == DetachedThread.currentID }
@@ -24,7 +25,7 @@ final class LateJobs: Sendable {
         do throws(UVError) {
             try DetachedThread.start("uvloop-late") { self.runAll(run) }
         } catch {
-            // Without a thread: here, which no other job of them does meanwhile.
+            // No thread can be made: the jobs run here, and no other thread runs any meanwhile.
             runAll(run)
         }
     }
@@ -36,7 +37,7 @@ final class LateJobs: Sendable {
         }
     }
 
-    /// Nil, and nobody runs them any more, if there are none.
+    /// The next jobs; nil if there are none, and then the thread ends.
     private func next() -> [UnownedJob]? {
         state.withLock { state in
             guard !state.jobs.isEmpty else {

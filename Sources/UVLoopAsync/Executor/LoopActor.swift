@@ -1,35 +1,35 @@
-/// What is pinned to a loop: an actor whose isolated code runs on the loop's thread.
+/// An actor pinned to a loop: its isolated code runs on the loop's thread.
 ///
-/// It declares `unownedExecutor` itself, as that of its ``executor``: the compiler makes one of its own for an actor that
-/// merely inherits it from an extension, and the actor would run on other threads.
+/// A conforming actor declares `unownedExecutor` itself, as that of its ``executor``: for an actor that merely inherits
+/// it from an extension, the compiler makes an executor of its own, and the actor would run on other threads.
 public protocol LoopActor: Actor {
-    /// Whose loop it is.
+    /// The executor whose loop the actor is pinned to.
     nonisolated var executor: LoopExecutor { get }
 }
 
 extension LoopActor {
-    /// Waits for something of the actor's, or for the task's cancellation.
+    /// Waits for an event of the actor, or for the task's cancellation.
     ///
-    /// An actor's own await may be a switch of executors, so whatever was found out before it need not hold any more.
+    /// An await within an actor may switch executors, so facts found out before it may no longer hold.
     ///
     /// - Parameters:
     ///   - error: the outcome of a task that is canceled before it waits.
-    ///   - begin: looks whether there is something to wait for, and sees to it that the continuation is resumed.
+    ///   - begin: checks if there is something to wait for, and sees to it that the continuation is resumed.
     ///   - onCancel: called, perhaps late, if the task is canceled.
     package func wait<Value: Sendable, Failure: Error>(
         canceled error: Failure, _ begin: (UnsafeContinuation<Result<Value, Failure>, Never>) -> Void,
         onCancel: @escaping @Sendable (isolated Self) -> Void,
     ) async throws(Failure) -> Value { try await result(canceled: error, begin, onCancel: onCancel).get() }
 
-    /// The same, with the outcome as a value.
+    /// The same wait, with the outcome as a value.
     package func result<Value: Sendable, Failure: Error>(
         canceled error: Failure, _ begin: (UnsafeContinuation<Result<Value, Failure>, Never>) -> Void,
         onCancel: @escaping @Sendable (isolated Self) -> Void,
     ) async -> Result<Value, Failure> {
         await withTaskCancellationHandler {
-            // Names the actor, without which this would not be the actor's code.
+            // The isolation names the actor: otherwise this would not be the actor's code.
             await withUnsafeContinuation(isolation: self) { continuation in
-                // Canceled before there was anything to cancel.
+                // The task was canceled before there was anything to cancel.
                 if Task.isCancelled { continuation.resume(returning: .failure(error)) } else { begin(continuation) }
             }
         } onCancel: {
@@ -37,17 +37,18 @@ extension LoopActor {
         }
     }
 
-    /// Begins something that ends once, and that goes on if the task is canceled, which is told at once then.
+    /// Begins an operation that ends once. If the task is canceled, the operation goes on, and the task gets the error
+    /// at once.
     ///
     /// - Parameters:
     ///   - error: the outcome of a task that is canceled.
-    ///   - begin: begins it, and sees to it that ``OneShot/end(_:)`` is called.
-    ///   - onCancel: called once nobody waits for it any more.
+    ///   - begin: begins the operation, and sees to it that ``OneShot/end(_:)`` is called.
+    ///   - onCancel: called when the task no longer waits for the operation.
     package func once<Value: Sendable, Failure: Error>(
         canceled error: Failure, _ begin: (OneShot<Value, Failure>) -> Void,
         onCancel: @escaping @Sendable (isolated Self) -> Void = { _ in },
     ) async throws(Failure) -> Value {
-        // Reached on the executor alone.
+        // The box is used only on the executor.
         let box = Handover(Holder<OneShot<Value, Failure>>())
         return try await wait(canceled: error) { continuation in
             let shot = OneShot(continuation)

@@ -1,22 +1,22 @@
 internal import UVLoop
 
-/// Time as a loop's timers have it, in whole milliseconds, for `Task.sleep(until:clock:)` and its like.
+/// A clock with the time of a loop's timers, in whole milliseconds, for `Task.sleep(until:clock:)` and its like.
 public struct LoopClock: Clock, Sendable {
     /// A point in time.
     public struct Instant: InstantProtocol {
-        /// Since an arbitrary start, on the monotonic clock.
+        /// The time since an arbitrary start, on the monotonic clock.
         public let time: Duration
 
-        /// A point by its time.
+        /// The point at a time.
         public init(time: Duration) { self.time = time }
 
-        /// The point so much later.
+        /// The point that is later by a duration.
         public func advanced(by duration: Duration) -> Instant { Instant(time: time + duration) }
 
         /// The time from this point to another.
         public func duration(to other: Instant) -> Duration { other.time - time }
 
-        /// True if one comes before the other.
+        /// True if the first point comes before the other.
         public static func < (one: Instant, other: Instant) -> Bool { one.time < other.time }
     }
 
@@ -31,7 +31,7 @@ public struct LoopClock: Clock, Sendable {
     /// The resolution of the timers.
     public var minimumResolution: Duration { .milliseconds(1) }
 
-    /// Waits until then.
+    /// Waits until a point in time.
     ///
     /// - Throws: `CancellationError` if the task is canceled, or the loop has ended.
     public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
@@ -51,7 +51,7 @@ public struct LoopClock: Clock, Sendable {
         }
     }
 
-    /// A loop's time has whole milliseconds: a timer may be one too early, and is started again.
+    /// Waits on the timer. A loop's time has whole milliseconds: a timer that fires too early is started again.
     private func wait(for deadline: Instant, _ timer: TimerHandle, _ end: OneShot<Void, UVError>) {
         timer.start(after: now.duration(to: deadline)) { timer in
             guard now >= deadline else { return wait(for: deadline, timer, end) }

@@ -1,28 +1,28 @@
 internal import Synchronization
 public import UVLoop
 
-/// A loop on a thread of its own that runs Swift's tasks: the executor of actors that are pinned to it, and of tasks that
-/// prefer it.
+/// A loop on a thread of its own that runs Swift's tasks: the executor of actors that are pinned to it, and of tasks
+/// that prefer it.
 ///
-/// An actor is pinned by its `unownedExecutor`. What it does then runs on the loop's thread, where it may use ``loop`` and
-/// everything that is made on it; a call from one actor of an executor to another of the same one changes no thread. Jobs of
-/// tasks run in the order in which they were enqueued, before the loop waits for events again. Must be ended by
+/// An actor is pinned by its `unownedExecutor`. The actor's code then runs on the loop's thread, where it may use
+/// ``loop`` and everything made on it; a call between two actors of one executor changes no thread. Jobs of tasks run
+/// in the order in which they were enqueued, before the loop waits for events again. An executor must be ended by
 /// ``shutdown()``, and kept as long as an actor is pinned to it.
 public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     private let thread: LoopThread
-    /// Jobs that come when the loop has ended.
+    /// Jobs that come after the loop has ended.
     private let late = LateJobs()
-    /// The loop's thread; 0 before its first job.
+    /// The id of the loop's thread; 0 before its first job.
     private let threadID = Atomic<UInt>(0)
-    /// False once the loop is about to end: jobs take the other way then, which knows how it ends.
+    /// False once the loop is about to end; jobs then go through the thread, which knows how it ends.
     private let takesLocalJobs = Atomic<Bool>(false)
-    /// Touched on the loop's thread alone.
+    /// The jobs of the loop's thread, used only there.
     private nonisolated(unsafe) var local: LocalJobs?
     private let end = Lock(End.ahead)
 
     private enum End {
         case ahead
-        /// Those that wait for it.
+        /// The calls that wait for the end.
         case underWay([UnsafeContinuation<Void, Never>])
         case over
     }
@@ -30,10 +30,10 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     /// Starts the thread.
     ///
     /// - Parameter name: the thread's name for debuggers; Linux keeps its first 15 bytes.
-    /// - Throws: what ``/UVLoop/LoopThread/init(name:)`` throws.
+    /// - Throws: the errors of ``/UVLoop/LoopThread/init(name:)``.
     public init(name: String = "uvloop") throws(UVError) {
         thread = try LoopThread(name: name)
-        // Comes before every job.
+        // The first job, before every other.
         thread.submit { [self] loop in
             loop.runTask = { [unowned self] in run($0) }
             local = LocalJobs(on: loop) { [unowned self] in run($0) }
@@ -42,7 +42,7 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
         }
     }
 
-    /// The loop. Traps elsewhere than on its thread, which is where actors run that are pinned to this executor.
+    /// The loop. Traps on other threads than the loop's, on which actors pinned to this executor run.
     public var loop: Loop {
         guard isOnThread, let local else { trap("LoopExecutor.loop: it is used on the loop's thread only") }
         return local.loop
@@ -59,13 +59,14 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
         return try result.get()
     }
 
-    /// Runs `body` on the loop's thread, on a later tick; false, and it does not run, after ``shutdown()``.
+    /// Runs `body` on the loop's thread, on a later tick. Returns false after ``shutdown()``, and then `body` does not
+    /// run.
     @discardableResult
     public func submit(_ body: @escaping @Sendable (Loop) -> Void) -> Bool { thread.submit(body) }
 
     // MARK: Jobs
 
-    /// For the runtime: takes a job of a task, without memory for it beyond its place in a queue.
+    /// Takes a job of a task, without memory for it beyond its place in a queue. For the runtime.
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         if isOnThread, takesLocalJobs.load(ordering: .relaxed), let local { return local.add(job) }
@@ -73,33 +74,34 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
         late.add(job) { [self] in run($0) }
     }
 
-    /// For the runtime: this executor as that of an actor.
+    /// This executor as that of an actor. For the runtime.
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
-    /// For the runtime: this executor as that of tasks.
+    /// This executor as that of tasks. For the runtime.
     public func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
 
-    /// For the runtime: traps if the calling thread is not the one that runs this executor's jobs.
+    /// Traps if the calling thread is not the one that runs this executor's jobs. For the runtime.
     public func checkIsolated() {
         guard isIsolatingCurrentContext() == true else {
             trap("LoopExecutor: this is used by actors of the executor, on its loop's thread, only")
         }
     }
 
-    /// For the runtime: whether the calling thread is the one that runs this executor's jobs.
+    /// True if the calling thread is the one that runs this executor's jobs. For the runtime.
     public func isIsolatingCurrentContext() -> Bool? { isOnThread || late.isOnThread }
 
     /// True on the loop's thread; false for jobs that come when the loop has ended.
     package var isOnThread: Bool { threadID.load(ordering: .acquiring) == DetachedThread.currentID }
 
-    /// Not as a job of the task executor too: for tasks without a preference, nearly all, every call to an actor would then
-    /// be a switch of executors.
+    /// Runs a job for the serial executor alone. If it ran for the task executor too, every call to an actor would be a
+    /// switch of executors for tasks without a preference, which are nearly all.
     private func run(_ job: UnownedJob) { job.runSynchronously(on: asUnownedSerialExecutor()) }
 
     // MARK: The end
 
-    /// Ends the loop in order, and returns when its thread has ended: jobs that were enqueued before run, then every handle is
-    /// closed, which ends operations that wait with ``/UVLoop/UVError/canceled``, and what follows from that runs too.
+    /// Ends the loop in order, and returns when its thread has ended: jobs enqueued before are run, then every handle
+    /// is closed, which ends waiting operations with ``/UVLoop/UVError/canceled``, and jobs that follow from that run
+    /// too.
     ///
     /// Tasks that go on later than that run on a thread without a loop, one after the other as before: nothing is left hanging.
     /// Idempotent; of several calls, each waits for the end.
@@ -119,7 +121,7 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
             do throws(UVError) {
                 try DetachedThread.start("uvloop-end") { self.endThread() }
             } catch {
-                // No other thread may wait for this one.
+                // Other threads must not block to wait for this one.
                 trap("LoopExecutor.shutdown: no thread can be made to wait for the loop's: \(error)")
             }
         }
@@ -142,9 +144,9 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
 }
 
 extension LoopExecutor {
-    /// Jobs that are enqueued on the loop's thread itself: they need no lock and no wake-up, and run before the loop waits.
+    /// Jobs enqueued on the loop's own thread: they need no lock and no wake-up, and run before the loop waits.
     private final class LocalJobs {
-        /// Bounds how long one tick runs jobs that jobs have enqueued.
+        /// The most jobs in one tick, so that jobs which enqueue jobs do not hold up the loop.
         private static let jobsPerTick = 4096
 
         let loop: Loop
@@ -160,7 +162,7 @@ extension LoopExecutor {
 
         func add(_ job: UnownedJob) { waiting.append(job) }
 
-        /// Runs those that wait, and those that they enqueue.
+        /// Runs the waiting jobs, and those that they enqueue.
         func runAll() { while !waiting.isEmpty { runSome() } }
 
         private func runSome() {
@@ -171,7 +173,7 @@ extension LoopExecutor {
                 count += running.count
                 running.removeAll(keepingCapacity: running.capacity <= LocalJobs.jobsPerTick)
             }
-            // The wait ends at once.
+            // The loop's wait then ends at once.
             if !waiting.isEmpty { loop.onNextTick {} }
         }
     }

@@ -1,12 +1,12 @@
 package import UVLoop
 
-/// An operation of the loop's that ends once, and that the task which waits for it can cancel. Used on the loop's thread.
+/// An operation of the loop that ends once, and that the waiting task can cancel. Used on the loop's thread.
 package final class OneShot<Value: Sendable, Failure: Error> {
     package typealias Outcome = Result<Value, Failure>
 
     private var continuation: UnsafeContinuation<Outcome, Never>?
     private var isCanceled = false
-    /// Cancels the operation, which must end nevertheless.
+    /// Cancels the operation, which must still end.
     package var onCancel: (() -> Void)? {
         didSet {
             guard isCanceled, let onCancel = onCancel.take() else { return }
@@ -16,10 +16,10 @@ package final class OneShot<Value: Sendable, Failure: Error> {
 
     init(_ continuation: UnsafeContinuation<Outcome, Never>) { self.continuation = continuation }
 
-    /// True until the task was told.
+    /// True until the task has its outcome.
     package var isAwaited: Bool { continuation != nil }
 
-    /// Tells the task; does nothing the second time.
+    /// Gives the task its outcome; does nothing the second time.
     package func end(_ outcome: sending Outcome) {
         onCancel = nil
         continuation.take()?.resume(returning: outcome)
@@ -33,14 +33,14 @@ package final class OneShot<Value: Sendable, Failure: Error> {
     /// Begins an operation on the loop's thread, and waits for its end.
     ///
     /// - Parameters:
-    ///   - error: the outcome after the loop's end, and of a task that is canceled before it begins.
-    ///   - begin: begins it, says how it is canceled, and sees to it that ``end(_:)`` is called.
+    ///   - error: the outcome after the loop's end, and for a task that is canceled before the operation begins.
+    ///   - begin: begins the operation, sets how it is canceled, and sees to it that ``end(_:)`` is called.
     package static func run(
         on executor: LoopExecutor, canceled error: Failure,
         _ begin: @escaping @Sendable (Loop, OneShot<Value, Failure>) -> Void,
     ) async throws(Failure) -> Value {
         guard !Task.isCancelled else { throw error }
-        // Reached on the loop's thread alone.
+        // The box is used only on the loop's thread.
         let box = Handover(Holder<OneShot<Value, Failure>>())
         let outcome: Outcome = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in

@@ -1,10 +1,10 @@
 public import UVLoop
 
-/// Signals sent to this process, for tasks: each that comes from the first `next` on, in order. Bursts may arrive as one.
+/// Signals sent to this process, for tasks: all that come from the first `next` on, in order. Bursts may arrive as one.
 ///
-/// The default action of a signal, its process's end for instance, is taken from it as long as the sequence is used.
+/// The default action of a signal, the end of the process for instance, is disabled as long as the sequence is used.
 public struct Signals: AsyncSequence, Sendable {
-    /// A signal that cannot be caught, or no descriptor for the watch.
+    /// The error for a signal that cannot be caught, or for the lack of a descriptor for the watch.
     public typealias Failure = UVError
     private let signals: [Signal]
     private let executor: LoopExecutor
@@ -18,14 +18,14 @@ public struct Signals: AsyncSequence, Sendable {
     /// Begins to watch with the first `next`.
     public func makeAsyncIterator() -> Iterator { Iterator(watch: SignalWatch(signals, on: executor)) }
 
-    /// What one task takes.
+    /// The iterator of one task.
     public struct Iterator: AsyncIteratorProtocol {
         let watch: SignalWatch
 
         /// The next signal; nil when the loop has ended.
         public mutating func next() async throws -> Signal? { try await watch.next() }
 
-        /// The same, with the error's type.
+        /// The next signal, as above, with the error's type.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> Signal? {
             try await watch.next()
         }

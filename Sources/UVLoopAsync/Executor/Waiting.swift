@@ -1,17 +1,17 @@
 package import UVLoop
 
-/// The one task that waits for something of an actor's, and is told once.
+/// A place for the single task that waits for an event of an actor, and is resumed once.
 ///
 /// Used on the actor's executor only.
 package struct Waiting<Value: Sendable> {
     package typealias Continuation = UnsafeContinuation<Result<Value, UVError>, Never>
 
     private var continuation: Continuation?
-    /// Tells one wait from the next: a cancellation may come late.
+    /// The number that tells a wait from the next one: a cancellation may come late.
     private var number: UInt64 = 0
     private var lastNumber: UInt64 = 0
 
-    /// A place where nobody waits.
+    /// A place without a waiting task.
     package init() {}
 
     package var isEmpty: Bool { continuation == nil }
@@ -22,14 +22,14 @@ package struct Waiting<Value: Sendable> {
         return lastNumber
     }
 
-    /// Has a task wait; it is told ``/UVLoop/UVError/busy`` if another one does.
+    /// Makes a task wait; the task gets ``/UVLoop/UVError/busy`` if another one waits already.
     package mutating func set(_ continuation: Continuation, _ number: UInt64) {
         guard isEmpty else { return continuation.resume(returning: .failure(.busy)) }
         self.number = number
         self.continuation = continuation
     }
 
-    /// Tells whoever waits; does nothing if nobody does.
+    /// Resumes the waiting task; does nothing if there is none.
     package mutating func resume(_ outcome: sending Result<Value, UVError>) {
         continuation.take()?.resume(returning: outcome)
     }

@@ -1,9 +1,9 @@
 public import UVLoop
 
-/// A file that a program appends to, for tasks: what several tasks write is in the file in the order of their calls, each
-/// write in one piece.
+/// A file that a program appends to, for tasks: the writes of several tasks are in the file in the order of their
+/// calls, each in one piece.
 public actor AppendedFile: LoopActor {
-    /// Whose loop it is.
+    /// The executor whose loop is used.
     public nonisolated let executor: LoopExecutor
     /// The executor as the runtime knows it.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -16,7 +16,7 @@ public actor AppendedFile: LoopActor {
     }
 
     deinit {
-        // What was written and not waited for comes first.
+        // Writes that were not waited for come first.
         executor.submit { [held] _ in
             guard !held.value.isClosing else { return }
             held.value.synchronize { _ in held.value.close() }
@@ -38,11 +38,11 @@ public actor AppendedFile: LoopActor {
         return try result.get()
     }
 
-    /// Appends bytes, and returns when the system has them, or the disk. A task that is canceled while it waits gets
+    /// Appends bytes, and returns when the system has them, or the disk. A task canceled while it waits gets
     /// ``/UVLoop/UVError/canceled``; the bytes are written all the same.
     ///
-    /// - Throws: ``/UVLoop/UVError/noSpace`` and its like, also of a write before: a file may lack its end, and never a part in
-    ///   the middle.
+    /// - Throws: ``/UVLoop/UVError/noSpace`` and its like, also for an earlier write: a file may lack its end, but
+    ///   never a part in the middle.
     public func write(_ bytes: [UInt8]) async throws(UVError) {
         try await once(canceled: .canceled) { (end: OneShot<Void, UVError>) in
             guard !writer.isClosing else { return end.end(.failure(.canceled)) }
@@ -53,7 +53,7 @@ public actor AppendedFile: LoopActor {
     /// Appends a text's UTF-8, as above.
     public func write(_ text: String) async throws(UVError) { try await write(Array(text.utf8)) }
 
-    /// Returns when the disk has everything that was written before.
+    /// Returns when the disk has everything written before.
     public func synchronize() async throws(UVError) {
         try await once(canceled: .canceled) { (end: OneShot<Void, UVError>) in
             guard !writer.isClosing else { return end.end(.failure(.canceled)) }
@@ -61,6 +61,6 @@ public actor AppendedFile: LoopActor {
         }
     }
 
-    /// Closes the file; writes that wait end with ``/UVLoop/UVError/canceled``, and may be in the file. Idempotent.
+    /// Closes the file; waiting writes end with ``/UVLoop/UVError/canceled``, and may be in the file. Idempotent.
     public func close() { writer.close() }
 }

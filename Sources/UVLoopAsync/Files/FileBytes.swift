@@ -2,7 +2,7 @@ public import UVLoop
 
 /// The bytes of a file, for tasks. Each iteration opens the file anew.
 public struct FileBytes: AsyncSequence, Sendable {
-    /// Why the file cannot be read.
+    /// The reason why the file cannot be read.
     public typealias Failure = UVError
     let path: String
     let offset: UInt64
@@ -12,14 +12,14 @@ public struct FileBytes: AsyncSequence, Sendable {
     /// Opens the file with the first `next`.
     public func makeAsyncIterator() -> Iterator { Iterator(run: FileRun(self)) }
 
-    /// What one task reads.
+    /// The iterator of one task.
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         let run: FileRun
 
         /// The next bytes; nil at the end of the file.
         public mutating func next() async throws -> [UInt8]? { try await run.next() }
 
-        /// The same, with the error's type.
+        /// The next bytes, as above, with the error's type.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> [UInt8]? {
             try await run.next()
         }
@@ -28,7 +28,7 @@ public struct FileBytes: AsyncSequence, Sendable {
 
 /// The lines of a file, for tasks.
 public struct FileLines: AsyncSequence, Sendable {
-    /// Why the file cannot be read, or ``/UVLoop/UVError/messageTooLong``.
+    /// The reason why the file cannot be read, or ``/UVLoop/UVError/messageTooLong``.
     public typealias Failure = UVError
     let bytes: FileBytes
     let longest: Int
@@ -36,7 +36,7 @@ public struct FileLines: AsyncSequence, Sendable {
     /// Opens the file with the first `next`.
     public func makeAsyncIterator() -> Iterator { Iterator(bytes.makeAsyncIterator(), longest) }
 
-    /// What one task reads.
+    /// The iterator of one task.
     public struct Iterator: AsyncIteratorProtocol {
         private var bytes: FileBytes.Iterator
         private let reader: LineReader
@@ -49,7 +49,7 @@ public struct FileLines: AsyncSequence, Sendable {
         /// The next line; nil at the end of the file.
         public mutating func next() async throws -> Line? { try await next(isolation: nil) }
 
-        /// The same, with the error's type.
+        /// The next line, as above, with the error's type.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> Line? {
             try await reader.next(isolation: actor) { () async throws(UVError) in try await bytes.next(isolation: actor)
             }
@@ -57,7 +57,7 @@ public struct FileLines: AsyncSequence, Sendable {
     }
 }
 
-/// One iteration over a file.
+/// An iteration over a file.
 actor FileRun: LoopActor {
     nonisolated let executor: LoopExecutor
     /// The executor as the runtime knows it.
@@ -81,7 +81,7 @@ actor FileRun: LoopActor {
         isReading = true
         defer { isReading = false }
         let (path, place, count) = (path, place, Int(min(left, UInt64(FileReader.chunk))))
-        // Work that a cancellation was too late for is waited for, so that no bytes are lost.
+        // Work for which a cancellation came too late is waited for, so that no bytes are lost.
         let (open, bytes) = try await executor.work { [file] () throws(UVError) in
             let file = if let file { file } else { try SharedDescriptor(opening: path, .readOnly) }
             return (file, try file.bytes(from: place, count: count))

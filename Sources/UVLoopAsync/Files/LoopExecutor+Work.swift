@@ -1,12 +1,13 @@
 public import UVLoop
 
 extension LoopExecutor {
-    /// Runs what blocks on a thread of libuv's pool, off the loop and off the threads that tasks share, and returns its result.
+    /// Runs blocking work on a thread of libuv's pool, off the loop and off the threads that tasks share, and returns
+    /// its result.
     ///
-    /// The pool has four threads, which the whole process shares (`UV_THREADPOOL_SIZE`). If the task is canceled, work that has
-    /// not begun does not run; what has begun is waited for.
+    /// The pool has four threads, which the whole process shares (`UV_THREADPOOL_SIZE`). If the task is canceled, work
+    /// that has not begun does not run; work that has begun is waited for.
     ///
-    /// - Throws: what `work` throws; ``/UVLoop/UVError/canceled``, also once the loop has ended;
+    /// - Throws: the error that `work` throws; ``/UVLoop/UVError/canceled``, also once the loop has ended;
     ///   ``/UVLoop/UVError/wouldBlock`` when the pool's threads cannot be made.
     public func work<Value: Sendable>(
         _ work: @escaping @Sendable () throws(UVError) -> Value,

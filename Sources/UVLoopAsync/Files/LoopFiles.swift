@@ -1,36 +1,37 @@
 public import UVLoop
 
-/// Files for tasks: every call is made by a thread of libuv's pool, so that a slow disk holds up neither the loop nor the
-/// threads that tasks share. Errors are those of ``/UVLoop/Files`` and ``/UVLoop/OpenFile``, and ``/UVLoop/UVError/canceled``.
+/// Files for tasks: a thread of libuv's pool makes every call, so that a slow disk holds up neither the loop nor the
+/// threads that tasks share. Errors are those of ``/UVLoop/Files`` and ``/UVLoop/OpenFile``, and
+/// ``/UVLoop/UVError/canceled``.
 ///
-/// For whatever else ``/UVLoop/Files`` can do: ``LoopExecutor/work(_:)``.
+/// All other operations of ``/UVLoop/Files`` can be run by ``LoopExecutor/work(_:)``.
 public struct LoopFiles: Sendable {
     private let executor: LoopExecutor
 
-    /// Files by way of an executor's loop.
+    /// The files as seen through an executor's loop.
     public init(on executor: LoopExecutor) { self.executor = executor }
 
     // MARK: Contents
 
     /// The contents of a regular file; symbolic links are not followed.
     ///
-    /// - Parameter limit: of a longer file only so many bytes are read.
+    /// - Parameter limit: the most bytes read of a longer file.
     public func read(_ path: String, limit: Int = 1 << 30) async throws(UVError) -> [UInt8] {
         try await executor.work { () throws(UVError) in try Files.read(path, limit: limit) }
     }
 
-    /// The bytes of a regular file, piece by piece as they are taken: 256 KiB wait at most, whatever the file's size is.
+    /// The bytes of a regular file, read in pieces as they are taken: 256 KiB wait at most, whatever the file's size.
     ///
     /// - Parameters:
-    ///   - offset: where to begin; past the end there is nothing to read.
-    ///   - limit: at most so many bytes; nil: to the end of the file, also of what is added meanwhile.
+    ///   - offset: the offset at which to begin; beyond the end there is nothing to read.
+    ///   - limit: the most bytes read; nil: to the end of the file, including bytes added meanwhile.
     public func bytes(of path: String, from offset: UInt64 = 0, limit: UInt64? = nil) -> FileBytes {
         FileBytes(path: path, offset: offset, limit: limit, executor: executor)
     }
 
     /// The lines of a regular file, each without its newline; the last one may have had none.
     ///
-    /// - Parameter longest: in bytes, newline included; a longer one ends the sequence with
+    /// - Parameter longest: the longest line in bytes, newline included; a longer one ends the sequence with
     ///   ``/UVLoop/UVError/messageTooLong``.
     public func lines(of path: String, longest: Int = 1 << 24) -> FileLines {
         FileLines(bytes: bytes(of: path), longest: longest)
@@ -47,14 +48,14 @@ public struct LoopFiles: Sendable {
 
     /// Opens a regular file to append to, or makes it with mode 0600.
     ///
-    /// - Parameter isSynchronous: true: each write returns when the disk has it, and not only the system.
+    /// - Parameter isSynchronous: true if each write returns only when the disk has it, not just the system.
     public func appending(to path: String, isSynchronous: Bool = false) async throws(UVError) -> AppendedFile {
         try await AppendedFile.open(path, isSynchronous, on: executor)
     }
 
     // MARK: Names
 
-    /// What the system knows of a file, as ``/UVLoop/Files/status(of:followingLinks:)``.
+    /// The facts about a file, as ``/UVLoop/Files/status(of:followingLinks:)``.
     public func status(of path: String, followingLinks: Bool = true) async throws(UVError) -> FileStatus {
         try await executor.work { () throws(UVError) in try Files.status(of: path, followingLinks: followingLinks) }
     }
@@ -69,7 +70,7 @@ public struct LoopFiles: Sendable {
         try await executor.work { () throws(UVError) in try Files.makeDirectory(at: path, permissions: permissions) }
     }
 
-    /// Gives a file another name in one step, replacing what has that name.
+    /// Renames a file in one step, replacing an existing file at the new name.
     public func rename(_ path: String, to newPath: String) async throws(UVError) {
         try await executor.work { () throws(UVError) in try Files.rename(path, to: newPath) }
     }

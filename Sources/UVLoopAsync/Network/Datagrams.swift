@@ -1,22 +1,23 @@
 public import UVLoop
 
-/// A socket for datagrams, for tasks: messages that arrive whole or not at all, perhaps in another order, perhaps twice.
+/// A socket for datagrams, for tasks: messages arrive whole or not at all, perhaps in another order, perhaps twice.
 public actor Datagrams: LoopActor {
-    /// A message that has come.
+    /// A message that was received.
     public struct Message: Hashable, Sendable {
-        /// Its bytes.
+        /// The message's bytes.
         public let bytes: [UInt8]
-        /// Whose it is.
+        /// The address of the sender.
         public let sender: SocketAddress?
     }
 
-    /// Whose loop it is.
+    /// The executor whose loop is used.
     public nonisolated let executor: LoopExecutor
     /// The executor as the runtime knows it.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-    /// Where it is bound: for port 0, with the port that the system chose.
+    /// The address that the socket is bound to; for port 0, with the port that the system chose.
     public nonisolated let address: SocketAddress
-    /// How many messages wait here for a task before the oldest is dropped, as the system drops those that find no room.
+    /// The number of messages that wait here for a task before the oldest is dropped; the system too drops messages
+    /// without room.
     public static let waitingLimit = 1024
 
     /// The socket, for its options, on the executor.
@@ -37,7 +38,7 @@ public actor Datagrams: LoopActor {
 
     /// Makes a socket that is bound to an address.
     ///
-    /// - Throws: what ``/UVLoop/UDPSocket/init(bindingTo:dualStack:reusePort:on:)`` throws.
+    /// - Throws: the errors of ``/UVLoop/UDPSocket/init(bindingTo:dualStack:reusePort:on:)``.
     public static func bind(
         to address: SocketAddress, dualStack: Bool = false, reusePort: Bool = false, on executor: LoopExecutor,
     ) async throws(UVError) -> Datagrams {
@@ -46,9 +47,9 @@ public actor Datagrams: LoopActor {
         }
     }
 
-    /// Makes a socket that sends to one address, and hears of no other.
+    /// Makes a socket that sends to one address, and receives from no other.
     ///
-    /// - Throws: what ``/UVLoop/UDPSocket/init(connectingTo:on:)`` throws.
+    /// - Throws: the errors of ``/UVLoop/UDPSocket/init(connectingTo:on:)``.
     public static func connect(
         to address: SocketAddress, on executor: LoopExecutor,
     ) async throws(UVError) -> Datagrams {
@@ -69,14 +70,14 @@ public actor Datagrams: LoopActor {
         return try result.get()
     }
 
-    /// Sends a message; returns when the kernel has taken it, which is not to say that it arrives. If the
-    /// task is canceled meanwhile, it is sent all the same.
+    /// Sends a message; returns when the kernel has taken it, which does not mean that it arrives. If the task is
+    /// canceled meanwhile, the message is sent all the same.
     ///
     /// - Parameters:
     ///   - bytes: the message.
     ///   - address: nil for a connected socket, and only for one.
-    /// - Throws: ``/UVLoop/UVError/messageTooLong`` and what else ``/UVLoop/UDPSocket`` says of a send;
-    ///   ``/UVLoop/UVError/canceled`` once it is closed.
+    /// - Throws: ``/UVLoop/UVError/messageTooLong`` and the other errors of a send by ``/UVLoop/UDPSocket``;
+    ///   ``/UVLoop/UVError/canceled`` once the socket is closed.
     public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) async throws(UVError) {
         guard !socket.isClosing else { throw .canceled }
         if try socket.trySend(bytes.span.bytes, to: address) { return }
@@ -90,7 +91,7 @@ public actor Datagrams: LoopActor {
     /// The next message; nil when the socket has closed.
     ///
     /// - Throws: ``/UVLoop/UVError/busy`` if another task receives; ``/UVLoop/UVError/canceled`` if the task is
-    ///   canceled; what the network says of messages that were sent: receiving goes on after that.
+    ///   canceled; errors that the network reports for messages sent: receiving goes on after them.
     public func receive() async throws(UVError) -> Message? {
         if !socket.isClosing { try receiveOn() }
         let number = inbox.nextNumber()
@@ -107,35 +108,35 @@ public actor Datagrams: LoopActor {
             onMessage: { [weak self] _, bytes, message in
                 self?.assumeIsolated { $0.inbox.put(Message(bytes: Array(bytes), sender: message.sender)) }
             },
-            // Of a message that was sent, or of a shortage: the next send tells.
+            // The error concerns a message that was sent, or a shortage: the next send reports it.
             onError: { _, _ in })
         socket.onCanceled = { [weak self] in self?.assumeIsolated { $0.inbox.finish(.failure(.canceled)) } }
         isReceiving = true
     }
 
-    /// Closes the socket: what waits to be sent is lost, and ``receive()`` ends. Idempotent.
+    /// Closes the socket: messages that wait to be sent are lost, and ``receive()`` ends. Idempotent.
     public func close() {
         socket.close()
         inbox.finish()
     }
 
-    /// The messages that come, until the socket closes. For one task at a time.
+    /// The messages received until the socket closes. For one task at a time.
     public nonisolated var messages: Messages { Messages(datagrams: self) }
 
-    /// The messages that come to a socket.
+    /// The messages received by a socket.
     public struct Messages: AsyncSequence {
-        /// Errors of receiving.
+        /// The errors of receiving.
         public typealias Failure = UVError
         let datagrams: Datagrams
 
-        /// What one task receives.
+        /// The iterator of one task.
         public struct Iterator: AsyncIteratorProtocol {
             let datagrams: Datagrams
 
             /// The next message; nil when the socket has closed.
             public mutating func next() async throws -> Message? { try await datagrams.receive() }
 
-            /// The same, with the error's type.
+            /// The next message, as above, with the error's type.
             public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> Message? {
                 try await datagrams.receive()
             }

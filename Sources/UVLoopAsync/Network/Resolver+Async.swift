@@ -3,7 +3,7 @@ public import UVLoop
 extension Resolver {
     /// Finds the addresses of a host, as ``/UVLoop/Resolver/addresses(of:port:families:deadline:on:completion:)`` does.
     ///
-    /// - Throws: as there; ``/UVLoop/UVError/canceled`` if the task is canceled.
+    /// - Throws: the same errors; ``/UVLoop/UVError/canceled`` if the task is canceled.
     public func addresses(
         of host: String, port: Int, families: Families = .all, deadline: Duration? = .seconds(30),
         on executor: LoopExecutor,
@@ -22,7 +22,7 @@ extension Resolver {
     }
 
     /// Finds the names of an address, as ``/UVLoop/Resolver/name(of:deadline:on:completion:)`` does.
-    ///
+    /// - Throws: the same errors; ``/UVLoop/UVError/canceled`` if the task is canceled.
     /// - Throws: as there; ``/UVLoop/UVError/canceled`` if the task is canceled.
     public func name(
         of address: SocketAddress, deadline: Duration? = .seconds(30), on executor: LoopExecutor,

@@ -1,27 +1,27 @@
 public import UVLoop
 
-/// A TCP port or a unix socket that others connect to, for tasks.
+/// A TCP port or a unix socket that accepts connections, for tasks.
 public actor Server: LoopActor {
-    /// Whose loop it is.
+    /// The executor whose loop is used.
     public nonisolated let executor: LoopExecutor
     /// The executor as the runtime knows it.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-    /// Where it listens: for port 0, with the port that the system chose.
+    /// The address that the server listens on; for port 0, with the port that the system chose.
     public nonisolated let address: SocketAddress
     private let held: Handover<Listener>
     private var listener: Listener { held.value }
 
-    /// Those that have connected and were not asked for.
+    /// The connections that were accepted and not yet taken by a task.
     private var waiting: [Connection] = []
     private var acceptor = Waiting<Connection?>()
-    /// The listener is paused as long as nobody asks, or nobody more may be accepted.
+    /// True while the listener is paused: no task asks, or no more connections may be accepted.
     private var isPaused = true
     private var isClosed = false
-    /// How many connections there may be, and are.
+    /// The most connections at a time, and their present number.
     private var limit = Int.max
     private var count = 0
 
-    /// How many may have connected and not be asked for.
+    /// The most connections that may be accepted and not yet taken.
     private static let waitingLimit = 64
 
     private init(_ listener: Handover<Listener>, at address: SocketAddress, on executor: LoopExecutor) {
@@ -34,11 +34,11 @@ public actor Server: LoopActor {
         executor.submit { [held] _ in held.value.close() }
     }
 
-    /// Binds a TCP port, or makes a unix socket with mode 0600. Others can connect from then on, and wait in the kernel's
-    /// backlog until somebody asks for connections.
+    /// Binds a TCP port, or makes a unix socket with mode 0600. Clients can connect from then on, and wait in the
+    /// kernel's backlog until a task asks for connections.
     ///
-    /// - Throws: what ``/UVLoop/TCPListener/init(bindingTo:dualStack:reusePort:backlog:on:)`` and
-    ///   ``/UVLoop/PipeListener/init(bindingTo:on:)`` throw. The path of a unix socket is not removed at the end.
+    /// - Throws: the errors of ``/UVLoop/TCPListener/init(bindingTo:dualStack:reusePort:backlog:on:)`` and
+    ///   ``/UVLoop/PipeListener/init(bindingTo:on:)``. The path of a unix socket is not removed at the end.
     public static func bind(
         to address: SocketAddress, dualStack: Bool = false, reusePort: Bool = false, on executor: LoopExecutor,
     ) async throws(UVError) -> Server {
@@ -59,7 +59,7 @@ public actor Server: LoopActor {
         return try result.get()
     }
 
-    /// On the executor.
+    /// Begins to listen, paused. Called on the executor.
     private nonisolated func listening(_ listener: Listener) throws(UVError) -> Server {
         let accepted: (Result<UVLoop.Stream, UVError>) -> Void = { [weak self] in
             // Descriptors or memory have run out: the listener tries again by itself.
@@ -80,22 +80,22 @@ public actor Server: LoopActor {
 
     // MARK: Connections
 
-    /// The connections that come, until the server closes. For one task at a time.
+    /// The connections accepted until the server closes. For one task at a time.
     ///
-    /// - Parameter limit: how many may be open at once; as long as there are so many, nobody is accepted, and clients wait in
+    /// - Parameter limit: the most open connections; while there are so many, no more are accepted, and clients wait in
     ///   the kernel's backlog. A connection counts until it has closed.
     public nonisolated func connections(atMost limit: Int = .max) -> Connections {
         Connections(server: self, limit: max(1, limit))
     }
 
-    /// Calls `body` for each connection, in a task of its own, until the server closes or the task is canceled, which is no
-    /// error; then waits for those tasks, which are canceled with it. A connection is ended in order when its `body` returns
-    /// or throws, which ends nothing else.
+    /// Calls `body` for each connection, in a task of its own, until the server closes or the task is canceled, which
+    /// is no error; then waits for those tasks, which are canceled with it. A connection is ended in order when its
+    /// `body` returns or throws; an error ends nothing else.
     ///
     /// - Parameters:
     ///   - limit: as in ``connections(atMost:)``.
-    ///   - onError: told what a `body` throws.
-    ///   - body: given each connection, which is ended when it returns.
+    ///   - onError: called with the error that a `body` throws.
+    ///   - body: called with each connection, which is ended when `body` returns.
     public nonisolated func serve(
         atMost limit: Int = .max, onError: @escaping @Sendable (any Error) -> Void = { _ in },
         _ body: @escaping @Sendable (Connection) async throws -> Void,
@@ -157,14 +157,14 @@ public actor Server: LoopActor {
     private func resumeIfRoom() {
         guard isPaused, hasRoom, !isClosed else { return }
         isPaused = false
-        // Fails only for a listener that the loop has closed, which is told in another way.
+        // A resume fails only for a listener that the loop has closed, which is reported otherwise.
         try? listener.resume()
     }
 
     // MARK: The end
 
-    /// Closes the server: nobody is accepted any more, those that wait in the backlog are reset, and ``connections(atMost:)``
-    /// ends. Connections that were accepted live on. Idempotent.
+    /// Closes the server: no more connections are accepted, those in the backlog are reset, and
+    /// ``connections(atMost:)`` ends. Connections already accepted live on. Idempotent.
     public func close() {
         listener.close()
         closed()
@@ -181,12 +181,12 @@ public actor Server: LoopActor {
 extension Server {
     /// The connections of a server.
     public struct Connections: AsyncSequence {
-        /// Errors of listening.
+        /// The errors of listening.
         public typealias Failure = UVError
         let server: Server
         let limit: Int
 
-        /// What one task accepts.
+        /// The iterator of one task.
         public struct Iterator: AsyncIteratorProtocol {
             let server: Server
             let limit: Int
@@ -194,7 +194,7 @@ extension Server {
             /// The next connection; nil when the server has closed.
             public mutating func next() async throws -> Connection? { try await server.next(atMost: limit) }
 
-            /// The same, with the error's type.
+            /// The next connection, as above, with the error's type.
             public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> Connection? {
                 try await server.next(atMost: limit)
             }

@@ -6,9 +6,9 @@ extension Connection {
     /// - Parameters:
     ///   - host: a name, `localhost`, or an IP literal.
     ///   - port: 1 to 65535.
-    ///   - time: how long all of it may take; nil: as long as the system tries, which is minutes.
-    ///   - resolver: who is asked for the addresses.
-    ///   - executor: whose loop it is.
+    ///   - time: the longest time for the whole connect; nil: as long as the system tries, which is minutes.
+    ///   - resolver: the resolver of the host's addresses.
+    ///   - executor: the executor whose loop is used.
     /// - Throws: ``/UVLoop/ConnectError``, with every attempt in it; its error is ``/UVLoop/UVError/canceled`` if the
     ///   task is canceled.
     public static func connect(
@@ -37,7 +37,7 @@ extension Connection {
         try await OneShot<Connection, UVError>.run(on: executor, canceled: .canceled) { loop, end in
             do throws(UVError) {
                 let connected: (UVLoop.Stream, UVError?) -> Void = { stream, error in
-                    // A failed one is closing already.
+                    // A failed stream is closing already.
                     end.end(error.map { .failure($0) } ?? .success(Connection.over(stream, on: executor)))
                 }
                 let stream: UVLoop.Stream =
@@ -55,8 +55,8 @@ extension Connection {
 
     /// Takes over an open descriptor: a connected socket, or the end of a pipe.
     ///
-    /// - Throws: what ``/UVLoop/PipeStream/init(takingOwnershipOf:on:)`` throws; the descriptor stays the caller's
-    ///   then.
+    /// - Throws: the errors of ``/UVLoop/PipeStream/init(takingOwnershipOf:on:)``; the descriptor then stays the
+    ///   caller's.
     public static func take(descriptor: Int32, on executor: LoopExecutor) async throws(UVError) -> Connection {
         let result: Result<Connection, UVError> = try await executor.run { loop in
             do throws(UVError) {
@@ -68,8 +68,8 @@ extension Connection {
         return try result.get()
     }
 
-    /// Calls `body` with a connection to a host's TCP port, and ends it in order when that returns or throws: what was written
-    /// is sent, also if the task is canceled.
+    /// Calls `body` with a connection to a host's TCP port, and ends the connection in order when `body` returns or
+    /// throws: bytes written are sent, even if the task is canceled.
     public static func with<Value: Sendable>(
         _ host: String, port: Int, on executor: LoopExecutor, finishingWithin deadline: Duration = .seconds(30),
         _ body: (Connection) async throws -> Value,
@@ -77,10 +77,11 @@ extension Connection {
         try await connect(to: host, port: port, on: executor).whileOpen(finishingWithin: deadline, body)
     }
 
-    /// Calls `body`, and ends the connection in order when that returns or throws: what was written is sent. If the task is
-    /// canceled, this returns at once, and the connection ends in order in the background; see ``finish(deadline:)``.
+    /// Calls `body`, and ends the connection in order when `body` returns or throws: bytes written are sent. If the
+    /// task is canceled, the call returns at once, and the connection ends in order in the background; see
+    /// ``finish(deadline:)``.
     ///
-    /// - Throws: what `body` throws, else what ended the connection before all was sent.
+    /// - Throws: the error of `body`, else the error that ended the connection before everything was sent.
     public nonisolated func whileOpen<Value: Sendable>(
         finishingWithin deadline: Duration = .seconds(30), _ body: (Connection) async throws -> Value,
     ) async throws -> Value {
@@ -88,14 +89,14 @@ extension Connection {
         do {
             value = try await body(self)
         } catch {
-            // The first error is the one to tell.
+            // The first error is the one to throw.
             try? await finish(deadline: deadline)
             throw error
         }
         do throws(UVError) {
             try await finish(deadline: deadline)
         } catch {
-            // Closed by `body` itself, which is its own affair.
+            // The connection was closed by `body` itself, which is no error.
             if error != .canceled || Task.isCancelled { throw error }
         }
         return value

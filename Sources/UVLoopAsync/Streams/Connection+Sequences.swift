@@ -1,20 +1,20 @@
 public import UVLoop
 
 extension Connection {
-    /// The bytes that come over a connection.
+    /// The bytes received on a connection.
     public struct Bytes: AsyncSequence {
-        /// Sequences end with what the stream ends with.
+        /// The error with which the stream ends.
         public typealias Failure = UVError
         let connection: Connection
 
-        /// What one task reads.
+        /// The iterator of one task.
         public struct Iterator: AsyncIteratorProtocol {
             let connection: Connection
 
             /// The next bytes; nil at the end of the stream.
             public mutating func next() async throws -> [UInt8]? { try await connection.read() }
 
-            /// The same, with the error's type.
+            /// The next bytes, as above, with the error's type.
             public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> [UInt8]? {
                 try await connection.read()
             }
@@ -24,14 +24,14 @@ extension Connection {
         public func makeAsyncIterator() -> Iterator { Iterator(connection: connection) }
     }
 
-    /// The lines that come over a connection, each without its newline; the last one may have had none.
+    /// The lines received on a connection, each without its newline; the last one may have had none.
     public struct Lines: AsyncSequence {
-        /// Sequences end with what the stream ends with.
+        /// The error with which the stream ends.
         public typealias Failure = UVError
         let connection: Connection
         let longest: Int
 
-        /// What one task reads.
+        /// The iterator of one task.
         public struct Iterator: AsyncIteratorProtocol {
             private let connection: Connection
             private let reader: LineReader
@@ -44,7 +44,7 @@ extension Connection {
             /// The next line; nil at the end of the stream.
             public mutating func next() async throws -> Line? { try await next(isolation: nil) }
 
-            /// The same, with the error's type.
+            /// The next line, as above, with the error's type.
             public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> Line? {
                 try await reader.next(isolation: actor) { () async throws(UVError) in try await connection.read() }
             }

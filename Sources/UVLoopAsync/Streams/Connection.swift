@@ -2,12 +2,13 @@ public import UVLoop
 
 /// A connected byte stream for tasks: a unix socket, a TCP connection or the end of a pipe.
 ///
-/// Reading has real back-pressure: while nobody asks, 64 KiB at most wait here, and the rest in the kernel. A write
+/// Reading has real back-pressure: while no task asks, 64 KiB at most wait here, and the rest in the kernel. A write
 /// waits as long as more than ``highWaterMark`` bytes are queued. Errors are ``/UVLoop/UVError``; a canceled task gets
-/// ``/UVLoop/UVError/canceled``, and nothing of the connection is lost by that. End it by ``finish(deadline:)``, which
-/// loses nothing, or by ``close()``; one that is let go of without either is finished in the background.
+/// ``/UVLoop/UVError/canceled``, and no bytes of the connection are lost by that. End a connection by
+/// ``finish(deadline:)``, which loses nothing, or by ``close()``; one that is released without either is finished in
+/// the background.
 public actor Connection: LoopActor {
-    /// Whose loop it is.
+    /// The executor whose loop is used.
     public nonisolated let executor: LoopExecutor
     /// The executor as the runtime knows it.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -15,23 +16,23 @@ public actor Connection: LoopActor {
     public var stream: UVLoop.Stream { held.value }
     private let held: Handover<UVLoop.Stream>
 
-    /// What has come and was not asked for.
+    /// The bytes received that no task has asked for yet.
     private var chunks: [[UInt8]] = []
     private var chunkByteCount = 0
     private var end: Result<Void, UVError>?
     private var isReading = false
     private var hasBegun = false
     private var reader = Waiting<[UInt8]?>()
-    /// Those that wait for the queue to be empty.
+    /// The tasks that wait for the write queue to be empty.
     private var writers: [(number: UInt64, continuation: UnsafeContinuation<Result<Void, UVError>, Never>)] = []
     private var lastWriter: UInt64 = 0
     private var onClose: (@Sendable () -> Void)?
-    /// Bounds how long a conversation takes to end whose task was canceled.
+    /// The timer that bounds the end of a connection whose task was canceled.
     private var lingerTimer: Handover<TimerHandle>?
 
-    /// How many bytes wait here, unasked, before reading pauses.
+    /// The bytes that wait here before reading pauses.
     private static let readLimit = 65536
-    /// How long a connection that was let go of may take to send what is queued.
+    /// The time that a released connection has to send its queued bytes.
     private static let lingering = Duration.seconds(10)
 
     private init(_ stream: Handover<UVLoop.Stream>, on executor: LoopExecutor, _ onClose: (@Sendable () -> Void)?) {
@@ -40,7 +41,7 @@ public actor Connection: LoopActor {
         self.onClose = onClose
     }
 
-    /// Takes over a stream that nobody reads. On the executor.
+    /// Takes over a stream that has no reader. Called on the executor.
     ///
     /// - Parameter onClose: called once, on the executor, when the stream has closed.
     static func over(
@@ -56,30 +57,30 @@ public actor Connection: LoopActor {
         }
     }
 
-    /// The size of the write queue, in bytes, from which on a write waits. Default 65536.
+    /// The size of the write queue, in bytes, above which a write waits. Default 65536.
     public var highWaterMark: Int {
         get { stream.highWaterMark }
         set { stream.highWaterMark = newValue }
     }
 
-    /// Bytes that were written and that the kernel has not taken yet.
+    /// Bytes written that the kernel has not taken yet.
     public var queuedByteCount: Int { stream.queuedByteCount }
 
     // MARK: Reading
 
-    /// The bytes that come, in pieces as the kernel gives them, to the end of the stream. For one task at a time.
+    /// The bytes received, in pieces as the kernel gives them, to the end of the stream. For one task at a time.
     public nonisolated var bytes: Bytes { Bytes(connection: self) }
 
-    /// The lines that come, to the end of the stream. For one task at a time.
+    /// The lines received, to the end of the stream. For one task at a time.
     ///
-    /// - Parameter longest: in bytes, newline included; a longer one ends the sequence with
+    /// - Parameter longest: the longest line in bytes, newline included; a longer one ends the sequence with
     ///   ``/UVLoop/UVError/messageTooLong``.
     public nonisolated func lines(longest: Int = 1 << 24) -> Lines { Lines(connection: self, longest: longest) }
 
     /// The next bytes; nil at the end of the stream.
     ///
     /// - Throws: ``/UVLoop/UVError/busy`` if another task reads; ``/UVLoop/UVError/canceled`` if the task is canceled,
-    ///   or the connection closed; else what the stream ended with.
+    ///   or the connection closed; else the error with which the stream ended.
     public func read() async throws(UVError) -> [UInt8]? {
         if reader.isEmpty, let chunk = takeChunk() { return chunk }
         let number = reader.nextNumber()
@@ -106,7 +107,7 @@ public actor Connection: LoopActor {
         guard !chunks.isEmpty else { return nil }
         let chunk = chunks.removeFirst()
         chunkByteCount -= chunk.count
-        // What fails here fails at the next read.
+        // A failure here is reported by the next read.
         if !isReading, end == nil, chunkByteCount < Connection.readLimit { try? readOn() }
         return chunk
     }
@@ -142,16 +143,16 @@ public actor Connection: LoopActor {
 
     // MARK: Writing
 
-    /// Writes bytes: returns when the kernel or the queue has taken them, and the queue is below the mark. A task that is
+    /// Writes bytes: returns when the kernel or the queue has taken them, and the queue is below the mark. A task
     /// canceled while it waits gets ``/UVLoop/UVError/canceled``; the bytes are written all the same.
     ///
-    /// - Throws: what a write failed with, this one or one before: ``/UVLoop/UVError/brokenPipe`` and its like.
+    /// - Throws: the error of this write or an earlier one: ``/UVLoop/UVError/brokenPipe`` and its like.
     public func write(_ bytes: [UInt8]) async throws(UVError) { try await submit { stream.write(bytes) } }
 
     /// Writes a text's UTF-8, as above.
     public func write(_ text: String) async throws(UVError) { try await submit { stream.write(text) } }
 
-    /// Writes several runs of bytes in order, as above, without a copy of all.
+    /// Writes several runs of bytes in order, as above, without joining them in memory.
     public func write(parts: [[UInt8]]) async throws(UVError) { try await submit { stream.write(parts: parts) } }
 
     private func submit(_ write: () -> Bool) async throws(UVError) {
@@ -163,7 +164,7 @@ public actor Connection: LoopActor {
         if !isBelowMark { try await drained() }
     }
 
-    /// Returns when everything that was written has been taken by the kernel.
+    /// Returns when the kernel has taken everything written.
     public func drain() async throws(UVError) {
         guard stream.queuedByteCount > 0 else { return }
         try await drained()
@@ -205,26 +206,26 @@ public actor Connection: LoopActor {
 
     // MARK: The end
 
-    /// Sends what is queued, then the end of the stream; reading goes on. What is written afterwards fails with
+    /// Sends the queued bytes, then the end of the stream; reading goes on. Later writes fail with
     /// ``/UVLoop/UVError/brokenPipe``. A canceled task gets ``/UVLoop/UVError/canceled``; the end is sent all the same.
     public func finishWriting() async throws(UVError) {
         let stream = stream
         try await once(canceled: .canceled) { (end: OneShot<Void, UVError>) in
-            // By another task, perhaps a moment ago.
+            // Another task may have closed the stream a moment ago.
             guard !stream.isClosing else { return end.end(.failure(.canceled)) }
             stream.shutdown { end.end($0.map { .failure($0) } ?? .success(())) }
         }
     }
 
-    /// Ends the conversation in order: sends what is queued, then the end of the stream, drops what comes until the peer has
-    /// finished too, and closes.
+    /// Ends the connection in order: sends the queued bytes, then the end of the stream, drops incoming bytes until the
+    /// peer has finished too, and closes.
     ///
-    /// A canceled task gets ``/UVLoop/UVError/canceled`` at once. The connection still ends in order, in the background, for ten
-    /// seconds at most: what was written is not lost by a cancellation.
+    /// A canceled task gets ``/UVLoop/UVError/canceled`` at once. The connection still ends in order, in the
+    /// background, for ten seconds at most: a cancellation loses no written bytes.
     ///
-    /// - Parameter deadline: how long that may take; then the connection is closed as it is.
-    /// - Throws: ``/UVLoop/UVError/timedOut`` after the deadline; ``/UVLoop/UVError/canceled`` if it was closed before, or
-    ///   the task is canceled; else the error of the stream.
+    /// - Parameter deadline: the longest time for that; then the connection is closed as it is.
+    /// - Throws: ``/UVLoop/UVError/timedOut`` after the deadline; ``/UVLoop/UVError/canceled`` if the connection was
+    ///   closed before, or the task is canceled; else the error of the stream.
     public func finish(deadline: Duration = .seconds(30)) async throws(UVError) {
         guard !Task.isCancelled else {
             finishInBackground(within: min(deadline, Connection.lingering))
@@ -247,7 +248,7 @@ public actor Connection: LoopActor {
         stream.finish(deadline: deadline) { [self] _ in self.assumeIsolated { $0.closed() } }
     }
 
-    /// A conversation that is ending, and that nobody waits for any more, gets this much time and no more.
+    /// Closes the connection after a time: it is ending, and no task waits for that any more.
     private func closeLater(within time: Duration) {
         guard !stream.isClosing else { return }
         let timer = TimerHandle(on: stream.loop)
@@ -255,7 +256,7 @@ public actor Connection: LoopActor {
         timer.start(after: time) { [weak self] _ in self?.assumeIsolated { $0.closeNow() } }
     }
 
-    /// Closes the connection at once: what is queued is lost, and whoever waits gets ``/UVLoop/UVError/canceled``.
+    /// Closes the connection at once: queued bytes are lost, and waiting tasks get ``/UVLoop/UVError/canceled``.
     /// Returns when the descriptor is closed. Idempotent.
     public func close() { closeNow() }
 

@@ -1,12 +1,12 @@
-/// One line, without its newline.
+/// A line, without its newline.
 public struct Line: Hashable, Sendable, CustomStringConvertible {
-    /// Its bytes.
+    /// The line's bytes.
     public let bytes: [UInt8]
 
     /// A line of these bytes.
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    /// Its text; what is no UTF-8 is replaced.
+    /// The line as text; invalid UTF-8 is replaced.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
     /// The text.

@@ -1,6 +1,6 @@
 package import UVLoop
 
-/// Cuts what is read into lines.
+/// A cutter of received bytes into lines.
 package final class LineReader {
     private var framer: LineFramer
     private var lines: [Line] = []
@@ -11,7 +11,7 @@ package final class LineReader {
 
     /// The next line; nil if there is none yet.
     ///
-    /// - Throws: ``/UVLoop/UVError/messageTooLong`` and ``/UVLoop/UVError/outOfMemory``, once the lines before it were
+    /// - Throws: ``/UVLoop/UVError/messageTooLong`` and ``/UVLoop/UVError/outOfMemory``, once the earlier lines were
     ///   taken.
     package func take() throws(UVError) -> Line? {
         guard first < lines.count else {
@@ -29,7 +29,7 @@ package final class LineReader {
 
     /// The next line; nil at the end.
     ///
-    /// - Parameter read: what comes next; nil at the end.
+    /// - Parameter read: gives the next bytes; nil at the end.
     func next(
         isolation actor: isolated (any Actor)?, _ read: () async throws(UVError) -> [UInt8]?,
     ) async throws(UVError) -> Line? {
@@ -40,7 +40,9 @@ package final class LineReader {
         }
     }
 
-    /// - Parameter bytes: nil at the end.
+    /// Adds bytes.
+    ///
+    /// - Parameter bytes: the next bytes; nil at the end.
     package func append(_ bytes: [UInt8]?) {
         let add: (RawSpan) -> Void = { [self] in lines.append(Line(Array($0.extracting(droppingLast: 1)))) }
         guard let bytes else {

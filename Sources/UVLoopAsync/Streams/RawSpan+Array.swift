@@ -1,5 +1,5 @@
 extension Array where Element == UInt8 {
-    /// A copy of what was lent.
+    /// A copy of lent bytes.
     init(_ bytes: RawSpan) {
         self = bytes.withUnsafeBytes { Array($0) }
     }

@@ -1,20 +1,20 @@
 import KeeperProtocol
 import UVKeeper
 
-/// Everything that a session does with its directory, done once under temporary names, and what came of it.
+/// A trial of all operations that a session does in its directory, done once under temporary names, with the findings.
 ///
-/// The names are of the shapes that a discovery removes, should this process be killed before it can.
+/// The names have shapes that a discovery removes, in case this process is killed before it can.
 struct DirectoryTrial {
     private let paths: KeeperPaths
     private let loop: Loop
     private let file: String
-    /// As many as a session has beside it: the child's pid file, two logs, the record, the room for its last one, and the
-    /// second socket.
+    /// The paths of as many other files as a session has: the child's pid file, two logs, the record, the file with
+    /// room for its last one, and the second socket.
     private let others: [String]
     private let link: String
     private let socket: String
 
-    /// A pid file and a line of a log need less.
+    /// The contents of each file; a pid file and a log line need less.
     private static let contents = [UInt8](repeating: 0x20, count: 4096)
 
     init(_ paths: KeeperPaths, _ loop: Loop) {
@@ -55,7 +55,7 @@ struct DirectoryTrial {
         }
     }
 
-    /// A file is written, locked and linked, as a pid file is, beside as many others as a session has.
+    /// Writes, locks and links a file, as is done with a pid file, beside as many others as a session has.
     private func files() -> [Doctor.Finding] {
         let opened: OpenFile
         do throws(UVError) {
@@ -85,17 +85,18 @@ struct DirectoryTrial {
         ]
     }
 
-    /// Its room counts as well; a file system without attributes is one for sessions all the same.
+    /// Stores an identity with a file, since its room counts as well. A file system without attributes will still do
+    /// for sessions.
     private func keepIdentity(with file: OpenFile) {
         guard let identity = ProcessIdentity(of: CurrentProcess.id) else { return }
         do throws(UVError) { try ChildIdentity.keep(identity, with: file) } catch {
-            // A keeper goes on without.
+            // A keeper goes on without the identity.
         }
     }
 
     private static let needsLinks = "keepers need a file system with hard links"
 
-    /// A socket is bound, linked, listened at and connected to.
+    /// Binds, links and listens on a socket, and connects to it.
     private func sockets() -> Doctor.Finding {
         finding("sockets", "can be bound and connected to", "keepers need a file system with unix sockets") {
             () throws(UVError) in

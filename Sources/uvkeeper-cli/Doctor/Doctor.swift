@@ -1,7 +1,7 @@
 import KeeperProtocol
 import UVKeeper
 
-/// The checks of `uvkeeper doctor`; those of the directory and of the sidecar have files of their own.
+/// The checks of `uvkeeper doctor`; the trials of the directory and of the sidecar have files of their own.
 struct Doctor {
     struct Finding: Encodable {
         enum State: String, Encodable {
@@ -60,7 +60,7 @@ struct Doctor {
                 "processes", .warning, "started and watched by libuv: slower in a large server, and needs SIGCHLD")
     }
 
-    /// Where a session would be that is started from here.
+    /// The place of a session started from here.
     private var service: Finding {
         let check = "service"
         let group = ControlGroup.current

@@ -1,7 +1,7 @@
 import KeeperSidecar
 import UVKeeper
 
-/// Starts the sidecar that a session would be started with, and hears what it says of itself.
+/// A trial of the sidecar that sessions would be started with: it is asked for its version.
 final class SidecarTrial {
     private static let check = "sidecar"
     private static let deadline = Duration.seconds(10)
@@ -21,7 +21,7 @@ final class SidecarTrial {
         do throws(KeeperError) {
             let argv = try SidecarCommand.find().argv
             guard argv.count == 1 else {
-                // A host program, or another's keeper, that could take the question for the name of a session.
+                // A host program, or another's keeper, could take the question for the name of a session.
                 let found = "\(argv.joined(separator: " ")) (a command of its own, not tried)"
                 return completion(Doctor.Finding(check, .ok, found))
             }
@@ -38,10 +38,10 @@ final class SidecarTrial {
 
     private func start(on loop: Loop) {
         var environment = ProcessEnvironment.current
-        // If it is something else after all, it shall make nothing.
+        // If the program is no sidecar after all, it must not make any files.
         environment["PI_KEEPER_SESSIONS_DIR"] = "/dev/null"
         environment["PI_DASHBOARD_HOME"] = "/dev/null"
-        // As the manager starts a keeper: a static one looks for itself in /proc, and aborts where there is none.
+        // The manager does the same: a static keeper looks for itself in /proc, and aborts if there is none.
         if !Files.exists("/proc/self/exe"), environment["SWIFT_ROOT"] == nil { environment["SWIFT_ROOT"] = "/" }
         let configuration = ChildProcess.Configuration(
             executable: path, arguments: ["--version"], environment: environment, stdio: [.ignore, .pipe, .pipe],
@@ -118,7 +118,7 @@ final class SidecarTrial {
         timer?.close()
         if let child {
             for stream in child.streams { stream?.close() }
-            // Whatever it has started goes with it.
+            // Processes that the sidecar has started end with it.
             do throws(UVError) { try child.killGroup(.kill) } catch {
                 // The sidecar has ended.
             }

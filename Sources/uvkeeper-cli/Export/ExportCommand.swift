@@ -129,7 +129,7 @@ struct ExportCommand: ParsableCommand {
         return lines + ["", "[Install]", "WantedBy=multi-user.target"]
     }
 
-    /// The executable that a name stands for, by its whole path; nil if there is none.
+    /// The absolute path of the executable with a name; nil if there is none.
     private static func absolute(_ name: String) -> String? {
         ExecutableSearch.find(name, path: ProcessEnvironment.current["PATH"]).map(fromHere)
     }

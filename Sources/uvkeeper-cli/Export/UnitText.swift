@@ -1,8 +1,8 @@
-/// Words of systemd's unit files.
+/// The texts of systemd's unit files, escaped.
 enum UnitText {
-    /// The command of `ExecStart=`: nothing in it is a specifier or a variable.
+    /// The command of `ExecStart=`, without specifiers and variables.
     ///
-    /// - Parameter argv: an absolute path first.
+    /// - Parameter argv: the command; its first string is an absolute path.
     static func command(_ argv: [String]) -> String {
         argv.map { word in
             let isPlain = word.utf8.allSatisfy { byte in
@@ -16,7 +16,7 @@ enum UnitText {
     /// The value of an `Environment=` line.
     static func variable(_ name: String, _ value: String) -> String { quoted("\(name)=\(value)") }
 
-    /// Plain text after an equals sign, in which specifiers begin with a percent sign.
+    /// The plain text after an equals sign, in which specifiers begin with a percent sign.
     static func value(_ text: String) -> String { escaped(text).replacing("%", with: "%%") }
 
     private static func quoted(_ text: String) -> String {

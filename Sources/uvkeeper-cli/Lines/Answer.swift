@@ -11,9 +11,9 @@ struct AnswerID: Hashable {
     private let text: String
     private let isStringOnly: Bool
 
-    /// - Parameter text: a text in double quotes is a string; any other may be a number too.
+    /// - Parameter text: a text in double quotes is a string; any other text may also be a number.
     init(_ text: String) {
-        // Bytes are looked at: a quotation mark with a combining accent behind it is none to Character.
+        // Bytes are compared: a quotation mark with a combining accent is none as a Character.
         let quote = UInt8(ascii: "\"")
         isStringOnly = text.utf8.count >= 2 && text.utf8.first == quote && text.utf8.last == quote
         self.text = isStringOnly ? String(Substring(text.utf8.dropFirst().dropLast())) : text
@@ -25,20 +25,21 @@ struct AnswerID: Hashable {
         case .number(let bytes):
             guard !isStringOnly else { return false }
             let written = String(decoding: bytes, as: UTF8.self)
-            // A Double does not tell large numbers apart.
+            // Integers are compared as such: a Double does not tell large ones apart.
             if let integer = Int64(written), let own = Int64(text) { return own == integer }
             return number.map { $0 == Double(written) } ?? false
         }
     }
 
-    /// The number that the text is in JSON, where none is hexadecimal or infinite.
+    /// The text as a JSON number, which is never hexadecimal or infinite; nil if it is none.
     private var number: Double? {
         text.utf8.allSatisfy { "0123456789+-.eE".utf8.contains($0) } ? Double(text) : nil
     }
 
-    /// Tells whether a line is the answer of this id, and whether it is an error; nil if it is another message.
+    /// True if the line is the answer with this id and an error, false if it is another answer with this id; nil if it
+    /// is another message.
     func isError(answeredBy line: [UInt8]) -> Bool? {
-        // A message with a method is a request of the child's own, whose ids are its business.
+        // A message with a method is a request of the child, which chooses its own ids.
         guard let head = MessageHead(line), !head.hasMethod, let id = head.id, matches(id) else { return nil }
         return head.hasError
     }

@@ -7,10 +7,10 @@ final class Attachment {
         /// The input has ended, and the session goes on.
         case detached
         case sessionEnded(SessionExit?)
-        /// A line was refused, or nobody knows whether it arrived.
+        /// A line was refused, or may not have arrived.
         case notSent(SendOutcome)
         case failed(KeeperError)
-        /// Nobody reads what is printed.
+        /// The output has no reader any more.
         case noReader
     }
 
@@ -42,13 +42,13 @@ final class Attachment {
         timer = TimerHandle(on: loop)
     }
 
-    /// True while a thread reads or writes, which nothing can interrupt.
+    /// True while a thread reads or writes, which cannot be interrupted.
     var isBusy: Bool { sender?.isReading == true || pump.isWriting }
 
-    /// - Parameter last: how many bytes of former output are printed first.
+    /// - Parameter last: the bytes of former output that are printed first.
     func start(last: UInt64, completion: @escaping (End) -> Void) {
         self.completion = completion
-        // Where the output stands, before a line leaves.
+        // The end of the output is asked for before any line is sent.
         session.status { [self] result in
             switch result {
             case .failure(let error): end(.failed(error))
@@ -106,13 +106,13 @@ final class Attachment {
         case .written:
             isInputAtEnd = true
             waitForQuiet()
-        // The end of the session is told by the read, with everything before it.
+        // The read reports the end of the session, after all output before it.
         case .refused(.sessionEnded) where read != nil: break
         case .refused, .unknown: end(.notSent(outcome))
         }
     }
 
-    /// Of a session that keeps no output.
+    /// Waits for the end of a session that keeps no output.
     private func waitForEnd() {
         session.onEnd = { [self] in end(.sessionEnded($0)) }
     }
@@ -138,7 +138,7 @@ final class Attachment {
         sender?.cancel()
         session.onEnd = nil
         printer.finish()
-        // Without a reader there is nothing to wait for.
+        // If there is no reader, the rest of the output need not be written.
         if case .noReader = end { return completion(end) }
         pump.finish { completion(end) }
     }

@@ -1,25 +1,26 @@
 import KeeperProtocol
 import UVKeeper
 
-/// A line to a session's child, and the answer to it.
+/// A line to a session's child, and the child's answer.
 ///
-/// The keeper says where stdout stands before the line leaves; the read begins there, so that the answer cannot be missed,
-/// however fast it is.
+/// The keeper tells the end of stdout before the line is sent, and the read begins there, so that even the fastest
+/// answer is not missed.
 final class Exchange {
     enum Outcome {
-        /// The line of stdout, without its end, and where it begins.
+        /// A line of stdout, without its newline, and its offset.
         case answered([UInt8], offset: UInt64, isError: Bool)
-        /// The line was refused, or nobody knows whether it arrived.
+        /// The line was refused, or may not have arrived.
         case notSent(SendOutcome)
         case sessionEnded(SessionExit?)
-        /// Nothing can be asked of the keeper, or read from it.
+        /// The keeper cannot be asked, or its output not be read.
         case unreadable(KeeperError)
         case noOutput
-        /// The line is in the child's stdin, and the time is over; so many bytes of stdout were gone before they could be read.
+        /// The line is in the child's stdin, but no answer came in time; so many bytes of stdout were gone before they
+        /// could be read.
         case noAnswer(lostByteCount: UInt64)
     }
 
-    /// A line without an end is given up at this length.
+    /// The longest answer, in bytes; a longer line without an end is given up.
     private static let longestAnswer = 1 << 28
 
     private let line: [UInt8]
@@ -32,12 +33,12 @@ final class Exchange {
     private var ticket: Session.Ticket?
     private var isWritten = false
     private var cutter = LineCutter(longest: Exchange.longestAnswer)
-    /// True after a gap, until the next line begins: what comes first is the rest of one.
+    /// True after a gap until the next line begins: the first bytes are the rest of a line.
     private var isTorn = false
     private var lostByteCount: UInt64 = 0
     private var completion: ((Outcome) -> Void)?
 
-    /// - Parameter id: that of the JSON-RPC message that is the answer; nil: the next line is it.
+    /// - Parameter id: the id of the JSON-RPC answer; nil: the next line is the answer.
     init(
         _ line: [UInt8], with session: Session, of manager: KeeperManager, id: AnswerID?, timeout: Duration,
         on loop: Loop,
@@ -50,7 +51,7 @@ final class Exchange {
         timer = TimerHandle(on: loop)
     }
 
-    /// `completion` runs once, on a later tick.
+    /// Sends the line. `completion` runs once, on a later tick.
     func start(_ completion: @escaping (Outcome) -> Void) {
         self.completion = completion
         timer.start(after: timeout) { [self] _ in timedOut() }
@@ -74,7 +75,7 @@ final class Exchange {
             switch outcome {
             case .written, .sent: isWritten = true
             case .refused(.sessionEnded):
-                // The read tells how.
+                // The read reports how the session ended.
                 break
             case .refused, .unknown: end(.notSent(SendOutcome(outcome)))
             }
@@ -86,7 +87,7 @@ final class Exchange {
         while completion != nil, let line = cutter.take() {
             let isWhole = !isTorn
             isTorn = false
-            // A piece of one that is longer than any answer may be.
+            // The piece is part of a line longer than any answer may be.
             guard line.end > line.offset + UInt64(line.bytes.count) else {
                 return end(.unreadable(.lineTooLong(line.bytes.count, maximum: Exchange.longestAnswer)))
             }
@@ -103,7 +104,7 @@ final class Exchange {
     private func tell(_ event: OutputEvent) {
         switch event {
         case .gap(_, let range):
-            // What has come of a line is of no use.
+            // The unfinished line is of no use.
             cutter = LineCutter(longest: Exchange.longestAnswer)
             isTorn = true
             lostByteCount += UInt64(range.count)

@@ -1,10 +1,10 @@
 import UVKeeper
 
-/// Standard input as lines. Only whole ones are given: were the command interrupted after a part of one, the child would take
-/// that for a line.
+/// The lines of standard input. Only whole lines are given out: if the command were interrupted after part of a line,
+/// the child would take the part for a line.
 final class LineInput {
     enum Part {
-        /// Each with its newline. After them comes a line that is too long, if so.
+        /// The lines, each with its newline; `isTooLong` if the line after them is too long.
         case lines([[UInt8]], isTooLong: Bool)
         case end
         case failed(UVError)
@@ -14,9 +14,9 @@ final class LineInput {
 
     let maximumLineLength: Int
     private let loop: Loop
-    /// The start of a line whose end has not been read.
+    /// The beginning of a line whose end has not been read.
     private var tail: [UInt8] = []
-    /// True while a thread reads, which nothing can interrupt.
+    /// True while a thread reads, which cannot be interrupted.
     private(set) var isReading = false
 
     init(maximumLineLength: Int, on loop: Loop) {
@@ -26,14 +26,14 @@ final class LineInput {
 
     var hasNoTail: Bool { tail.isEmpty }
 
-    /// The line that the input ends with, without a newline.
+    /// The last line of the input, if it has no newline.
     func takeTail() -> [UInt8]? {
         guard !tail.isEmpty else { return nil }
         defer { tail = [] }
         return tail
     }
 
-    /// Reads what there is, on a thread: stdin may be a file or a terminal, which a loop cannot watch.
+    /// Reads the next input, on a thread: stdin may be a file or a terminal, which a loop cannot watch.
     func read(_ completion: @escaping (Part) -> Void) {
         isReading = true
         let received = { [self] (result: Result<[UInt8], UVError>) in
@@ -63,7 +63,7 @@ final class LineInput {
         }
     }
 
-    /// A line that was given whole.
+    /// The part for a line given whole.
     func lines(of given: [UInt8]) -> Part {
         let end = given.last == UInt8(ascii: "\n") ? 0 : 1
         let fits = given.count + end <= maximumLineLength
@@ -85,7 +85,7 @@ final class LineInput {
         }
         if !isTooLong {
             tail += chunk[start...]
-            // With its newline it is one byte longer.
+            // The line is one byte longer with its newline.
             isTooLong = tail.count >= maximumLineLength
         }
         if isTooLong { tail = [] }

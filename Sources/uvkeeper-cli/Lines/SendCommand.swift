@@ -111,7 +111,7 @@ struct SendCommand: ParsableCommand {
     }
 }
 
-/// What was sent, as JSON.
+/// The outcome of a send, as JSON.
 private struct SendRecord: Encodable {
     var outcome: String
     var lines: Int

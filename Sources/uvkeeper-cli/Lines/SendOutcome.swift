@@ -3,11 +3,11 @@ import UVKeeper
 
 /// The outcome of the lines that a command was to send.
 enum SendOutcome {
-    /// All of them are in the child's stdin.
+    /// All lines are in the child's stdin.
     case written
-    /// The rest of them, or all, were not handed over.
+    /// The remaining lines, or all, were not handed over.
     case refused(SendFailure)
-    /// Nobody knows which of them arrive.
+    /// Some lines may not arrive, and it is not known which.
     case unknown(SendFailure)
 
     init(_ outcome: WriteOutcome) {
@@ -27,23 +27,23 @@ enum SendOutcome {
     }
 }
 
-/// Why lines were not sent, or not confirmed.
+/// The reason why lines were not sent, or not confirmed.
 enum SendFailure {
     case keeper(KeeperError)
-    /// A line was handed over, and nobody knows whether it arrives.
+    /// A line was handed over, and may not arrive.
     case unknown(KeeperError)
-    /// The next line has more bytes than are allowed; so many lines before it are written.
+    /// The next line has more bytes than allowed; this many lines before it are written.
     case tooLong(maximum: Int, written: Int)
-    /// The session took so many lines and ended, before the rest of the input came.
+    /// The session took this many lines and ended before the rest of the input came.
     case sessionEnded(written: Int)
 }
 
-/// A failure in words, with what else is known of its cause.
+/// A failure in words, with further facts about its cause.
 struct SendExplanation {
     let session: SessionID
     let manager: KeeperManager
 
-    /// - Parameter written: how many lines before it the child's stdin has.
+    /// - Parameter written: the number of lines before it that are in the child's stdin.
     func text(_ failure: SendFailure, written: Int = 0) -> String {
         switch failure {
         case .keeper(let error), .unknown(let error):
@@ -70,7 +70,7 @@ struct SendExplanation {
         }
     }
 
-    /// The session has ended, or there is none.
+    /// The text for a session that has ended, or that does not exist.
     private var ended: String {
         guard let record = manager.session(session).record else {
             return "\(KeeperError.connection(manager.paths.socket(for: session), .noEntry))"

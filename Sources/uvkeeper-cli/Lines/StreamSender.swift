@@ -1,53 +1,54 @@
 import UVKeeper
 
-/// Sends standard input, or a line that is given, to a session: reads only as fast as the child takes, shows progress on a
-/// terminal, and gives up when nothing has moved for too long. The session itself numbers, sends and confirms the lines.
+/// A sender of standard input, or of a given line, to a session: reads only as fast as the child takes lines, shows
+/// progress on a terminal, and gives up after too long a standstill. The session itself numbers, sends and confirms the
+/// lines.
 final class StreamSender {
-    /// Lines and bytes are those that the child's stdin has.
+    /// The completion; lines and bytes are those in the child's stdin.
     typealias Completion = (SendOutcome, _ lines: Int, _ bytes: UInt64) -> Void
 
     private enum State {
         /// Lines are sent as fast as the input and the child allow.
         case sending
-        /// No more is read; lines that were sent are waited for. Nil: the input is at its end.
+        /// No more is read; the outcomes of sent lines are awaited. Nil: the input is at its end.
         case draining(SendFailure?)
-        /// The session has ended in the middle of the input. Is that at its end too?
+        /// The session has ended during the input; the next read tells if the input is at its end too.
         case sessionEnded
         /// The completion has run.
         case ended
     }
 
     private static let tick = Duration.milliseconds(200)
-    /// How long the input of a session that has ended may take to end too.
+    /// The time for the input to end too, once the session has ended.
     private static let patience = Duration.seconds(1)
     /// Input shorter than this needs no progress display.
     private static let quiet = Duration.seconds(1)
-    /// Lines and bytes that wait at most: for the keeper, or for the child's pipe.
+    /// The most lines and bytes that wait for the keeper or for the child's pipe.
     private static let mostLines = 4096
     private static let mostBytes = 4_194_304
 
     private let session: Session
     private let manager: KeeperManager
     private let loop: Loop
-    /// Nil: as long as the session lives.
+    /// The longest standstill; nil: as long as the session lives.
     private let timeout: Duration?
     private let input: LineInput
-    /// Nil: standard input.
+    /// The given line; nil: standard input.
     private let given: [UInt8]?
-    /// Nil once it has run: it holds what holds this.
+    /// The completion; nil once it has run, as it retains the owner of this object.
     private var completion: Completion?
     private var state = State.sending
     private var timer: TimerHandle?
     private var lines = 0
     private var bytes: UInt64 = 0
-    /// What was given to the session and has no outcome yet, by number.
+    /// Lines given to the session that have no outcome yet, by number.
     private var waiting: [Int: Session.Ticket] = [:]
     private var nextNumber = 0
     private var waitingByteCount = 0
-    /// Lines that were read, for which there was no room yet, and how many of them have left since.
+    /// Lines read for which there was no room yet, and the number of these that have been sent since.
     private var ready: [[UInt8]] = []
     private var readyStart = 0
-    /// What comes after them is too long.
+    /// True if the line after the ready ones is too long.
     private var isNextTooLong = false
     private var hasSessionEnded = false
     private let startedAt = SystemClock.monotonicTime
@@ -67,7 +68,7 @@ final class StreamSender {
         input = LineInput(maximumLineLength: maximumLineLength, on: loop)
     }
 
-    /// True while a thread reads standard input, which nothing can interrupt.
+    /// True while a thread reads standard input, which cannot be interrupted.
     var isReading: Bool { input.isReading }
 
     func start() {
@@ -90,7 +91,7 @@ final class StreamSender {
         waiting.count < StreamSender.mostLines && waitingByteCount < StreamSender.mostBytes
     }
 
-    /// Sends what was read, as far as there is room, and reads on after it.
+    /// Sends lines that were read as far as there is room, and reads on after them.
     private func readMore() {
         while readyStart < ready.count, hasRoom {
             readyStart += 1
@@ -150,7 +151,7 @@ final class StreamSender {
 
     // MARK: Outcomes
 
-    /// The first failure tells why, unless a later one says that a line may have arrived.
+    /// Notes a failure. The first one counts, unless a later one says that a line may have arrived.
     private func failed(_ error: KeeperError, isUnknown: Bool) {
         switch state {
         case .draining(.unknown), .sessionEnded, .ended: return
@@ -164,7 +165,7 @@ final class StreamSender {
         }
     }
 
-    /// Reads on, or ends, after whatever has happened.
+    /// Reads on, or ends: called after each event.
     private func goOn() {
         switch state {
         case .sending where hasSessionEnded && waiting.isEmpty: sessionEnded()
@@ -182,13 +183,13 @@ final class StreamSender {
     }
 
     private func sessionHasEnded() {
-        // A keeper that is not known for one can still be spoken to.
+        // A keeper that is not recognised as one may still take lines.
         guard !manager.mayBeAlive(session.id) else { return }
         hasSessionEnded = true
         goOn()
     }
 
-    /// Everything that was handed over is written; is there more?
+    /// Looks for more input: everything handed over is written.
     private func sessionEnded() {
         guard input.hasNoTail, ready.isEmpty else { return end(.refused(.sessionEnded(written: lines))) }
         state = .sessionEnded
@@ -200,7 +201,7 @@ final class StreamSender {
 
     // MARK: Time
 
-    /// Five times a second: progress, and whether anything moves. Waiting for stdin is no standstill.
+    /// Shows progress and checks for a standstill, five times a second. Waiting for stdin is no standstill.
     private func look() {
         let now = SystemClock.monotonicTime
         if waiting.isEmpty { lastMove = now }
@@ -209,7 +210,7 @@ final class StreamSender {
         if let timeout, now - lastMove > timeout { giveUp(.timedOut(timeout)) }
     }
 
-    /// Why the keeper cannot be reached by either socket; nil if it can.
+    /// The reason why neither socket reaches the keeper; nil if one does.
     private var unreachable: KeeperError? {
         let path = manager.paths.socket(for: session.id)
         return switch (SocketProbe(manager.paths.channel(for: session.id)), SocketProbe(path)) {
@@ -220,20 +221,20 @@ final class StreamSender {
     }
 
     private func giveUp(_ error: KeeperError) {
-        // All of them: one that is not taken back may have left.
+        // Every line is withdrawn: one that cannot be may have been sent.
         let isRefused = waiting.values.reduce(true) { session.withdraw($1) && $0 }
         end(isRefused ? .refused(.keeper(error)) : .unknown(.keeper(error)))
     }
 
     private func showProgress(_ now: Duration) {
         let elapsed = now - startedAt
-        // An input without an end, a person's, has no progress.
+        // An input without an end, such as a person's, has no progress.
         guard timeout != nil, elapsed > StreamSender.quiet else { return }
         let rate = UInt64(Double(bytes) / (elapsed / .seconds(1)))
         progress.show("\(lines) lines, \(Output.bytes(bytes)) sent, \(Output.bytes(rate))/s")
     }
 
-    /// Ends it without an outcome.
+    /// Ends the sender without an outcome.
     func cancel() {
         completion = nil
         end(.written)

@@ -1,20 +1,20 @@
 import UVKeeper
 
-/// Prints a log from its start or end, and what is added; a log that was cut begins anew.
+/// A printer of a log, from its start or its last lines on, and of lines added later; a log that was cut begins anew.
 final class LogFollower {
     private static let chunk = 65536
     private static let longestLine = 1 << 24
 
     private let path: String
     private let isJSON: Bool
-    /// Whether something could not be printed, on a full disk for instance.
+    /// True if output could not be printed, on a full disk for instance.
     private(set) var hasFailed = false
-    /// For JSON, which has a record for each line: the start of the line whose end has not been read.
+    /// The beginning of the line whose end has not been read. For JSON, which has a record for each line.
     private var line: [UInt8] = []
-    /// More of that line was read than ``longestLine``, and not kept.
+    /// True if more of that line than ``longestLine`` was read, and not kept.
     private var isLineCut = false
     private var isWithinLine = false
-    /// The log that was opened last; nil before the first.
+    /// The log opened last; nil before the first.
     private var opened: FileIdentity?
 
     init(path: String, isJSON: Bool) {
@@ -22,7 +22,7 @@ final class LogFollower {
         self.isJSON = isJSON
     }
 
-    /// Prints what is there, all of it or the last lines.
+    /// Prints the existing log, all of it or its last lines.
     func printExisting(last count: Int?) throws(UVError) {
         let file = try OpenFile(path, .readOnly)
         defer { file.close() }
@@ -37,13 +37,15 @@ final class LogFollower {
         flush()
     }
 
-    /// Prints what is there, all of it or the last lines, and goes on until the process ends, nobody reads its output any
-    /// more, or it cannot be written: then `done` is called. No SIGPIPE comes to end it, since the loop blocks that.
+    /// Prints the existing log, all of it or its last lines, and goes on until the process ends, the output has no
+    /// reader any more, or it cannot be written: then `done` is called. SIGPIPE does not end the process, since the
+    /// loop blocks it.
     ///
-    /// - Throws: ``FileTailError``, with ``UVError/noEntry`` for a log that is not there. One that goes later may come back.
+    /// - Throws: ``FileTailError``, with ``UVError/noEntry`` for a log that does not exist. A log that goes later may
+    ///   come back.
     func follow(last count: Int?, on loop: Loop, done: @escaping () -> Void) throws(FileTailError) {
         do throws(UVError) {
-            // A tail would wait for it, and nobody would learn that the session does not exist.
+            // A tail would wait for the log, and the user would not learn that the session does not exist.
             _ = try Files.status(of: path, followingLinks: false)
         } catch {
             throw FileTailError(path: path, systemError: error)
@@ -76,11 +78,12 @@ final class LogFollower {
     private func tell(_ event: FileTail.Event) {
         switch event {
         case .opened(let log):
-            // The first, the same one under its name again, or one that a session which was started again has made anew.
+            // The log is the first one, or the same one under its name again, or a new one of a session that was
+            // started again.
             if let opened, opened != log { beginAnew("the log is another file now") }
             opened = log
         case .cut: beginAnew("the log was cut; what was added just before may be missing")
-        // Gone for now.
+        // The log is gone for now.
         case .missing: break
         case .unusable(let error): Output.error("\(error)")
         case .polling: break
@@ -92,7 +95,7 @@ final class LogFollower {
         if !Output.flush() { hasFailed = true }
     }
 
-    /// What came before is no part of the line that comes after it.
+    /// Ends the current line: earlier bytes are no part of the line that follows.
     private func beginAnew(_ reason: String) {
         endLine()
         flush()
@@ -102,7 +105,7 @@ final class LogFollower {
     private func show(_ bytes: [UInt8]) {
         isWithinLine = bytes.last != UInt8(ascii: "\n")
         guard isJSON else { return Output.raw(bytes) }
-        // Bytes are split: to Character, a carriage return and a newline are one.
+        // Bytes are split: a carriage return with a newline is a single Character.
         var rest = bytes[...]
         while let newline = rest.firstIndex(of: UInt8(ascii: "\n")) {
             keep(rest[..<newline])
@@ -136,13 +139,13 @@ final class LogFollower {
 private struct LogRecord: Encodable {
     var time: String?
     var text: String
-    /// The line was longer, and this is its start.
+    /// True if the line was longer, and the text is its beginning.
     var cut: Bool?
 
     init(_ line: Substring, isCut: Bool) {
         cut = isCut ? true : nil
         let pattern = "[0000-00-00T00:00:00.000Z] "
-        // Bytes count, as above: an accent after the blank is the text's.
+        // Bytes are compared, as above: an accent after the blank belongs to the text.
         let stamp = line.utf8.prefix(pattern.utf8.count)
         let isDigit = { (byte: UInt8) in (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
         let isStamp = zip(stamp, pattern.utf8).allSatisfy { $0 == $1 || ($1 == UInt8(ascii: "0") && isDigit($0)) }

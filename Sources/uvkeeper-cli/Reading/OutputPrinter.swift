@@ -7,10 +7,11 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// Prints a session's output: its bytes as they are, or an object for each piece of them.
+/// A printer of a session's output: its bytes as they are, or an object for each piece.
 ///
-/// An object has the piece as `text` if its bytes are UTF-8, else as `base64`. A character that is not whole yet waits for the
-/// rest of it, so that text stays text; offsets count bytes, and the pieces and gaps of a stream tile it without a seam.
+/// An object has the piece as `text` if its bytes are UTF-8, else as `base64`. An unfinished character waits for its
+/// rest, so that text stays text. Offsets count bytes, and the pieces and gaps of a stream follow each other without a
+/// seam.
 struct OutputPrinter {
     private struct Piece: Encodable {
         var stream: ChildStream
@@ -31,9 +32,9 @@ struct OutputPrinter {
 
     let pump: OutputPump
     let isJSON: Bool
-    /// True if stderr goes to stdout too.
+    /// True if stderr is printed to stdout too.
     private let isMerged: Bool
-    /// The bytes of a character that has only begun, and where they are.
+    /// The bytes of an unfinished character, and their offset.
     private var held: [ChildStream: (offset: UInt64, bytes: [UInt8])] = [:]
 
     init(_ pump: OutputPump, isJSON: Bool, isMerged: Bool = false) {
@@ -60,7 +61,7 @@ struct OutputPrinter {
                 + "or the disk did not take them")
     }
 
-    /// Prints what still waits for the rest of a character.
+    /// Prints bytes that still wait for the rest of a character.
     mutating func finish() {
         for stream in ChildStream.allCases { finish(stream) }
     }
@@ -82,11 +83,11 @@ struct OutputPrinter {
                 base64: text == nil ? Data(bytes).base64EncodedString() : nil))
     }
 
-    /// How many bytes at the end are the beginning of a character.
+    /// The number of bytes at the end that begin an unfinished character.
     static func unfinished(_ bytes: [UInt8]) -> Int {
         for count in 1...3 where count <= bytes.count {
             let byte = bytes[bytes.count - count]
-            // A byte that continues a character: its first is before it.
+            // The byte continues a character, whose first byte is before it.
             if byte & 0xC0 == 0x80 { continue }
             let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1
             return length > count ? count : 0

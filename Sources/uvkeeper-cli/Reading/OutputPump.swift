@@ -1,22 +1,22 @@
 import UVKeeper
 
-/// Writes to stdout and stderr on a thread, so that a reader who takes his time stops nothing but the source of the bytes.
+/// A writer to stdout and stderr on a thread, so that a slow reader stops only the source of the bytes.
 final class OutputPump {
-    /// Bytes that may wait before the source is to pause.
+    /// The most bytes that may wait before the source is to pause.
     private static let highWater = 262_144
 
     private let loop: Loop
-    /// Tells the source to pause (false) and to go on (true).
+    /// Called to pause the source (false) and to let it go on (true).
     var onFlow: ((Bool) -> Void)?
-    /// Called once when stdout or stderr takes no more.
+    /// Called once when stdout or stderr takes no more bytes.
     var onFailure: (() -> Void)?
     private var waiting: [(descriptor: Int32, bytes: [UInt8])] = []
     private var waitingByteCount = 0
     private var isPaused = false
     private var onDrained: (() -> Void)?
-    /// Why nothing more is written.
+    /// The error after which nothing more is written.
     private(set) var error: UVError?
-    /// True while a thread writes, which nothing can interrupt.
+    /// True while a thread writes, which cannot be interrupted.
     private(set) var isWriting = false
 
     init(on loop: Loop) {
@@ -38,7 +38,7 @@ final class OutputPump {
         }
     }
 
-    /// Calls `done` once everything is written, or cannot be.
+    /// Calls `done` once all bytes are written, or cannot be.
     func finish(_ done: @escaping () -> Void) {
         guard isWriting else { return done() }
         onDrained = done
@@ -58,7 +58,7 @@ final class OutputPump {
                 written(bytes.count, error)
             }
         } catch {
-            // Without threads: here and now.
+            // The pool has no threads: the write is done on the loop.
             let error = OutputPump.write(bytes, to: descriptor)
             loop.onNextTick { [self] in written(bytes.count, error) }
         }
@@ -88,7 +88,7 @@ final class OutputPump {
         writeNext()
     }
 
-    /// Says on stderr that not all could be written, unless it was the reader who wanted no more.
+    /// Reports on stderr that output is lost, unless the reader wanted no more.
     func reportLoss() {
         if let error, error != .brokenPipe { Output.error("the output could not be written") }
     }

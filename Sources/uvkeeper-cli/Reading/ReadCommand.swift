@@ -99,7 +99,7 @@ struct ReadCommand: ParsableCommand {
     }
 }
 
-/// Where a read begins, as it is written.
+/// The place at which a read begins, as written on the command line.
 enum ReadPlace: ExpressibleByArgument, Hashable {
     case start
     case end

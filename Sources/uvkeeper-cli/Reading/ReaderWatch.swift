@@ -1,12 +1,12 @@
 import UVKeeper
 
-/// Notices that nobody reads stdout any more, of which nothing tells before there is something to write.
+/// A watch for the loss of stdout's reader, which is not reported before the next write.
 final class ReaderWatch {
     private static let interval = Duration.milliseconds(200)
 
     private let timer: TimerHandle
 
-    /// `onGone` may be called more than once, until ``close()``.
+    /// Begins; `onGone` may be called more than once, until ``close()``.
     init(on loop: Loop, onGone: @escaping () -> Void) {
         timer = TimerHandle(on: loop)
         timer.start(after: ReaderWatch.interval, repeating: ReaderWatch.interval) { _ in

@@ -1,7 +1,7 @@
 import KeeperProtocol
 import UVKeeper
 
-/// One `uvkeeper read`: a session's output on its way to stdout, as fast as that takes it.
+/// A run of `uvkeeper read`: a session's output on its way to stdout, as fast as stdout takes it.
 final class Reading {
     private struct End: Encodable {
         var end: [String: UInt64]
@@ -15,11 +15,11 @@ final class Reading {
         var description: String { "session \(session) has ended, and nothing is kept of its output" }
     }
 
-    /// A keeper that has not answered for so long is waited for aloud.
+    /// The time after which the wait for a keeper's answer is shown.
     private static let quiet = Duration.seconds(1)
 
     private let session: SessionID
-    /// True if stderr goes to stdout.
+    /// True if stderr is printed to stdout.
     private let isMerged: Bool
     private let manager: KeeperManager
     private let loop: Loop
@@ -42,7 +42,8 @@ final class Reading {
         printer = OutputPrinter(pump, isJSON: isJSON, isMerged: isMerged)
     }
 
-    /// `completion` runs once, when all is printed, or nobody reads it any more; with an error if it cannot be read.
+    /// Begins; `completion` runs once, when all output is printed, or has no reader any more; with an error if it
+    /// cannot be read.
     func start(
         _ streams: [ChildStream], from start: OutputStart, follows: Bool, completion: @escaping ((any Error)?) -> Void,
     ) {
@@ -84,7 +85,7 @@ final class Reading {
         case .ended(let exit) where exit?.output == nil && (read?.position.values.allSatisfy { $0 == 0 } ?? true):
             end(NoOutput(session: session))
         case .ended(let exit):
-            // Of a killed keeper the library does not know the end, and takes what is left for it.
+            // The library does not know the end of a killed keeper's output, and takes the end of the files for it.
             if let error = start.beyondEnd(of: session, { read?.position[$0] }) { return end(error) }
             finish(exit: exit)
         case .failed(let error): end(explained(error))
@@ -108,7 +109,7 @@ final class Reading {
         pump.finish { [self] in completion.take()?(error) }
     }
 
-    /// What is known of a session that cannot be read.
+    /// The error, explained by the facts known about the session.
     private func explained(_ error: KeeperError) -> any Error {
         SessionAbsence.explained(error, session, manager)
     }

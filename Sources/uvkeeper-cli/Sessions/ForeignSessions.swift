@@ -1,12 +1,12 @@
 import KeeperProtocol
 import UVKeeper
 
-/// Sessions of another program, the original for instance, whose names are no session ids here: no command can name them.
+/// Sessions of another program, such as the original, whose names are no session ids here: commands cannot name them.
 enum ForeignSessions {
     private static let ends = [KeeperPaths.socketPIDEnd, KeeperPaths.socketEnd]
     private static let shown = 5
 
-    /// Says that there are some, and what they are called.
+    /// Reports that there are such sessions, and their names.
     static func report(in paths: KeeperPaths) {
         let names = names(in: paths)
         guard !names.isEmpty else { return }
@@ -24,7 +24,7 @@ enum ForeignSessions {
             }
             return Set(found).sorted().map(\.text)
         } catch {
-            // The command itself has told of it.
+            // The command itself has reported the error.
             return []
         }
     }

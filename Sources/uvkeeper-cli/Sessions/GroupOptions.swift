@@ -1,7 +1,7 @@
 import ArgumentParser
 import KeeperProtocol
 
-/// The options about a session's control group: whether it has one of its own, and what bounds it there.
+/// The options for a session's control group: its own scope, and the limits there.
 struct GroupOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -45,7 +45,7 @@ struct GroupOptions: ParsableArguments {
     }
 }
 
-/// A number of bytes from 1 on.
+/// A number of bytes, at least 1.
 struct MemorySize: ExpressibleByArgument {
     let value: UInt64
 
@@ -65,7 +65,7 @@ struct ProcessorShare: ExpressibleByArgument {
     }
 }
 
-/// A number from 1 on.
+/// A number of at least 1.
 struct TaskCount: ExpressibleByArgument {
     let value: UInt64
 

@@ -70,7 +70,7 @@ struct KillCommand: ParsableCommand {
         }
     }
 
-    /// Ends the sessions, the one that this command is in after all others.
+    /// Ends the sessions; the session that this command runs in comes last.
     private func kill(_ sessions: [SessionID], _ manager: KeeperManager, _ done: @escaping (ExitCode) -> Void) {
         let ancestors = KillCommand.ancestors()
         let (others, own) = sessions.reduce(into: ([SessionID](), [SessionID]())) { result, session in
@@ -90,7 +90,7 @@ struct KillCommand: ParsableCommand {
         guard left > 0 else { return done(.success) }
         var code = ExitCode.success
         for session in sessions {
-            // The file that names the child goes with the others.
+            // The status is read now, as the file that names the child goes with the others.
             let status = manager.status(of: session)
             let wasStale = status?.state == .stale
             manager.session(session).stop(ladder) { result, exit in
@@ -101,7 +101,7 @@ struct KillCommand: ParsableCommand {
         }
     }
 
-    /// Said before the signal, since nothing may be said after it.
+    /// Announces the end before the signal, since no output may be possible after it.
     private func announce(_ session: SessionID) {
         if shared.json {
             Output.json(["session": session.rawValue, "result": "own"])
@@ -111,7 +111,7 @@ struct KillCommand: ParsableCommand {
         }
     }
 
-    /// The processes above this one.
+    /// The ancestors of this process.
     private static func ancestors() -> Set<Int32> {
         var ancestors: Set<Int32> = []
         var pid = CurrentProcess.id
@@ -126,7 +126,8 @@ struct KillCommand: ParsableCommand {
         _ manager: KeeperManager,
     ) -> Bool {
         let how = exit.map { "; " + SessionEnd.text($0) } ?? ""
-        // The files of a dead keeper were the session; gone, if they could be removed. With --all, also what has ended since.
+        // A dead keeper's session was just its files, which are gone if they could be removed. With --all, a session
+        // that has ended meanwhile counts too.
         let status = manager.status(of: session)
         let isCleared = (wasStale || all) && status == nil
         let (name, isDone, text) =
@@ -159,7 +160,7 @@ struct KillCommand: ParsableCommand {
         return isDone
     }
 
-    /// Whose it is that may not be signalled.
+    /// The owner of the process that must not be signalled, in words.
     private static func notPermitted(_ status: KeeperStatus?) -> String {
         guard let status, status.state == .stale, let child = status.childPID else {
             return "it is somebody else's, or no keeper for sure"
@@ -173,11 +174,11 @@ struct KillCommand: ParsableCommand {
 private struct KillRecord: Encodable {
     var session: String
     var result: String
-    /// Why it was not ended.
+    /// The reason why the session was not ended.
     var reason: String?
     /// The processes that live on.
     var survivors: [Int32]?
-    /// How the session ended, if its record tells.
+    /// The end of the session, if its record tells.
     var exit: SessionExit?
 
     init(

@@ -43,7 +43,7 @@ struct LabelCommand: ParsableCommand {
         }
     }
 
-    /// The record has them before the keeper answers.
+    /// Shows the labels in the record, which has them before the keeper answers.
     private func show(_ session: Session, _ manager: KeeperManager, _ done: (ExitCode) -> Void) {
         guard let record = session.record else {
             let error =
@@ -61,13 +61,13 @@ struct LabelCommand: ParsableCommand {
     }
 }
 
-/// A label as it is written: name=value.
+/// A label as written on the command line: name=value.
 struct Label: ExpressibleByArgument, Hashable {
     let name: String
     let value: String
 
     init?(argument: String) {
-        // Bytes are split: an equals sign followed by a combining accent is none to Character.
+        // Bytes are split: an equals sign with a combining accent is none as a Character.
         guard let equals = argument.utf8.firstIndex(of: UInt8(ascii: "=")), equals > argument.utf8.startIndex else {
             return nil
         }

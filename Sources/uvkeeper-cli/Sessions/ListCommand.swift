@@ -61,7 +61,7 @@ struct ListCommand: ParsableCommand {
     }
 
     private func show(_ all: [KeeperStatus], _ manager: KeeperManager) {
-        // Records are read for their labels alone.
+        // Records are read only for their labels.
         let keepers = all.map { ($0, shared.json || !labels.isEmpty ? manager.session($0.session).record : nil) }
             .filter { labels.isEmpty || isWanted($0.1) }
         if shared.json {

@@ -23,7 +23,7 @@ struct ListedSession: Encodable {
         self.socket = socket
     }
 
-    /// - Parameter record: the session's, for its labels and its place.
+    /// - Parameter record: the session's record, for its labels and its place.
     init(_ status: KeeperStatus, _ record: SessionRecord? = nil) {
         session = status.session.rawValue
         state = status.state.rawValue

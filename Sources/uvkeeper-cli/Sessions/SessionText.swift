@@ -1,7 +1,7 @@
 import KeeperProtocol
 import UVKeeper
 
-/// What is known of a session, in rows for people.
+/// The facts known about a session, in rows for people.
 enum SessionText {
     typealias Row = (name: String, value: String)
 
@@ -64,7 +64,7 @@ enum SessionText {
         return rows + words.enumerated().map { ($0.offset == 0 ? "stderr's end" : "", String($0.element)) }
     }
 
-    /// Of a session whose keeper has no channel.
+    /// The rows of a session whose keeper has no channel.
     static func rows(of status: KeeperStatus) -> [Row] {
         [
             ("session", status.session.rawValue), ("state", status.state.rawValue),

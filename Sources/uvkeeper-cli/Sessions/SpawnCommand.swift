@@ -69,10 +69,10 @@ struct SpawnCommand: ParsableCommand {
     @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.")
     var command: [String] = []
 
-    /// How long the child has at each step of the session's end, unless a variable or `uvkeeper kill` says otherwise, in
-    /// milliseconds.
+    /// The time in milliseconds that the child has at each step of the session's end, unless a variable or `uvkeeper
+    /// kill` says otherwise.
     private static let stopTime = "1000"
-    /// How much of each stream is kept unless a variable says otherwise, in bytes.
+    /// The bytes kept of each stream, unless a variable says otherwise.
     private static let keptOutput = 8_388_608
 
     func validate() throws {
@@ -94,7 +94,7 @@ struct SpawnCommand: ParsableCommand {
 
     func run() throws {
         var environment = ProcessEnvironment.current
-        // A person who ends a keeper by hand means the session, and its child may have something to save.
+        // A person who ends a keeper by hand means the session, whose child may have something to save.
         for variable in [KeeperVariable.stopEndOfInput, KeeperVariable.stopTerminate]
         where environment[variable] == nil {
             environment[variable] = SpawnCommand.stopTime
@@ -132,7 +132,7 @@ struct SpawnCommand: ParsableCommand {
         }
     }
 
-    /// What is asked for by an option goes before a variable of this process's, and --env before both.
+    /// The output by the options. An option overrides a variable of this process, and `--env` overrides both.
     private func output(_ environment: ProcessEnvironment) -> SpawnOutput? {
         let name = KeeperVariable.outputMaximumBytes
         if has(name) { return nil }
@@ -145,8 +145,8 @@ struct SpawnCommand: ParsableCommand {
     /// True if `--env` sets a variable.
     private func has(_ name: String) -> Bool { variables.contains { SpawnCommand.parts(of: $0)?.name == name } }
 
-    /// Name and value; nil if the name is empty, or there is none. By bytes: an equals sign followed by a combining accent is
-    /// none to Character, and one to the system.
+    /// The name and the value; nil if the name is empty, or there is none. Bytes are split: an equals sign with a
+    /// combining accent is none as a Character, but one to the system.
     private static func parts(of variable: String) -> (name: String, value: String)? {
         let bytes = variable.utf8
         guard let equals = bytes.firstIndex(of: UInt8(ascii: "=")), equals > bytes.startIndex else { return nil }
@@ -166,13 +166,13 @@ struct SpawnCommand: ParsableCommand {
     }
 }
 
-/// A session that ended right after its start, and what to do about it where its log gives a hint.
+/// A session that ended right after its start, with advice if its log gives a hint.
 private struct StartFailure: Error, CustomStringConvertible {
     let description: String
 
     /// - Parameters:
-    ///   - exit: what its record says.
-    ///   - isDiscarded: true if what the child wrote is nowhere to be found.
+    ///   - exit: the end of the session by its record.
+    ///   - isDiscarded: true if the child's output was discarded.
     init(_ error: KeeperError, log: [String], exit: SessionExit?, _ session: SessionID, isDiscarded: Bool) {
         var text = "\(error)"
         let words = SessionEnd.lastWords(exit)

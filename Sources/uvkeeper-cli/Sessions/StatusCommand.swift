@@ -39,7 +39,7 @@ struct StatusCommand: ParsableCommand {
                 case .failure(.noChannel): showListed(manager, done)
                 case .failure(.sessionEnded): showEnded(session, manager, done)
                 case .failure(let error):
-                    // It may have ended just now.
+                    // The session may have ended just now.
                     if manager.mayBeAlive(session.id) {
                         return shared.fail(SessionAbsence.explained(error, session.id, manager), done)
                     }
@@ -57,7 +57,7 @@ struct StatusCommand: ParsableCommand {
         done(.hasEnded)
     }
 
-    /// What can be told of a keeper without a channel.
+    /// Shows the facts known about a keeper without a channel.
     private func showListed(_ manager: KeeperManager, _ done: (ExitCode) -> Void) {
         guard let status = manager.status(of: session) else {
             return shared.fail(KeeperError.sessionEnded(session), done)

@@ -82,7 +82,8 @@ struct WaitCommand: ParsableCommand {
                 shared.report("not ended within \(timeout) seconds: \(missing(codes))")
                 end(.timedOut)
             }
-            // What has ended already is known on the first ticks; a wait goes on without keeping the loop.
+            // Sessions that have ended already are known on the first ticks; the timer does not keep the loop running
+            // for the others.
             timer.unref()
         }
     }

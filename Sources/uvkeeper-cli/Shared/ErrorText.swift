@@ -1,7 +1,7 @@
 import KeeperProtocol
 import UVKeeper
 
-/// An error of the library in words, with what a look at the place tells of its cause.
+/// An error of the library in words, with the cause that a look at the path shows.
 enum ErrorText {
     static func of(_ error: any Error) -> String {
         switch error {
@@ -29,7 +29,7 @@ enum ErrorText {
         case .workingDirectory(let path, .noEntry): "\(error)" + tilde(path)
         case .workingDirectory(let path, let cause): explained("\(error)", cause, path)
         case .executableNotFound(let name): "\(error)" + tilde(name)
-        // One that is relative is so to the session's working directory.
+        // A relative path is relative to the session's working directory.
         case .executable(let path, let cause) where path.utf8.first == UInt8(ascii: "/"):
             explained("\(error)", cause, path)
         default: "\(error)"
@@ -41,12 +41,13 @@ enum ErrorText {
         return known == cause.description ? text : text + String(known.dropFirst(cause.description.count))
     }
 
-    /// A shell replaces a `~` that begins a word, and not within quotes.
+    /// The advice for a path that begins with `~`: a shell replaces it at the beginning of a word, but not within
+    /// quotes.
     private static func tilde(_ path: String) -> String {
         SessionsDirectory.isUnexpanded(path) ? "; \(SessionsDirectory.unexpandedAdvice)" : ""
     }
 
-    /// The thing that stands in place of a sidecar that was named.
+    /// The problem with the file at the path of a named sidecar, in words.
     private static func sidecar(_ path: String) -> String? {
         do throws(UVError) {
             let status = try Files.status(of: path)

@@ -8,15 +8,15 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// Where the command's words go: results to stdout, everything else to stderr.
+/// The output of the command: results to stdout, everything else to stderr.
 ///
-/// Not by C's streams: those give up for good on a descriptor that another program has made non-blocking.
+/// C's streams are not used: they fail for good on a descriptor that another program has made non-blocking.
 enum Output {
     private struct Pending {
         var bytes: [UInt8] = []
-        /// Nothing more is written after it.
+        /// The first error, after which nothing more is written.
         var error: UVError?
-        /// Said once.
+        /// True once the loss was reported.
         var isReported = false
 
         mutating func append(_ more: some Collection<UInt8>) {
@@ -38,34 +38,35 @@ enum Output {
     private static let capacity = 65536
     private static let pending = Mutex(Pending())
 
-    /// A line for people.
+    /// Prints a line for people.
     static func line(_ text: String) { print(escaped(text)) }
 
     private static func print(_ text: String) { raw(Array((text + "\n").utf8)) }
 
-    /// Says it on stderr. Further lines are indented: words that it quotes, a path's for instance, are no line of their own.
+    /// Prints an error to stderr. Further lines are indented, so that quoted text, a path's for instance, cannot pass
+    /// for a line of its own.
     static func error(_ text: String) {
         StandardStreams.writeError("uvkeeper: \(printable(text, indent: "  "))\n")
     }
 
-    /// With everything escaped that drives a terminal, but for the ends of lines.
+    /// The text with everything escaped that drives a terminal, except for the ends of lines.
     static func printable(_ text: String, indent: String = "") -> String {
-        // Bytes are split: to Character, a carriage return and a newline are one.
+        // Bytes are split: a carriage return with a newline is a single Character.
         text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             .map { escaped(Substring($0)) }.joined(separator: "\n" + indent)
     }
 
-    /// Text of our own, as it is.
+    /// Prints text of the command's own, unchanged.
     static func text(_ text: String) { print(text) }
 
-    /// With everything escaped that drives a terminal, ends of lines included.
+    /// The text with everything escaped that drives a terminal, ends of lines included.
     static func escaped(_ text: some StringProtocol) -> String {
         var result = ""
         ControlEscaping.append(text, to: &result)
         return result
     }
 
-    /// Says that not all could be written, unless it was the reader who wanted no more.
+    /// Reports that output is lost, unless the reader wanted no more.
     static func reportLoss() {
         let isNews = pending.withLock { pending in
             defer { pending.isReported = true }
@@ -74,12 +75,12 @@ enum Output {
         if isNews { error("the output could not be written") }
     }
 
-    /// Bytes as they are, UTF-8 or not.
+    /// Prints bytes as they are, UTF-8 or not.
     static func raw(_ bytes: [UInt8]) { pending.withLock { $0.append(bytes) } }
 
-    /// Passes on what was printed; it is held back otherwise.
+    /// Writes out the text printed, which is buffered otherwise.
     ///
-    /// - Returns: false if not all that was ever printed could be written, to a full disk for instance.
+    /// - Returns: false if not everything printed so far could be written, to a full disk for instance.
     @discardableResult
     static func flush() -> Bool {
         pending.withLock {
@@ -88,27 +89,27 @@ enum Output {
         }
     }
 
-    /// One value on one line.
+    /// Prints a value on one line.
     ///
-    /// - Parameter hasRawBytes: its texts may have bytes of ``RawText``, which are shown by their numbers.
+    /// - Parameter hasRawBytes: true if its texts may have bytes of ``RawText``, which are printed as numbers.
     static func json(_ value: some Encodable, hasRawBytes: Bool = true) {
         print(encoded(value, hasRawBytes: hasRawBytes))
     }
 
-    /// The text of such a line, without its end.
+    /// The text of such a line, without its newline.
     static func encoded(_ value: some Encodable, hasRawBytes: Bool = true) -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
             let text = String(decoding: try encoder.encode(value), as: UTF8.self)
-            // In a string of JSON a backslash is two.
+            // A backslash in a JSON string is written as two.
             return hasRawBytes ? ControlEscaping.escapingRawBytes(text, backslash: "\\\\") : text
         } catch {
             preconditionFailure("a value of ours cannot be encoded: \(error)")
         }
     }
 
-    /// Rows under a heading, columns as wide as their widest entry; numbers to the right.
+    /// Prints rows under a heading, columns as wide as their widest entry, numbers to the right.
     static func table(_ heading: [String], _ rows: [[String]], rightAligned: Set<Int>) {
         let all = ([heading] + rows).map { $0.map { escaped($0) } }
         let widths = heading.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
@@ -122,7 +123,7 @@ enum Output {
         }
     }
 
-    /// For instance `4.1 MiB`.
+    /// The size in words, for instance `4.1 MiB`.
     static func bytes(_ count: UInt64) -> String {
         var value = Double(count)
         for unit in ["B", "KiB", "MiB"] {
@@ -132,7 +133,7 @@ enum Output {
         return "\(oneDecimal(value)) GiB"
     }
 
-    /// For instance `2h 5m`.
+    /// The duration in words, for instance `2h 5m`.
     static func age(_ duration: Duration) -> String {
         let seconds = max(0, duration.components.seconds)
         switch seconds {

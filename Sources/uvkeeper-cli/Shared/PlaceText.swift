@@ -1,9 +1,9 @@
 import Foundation
 import KeeperProtocol
 
-/// What would end a session because of where it is, and what changes that, in words.
+/// The events that would end a session because of its place, and the remedies, in words.
 enum PlaceText {
-    /// Of a session that runs; nil if its keeper does not say where it is.
+    /// The words for a running session; nil if its keeper does not tell its place.
     static func words(_ place: SessionPlace) -> String? {
         guard let path = place.controlGroup, let group = ControlGroup("0::\(path)\n") else { return nil }
         let end: String
@@ -27,7 +27,8 @@ enum PlaceText {
         return end + (group.managingUser.map(lingering) ?? "")
     }
 
-    /// A user's service manager ends some seconds after the last logout, and takes everything with it.
+    /// The warning about a user's service manager, which ends some seconds after the last logout, and all its processes
+    /// with it.
     private static func lingering(_ userID: UInt32) -> String {
         guard let name = userName(userID) else {
             return "; the manager of user \(userID) ends with their last login, and the session with it"

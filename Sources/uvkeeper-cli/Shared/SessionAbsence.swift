@@ -1,7 +1,7 @@
 import KeeperProtocol
 import UVKeeper
 
-/// What stands behind an error of a session that nothing can be asked of: it has ended, there is none, or it lives and its sockets
+/// The cause of an error about a session that does not answer: it has ended, does not exist, or lives and its sockets
 /// are gone.
 enum SessionAbsence {
     /// A live keeper without a socket, in words.
@@ -9,7 +9,7 @@ enum SessionAbsence {
         let description: String
     }
 
-    /// A keeper this old has published its sockets.
+    /// The longest time that a keeper takes to publish its sockets.
     private static let longestStart = Duration.seconds(1)
 
     static func explained(_ error: KeeperError, _ session: SessionID, _ manager: KeeperManager) -> any Error {
@@ -22,7 +22,8 @@ enum SessionAbsence {
             ? KeeperError.sessionEnded(session) : KeeperError.connection(manager.paths.socket(for: session), cause)
     }
 
-    /// Nil if no keeper lives, or the error is another than a missing or refusing socket.
+    /// The words for a live keeper without a socket; nil if no keeper lives, or the error is another than a missing or
+    /// refusing socket.
     static func unreachable(_ error: KeeperError, _ session: SessionID, _ manager: KeeperManager) -> Unreachable? {
         guard case .connection(let path, let cause) = error, cause == .noEntry || cause == .connectionRefused,
             let keeper = manager.status(of: session), keeper.state == .live
@@ -32,7 +33,7 @@ enum SessionAbsence {
             return Unreachable(description: "\(subject) is starting, and does not listen on \(path) yet")
         }
         let state = cause == .noEntry ? "its socket \(path) is gone" : "nobody listens on its socket \(path)"
-        // An original one takes the signal for something else.
+        // An original keeper takes the signal for something else.
         let remedy =
             if let pid = keeper.keeperPID, manager.session(session).record != nil {
                 "kill -USR1 \(pid) makes it anew"

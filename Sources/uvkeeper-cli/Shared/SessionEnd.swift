@@ -4,7 +4,7 @@ import UVKeeper
 
 /// The end of a session in words, and as an exit code.
 enum SessionEnd {
-    /// For instance `its child exited with code 3`; nil: nobody knows.
+    /// The end in words, for instance `its child exited with code 3`; nil if it is not known.
     static func text(_ exit: SessionExit?) -> String {
         guard let exit else { return "nobody knows how" }
         switch exit.reason {

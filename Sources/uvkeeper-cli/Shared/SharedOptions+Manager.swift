@@ -3,16 +3,17 @@ import KeeperProtocol
 import UVKeeper
 
 extension SharedOptions {
-    /// Runs `body` with a manager on a loop, then the loop until the body has called its last argument with an exit code.
+    /// Runs `body` with a manager on a loop, then runs the loop until the body has called its last argument with an
+    /// exit code.
     ///
     /// - Parameters:
-    ///   - unreported: the exit code if it was 0 and the report of it could not be written.
+    ///   - unreported: the exit code if the command's was 0 and its report could not be written.
     ///   - maximumLineLength: the longest line that the manager writes.
-    ///   - refusesExposed: false for the command that reports what it finds wrong with the sessions directory. Others end
-    ///     before the body if other users can change it.
-    ///   - isReading: asked at the end; true if a thread still reads standard input, which may never return. Then the process
-    ///     ends at once, since the loop would wait for that thread.
-    /// - Throws: that exit code, if it is not 0, also when there is no manager; or why there is no loop.
+    ///   - refusesExposed: false for the command that itself reports what is wrong with the sessions directory. Other
+    ///     commands end before the body if other users can change it.
+    ///   - isReading: called at the end; true if a thread still reads standard input, which may never return. The
+    ///     process then ends at once, since the loop would wait for that thread.
+    /// - Throws: the exit code, if it is not 0, even when there is no manager; or the error of making the loop.
     func withManager(
         unreported: ExitCode = .failure,
         maximumLineLength: Int = KeeperConstants.defaultMaximumLineLength,
@@ -50,7 +51,7 @@ extension SharedOptions {
         if result != .success { throw result }
     }
 
-    /// The exit code once all output is written, or has been told to be lost.
+    /// The exit code, once all output is written or its loss reported.
     private static func flushed(_ code: ExitCode, _ unreported: ExitCode) -> ExitCode {
         if Output.flush() { return code }
         Output.reportLoss()

@@ -32,7 +32,7 @@ struct SharedOptions: ParsableArguments {
         done(code)
     }
 
-    /// Reports what came of a request to a session: as a sentence, or with `--json` as an object.
+    /// Reports the result of a request to a session: as a sentence, or with `--json` as an object.
     func report(
         _ result: Result<Void, KeeperError>, of session: SessionID, as name: String, _ text: String,
         _ manager: KeeperManager, _ done: (ExitCode) -> Void,
@@ -58,12 +58,12 @@ struct SharedOptions: ParsableArguments {
 extension ExitCode {
     /// Bytes were handed over and never confirmed.
     static let unknownOutcome = ExitCode(2)
-    /// The session has ended, and its record tells of it; as `systemctl status` has it.
+    /// The session has ended, and its record tells how; the same code as `systemctl status`.
     static let hasEnded = ExitCode(3)
     /// The answer to a request is an error.
     static let answeredByError = ExitCode(3)
-    /// The time is over; as `timeout` has it.
+    /// The time is over; the same code as `timeout`.
     static let timedOut = ExitCode(124)
-    /// There is nothing to wait for; as the shell's `wait` has it.
+    /// There is no session to wait for; the same code as the shell's `wait`.
     static let noSuchSession = ExitCode(127)
 }
