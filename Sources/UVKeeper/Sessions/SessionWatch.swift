@@ -11,8 +11,10 @@ final class SessionWatch {
     private let session: SessionID
     private let paths: KeeperPaths
     private let loop: Loop
-    /// Nil until it could be read.
-    private var epoch: String??
+    /// The record as it was first; nil until it could be read.
+    private var first: SessionRecord??
+    /// Tells the record of the life that is waited for from another one's.
+    private var isMeant: (SessionRecord) -> Bool = { _ in false }
     private var wait: ProcessWait?
     private var timer: TimerHandle?
     private var completion: ((SessionExit?) -> Void)?
@@ -32,9 +34,13 @@ final class SessionWatch {
         timer = nil
         var processes: [ProcessDescriptor] = []
         do throws(UVError) {
-            if epoch == nil { epoch = .some(try SessionRecord(readingAt: paths.record(for: session))?.epoch) }
+            let record: SessionRecord?
+            if let first { record = first } else { record = try SessionRecord(readingAt: paths.record(for: session)) }
+            first = .some(record)
+            isMeant = SessionRecord.recognizer(of: session, in: paths, keptBy: nil, now: record)
             if let keeper = try KeeperHold(session, paths: paths) {
                 processes = [keeper.process]
+                isMeant = SessionRecord.recognizer(of: session, in: paths, keptBy: keeper.pid, now: record)
             } else if KeeperInspection.finding(session, paths: paths).mayLive {
                 // Nothing proves which process it is, or somebody cleans up just now.
                 return lookAgain()
@@ -58,7 +64,7 @@ final class SessionWatch {
             // For want of a descriptor.
             return timer = loop.after(SessionWatch.pause) { [weak self] in self?.tell() }
         }
-        completion.take()?(.some(record?.epoch) == epoch ? record?.exit : nil)
+        completion.take()?(record.flatMap { isMeant($0) ? $0.exit : nil })
     }
 
     private func lookAgain() {
