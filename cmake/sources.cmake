@@ -270,6 +270,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperManager.swift
     Sources/UVKeeper/Sessions/Session+Requests.swift
     Sources/UVKeeper/Sessions/Session.swift
+    Sources/UVKeeper/Sessions/SessionRecord+Keeper.swift
     Sources/UVKeeper/Sessions/SessionWatch.swift
     Sources/UVKeeper/Starting/DetachedProcess.swift
     Sources/UVKeeper/Starting/KeeperLogTail.swift

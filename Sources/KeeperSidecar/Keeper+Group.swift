@@ -65,10 +65,13 @@ extension Keeper {
 
     private func makeGroup(in subtree: String, _ current: ControlGroup?, _ claim: SessionClaim) {
         var reason: String?
+        let name = { [launch] (epoch: String) in "\(ScopeRequest.prefix)\(launch.session)-\(epoch)" }
+        // A keeper that was killed has left its group, which only its record names for sure.
+        if let former = SessionRecord(at: launch.paths.record(for: launch.session)) {
+            SessionGroup.removeTree("\(subtree)/\(name(former.epoch))", depth: 0)
+        }
         do throws(SessionGroup.Failure) {
-            group = try SessionGroup(
-                in: subtree, name: "\(ScopeRequest.prefix)\(launch.session)-\(epoch)", limits: launch.settings.limits,
-                group: current)
+            group = try SessionGroup(in: subtree, name: name(epoch), limits: launch.settings.limits, group: current)
             place = SessionPlace(ControlGroup.current)
             launch.log.write("the session has a control group of its own: \(group?.path ?? "")")
         } catch {

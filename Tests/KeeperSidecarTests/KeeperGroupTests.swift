@@ -262,6 +262,26 @@ struct KeeperGroupTests {
         }
     }
 
+    @Test("the group that a killed keeper has left goes with the next start of its session, and nobody else's does")
+    func removesFormerGroup() throws {
+        try withGroup { home, group in
+            let settings = ["PI_KEEPER_CGROUP": group.path]
+            let other = try group.make("uvkeeper-s-0123456789abcdef")
+            let killed = try home.startReady(settings: settings)
+            let child = try #require(killed.childPID)
+            try killed.send(.kill)
+            try home.until("both have ended") {
+                killed.exitStatus != nil && Processes.liveness(of: child) == .gone
+            }
+            #expect(group.names(except: "").count == 2)
+            let next = try home.startReady(settings: settings)
+            let path = try #require(next.record?.controlGroup)
+            #expect(
+                Set(group.names(except: "").map { "\(group.path)/\($0)" })
+                    == [other, "\(group.path)\(path.dropFirst(group.name.count))"])
+        }
+    }
+
     @Test("a session that cannot start leaves no group; neither does one whose group cannot be made")
     func leavesNothing() throws {
         try withGroup { home, group in

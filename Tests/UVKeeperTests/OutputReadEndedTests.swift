@@ -92,6 +92,41 @@ import Testing
         }
     }
 
+    @Test("the record of a former life says nothing of a keeper that has none yet, and no socket: it is starting")
+    func startsAnew() throws {
+        try withWorld { world throws in
+            _ = try world.spawnKept("echo new; exec cat")
+            let session = world.manager.session("s1")
+            let (channel, socket) = (world.paths.channel(for: session.id), world.paths.socket(for: session.id))
+            let record = try #require(session.record)
+            // As it is while a keeper waits for its control group.
+            var former = record
+            former.keeper.pid = try world.start(["true"]).pid
+            former.epoch = "0123456789abcdef"
+            former.exit = SessionExit(reason: .exited, at: SessionRecord.now)
+            former.exit?.output = .init(out: KeptRange(start: 0, end: 0), err: KeptRange(start: 0, end: 0), held: false)
+            for path in [channel, socket] { try Files.rename(path, to: path + ".away") }
+            let path = world.paths.record(for: session.id)
+            try SessionRecord.replace(path, with: former.fileBytes, paths: world.paths)
+            for hasFormer in [true, false] {
+                if !hasFormer { try Files.unlink(path) }
+                let status = try world.result { session.status($0) }
+                #expect(throws: KeeperError.connection(channel, .noEntry)) { try status.get() }
+                let told = ToldOutput()
+                told.start(session, from: .start, follows: false)
+                // More attempts than a keeper without a channel gets.
+                try world.pass(.milliseconds(200))
+                #expect(told.last == nil)
+                for path in [channel, socket] { try Files.rename(path + ".away", to: path) }
+                try world.eventually { told.last != nil }
+                #expect(told.text == "new\n", "\(String(describing: told.last))")
+                for path in [channel, socket] { try Files.rename(path, to: path + ".away") }
+            }
+            try SessionRecord.replace(path, with: record.fileBytes, paths: world.paths)
+            for path in [channel, socket] { try Files.rename(path + ".away", to: path) }
+        }
+    }
+
     @Test("what cannot be opened for want of a descriptor is not gone")
     func shortage() throws {
         try withWorld { world throws in

@@ -192,6 +192,37 @@ import Testing
         }
     }
 
+    @Test("a keeper that ends before it has a record did not end as a former life of its session did")
+    func endsAtStart() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawnKept("exec cat")
+            let session = world.manager.session("s1")
+            // As it is while a keeper waits for its control group.
+            var former = try #require(session.record)
+            former.keeper.pid = try world.start(["true"]).pid
+            former.epoch = "0123456789abcdef"
+            former.exit = SessionExit(reason: .exited, at: SessionRecord.now)
+            let path = world.paths.record(for: session.id)
+            try SessionRecord.replace(path, with: former.fileBytes, paths: world.paths)
+            var ends: [SessionExit?] = []
+            session.onEnd = { ends.append($0) }
+            let other = try world.otherManager().session("s1")
+            var exits: [SessionExit?] = []
+            other.stop { result, exit in exits.append(exit) }
+            try world.eventually { !keeper.isRunning }
+            try world.eventually { ends.count == 1 && exits.count == 1 }
+            #expect(ends[0]?.reason == .stopped && exits[0] == ends[0])
+            // Killed, it leaves the former one's.
+            let next = try world.spawnKept("exec cat")
+            try SessionRecord.replace(path, with: former.fileBytes, paths: world.paths)
+            ends = []
+            session.onEnd = { ends.append($0) }
+            try Processes.send(.kill, to: next.pid)
+            try world.eventually { ends.count == 1 }
+            #expect(ends == [nil])
+        }
+    }
+
     @Test("a request that the end of the session leaves without an answer says so")
     func endsUnanswered() throws {
         try withWorld { world throws in

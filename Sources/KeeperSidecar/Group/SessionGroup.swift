@@ -206,7 +206,7 @@ final class SessionGroup {
 
     /// Removes a group and those that its processes have made below it. A group with processes left stays; they were
     /// logged.
-    private static func removeTree(_ group: String, depth: Int) {
+    static func removeTree(_ group: String, depth: Int) {
         guard depth < deepest else { return }
         do throws(UVError) {
             for name in try Files.names(inDirectory: group) {

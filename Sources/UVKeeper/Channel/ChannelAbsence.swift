@@ -19,14 +19,17 @@ enum ChannelAbsence {
             self = .noKeeper
             return
         }
-        guard case .connection(_, .noEntry) = error, case .live = finding else {
+        guard case .connection(_, .noEntry) = error, case .live(let pid) = finding else {
             self = .notReachable
             return
         }
-        guard let record = SessionRecord(at: paths.record(for: session)) else {
-            self = .noChannel
-            return
+        // Another keeper's record is a former life's: this one's has not come, or never will.
+        let named = PIDFile(number: paths.keeperPID(for: session)).pid
+        if let record = SessionRecord(at: paths.record(for: session)), record.isOf(pid, named: named) {
+            self = record.exit == nil ? .notReachable : .sessionEnded
+        } else {
+            // One that is starting, and may wait for a control group, has no raw socket either.
+            self = KeeperConnect.isPresent(paths.socket(for: session)) ? .noChannel : .notReachable
         }
-        self = record.exit == nil ? .notReachable : .sessionEnded
     }
 }

@@ -94,8 +94,9 @@ enum EndedSessions {
             try Files.rename(path, to: temporary)
             let found = SessionRecord(at: temporary)
             guard found?.epoch == judged?.epoch else {
-                do throws(UVError) { try Files.link(temporary, to: path) } catch .exists {}
-                try Files.unlink(temporary)
+                do throws(UVError) { try Files.rename(temporary, toNew: path) } catch .exists {
+                    try Files.unlink(temporary)
+                }
                 return nil
             }
             var bytes = size(temporary)

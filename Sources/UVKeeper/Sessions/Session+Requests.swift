@@ -40,10 +40,11 @@ extension Session {
         _ ladder: StopLadder = .keepers,
         _ completion: @escaping (_ result: KeeperManager.StopResult, _ exit: SessionExit?) -> Void = { _, _ in },
     ) {
-        let epoch = record?.epoch
+        var keeper: Int32?
+        if case .live(let pid) = KeeperInspection.finding(id, paths: manager.paths) { keeper = pid }
+        let isMeant = SessionRecord.recognizer(of: id, in: manager.paths, keptBy: keeper, now: record)
         manager.stop(id, ladder: ladder) { [self] result in
-            let record = record
-            completion(result, record?.epoch == epoch ? record?.exit : nil)
+            completion(result, record.flatMap { isMeant($0) ? $0.exit : nil })
         }
     }
 

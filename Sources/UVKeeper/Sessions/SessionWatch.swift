@@ -12,8 +12,10 @@ final class SessionWatch {
     private let session: SessionID
     private let paths: KeeperPaths
     private let loop: Loop
-    /// The session's epoch at the start; nil until it could be read.
-    private var epoch: String??
+    /// The first record that was read; nil until one could be.
+    private var first: SessionRecord??
+    /// Tells the record of the life that is waited for from another one's.
+    private var isMeant: (SessionRecord) -> Bool = { _ in false }
     private var wait: ProcessWait?
     private var timer: TimerHandle?
     private var completion: ((SessionExit?) -> Void)?
@@ -33,9 +35,13 @@ final class SessionWatch {
         timer = nil
         var processes: [ProcessDescriptor] = []
         do throws(UVError) {
-            if epoch == nil { epoch = .some(try SessionRecord(readingAt: paths.record(for: session))?.epoch) }
+            let record: SessionRecord?
+            if let first { record = first } else { record = try SessionRecord(readingAt: paths.record(for: session)) }
+            first = .some(record)
+            isMeant = SessionRecord.recognizer(of: session, in: paths, keptBy: nil, now: record)
             if let keeper = try KeeperHold(session, paths: paths) {
                 processes = [keeper.process]
+                isMeant = SessionRecord.recognizer(of: session, in: paths, keptBy: keeper.pid, now: record)
             } else if KeeperInspection.finding(session, paths: paths).mayLive {
                 // The keeper's process is not proven, or somebody is cleaning up just now.
                 return lookAgain()
@@ -59,7 +65,7 @@ final class SessionWatch {
             // No descriptor is left to read the record.
             return timer = loop.after(SessionWatch.pause) { [weak self] in self?.tell() }
         }
-        completion.take()?(.some(record?.epoch) == epoch ? record?.exit : nil)
+        completion.take()?(record.flatMap { isMeant($0) ? $0.exit : nil })
     }
 
     private func lookAgain() {

@@ -1,0 +1,33 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+extension SessionRecord {
+    /// True if it is of the keeper that lives. Until a keeper starts its child, a former life's record is there.
+    ///
+    /// - Parameters:
+    ///   - process: the keeper as it was found; nil if it is not known which process it is.
+    ///   - named: the pid in its pid file, which like the record's is its own word, perhaps from another pid namespace.
+    func isOf(_ process: Int32?, named: Int32?) -> Bool {
+        guard let named else { return true }
+        guard named == keeper.pid else { return false }
+        guard process == named, let startTicks = keeper.startTicks, let identity = ProcessIdentity(of: named) else {
+            return true
+        }
+        return startTicks == identity.startTicks
+    }
+
+    /// What tells the record of the present life of a session, by which it says how that ended, from the records of others.
+    ///
+    /// - Parameters:
+    ///   - process: its keeper; nil if it has none any more.
+    ///   - record: its record as it is now.
+    static func recognizer(
+        of session: SessionID, in paths: KeeperPaths, keptBy process: Int32?, now record: SessionRecord?,
+    ) -> (SessionRecord) -> Bool {
+        let epoch = record?.epoch
+        guard let process else { return { $0.epoch == epoch } }
+        let named = PIDFile(number: paths.keeperPID(for: session)).pid
+        if let record, record.isOf(process, named: named) { return { $0.epoch == epoch } }
+        return { $0.epoch != epoch && (named == nil || $0.keeper.pid == named) }
+    }
+}
