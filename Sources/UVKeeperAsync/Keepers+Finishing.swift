@@ -56,7 +56,7 @@ extension Keepers {
     }
 
     /// The health of the loop since the last call; nil the first time, when measuring begins. See
-    /// ``UVLoop/Loop/observe(every:)``.
+    /// ``/UVLoop/Loop/observe(every:)``.
     public func takeLoopHealth() -> LoopHealth? {
         guard !isClosed else { return nil }
         defer { manager.loop.observe(every: .milliseconds(100)) }

@@ -24,7 +24,7 @@ extension Session {
     }
 
     /// Sets labels, and removes those that are nil; the last value of a name counts. A dictionary may take two names
-    /// for one that ``SessionLabels`` tells apart; `KeyValuePairs` does not.
+    /// for one that `SessionLabels` tells apart; `KeyValuePairs` does not.
     public func label(
         _ labels: some Sequence<(key: String, value: String?)>,
         _ completion: @escaping (Result<Void, KeeperError>) -> Void = { _ in },

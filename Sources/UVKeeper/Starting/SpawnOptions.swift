@@ -14,7 +14,7 @@ public struct SpawnOptions {
     /// The labels by which the session's users find it again, added to those in the environment.
     public var labels: SessionLabels
     /// The policy by which the keeper leaves the control group of a service whose stop would take the session along,
-    /// for a scope of its own; nil: from the environment, else ``KeeperProtocol/ScopePolicy/auto``. A foreign sidecar
+    /// for a scope of its own; nil: from the environment, else `ScopePolicy.auto`. A foreign sidecar
     /// stays where it is.
     public var scope: ScopePolicy?
     /// The limits on the session's use of the machine; a nil one comes from the environment. A session with limits has

@@ -9,6 +9,8 @@ extension Files {
     /// the directory.
     ///
     /// - Parameters:
+    ///   - path: the file.
+    ///   - bytes: the new contents.
     ///   - permissions: of the new file; nil: those of the old one, or 0600.
     ///   - isSynchronous: true: returns when the disk has it, so that a power failure does not undo it.
     /// - Throws: ``UVError/noSpace`` and its like; the old contents are untouched then.

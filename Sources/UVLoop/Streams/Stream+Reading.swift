@@ -7,7 +7,7 @@ extension Stream {
     /// The span is valid during the call only; copy the bytes to keep them. After `onEnd` no more is read, and the
     /// stream stays writable until it is closed: end of stream means that the peer finished sending, not that it
     /// stopped reading. ``UVError/connectionReset`` means that the peer closed with our bytes unread (H29),
-    /// ``UVError/canceled`` that the loop has closed the stream. After ``close(_:)``, `onEnd` is not called. Mirrors
+    /// ``UVError/canceled`` that the loop has closed the stream. After a close, `onEnd` is not called. Mirrors
     /// `uv_read_start`.
     ///
     /// - Throws: ``UVError/notConnected`` for a stream that is not open, has failed to connect or cannot be read,

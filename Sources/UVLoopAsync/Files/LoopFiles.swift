@@ -15,7 +15,9 @@ public struct LoopFiles: Sendable {
 
     /// The contents of a regular file; symbolic links are not followed.
     ///
-    /// - Parameter limit: the most bytes read of a longer file.
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - limit: the most bytes read of a longer file.
     public func read(_ path: String, limit: Int = 1 << 30) async throws(UVError) -> [UInt8] {
         try await executor.work { () throws(UVError) in try Files.read(path, limit: limit) }
     }
@@ -23,6 +25,7 @@ public struct LoopFiles: Sendable {
     /// The bytes of a regular file, read in pieces as they are taken: 256 KiB wait at most, whatever the file's size.
     ///
     /// - Parameters:
+    ///   - path: the file.
     ///   - offset: the offset at which to begin; beyond the end there is nothing to read.
     ///   - limit: the most bytes read; nil: to the end of the file, including bytes added meanwhile.
     public func bytes(of path: String, from offset: UInt64 = 0, limit: UInt64? = nil) -> FileBytes {
@@ -31,8 +34,10 @@ public struct LoopFiles: Sendable {
 
     /// The lines of a regular file, each without its newline; the last one may have had none.
     ///
-    /// - Parameter longest: the longest line in bytes, newline included; a longer one ends the sequence with
-    ///   ``/UVLoop/UVError/messageTooLong``.
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - longest: the longest line in bytes, newline included; a longer one ends the sequence with
+    ///     ``/UVLoop/UVError/messageTooLong``.
     public func lines(of path: String, longest: Int = 1 << 24) -> FileLines {
         FileLines(bytes: bytes(of: path), longest: longest)
     }
@@ -48,7 +53,9 @@ public struct LoopFiles: Sendable {
 
     /// Opens a regular file to append to, or makes it with mode 0600.
     ///
-    /// - Parameter isSynchronous: true if each write returns only when the disk has it, not just the system.
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - isSynchronous: true if each write returns only when the disk has it, not just the system.
     public func appending(to path: String, isSynchronous: Bool = false) async throws(UVError) -> AppendedFile {
         try await AppendedFile.open(path, isSynchronous, on: executor)
     }
