@@ -81,7 +81,7 @@ public actor Keepers: LoopActor {
     /// Closes connections and watches, not sessions: waiting lines end as refused or unknown, sequences end.
     /// Idempotent.
     public func close() async {
-        // What an executor that is about to end still does comes first.
+        // The last jobs of an executor that is about to end come first.
         if !executor.isOnThread { await executor.shutdown() }
         if !isToldToClose {
             isToldToClose = true

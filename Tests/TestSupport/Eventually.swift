@@ -20,3 +20,17 @@ public func run(
         loop.run(.once)
     }
 }
+
+/// Waits in a task until a condition holds, and gives others their turn in between.
+public func until(
+    _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool,
+) async throws {
+    let deadline = SystemClock.monotonicTime + hangTimeout
+    while try await !condition() {
+        guard SystemClock.monotonicTime < deadline else {
+            Issue.record("it did not come to pass that \(what)", sourceLocation: sourceLocation)
+            return
+        }
+        await Task.yield()
+    }
+}

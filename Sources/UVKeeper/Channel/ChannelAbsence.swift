@@ -28,7 +28,7 @@ enum ChannelAbsence {
         if let record = SessionRecord(at: paths.record(for: session)), record.isOf(pid, named: named) {
             self = record.exit == nil ? .notReachable : .sessionEnded
         } else {
-            // One that is starting, and may wait for a control group, has no raw socket either.
+            // A keeper that is starting, and may wait for a control group, has no raw socket either.
             self = KeeperConnect.isPresent(paths.socket(for: session)) ? .noChannel : .notReachable
         }
     }

@@ -16,7 +16,7 @@ extension SessionRecord {
         return startTicks == identity.startTicks
     }
 
-    /// What tells the record of the present life of a session, by which it says how that ended, from the records of others.
+    /// A test for the record of the present life of a session, which tells how that life ended; other lives have their own.
     ///
     /// - Parameters:
     ///   - process: its keeper; nil if it has none any more.

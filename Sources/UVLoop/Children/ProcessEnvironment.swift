@@ -45,7 +45,7 @@ public struct ProcessEnvironment: Hashable, Sendable {
     /// The variables as a dictionary; if several entries have one name, the first counts.
     public var variables: [String: String] { variables(startingWith: [""]) }
 
-    /// Those variables whose names begin so.
+    /// The variables whose names begin with one of these, as a dictionary.
     public func variables(startingWith starts: [String]) -> [String: String] {
         var variables: [String: String] = [:]
         for entry in entries where starts.contains(where: { entry.starts(with: $0.utf8) }) {

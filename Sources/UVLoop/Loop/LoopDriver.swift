@@ -4,7 +4,7 @@
 /// anything else is done with the loop, and stopped, before the loop is closed. For a `DispatchQueue` the product
 /// `UVLoopDispatch` has the host ready.
 public final class LoopDriver {
-    /// What another loop offers. Its closures are called on the host, but for `execute`, which is called on any thread.
+    /// The services of another loop. Its closures are called on the host, but for `execute`, which is called on any thread.
     public struct Host {
         let execute: @Sendable (_ body: @escaping @Sendable () -> Void) -> Void
         let schedule: (_ delay: Duration, _ body: @escaping @Sendable () -> Void) -> () -> Void
@@ -71,7 +71,7 @@ public final class LoopDriver {
         } else {
             state = .watchedByThread(try LoopThread(name: "uvloop-watch"), isArmed: false)
         }
-        // What is begun outside of a round, a timer for instance.
+        // A timer or the like that is begun outside of a round.
         loop.onBackendChange = { [host] in host.execute(round) }
         self.round()
     }
