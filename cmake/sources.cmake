@@ -144,6 +144,7 @@ set(UVLoopAsync_SOURCES
     Sources/UVLoopAsync/Executor/OneShot.swift
     Sources/UVLoopAsync/Executor/Signals.swift
     Sources/UVLoopAsync/Executor/Waiting.swift
+    Sources/UVLoopAsync/Executor/WaitingList.swift
     Sources/UVLoopAsync/Exports.swift
     Sources/UVLoopAsync/Files/AppendedFile.swift
     Sources/UVLoopAsync/Files/FileBytes.swift

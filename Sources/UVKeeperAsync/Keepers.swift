@@ -23,7 +23,7 @@ public actor Keepers: LoopActor {
     private var requests: [SessionID: Requests] = [:]
     private var lastQuestion: UInt64 = 0
     /// The tasks that wait for the end of a session.
-    private var waiters: [SessionID: [Waiter]] = [:]
+    private var waiters: [SessionID: WaitingList<SessionExit?, CancellationError>] = [:]
     private var lastWaiter: UInt64 = 0
     /// The lines that can be withdrawn.
     var tickets: [UInt64: Session.Ticket] = [:]
@@ -36,10 +36,6 @@ public actor Keepers: LoopActor {
     /// The number of sessions being opened.
     private var openings = 0
     let onMeasurement: (@Sendable (KeeperMeasurement) -> Void)?
-
-    private typealias Waiter = (
-        number: UInt64, continuation: UnsafeContinuation<Result<SessionExit?, CancellationError>, Never>
-    )
 
     /// Opens a directory of sessions; nothing is started or looked for yet.
     ///
@@ -86,9 +82,7 @@ public actor Keepers: LoopActor {
         if !isToldToClose {
             isToldToClose = true
             finishEvents()
-            for waiter in waiters.values.joined() {
-                waiter.continuation.resume(returning: .failure(CancellationError()))
-            }
+            for id in Array(waiters.keys) { waiters[id]?.resumeAll(.failure(CancellationError())) }
             waiters = [:]
             for request in Array(requests.values) { request.close() }
             manager.close()
@@ -236,7 +230,8 @@ public actor Keepers: LoopActor {
     }
 
     private func ended(_ id: SessionID, _ exit: SessionExit?) {
-        for waiter in waiters.removeValue(forKey: id) ?? [] { waiter.continuation.resume(returning: .success(exit)) }
+        var waiting = waiters.removeValue(forKey: id)
+        waiting?.resumeAll(.success(exit))
         // The end of a session that had ended before a wait for it is no event.
         if living.remove(id) != nil { tell(.ended(id, exit)) }
     }
@@ -248,7 +243,7 @@ public actor Keepers: LoopActor {
         return try await wait(canceled: CancellationError()) {
             wait($0, number, id)
         } onCancel: {
-            $0.cancelWaiter(number, of: id)
+            $0.waiters[id]?.cancel(number, with: CancellationError())
         }
     }
 
@@ -257,13 +252,8 @@ public actor Keepers: LoopActor {
         _ id: SessionID,
     ) {
         guard !isClosed else { return continuation.resume(returning: .failure(CancellationError())) }
-        waiters[id, default: []].append((number, continuation))
+        waiters[id, default: WaitingList()].add(continuation, number)
         watch(id)
-    }
-
-    private func cancelWaiter(_ number: UInt64, of id: SessionID) {
-        guard let index = waiters[id]?.firstIndex(where: { $0.number == number }) else { return }
-        waiters[id]?.remove(at: index).continuation.resume(returning: .failure(CancellationError()))
     }
 
     // MARK: Questions

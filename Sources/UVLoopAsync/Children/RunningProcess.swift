@@ -18,7 +18,7 @@ public actor RunningProcess: LoopActor {
     private let held: Handover<ChildProcess>
     private var exit: ProcessExit?
     private var isUnwatched = false
-    private var waiters: [(number: UInt64, continuation: UnsafeContinuation<Result<ProcessExit, UVError>, Never>)] = []
+    private var waiters = WaitingList<ProcessExit, UVError>()
     private var lastWaiter: UInt64 = 0
 
     private init(_ child: Handover<ChildProcess>, on executor: LoopExecutor, _ streams: [Connection?]) {
@@ -117,9 +117,7 @@ public actor RunningProcess: LoopActor {
 
     private func ended(_ result: Result<ProcessExit, UVError>) {
         if case .success(let exit) = result { self.exit = exit } else { isUnwatched = true }
-        let waiting = waiters
-        waiters = []
-        for waiter in waiting { waiter.continuation.resume(returning: result) }
+        waiters.resumeAll(result)
     }
 
     // MARK: Its end
@@ -136,19 +134,14 @@ public actor RunningProcess: LoopActor {
         return try await wait(canceled: .canceled) {
             wait($0, number)
         } onCancel: {
-            $0.cancelWaiter(number)
+            $0.waiters.cancel(number, with: .canceled)
         }
     }
 
     private func wait(_ continuation: UnsafeContinuation<Result<ProcessExit, UVError>, Never>, _ number: UInt64) {
         if let exit { return continuation.resume(returning: .success(exit)) }
         guard !isUnwatched else { return continuation.resume(returning: .failure(.canceled)) }
-        waiters.append((number, continuation))
-    }
-
-    private func cancelWaiter(_ number: UInt64) {
-        guard let index = waiters.firstIndex(where: { $0.number == number }) else { return }
-        waiters.remove(at: index).continuation.resume(returning: .failure(.canceled))
+        waiters.add(continuation, number)
     }
 
     /// Sends the process a signal.

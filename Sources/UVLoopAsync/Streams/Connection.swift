@@ -24,7 +24,7 @@ public actor Connection: LoopActor {
     private var hasBegun = false
     private var reader = Waiting<[UInt8]?>()
     /// The tasks that wait for the write queue to be empty.
-    private var writers: [(number: UInt64, continuation: UnsafeContinuation<Result<Void, UVError>, Never>)] = []
+    private var writers = WaitingList<Void, UVError>()
     private var lastWriter: UInt64 = 0
     private var onClose: (@Sendable () -> Void)?
     /// The timer that bounds the end of a connection whose task was canceled.
@@ -176,7 +176,7 @@ public actor Connection: LoopActor {
         try await wait(canceled: .canceled) {
             wait($0, number)
         } onCancel: {
-            $0.cancelWriter(number)
+            $0.writers.cancel(number, with: .canceled)
         }
     }
 
@@ -185,23 +185,12 @@ public actor Connection: LoopActor {
         guard !stream.isClosing else { return continuation.resume(returning: .failure(.canceled)) }
         guard stream.queuedByteCount > 0 else { return continuation.resume(returning: .success(())) }
         if stream.onDrain == nil {
-            stream.onDrain = { [weak self] _ in self?.assumeIsolated { $0.resumeWriters(.success(())) } }
+            stream.onDrain = { [weak self] _ in self?.assumeIsolated { $0.writers.resumeAll(.success(())) } }
             stream.onWriteError = { [weak self] _, error in
-                self?.assumeIsolated { $0.resumeWriters(.failure(error)) }
+                self?.assumeIsolated { $0.writers.resumeAll(.failure(error)) }
             }
         }
-        writers.append((number, continuation))
-    }
-
-    private func cancelWriter(_ number: UInt64) {
-        guard let index = writers.firstIndex(where: { $0.number == number }) else { return }
-        writers.remove(at: index).continuation.resume(returning: .failure(.canceled))
-    }
-
-    private func resumeWriters(_ result: Result<Void, UVError>) {
-        let waiting = writers
-        writers = []
-        for writer in waiting { writer.continuation.resume(returning: result) }
+        writers.add(continuation, number)
     }
 
     // MARK: The end
@@ -270,7 +259,7 @@ public actor Connection: LoopActor {
         lingerTimer = nil
         if end == nil { end = .failure(.canceled) }
         reader.resume(.failure(.canceled))
-        resumeWriters(.failure(.canceled))
+        writers.resumeAll(.failure(.canceled))
         let onClose = onClose
         self.onClose = nil
         onClose?()
