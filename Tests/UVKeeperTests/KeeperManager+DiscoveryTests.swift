@@ -63,7 +63,7 @@ import Testing
     }
 
     static let contents = [
-        "", " ", "junk", "0", "1", "-1", "1099511627776", "12x", String(repeating: "9", count: 100_000),
+        "", " ", "junk", "0", "1", "-1", "1099511627776", "12x", String(repeating: "9", count: 5_000),
     ]
 
     @Test("a pid file that names no keeper is cleaned up when nobody listens", arguments: contents)

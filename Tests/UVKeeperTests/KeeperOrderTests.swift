@@ -29,11 +29,9 @@ import Testing
 
     @Test(
         "a longer one goes to the keeper's standard input",
-        arguments: [
-            [String(repeating: "x", count: 70_000), String(repeating: "y", count: 70_000)],
-            [String(repeating: "\"", count: 70_000)], [String(repeating: "\u{1}", count: 25_000)],
-        ])
-    func long(arguments: [String]) throws {
+        arguments: [["x": 70_000, "y": 70_000], ["\"": 70_000], ["\u{1}": 25_000]])
+    func long(counts: [String: Int]) throws {
+        let arguments = counts.map { String(repeating: $0.key, count: $0.value) }
         let order = try order(
             ["cat"], arguments,
             environment: [KeeperVariable.command: "[\"old\"]", KeeperVariable.arguments: "[\"old\"]"])
