@@ -8,6 +8,8 @@ final class TerminalRun {
     /// What the terminal has shown.
     private(set) var shown = ""
     private(set) var status: ProcessExit?
+    /// True once everything that was written to the terminal has been shown.
+    private var isShown = false
     private let loop: Loop
     private let screen: PipeStream
 
@@ -22,9 +24,11 @@ final class TerminalRun {
         try screen.readStart(
             onBytes: { [unowned self] _, bytes in
                 bytes.withUnsafeBytes { shown += String(decoding: $0, as: UTF8.self) }
-            }, onEnd: { _, _ in })
+            }, onEnd: { [unowned self] _, _ in isShown = true })
         let child = try ChildProcess(configuration, on: loop) { [unowned self] _, exit in status = exit }
         child.killWhenCanceled()
+        // The controller's side ends when nobody has the terminal's any more.
+        close(pair.terminal)
     }
 
     /// Runs the command; `body` types and looks, and the command has to end by itself after it.
@@ -33,17 +37,14 @@ final class TerminalRun {
         _ arguments: String..., home: String, _ body: (TerminalRun) throws -> Void = { _ in },
     ) throws -> TerminalRun {
         let pair = try #require(PseudoTerminal())
-        defer {
-            close(pair.controller)
-            close(pair.terminal)
-        }
+        defer { close(pair.controller) }
         var result: TerminalRun?
         try withLoop { loop in
             let run = try TerminalRun(arguments, home: home, pair, loop)
             defer { run.screen.close() }
             result = run
             try body(run)
-            try run.eventually { run.status != nil }
+            try run.eventually { run.status != nil && run.isShown }
         }
         return try #require(result)
     }

@@ -95,7 +95,7 @@ import Testing
     @Test("the record of a former life says nothing of a keeper that has none yet, and no socket: it is starting")
     func startsAnew() throws {
         try withWorld { world throws in
-            _ = try world.spawnKept("echo new; exec cat")
+            _ = try world.spawnKept("echo new; exec cat >/dev/null")
             let session = world.manager.session("s1")
             let (channel, socket) = (world.paths.channel(for: session.id), world.paths.socket(for: session.id))
             let record = try #require(session.record)
@@ -110,16 +110,23 @@ import Testing
             try SessionRecord.replace(path, with: former.fileBytes, paths: world.paths)
             for hasFormer in [true, false] {
                 if !hasFormer { try Files.unlink(path) }
-                let status = try world.result { session.status($0) }
-                #expect(throws: KeeperError.connection(channel, .noEntry)) { try status.get() }
+                // An hour from now, so that it is young on a slow machine too.
+                let later = Int(SystemClock.wallClockTime.components.seconds) + 3600
+                try Posix.setModificationTime(later, of: world.paths.keeperPID(for: session.id))
+                let other = try world.otherManager().session("s1")
+                var status: Result<SessionStatus, KeeperError>?
+                other.status { status = $0 }
+                var outcome: WriteOutcome?
+                other.write("x", deadline: .untilSessionEnds) { outcome = $0 }
                 let told = ToldOutput()
                 told.start(session, from: .start, follows: false)
                 // More attempts than a keeper without a channel gets.
-                try world.pass(.milliseconds(200))
-                #expect(told.last == nil)
+                try world.pass(.milliseconds(300))
+                #expect(told.last == nil && status == nil && outcome == nil)
                 for path in [channel, socket] { try Files.rename(path + ".away", to: path) }
-                try world.eventually { told.last != nil }
+                try world.eventually { told.last != nil && status != nil && outcome != nil }
                 #expect(told.text == "new\n", "\(String(describing: told.last))")
+                #expect(try status?.get().epoch == record.epoch && outcome == .written)
                 for path in [channel, socket] { try Files.rename(path, to: path + ".away") }
             }
             try SessionRecord.replace(path, with: record.fileBytes, paths: world.paths)

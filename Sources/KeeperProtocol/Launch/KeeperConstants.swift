@@ -2,7 +2,7 @@ internal import UVLoop
 
 /// The values that keeper and server agree on.
 ///
-/// All except ``defaultMaximumLineLength``, ``fewestDescriptors``, ``shortestFailure`` and ``hostArgument`` are the
+/// All public ones except ``defaultMaximumLineLength``, ``fewestDescriptors``, ``shortestFailure`` and ``hostArgument`` are the
 /// original's.
 public enum KeeperConstants {
     /// The crash window: a child that exits within this time after its spawn counts as not started.
@@ -16,6 +16,10 @@ public enum KeeperConstants {
 
     /// The pauses before the second and the third attempt: one fewer than ``writeAttempts``.
     public static let writeBackoffs: [Duration] = [.milliseconds(50), .milliseconds(150)]
+
+    /// The pause between two attempts to reach a keeper that is starting, and their greatest number.
+    package static let startPause: Duration = .milliseconds(20)
+    package static let mostEarlyAttempts = 50
 
     /// The longest time that all attempts for a line take, pauses included.
     public static let writeTime: Duration = .milliseconds(1250)

@@ -17,6 +17,8 @@ final class ControlRequests {
     private var unsent: [(request: ChannelRequest, completion: Completion)] = []
     private var pending: [Completion] = []
     private var isClosed = false
+    /// The number of attempts to reach a keeper that was starting, since the last connection.
+    private var earlyAttempts = 0
 
     init(_ session: SessionID, in paths: KeeperPaths, idleTime: Duration, on loop: Loop) {
         self.session = session
@@ -37,7 +39,7 @@ final class ControlRequests {
             send(request, hello, completion)
         } else {
             unsent.append((request, completion))
-            if connection == nil { connect() }
+            if connection == nil, !timer.isActive { connect() }
         }
     }
 
@@ -46,6 +48,7 @@ final class ControlRequests {
             to: session, in: paths, within: ChannelConstants.helloTime, on: loop,
             ChannelConnection.Handlers(
                 onOpen: { [self] hello in
+                    earlyAttempts = 0
                     let requests = unsent
                     unsent = []
                     for (request, completion) in requests { send(request, hello, completion) }
@@ -54,7 +57,14 @@ final class ControlRequests {
                 onIdle: { [self] in connection = nil },
                 onEnd: { [self] error in
                     connection = nil
-                    fail(explained(error))
+                    guard pending.isEmpty, error.isAbsence, !timer.isClosing, earlyAttempts < KeeperConstants.mostEarlyAttempts,
+                        KeeperInspection.mayBeStarting(session, paths: paths)
+                    else {
+                        earlyAttempts = 0
+                        return fail(explained(error))
+                    }
+                    earlyAttempts += 1
+                    timer.start(after: KeeperConstants.startPause) { [self] _ in connect() }
                 }))
     }
 

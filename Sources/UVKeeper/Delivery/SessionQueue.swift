@@ -33,7 +33,11 @@ final class SessionQueue {
     private(set) var byteCount = 0
     private var nextID: UInt64 = 1
     /// The number of failed attempts since the last success.
-    var failures = 0
+    var failures = 0 {
+        didSet { if failures == 0 { earlyAttempts = 0 } }
+    }
+    /// The number of attempts to reach a keeper that was starting, since the last success.
+    private var earlyAttempts = 0
     /// The number of all attempts begun, and of those that failed.
     private(set) var attemptCount: UInt64 = 0
     private(set) var failedAttemptCount: UInt64 = 0
@@ -211,8 +215,13 @@ final class SessionQueue {
     func attemptFailed(_ reason: KeeperError, lost: [WaitingLine] = []) {
         // The host has closed all handles of the loop: no attempt is possible, and `canceled` follows.
         guard !isClosed else { return complete(lost, .unknown(.closed)) }
-        failures += 1
         failedAttemptCount += 1
+        if reason.isAbsence, earlyAttempts < KeeperConstants.mostEarlyAttempts, let session,
+            KeeperInspection.mayBeStarting(session.id, paths: session.paths)
+        {
+            return waitForStart(lost, reason)
+        }
+        failures += 1
         let isFinal = reason.isConfiguration
         // Lines that were sent stay: later numbers need them, and a keeper that comes back may take them.
         let (refused, unknown) = isFinal ? (lines.takeAll(.unsent), lines.takeAll(.sent)) : lines.failAttempt()
@@ -226,6 +235,14 @@ final class SessionQueue {
         guard let session else { return }
         complete(forgotten, .unknown(.sessionEnded(session.id)))
         complete(ended, .refused(.sessionEnded(session.id)))
+    }
+
+    /// Tries again soon, and counts the failure against no line: the keeper's sockets are about to come.
+    private func waitForStart(_ lost: [WaitingLine], _ reason: KeeperError) {
+        earlyAttempts += 1
+        state = .pausing
+        pauses.start(after: KeeperConstants.startPause) { [self] _ in attempt() }
+        complete(lost, .unknown(reason))
     }
 
     private var isWithoutKeeper: Bool {

@@ -91,6 +91,18 @@ struct KeeperInspection: Sendable {
         finding(session, paths: paths, pidFile: PIDFile(lockable: paths.keeperPID(for: session)))
     }
 
+    /// The longest time from a keeper's pid file to its sockets: it may wait half a second for its control group.
+    private static let startTime: Duration = .seconds(1)
+
+    /// True if a keeper lives that may be starting: its pid file is young, and its sockets are missing.
+    static func mayBeStarting(_ session: SessionID, paths: KeeperPaths) -> Bool {
+        let pidFile = PIDFile(lockable: paths.keeperPID(for: session))
+        guard let since = pidFile.since, SystemClock.wallClockTime - since < startTime,
+            !KeeperConnect.isPresent(paths.channel(for: session)), !KeeperConnect.isPresent(paths.socket(for: session))
+        else { return false }
+        return finding(session, paths: paths, pidFile: pidFile).0.mayLive
+    }
+
     /// The process that holds the lock on the session's pid file now.
     static func lockHolder(of session: SessionID, paths: KeeperPaths) -> Int32? {
         PIDFile(lockable: paths.keeperPID(for: session)).lockedBy

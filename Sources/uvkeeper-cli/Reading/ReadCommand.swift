@@ -69,14 +69,24 @@ struct ReadCommand: ParsableCommand {
 
     private var streams: [ChildStream] { both ? ChildStream.allCases : [stderr ? .err : .out] }
 
-    private func start(_ session: Session) throws(KeeperError) -> OutputStart {
-        if let last { return .last(last) }
+    /// Finds where the read begins; `completion` may run within the call.
+    private func findStart(of session: Session, _ completion: @escaping (Result<OutputStart, KeeperError>) -> Void) {
+        if let last { return completion(.success(.last(last))) }
         switch from {
-        case .start, nil: return .start
-        case .end: return .end
+        case .start, nil: completion(.success(.start))
+        case .end: completion(.success(.end))
         case .offset(let offset):
-            guard let epoch = epoch ?? session.record?.epoch else { throw .noChannel(session.id, "give its output") }
-            return .offsets([streams[0]: offset], epoch: epoch)
+            if let epoch { return completion(.success(.offsets([streams[0]: offset], epoch: epoch))) }
+            // A living keeper says which life of the session this is: until it starts its child, a former life's record is there.
+            session.status { [streams] status in
+                let epoch: String?
+                switch status {
+                case .success(let status): epoch = status.epoch
+                case .failure: epoch = session.record?.epoch
+                }
+                guard let epoch else { return completion(.failure(.noChannel(session.id, "give its output"))) }
+                completion(.success(.offsets([streams[0]: offset], epoch: epoch)))
+            }
         }
     }
 
@@ -84,16 +94,17 @@ struct ReadCommand: ParsableCommand {
         var reading: Reading?
         try shared.withManager(isReading: { reading?.pump.isWriting ?? false }) { manager, loop, done in
             let session = manager.session(session)
-            do throws(KeeperError) {
-                let start = try start(session)
-                let new = Reading(self.session, isMerged: stderr, isJSON: shared.json, manager, on: loop)
-                reading = new
-                new.start(streams, from: start, follows: follow) { error in
-                    guard let error else { return done(new.pump.error == nil ? .success : .failure) }
-                    shared.fail(error, done)
+            findStart(of: session) { start in
+                switch start {
+                case .success(let start):
+                    let new = Reading(self.session, isMerged: stderr, isJSON: shared.json, manager, on: loop)
+                    reading = new
+                    new.start(streams, from: start, follows: follow) { error in
+                        guard let error else { return done(new.pump.error == nil ? .success : .failure) }
+                        shared.fail(error, done)
+                    }
+                case .failure(let error): shared.fail(error, done)
                 }
-            } catch {
-                shared.fail(error, done)
             }
         }
     }
