@@ -245,6 +245,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Delivery/LineCourier.swift
     Sources/UVKeeper/Delivery/LineRing.swift
     Sources/UVKeeper/Delivery/RawCourier.swift
+    Sources/UVKeeper/Delivery/SessionQueue+Keeper.swift
     Sources/UVKeeper/Delivery/SessionQueue+Limits.swift
     Sources/UVKeeper/Delivery/SessionQueue.swift
     Sources/UVKeeper/Delivery/SessionWriter.swift

@@ -106,7 +106,7 @@ final class SessionClaim {
         switch error {
         case .symbolicLink, .isDirectory, .invalidArgument: "; something that is no file has its name: remove it"
         case .notPermitted, .notSupported, .notImplemented, .tooManyLinks:
-            "; the sessions directory must be on a file system with hard links"
+            "; the sessions directory must be on a file system with RENAME_NOREPLACE or hard links"
         default: ""
         }
     }

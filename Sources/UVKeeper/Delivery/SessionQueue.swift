@@ -16,9 +16,9 @@ final class SessionQueue {
     }
 
     /// Nil for a socket that is known only by its path.
-    private let session: (id: SessionID, paths: KeeperPaths)?
+    let session: (id: SessionID, paths: KeeperPaths)?
     let loop: Loop
-    private let limits: Limits
+    let limits: Limits
     private let deadlines: TimerHandle
     private let pauses: TimerHandle
     /// The raw socket's path.
@@ -117,16 +117,6 @@ final class SessionQueue {
         return id
     }
 
-    /// The reason why a line of so many bytes is refused; nil if it is not.
-    private func refusal(of count: Int) -> KeeperError? {
-        guard !isClosed else { return .closed }
-        guard count <= limits.line else { return .lineTooLong(count, maximum: limits.line) }
-        guard lineCount < limits.lines, byteCount + count <= limits.bytes else {
-            return .queueFull(lines: lineCount, bytes: byteCount)
-        }
-        return channel?.writer.refusal
-    }
-
     /// Takes back a line of which no byte was sent.
     func withdraw(_ id: UInt64) -> Bool {
         let line = lines.take(.unsent) { $0.id == id }
@@ -216,10 +206,11 @@ final class SessionQueue {
         // The host has closed all handles of the loop: no attempt is possible, and `canceled` follows.
         guard !isClosed else { return complete(lost, .unknown(.closed)) }
         failedAttemptCount += 1
-        if reason.isAbsence, earlyAttempts < KeeperConstants.mostEarlyAttempts, let session,
-            KeeperInspection.mayBeStarting(session.id, paths: session.paths)
-        {
-            return waitForStart(lost, reason)
+        if reason.isAbsence, earlyAttempts < KeeperConstants.mostEarlyAttempts, isKeeperStarting {
+            // The keeper's sockets are about to come: the failure counts against no line.
+            earlyAttempts += 1
+            pause(for: KeeperConstants.startPause)
+            return complete(lost, .unknown(reason))
         }
         failures += 1
         let isFinal = reason.isConfiguration
@@ -237,27 +228,18 @@ final class SessionQueue {
         complete(ended, .refused(.sessionEnded(session.id)))
     }
 
-    /// Tries again soon, and counts the failure against no line: the keeper's sockets are about to come.
-    private func waitForStart(_ lost: [WaitingLine], _ reason: KeeperError) {
-        earlyAttempts += 1
-        state = .pausing
-        pauses.start(after: KeeperConstants.startPause) { [self] _ in attempt() }
-        complete(lost, .unknown(reason))
-    }
-
-    private var isWithoutKeeper: Bool {
-        guard let session else { return false }
-        return !KeeperInspection.finding(session.id, paths: session.paths).mayLive
-    }
-
     /// Tries again after a pause, if an attempt has a purpose.
     func retry() {
         guard isNeeded else { return state = .idle }
-        state = .pausing
         let count = max(1, min(failures, lines.failedAttemptsOfFirst ?? failures))
         let pauses = KeeperConstants.writeBackoffs
         let longer = Duration.milliseconds(min(1000, 150 << min(4, max(0, count - pauses.count))))
-        self.pauses.start(after: count <= pauses.count ? pauses[count - 1] : longer) { [self] _ in attempt() }
+        pause(for: count <= pauses.count ? pauses[count - 1] : longer)
+    }
+
+    private func pause(for time: Duration) {
+        state = .pausing
+        pauses.start(after: time) { [self] _ in attempt() }
     }
 
     // MARK: Deadlines

@@ -8,10 +8,10 @@ struct DirectoryTrial {
     private let paths: KeeperPaths
     private let loop: Loop
     private let file: String
-    /// The paths of as many other files as a session has: the child's pid file, two logs, the record, the file with
-    /// room for its last one, and the second socket.
+    /// The paths of as many other files as a session has at most: the child's pid file, two logs, the record, the next
+    /// one, the file with room for the last one, the second socket, and one that is being replaced.
     private let others: [String]
-    private let link: String
+    private let renamed: String
     private let socket: String
 
     /// The contents of each file; a pid file and a log line need less.
@@ -22,15 +22,15 @@ struct DirectoryTrial {
         self.loop = loop
         func random() -> UInt64 { .random(in: .min ... .max) }
         file = paths.temporaryFile(for: paths.directory + "/doctor", random: random())
-        others = (0..<6).map { _ in paths.temporaryFile(for: paths.directory + "/doctor", random: random()) }
-        link = paths.temporaryFile(for: paths.directory + "/doctor", random: random())
+        others = (0..<8).map { _ in paths.temporaryFile(for: paths.directory + "/doctor", random: random()) }
+        renamed = paths.temporaryFile(for: paths.directory + "/doctor", random: random())
         socket = paths.temporarySocketName(random: random())
     }
 
     func findings() -> [Doctor.Finding] {
         let directory = directory()
         guard directory.state != .failed else { return [directory] }
-        defer { for path in [file, link, socket] + others { remove(path) } }
+        defer { for path in [file, renamed, socket] + others { remove(path) } }
         return [directory] + files() + [sockets()]
     }
 
@@ -55,7 +55,7 @@ struct DirectoryTrial {
         }
     }
 
-    /// Writes, locks and links a file, as is done with a pid file, beside as many others as a session has.
+    /// Writes, locks and renames a file, as is done with a pid file, beside as many others as a session has.
     private func files() -> [Doctor.Finding] {
         let opened: OpenFile
         do throws(UVError) {
@@ -78,9 +78,10 @@ struct DirectoryTrial {
             finding("locks", "can be taken", "keepers need a file system that locks files") { () throws(UVError) in
                 guard try opened.lockForProcess() else { throw .busy }
             },
-            finding("hard links", "can be made", DirectoryTrial.needsLinks) { () throws(UVError) in
-                try Files.link(file, to: link)
-                try Files.unlink(link)
+            finding("names", "can be given without replacing a file", DirectoryTrial.needsNames) {
+                () throws(UVError) in
+                try Files.rename(file, toNew: renamed)
+                try Files.unlink(renamed)
             },
         ]
     }
@@ -94,17 +95,17 @@ struct DirectoryTrial {
         }
     }
 
-    private static let needsLinks = "keepers need a file system with hard links"
+    private static let needsNames = "keepers need a file system with RENAME_NOREPLACE (renameat2) or hard links"
 
-    /// Binds, links and listens on a socket, and connects to it.
+    /// Binds, renames and listens on a socket, and connects to it.
     private func sockets() -> Doctor.Finding {
         finding("sockets", "can be bound and connected to", "keepers need a file system with unix sockets") {
             () throws(UVError) in
             let listener = try PipeListener(bindingTo: socket, on: loop)
             defer { listener.close() }
             try listener.listen { _, _ in }
-            try Files.link(socket, to: link)
-            switch SocketProbe(link) {
+            try Files.rename(socket, toNew: renamed)
+            switch SocketProbe(renamed) {
             case .accepting: break
             case .refused, .missing: throw .connectionRefused
             case .failed(let error): throw error

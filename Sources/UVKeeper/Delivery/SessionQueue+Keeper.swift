@@ -1,0 +1,13 @@
+extension SessionQueue {
+    /// True if the session is known to have no keeper.
+    var isWithoutKeeper: Bool {
+        guard let session else { return false }
+        return !KeeperInspection.finding(session.id, paths: session.paths).mayLive
+    }
+
+    /// True if the session's keeper may be starting, and have no sockets yet.
+    var isKeeperStarting: Bool {
+        guard let session else { return false }
+        return KeeperInspection.mayBeStarting(session.id, paths: session.paths)
+    }
+}
