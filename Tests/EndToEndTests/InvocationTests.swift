@@ -75,11 +75,14 @@ import UVKeeper
             }
             let none = try home.run([])
             #expect(none.code == 64 && none.output.isEmpty && none.errors.contains("USAGE:"), "\(none)")
-            for text in ["LINE is one argument", "'- fix the tests'", "--timeout", "--max-line", "--"] {
-                #expect(try home.run("send", "--help").output.contains(text), "\(text)")
-            }
-            for text in ["--grace", "--now", "end of its", "SIGTERM", "SIGKILL"] {
-                #expect(try home.run("kill", "--help").output.contains(text), "\(text)")
+            for (command, texts) in [
+                ("send", ["LINE is one argument", "'- fix the tests'", "--timeout", "--max-line", "--"]),
+                ("kill", ["--grace", "--now", "end of its", "SIGTERM", "SIGKILL"]),
+            ] {
+                // Lines are cut to the terminal's width.
+                let help = try home.run(command, "--help").output.split(whereSeparator: \.isWhitespace).joined(
+                    separator: " ")
+                for text in texts { #expect(help.contains(text), "\(text)") }
             }
         }
     }

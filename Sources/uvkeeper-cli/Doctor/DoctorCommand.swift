@@ -6,9 +6,9 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Check that sessions can be kept here: libuv, sidecar, directory, limits.",
         discussion: """
-            Does what a session does, in the sessions directory itself and under temporary names: writes, locks and links a \
-            file, binds a socket and connects to it, starts the sidecar. Makes the directory if it is missing. Exits with 1 \
-            if something is in the way.
+            The command does what a session does, in the sessions directory itself and under temporary names: it \
+            writes, locks and renames a file, binds a socket and connects to it, and starts the sidecar. A missing \
+            directory is made. Exits with 1 if something is in the way.
             """,
     )
 

@@ -22,7 +22,7 @@ struct ExportCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Flag(help: "A unit for systemd; there is nothing else yet.")
+    @Flag(help: "A unit for systemd, the only format so far.")
     var systemd = false
 
     @Flag(help: "The unit of a server; the command is the server.")

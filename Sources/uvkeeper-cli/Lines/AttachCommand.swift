@@ -30,12 +30,14 @@ struct AttachCommand: ParsableCommand {
     @Argument(help: "The session.", transform: SessionID.init)
     var session: SessionID
 
-    @Option(help: ArgumentHelp("Print first so much of what stdout and stderr had before.", valueName: "bytes"))
+    @Option(
+        help: ArgumentHelp(
+            "Print first the last bytes of stdout and of stderr from before, this many of each.", valueName: "bytes"))
     var last: UInt64 = 0
 
     @Option(
         help: ArgumentHelp(
-            "How long nothing may come, after the end of stdin, before this command detaches. Default: 1, and 0 for a "
+            "The time without output, after the end of stdin, after which this command detaches. Default: 1, and 0 for a "
                 + "terminal.",
             valueName: "seconds"))
     var quiet: Double?

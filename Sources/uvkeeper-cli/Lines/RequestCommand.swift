@@ -17,7 +17,7 @@ struct RequestCommand: ParsableCommand {
               uvkeeper request mcp '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' --id 1
               uvkeeper request mcp "$call" --id "$n" --timeout 5 | jq .result
 
-            LINE is one argument, and it is what comes after the session, whatever it begins with, as for uvkeeper send.
+            LINE is one argument: the one after the session, whatever it begins with, as for uvkeeper send.
 
             Exits with 0 if there is an answer; 3 if it is a JSON-RPC error, which is printed too; 124 if the line was \
             delivered and no answer came in time; 1 if the line was not delivered, or the session ended before it answered; 2 \

@@ -9,22 +9,23 @@ struct SendCommand: ParsableCommand {
         abstract: "Write a line, or every line of stdin, to a session's child.",
         usage: "uvkeeper send [<options>] <session> [<line>]",
         discussion: """
-            With LINE, that line is written in up to three attempts within 1.25 seconds, or, with --timeout, with as much \
-            patience as stdin has. Without, every line of stdin is written, as fast as the child reads; only a session that \
-            takes nothing for --timeout seconds ends it. A connection that breaks is made anew, and no line arrives twice.
+            LINE is written in up to three attempts within 1.25 seconds; with --timeout, it waits so long for the \
+            child. Without LINE, every line of stdin is written, as fast as the child reads; the command gives up \
+            only if the child takes nothing for --timeout seconds. A broken connection is made anew, and no line \
+            arrives twice.
 
               uvkeeper send work '{"method":"ping"}'      one line
               uvkeeper send work < requests.jsonl         every line of a file
               tail -f events | uvkeeper send work         as they come
 
-            LINE is one argument, and it is what comes after the session, whatever it begins with ('- fix the tests', \
-            '--- a/file', -h): options go before the session. Quote it: uvkeeper send work 'several words'. A line that is \
-            '--' goes after another: uvkeeper send work -- --. A line without LINE's newline gets one; bytes that are not \
-            UTF-8 are sent as they are.
+            LINE is one argument: the one after the session, whatever it begins with ('- fix the tests', '--- \
+            a/file', -h). Options go before the session. Quote several words: uvkeeper send work 'several words'. The \
+            line '--' needs another before it: uvkeeper send work -- --. A newline is added; bytes that are not UTF-8 \
+            are sent as they are.
 
-            Exits with 0 when the child's stdin pipe has everything (or a keeper without a channel, which cannot say more); 1 \
-            when the first line, or all after the lines that are named, does not arrive (send it again if you like); 2 when \
-            something was handed over and not confirmed: it may or may not arrive.
+            Exits with 0 if the child's stdin pipe has everything (or, for a keeper without a channel, the keeper); 1 \
+            if the first line, or every line after those that are named, does not arrive, and can be sent again; 2 if \
+            a line was handed over and not confirmed: it may or may not arrive.
             """,
     )
 
@@ -41,7 +42,7 @@ struct SendCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long the child may take nothing, because it is busy. Default: 30 for stdin; three quick attempts "
+            "The longest time in which a busy child takes nothing. Default: 30 for stdin; three quick attempts "
                 + "for LINE.",
             valueName: "seconds"))
     var timeout: Double?

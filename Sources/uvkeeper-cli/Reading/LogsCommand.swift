@@ -6,8 +6,8 @@ struct LogsCommand: ParsableCommand {
         commandName: "logs",
         abstract: "Print a session's log: the keeper's own lines, and its child's output if that is captured.",
         discussion: """
-            With --json, one object per line: its time, if it is the keeper's, and its text; of a line over 16 MiB the start, \
-            with "cut":true.
+            With --json, one object per line: the text, and the time if the line is the keeper's. A line over 16 MiB \
+            is cut, and has "cut":true.
             """,
     )
 
@@ -19,10 +19,12 @@ struct LogsCommand: ParsableCommand {
     @Flag(name: [.short, .long], help: "Go on printing what is added, until interrupted, or nobody reads it.")
     var follow = false
 
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only the last lines, so many.", valueName: "count"))
+    @Option(
+        name: [.customShort("n"), .long],
+        help: ArgumentHelp("Print only this many lines, the last.", valueName: "count"))
     var lines: Int?
 
-    @Flag(help: "The launch log instead: what the keeper said before its own log was open.")
+    @Flag(help: "Print the launch log instead: what the keeper said before its own log was open.")
     var launch = false
 
     func validate() throws {

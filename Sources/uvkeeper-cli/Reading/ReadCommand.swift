@@ -7,9 +7,9 @@ struct ReadCommand: ParsableCommand {
         commandName: "read",
         abstract: "Print what a session's child has written, byte for byte; of a session that has ended, too.",
         discussion: """
-            The keeper keeps the last 8 MiB of stdout and of stderr, unless the session was started otherwise (uvkeeper spawn \
-            --no-output, PI_KEEPER_OUTPUT_MAX_BYTES). Offsets count from the child's first byte. What is no more there is \
-            told on stderr.
+            The keeper keeps the last 8 MiB of stdout and of stderr, unless the session was started otherwise \
+            (uvkeeper spawn --no-output, PI_KEEPER_OUTPUT_MAX_BYTES). Offsets count from the child's first byte. \
+            Bytes that are no longer kept are reported on stderr.
 
               uvkeeper read work                        all that is kept
               uvkeeper read work --last 4096            the end of it
@@ -21,8 +21,9 @@ struct ReadCommand: ParsableCommand {
             {"end":{"out":512},"epoch":"..."}, with "exit" if the session has ended. A program that reads on later gives that \
             offset and that epoch: --from 512 --epoch ...
 
-            Exits with 1 if there is no such session, it keeps no output, the offset is behind its end, which is told, or its \
-            keeper does not answer within five seconds. With --follow, a keeper that pauses later is waited for.
+            Exits with 1 if there is no such session, it keeps no output, the offset is beyond the end (the error \
+            names the end), or its keeper does not answer within five seconds. With --follow, the command waits for a \
+            keeper that pauses later.
             """,
     )
 
@@ -40,7 +41,7 @@ struct ReadCommand: ParsableCommand {
             valueName: "start|end|offset"))
     var from: ReadPlace?
 
-    @Option(help: ArgumentHelp("Begin so many bytes before the end.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("Begin this many bytes before the end.", valueName: "bytes"))
     var last: UInt64?
 
     @Option(

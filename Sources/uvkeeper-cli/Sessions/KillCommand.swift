@@ -7,10 +7,10 @@ struct KillCommand: ParsableCommand {
         commandName: "kill",
         abstract: "End sessions: keeper, child, and what the child has started.",
         discussion: """
-            An end has three steps: the child's input ends, then comes SIGTERM, then SIGKILL; each next one only if \
-            something of the session is left. How long a step may take is the keeper's setting (PI_KEEPER_STOP_EOF_MS, \
-            PI_KEEPER_STOP_TERM_MS), or --grace for both; --now kills at once, and nothing can be saved then. Leftover files \
-            of the session are removed, logs are not.
+            A session ends in three steps: the child's input ends, then SIGTERM is sent, then SIGKILL. A step is \
+            taken only if a process of the session is left. The keeper's settings PI_KEEPER_STOP_EOF_MS and \
+            PI_KEEPER_STOP_TERM_MS say how long each step may take; --grace sets both. --now kills at once, and the \
+            child can save nothing. The session's leftover files are removed, its logs are not.
 
               uvkeeper kill work              as its keeper was told
               uvkeeper kill work --grace 10   with time to save something
@@ -33,12 +33,12 @@ struct KillCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long the child may take after the end of its input, and as long again after SIGTERM, before it is killed. "
+            "The time for the child to end after the end of its input, and the same again after SIGTERM, before it is killed. "
                 + "Default: what its keeper was started with.",
             valueName: "seconds"))
     var grace: Double?
 
-    @Flag(help: "SIGKILL to everything of the session at once.")
+    @Flag(help: "Send SIGKILL to all processes of the session at once.")
     var now = false
 
     func validate() throws {
@@ -46,7 +46,7 @@ struct KillCommand: ParsableCommand {
             throw ValidationError("Name the sessions to end, or give --all, one of the two")
         }
         guard !now || grace == nil else {
-            throw ValidationError("--now is no time at all; give it or --grace, one of the two")
+            throw ValidationError("--now leaves no time, and --grace does; give one of the two")
         }
         guard (grace ?? 0) >= 0, (grace ?? 0) < 1e6 else { throw ValidationError("--grace takes seconds, 0 or more") }
     }

@@ -15,19 +15,20 @@ struct ListCommand: ParsableCommand {
               uvkeeper list --ended                     those that have ended, the latest first, and how
               uvkeeper list --ended --json | jq .record.exit.code
 
-            With --json, one object a session; of one that has ended {"session","state":"ended","record"}.
+            With --json, one object a session; for one that has ended, {"session","state":"ended","record"}.
             """,
     )
 
     @OptionGroup var shared: SharedOptions
 
-    @Flag(help: "Show those that have ended, until their records are pruned.")
+    @Flag(help: "Show sessions that have ended and whose records were not pruned.")
     var ended = false
 
     @Option(
         name: .customLong("label"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "Only sessions with this label, of any value if there is none; of several, all.", valueName: "name[=value]")
+            "Only sessions with this label; a name alone matches every value. If repeated, sessions that have all of them.",
+            valueName: "name[=value]")
     )
     var labels: [LabelFilter] = []
 

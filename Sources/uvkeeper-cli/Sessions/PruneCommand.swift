@@ -6,8 +6,8 @@ struct PruneCommand: ParsableCommand {
         commandName: "prune",
         abstract: "Remove what sessions that have ended have left: records, output and logs.",
         discussion: """
-            Without it, a server that finds its sessions prunes now and then: what ended more than seven days ago, and all \
-            but the last 1,000.
+            A server that looks for its sessions prunes by itself, once an hour at most: sessions that ended more \
+            than seven days ago, and all but the latest 1,000.
 
               uvkeeper prune                 with these limits
               uvkeeper prune --days 0.5      what ended more than twelve hours ago
@@ -19,10 +19,10 @@ struct PruneCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Option(help: ArgumentHelp("How long ago a session must have ended, in days.", valueName: "days"))
+    @Option(help: ArgumentHelp("The least time since a session's end, in days.", valueName: "days"))
     var days = 7.0
 
-    @Option(help: ArgumentHelp("How many ended sessions are left at most, the latest.", valueName: "count"))
+    @Option(help: ArgumentHelp("The most ended sessions that are kept, the latest.", valueName: "count"))
     var keep = KeeperManager.keptEndedSessions
 
     private struct Pruned: Encodable {

@@ -21,10 +21,10 @@ struct SpawnCommand: ParsableCommand {
             A session that is started from a service of systemd gets a scope of its own, so that a stop or restart of the \
             service leaves it alone; uvkeeper status says where it is. --scope off keeps it in the service.
 
-            Everything after -- is the command's, whatever it looks like, and reaches it as it is, UTF-8 or not. Waits until \
-            the child has outlived its first 300 ms, so that a command that fails at once is reported as failed, with the last \
-            of its stderr. Exits with 2 if the keeper runs and its session was not ready in time: see uvkeeper list, uvkeeper \
-            logs.
+            Everything after -- belongs to the command, whatever it looks like, and reaches it unchanged, UTF-8 or \
+            not. uvkeeper spawn waits until the child has run for 300 ms: a command that fails at once is reported as \
+            failed, with the end of its stderr. Exits with 2 if the keeper runs and its session was not ready in \
+            time: see uvkeeper list, uvkeeper logs.
             """,
     )
 

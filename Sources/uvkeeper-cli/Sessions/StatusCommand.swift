@@ -7,7 +7,8 @@ struct StatusCommand: ParsableCommand {
         commandName: "status",
         abstract: "Show what is going on in a session, or how it ended.",
         discussion: """
-            The keeper answers at once, also while its child does not read: "queued" is what waits for the child then.
+            The keeper answers at once, also while its child does not read: "queued" then tells what waits for the \
+            child.
 
               uvkeeper status work
               uvkeeper status work --json
@@ -15,8 +16,9 @@ struct StatusCommand: ParsableCommand {
 
             Exits with 0 if the session runs, 3 if it has ended, 1 if there is no such session, or nobody can tell.
 
-            With --json, the keeper's status as it is; of a session that has ended {"session","state":"ended","record"}; of one \
-            whose keeper has no channel what uvkeeper list shows.
+            With --json, the keeper's status as it is; for a session that has ended, \
+            {"session","state":"ended","record"}; for a keeper without a channel, the object that uvkeeper list \
+            prints.
             """,
     )
 

@@ -14,10 +14,10 @@ struct WaitCommand: ParsableCommand {
               uvkeeper wait a b c --any        the first that ends
               uvkeeper wait build --timeout 60
 
-            Exits with the child's code, or 128 and the number of the signal that ended it; with 2 if it cannot be known (its \
-            keeper was killed, or is an original one); with 127 if there is no such session; with 124 if the time is over. Of \
-            several, with that of the first in the order given that is not 0; with --any, with that of the one that has ended \
-            first.
+            Exits with the child's code, or with 128 plus the number of the signal that ended it; 2 if the end is not \
+            known (the keeper was killed, or is an original one); 127 if there is no such session; 124 if the time is \
+            over. For several sessions, the status is the first one, in the order given, that is not 0; with --any, \
+            that of the session that ended first.
 
             With --json, one object for each end: {"session","status","exit"}; without "exit" if nobody knows.
             """,
@@ -28,10 +28,10 @@ struct WaitCommand: ParsableCommand {
     @Argument(help: "The sessions.", transform: SessionID.init)
     var sessions: [SessionID] = []
 
-    @Flag(help: "Wait for one of them only.")
+    @Flag(help: "Wait only for the first that ends.")
     var any = false
 
-    @Option(help: ArgumentHelp("Give up after so long. Default: never.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Give up after this time. Default: never.", valueName: "seconds"))
     var timeout: Double?
 
     private struct End: Encodable {
