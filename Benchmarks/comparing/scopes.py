@@ -43,16 +43,19 @@ def systemd(peers, paths):
 
 
 def libraries(executable):
-    """The libraries of an executable that a small Debian has not: libuv."""
+    """The libraries of an executable but for those that every Debian has."""
     listed = subprocess.run(["ldd", str(executable)], stdout=subprocess.PIPE, text=True).stdout
-    return re.findall(r"libuv\S* => (/\S+)", listed)
+    found = re.findall(r"^\s*(\S+) => (/\S+)", listed, re.MULTILINE)
+    common = re.compile(r"lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s)\.so")
+    return [path for name, path in found if not common.match(name)]
 
 
 def start_with_scope():
     @contextlib.contextmanager
     def prepare(peers, place):
         nodes = [path for path in peers.node.values() if ROOT not in path.parents]
-        paths = [ROOT, place.path, *libraries(peers.c), *nodes]
+        needed = {path for one in (peers.c, *peers.node.values()) for path in libraries(one)}
+        paths = [ROOT, place.path, *sorted(needed), *nodes]
 
         def command(key, policy, service):
             def start(_):
