@@ -87,13 +87,14 @@ def keeper_command(peers, key, place, session, child, kept=0):
 class Keeper:
     """One running keeper."""
 
-    def __init__(self, peers, key, place, child, wrapper=(), kept=0):
-        """`wrapper`: a command that runs the keeper's. `kept`: so many bytes of the child's output, by the channel."""
+    def __init__(self, peers, key, place, child, wrapper=(), kept=0, settings={}):
+        """`wrapper`: a command that runs the keeper's. `kept`: so many bytes of the child's output, by the channel. `settings`: more
+        variables for the keeper."""
         self.session = f"k-{key}"
         command, environment, self.socket = keeper_command(peers, key, place, self.session, child, kept)
         null = subprocess.DEVNULL
         self.process = subprocess.Popen(
-            [*wrapper, *command], env=environment, stdin=null, stdout=null, stderr=null, start_new_session=True
+            [*wrapper, *command], env={**environment, **settings}, stdin=null, stdout=null, stderr=null, start_new_session=True
         )
         try:
             self._wait_until_it_accepts()
@@ -122,10 +123,10 @@ class Keeper:
         raise RuntimeError("a keeper has not published its socket in 10 s")
 
 
-def calls_of_life(peers, key, place):
+def calls_of_life(peers, key, place, settings={}):
     """How many system calls a keeper and its child make from the start to the end; None without strace."""
     table = place.path / f"calls-{key}"
     if not shutil.which("strace"):
         return None
-    Keeper(peers, key, place, [str(peers.c), "sink"], counting_calls(table)).end()
+    Keeper(peers, key, place, [str(peers.c), "sink"], counting_calls(table), settings=settings).end()
     return calls_counted(table.read_text())

@@ -32,6 +32,11 @@ GROUPS = [
      "System calls are those of a keeper and its child, which are ended as soon as the socket accepts, when the child may "
      "not have got far; for `spawnKeeper` the manager's as well. Each of many makes the same as one alone. Allocations of a keeper are not counted: UVKeeper's has its own malloc linked in, "
      "where nothing can be preloaded; those of `spawnKeeper` are the manager's."),
+    ("scope", "What a scope costs a start",
+     "Each keeper is started in a service of a systemd of its own, in namespaces (`scripts/systemd-check`); where none can be had, outside "
+     "of one, and the row with a scope is missing. Without a word about it, and with `off`, a keeper stays in its service and looks once at "
+     "`/proc/self/cgroup`. With `auto` it asks systemd for a scope and waits for that before it starts its child. The original knows no "
+     "scopes. System calls, of a keeper and its child as above, are counted outside of the service, without a scope."),
     ("discovery", "Finding keepers again",
      "Each keeper has a pid file, locked by a live process, a socket, and a child's pid file. *Keepers*: read the pid file and "
      "look whether the process lives, which is what the original does by default; UVKeeper also asks whether it is the "
@@ -60,6 +65,8 @@ VARIANTS = {
     "c-client": "with C's client",
     "pipeline": "a pipeline of child, tee and reader",
     "each": "one `uv_write` per message",
+    "off": "`PI_KEEPER_SCOPE=off`",
+    "scope": "`PI_KEEPER_SCOPE=auto`: a scope",
     "capturing": "completions that capture two things",
 }
 

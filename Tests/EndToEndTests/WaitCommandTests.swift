@@ -39,4 +39,18 @@ import UVKeeper
             #expect(lost.code == 2 && lost.output.contains("nobody knows how"), "\(lost)")
         }
     }
+
+    @Test("an end for lack of memory is told in words, by wait, status and list") func memory() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "cat").code == 0 && home.run("kill", "s").code == 0)
+            let path = "\(home.sessions)/s.session.json"
+            let record = String(decoding: try Files.read(path, limit: 65536), as: UTF8.self)
+            try Posix.write(record.replacing(#","stderrTail":"#, with: #","oom":true,"stderrTail":"#), to: path)
+            for command in [["wait", "s"], ["status", "s"], ["list", "--ended"]] {
+                let run = try CommandRun(command, home: home.home)
+                #expect(run.output.contains("; a process of the session was killed for lack of memory\n"), "\(run)")
+            }
+            #expect(try home.run("wait", "s", "--json").output.contains(#""oom":true"#))
+        }
+    }
 }

@@ -167,6 +167,38 @@ struct KeeperGroupTests {
         }
     }
 
+    @Test(
+        "a real bus without a service manager, as of dbus-run-session: auto goes on, and require is status 2 with the same words",
+        .enabled(if: Files.exists("/usr/bin/dbus-daemon"), "dbus-daemon is missing"))
+    func sessionBus() throws {
+        try withGroup { home, group in
+            let path = "\(home.base)/real-bus"
+            var address = ""
+            let daemon = try ChildProcess(
+                .init(
+                    executable: "/usr/bin/dbus-daemon",
+                    arguments: ["--session", "--nofork", "--print-address", "--address=unix:path=\(path)"],
+                    stdio: [.ignore, .pipe, .ignore]), on: home.loop
+            ) { _, _ in }
+            defer { expectNoError { () throws(UVError) in try daemon.kill(.kill) } }
+            try daemon.streams[1]!.readStart(
+                onBytes: { _, bytes in
+                    address += bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+                }, onEnd: { stream, _ in stream.close() })
+            try home.until("the bus listens") { address.hasSuffix("\n") }
+            let settings = ["PI_KEEPER_SCOPE": "auto", "DBUS_SYSTEM_BUS_ADDRESS": address.dropLast().description]
+            let words = "as it should, and goes on without: \(path): "
+            let keeper = try home.startReady(settings: settings, shell: group.shell(Self.service))
+            #expect(keeper.log.contains(words) && keeper.log.contains("(org.freedesktop.DBus.Error."), "\(keeper.log)")
+            #expect(keeper.record?.survivesServiceStop == false)
+            let other = try home.start(
+                "t", settings: settings.merging(["PI_KEEPER_SCOPE": "require"]) { $1 }, shell: group.shell(Self.service)
+            )
+            #expect(try home.runToEnd(other) == .exited(code: 2))
+            #expect(other.log.contains("as it should: \(path): "), "\(other.log)")
+        }
+    }
+
     @Test("a signal ends a keeper that waits for the bus, in order", arguments: [Signal.terminate, .interrupt])
     func endsWhileWaiting(signal: Signal) throws {
         try withGroup { home, group in
@@ -252,13 +284,48 @@ struct KeeperGroupTests {
             try home.until("all run") { home.text("up") != nil }
             let path = try #require(keeper.record?.controlGroup)
             #expect(path.hasPrefix("\(group.name)/uvkeeper-s-") && keeper.record?.survivesServiceStop == nil)
+            // A process that does not descend from the keeper is reached through the group alone.
+            var foreign: ProcessExit?
+            let sleep = try ChildProcess(
+                .init(executable: "/bin/sleep", arguments: ["1000"], stdio: [.ignore, .ignore, .ignore]), on: home.loop
+            ) { foreign = $1 }
+            defer { if foreign == nil { expectNoError { () throws(UVError) in try sleep.kill(.kill) } } }
+            try TestControlGroup.put(sleep.pid, into: "\(group.path)\(path.dropFirst(group.name.count))/child")
             try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            try home.until("the foreign process has ended") { foreign != nil }
+            #expect(foreign == .signaled(.kill))
             #expect(keeper.record?.exit?.by == .kill && keeper.record?.exit?.leftBehind == [])
             for pid in home.text("pids")!.split(separator: "\n") {
                 #expect(Processes.liveness(of: Int32(pid)!) == .gone)
             }
             #expect(group.names(except: "") == [], "nothing of the session's group is left")
+        }
+    }
+
+    @Test("a session that was started inside another one, which has ended, leaves no group of its own")
+    func nestedSubtree() throws {
+        try withGroup { home, group in
+            let outer = try home.startReady(
+                child: """
+                    export PI_DASHBOARD_HOME=$HOME PI_KEEPER_PI_CMD='["cat"]' PI_KEEPER_PI_ARGS='[]'
+                    PI_KEEPER_CGROUP=\(group.path) \(BuiltProducts.sidecar) inner </dev/null >/dev/null 2>&1 &
+                    exec cat
+                    """,
+                settings: ["PI_KEEPER_CGROUP": group.path])
+            let inner = "\(home.directory)/inner.rpc.sock"
+            func pid() -> Int32? {
+                (try? Files.read("\(inner).pid", limit: 32)).flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
+            }
+            try home.until("inner listens") { pid().map { SocketProbe(inner) == .accepting(pid: $0) } ?? false }
+            let keeper = try #require(pid())
+            #expect(TestControlGroup.name(of: keeper)?.hasPrefix("\(group.name)/uvkeeper-inner-") == true)
+            try home.channel(of: outer).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(outer) == .exited(code: 0))
+            #expect(group.names(except: "").map { $0.hasPrefix("uvkeeper-inner-") } == [true])
+            try Processes.send(.terminate, to: keeper)
+            try home.until("inner ends") { Processes.liveness(of: keeper) == .gone }
+            #expect(group.names(except: "") == [])
         }
     }
 
@@ -312,7 +379,8 @@ struct KeeperGroupTests {
             guard controllers.split(whereSeparator: \.isWhitespace).contains("pids") else {
                 let refused = try home.start(settings: settings)
                 #expect(try home.runToEnd(refused) == .exited(code: 2))
-                #expect((refused.log + refused.standardError).contains("cgroup.subtree_control"))
+                let words = "/cgroup.subtree_control: ENOENT: no such file or directory; that group does not have"
+                #expect(refused.log.contains(words), "\(refused.log)")
                 #expect(group.names(except: "") == [])
                 let goesOn = try home.startReady("t", settings: settings.merging(["PI_KEEPER_SCOPE": "auto"]) { $1 })
                 #expect(goesOn.log.contains("goes on without"))

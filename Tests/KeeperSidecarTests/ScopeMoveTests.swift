@@ -81,23 +81,27 @@ import UVLoop
         #expect(closed.end.map { "\($0)".contains("no answer from") } == true)
     }
 
-    @Test("garbage, a user that is not taken, and an error")
+    @Test("garbage, a user that is not taken, and an error; the reason names the bus")
     func refusals() throws {
-        #expect(try end(.says(Array("HTTP/1.1 400\r\n".utf8))).end == .refused("what came is no D-Bus"))
-        #expect(try end(.says(Array("REJECTED EXTERNAL\r\n".utf8))).end == .refused("the bus does not take this user"))
-        #expect(
-            try end(.says(BusAnswer.ok + [UInt8](repeating: 0xAA, count: 4096))).end
-                == .refused("what came is no D-Bus"))
+        func reason(_ behaviour: FakeBus.Behaviour) throws -> String? {
+            guard case .refused(let words) = try end(behaviour).end else { return nil }
+            let parts = words.split(separator: "/bus: ", maxSplits: 1)
+            #expect(parts.count == 2 && words.hasPrefix("/"), "\(words)")
+            return parts.last.map(String.init)
+        }
+        #expect(try reason(.says(Array("HTTP/1.1 400\r\n".utf8))) == "what came is no D-Bus")
+        #expect(try reason(.says(Array("REJECTED EXTERNAL\r\n".utf8))) == "the bus does not take this user")
+        #expect(try reason(.says(BusAnswer.ok + [UInt8](repeating: 0xAA, count: 4096))) == "what came is no D-Bus")
         let unknown = "The name org.freedesktop.systemd1 was not provided by any .service files"
         let name = "org.freedesktop.DBus.Error.ServiceUnknown"
         // A bus of dbus-run-session: a bus, and no service manager on it.
-        let result = try end(
+        let words = try reason(
             .answers { call in
                 call.member == "Hello"
                     ? BusAnswer.answer(to: call.serial, .string(":1.5"))
                     : BusAnswer.failure(of: call.serial, name, unknown)
             })
-        #expect(result.end == .refused("\(unknown) (\(name))"))
+        #expect(words == "\(unknown) (\(name))")
     }
 
     @Test("a bus that is not there, and a path that is none")

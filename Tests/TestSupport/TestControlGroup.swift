@@ -31,9 +31,12 @@ public struct TestControlGroup {
         return "\(path)/\(name)"
     }
 
-    /// Puts a process into a group below it.
-    public func move(_ process: Int32, to name: String) throws {
-        let file = try OpenFile("\(try make(name))/cgroup.procs", .append)
+    /// Puts a process into a new group below it.
+    public func move(_ process: Int32, to name: String) throws { try Self.put(process, into: make(name)) }
+
+    /// Puts a process into the group of a directory.
+    public static func put(_ process: Int32, into path: String) throws {
+        let file = try OpenFile("\(path)/cgroup.procs", .append)
         defer { file.close() }
         try file.write(Array("\(process)".utf8))
     }

@@ -77,6 +77,7 @@ final class ScopeMove {
         switch bytes.withUnsafeBytes({ conversation.receive($0) }) {
         case .send(let bytes): stream?.write(bytes)
         case .wait: break
+        case .end(.refused(let words)): end(.refused("\(bus): \(words)"))
         case .end(let result): end(result)
         }
     }

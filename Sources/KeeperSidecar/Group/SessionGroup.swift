@@ -52,7 +52,15 @@ final class SessionGroup {
     /// Enables a limit for the groups below a directory, which need the limit's controller to be turned on there.
     private static func enableController(of file: String, in subtree: String, _ group: String) throws(Failure) {
         guard !Files.exists("\(group)/\(file)") else { return }
-        try write("+\(file.prefix { $0 != "." })", to: "\(subtree)/cgroup.subtree_control")
+        do throws(Failure) {
+            try write("+\(file.prefix { $0 != "." })", to: "\(subtree)/cgroup.subtree_control")
+        } catch {
+            let advice: [UVError: String] = [
+                .busy: "; move the processes of that group into one below it",
+                .noEntry: "; that group does not have the controller, see its cgroup.controllers",
+            ]
+            throw Failure(path: error.path, error: error.error, advice: advice[error.error] ?? "")
+        }
     }
 
     /// The limits without effect, because their controllers are missing: those of cgroup version 1, which hybrid hosts
@@ -65,8 +73,9 @@ final class SessionGroup {
     struct Failure: Error, CustomStringConvertible {
         let path: String
         let error: UVError
+        var advice = ""
 
-        var description: String { "\(path): \(error)" }
+        var description: String { "\(path): \(error)\(advice)" }
     }
 
     private static func attempt(_ path: String, _ body: () throws(UVError) -> Void) throws(Failure) {
@@ -174,12 +183,12 @@ final class SessionGroup {
         return false
     }
 
-    /// True if a process of the session was killed because the session exceeded its memory limit.
+    /// True if the kernel killed a process of the session for lack of memory: at the session's limit, or the machine's.
     var hasKilledForMemory: Bool {
         do throws(UVError) {
             return SessionGroup.tellsOfKilled(try Files.read("\(path)/memory.events", limit: 4096))
         } catch {
-            // The memory controller is missing, so no limit exists.
+            // The memory controller is missing, so nobody counts.
             return false
         }
     }
@@ -196,11 +205,25 @@ final class SessionGroup {
     func remove() {
         SessionGroup.removeTree(childPath, depth: 0)
         guard let former else { return }
-        do throws(Failure) { try SessionGroup.write("\(CurrentProcess.id)", to: "\(former)/cgroup.procs") } catch {
-            // The keeper stays in its group, whose directory therefore stays, empty once this process has ended.
-        }
+        leave(to: former)
         do throws(UVError) { try Files.removeDirectory(path) } catch {
             // The group is still in use, or was never made.
+        }
+    }
+
+    /// Moves this process into its former group, or the nearest group above that takes it: the former group is gone if
+    /// it belonged to another session, which has ended. If none takes it, the session's group stays, empty once this
+    /// process has ended; the next start of the session removes it.
+    private func leave(to former: String) {
+        var group = former
+        while let root = SessionGroup.root, group.hasPrefix(root) {
+            do throws(Failure) {
+                return try SessionGroup.write("\(CurrentProcess.id)", to: "\(group)/cgroup.procs")
+            } catch {
+                // The group is gone, is another user's, or has controllers and so takes no processes.
+                guard let parent = Files.parent(of: group) else { return }
+                group = parent
+            }
         }
     }
 

@@ -25,6 +25,9 @@ struct Doctor {
     let loop: Loop
     let sessions: Result<[KeeperStatus], KeeperError>
     let sidecar: Finding
+    /// The control group of this process, and the `KillMode` of its service; nil if unknown.
+    let group: ControlGroup?
+    let killMode: String?
 
     func findings() -> [Finding] {
         let directory = DirectoryTrial(manager.paths, loop).findings()
@@ -63,11 +66,10 @@ struct Doctor {
     /// The place of a session started from here.
     private var service: Finding {
         let check = "service"
-        let group = ControlGroup.current
         guard let group else { return Finding(check, .ok, "no control groups here: a session ends with nobody") }
-        let place = SessionPlace(group)
+        let place = SessionPlace(group, killMode: killMode)
         let words = "\(group.path): " + (PlaceText.words(place) ?? "")
-        guard case .service(let unit) = group.unit else {
+        guard case .service(let unit) = group.unit, place.survivesServiceStop != true else {
             return Finding(check, words.contains("enable-linger") ? .warning : .ok, words)
         }
         let manager = ServiceManager(userID: CurrentProcess.userID, .current, group)

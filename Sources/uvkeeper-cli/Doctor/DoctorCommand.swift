@@ -1,4 +1,5 @@
 import ArgumentParser
+import KeeperProtocol
 import UVKeeper
 
 struct DoctorCommand: ParsableCommand {
@@ -18,8 +19,15 @@ struct DoctorCommand: ParsableCommand {
         try shared.withManager(refusesExposed: false) { manager, loop, done in
             manager.listKeepers { result in
                 SidecarTrial.run(on: loop) { sidecar in
-                    let doctor = Doctor(manager: manager, loop: loop, sessions: result, sidecar: sidecar)
-                    report(doctor.findings(), done)
+                    let group = ControlGroup.current
+                    let judge = { (killMode: String?) in
+                        let doctor = Doctor(
+                            manager: manager, loop: loop, sessions: result, sidecar: sidecar, group: group,
+                            killMode: killMode)
+                        report(doctor.findings(), done)
+                    }
+                    guard let group else { return judge(nil) }
+                    KillModeQuestion.ask(of: group, on: loop, judge)
                 }
             }
         }

@@ -55,7 +55,6 @@ enum SessionText {
         if let unread = record.exit?.inputUnread, unread > 0 {
             rows.append(("unread", "\(unread) bytes of its input"))
         }
-        if record.exit?.oom == true { rows.append(("memory", "a process was killed at the session's limit of memory")) }
         if let pids = record.exit?.leftBehind, !pids.isEmpty {
             rows.append(("left", "processes " + pids.map(String.init).joined(separator: ", ")))
         }

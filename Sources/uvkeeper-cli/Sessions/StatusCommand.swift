@@ -36,8 +36,10 @@ struct StatusCommand: ParsableCommand {
             session.status { result in
                 switch result {
                 case .success(let status):
-                    shared.json ? Output.json(status) : show(SessionText.rows(of: status))
-                    done(.success)
+                    complete(status, on: loop) { status in
+                        shared.json ? Output.json(status) : show(SessionText.rows(of: status))
+                        done(.success)
+                    }
                 case .failure(.noChannel): showListed(manager, done)
                 case .failure(.sessionEnded): showEnded(session, manager, done)
                 case .failure(let error):
@@ -48,6 +50,18 @@ struct StatusCommand: ParsableCommand {
                     showEnded(session, manager, done)
                 }
             }
+        }
+    }
+
+    /// Asks for the `KillMode` of a session's service, which its keeper may not have done.
+    private func complete(_ status: SessionStatus, on loop: Loop, _ completion: @escaping (SessionStatus) -> Void) {
+        guard status.survivesServiceStop == false, let path = status.controlGroup,
+            let group = ControlGroup("0::\(path)\n")
+        else { return completion(status) }
+        KillModeQuestion.ask(of: group, on: loop) { killMode in
+            var status = status
+            if let killMode { status.survivesServiceStop = SessionPlace(group, killMode: killMode).survivesServiceStop }
+            completion(status)
         }
     }
 

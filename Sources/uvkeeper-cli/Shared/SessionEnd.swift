@@ -13,8 +13,10 @@ enum SessionEnd {
             let child = exit.childStillRan == true ? "its child still ran" : "how its child ended is not known"
             return "its keeper was killed, and \(child)"
         case .exited, .stopped, .crashedAtStart, .keeperSignalled, .unknown:
-            if let signal = exit.signal { return "its child was ended by SIG\(signal)" }
-            return exit.code.map { "its child exited with code \($0)" } ?? "how its child ended is not known"
+            let end =
+                exit.signal.map { "its child was ended by SIG\($0)" }
+                ?? exit.code.map { "its child exited with code \($0)" } ?? "how its child ended is not known"
+            return exit.oom == true ? end + "; a process of the session was killed for lack of memory" : end
         }
     }
 

@@ -1,0 +1,70 @@
+import KeeperProtocol
+import UVKeeper
+
+/// The question for a service's `KillMode`, asked by way of `systemctl show`. A keeper that stays in its service by its
+/// scope's policy has not asked, and takes the service to have the default.
+final class KillModeQuestion {
+    private static let longest = Duration.seconds(1)
+    private static let longestAnswer = 64
+
+    private let child: ChildProcess
+    private let timer: TimerHandle
+    private var answer: [UInt8] = []
+    private var completion: ((String?) -> Void)?
+
+    /// Asks the service manager that made a control group; `completion` runs once, perhaps at once.
+    ///
+    /// - Parameter completion: gets nil if the group is not a service's, or the manager does not answer.
+    static func ask(of group: ControlGroup, on loop: Loop, _ completion: @escaping (String?) -> Void) {
+        guard case .service(let unit) = group.unit else { return completion(nil) }
+        var environment = ProcessEnvironment.current
+        var arguments = ["show", "--property=KillMode", "--value", "--", unit]
+        if let user = group.managingUser {
+            // Another user's manager does not answer.
+            guard user == CurrentProcess.userID else { return completion(nil) }
+            arguments.insert("--user", at: 0)
+            if environment["XDG_RUNTIME_DIR"] == nil { environment["XDG_RUNTIME_DIR"] = "/run/user/\(user)" }
+        }
+        let configuration = ChildProcess.Configuration(
+            executable: "systemctl", arguments: arguments, environment: environment,
+            stdio: [.ignore, .pipe, .ignore], flags: .detached)
+        do throws(SpawnError) {
+            _ = try KillModeQuestion(configuration, on: loop, completion)
+        } catch {
+            // The system has no systemctl, or too few resources for it.
+            completion(nil)
+        }
+    }
+
+    private init(
+        _ configuration: ChildProcess.Configuration, on loop: Loop, _ completion: @escaping (String?) -> Void
+    ) throws(SpawnError) {
+        child = try ChildProcess(configuration, on: loop) { _, _ in }
+        timer = TimerHandle(on: loop)
+        self.completion = completion
+        // The closures keep this object until the end, which drops both.
+        timer.start(after: KillModeQuestion.longest) { [self] _ in end() }
+        do throws(UVError) {
+            try child.streams[1]?.readStart(
+                onBytes: { [self] _, bytes in
+                    answer += bytes.withUnsafeBytes { $0.prefix(KillModeQuestion.longestAnswer) }
+                },
+                onEnd: { [self] _, _ in end() })
+        } catch {
+            loop.onNextTick { [self] in end() }
+        }
+    }
+
+    private func end() {
+        guard let completion else { return }
+        self.completion = nil
+        timer.close()
+        child.streams[1]?.close()
+        do throws(UVError) { try child.killGroup(.kill) } catch {
+            // systemctl has ended.
+        }
+        child.close()
+        let line = String(decoding: answer.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        completion(answer.contains(UInt8(ascii: "\n")) && !line.isEmpty ? line : nil)
+    }
+}
