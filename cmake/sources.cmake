@@ -32,6 +32,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/FileEvents/TailLook.swift
     Sources/UVLoop/FileEvents/TailPlace.swift
     Sources/UVLoop/FileEvents/TailWatches.swift
+    Sources/UVLoop/FileEvents/WriterWatcher.swift
     Sources/UVLoop/Files/AccessList.swift
     Sources/UVLoop/Files/FileReader.swift
     Sources/UVLoop/Files/FileStatus.swift
