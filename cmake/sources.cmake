@@ -270,6 +270,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperManager+Text.swift
     Sources/UVKeeper/KeeperManager+Work.swift
     Sources/UVKeeper/KeeperManager.swift
+    Sources/UVKeeper/Sessions/LockWatch.swift
     Sources/UVKeeper/Sessions/Session+Requests.swift
     Sources/UVKeeper/Sessions/Session.swift
     Sources/UVKeeper/Sessions/SessionRecord+Keeper.swift
