@@ -32,6 +32,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/FileEvents/TailLook.swift
     Sources/UVLoop/FileEvents/TailPlace.swift
     Sources/UVLoop/FileEvents/TailWatches.swift
+    Sources/UVLoop/FileEvents/WriterWatcher.swift
     Sources/UVLoop/Files/AccessList.swift
     Sources/UVLoop/Files/FileReader.swift
     Sources/UVLoop/Files/FileStatus.swift
@@ -270,6 +271,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/KeeperManager+Text.swift
     Sources/UVKeeper/KeeperManager+Work.swift
     Sources/UVKeeper/KeeperManager.swift
+    Sources/UVKeeper/Sessions/LockWatch.swift
     Sources/UVKeeper/Sessions/Session+Requests.swift
     Sources/UVKeeper/Sessions/Session.swift
     Sources/UVKeeper/Sessions/SessionRecord+Keeper.swift

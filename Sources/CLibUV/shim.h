@@ -339,10 +339,10 @@ static inline int uvloop_lock_for_description(int descriptor) {
     return fcntl(descriptor, UVLOOP_DESCRIPTION_SETLK, &lock);
 }
 
-/// Returns 0 if nobody holds a lock; 1 if a lock is held, with the holder's pid in `holder`, or -1 there if a
-/// description holds it; -1 on an error.
-static inline int uvloop_lock_holder(int descriptor, pid_t *holder) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+/// Returns 0 if nobody holds a lock, an exclusive one if `type` is `F_RDLCK`, any if it is `F_WRLCK`; 1 if a lock is
+/// held, with the holder's pid in `holder`, or -1 there if a description holds it; -1 on an error.
+static inline int uvloop_lock_holder(int descriptor, int type, pid_t *holder) {
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
     if (fcntl(descriptor, UVLOOP_DESCRIPTION_GETLK, &lock) == -1) return -1;
     if (lock.l_type == F_UNLCK) return 0;
     *holder = lock.l_pid;

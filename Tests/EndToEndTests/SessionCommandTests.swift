@@ -97,6 +97,10 @@ import UVKeeper
             for (label, isFound) in filters + [("\(other)=3", true)] {
                 #expect(try home.run("list", "--label", label).lines.count == (isFound ? 2 : 0), "\(label)")
             }
+            let json = Array(#""labels":{"\#(other)":"3","v":"\#(one)","\#(one)":"1"}"#.utf8)
+            for command in [["label", "s", "--json"], ["status", "s", "--json"], ["list", "--json"]] {
+                #expect(try home.run(command).bytes.firstRange(of: json) != nil, "\(command)")
+            }
             #expect(try home.run("label", "s", "\(one)=").bytes == Array("\(other)=3\nv=\(one)\n".utf8))
             #expect(try home.run("list", "--label", one).output.isEmpty)
         }

@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test("a keeper costs its host one descriptor while it is watched")
+    @Test("a keeper costs its host one descriptor until it has settled")
     func descriptors() throws {
         try withWorld { world throws in
             let lines = try world.host("descriptors", world.paths.directory, "s1", BuiltProducts.sidecar)

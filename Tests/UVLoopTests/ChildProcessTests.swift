@@ -52,6 +52,36 @@ func outcome(_ configuration: ChildProcess.Configuration) throws -> (status: Pro
         }
     }
 
+    #if os(Linux)
+    @Test("that was let go of is watched again, whether it runs, has ended, or was collected by others")
+    func resumed() throws {
+        try withLoop { loop in
+            for (name, status) in [
+                ("runs", ProcessExit.signaled(.user1)), ("ended", .exited(code: 3)), ("collected", .unknown),
+            ] {
+                let script = name == "runs" ? "exec sleep 1000" : "exit 3"
+                let child = try ChildProcess(shell(script, usesLibuv: false), on: loop) { _, _ in
+                    Issue.record("it was let go of")
+                }
+                #expect(child.hasPidfd)
+                let hold = try ProcessDescriptor(of: child.pid)
+                child.close()
+                if name != "runs" { try run(loop) { hold.hasEnded } }
+                if name == "collected" { #expect(waitpid(child.pid, nil, 0) == child.pid) }
+                var exits: [ProcessExit] = []
+                let again = try ChildProcess(resuming: hold, on: loop) { child, status in
+                    #expect(child.exitStatus == status)
+                    exits.append(status)
+                }
+                #expect(again.isRunning && again.pid == child.pid && again.streams.isEmpty && exits.isEmpty)
+                if name == "runs" { try again.kill(.user1) }
+                try run(loop) { !exits.isEmpty }
+                #expect(exits == [status], "\(name)")
+            }
+        }
+    }
+    #endif
+
     @Test("runs as another user and group, if this one may") func otherUser() throws {
         let configuration = ChildProcess.Configuration(
             executable: "/bin/sh", arguments: ["-c", "id -u; id -g"], userID: 65534, groupID: 65533)

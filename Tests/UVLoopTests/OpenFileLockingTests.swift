@@ -29,12 +29,36 @@ import UVLoop
                 #expect(try !file.lockForDescription())
                 #expect(try file.lockHolder() == (mode == "process" ? .process(child.pid) : .description))
                 #expect(try OpenFile(path, .readOnly).lockHolder() != nil)
+                #expect(try file.exclusiveLockHolder() == file.lockHolder())
                 try child.kill(.kill)
                 try run(loop) { hasEnded }
                 child.streams[0]?.close()
             }
             #expect(try file.lockHolder() == nil)
             #expect(try mode == "process" ? file.lockForProcess() : file.lockForDescription())
+        }
+    }
+
+    @Test("that others may share is no exclusive one") func shared() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory + "/lock"
+            try OpenFile(path, .createNew).close()
+            let file = try OpenFile(path, .readOnly)
+            try withLoop { loop in
+                let configuration = try ChildProcess.Configuration(
+                    executable: siblingExecutable("uvloop-test-helper"), arguments: ["hold-lock", path, "shared"],
+                    stdio: [.pipe, .pipe, .descriptor(2)])
+                let child = try ChildProcess(configuration, on: loop) { _, _ in }
+                var output: [UInt8] = []
+                try child.streams[1]?.readStart(
+                    onBytes: { _, bytes in bytes.withUnsafeBytes { output.append(contentsOf: $0) } },
+                    onEnd: { stream, _ in stream.close() },
+                )
+                try run(loop) { output.last == UInt8(ascii: "\n") }
+                #expect(try file.lockHolder() == .process(child.pid))
+                #expect(try file.exclusiveLockHolder() == nil)
+                child.streams[0]?.close()
+            }
         }
     }
 

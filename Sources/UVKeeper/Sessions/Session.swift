@@ -18,7 +18,8 @@ public final class Session {
     private var watch: SessionWatch?
 
     /// Called once when the session has ended, even if another program started it: with how it ended, or nil if that is
-    /// not known. Set it while the session lives; as long as it is set, the keeper is watched, by one descriptor.
+    /// not known. Set it while the session lives; as long as it is set, the keeper is watched: by the lock on
+    /// its pid file, or by a descriptor if the system does not tell of that, on a network file system for instance.
     public var onEnd: ((SessionExit?) -> Void)? {
         didSet { watchEnd() }
     }

@@ -2,6 +2,8 @@ internal import KeeperProtocol
 internal import UVLoop
 
 /// A wait for the end of a session: first of its keeper's process, then for the exit in its record.
+///
+/// The keeper's lock is watched, which costs no descriptor, or its pidfd if the system would not tell.
 final class SessionWatch {
     private static let longest = Duration.seconds(86_400 * 365)
 
@@ -16,6 +18,7 @@ final class SessionWatch {
     private var first: SessionRecord??
     /// Tells the record of the life that is waited for from another one's.
     private var isMeant: (SessionRecord) -> Bool = { _ in false }
+    private var lock: LockWatch?
     private var wait: ProcessWait?
     private var timer: TimerHandle?
     private var completion: ((SessionExit?) -> Void)?
@@ -33,14 +36,14 @@ final class SessionWatch {
 
     private func look() {
         timer = nil
-        var processes: [ProcessDescriptor] = []
+        var found: KeeperHold?
         do throws(UVError) {
             let record: SessionRecord?
             if let first { record = first } else { record = try SessionRecord(readingAt: paths.record(for: session)) }
             first = .some(record)
             isMeant = SessionRecord.recognizer(of: session, in: paths, keptBy: nil, now: record)
             if let keeper = try KeeperHold(session, paths: paths) {
-                processes = [keeper.process]
+                found = keeper
                 isMeant = SessionRecord.recognizer(of: session, in: paths, keptBy: keeper.pid, now: record)
             } else if KeeperInspection.finding(session, paths: paths).mayLive {
                 // The keeper's process is not proven, or somebody is cleaning up just now.
@@ -51,6 +54,21 @@ final class SessionWatch {
         } catch {
             return lookAgain()
         }
+        if let found {
+            lock = LockWatch(found, at: paths.keeperPID(for: session), on: loop) { [weak self] (process) in
+                self?.mayHaveEnded(process)
+            }
+            lock?.onCanceled = { [weak self] in self?.completion = nil }
+        }
+        if lock == nil { wait(for: found.map { [$0.process] } ?? []) }
+    }
+
+    private func mayHaveEnded(_ process: ProcessDescriptor?) {
+        lock = nil
+        if let process, !process.hasEnded { wait(for: [process]) } else { tell() }
+    }
+
+    private func wait(for processes: [ProcessDescriptor]) {
         wait = ProcessWait(for: processes, atMost: SessionWatch.longest, on: loop) { [self] result in
             wait = nil
             guard case .allHaveEnded = result else { return completion = nil }
@@ -76,6 +94,8 @@ final class SessionWatch {
         completion = nil
         timer?.close()
         timer = nil
+        lock?.close()
+        lock = nil
         wait?.cancel()
         wait = nil
     }

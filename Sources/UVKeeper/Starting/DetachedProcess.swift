@@ -1,3 +1,4 @@
+internal import KeeperProtocol
 public import UVLoop
 
 /// A process that outlives this program: in a session of its own, without a window, with an empty stdin unless it is
@@ -10,11 +11,22 @@ public final class DetachedProcess {
     /// The time of its start, since the system booted; nil if the system does not tell. Pid and start time together
     /// tell this process from a later one with the same pid.
     public let startTime: Duration?
-    private let child: ChildProcess
     private let loop: Loop
+    private var watch = Watch.closed
+    /// The pauses before the tries to watch the process by its lock.
+    private var pauses: Backoff?
     private var waits: [ObjectIdentifier: Wait] = [:]
     /// Called once when the process has ended, before the waits are told.
     var onExit: ((DetachedProcess, ProcessExit) -> Void)?
+
+    /// The way in which the end of the process is noticed.
+    private enum Watch {
+        case child(ChildProcess)
+        case lock(LockWatch)
+        case ended(ProcessExit)
+        /// Not at all.
+        case closed
+    }
 
     /// The result of a wait.
     public enum WaitResult: Hashable, Sendable {
@@ -43,20 +55,34 @@ public final class DetachedProcess {
         configuration.flags.formUnion([.detached, .hideWindow])
         final class Relay { weak var process: DetachedProcess? }
         let relay = Relay()
-        child = try ChildProcess(configuration, on: loop) { _, status in relay.process?.ended(status) }
-        child.unref()
+        let child = try ChildProcess(configuration, on: loop) { _, status in relay.process?.ended(status) }
         pid = child.pid
         startTime = ProcessDetails(of: pid)?.startTime
         self.loop = loop
         relay.process = self
+        watch(child)
+    }
+
+    private func watch(_ child: ChildProcess) {
+        child.unref()
         child.onCanceled = { [weak self] _ in self?.close() }
+        watch = .child(child)
     }
 
     /// True as long as the process has not been seen to end.
     public var isRunning: Bool { exitStatus == nil }
 
     /// The end of the process; nil while it runs.
-    public var exitStatus: ProcessExit? { child.exitStatus }
+    public var exitStatus: ProcessExit? { if case .ended(let status) = watch { status } else { nil } }
+
+    /// True if the end of the process will be reported.
+    private var isWatched: Bool {
+        switch watch {
+        case .child(let child): child.isRunning
+        case .lock(let lock): lock.isWatching
+        case .ended, .closed: false
+        }
+    }
 
     /// Waits until the process has lived this long, or has ended; `completion` runs once, on a later tick.
     public func waitForNoCrash(window: Duration, completion: @escaping (WaitResult) -> Void) {
@@ -78,14 +104,21 @@ public final class DetachedProcess {
     /// Idempotent.
     public func close() {
         onExit = nil
-        child.close()
+        pauses?.close()
+        pauses = nil
+        switch watch {
+        case .child(let child): child.close()
+        case .lock(let lock): lock.close()
+        case .ended, .closed: break
+        }
+        if exitStatus == nil { watch = .closed }
         for wait in waits.values { wait.cancel() }
     }
 
     private func wait(probe: (() -> Bool)? = nil, deadline: Duration, completion: @escaping (WaitResult) -> Void) {
         if let exitStatus { return loop.onNextTick { completion(.ended(exitStatus)) } }
         // The process is no longer watched, so its end would not be reported.
-        guard child.isRunning else { return loop.onNextTick { completion(.canceled) } }
+        guard isWatched else { return loop.onNextTick { completion(.canceled) } }
         let wait = Wait(on: loop, probe: probe, deadline: deadline)
         let id = ObjectIdentifier(wait)
         waits[id] = wait
@@ -95,7 +128,50 @@ public final class DetachedProcess {
         }
     }
 
+    // MARK: Watching without a descriptor
+
+    /// Gives the process's descriptor up once the process is a keeper that has settled, and holds the lock on its pid
+    /// file: the system then tells when the lock ends. Until that, and if it is never so, nothing changes.
+    func rest(asKeeperAt pidFile: String) {
+        pauses = Backoff(from: KeeperConstants.crashWindow + .milliseconds(50), to: .seconds(30), on: loop)
+        rest(asKeeperAt: pidFile, tries: 10)
+    }
+
+    private func rest(asKeeperAt pidFile: String, tries: Int) {
+        pauses?.start(isReferenced: false) { [weak self] in
+            guard let self else { return }
+            guard tries > 1, !watchLock(on: pidFile) else {
+                pauses?.close()
+                return pauses = nil
+            }
+            rest(asKeeperAt: pidFile, tries: tries - 1)
+        }
+    }
+
+    /// Watches the lock in place of the child, if that is possible now.
+    private func watchLock(on pidFile: String) -> Bool {
+        guard case .child(let child) = watch, child.isRunning, child.hasPidfd, let startTime,
+            let lock = LockWatch(
+                pid, startedAt: startTime, at: pidFile, on: loop,
+                handover: { [self] (process) throws(UVError) in try resume(process) })
+        else { return false }
+        lock.unref()
+        lock.onCanceled = { [weak self] in self?.close() }
+        child.close()
+        watch = .lock(lock)
+        return true
+    }
+
+    /// Watches the child again, which has ended or may soon.
+    private func resume(_ process: ProcessDescriptor?) throws(UVError) {
+        guard let process else { return ended(.unknown) }
+        watch(try ChildProcess(resuming: process, on: loop) { [self] _, status in ended(status) })
+    }
+
     private func ended(_ status: ProcessExit) {
+        watch = .ended(status)
+        pauses?.close()
+        pauses = nil
         onExit?(self, status)
         onExit = nil
         for wait in Array(waits.values) { wait.end(.ended(status)) }

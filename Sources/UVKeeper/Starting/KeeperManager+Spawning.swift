@@ -144,6 +144,7 @@ extension KeeperManager {
         tracked[session] = Tracked(pid: process.pid, process: process, isOurs: order.sidecar.isOurs)
         processes[ObjectIdentifier(process)] = process
         process.onExit = { [weak self] process, status in self?.ended(session, process, status) }
+        process.rest(asKeeperAt: paths.keeperPID(for: session))
         logger.info("keeper started", metadata: ["session": "\(session)", "pid": "\(process.pid)"])
         return SpawnedKeeper(
             session: session, pid: process.pid, socketPath: paths.socket(for: session), process: process)

@@ -27,7 +27,7 @@ public final class ChildProcess {
     ///
     /// `onExit` runs once, on a later tick, when the child has ended; output may still be unread in its pipes then
     /// (H49). After ``close()`` it never runs. Mirrors `uv_spawn`.
-    public init(
+    public convenience init(
         _ configuration: Configuration,
         on loop: Loop,
         onExit: @escaping (ChildProcess, ProcessExit) -> Void,
@@ -53,9 +53,34 @@ public final class ChildProcess {
             throw error
         }
         stdio.closeChildEnds()
+        self.init(watcher, stdio.streams, onExit)
+    }
+
+    /// Watches a child once more that ``close()`` has let go of while it ran. A status that another part of the program
+    /// has collected meanwhile is ``ProcessExit/unknown``. Linux only.
+    ///
+    /// - Parameter process: the child, which its start time has proven; its pidfd is taken, on failure too.
+    package convenience init(
+        resuming process: ProcessDescriptor,
+        on loop: Loop,
+        onExit: @escaping (ChildProcess, ProcessExit) -> Void,
+    ) throws(UVError) {
+        loop.requireOwner()
+        #if os(Linux)
+        self.init(try PidfdWatcher(resuming: process, on: loop), [], onExit)
+        #else
+        throw .notSupported
+        #endif
+    }
+
+    private init(
+        _ watcher: any ChildWatcher,
+        _ streams: [PipeStream?],
+        _ onExit: @escaping (ChildProcess, ProcessExit) -> Void,
+    ) {
         self.watcher = watcher
         pid = watcher.pid
-        streams = stdio.streams
+        self.streams = streams
         self.onExit = onExit
         // The watcher holds this closure, and with it the child, until the exit or the close.
         watcher.onExit = { status in self.ended(status) }
@@ -67,6 +92,15 @@ public final class ChildProcess {
     public static var usesPidfd: Bool {
         #if os(Linux)
         PidfdWatcher.isAvailable
+        #else
+        false
+        #endif
+    }
+
+    /// True if a pidfd watches this child.
+    package var hasPidfd: Bool {
+        #if os(Linux)
+        watcher is PidfdWatcher
         #else
         false
         #endif

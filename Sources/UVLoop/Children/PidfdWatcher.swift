@@ -24,23 +24,37 @@ final class PidfdWatcher: Handle, ChildWatcher {
         return pidfd >= 0 || uvloop_errno() == EMFILE || uvloop_errno() == ENFILE
     }()
 
-    init(_ configuration: ChildProcess.Configuration, stdio: ChildStdio, on loop: Loop) throws(SpawnError) {
+    convenience init(_ configuration: ChildProcess.Configuration, stdio: ChildStdio, on loop: Loop) throws(SpawnError) {
         let started: Started
         do throws(UVError) {
             started = try PidfdWatcher.start(configuration, stdio: stdio)
         } catch {
             throw SpawnError(error, starting: configuration)
         }
-        (pid, pidfd, isCollected) = started
-        retries = Backoff(from: .milliseconds(50), to: .milliseconds(50), on: loop)
         do throws(UVError) {
-            try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, started.pidfd) }
+            try self.init(started, on: loop)
         } catch {
             // epoll has refused the pidfd for want of memory. The child is ended: a child that nobody watches is worse
             // than none.
             PidfdWatcher.abandon(started.pid)
-            OwnedDescriptor(started.pidfd).close()
             throw .resources(error)
+        }
+    }
+
+    /// Watches a child that was started before; takes its pidfd, on failure too.
+    convenience init(resuming process: ProcessDescriptor, on loop: Loop) throws(UVError) {
+        guard process.descriptor >= 0 else { throw .notSupported }
+        try self.init((process.pid, process.release(), false), on: loop)
+    }
+
+    private init(_ child: Started, on loop: Loop) throws(UVError) {
+        (pid, pidfd, isCollected) = child
+        retries = Backoff(from: .milliseconds(50), to: .milliseconds(50), on: loop)
+        do throws(UVError) {
+            try super.init(uv_poll_t.self, on: loop) { uv_poll_init(loop.raw, $0, child.pidfd) }
+        } catch {
+            OwnedDescriptor(child.pidfd).close()
+            throw error
         }
         let status = uv_poll_start(raw.poll, CInt(UV_READABLE.rawValue)) { raw, _, _ in
             let watcher: PidfdWatcher = object(raw!.pointee.data)
@@ -51,9 +65,8 @@ final class PidfdWatcher: Handle, ChildWatcher {
             try Watches.reserve(pidfd, on: loop.raw)
         } catch {
             // The handle exists by now, and its close closes the descriptor.
-            PidfdWatcher.abandon(pid)
             close()
-            throw .resources(error)
+            throw error
         }
     }
 

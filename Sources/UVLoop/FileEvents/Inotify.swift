@@ -18,6 +18,8 @@ final class Inotify {
         static let attributes = Kinds(rawValue: UInt32(IN_ATTRIB))
         /// A name in the directory was made, removed, or given to another file.
         static let names = Kinds(rawValue: UInt32(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO))
+        /// A process that could write to the file has closed it, by its end at the latest.
+        static let writerClosed = Kinds(rawValue: UInt32(IN_CLOSE_WRITE))
         /// The watched file itself was moved or removed.
         static let itself = Kinds(rawValue: UInt32(IN_MOVE_SELF | IN_DELETE_SELF))
         /// The kernel has removed the watch: the file or its file system is gone.

@@ -99,7 +99,8 @@ struct PathTrace: Sendable, Equatable {
         path.utf8.split(separator: UInt8(ascii: "/")).reversed().map { String(Substring($0)) }.filter { $0 != "." }
     }
 
-    private static func silentFileSystem(of path: String) -> String? {
+    /// Returns the name of a file's file system if it does not report all changes of the file; nil if it does.
+    static func silentFileSystem(of path: String) -> String? {
         #if os(Linux)
         do throws(UVError) {
             return silent[try RawText.withCString(path) { uvloop_file_system($0) }]

@@ -29,9 +29,15 @@ extension OpenFile {
     }
 
     /// Returns the holder of a lock on the file, nil if there is none. Takes no lock. Mirrors `fcntl(F_OFD_GETLK)`.
-    public func lockHolder() throws(UVError) -> LockHolder? {
+    public func lockHolder() throws(UVError) -> LockHolder? { try holder(ofLockAgainst: F_WRLCK) }
+
+    /// Returns the holder of an exclusive lock on the file, nil if there is none: such a holder has the file open for
+    /// writing. Takes no lock.
+    package func exclusiveLockHolder() throws(UVError) -> LockHolder? { try holder(ofLockAgainst: F_RDLCK) }
+
+    private func holder(ofLockAgainst type: CInt) throws(UVError) -> LockHolder? {
         var holder: pid_t = -1
-        guard try checkErrno(uvloop_lock_holder(descriptor, &holder)) == 1 else { return nil }
+        guard try checkErrno(uvloop_lock_holder(descriptor, type, &holder)) == 1 else { return nil }
         return holder > 0 ? .process(holder) : .description
     }
 

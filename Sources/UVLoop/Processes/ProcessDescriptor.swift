@@ -51,6 +51,9 @@ public final class ProcessDescriptor {
 
     deinit { pidfd.take()?.close() }
 
+    /// Gives the pidfd away, -1 if there is none: the caller closes it, and this object has lost its hold.
+    func release() -> CInt { pidfd.take()?.release() ?? -1 }
+
     /// True if the process has ended, even if its parent has not collected its status.
     public var hasEnded: Bool {
         guard descriptor >= 0 else { return identity.map { !$0.isRunning } ?? (Processes.liveness(of: pid) == .gone) }

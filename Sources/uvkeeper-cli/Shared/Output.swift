@@ -2,12 +2,6 @@ import KeeperProtocol
 import Synchronization
 import UVKeeper
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
 /// The output of the command: results to stdout, everything else to stderr.
 ///
 /// C's streams are not used: they fail for good on a descriptor that another program has made non-blocking.
@@ -98,10 +92,8 @@ enum Output {
 
     /// The text of such a line, without its newline.
     static func encoded(_ value: some Encodable, hasRawBytes: Bool = true) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
-            let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+            let text = String(decoding: try JSONValue(encoding: value).encoded, as: UTF8.self)
             // A backslash in a JSON string is written as two.
             return hasRawBytes ? ControlEscaping.escapingRawBytes(text, backslash: "\\\\") : text
         } catch {

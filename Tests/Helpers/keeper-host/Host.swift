@@ -4,7 +4,7 @@ import UVKeeper
 /// What the helper can play.
 enum Host {
     /// How long a host waits for what must come.
-    private static let hangTimeout = Duration.seconds(100)
+    static let hangTimeout = Duration.seconds(100)
 
     /// Prints the sidecar that is found.
     static func find() {
@@ -282,7 +282,7 @@ enum Host {
         do throws(KeeperError) { say(try SidecarCommand.currentExecutable().argv[0]) } catch { say(error) }
     }
 
-    /// How many descriptors starting a keeper costs: its pidfd, and nothing else.
+    /// How many descriptors starting a keeper costs until it has settled: its pidfd, and nothing else.
     static func descriptors(_ arguments: [String]) throws {
         let session = try SessionID(arguments[1])
         let loop = try Loop()
@@ -308,7 +308,7 @@ enum Host {
         say("the literal was not noticed")
     }
 
-    private static func count() throws(UVError) -> Int { try Files.names(inDirectory: "/proc/self/fd").count }
+    static func count() throws(UVError) -> Int { try Files.names(inDirectory: "/proc/self/fd").count }
 
     static func manager(_ sessions: String, on loop: Loop, sidecar: String) throws -> KeeperManager {
         var options = KeeperManager.Options()

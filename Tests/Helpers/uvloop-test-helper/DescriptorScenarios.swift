@@ -135,7 +135,15 @@ func wideOpenUmask() throws {
 /// Locks the file, says so, and keeps the lock until standard input ends or the process is killed.
 func holdLock(path: String, mode: String) throws {
     let file = try OpenFile(path, .readWrite)
-    let isMine = mode == "process" ? try file.lockForProcess() : try file.lockForDescription()
+    let isMine: Bool
+    switch mode {
+    case "process": isMine = try file.lockForProcess()
+    case "description": isMine = try file.lockForDescription()
+    default:
+        var lock = flock()
+        lock.l_type = Int16(F_RDLCK)
+        isMine = fcntl(file.descriptor, F_SETLK, &lock) == 0
+    }
     write(isMine ? "locked" : "refused")
     while getchar() != EOF {}
     file.close()

@@ -1,0 +1,1 @@
+../uvloop-test-helper/SystemCallFilter.swift
