@@ -6,7 +6,6 @@ extension TimerHandle {
     ///
     /// A process that did not run for a while, because it was stopped for instance, finds its timers due before it has
     /// read the bytes that came meanwhile.
-    /// meanwhile.
     func start(ifSilentFor time: Duration, _ body: @escaping () -> Void) {
         start(after: time) { timer in timer.start(after: .milliseconds(20)) { _ in body() } }
     }
