@@ -140,7 +140,7 @@ public final class DetachedProcess {
     private func rest(asKeeperAt pidFile: String, tries: Int) {
         pauses?.start(isReferenced: false) { [weak self] in
             guard let self else { return }
-            guard tries > 1, !watchLock(on: pidFile) else {
+            guard !watchLock(on: pidFile), tries > 1 else {
                 pauses?.close()
                 return pauses = nil
             }
