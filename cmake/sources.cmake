@@ -121,6 +121,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/System/Descriptors+Receiving.swift
     Sources/UVLoop/System/Descriptors+Sending.swift
     Sources/UVLoop/System/Descriptors.swift
+    Sources/UVLoop/System/EventDescriptor.swift
     Sources/UVLoop/System/LibUV.swift
     Sources/UVLoop/System/SharedDescriptor.swift
     Sources/UVLoop/System/Signal.swift
