@@ -113,6 +113,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Streams/Stream+SendFile.swift
     Sources/UVLoop/Streams/Stream+Writing.swift
     Sources/UVLoop/Streams/Stream.swift
+    Sources/UVLoop/Streams/StreamRemote.swift
     Sources/UVLoop/Streams/TCPStream.swift
     Sources/UVLoop/Streams/Waiters.swift
     Sources/UVLoop/Streams/WriteQueue.swift
