@@ -157,8 +157,11 @@ set(UVLoopAsync_SOURCES
     Sources/UVLoopAsync/Network/Resolver+Async.swift
     Sources/UVLoopAsync/Servers/Server.swift
     Sources/UVLoopAsync/Streams/Connection+Connecting.swift
+    Sources/UVLoopAsync/Streams/Connection+Reading.swift
     Sources/UVLoopAsync/Streams/Connection+Sequences.swift
+    Sources/UVLoopAsync/Streams/Connection+Writing.swift
     Sources/UVLoopAsync/Streams/Connection.swift
+    Sources/UVLoopAsync/Streams/Incoming.swift
     Sources/UVLoopAsync/Streams/Line.swift
     Sources/UVLoopAsync/Streams/LineReader.swift
     Sources/UVLoopAsync/Streams/RawSpan+Array.swift
