@@ -250,6 +250,31 @@ import UVLoop
         }
     }
 
+    @Test("the end of the loop ends who waits for a session's end or for events, and the session lives on")
+    func loopEnds() async throws {
+        try await withKeepers { keepers, directory in
+            let session = try await keepers.open("work", ["cat"], in: directory)
+            let executor = try LoopExecutor()
+            let others = try await Keepers(
+                Keepers.Options(sessionsDirectory: keepers.sessionsDirectory, sidecar: [BuiltProducts.sidecar]),
+                on: executor)
+            let events = await others.events()
+            #expect(try await others.discover().keepers.map(\.session) == ["work"])
+            let (listening, waiting) = (
+                Task { await events.reduce(into: []) { $0.append($1) } },
+                Task { try await others.session("work").wait() }
+            )
+            for _ in 0..<100 { try await letOthersRun(others) }
+            await executor.shutdown()
+            await #expect(throws: CancellationError.self) { try await waiting.value }
+            #expect(await listening.value == [.adopted("work")])
+            await #expect(throws: CancellationError.self) { try await others.session("work").wait() }
+            await #expect(throws: KeeperError.closed) { try await others.list() }
+            await others.close()
+            #expect(await session.write("still there") == .written)
+        }
+    }
+
     private func letOthersRun(_ keepers: Keepers) async throws {
         await Task.yield()
         try await keepers.executor.run { _ in }
