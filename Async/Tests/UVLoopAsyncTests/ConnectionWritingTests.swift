@@ -65,7 +65,7 @@ import UVLoopAsync
         }
     }
 
-    @Test("the error of a write is that of later writes and of the end, too", arguments: [true, false])
+    @Test("the error of a write is that of later writes, and the end is an error, too", arguments: [true, false])
     func broken(_ isUnix: Bool) async throws {
         try await withPair(isUnix) { client, server, _ in
             await server.close()
@@ -78,7 +78,8 @@ import UVLoopAsync
             #expect([.brokenPipe, .connectionReset].contains(error))
             await #expect(throws: error) { try await client.write("x") }
             await #expect(throws: error) { try await client.write(parts: [[1], [2]]) }
-            await #expect(throws: error) { try await client.finish() }
+            // The reading side may have an error of its own.
+            await #expect(throws: UVError.self) { try await client.finish() }
         }
     }
 
