@@ -113,6 +113,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Streams/Stream+SendFile.swift
     Sources/UVLoop/Streams/Stream+Writing.swift
     Sources/UVLoop/Streams/Stream.swift
+    Sources/UVLoop/Streams/StreamRemote.swift
     Sources/UVLoop/Streams/TCPStream.swift
     Sources/UVLoop/Streams/Waiters.swift
     Sources/UVLoop/Streams/WriteQueue.swift
@@ -121,6 +122,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/System/Descriptors+Receiving.swift
     Sources/UVLoop/System/Descriptors+Sending.swift
     Sources/UVLoop/System/Descriptors.swift
+    Sources/UVLoop/System/EventDescriptor.swift
     Sources/UVLoop/System/LibUV.swift
     Sources/UVLoop/System/SharedDescriptor.swift
     Sources/UVLoop/System/Signal.swift
@@ -155,8 +157,11 @@ set(UVLoopAsync_SOURCES
     Sources/UVLoopAsync/Network/Resolver+Async.swift
     Sources/UVLoopAsync/Servers/Server.swift
     Sources/UVLoopAsync/Streams/Connection+Connecting.swift
+    Sources/UVLoopAsync/Streams/Connection+Reading.swift
     Sources/UVLoopAsync/Streams/Connection+Sequences.swift
+    Sources/UVLoopAsync/Streams/Connection+Writing.swift
     Sources/UVLoopAsync/Streams/Connection.swift
+    Sources/UVLoopAsync/Streams/Incoming.swift
     Sources/UVLoopAsync/Streams/Line.swift
     Sources/UVLoopAsync/Streams/LineReader.swift
     Sources/UVLoopAsync/Streams/RawSpan+Array.swift

@@ -40,6 +40,7 @@
 
 #if defined(__linux__)
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -458,6 +459,16 @@ static inline int uvloop_is_running_child(pid_t pid) {
     siginfo_t info;
     info.si_pid = 0;
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+}
+
+/// A counter that a poller can wait for, close-on-exec and non-blocking; -1 on a system without it.
+static inline int uvloop_eventfd(void) {
+#if defined(__linux__)
+    return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+#else
+    errno = ENOSYS;
+    return -1;
+#endif
 }
 
 /// Return the calling thread's number, and if this process has a thread of that number. Numbers exist on Linux only.

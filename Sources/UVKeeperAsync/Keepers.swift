@@ -28,7 +28,9 @@ public actor Keepers: LoopActor {
     /// The lines that can be withdrawn.
     var tickets: [UInt64: Session.Ticket] = [:]
     var lastTicket: UInt64 = 0
-    private var isToldToClose = false
+    private var hasClosed = false
+    /// An idle handle: the loop closes it when it ends, and so do the keepers.
+    private let untilLoopEnds: Handover<TimerHandle>
     /// True once no new work is taken.
     var isFinishing = false
     /// The waits that end once nothing waits for an outcome or an answer.
@@ -50,11 +52,14 @@ public actor Keepers: LoopActor {
         } catch {
             throw .noThreads(error)
         }
-        let result: Result<Handover<KeeperManager>, KeeperError>
+        let result: Result<(Handover<KeeperManager>, Handover<TimerHandle>), KeeperError>
         do throws(UVError) {
             result = try await own.run { loop in
                 do throws(KeeperError) {
-                    return .success(Handover(try KeeperManager(on: loop, options: KeeperManager.Options(options))))
+                    let manager = try KeeperManager(on: loop, options: KeeperManager.Options(options))
+                    let timer = TimerHandle(on: loop)
+                    timer.unref()
+                    return .success((Handover(manager), Handover(timer)))
                 } catch {
                     return .failure(error)
                 }
@@ -63,7 +68,7 @@ public actor Keepers: LoopActor {
             throw .closed
         }
         do throws(KeeperError) {
-            held = try result.get()
+            (held, untilLoopEnds) = try result.get()
         } catch {
             if executor == nil { await own.shutdown() }
             throw error
@@ -72,26 +77,37 @@ public actor Keepers: LoopActor {
         sessionsDirectory = held.value.sessionsDirectory
         self.executor = own
         ownsExecutor = executor == nil
+        closeWithLoop()
     }
 
-    /// Closes connections and watches, not sessions: waiting lines end as refused or unknown, sequences end.
-    /// Idempotent.
+    private func closeWithLoop() {
+        // The loop may have ended since.
+        guard executor.isOnThread, !untilLoopEnds.value.isClosing else { return closeNow() }
+        untilLoopEnds.value.onCanceled = { [weak self] in self?.assumeIsolated { $0.closeNow() } }
+    }
+
+    /// Closes connections and watches, not sessions: waiting lines end as refused or unknown, sequences end. The end of the
+    /// executor's loop does the same. Idempotent.
     public func close() async {
         // The last jobs of an executor that is about to end come first.
         if !executor.isOnThread { await executor.shutdown() }
-        if !isToldToClose {
-            isToldToClose = true
-            finishEvents()
-            for id in Array(waiters.keys) { waiters[id]?.resumeAll(.failure(CancellationError())) }
-            waiters = [:]
-            for request in Array(requests.values) { request.close() }
-            manager.close()
-        }
+        closeNow()
         if ownsExecutor { await executor.shutdown() }
     }
 
+    private func closeNow() {
+        guard !hasClosed else { return }
+        hasClosed = true
+        finishEvents()
+        for id in Array(waiters.keys) { waiters[id]?.resumeAll(.failure(CancellationError())) }
+        waiters = [:]
+        for request in Array(requests.values) { request.close() }
+        manager.close()
+        untilLoopEnds.value.close()
+    }
+
     /// True after ``close()``, and when the executor's loop has ended: nothing may be asked of the manager then.
-    var isClosed: Bool { isToldToClose || !executor.isOnThread }
+    var isClosed: Bool { hasClosed || !executor.isOnThread }
 
     /// Asks the manager for something, if it may be asked at the moment of the call.
     func once<Value: Sendable>(

@@ -24,13 +24,20 @@ public struct KeptSession: Sendable {
     ///   - deadline: the time that the line may wait for its keeper.
     @discardableResult
     public func write(_ line: [UInt8], deadline: WriteDeadline = .attempts) async -> WriteOutcome {
-        await keepers.write(line, to: id, deadline)
+        await keepers.write([line], to: id, deadline)[0]
     }
 
     /// Writes one line, as above.
     @discardableResult
     public func write(_ line: String, deadline: WriteDeadline = .attempts) async -> WriteOutcome {
         await write(Array(line.utf8), deadline: deadline)
+    }
+
+    /// Writes lines, each as above, and returns the outcome of each in the same order, once all have theirs. The loop is
+    /// asked once for all of them.
+    @discardableResult
+    public func write(lines: [[UInt8]], deadline: WriteDeadline = .attempts) async -> [WriteOutcome] {
+        await keepers.write(lines, to: id, deadline)
     }
 
     /// Introduces the writer, for a host with a journal; see
@@ -140,26 +147,54 @@ extension Keepers {
 
     func record(of id: SessionID) -> SessionRecord? { SessionRecord(at: manager.paths.record(for: id)) }
 
-    func write(_ line: [UInt8], to id: SessionID, _ deadline: WriteDeadline) async -> WriteOutcome {
+    func write(_ lines: [[UInt8]], to id: SessionID, _ deadline: WriteDeadline) async -> [WriteOutcome] {
+        guard !lines.isEmpty else { return [] }
         let start = SystemClock.monotonicTime
-        lastTicket += 1
-        let number = lastTicket
-        let result: Result<WriteOutcome, KeeperError> = await result(canceled: .withdrawn) { continuation in
+        let first = lastTicket + 1
+        lastTicket += UInt64(lines.count)
+        let numbers = first...lastTicket
+        let result: Result<[WriteOutcome], KeeperError> = await result(canceled: .withdrawn) { continuation in
             guard !isClosed, !isFinishing else { return continuation.resume(returning: .failure(.closed)) }
-            tickets[number] = manager.session(id).write(line, deadline: deadline) { [weak self] outcome in
-                self?.assumeIsolated { $0.hasOutcome(number) }
-                continuation.resume(returning: .success(outcome))
+            let outcomes = Outcomes(of: lines.count)
+            let session = manager.session(id)
+            for (number, line) in zip(numbers, lines) {
+                tickets[number] = session.write(line, deadline: deadline) { [weak self, onMeasurement] outcome in
+                    onMeasurement?(.line(outcome, after: SystemClock.monotonicTime - start))
+                    self?.assumeIsolated { $0.hasOutcome(number) }
+                    guard let all = outcomes.add(outcome, at: Int(number - first)) else { return }
+                    continuation.resume(returning: .success(all))
+                }
             }
         } onCancel: {
-            if let ticket = $0.tickets[number] { $0.manager.session(id).withdraw(ticket) }
-        }
-        let outcome: WriteOutcome =
-            switch result {
-            case .success(let outcome): outcome
-            case .failure(let error): .refused(error)
+            for number in numbers {
+                if let ticket = $0.tickets[number] { $0.manager.session(id).withdraw(ticket) }
             }
-        onMeasurement?(.line(outcome, after: SystemClock.monotonicTime - start))
-        return outcome
+        }
+        switch result {
+        case .success(let outcomes): return outcomes
+        case .failure(let error):
+            let outcome = WriteOutcome.refused(error)
+            for _ in lines { onMeasurement?(.line(outcome, after: SystemClock.monotonicTime - start)) }
+            return lines.map { _ in outcome }
+        }
+    }
+
+    /// The outcomes of lines that were written together.
+    private final class Outcomes {
+        private var outcomes: [WriteOutcome?]
+        private var left: Int
+
+        init(of count: Int) {
+            outcomes = Array(repeating: nil, count: count)
+            left = count
+        }
+
+        /// Adds an outcome; returns all of them with the last one.
+        func add(_ outcome: WriteOutcome, at index: Int) -> [WriteOutcome]? {
+            outcomes[index] = outcome
+            left -= 1
+            return left == 0 ? outcomes.compactMap { $0 } : nil
+        }
     }
 
     private func hasOutcome(_ ticket: UInt64) {

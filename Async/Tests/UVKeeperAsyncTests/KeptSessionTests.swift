@@ -130,6 +130,30 @@ import UVLoop
         }
     }
 
+    @Test("many lines written at once arrive in order, with an outcome each; a cancellation takes back those that wait")
+    func manyLines() async throws {
+        try await withKeepers { keepers, directory in
+            let session = try await keepers.open("work", ["cat"], in: directory)
+            let lines = (0..<500).map { Array("line \($0)".utf8) }
+            #expect(await session.write(lines: lines) == Array(repeating: .written, count: 500))
+            #expect(await session.write(lines: []).isEmpty)
+            var answers = session.lines(from: .start).makeAsyncIterator()
+            for line in lines { #expect(try await answers.next()?.bytes == line) }
+
+            let deaf = try await keepers.open("deaf", ["sleep", "1000"], in: directory)
+            // More than the pipe, the keeper and the connection hold together.
+            let large = [[UInt8]](repeating: [UInt8](repeating: 0x78, count: 1_000_000), count: 20)
+            let write = Task { await deaf.write(lines: large + [[0x79]], deadline: .untilSessionEnds) }
+            try await until("the child does not read") { try await deaf.status().blockedSince != nil }
+            write.cancel()
+            await deaf.stop(.now)
+            let outcomes = await write.value
+            #expect(outcomes.count == 21)
+            #expect(outcomes.last == .refused(.withdrawn))
+            #expect(!outcomes.contains(.written))
+        }
+    }
+
     @Test("a reader that does not ask keeps little in memory, and is told what has gone meanwhile") func slowReader()
         async throws
     {
@@ -203,6 +227,7 @@ import UVLoop
             await #expect(throws: CancellationError.self) { try await waiting.value }
             await #expect(throws: KeeperError.closed) { try await reading.value }
             #expect(await session.write("late") == .refused(.closed))
+            #expect(await session.write(lines: [[1], [2]]) == [.refused(.closed), .refused(.closed)])
             await others.close()
             #expect(try await keepers.discover().keepers.count == 1)
         }
@@ -239,14 +264,39 @@ import UVLoop
             // A keeper that stands still does not say where its output stands, and nothing is sent before.
             async let other = session.request(#"{"id":2}"#)
             let first = Task { try await session.request(#"{"id":1,"n":"first"}"#) }
-            for _ in 0..<1000 { try await letOthersRun(keepers) }
+            for _ in 0..<100 { try await letOthersRun(keepers) }
             first.cancel()
             await #expect(throws: RequestError.canceled) { try await first.value }
             async let second = session.request(#"{"id":1,"n":"second"}"#)
-            for _ in 0..<1000 { try await letOthersRun(keepers) }
+            for _ in 0..<100 { try await letOthersRun(keepers) }
             try Processes.send(.continue, to: keeper)
             #expect(try await second.text == #"{"id":1,"n":"second"}"#)
             #expect(try await other.text == #"{"id":2}"#)
+        }
+    }
+
+    @Test("the end of the loop ends who waits for a session's end or for events, and the session lives on")
+    func loopEnds() async throws {
+        try await withKeepers { keepers, directory in
+            let session = try await keepers.open("work", ["cat"], in: directory)
+            let executor = try LoopExecutor()
+            let others = try await Keepers(
+                Keepers.Options(sessionsDirectory: keepers.sessionsDirectory, sidecar: [BuiltProducts.sidecar]),
+                on: executor)
+            let events = await others.events()
+            #expect(try await others.discover().keepers.map(\.session) == ["work"])
+            let (listening, waiting) = (
+                Task { await events.reduce(into: []) { $0.append($1) } },
+                Task { try await others.session("work").wait() }
+            )
+            for _ in 0..<100 { try await letOthersRun(others) }
+            await executor.shutdown()
+            await #expect(throws: CancellationError.self) { try await waiting.value }
+            #expect(await listening.value == [.adopted("work")])
+            await #expect(throws: CancellationError.self) { try await others.session("work").wait() }
+            await #expect(throws: KeeperError.closed) { try await others.list() }
+            await others.close()
+            #expect(await session.write("still there") == .written)
         }
     }
 

@@ -4,26 +4,6 @@ import UVLoop
 import UVLoopAsync
 
 @Suite("A connection for tasks") struct ConnectionTests {
-    /// A server, and a connection to it, of either kind.
-    private func withPair(
-        _ isUnix: Bool = true, _ body: (_ client: Connection, _ server: Connection, LoopExecutor) async throws -> Void,
-    ) async throws {
-        try await withDirectory { directory in
-            try await withExecutor { executor in
-                let address = try isUnix ? SocketAddress(unixPath: directory + "/s") : .loopback(.ipv4, port: 0)
-                let server = try await Server.bind(to: address, on: executor)
-                var connections = server.connections().makeAsyncIterator()
-                async let connecting = Connection.connect(to: server.address, on: executor)
-                let accepted = try #require(try await connections.next())
-                let client = try await connecting
-                try await body(client, accepted, executor)
-                await client.close()
-                await accepted.close()
-                await server.close()
-            }
-        }
-    }
-
     @Test("bytes go both ways, over a unix socket and over TCP", arguments: [true, false])
     func echo(_ isUnix: Bool) async throws {
         try await withPair(isUnix) { client, server, _ in

@@ -35,6 +35,26 @@ func withDirectory(_ body: (String) async throws -> Void) async throws {
     }
 }
 
+/// A server, and a connection to it, of either kind.
+func withPair(
+    _ isUnix: Bool = true, _ body: (_ client: Connection, _ server: Connection, LoopExecutor) async throws -> Void,
+) async throws {
+    try await withDirectory { directory in
+        try await withExecutor { executor in
+            let address = try isUnix ? SocketAddress(unixPath: directory + "/s") : .loopback(.ipv4, port: 0)
+            let server = try await Server.bind(to: address, on: executor)
+            var connections = server.connections().makeAsyncIterator()
+            async let connecting = Connection.connect(to: server.address, on: executor)
+            let accepted = try #require(try await connections.next())
+            let client = try await connecting
+            try await body(client, accepted, executor)
+            await client.close()
+            await accepted.close()
+            await server.close()
+        }
+    }
+}
+
 /// A count that tasks share.
 actor Counter {
     private(set) var value = 0

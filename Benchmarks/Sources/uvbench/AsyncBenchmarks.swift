@@ -20,7 +20,8 @@ enum AsyncBenchmarks {
         let server = try await Server.bind(to: .loopback(.ipv4, port: 0), on: executor)
         let preferred: LoopExecutor? = onLoop ? executor : nil
         return try await withTaskExecutorPreference(preferred) {
-            let serving = Task {
+            // A task of its own inherits no preference.
+            let serving = Task(executorPreference: preferred) {
                 try await server.serve { client in
                     for try await bytes in client.bytes { try await client.write(bytes) }
                 }

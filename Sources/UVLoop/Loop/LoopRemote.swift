@@ -26,6 +26,8 @@ public final class LoopRemote: Sendable {
         /// An empty array whose storage is reused: it is swapped with `jobs` at each wake-up.
         var spare: [Job] = []
         var isClosed = false
+        /// The eventfd of the loop's ``PollHook``; nil without one.
+        var event: EventDescriptor?
     }
 
     private let inbox = Lock(Inbox())
@@ -62,15 +64,19 @@ public final class LoopRemote: Sendable {
     package func submit(task job: UnownedJob) -> Bool { submit(.task(job)) }
 
     private func submit(_ job: Job) -> Bool {
-        inbox.withLock { inbox in
+        var event: EventDescriptor?
+        let isTaken = inbox.withLock { inbox in
             guard !inbox.isClosed else { return false }
             inbox.jobs.append(job)
-            if inbox.jobs.count == 1, needsWakeUp.load(ordering: .relaxed) {
-                // `uv_async_send` fails only for a handle of another kind.
-                _ = uv_async_send(async)
-            }
+            guard inbox.jobs.count == 1, needsWakeUp.load(ordering: .relaxed) else { return true }
+            event = inbox.event
+            // `uv_async_send` fails only for a handle of another kind.
+            if event == nil { _ = uv_async_send(async) }
             return true
         }
+        // Outside the lock: the loop's thread may go on at once, on this core, and needs the lock.
+        event?.signal()
+        return isTaken
     }
 
     /// Makes the loop's `run` return, as ``Loop/stop()`` does on its own thread.
@@ -116,6 +122,9 @@ public final class LoopRemote: Sendable {
 
     // MARK: With a PollHook
 
+    /// Wakes the loop by an eventfd from now on. On the loop's thread.
+    func wake(by event: EventDescriptor) { inbox.withLock { $0.event = event } }
+
     /// Notes that the loop has ended its wait. On the loop's thread.
     func noteAwake() { needsWakeUp.store(false, ordering: .relaxed) }
 
@@ -130,7 +139,10 @@ public final class LoopRemote: Sendable {
 
     /// Refuses further jobs, and runs those submitted since the last `runJobs`. On the loop's thread.
     func shut(on loop: Loop) {
-        inbox.withLock { $0.isClosed = true }
+        inbox.withLock { inbox in
+            inbox.isClosed = true
+            inbox.event = nil
+        }
         runJobs(on: loop)
     }
 

@@ -15,6 +15,7 @@ extension Stream {
             let error = hasFinished ? nil : queue.error ?? .canceled
             return loop.onNextTick { completion(error) }
         }
+        takeBackWriting()
         switch queue.finish {
         case .open:
             queue.finish = .requested(completion.map { [$0] } ?? [])

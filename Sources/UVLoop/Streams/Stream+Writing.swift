@@ -9,7 +9,8 @@ extension Stream {
     /// The bytes that the kernel has taken so far, from the first write on. Exact while the stream is healthy; once a
     /// write has failed, an upper bound, because libuv does not tell how much of the failed write was taken.
     public final var acceptedByteCount: UInt64 {
-        guard queue.isWriting, !isClosing else { return queue.finished }
+        // While other threads may write, nothing is queued.
+        guard queue.isWriting, !isClosing else { return queue.finished + remoteByteCount }
         return queue.acceptedByteCount(unwritten: uv_stream_get_write_queue_size(raw.stream))
     }
 
@@ -100,6 +101,8 @@ extension Stream {
     /// - Throws: ``UVError/brokenPipe`` and its like. Mirrors `uv_try_write`.
     public final func tryWrite(_ bytes: RawSpan) throws(UVError) -> Int {
         guard mayWrite() else { throw queue.error ?? .canceled }
+        takeBackWriting()
+        defer { lendWriting() }
         let taken = bytes.withUnsafeBytes { bytes in
             withUnsafePointer(to: bytes) { tryWrite(UnsafeBufferPointer(start: $0, count: 1)) }
         }
@@ -130,6 +133,15 @@ extension Stream {
             if let completion { loop.onNextTick { completion(error) } }
             return false
         }
+        takeBackWriting()
+        defer { lendWriting() }
+        return writeNow(parts, completion: completion)
+    }
+
+    /// The same for a stream that can be written to, and whose writing side no other thread uses.
+    final func writeNow(
+        _ parts: UnsafeBufferPointer<UnsafeRawBufferPointer>, completion: ((UVError?) -> Void)?,
+    ) -> Bool {
         let taken = tryWrite(parts)
         switch queue.submit(parts, taken: taken, completion: completion) {
         case .taken: scheduleDelivery()
@@ -215,7 +227,9 @@ extension Stream {
         // An error also remains if later bytes found no memory.
         if let error = queue.error { return finishShutdown(error) }
         flush()
-        if !queue.isWriting, queue.error == nil { onDrain?(self) }
+        guard !queue.isWriting, queue.error == nil else { return }
+        lendWriting()
+        onDrain?(self)
     }
 
     /// Ends the writing side, and reports the error.

@@ -34,6 +34,9 @@ public class Stream: Handle {
     /// Retries the flush while no watch is left for the queued bytes.
     final var flushRetries: Backoff?
 
+    /// The access of other threads to the writing side, see StreamRemote.swift; nil if nobody asked for it.
+    final var remote: StreamRemote?
+
     /// Ending in order: Stream+Finishing.swift
     final var shutdownHolds = 0
     final var finishing: Finishing?
@@ -90,6 +93,7 @@ public class Stream: Handle {
     var hasPeerThatFinishes: Bool { true }
 
     override func willClose() {
+        endRemote()
         onBytes = nil
         onDrain = nil
         flushRetries?.close()

@@ -5,6 +5,8 @@ package final class OneShot<Value: Sendable, Failure: Error> {
     package typealias Outcome = Result<Value, Failure>
 
     private var continuation: UnsafeContinuation<Outcome, Never>?
+    /// A lock that is taken before the task is resumed, and by the task after that, see ``run(on:canceled:_:)``.
+    private var handedOver: Lock<Void>?
     private var isCanceled = false
     /// Cancels the operation, which must still end.
     package var onCancel: (() -> Void)? {
@@ -22,6 +24,7 @@ package final class OneShot<Value: Sendable, Failure: Error> {
     /// Gives the task its outcome; does nothing the second time.
     package func end(_ outcome: sending Outcome) {
         onCancel = nil
+        handedOver?.withLock { _ in }
         continuation.take()?.resume(returning: outcome)
     }
 
@@ -42,10 +45,14 @@ package final class OneShot<Value: Sendable, Failure: Error> {
         guard !Task.isCancelled else { throw error }
         // The box is used only on the loop's thread.
         let box = Handover(Holder<OneShot<Value, Failure>>())
+        // ThreadSanitizer does not see how the runtime hands an outcome to a task that has not stopped to wait yet. It knows
+        // this lock.
+        let handedOver = Lock(())
         let outcome: Outcome = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let isTaken = executor.submit { loop in
                     let shot = OneShot(continuation)
+                    shot.handedOver = handedOver
                     if box.value.isCanceled { shot.isCanceled = true }
                     box.value.object = shot
                     begin(loop, shot)
@@ -58,6 +65,7 @@ package final class OneShot<Value: Sendable, Failure: Error> {
                 box.value.object?.cancel()
             }
         }
+        handedOver.withLock { _ in }
         return try outcome.get()
     }
 }

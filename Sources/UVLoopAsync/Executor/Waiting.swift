@@ -34,7 +34,11 @@ package struct Waiting<Value: Sendable> {
         continuation.take()?.resume(returning: outcome)
     }
 
-    package mutating func cancel(_ number: UInt64) {
-        if number == self.number { resume(.failure(.canceled)) }
-    }
+    package mutating func cancel(_ number: UInt64) { take(number)?.resume(returning: .failure(.canceled)) }
+
+    /// Takes the waiting task out, to be resumed by the caller; nil if there is none.
+    mutating func take() -> Continuation? { continuation.take() }
+
+    /// Takes the waiting task out if this is its wait.
+    mutating func take(_ number: UInt64) -> Continuation? { number == self.number ? take() : nil }
 }

@@ -42,7 +42,8 @@ enum AsyncPeers {
         let port = server.channel.localAddress!.port!
         let preferred: (any TaskExecutor)? = onLoop ? LoopTasks(group.next()) : nil
         return try await withTaskExecutorPreference(preferred) {
-            let serving = Task {
+            // A task of its own inherits no preference.
+            let serving = Task(executorPreference: preferred) {
                 try await server.executeThenClose { clients in
                     try await withThrowingDiscardingTaskGroup { tasks in
                         for try await client in clients {
