@@ -41,7 +41,9 @@ runs() { uvkeeper status --sessions-dir "$1" "$2" --json | grep -q '"epoch":'; }
 ended() { ! [ -e "$1/$2.rpc.sock.pid" ]; }
 group() { sed -n 's/^0:://p' "/proc/$1/cgroup"; }
 record() { cat "$1/$2.session.json"; }
-scope_of() { basename "$(group "$(keeper "$1" "$2")")"; }
+# The group of a session; its keeper is in one below it, beside the child's, where memory is counted.
+group_of() { group "$(keeper "$1" "$2")" | sed 's,/keeper$,,'; }
+scope_of() { basename "$(group_of "$1" "$2")"; }
 
 # unit NAME LINE...: a service with these lines.
 unit() {

@@ -1,8 +1,9 @@
 internal import KeeperProtocol
 internal import UVLoop
 
-/// The control group that a session has to itself (cgroup v2). The keeper is in the group and the child in one below
-/// it, so that a single write kills the child's processes and spares the keeper.
+/// The control group that a session has to itself (cgroup v2). The child is in a group below it, so that a single write
+/// kills the child's processes and spares the keeper. The keeper is in another group below if the system can count the
+/// memory of each, else in the session's group itself.
 final class SessionGroup {
     /// The group's directory.
     let path: String
@@ -11,6 +12,7 @@ final class SessionGroup {
     private var hasChildGroup = false
 
     private var childPath: String { "\(path)/child" }
+    private var keeperPath: String { "\(path)/keeper" }
 
     /// A group that was made for the keeper, which is in it already: a scope.
     init?(of group: ControlGroup) {
@@ -131,12 +133,46 @@ final class SessionGroup {
     }
 
     private func leaveChildGroup(_ note: (String) -> Void) {
+        if countsMemory, enterKeeperGroup() {
+            hasChildGroup = true
+            return
+        }
         do throws(Failure) {
             try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs")
             hasChildGroup = true
         } catch {
             note("the keeper cannot leave its child's control group: \(error)")
         }
+    }
+
+    /// True if the session's group has the memory controller.
+    private var countsMemory: Bool {
+        do throws(UVError) {
+            return String(decoding: try Files.read("\(path)/cgroup.controllers", limit: 4096), as: UTF8.self)
+                .split { $0 == " " || $0 == "\n" }.contains("memory")
+        } catch {
+            return false
+        }
+    }
+
+    /// Moves the keeper beside its child, and has the memory of each counted. systemd-oomd passes over a group whose
+    /// groups below have no counts, and kills others in its stead; with counts it kills the child's group and spares the
+    /// keeper. Only a group without processes of its own can have groups with counts.
+    ///
+    /// - Returns: false if the keeper is still in the child's group.
+    private func enterKeeperGroup() -> Bool {
+        do throws(Failure) {
+            try SessionGroup.attempt(keeperPath) { () throws(UVError) in
+                try Files.makeDirectory(at: keeperPath, permissions: 0o755)
+            }
+            try SessionGroup.write("\(CurrentProcess.id)", to: "\(keeperPath)/cgroup.procs")
+        } catch {
+            return false
+        }
+        do throws(Failure) { try SessionGroup.write("+memory", to: "\(path)/cgroup.subtree_control") } catch {
+            // The group is another user's. The keeper is as well off where it is.
+        }
+        return true
     }
 
     /// Kills every process of the child's group and of the groups below, whatever these processes do. No process is
@@ -206,6 +242,7 @@ final class SessionGroup {
         SessionGroup.removeTree(childPath, depth: 0)
         guard let former else { return }
         leave(to: former)
+        SessionGroup.removeTree(keeperPath, depth: 0)
         do throws(UVError) { try Files.removeDirectory(path) } catch {
             // The group is still in use, or was never made.
         }
