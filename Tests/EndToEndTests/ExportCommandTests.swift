@@ -14,6 +14,8 @@ import UVKeeper
             #expect(server.lines.contains(#"Environment="PI_KEEPER_SCOPE=auto""#))
             #expect(server.lines.contains(#"Environment="PI_KEEPER_SESSIONS_DIR=/var/lib/x""#))
             #expect(!server.output.contains("KillMode"), "the default is right")
+            let json = try home.run("export", "--systemd", "--server", "--json", "--", "/bin/sleep", "1")
+            #expect(json.code == 0 && json.output.hasPrefix(#"{"unit":"[Unit]\nDescription=/bin/sleep"#), "\(json)")
             let session = try home.run(
                 "export", "--systemd", "--session", "work", "--user", "daemon", "--memory-max", "8G", "--cpu-quota",
                 "150%", "--tasks-max", "9", "--", "sh", "-c", "echo \"%n\"; exec cat")

@@ -68,6 +68,20 @@ import UVKeeper
         }
     }
 
+    @Test("does not quote a former life of the session when a start fails before its own") func formerWords() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "sh", "-c", "echo former >&2; exec cat").code == 0)
+            #expect(try home.run("kill", "s").code == 0)
+            #expect(try home.run("status", "s").output.contains("former"))
+            let failed = try home.run(
+                "spawn", "s", "--scope", "require", "--memory-max", "1G", "--env", "PI_KEEPER_CGROUP=/there/is/none",
+                "--",
+                "cat")
+            #expect(failed.code == 1 && !failed.errors.contains("former"), "\(failed)")
+            #expect(!failed.errors.contains("uvkeeper read"), "\(failed)")
+        }
+    }
+
     @Test("hints at what a command that ends at once may need") func hints() throws {
         try CommandHome.with { home in
             let background = try failedStart(in: home, "--", "sh", "-c", "exit 0")

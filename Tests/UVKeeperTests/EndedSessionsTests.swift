@@ -70,6 +70,20 @@ import Testing
         }
     }
 
+    @Test("pruning leaves the log of a living session whose name makes it another one's launch log")
+    func sharedLog() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("launch-x")
+            try runSession("x", in: world)
+            try runSession("launch-y", in: world)
+            _ = try world.spawn("y")
+            let logs = [world.paths.log(for: "launch-x"), world.paths.launchLog(for: "y")]
+            let result = try world.result { world.manager.prune(olderThan: .zero, completion: $0) }.get()
+            #expect(Set(result.sessions) == ["x", "launch-y"])
+            for log in logs { _ = try Files.status(of: log) }
+        }
+    }
+
     @Test("a lost session is not pruned while its child runs on, and then leaves nothing, not even its sockets")
     func runsOn() throws {
         try withWorld { world throws in

@@ -109,6 +109,10 @@ import Testing
             let path = world.paths.record(for: session.id)
             try SessionRecord.replace(path, with: former.fileBytes, paths: world.paths)
             for hasFormer in [true, false] {
+                #expect(session.record == nil)
+                // A former keeper that was killed has left its sockets.
+                let stale =
+                    hasFormer ? [] : try [channel, socket].map { try PipeListener(bindingTo: $0, on: world.loop) }
                 if !hasFormer { try Files.unlink(path) }
                 // An hour from now, so that it is young on a slow machine too.
                 let later = Int(SystemClock.wallClockTime.components.seconds) + 3600
@@ -123,6 +127,7 @@ import Testing
                 // More attempts than a keeper without a channel gets.
                 try world.pass(.milliseconds(300))
                 #expect(told.last == nil && status == nil && outcome == nil)
+                for listener in stale { listener.close() }
                 for path in [channel, socket] { try Files.rename(path + ".away", to: path) }
                 try world.eventually { told.last != nil && status != nil && outcome != nil }
                 #expect(told.text == "new\n", "\(String(describing: told.last))")
@@ -191,6 +196,36 @@ import Testing
             #expect(told.text == "one\n")
             guard case .failed(.sessionBeganAnew) = told.last else {
                 Issue.record("\(String(describing: told.last))")
+                return
+            }
+        }
+    }
+
+    @Test("the output that a session's next life removes while it is read is no gap")
+    func removedMeanwhile() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawnKept("head -c 800000 /dev/zero; exec cat")
+            let session = world.manager.session("s1")
+            let whole = ToldOutput()
+            whole.start(session, from: .start)
+            try world.eventually { whole.bytes[.out]?.count == 800_000 }
+            session.stop { _, _ in }
+            try world.eventually { !keeper.isRunning && whole.last != nil }
+            let told = ToldOutput()
+            told.start(session, from: .start)
+            told.read?.pause()
+            try world.eventually { told.read?.position == [.out: 0] }
+            var record = try #require(session.record)
+            record.epoch = "0123456789abcdef"
+            let path = world.paths.record(for: session.id)
+            try SessionRecord.replace(path, with: record.fileBytes, paths: world.paths)
+            for name in try Files.names(inDirectory: world.paths.directory) where name.contains(".out.") {
+                try Files.unlink("\(world.paths.directory)/\(name)")
+            }
+            told.read?.resume()
+            try world.eventually { told.last != nil }
+            guard case .failed(.sessionBeganAnew) = told.last, told.gaps.isEmpty else {
+                Issue.record("\(String(describing: told.last)) \(told.gaps)")
                 return
             }
         }

@@ -23,6 +23,6 @@ package enum SidecarHost {
     /// variable. A child of the original's keeper inherits the variable, but has another one that no keeper is started
     /// with.
     package static let isStartedAsKeeper: Bool =
-        ProcessEnvironment.current[KeeperVariable.started] != nil
+        ProcessEnvironment.current[KeeperVariable.started] == "1"
         && ProcessEnvironment.current[KeeperVariable.spawned] == nil
 }

@@ -243,6 +243,9 @@ public final class OutputRead {
             switch event {
             case .bytes(let stream, let offset, let bytes): self.received(stream, offset, bytes.span.bytes)
             case .gap(let stream, let range):
+                guard !record.isReplaced(at: self.paths.record(for: self.session)) else {
+                    return self.end(.failed(.sessionBeganAnew(self.session)))
+                }
                 self.offsets[stream] = range.upperBound
                 self.onEvent?(.gap(stream, range))
             case .end: self.end(self.endOfFiles(record))
@@ -255,12 +258,11 @@ public final class OutputRead {
         read.start(record.exit?.output) { self.begin($0, isEndKnown: isEndKnown) }
     }
 
-    /// A killed keeper has not said where its output ends. If the next life of the session has removed some of it meanwhile, the
-    /// files do not tell either.
+    /// If the keeper was killed, its record does not tell where its output ends. If the next life of the session has
+    /// removed some of it meanwhile, the files do not tell either.
     private func endOfFiles(_ record: SessionRecord) -> OutputEvent {
-        let present = SessionRecord(at: paths.record(for: session))
-        let isRemoved = record.exit?.output == nil && present != nil && present?.epoch != record.epoch
-        return isRemoved ? .failed(.sessionBeganAnew(session)) : .ended(record.exit)
+        record.exit?.output == nil && record.isReplaced(at: paths.record(for: session))
+            ? .failed(.sessionBeganAnew(session)) : .ended(record.exit)
     }
 
     /// Finds the offset at which each stream is read, from the output that is kept.

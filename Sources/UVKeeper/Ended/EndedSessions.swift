@@ -103,10 +103,30 @@ enum EndedSessions {
             try Files.unlink(temporary)
             if let epoch = judged?.epoch { bytes += removeOutput(of: session, epoch, paths, names) }
             guard KeeperInspection.finding(session, paths: paths) == .absent else { return bytes }
-            for log in [paths.log(for: session), paths.launchLog(for: session)] { bytes += remove(log) }
+            for log in [paths.log(for: session), paths.launchLog(for: session)]
+            where !isAnothers(log, than: session, paths) {
+                bytes += remove(log)
+            }
             return bytes
         } catch {
             return nil
+        }
+    }
+
+    /// True if a log is another session's as well, which has not been pruned: the launch log of session `x` has the name of
+    /// the log of session `launch-x`.
+    private static func isAnothers(_ log: String, than session: SessionID, _ paths: KeeperPaths) -> Bool {
+        let name = session.rawValue
+        let names = ["launch-" + name] + (name.hasPrefix("launch-") ? [String(name.dropFirst(7))] : [])
+        return names.contains { name in
+            do throws(SessionIDError) {
+                let other = try SessionID(name)
+                return [paths.log(for: other), paths.launchLog(for: other)].contains(log)
+                    && (KeeperConnect.isPresent(paths.record(for: other))
+                        || KeeperInspection.finding(other, paths: paths).mayLive)
+            } catch {
+                return false
+            }
         }
     }
 

@@ -94,13 +94,17 @@ struct KeeperInspection: Sendable {
     /// The longest time from a keeper's pid file to its sockets: it may wait half a second for its control group.
     private static let startTime: Duration = .seconds(1)
 
-    /// True if a keeper lives that may be starting: its pid file is young, and its sockets are missing.
+    /// True if a keeper that does not listen on its channel may be starting: it lives, its pid file is young, and nobody
+    /// listens on its raw socket. The sockets of a former keeper that was killed stay until then.
     static func mayBeStarting(_ session: SessionID, paths: KeeperPaths) -> Bool {
         let pidFile = PIDFile(lockable: paths.keeperPID(for: session))
         guard let since = pidFile.since, SystemClock.wallClockTime - since < startTime,
-            !KeeperConnect.isPresent(paths.channel(for: session)), !KeeperConnect.isPresent(paths.socket(for: session))
+            finding(session, paths: paths, pidFile: pidFile).0.mayLive
         else { return false }
-        return finding(session, paths: paths, pidFile: pidFile).0.mayLive
+        return switch SocketProbe(paths.socket(for: session)) {
+        case .missing, .refused: true
+        case .accepting, .failed: false
+        }
     }
 
     /// The process that holds the lock on the session's pid file now.

@@ -16,6 +16,12 @@ extension SessionRecord {
         return startTicks == identity.startTicks
     }
 
+    /// True if the file has the record of another life of the session by now, which has removed the output of this one.
+    func isReplaced(at path: String) -> Bool {
+        let present = SessionRecord(at: path)
+        return present != nil && present?.epoch != epoch
+    }
+
     /// A test for the record of the present life of a session, which tells how that life ended; other lives have their own.
     ///
     /// - Parameters:

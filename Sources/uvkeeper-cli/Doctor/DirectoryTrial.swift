@@ -99,7 +99,10 @@ struct DirectoryTrial {
 
     /// Binds, renames and listens on a socket, and connects to it.
     private func sockets() -> Doctor.Finding {
-        finding("sockets", "can be bound and connected to", "keepers need a file system with unix sockets") {
+        finding(
+            "sockets", "can be bound and connected to",
+            "keepers need a file system with unix sockets that can be renamed"
+        ) {
             () throws(UVError) in
             let listener = try PipeListener(bindingTo: socket, on: loop)
             defer { listener.close() }

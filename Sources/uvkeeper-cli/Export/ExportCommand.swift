@@ -65,9 +65,9 @@ struct ExportCommand: ParsableCommand {
         }
         let directory = shared.sessionsDir.map { ExportCommand.fromHere($0) }
         let argv = [executable] + command.dropFirst()
-        Output.text(
-            (try session.map { try unit(of: $0, argv, directory) } ?? unit(ofServer: argv, directory)).joined(
-                separator: "\n"))
+        let lines = try session.map { try unit(of: $0, argv, directory) } ?? unit(ofServer: argv, directory)
+        let text = lines.joined(separator: "\n")
+        shared.json ? Output.json(["unit": text + "\n"]) : Output.text(text)
     }
 
     private func unit(ofServer argv: [String], _ directory: String?) -> [String] {

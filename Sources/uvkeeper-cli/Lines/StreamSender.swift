@@ -206,7 +206,10 @@ final class StreamSender {
         let now = SystemClock.monotonicTime
         if waiting.isEmpty { lastMove = now }
         showProgress(now)
-        if lines == 0, now - lastMove > KeeperConstants.writeTime, let error = unreachable { return giveUp(error) }
+        // A line that was given waits as long as its timeout says.
+        if given == nil, lines == 0, now - lastMove > KeeperConstants.writeTime, let error = unreachable {
+            return giveUp(error)
+        }
         if let timeout, now - lastMove > timeout { giveUp(.timedOut(timeout)) }
     }
 

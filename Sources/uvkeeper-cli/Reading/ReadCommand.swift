@@ -71,7 +71,10 @@ struct ReadCommand: ParsableCommand {
     private var streams: [ChildStream] { both ? ChildStream.allCases : [stderr ? .err : .out] }
 
     /// Finds where the read begins; `completion` may run within the call.
-    private func findStart(of session: Session, _ completion: @escaping (Result<OutputStart, KeeperError>) -> Void) {
+    private func findStart(
+        of session: Session, _ manager: KeeperManager,
+        _ completion: @escaping (Result<OutputStart, KeeperError>) -> Void,
+    ) {
         if let last { return completion(.success(.last(last))) }
         switch from {
         case .start, nil: completion(.success(.start))
@@ -80,12 +83,14 @@ struct ReadCommand: ParsableCommand {
             if let epoch { return completion(.success(.offsets([streams[0]: offset], epoch: epoch))) }
             // A living keeper says which life of the session this is: until it starts its child, a former life's record is there.
             session.status { [streams] status in
-                let epoch: String?
+                let epoch: String
                 switch status {
                 case .success(let status): epoch = status.epoch
-                case .failure: epoch = session.record?.epoch
+                case .failure(let error):
+                    let hasEnded = error == .sessionEnded(session.id) || !manager.mayBeAlive(session.id)
+                    guard hasEnded, let record = session.record else { return completion(.failure(error)) }
+                    epoch = record.epoch
                 }
-                guard let epoch else { return completion(.failure(.noChannel(session.id, "give its output"))) }
                 completion(.success(.offsets([streams[0]: offset], epoch: epoch)))
             }
         }
@@ -95,7 +100,7 @@ struct ReadCommand: ParsableCommand {
         var reading: Reading?
         try shared.withManager(isReading: { reading?.pump.isWriting ?? false }) { manager, loop, done in
             let session = manager.session(session)
-            findStart(of: session) { start in
+            findStart(of: session, manager) { start in
                 switch start {
                 case .success(let start):
                     let new = Reading(self.session, isMerged: stderr, isJSON: shared.json, manager, on: loop)
@@ -104,7 +109,7 @@ struct ReadCommand: ParsableCommand {
                         guard let error else { return done(new.pump.error == nil ? .success : .failure) }
                         shared.fail(error, done)
                     }
-                case .failure(let error): shared.fail(error, done)
+                case .failure(let error): shared.fail(SessionAbsence.explained(error, session.id, manager), done)
                 }
             }
         }

@@ -43,19 +43,24 @@ struct LabelCommand: ParsableCommand {
         }
     }
 
-    /// Shows the labels in the record, which has them before the keeper answers.
-    private func show(_ session: Session, _ manager: KeeperManager, _ done: (ExitCode) -> Void) {
-        guard let record = session.record else {
-            let error =
-                manager.mayBeAlive(session.id)
-                ? KeeperError.noChannel(session.id, "have labels")
-                : .connection(manager.paths.socket(for: session.id), .noEntry)
-            return shared.fail(error, done)
+    /// Shows the labels in the record, which has them before the keeper answers; a keeper that starts, and has no record
+    /// yet, is asked.
+    private func show(_ session: Session, _ manager: KeeperManager, _ done: @escaping (ExitCode) -> Void) {
+        if let record = session.record { return show(record.labels, done) }
+        session.status { result in
+            switch result {
+            case .success(let status): show(status.labels, done)
+            case .failure(.noChannel): shared.fail(KeeperError.noChannel(session.id, "have labels"), done)
+            case .failure(let error): shared.fail(SessionAbsence.explained(error, session.id, manager), done)
+            }
         }
+    }
+
+    private func show(_ labels: SessionLabels, _ done: (ExitCode) -> Void) {
         if shared.json {
-            Output.json(Labels(session: record.session, labels: record.labels))
+            Output.json(Labels(session: session.rawValue, labels: labels))
         } else {
-            for (name, value) in record.labels { Output.line("\(name)=\(value)") }
+            for (name, value) in labels { Output.line("\(name)=\(value)") }
         }
         done(.success)
     }

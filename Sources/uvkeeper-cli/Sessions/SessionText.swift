@@ -18,8 +18,9 @@ enum SessionText {
             rows.append(("queued", Output.bytes(UInt64(status.queuedBytes)) + since))
         }
         if let output = status.output {
-            rows.append(("stdout", kept(output.out) + time(", last output ", status.lastOutputAt)))
-            rows.append(("stderr", kept(output.err)))
+            rows.append(
+                ("stdout", kept(output.out, lost: status.lostOutput.out) + time(", last output ", status.lastOutputAt)))
+            rows.append(("stderr", kept(output.err, lost: status.lostOutput.err)))
         } else {
             rows.append(("output", "not kept"))
         }
@@ -78,10 +79,15 @@ enum SessionText {
         labels.map { ("label", "\($0.key)=\($0.value)") }
     }
 
-    private static func kept(_ range: KeptRange) -> String {
+    /// - Parameter lost: the bytes that could not be written; nil if that is not known.
+    private static func kept(_ range: KeptRange, lost: UInt64? = nil) -> String {
         let kept = Output.bytes(range.end - range.start)
-        return range.start == 0
-            ? "\(kept), all kept" : "\(Output.bytes(range.end)), of which the last \(kept) are kept"
+        guard range.start == 0 else { return "\(Output.bytes(range.end)), of which the last \(kept) are kept" }
+        return switch lost {
+        case nil: kept
+        case 0: "\(kept), all kept"
+        case let lost?: "\(kept), of which \(Output.bytes(lost)) are lost"
+        }
     }
 
     private static func time(_ words: String, _ time: String?) -> String { time.map { words + $0 } ?? "" }

@@ -114,11 +114,13 @@ struct SpawnCommand: ParsableCommand {
             deadline: .seconds(timeout),
         )
         try shared.withManager(unreported: .unknownOutcome) { manager, loop, done in
+            let former = manager.session(session).record?.epoch
             manager.spawnKeeper(for: session, in: cwd ?? ".", options) { result in
                 switch result {
                 case .failure(.keeperEnded(let status, let log)):
                     let error = KeeperError.keeperEnded(status, log: log)
-                    let exit = manager.session(session).record?.exit
+                    // A keeper that ended before it had a record has left a former life's.
+                    let exit = manager.session(session).record.flatMap { $0.epoch == former ? nil : $0.exit }
                     let isDiscarded = options.output == .discarded
                     shared.fail(StartFailure(error, log: log, exit: exit, session, isDiscarded: isDiscarded), done)
                 case .failure(let error):
@@ -177,7 +179,7 @@ private struct StartFailure: Error, CustomStringConvertible {
         var text = "\(error)"
         let words = SessionEnd.lastWords(exit)
         if !words.isEmpty { text += "\nits stderr ends:" + words }
-        if log.contains(where: { $0.contains("pi exited code=0 ") }) {
+        if exit?.reason ?? .exited == .exited, log.contains(where: { $0.contains("pi exited code=0 ") }) {
             text +=
                 "\nthe command ended with 0 at once: does it put itself into the background? A session is a command that "
                 + "stays in the foreground and reads its stdin"

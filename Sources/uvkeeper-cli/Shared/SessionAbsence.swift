@@ -28,6 +28,8 @@ enum SessionAbsence {
         guard case .connection(let path, let cause) = error, cause == .noEntry || cause == .connectionRefused,
             let keeper = manager.status(of: session), keeper.state == .live
         else { return nil }
+        let silence = KeeperError.silence(of: session, for: .zero, manager.paths)
+        if case .frozen = silence { return Unreachable(description: "\(silence)") }
         let subject = "the keeper of session \(session)" + (keeper.keeperPID.map { ", process \($0)," } ?? "")
         guard keeper.age ?? .zero > longestStart else {
             return Unreachable(description: "\(subject) is starting, and does not listen on \(path) yet")
