@@ -84,6 +84,7 @@ import Foundation
     @Test("it acknowledges what was reported written, and no more than what arrived") func writers() throws {
         #expect(try verdict { $0.written = 11 } == [.record: 1])
         #expect(try verdict { $0.arrived = 11 } == [.record: 1])
+        #expect(try verdict { ($0.arrived, $0.handedOver) = (11, 1) } == [:])
         #expect(try verdict { ($0.written, $0.arrived) = (9, 9) } == [.record: 1])
         #expect(try verdict { $0.clientWritten = 4 } == [.record: 1])
         // Those that were in the pipe of a child that was killed.
@@ -101,6 +102,7 @@ import Foundation
         var hasEpochOfNext = false
         var survivors: [Int32] = []
         var written = 10
+        var handedOver = 0
         var arrived = 10
         var clientWritten = 3
     }
@@ -119,11 +121,12 @@ import Foundation
             run.ends = [
                 LifeEnd(
                     told: try decoded(ending.told), record: try decoded(text), recordText: text,
-                    ownWritten: ending.written, serverWritten: 0, survivors: ending.survivors),
+                    ownWritten: ending.written, ownHandedOver: ending.handedOver, serverWritten: 0,
+                    survivors: ending.survivors),
                 ending.hasEpochOfNext
                     ? LifeEnd(
                         told: nil, record: try decoded(record("null", "1").replacing("7", with: "0")), recordText: "",
-                        ownWritten: 0, serverWritten: 0, survivors: []) : nil,
+                        ownWritten: 0, ownHandedOver: 0, serverWritten: 0, survivors: []) : nil,
             ]
             run.exitMessages = ending.message.map { [$0] } ?? []
             run.clientsOfFirst = ["client": ending.clientWritten]

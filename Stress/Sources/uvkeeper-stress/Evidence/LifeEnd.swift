@@ -10,6 +10,8 @@ struct LifeEnd {
     let recordText: String
     /// The number of this process's lines that were reported written; their writer's name is random.
     let ownWritten: Int
+    /// The number of this process's lines that went to the raw socket, and so have no number of their writer.
+    let ownHandedOver: Int
     /// The highest number among the lines of the server with a journal that were reported written.
     let serverWritten: Int
     /// The processes of the session that still ran.

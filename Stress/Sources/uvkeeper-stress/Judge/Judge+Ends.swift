@@ -86,9 +86,9 @@ extension Judge {
         let allowed = harmed + (faults.contains { $0.kind.killsChild } ? Judge.pipeLines : 0)
         let count = { (writers: [Int]) in writers.reduce(0) { $0 + receipts.count(of: $1) } }
         let own = (0..<max(0, one.ledgers.count - 2)).filter { !one.driven.contains($0) }
-        for (state, arrived, told) in [
-            (exit.writers.first { $0.name.hasPrefix("m-") }, count(own), end.ownWritten),
-            (exit.writers.first { $0.name == "server" }, count(Array(one.driven)), end.serverWritten),
+        for (state, arrived, told, raw) in [
+            (exit.writers.first { $0.name.hasPrefix("m-") }, count(own), end.ownWritten, end.ownHandedOver),
+            (exit.writers.first { $0.name == "server" }, count(Array(one.driven)), end.serverWritten, 0),
         ] {
             guard let state else {
                 // The record has room for 64 writers.
@@ -98,7 +98,7 @@ extension Judge {
                 continue
             }
             let acknowledged = Int(state.acknowledged)
-            if acknowledged < told || acknowledged > arrived + allowed || acknowledged + harmed < arrived
+            if acknowledged < told || acknowledged > arrived + allowed || acknowledged + harmed + raw < arrived
                 || state.last < state.acknowledged
             {
                 violations.add(

@@ -50,6 +50,7 @@ extension Engine {
             [unowned self] writer, outcome, size, latency in
             tally.note(outcome, byteCount: size, latency: latency)
             if outcome == .written { session.toldWritten += 1 }
+            if outcome == .handedOver { session.toldHandedOver += 1 }
             if settings.leakPerLine > 0 { leaked.append([UInt8](repeating: 1, count: settings.leakPerLine)) }
             // A closed loop continues at once and not at the next millisecond.
             if settings.rate == nil, phase == .running { writer.pump(startedAt: 0, perWriterRate: nil) }

@@ -17,6 +17,7 @@ extension Session {
         let text = (try? Files.read(manager.paths.record(for: name), limit: 1 << 20)) ?? []
         life.end = LifeEnd(
             told: exit, record: record, recordText: String(decoding: text, as: UTF8.self), ownWritten: toldWritten,
+            ownHandedOver: toldHandedOver,
             serverWritten: record.map { serverWritten(in: $0.epoch) } ?? 0, survivors: life.survivors)
     }
 

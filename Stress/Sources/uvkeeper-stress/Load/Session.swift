@@ -9,6 +9,8 @@ final class Session {
     var writers: [Writer] = []
     /// The lines of these writers that were reported written in the present life.
     var toldWritten = 0
+    /// The lines of these writers that went to the raw socket in the present life, because the channel's was missing.
+    var toldHandedOver = 0
     /// The stubbornness of the children that are started from now on.
     var stubbornness: Stubbornness = []
     /// The journal of the server that has one.
@@ -176,6 +178,7 @@ final class Session {
                 let life = Life(receipts, keeper: keeper, keeperPID: keeper.pid)
                 lives.append(life)
                 toldWritten = 0
+                toldHandedOver = 0
                 manager.session(name).onEnd = { [self] in note($0, as: life) }
             case .failure(let error):
                 wantedAt = clock.microseconds + 100_000
