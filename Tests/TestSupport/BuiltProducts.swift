@@ -9,6 +9,7 @@ public enum BuiltProducts {
 
     /// True if the tests were built for a sanitizer, which has a build directory of its own (scripts/test).
     public static var areSanitized: Bool { directories.contains { $0.contains(".build-") } }
+    /// True if that is ThreadSanitizer.
     public static var haveThreadSanitizer: Bool { directories.contains { $0.contains(".build-thread") } }
 
     /// The executable `name` in the directory of the test bundle.
