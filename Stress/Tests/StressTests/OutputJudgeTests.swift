@@ -61,7 +61,7 @@ import UVKeeper
     @Test("or of bytes that a fault of this life has kept from the disk") func lost() throws {
         for (life, before, after, isExplained) in [
             (0, UInt64(9_300), UInt64(9_500), true), (1, 9_300, 9_500, false), (0, 9_300, 9_400, false),
-            (0, 9_300 + Judge.pipeCapacity, 99_500, false),
+            (0, 9_300 + Judge.pipeCapacity + Judge.bufferCapacity, 99_500, false),
         ] {
             try withReads { reads in
                 reads.whose = .channel

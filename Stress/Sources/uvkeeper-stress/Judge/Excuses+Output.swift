@@ -16,10 +16,10 @@ extension FaultRecord {
     func losesOutput(in life: Int, of session: Int) -> Bool { self.session == session && output?.life == life }
 
     /// Returns the bytes that may not have been written because of the fault: they came while it lasted, or were in the
-    /// pipe at its start.
+    /// pipe or the keeper's buffer at its start.
     func lost(_ stream: ChildStream, in life: Int, of session: Int) -> Range<UInt64>? {
         guard losesOutput(in: life, of: session), let before = output?.before[stream] else { return nil }
-        let first = before - min(before, Judge.pipeCapacity)
+        let first = before - min(before, Judge.pipeCapacity + Judge.bufferCapacity)
         return first..<max(first, outputAfter?[stream] ?? .max)
     }
 

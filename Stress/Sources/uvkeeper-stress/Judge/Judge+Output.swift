@@ -32,6 +32,8 @@ extension Judge {
 
     /// The most that a pipe holds.
     static let pipeCapacity: UInt64 = 65536
+    /// The most that a keeper has read from a pipe and not yet written.
+    static let bufferCapacity: UInt64 = 65536
 
     /// A stream of a life, as one reader reads it.
     private struct Visit {
