@@ -13,7 +13,7 @@ enum PlaceText {
         case .service(let unit):
             end =
                 "ends when \(unit) is stopped or restarted, unless its KillMode is process or none; a start with --scope auto "
-                + "gives a session a scope of its own"
+                + "and without PI_KEEPER_CGROUP gives a session a scope of its own"
         case .scope(let unit) where group.isContainers:
             end = "nobody can tell: a container's (\(unit)); it ends with that, at the latest with its process 1"
         case .scope(let unit) where unit.hasPrefix("session-"):
