@@ -215,4 +215,23 @@ import Testing
             #expect(world.manager.killKeeper(for: "s1"))
         }
     }
+
+    @Test("a keeper that ends its session in steps is not hurried because its child has ended first")
+    func endsInSteps() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1", command: ["sh", "-c", "sleep 1000 & echo $! >rest; exec cat"])
+            let child = try world.childPID("s1")
+            try world.eventually { world.text("rest").hasSuffix("\n") }
+            let rest = try #require(Int32(world.text("rest").dropLast()))
+            let session = world.manager.session("s1")
+            var hasEnded = false
+            session.stop(StopLadder(endOfInput: .seconds(600), terminate: .seconds(600))) { _, _ in hasEnded = true }
+            try world.eventually { Processes.liveness(of: child) == .gone }
+            let found = try world.discover(try world.otherManager())
+            #expect(found.terminated.isEmpty && found.keepers.map(\.keeperPID) == [keeper.pid])
+            #expect(Processes.liveness(of: rest) != .gone && keeper.isRunning && !hasEnded)
+            try Processes.send(.terminate, to: rest)
+            try world.eventually { hasEnded && !keeper.isRunning }
+        }
+    }
 }

@@ -162,6 +162,9 @@ extension KeeperManager {
 
     /// Tells a keeper whose child is dead to end; false if it is not proven that the process is the keeper.
     private func end(_ inspection: KeeperInspection) -> Bool {
+        // A keeper without its raw socket has begun to end the session. SIGTERM would take from the child's own children the
+        // time that they were given.
+        guard KeeperConnect.isPresent(paths.socket(for: inspection.session)) else { return false }
         // The owner of an original keeper's directory could have prepared it for root to find.
         guard inspection.proof == .lock || CurrentProcess.userID != 0 else { return false }
         do throws(UVError) {
