@@ -10,6 +10,9 @@ extension Keeper {
         place = SessionPlace(current)
         let settings = launch.settings
         guard settings.scope != .off else { return try start(claim) }
+        if settings.scope == .require, settings.hasMalformedLimit {
+            return goOn(claim, without: "a limit cannot be read, see above")
+        }
         if let subtree = settings.controlGroup { return makeGroup(in: subtree, current, claim) }
         guard wantsScope(current) else { return try start(claim) }
         let manager = ServiceManager(userID: CurrentProcess.userID, .current, current)
@@ -66,12 +69,12 @@ extension Keeper {
     private func makeGroup(in subtree: String, _ current: ControlGroup?, _ claim: SessionClaim) {
         var reason: String?
         let name = { [launch] (epoch: String) in "\(ScopeRequest.prefix)\(launch.session)-\(epoch)" }
-        // A keeper that was killed has left its group, which only its record names for sure.
-        if let former = SessionRecord(at: launch.paths.record(for: launch.session)) {
-            SessionGroup.removeTree("\(subtree)/\(name(former.epoch))", depth: 0)
-        }
         do throws(SessionGroup.Failure) {
             group = try SessionGroup(in: subtree, name: name(epoch), limits: launch.settings.limits, group: current)
+            // A keeper that was killed has left its group, which only its record names for sure.
+            if let former = SessionRecord(at: launch.paths.record(for: launch.session)) {
+                SessionGroup.removeTree("\(subtree)/\(name(former.epoch))", depth: 0)
+            }
             place = SessionPlace(ControlGroup.current)
             launch.log.write("the session has a control group of its own: \(group?.path ?? "")")
         } catch {

@@ -48,7 +48,8 @@ import UVKeeper
             ["--systemd", "--server", "--session", "s", "--", "cat"],
             ["--systemd", "--session", "s", "--scope", "off", "--", "cat"],
             ["--systemd", "--server", "--memory-max", "1G", "--", "cat"],
-            ["--systemd", "--session", "../s", "--", "cat"],
+            ["--systemd", "--session", "../s", "--", "cat"], ["--systemd", "--server", "--user", "", "--", "cat"],
+            ["--systemd", "--server", "--user", "a b", "--", "cat"],
         ])
     func wrongUsage(arguments: [String]) throws {
         try CommandHome.with { home in

@@ -49,6 +49,8 @@ public struct KeeperSettings: Hashable, Sendable {
 
     /// The limits on the session's use of the machine.
     public var limits: SessionLimits
+    /// True if a variable of a limit could not be read: a session that requires its group does not start without it.
+    public var hasMalformedLimit: Bool
 
     /// The directory of a control group delegated to the keeper; nil if there is none.
     public var controlGroup: String?
@@ -92,7 +94,9 @@ public struct KeeperSettings: Hashable, Sendable {
         self.outputMaximumBytes = outputMaximumBytes.map { max($0, Self.smallestOutput) } ?? 0
         recordsCommand = environment[KeeperVariable.recordCommand] != "0"
         labels = Self.labels(environment[KeeperVariable.labels], warnings: &warnings)
+        let warningCount = warnings.count
         limits = SessionLimits(environment, warnings: &warnings)
+        hasMalformedLimit = warnings.count > warningCount
         controlGroup = environment[KeeperVariable.controlGroup].flatMap { $0.isEmpty ? nil : $0 }
         let isWanted = controlGroup != nil || !limits.isEmpty
         let scope = Self.scope(environment[KeeperVariable.scope], warnings: &warnings)

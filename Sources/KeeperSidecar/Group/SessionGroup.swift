@@ -32,7 +32,7 @@ final class SessionGroup {
     init(in subtree: String, name: String, limits: SessionLimits, group: ControlGroup?) throws(Failure) {
         path = "\(subtree)/\(name)"
         former = SessionGroup.root.flatMap { root in group.map { root + $0.path } }
-        // A path outside the hierarchy is refused: elsewhere the writes below would make ordinary files.
+        // A path outside the hierarchies is refused: elsewhere the writes below would make ordinary files.
         guard Files.exists("\(subtree)/cgroup.procs") else {
             throw Failure(path: "\(subtree)/cgroup.procs", error: .noEntry)
         }
@@ -45,6 +45,11 @@ final class SessionGroup {
                 try SessionGroup.write(value, to: "\(path)/\(file)")
             }
             try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs")
+            // The process's actual group counts: a group of cgroup version 1, or an ordinary directory, takes the write too.
+            guard ControlGroup.current?.path.hasSuffix("/\(name)") == true else {
+                try SessionGroup.write("\(CurrentProcess.id)", to: "\(subtree)/cgroup.procs")
+                throw Failure(path: subtree, error: .notSupported, advice: "; it is no group of cgroup version 2")
+            }
         } catch {
             remove()
             throw error
@@ -271,7 +276,9 @@ final class SessionGroup {
         do throws(UVError) {
             for name in try Files.names(inDirectory: group) {
                 let path = "\(group)/\(name)"
-                if try Files.status(of: path).kind == .directory { removeTree(path, depth: depth + 1) }
+                if try Files.status(of: path, followingLinks: false).kind == .directory {
+                    removeTree(path, depth: depth + 1)
+                }
             }
             try Files.removeDirectory(group)
         } catch {

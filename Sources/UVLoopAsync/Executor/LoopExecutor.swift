@@ -157,7 +157,8 @@ extension LoopExecutor {
         init(on loop: Loop, _ run: @escaping (UnownedJob) -> Void) {
             self.loop = loop
             self.run = run
-            loop.beforeEachWait { [unowned self] in runSome() }
+            // The loop keeps this object until its own end: a program that ends may have dropped the executor before.
+            loop.beforeEachWait { [self] in runSome() }
         }
 
         func add(_ job: UnownedJob) { waiting.append(job) }

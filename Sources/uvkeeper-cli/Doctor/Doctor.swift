@@ -72,13 +72,16 @@ struct Doctor {
         guard case .service(let unit) = group.unit, place.survivesServiceStop != true else {
             return Finding(check, words.contains("enable-linger") ? .warning : .ok, words)
         }
-        let manager = ServiceManager(userID: CurrentProcess.userID, .current, group)
-        guard Files.exists(manager.bus) else {
-            return Finding(
-                check, .warning, "\(words). No service manager can be asked: \(manager.bus) is missing\(manager.advice)"
-            )
+        guard ProcessEnvironment.current[KeeperVariable.scope] != ScopePolicy.off.rawValue else {
+            return Finding(check, .warning, "\(words). \(KeeperVariable.scope) is off in this environment")
         }
-        return Finding(check, .ok, "in \(unit): a session is given a scope of its own by the manager at \(manager.bus)")
+        let manager = ServiceManager(userID: CurrentProcess.userID, .current, group)
+        // A connection is made and closed again; only a start can tell what the manager answers.
+        guard case .accepting = SocketProbe(manager.bus) else {
+            let state = Files.exists(manager.bus) ? "nobody answers at \(manager.bus)" : "\(manager.bus) is missing"
+            return Finding(check, .warning, "\(words). No service manager can be asked: \(state)\(manager.advice)")
+        }
+        return Finding(check, .ok, "in \(unit): a session asks the manager at \(manager.bus) for a scope of its own")
     }
 
     private var keepers: Finding {

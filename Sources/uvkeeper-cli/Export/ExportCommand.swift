@@ -50,6 +50,16 @@ struct ExportCommand: ParsableCommand {
         guard command.allSatisfy(RawText.isPlain) else {
             throw ValidationError("A unit is text: the command has bytes that are no UTF-8")
         }
+        guard shared.sessionsDir.map(RawText.isPlain) ?? true else {
+            throw ValidationError("A unit is text: the sessions directory has bytes that are no UTF-8")
+        }
+        // systemd takes back no escapes in a user's name.
+        guard
+            user.map({ !$0.isEmpty && $0.utf8.allSatisfy { (0x21..<0x7F).contains($0) && $0 != UInt8(ascii: "\\") } })
+                ?? true
+        else {
+            throw ValidationError("--user takes a user's name, or a number, without spaces and backslashes")
+        }
         guard session == nil || group.scope == nil else {
             throw ValidationError("A session of its own unit needs no scope; leave --scope out")
         }
@@ -77,10 +87,14 @@ struct ExportCommand: ParsableCommand {
         ]
         if let user { lines.append("User=\(UnitText.value(user))") }
         let policy = group.scope ?? .auto
+        if policy != .off {
+            lines += [
+                "# Each session leaves this unit for a scope of its own: a stop or restart ends the server and what else it has",
+                "# started, and no session. A session's status says whether it has one (survivesServiceStop).",
+            ]
+        }
         lines += [
-            "# Each session leaves this unit for a scope of its own: a stop or restart ends the server and what else it has",
-            "# started, and no session. A session's status says whether it has one (survivesServiceStop).",
-            "Environment=\(UnitText.variable(KeeperVariable.scope, policy.rawValue))",
+            "Environment=\(UnitText.variable(KeeperVariable.scope, policy.rawValue))"
         ]
         if let directory {
             lines.append("Environment=\(UnitText.variable(KeeperVariable.sessionsDirectory, directory))")

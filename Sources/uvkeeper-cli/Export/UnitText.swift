@@ -4,12 +4,14 @@ enum UnitText {
     ///
     /// - Parameter argv: the command; its first string is an absolute path.
     static func command(_ argv: [String]) -> String {
-        argv.map { word in
+        argv.enumerated().map { place, word in
             let isPlain = word.utf8.allSatisfy { byte in
                 "/._-+=:,@".utf8.contains(byte) || UnicodeScalar(byte).properties.isAlphabetic && byte < 0x80
                     || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
             }
-            return isPlain && !word.isEmpty ? word : quoted(word).replacing("$", with: "$$")
+            // systemd looks for no variables in the first word.
+            return isPlain && !word.isEmpty
+                ? word : place == 0 ? quoted(word) : quoted(word).replacing("$", with: "$$")
         }.joined(separator: " ")
     }
 
