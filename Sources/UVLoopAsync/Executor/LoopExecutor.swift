@@ -35,8 +35,9 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
         thread = try LoopThread(name: name)
         // The first job, before every other.
         thread.submit { [self] loop in
-            loop.runTask = { [unowned self] in run($0) }
-            local = LocalJobs(on: loop) { [unowned self] in run($0) }
+            // The loop keeps the executor until its own end: a program that ends may drop it without a shutdown.
+            loop.runTask = { [self] in run($0) }
+            local = LocalJobs(on: loop) { [self] in run($0) }
             threadID.store(DetachedThread.currentID, ordering: .releasing)
             takesLocalJobs.store(true, ordering: .releasing)
         }
@@ -135,6 +136,8 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
         // Waits for the thread.
         thread.shutdown()
         threadID.store(0, ordering: .releasing)
+        // The loop and the executor keep each other.
+        local = nil
         let waiting: [UnsafeContinuation<Void, Never>] = end.withLock { end in
             defer { end = .over }
             return if case .underWay(let waiting) = end { waiting } else { [] }
@@ -157,7 +160,6 @@ extension LoopExecutor {
         init(on loop: Loop, _ run: @escaping (UnownedJob) -> Void) {
             self.loop = loop
             self.run = run
-            // The loop keeps this object until its own end: a program that ends may have dropped the executor before.
             loop.beforeEachWait { [self] in runSome() }
         }
 

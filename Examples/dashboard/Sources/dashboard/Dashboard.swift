@@ -58,13 +58,14 @@ struct Dashboard: AsyncParsableCommand {
                 }
             },
             logger: logger)
-        do {
-            try await server.runService()
-        } catch let error as IOError where UVError(rawValue: -error.errnoCode) == .addressInUse {
-            throw PortTaken(port: port)
-        }
+        var failure: (any Error)?
+        do { try await server.runService() } catch { failure = error }
         // Connections and watches; the sessions live on.
         await keepers.close()
+        if let error = failure as? IOError, UVError(rawValue: -error.errnoCode) == .addressInUse {
+            throw PortTaken(port: port)
+        }
+        if let failure { throw failure }
         logger.info("ended; the sessions live on")
     }
 }
