@@ -9,13 +9,13 @@ import Testing
 /// Keepers whose ends are told although no descriptor of them is held: one that was started here, and adopted by another
 /// manager.
 @Suite struct LockWatchTests {
-    /// What becomes of a keeper that is watched.
+    /// The fate of a keeper that is watched.
     enum Fate: CaseIterable {
         /// Its end, in order or not.
         case killed, stopped, endsItself
-        /// What happens to its file before it is killed.
+        /// The fate of its file before the keeper is killed.
         case removed, moved, replacedByFile, damaged, touched, opened
-        /// What happens to its directory before it is killed.
+        /// The fate of its directory before the keeper is killed.
         case directoryRemoved, directoryMoved
     }
 

@@ -24,8 +24,7 @@ enum ChannelAbsence {
             return
         }
         // Another keeper's record is a former life's: this one's has not come, or never will.
-        let named = PIDFile(number: paths.keeperPID(for: session)).pid
-        if let record = SessionRecord(at: paths.record(for: session)), record.isOf(pid, named: named) {
+        if let record = SessionRecord(of: session, keptBy: pid, in: paths) {
             self = record.exit == nil ? .notReachable : .sessionEnded
         } else {
             // A keeper that is starting, and may wait for a control group, has no raw socket either.

@@ -51,10 +51,11 @@ extension Session {
     /// The session's record, read now: what the session is, and how it ended. Nil if there is none, and while a keeper
     /// that starts has not written its own: a former life's record says nothing of it.
     public var record: SessionRecord? {
-        guard let record = SessionRecord(at: manager.paths.record(for: id)) else { return nil }
-        guard case .live(let process?) = KeeperInspection.finding(id, paths: manager.paths) else { return record }
-        let named = PIDFile(number: manager.paths.keeperPID(for: id)).pid
-        return record.isOf(process, named: named) ? record : nil
+        let paths = manager.paths
+        guard case .live(let process?) = KeeperInspection.finding(id, paths: paths) else {
+            return SessionRecord(at: paths.record(for: id))
+        }
+        return SessionRecord(of: id, keptBy: process, in: paths)
     }
 
     private func askFor(_ request: ChannelRequest, _ completion: @escaping (Result<Void, KeeperError>) -> Void) {

@@ -2,6 +2,18 @@ internal import KeeperProtocol
 internal import UVLoop
 
 extension SessionRecord {
+    /// The record of a session's present life; nil if there is none, or only a former life's: the keeper has not started
+    /// its child yet.
+    ///
+    /// - Parameter process: the keeper as it was found; nil if it is not known which process it is.
+    init?(of session: SessionID, keptBy process: Int32?, in paths: KeeperPaths) {
+        let named = PIDFile(number: paths.keeperPID(for: session)).pid
+        guard let record = SessionRecord(at: paths.record(for: session)), record.isOf(process, named: named) else {
+            return nil
+        }
+        self = record
+    }
+
     /// True if it is of the keeper that lives. Until a keeper starts its child, a former life's record is there.
     ///
     /// - Parameters:

@@ -16,7 +16,7 @@ package final class StreamRemote: Sendable {
         case refused
     }
 
-    /// What other threads have done, and the stream does not know yet.
+    /// The work of other threads that the stream does not know of yet.
     struct Report {
         /// The number of bytes sent.
         var sent = 0

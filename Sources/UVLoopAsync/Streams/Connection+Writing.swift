@@ -4,7 +4,7 @@ extension Connection {
     /// Writes bytes: returns when the kernel or the queue has taken them, and the queue is below the mark. A task
     /// canceled while it waits gets ``/UVLoop/UVError/canceled``; the bytes are written all the same.
     ///
-    /// What the kernel takes at once is sent on the caller's thread.
+    /// Bytes that the kernel takes at once are sent on the caller's thread.
     ///
     /// - Throws: the error of this write or an earlier one: ``/UVLoop/UVError/brokenPipe`` and its like.
     public nonisolated(nonsending) func write(_ bytes: [UInt8]) async throws(UVError) {
