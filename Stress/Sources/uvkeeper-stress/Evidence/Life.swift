@@ -11,6 +11,8 @@ final class Life {
     let hasFailed: Bool
     /// True if the server has told the keeper to end; any other end is a fault.
     var wasToldToEnd = false
+    /// True once a fault has sent its keeper or child to its end: the load goes to the life after it.
+    var isCondemned = false
     /// True if a fault has changed the pid file; an ending keeper need not take it for its own.
     var isPIDFileGarbled = false
     /// The reports of the end; nil before it, and if another process started the life.

@@ -11,6 +11,7 @@ extension FaultInjector {
             isKilled ? .keeperKilled : .keeperToldToEnd, session, life: session.lives.count - 1,
             note: "\(signal) to \(life.keeperPID)")
         let end = { [unowned self] in
+            life.isCondemned = true
             life.wasToldToEnd = !isKilled
             if !isKilled, planned.number & 2 == 2 {
                 noteOutput(record, session, life)
@@ -45,6 +46,7 @@ extension FaultInjector {
 
     func killChild(_ session: Session, _ life: Life) {
         let record = begin(.childKilled, session, life: session.lives.count - 1, note: "SIGKILL to \(life.childPID)")
+        life.isCondemned = true
         inject(.kill, life.childPID, record)
         awaitRestart(record, session)
     }

@@ -25,7 +25,7 @@ extension Engine {
 
     func noteUndrained(_ outstanding: Int) {
         early.add(.missingCompletion, count: outstanding, "\(outstanding) were awaited for \(settings.drainLimit)")
-        for session in sessions where role.vitals == nil && session.current == nil {
+        for session in sessions where role.vitals == nil && session.current?.isCondemned ?? true {
             early.add(.recovery, "session \(session.index) did not come back: \(session.obstacle)")
         }
     }

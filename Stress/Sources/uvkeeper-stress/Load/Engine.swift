@@ -215,7 +215,9 @@ final class Engine {
         if restartsKeepers { for session in sessions { session.startIfNeeded() } }
         let outstanding = allWriters.reduce(0) { $0 + $1.outstanding } + extraOutstanding
         let isLate = clock.microseconds >= drainDeadline
-        let isDrained = outstanding == 0 && (role.vitals != nil || sessions.allSatisfy { $0.current != nil })
+        // A fault's signal at the last moment may not have reached its keeper yet.
+        let isDrained =
+            outstanding == 0 && (role.vitals != nil || sessions.allSatisfy { $0.current?.isCondemned == false })
         guard isDrained || isLate else { return }
         if !isDrained, !isTooLate { noteUndrained(outstanding) }
         isTooLate = isTooLate || !isDrained
