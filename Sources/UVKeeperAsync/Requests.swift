@@ -36,17 +36,20 @@ final class Requests {
         self.onRest = onRest
     }
 
+    /// A message as a line without its newline, and its id; nil if it cannot be asked.
+    static func question(_ message: [UInt8]) -> (line: [UInt8], id: MessageHead.ID)? {
+        let line = message.last == UInt8(ascii: "\n") ? Array(message.dropLast()) : message
+        guard let id = MessageHead(line)?.id, !line.contains(UInt8(ascii: "\n")) else { return nil }
+        return (line, id)
+    }
+
     /// Asks a question. The continuation is resumed once.
     ///
     /// - Parameter number: the question's own, by which it can be canceled.
     func ask(
-        _ message: [UInt8], within time: Duration, _ number: UInt64,
+        _ line: [UInt8], _ id: MessageHead.ID, within time: Duration, _ number: UInt64,
         _ continuation: UnsafeContinuation<Result<KeptLine, RequestError>, Never>,
     ) {
-        let line = message.last == UInt8(ascii: "\n") ? Array(message.dropLast()) : message
-        guard let id = MessageHead(line)?.id, !line.contains(UInt8(ascii: "\n")) else {
-            return continuation.resume(returning: .failure(.notARequest))
-        }
         guard questions[id] == nil else {
             return continuation.resume(returning: .failure(.idInUse))
         }
@@ -189,6 +192,9 @@ extension Keepers {
         _ continuation: UnsafeContinuation<Result<KeptLine, RequestError>, Never>,
     ) {
         guard !isClosed, !isFinishing else { return continuation.resume(returning: .failure(.canceled)) }
-        requests(of: id).ask(message, within: time, number, continuation)
+        guard let question = Requests.question(message) else {
+            return continuation.resume(returning: .failure(.notARequest))
+        }
+        requests(of: id).ask(question.line, question.id, within: time, number, continuation)
     }
 }

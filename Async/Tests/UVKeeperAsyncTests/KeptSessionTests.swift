@@ -108,6 +108,20 @@ import UVLoop
         }
     }
 
+    @Test("what is no question is refused, and nobody waits for it") func noQuestion() async throws {
+        try await withKeepers { keepers, directory in
+            let session = try await keepers.open("mute", ["cat"], in: directory)
+            for text in ["hello", "{}", "[1]", "{\"id\":1}\n{\"id\":2}", #"{"method":"x"}"#] {
+                await #expect(throws: RequestError.notARequest) { try await session.request(text) }
+            }
+            await session.stop(.now)
+            let others = try await Keepers(
+                Keepers.Options(sessionsDirectory: directory + "/s", sidecar: [BuiltProducts.sidecar]))
+            await #expect(throws: RequestError.notARequest) { try await others.session("mute").request("hello") }
+            await others.finish(within: .seconds(3600))
+        }
+    }
+
     @Test("a line that waits is taken back when its task is canceled, and one that has left is not") func withdrawn()
         async throws
     {

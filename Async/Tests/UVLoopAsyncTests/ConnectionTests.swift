@@ -157,6 +157,38 @@ import UVLoopAsync
         }
     }
 
+    @Test("one that ends while its peer goes on sending is heard, and its own reader is canceled") func endsEarly()
+        async throws
+    {
+        try await withPair { client, server, _ in
+            let block = [UInt8](repeating: 1, count: 20 << 20)
+            let sending = Task {
+                try await client.write(block)
+                try await client.drain()
+                var heard: [UInt8] = []
+                for try await bytes in client.bytes { heard += bytes }
+                await client.close()
+                return heard
+            }
+            try await server.whileOpen { server in
+                // No more comes in than a reader takes.
+                _ = try await server.read()
+                try await server.write("enough\n")
+            }
+            #expect(try await sending.value == Array("enough\n".utf8))
+        }
+        try await withPair { client, server, executor in
+            let reading = Task { try await server.read() }
+            try await until("it reads") {
+                try await executor.run { _ in }; return await server.isActive
+            }
+            let ending = Task { try await server.finish() }
+            await #expect(throws: UVError.canceled) { try await reading.value }
+            await client.close()
+            try await ending.value
+        }
+    }
+
     @Test("a scope that a canceled task leaves loses nothing that was written in it, and waits for nobody")
     func canceledScope()
         async throws

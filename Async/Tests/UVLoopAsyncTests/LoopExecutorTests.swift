@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 import Testing
 import UVLoop
@@ -35,6 +36,17 @@ private actor Pinned: LoopActor {
     }
 
     func run(_ body: () -> Void) { body() }
+
+    private nonisolated let isBusy = Atomic<Bool>(false)
+
+    /// False if another job of this actor runs at the same time.
+    func isAlone() -> Bool {
+        guard !isBusy.exchange(true, ordering: .acquiringAndReleasing) else { return false }
+        defer { isBusy.store(false, ordering: .releasing) }
+        for number in 0..<100 { append(number) }
+        numbers.removeAll(keepingCapacity: true)
+        return true
+    }
 }
 
 @Suite("A loop's executor") struct LoopExecutorTests {
@@ -142,6 +154,29 @@ private actor Pinned: LoopActor {
                 for await isTaken in group { #expect(!isTaken) }
             }
             #expect(await actor.numbers.count == 100)
+        }
+    }
+
+    @Test("an actor's jobs run one at a time while the executor ends") func oneAtATime() async throws {
+        for _ in 0..<100 {
+            let executor = try LoopExecutor()
+            let actor = Pinned(on: executor)
+            let hasEnded = Counter()
+            await withTaskGroup(of: Bool.self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        var areAlone = true
+                        while await hasEnded.value == 0 {
+                            let isAlone = await actor.isAlone()
+                            areAlone = areAlone && isAlone
+                        }
+                        return areAlone
+                    }
+                }
+                await executor.shutdown()
+                await hasEnded.add()
+                for await areAlone in group { #expect(areAlone) }
+            }
         }
     }
 

@@ -37,6 +37,14 @@ import UVLoopAsync
         }
     }
 
+    @Test("a socket that has received nothing is canceled after the end of the loop") func afterTheEnd() async throws {
+        let executor = try LoopExecutor()
+        let socket = try await Datagrams.bind(to: .loopback(.ipv4, port: 0), on: executor)
+        await executor.shutdown()
+        await #expect(throws: UVError.canceled) { try await socket.receive() }
+        await #expect(throws: UVError.canceled) { try await socket.send([1]) }
+    }
+
     @Test("a name is resolved, one that is none is an error, and a canceled look-up ends") func names() async throws {
         try await withExecutor { executor in
             let addresses = try await Resolver.shared.addresses(of: "localhost", port: 80, on: executor)

@@ -2,11 +2,12 @@ internal import Synchronization
 internal import UVLoop
 
 /// Jobs of tasks that outlive their executor's loop, run one after the other by a thread that lives while there are
-/// any.
+/// any. None runs before the loop's thread has ended, since that runs jobs itself until then.
 final class LateJobs: Sendable {
     private struct State {
         var jobs: [UnownedJob] = []
-        var isRunning = false
+        /// True while a thread runs jobs: at first the loop's.
+        var isRunning = true
     }
 
     private let state = Lock(State())
@@ -29,6 +30,9 @@ final class LateJobs: Sendable {
             runAll(run)
         }
     }
+
+    /// Runs the jobs that came before the loop's thread had ended. Called once, by a thread that may wait.
+    func takeOver(_ run: (UnownedJob) -> Void) { runAll(run) }
 
     private func runAll(_ run: (UnownedJob) -> Void) {
         threadID.store(DetachedThread.currentID, ordering: .releasing)

@@ -6,8 +6,9 @@ public import UVLoop
 ///
 /// An actor is pinned by its `unownedExecutor`. The actor's code then runs on the loop's thread, where it may use
 /// ``loop`` and everything made on it; a call between two actors of one executor changes no thread. Jobs of tasks run
-/// in the order in which they were enqueued, before the loop waits for events again. An executor must be ended by
-/// ``shutdown()``, and kept as long as an actor is pinned to it.
+/// before the loop waits for events again, those of one thread in the order in which it enqueued them; those of the loop's
+/// own thread may overtake others'. An executor must be ended by ``shutdown()``, and kept as long as an actor is pinned
+/// to it.
 public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     private let thread: LoopThread
     /// Jobs that come after the loop has ended.
@@ -143,6 +144,7 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
             return if case .underWay(let waiting) = end { waiting } else { [] }
         }
         for continuation in waiting { continuation.resume() }
+        late.takeOver { run($0) }
     }
 }
 

@@ -62,7 +62,11 @@ public actor Datagrams: LoopActor {
         let result: Result<Datagrams, UVError> = try await executor.run { loop in
             do throws(UVError) {
                 let socket = try body(loop)
-                return .success(Datagrams(Handover(socket), at: try socket.localAddress, on: executor))
+                let datagrams = Datagrams(Handover(socket), at: try socket.localAddress, on: executor)
+                socket.onCanceled = { [weak datagrams] in
+                    datagrams?.assumeIsolated { $0.inbox.finish(.failure(.canceled)) }
+                }
+                return .success(datagrams)
             } catch {
                 return .failure(error)
             }
@@ -110,7 +114,6 @@ public actor Datagrams: LoopActor {
             },
             // The error concerns a message that was sent, or a shortage: the next send reports it.
             onError: { _, _ in })
-        socket.onCanceled = { [weak self] in self?.assumeIsolated { $0.inbox.finish(.failure(.canceled)) } }
         isReceiving = true
     }
 

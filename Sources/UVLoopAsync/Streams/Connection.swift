@@ -77,7 +77,8 @@ public actor Connection: LoopActor {
     }
 
     /// Ends the connection in order: sends the queued bytes, then the end of the stream, drops incoming bytes until the
-    /// peer has finished too, and closes.
+    /// peer has finished too, and closes. A task that reads gets ``/UVLoop/UVError/canceled`` after the bytes that wait
+    /// here.
     ///
     /// A canceled task gets ``/UVLoop/UVError/canceled`` at once. The connection still ends in order, in the
     /// background, for ten seconds at most: a cancellation loses no written bytes.
@@ -87,24 +88,25 @@ public actor Connection: LoopActor {
     ///   closed before, or the task is canceled; else the error of the stream.
     public func finish(deadline: Duration = .seconds(30)) async throws(UVError) {
         guard !Task.isCancelled else {
-            finishInBackground(within: min(deadline, Connection.lingering))
+            if !stream.isClosing { finishStream(within: min(deadline, Connection.lingering)) }
             throw .canceled
         }
         let stream = stream
         try await once(canceled: .canceled) { (end: OneShot<Void, UVError>) in
             guard !stream.isClosing else { return end.end(.failure(.canceled)) }
-            stream.finish(deadline: deadline) { [self] error in
-                self.assumeIsolated { $0.closed() }
-                end.end(error.map { .failure($0) } ?? .success(()))
-            }
+            finishStream(within: deadline) { end.end($0.map { .failure($0) } ?? .success(())) }
         } onCancel: {
             $0.closeLater(within: Connection.lingering)
         }
     }
 
-    private func finishInBackground(within deadline: Duration) {
-        guard !stream.isClosing else { return }
-        stream.finish(deadline: deadline) { [self] _ in self.assumeIsolated { $0.closed() } }
+    private func finishStream(within deadline: Duration, then completion: @escaping (UVError?) -> Void = { _ in }) {
+        // Nothing pauses the stream from here on.
+        readingEnded(.failure(.canceled))
+        stream.finish(deadline: deadline) { [self] error in
+            self.assumeIsolated { $0.closed() }
+            completion(error)
+        }
     }
 
     /// Closes the connection after a time: it is ending, and no task waits for that any more.

@@ -60,8 +60,9 @@ struct Incoming {
 
     // MARK: For the loop's thread
 
-    /// Adds a chunk, or returns the task that gets it. The stream must pause if `mustPause`.
+    /// Adds a chunk, or returns the task that gets it; drops it after the end. The stream must pause if `mustPause`.
     mutating func add(_ chunk: [UInt8]) -> (reader: Continuation?, mustPause: Bool) {
+        guard end == nil else { return (nil, false) }
         if let reader = reader.take() { return (reader, false) }
         chunks.append(chunk)
         byteCount += chunk.count
