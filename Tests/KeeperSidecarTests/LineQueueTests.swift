@@ -44,7 +44,7 @@ import Testing
         let bytes = line + line + [0x79]
         var isAdded = bytes.withUnsafeBytes { queue.append($0) }
         queue.removeFirst(1)
-        queue.cutAfterLine()
+        queue.cut(after: queue.lineLength ?? 0)
         let count = queue.count
         #expect(isAdded && count == length - 1)
         isAdded = line.withUnsafeBytes { queue.append($0) }

@@ -45,6 +45,9 @@ final class ChildInput {
     var onProgress: (() -> Void)?
     /// Called once when the pipe closes, with the error if the child has closed it.
     var onClosed: ((UVError?) -> Void)?
+    /// The end of the channel's line of which a part is in the pipe; nil if there is none. Set by that door, since such a
+    /// line may have newlines within.
+    var endOfPart: () -> UInt64? = { nil }
 
     private var pipe: OwnedDescriptor?
     private let poll: PollHandle
@@ -54,8 +57,8 @@ final class ChildInput {
     /// True while nothing is written until the loop reports room in the pipe.
     private var isFull = false
     private var isFlushScheduled = false
-    /// True if the last byte written to the pipe does not end a line.
-    private var isInLine = false
+    /// True if the last byte written to the pipe is a newline, which a line of the channel may have within.
+    private var endsInNewline = true
     /// True if a line has waited since the timer was started.
     private var hasQueued = false
     private var runs = LineRuns()
@@ -99,8 +102,7 @@ final class ChildInput {
         }
         if case .closed = state { return nil }
         guard queue.append(rest) else { return nil }
-        enqueued += UInt64(lines.count)
-        noteTaken(count, waiting: rest.count, from: door)
+        noteTaken(count, lines.count, waiting: rest.count, from: door)
         return enqueued
     }
 
@@ -115,17 +117,18 @@ final class ChildInput {
         let count = body(&queue, enqueued)
         guard count > 0 else { return }
         let byteCount = queue.count - before
-        enqueued += UInt64(byteCount)
-        noteTaken(count, waiting: byteCount, from: door)
+        noteTaken(count, byteCount, waiting: byteCount, from: door)
     }
 
     /// Notes that lines were taken, and how many of their bytes wait in the queue.
-    private func noteTaken(_ count: Int, waiting waitingByteCount: Int, from door: Door) {
+    private func noteTaken(_ count: Int, _ byteCount: Int, waiting waitingByteCount: Int, from door: Door) {
+        let begin = enqueued
+        enqueued += UInt64(byteCount)
         lineCount += UInt64(count)
         lastLineAt = SystemClock.wallClockTime
         guard waitingByteCount > 0 else { return }
         hasQueued = true
-        runs.append(waitingByteCount, from: door, upTo: enqueued)
+        runs.append(waitingByteCount, from: door, begin..<enqueued)
         scheduleFlush()
     }
 
@@ -160,7 +163,7 @@ final class ChildInput {
         switch Descriptors.send(bytes, to: number) {
         case .bytes(let count):
             written += UInt64(count)
-            if count > 0 { isInLine = bytes[count - 1] != NewlineScan.newline }
+            if count > 0 { endsInNewline = bytes[count - 1] == NewlineScan.newline }
             blockedSince = nil
             runs.noteWritten(upTo: written)
             if count < bytes.count { becomeFull() }
@@ -247,9 +250,18 @@ final class ChildInput {
     func cut() {
         if case .closed = state { return }
         state = .ending
-        guard isInLine, !queue.isEmpty else { return close(nil) }
-        queue.cutAfterLine()
+        guard let rest = partLength else { return close(nil) }
+        queue.cut(after: rest)
         onProgress?()
+    }
+
+    /// The number of bytes that are missing from a line half written; nil if there is none.
+    private var partLength: Int? {
+        switch runs.doorOfPart(written: written) {
+        case .raw: endsInNewline ? nil : queue.lineLength
+        case .channel: endOfPart().map { Int($0 - written) }
+        case nil: nil
+        }
     }
 
     /// Writes nothing more, and loses waiting bytes. The pipe stays open, so that ``close(childHasEnded:)`` can count

@@ -95,21 +95,33 @@ struct LineQueue: ~Copyable {
         }
     }
 
-    /// Removes everything after the first newline.
-    mutating func cutAfterLine() {
-        for index in blocks.indices[first...] {
-            let block = blocks[index]
+    /// The number of bytes up to the first newline and with it; nil without one.
+    var lineLength: Int? {
+        var length = 0
+        for block in blocks[first...] {
             let bytes = UnsafeRawBufferPointer(start: block.base + block.start, count: block.end - block.start)
-            guard let newline = NewlineScan.first(in: bytes) else { continue }
-            blocks[index].end = block.start + newline + 1
-            for later in blocks[(index + 1)...] {
-                count -= later.end - later.start
-                LineQueue.release(later.base)
-            }
-            count -= bytes.count - (newline + 1)
-            blocks.removeLast(blocks.count - (index + 1))
-            return
+            if let newline = NewlineScan.first(in: bytes) { return length + newline + 1 }
+            length += bytes.count
         }
+        return nil
+    }
+
+    /// Removes everything after the first `byteCount` bytes.
+    mutating func cut(after byteCount: Int) {
+        guard byteCount < count else { return }
+        var rest = byteCount
+        for index in blocks.indices[first...] {
+            let length = blocks[index].end - blocks[index].start
+            guard rest <= length else {
+                rest -= length
+                continue
+            }
+            blocks[index].end = blocks[index].start + rest
+            for later in blocks[(index + 1)...] { LineQueue.release(later.base) }
+            blocks.removeLast(blocks.count - (index + 1))
+            break
+        }
+        count = byteCount
     }
 
     /// True if more spare memory is kept than an idle keeper needs.

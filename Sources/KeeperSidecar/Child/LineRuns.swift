@@ -1,24 +1,34 @@
 /// Lines that wait for the child's pipe, as runs of one door each: tells how many bytes wait for each door.
 struct LineRuns {
-    private var runs: [(door: ChildInput.Door, end: UInt64)] = []
+    private var runs: [(door: ChildInput.Door, begin: UInt64, end: UInt64)] = []
     /// The index of the first run that is not fully written.
     private var first = 0
     private var byteCounts = [0, 0]
     /// The offset up to which written bytes have been subtracted from the counts.
     private var accounted: UInt64 = 0
 
+    /// The door of the line of which a part was written; nil if the bytes that wait begin with a line of another door than
+    /// the last one.
+    func doorOfPart(written: UInt64) -> ChildInput.Door? {
+        guard first < runs.count, runs[first].begin < written else { return nil }
+        return runs[first].door
+    }
+
     func byteCount(from door: ChildInput.Door) -> Int { byteCounts[door.rawValue] }
 
-    /// Notes that bytes wait.
+    /// Notes that lines wait.
     ///
-    /// - Parameter end: the offset of their end in everything taken.
-    mutating func append(_ byteCount: Int, from door: ChildInput.Door, upTo end: UInt64) {
+    /// - Parameters:
+    ///   - byteCount: the number of their bytes that wait.
+    ///   - range: their place in everything taken.
+    mutating func append(_ byteCount: Int, from door: ChildInput.Door, _ range: Range<UInt64>) {
+        let end = range.upperBound
         if first == runs.count { accounted = end - UInt64(byteCount) }
         byteCounts[door.rawValue] += byteCount
         if first < runs.count, runs[runs.count - 1].door == door {
             runs[runs.count - 1].end = end
         } else {
-            runs.append((door, end))
+            runs.append((door, range.lowerBound, end))
         }
     }
 

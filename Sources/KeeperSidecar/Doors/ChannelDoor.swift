@@ -43,6 +43,10 @@ final class ChannelDoor {
         self.budget = budget
         self.maximumLineLength = maximumLineLength
         budget.largest.append { [unowned self] in largest }
+        input.endOfPart = { [unowned self] in
+            acknowledge()
+            return writers.endOfPart(at: self.input.written)
+        }
     }
 
     // MARK: Clients

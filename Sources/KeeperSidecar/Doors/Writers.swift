@@ -15,6 +15,10 @@ final class Writer {
     /// `acknowledged`.
     private var ends: [UInt64] = []
     private var firstEnd = 0
+    /// The end of the last line that is in the pipe.
+    private(set) var writtenEnd: UInt64 = 0
+    /// The end of the first line that is not.
+    var nextEnd: UInt64? { isWaiting ? ends[firstEnd] : nil }
     /// The time of its last use, on a clock that counts uses.
     var usedAt: UInt64 = 0
 
@@ -37,12 +41,14 @@ final class Writer {
     func written(upTo offset: UInt64) -> Bool {
         let before = acknowledged
         if let end = ends.last, end <= offset {
+            writtenEnd = end
             acknowledged = last
             // A large array is needed only for a slow child, so its storage is not kept.
             ends.removeAll(keepingCapacity: ends.capacity <= 4096)
             firstEnd = 0
         } else {
             while firstEnd < ends.count, ends[firstEnd] <= offset {
+                writtenEnd = ends[firstEnd]
                 firstEnd += 1
                 acknowledged += 1
             }
@@ -73,6 +79,8 @@ final class Writers {
     private var clock: UInt64 = 0
     /// Writers with lines that are not in the pipe, nameless ones included.
     private(set) var behind: [ObjectIdentifier: Writer] = [:]
+    /// The end of the last line that is in the pipe, of any writer.
+    private var writtenEnd: UInt64 = 0
 
     var count: Int { named.count }
 
@@ -108,9 +116,16 @@ final class Writers {
     func written(upTo offset: UInt64, _ body: (Writer) -> Void) {
         for writer in Array(behind.values) {
             let hasMore = writer.written(upTo: offset)
+            writtenEnd = max(writtenEnd, writer.writtenEnd)
             if !writer.hasUnacknowledged { behind[ObjectIdentifier(writer)] = nil }
             if hasMore { body(writer) }
         }
+    }
+
+    /// The end of the line of which the pipe has a part, when everything before an offset is in the pipe, and all
+    /// writers know; nil if no line of a writer is half written.
+    func endOfPart(at offset: UInt64) -> UInt64? {
+        writtenEnd < offset ? behind.values.compactMap(\.nextEnd).min() : nil
     }
 
     /// Forgets all lines that will never reach the pipe.

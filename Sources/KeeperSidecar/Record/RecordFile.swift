@@ -80,19 +80,21 @@ final class RecordFile {
 
     // MARK: The end
 
-    /// Writes the last record, into the room that was taken for it.
+    /// Writes the last record, into the room that was taken for it. Where nothing else helps, the record goes without its
+    /// longest parts: how the session ended is worth more than its last words.
     ///
     /// - Parameter makeRoom: called while the disk is full; returns false if there is nothing more to remove.
     func writeLast(_ exit: SessionExit, makeRoom: () -> Bool) throws(UVError) {
         record.exit = exit
-        let bytes = record.fileBytes
-        if let room, write(bytes, into: room) { return }
+        if let room, write(record.fileBytes, into: room) { return }
         removeReserve()
         while true {
             do throws(UVError) {
-                return try replace(with: bytes)
+                return try replace(with: record.fileBytes)
             } catch {
-                guard error.isDiskFull, makeRoom() else { throw error }
+                // A limit of the size of files stays, whatever is removed.
+                if error.isDiskFull, makeRoom() { continue }
+                guard error.isDiskFull || error == .fileTooLarge, record.shorten() else { throw error }
             }
         }
     }
@@ -149,5 +151,23 @@ final class RecordFile {
         } catch {
             log.write("cannot remove the output of a former life of the session: \(error)")
         }
+    }
+}
+
+extension SessionRecord {
+    /// Gives up the longest part of a last record; returns false if there is no more to give up.
+    fileprivate mutating func shorten() -> Bool {
+        if exit?.stderrTail.isEmpty == false {
+            exit?.stderrTail = ""
+        } else if exit?.writers.isEmpty == false {
+            exit?.writers = []
+        } else if command != nil {
+            (command, cut) = (nil, true)
+        } else if exit?.leftBehind.isEmpty == false {
+            exit?.leftBehind = []
+        } else {
+            return false
+        }
+        return true
     }
 }

@@ -49,6 +49,7 @@ enum EndedSessions {
         candidates.sort { $0.endedAt > $1.endedAt }
         var pruned = Pruned()
         var kept = 0
+        let segments = Dictionary(grouping: names.compactMap { SegmentName($0) }) { $0.session }
         for (session, endedAt) in candidates {
             let isOld = now - endedAt > age
             guard isOld || kept >= count else {
@@ -56,7 +57,7 @@ enum EndedSessions {
                 if candidates.count <= count || hasEnded(session, paths) { kept += 1 }
                 continue
             }
-            if let bytes = prune(session, paths, names) {
+            if let bytes = prune(session, paths, segments[session] ?? []) {
                 pruned.sessions.append(session)
                 pruned.bytes += bytes
             }
@@ -74,8 +75,9 @@ enum EndedSessions {
     /// The record is judged, renamed and judged again: a keeper that starts the session anew in between has written its
     /// own.
     ///
+    /// - Parameter segments: the session's kept output.
     /// - Returns: the number of bytes removed; nil if the session has not ended.
-    private static func prune(_ session: SessionID, _ paths: KeeperPaths, _ names: [String]) -> UInt64? {
+    private static func prune(_ session: SessionID, _ paths: KeeperPaths, _ segments: [SegmentName]) -> UInt64? {
         let path = paths.record(for: session)
         let finding = KeeperInspection.finding(session, paths: paths)
         guard !finding.mayLive else { return nil }
@@ -101,7 +103,10 @@ enum EndedSessions {
             }
             var bytes = size(temporary)
             try Files.unlink(temporary)
-            if let epoch = judged?.epoch { bytes += removeOutput(of: session, epoch, paths, names) }
+            if let epoch = judged?.epoch {
+                for segment in segments where segment.epoch == epoch { bytes += remove(paths.segment(segment)) }
+                bytes += remove(paths.reserve(for: session, epoch: epoch))
+            }
             guard KeeperInspection.finding(session, paths: paths) == .absent else { return bytes }
             for log in [paths.log(for: session), paths.launchLog(for: session)]
             where !isAnothers(log, than: session, paths) {
@@ -128,17 +133,6 @@ enum EndedSessions {
                 return false
             }
         }
-    }
-
-    private static func removeOutput(
-        of session: SessionID, _ epoch: String, _ paths: KeeperPaths, _ names: [String],
-    ) -> UInt64 {
-        var bytes: UInt64 = 0
-        for name in names {
-            guard let segment = SegmentName(name), segment.session == session, segment.epoch == epoch else { continue }
-            bytes += remove(paths.segment(segment))
-        }
-        return bytes + remove(paths.reserve(for: session, epoch: epoch))
     }
 
     /// Removes output whose record is gone.

@@ -108,6 +108,8 @@ public struct UVError: Error, RawRepresentable, Hashable, Sendable {
 
     /// `UV_ETXTBSY`: the executable is open for writing.
     static let textFileBusy = UVError(UV_ETXTBSY)
+    /// The file would be larger than the process may make it, or than the file system can hold.
+    package static let fileTooLarge = UVError(UV_EFBIG)
 
     private init(_ code: uv_errno_t) {
         self.init(rawValue: code.rawValue)

@@ -20,6 +20,8 @@ final class ChannelReader {
     private let target: () -> ReaderNotes.Life?
     private var state = State.idle(until: 0)
     private var headers = ChannelHeaders()
+    /// True once the keeper has answered the request. A session that ends before tells its end without its output.
+    private var isServed = false
     private var isFrozen = false
     /// The number of bytes still taken before the connection is cut; nil: all.
     private var bytesUntilCut: Int?
@@ -46,6 +48,7 @@ final class ChannelReader {
         var offsets: [ChildStream: UInt64] = [.out: 0, .err: 0]
         if let place = notes.place, place.life.epoch == life.epoch { offsets = place.offsets }
         headers = ChannelHeaders()
+        isServed = false
         do throws(UVError) {
             let stream = try PipeStream(connectingTo: path, on: loop) { [self] stream, error in
                 guard error == nil else { return ended() }
@@ -78,12 +81,14 @@ final class ChannelReader {
         let taken = UnsafeRawBufferPointer(rebasing: bytes.prefix(bytesUntilCut ?? bytes.count))
         headers.take(taken) { [self] message in
             switch message {
+            case .reading: isServed = true
             case .gap(let stream, let range): notes.noteGap(stream == 0 ? .out : .err, range)
+            case .exit where !isServed: break
             case .exit(let out?, let err?): notes.end(.ends, [.out: out, .err: err])
             case .exit: notes.end(.endsUnknown)
             case .malformed(let text): nonsense.append(text)
             // The message is of another life, or of none, so the reader tries again.
-            case .error, .hello, .reading, .output, .other: break
+            case .error, .hello, .output, .other: break
             }
         } onOutput: { [self] stream, offset, piece in
             notes.note(stream == 0 ? .out : .err, offset, piece)
