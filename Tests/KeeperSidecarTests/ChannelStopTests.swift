@@ -39,6 +39,37 @@ import UVLoop
         }
     }
 
+    @Test("A line with newlines within is not torn by a stop: all of it arrives, or nothing", arguments: [0, 65_536])
+    func tearsNoLine(before count: Int) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(
+                child: "trap '' TERM; kill -STOP $$; while ! [ -e $HOME/go ]; do sleep 0.01; done; exec cat >$HOME/out",
+                settings: Self.kept)
+            try home.until("the crash window is over") { keeper.log.contains("keeper ready") }
+            let child = keeper.childPID!
+            try home.until("the child stops") { ProcessFigures(of: child).isStopped ?? true }
+            // A pipe's worth of lines of the other door is there before.
+            let before = count == 0 ? "" : String(repeating: "r", count: count - 1) + "\n"
+            try home.send(before, to: keeper)
+            let client = try home.channel(of: keeper)
+            try home.until("it is in the pipe") { try client.status().bytesIn == UInt64(count) }
+            let line = String(repeating: "{}\n", count: 40_000) + "end"
+            client.write(1, line)
+            client.write(2, line)
+            let other = try home.channel(of: keeper)
+            try home.until("both are taken") { try other.status().queuedBytes > 2 * line.utf8.count - 70_000 }
+            other.send("stop {\"eofMs\":1,\"termMs\":600000}\n")
+            #expect(try other.next() == .ok(.stop))
+            try home.until("lines are lost") { try other.status().queuedBytes <= line.utf8.count }
+            try Posix.write("", to: "\(home.base)/go")
+            let (acknowledged, error) = try #require(try client.errorAfterAcknowledgements())
+            #expect(error.code == .inputClosed && error.sequence == acknowledged + 1)
+            _ = try home.runToEnd(keeper)
+            #expect(acknowledged == (count == 0 ? 1 : 0))
+            #expect(home.text() == before + (count == 0 ? line + "\n" : ""))
+        }
+    }
+
     @Test(
         "During a stop a client may read, ask, label and signal, but not write; another stop brings it forward, never back"
     )

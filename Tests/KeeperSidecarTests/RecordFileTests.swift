@@ -212,6 +212,22 @@ import UVLoop
         }
     }
 
+    @Test("Where no file may be long enough, the record has the end without the child's last words")
+    func shortensLast() throws {
+        try withKeeperHome { home in
+            // Four blocks of 512 bytes are enough for the record, and not for the room or for 4 KiB of words.
+            let keeper = try home.startReady(
+                child: "read line; head -c 4096 /dev/zero | tr '\\0' w >&2; exit 3", settings: Self.kept,
+                shell: #"trap '' XFSZ; ulimit -f 4; exec "$@""#)
+            try home.until("the crash window is over") { keeper.log.contains("keeper ready") }
+            try home.send("go\n", to: keeper)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            let exit = try #require(keeper.record?.exit)
+            #expect(exit.code == 3 && exit.reason == .exited && exit.stderrTail.isEmpty)
+            #expect(!home.names.contains { $0.contains("reserve") || $0.contains(".tmp") }, "\(home.names)")
+        }
+    }
+
     @Test(
         "The record has the last 4 KiB of stderr, from a whole character on, in whatever pieces they came",
         arguments: ["cat $HOME/all >&2", "while read -r piece; do printf %s $piece >&2; done <$HOME/pieces"])
