@@ -70,6 +70,8 @@ public final class KeeperManager {
     var starts: [ObjectIdentifier: ProcessWait] = [:]
     /// The openings that wait for a second look, each with a closure to call when the manager closes.
     var openings: [ObjectIdentifier: (timer: TimerHandle, cancel: () -> Void)] = [:]
+    /// The sessions that are being opened, each with the openings that wait for that.
+    var openers: [SessionID: [() -> Void]] = [:]
     private(set) var isClosed = false
     /// The time of the last pruning of ended sessions, on the monotonic clock.
     var prunedAt: Duration?

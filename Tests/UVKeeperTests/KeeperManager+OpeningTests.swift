@@ -29,6 +29,24 @@ import Testing
         }
     }
 
+    @Test("a session that is opened many times at once is started once, and adopted by the others")
+    func atOnce() throws {
+        try withWorld { world throws in
+            var results: [Result<OpenSession, KeeperError>] = []
+            for _ in 0..<20 {
+                world.manager.open("s1", in: world.root, SpawnOptions(command: ["cat"])) { results.append($0) }
+            }
+            // The failure of one is no other's.
+            for _ in 0..<3 {
+                world.manager.open("s2", in: world.root, SpawnOptions(command: ["/nowhere"])) { results.append($0) }
+            }
+            try world.eventually { results.count == 23 }
+            let ways = results.compactMap { try? $0.get() }.map { if case .started = $0.way { true } else { false } }
+            #expect(ways == [true] + [Bool](repeating: false, count: 19) && world.manager.openers.isEmpty)
+            #expect(Set(results.compactMap { try? $0.get().keeperPID }).count == 1)
+        }
+    }
+
     @Test("what a dead keeper has left is replaced")
     func replaces() throws {
         try withWorld { world throws in

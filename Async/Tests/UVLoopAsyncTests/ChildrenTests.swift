@@ -50,6 +50,42 @@ import UVLoopAsync
         }
     }
 
+    @Test("the end of the loop kills the child of a run, and of a scope; one without a scope lives on") func loopEnds()
+        async throws
+    {
+        try await withDirectory { directory in
+            let executor = try LoopExecutor()
+            let path = directory + "/pid"
+            let command = ["-c", "echo $$ > \(path).new; mv \(path).new \(path); exec sleep 1000"]
+            let running = Task { try await executor.run("sh", command) }
+            var pid: Int32?
+            try await until("it runs") {
+                pid = (try? Files.read(path, limit: 20)).flatMap {
+                    Int32(String(decoding: $0.dropLast(), as: UTF8.self))
+                }
+                return pid != nil
+            }
+            let (pids, found) = AsyncStream.makeStream(of: Int32.self)
+            let scope = Task {
+                try await RunningProcess.with("sleep", ["1000"], stdio: [.ignore, .ignore, .ignore], on: executor) {
+                    found.yield($0.pid)
+                    return try await $0.wait()
+                }
+            }
+            let scoped = try #require(await pids.first { _ in true })
+            let free = try await RunningProcess.start(
+                .init(executable: "sleep", arguments: ["1000"], stdio: [.ignore, .ignore, .ignore]), on: executor)
+            await executor.shutdown()
+            await #expect(throws: RunError.canceled) { try await running.value }
+            await #expect(throws: UVError.canceled) { _ = try await scope.value }
+            try await until("both are gone") {
+                Processes.liveness(of: pid!) == .gone && Processes.liveness(of: scoped) == .gone
+            }
+            #expect(Processes.liveness(of: free.pid) == .alive)
+            try Processes.send(.kill, to: free.pid)
+        }
+    }
+
     @Test("a conversation with a child; its end comes when its input has ended") func conversation() async throws {
         try await withExecutor { executor in
             let (answers, exit) = try await RunningProcess.with("cat", on: executor) { process in

@@ -9,13 +9,14 @@ extension KeeperManager {
     /// keeper. A keeper whose child is dead, but which has not noticed, is ended first. After that, or if there is no
     /// keeper, the session is started as by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``. Other sessions are
     /// not looked at; ``discoverExistingKeepers(completion:)`` finds and cleans up all of them. If another program
-    /// starts the session at the same time, the first keeper is adopted.
+    /// starts the session at the same time, the first keeper is adopted. Of several calls for one session, each waits for
+    /// the one before.
     ///
     /// - Parameters:
     ///   - session: the session's name.
     ///   - workingDirectory: the child's, for a start; an adopted session keeps its own.
-    ///   - options: the options of a start. A start of this session that is under way fails this one with
-    ///     ``KeeperError/sessionTaken(_:pid:)``.
+    ///   - options: the options of a start. A start of this session by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``
+    ///     that is under way fails this one with ``KeeperError/sessionTaken(_:pid:)``.
     ///   - completion: called with the session, or the reason why there is none.
     public func open(
         _ session: SessionID,
@@ -24,7 +25,16 @@ extension KeeperManager {
         completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
     ) {
         loop.preconditionOnThread()
-        open(session, in: workingDirectory, options, decideBy: SystemClock.deadline(in: .seconds(1)), completion)
+        guard openers[session] == nil else {
+            openers[session]?.append { [self] in open(session, in: workingDirectory, options, completion: completion) }
+            return
+        }
+        openers[session] = []
+        open(session, in: workingDirectory, options, decideBy: SystemClock.deadline(in: .seconds(1))) { [self] result in
+            let waiting = openers.removeValue(forKey: session) ?? []
+            completion(result)
+            for open in waiting { open() }
+        }
     }
 
     /// Opens a session.

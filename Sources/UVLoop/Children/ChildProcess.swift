@@ -17,8 +17,14 @@ public final class ChildProcess {
     public private(set) var exitStatus: ProcessExit?
 
     /// Called once if the loop has closed the watch (``Loop/closeHandles()``): the exit will not be reported, and the
-    /// child continues as after ``close()``. Never called after ``close()``.
+    /// child continues as after ``close()``, unless it gets ``signalOnCancel``. Never called after ``close()``.
     public var onCanceled: ((ChildProcess) -> Void)?
+
+    /// The signal that the child gets if the loop closes the watch; nil: the child continues.
+    public var signalOnCancel: Signal? {
+        get { watcher.signalOnCancel }
+        set { watcher.signalOnCancel = newValue }
+    }
 
     private let watcher: any ChildWatcher
     private var onExit: ((ChildProcess, ProcessExit) -> Void)?
@@ -172,6 +178,17 @@ extension ChildProcess: Sendable {}
 protocol ChildWatcher: Handle {
     var pid: Int32 { get }
     var onExit: ((ProcessExit) -> Void)? { get set }
+    var signalOnCancel: Signal? { get set }
     func send(_ signal: Signal) throws(UVError)
     func collectIfEnded()
+}
+
+extension ChildWatcher {
+    /// Sends the signal for a child whose watch the loop closes, before it is closed.
+    func signalIfCanceled() {
+        guard isCanceled, let signalOnCancel else { return }
+        do throws(UVError) { try send(signalOnCancel) } catch {
+            // The child has ended at this moment.
+        }
+    }
 }

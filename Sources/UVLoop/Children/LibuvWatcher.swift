@@ -4,6 +4,7 @@ internal import CLibUV
 final class LibuvWatcher: Handle, ChildWatcher {
     private(set) var pid: Int32 = 0
     var onExit: ((ProcessExit) -> Void)?
+    var signalOnCancel: Signal?
 
     init(_ configuration: ChildProcess.Configuration, stdio: ChildStdio, on loop: Loop) throws(SpawnError) {
         var status: CInt = 0
@@ -48,7 +49,10 @@ final class LibuvWatcher: Handle, ChildWatcher {
 
     override var publicName: String { "ChildProcess" }
 
-    override func willClose() { onExit = nil }
+    override func willClose() {
+        onExit = nil
+        signalIfCanceled()
+    }
 
     private static func spawn(
         _ process: UnsafeMutablePointer<uv_process_t>,

@@ -9,6 +9,7 @@ internal import CLibUV
 final class PidfdWatcher: Handle, ChildWatcher {
     let pid: Int32
     var onExit: ((ProcessExit) -> Void)?
+    var signalOnCancel: Signal?
     private let pidfd: CInt
     /// True if the child had already been collected when we tried to open its pidfd. `pidfd` is then an unconnected
     /// socket, which polls as hung up, so that the exit is reported on the next tick.
@@ -94,6 +95,7 @@ final class PidfdWatcher: Handle, ChildWatcher {
     override func willClose() {
         onExit = nil
         retries.close()
+        signalIfCanceled()
     }
 
     override func didClose() { OwnedDescriptor(pidfd).close() }

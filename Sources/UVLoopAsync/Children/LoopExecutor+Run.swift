@@ -4,7 +4,7 @@ extension LoopExecutor {
     /// Runs a program to its end, and returns how it ended and its output.
     ///
     /// Returns when the child and its streams have ended: processes it has left behind that still hold its streams open
-    /// are waited for. If the task is canceled, the child is killed.
+    /// are waited for. If the task is canceled, or the loop ends, the child is killed.
     ///
     /// - Parameters:
     ///   - executable: the file, or a name to look for in the directories of PATH.
@@ -62,6 +62,7 @@ private final class ChildRun {
             return shot.end(.failure(.spawn(error)))
         }
         self.child = child
+        child.signalOnCancel = .kill
         child.onCanceled = { _ in self.fail(.canceled) }
         if let stdin = child.streams[0] {
             // A child that does not read all of its input, or has ended, is no failure.

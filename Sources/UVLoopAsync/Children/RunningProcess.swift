@@ -30,7 +30,7 @@ public actor RunningProcess: LoopActor {
 
     /// Starts a child, calls `body` with it, and waits for its end. When `body` returns, the child's input is finished,
     /// and its further output is dropped. If `body` throws, or the task is canceled, the child gets SIGTERM, and after
-    /// `grace` SIGKILL.
+    /// `grace` SIGKILL. If the loop ends, the child gets SIGKILL.
     ///
     /// - Parameters:
     ///   - executable: the file, or a name to look for in the directories of PATH.
@@ -51,7 +51,7 @@ public actor RunningProcess: LoopActor {
         let process = try await start(
             ChildProcess.Configuration(
                 executable: executable, arguments: arguments, environment: environment,
-                workingDirectory: workingDirectory, stdio: stdio), on: executor)
+                workingDirectory: workingDirectory, stdio: stdio), on: executor, signalOnCancel: .kill)
         let value: Value
         do {
             value = try await body(process)
@@ -73,17 +73,25 @@ public actor RunningProcess: LoopActor {
         }
     }
 
-    /// Starts a child that is not ended automatically: the caller must see to its end.
+    /// Starts a child that is not ended automatically: the caller must see to its end. It outlives the loop.
     ///
     /// - Throws: ``/UVLoop/SpawnError``; after the loop's end the same as for a shortage.
     public static func start(
         _ configuration: ChildProcess.Configuration, on executor: LoopExecutor,
     ) async throws(SpawnError) -> RunningProcess {
+        try await start(configuration, on: executor, signalOnCancel: nil)
+    }
+
+    private static func start(
+        _ configuration: ChildProcess.Configuration, on executor: LoopExecutor, signalOnCancel signal: Signal?,
+    ) async throws(SpawnError) -> RunningProcess {
         let result: Result<RunningProcess, SpawnError>
         do throws(UVError) {
             result = try await executor.run { loop in
                 do throws(SpawnError) {
-                    return .success(try RunningProcess.start(configuration, on: loop, executor))
+                    let process = try RunningProcess.start(configuration, on: loop, executor)
+                    process.held.value.signalOnCancel = signal
+                    return .success(process)
                 } catch {
                     return .failure(error)
                 }

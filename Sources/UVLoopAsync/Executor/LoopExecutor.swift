@@ -54,10 +54,17 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     ///
     /// - Throws: ``/UVLoop/UVError/canceled`` after ``shutdown()``.
     public func run<Value: Sendable>(_ body: @escaping @Sendable (Loop) -> Value) async throws(UVError) -> Value {
+        // For ThreadSanitizer, see ``OneShot/run(on:canceled:_:)``.
+        let handedOver = Lock(())
         let result: Result<Value, UVError> = await withUnsafeContinuation { continuation in
-            let isTaken = thread.submit { continuation.resume(returning: .success(body($0))) }
+            let isTaken = thread.submit { loop in
+                let value = body(loop)
+                handedOver.withLock { _ in }
+                continuation.resume(returning: .success(value))
+            }
             if !isTaken { continuation.resume(returning: .failure(.canceled)) }
         }
+        handedOver.withLock { _ in }
         return try result.get()
     }
 

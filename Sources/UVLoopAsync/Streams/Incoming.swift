@@ -8,6 +8,8 @@ struct Incoming {
 
     /// The bytes that wait here before reading pauses.
     private static let limit = 65536
+    /// Chunks are joined up to this size: each takes memory of its own besides.
+    private static let joinedByteCount = 4096
 
     private var chunks: [[UInt8]] = []
     /// The index of the first chunk that was not taken.
@@ -64,7 +66,11 @@ struct Incoming {
     mutating func add(_ chunk: [UInt8]) -> (reader: Continuation?, mustPause: Bool) {
         guard end == nil else { return (nil, false) }
         if let reader = reader.take() { return (reader, false) }
-        chunks.append(chunk)
+        if let last = chunks.last, first < chunks.count, last.count + chunk.count <= Incoming.joinedByteCount {
+            chunks[chunks.count - 1] += chunk
+        } else {
+            chunks.append(chunk)
+        }
         byteCount += chunk.count
         if byteCount >= Incoming.limit { isReading = false }
         return (nil, !isReading)

@@ -25,10 +25,21 @@ struct AnswerID: Hashable {
         case .number(let bytes):
             guard !isStringOnly else { return false }
             let written = String(decoding: bytes, as: UTF8.self)
-            // Integers are compared as such: a Double does not tell large ones apart.
-            if let integer = Int64(written), let own = Int64(text) { return own == integer }
+            // Integers of any size are compared as such: a Double does not tell large ones apart.
+            if let integer = AnswerID.integer(written), let own = AnswerID.integer(text) { return own == integer }
             return number.map { $0 == Double(written) } ?? false
         }
+    }
+
+    /// An integer without superfluous signs and zeros; nil for other numbers.
+    private static func integer(_ text: String) -> String? {
+        let isNegative = text.utf8.first == UInt8(ascii: "-")
+        let digits = isNegative || text.utf8.first == UInt8(ascii: "+") ? text.dropFirst() : text[...]
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+            return nil
+        }
+        let significant = digits.drop { $0 == "0" }
+        return significant.isEmpty ? "0" : (isNegative ? "-" : "") + significant
     }
 
     /// The text as a JSON number, which is never hexadecimal or infinite; nil if it is none.

@@ -10,8 +10,9 @@ struct RequestCommand: ParsableCommand {
         abstract: "Send a line to a session's child, and print what it answers.",
         usage: "uvkeeper request [<options>] <session> <line>",
         discussion: """
-            The answer is the next whole line that the child writes to stdout; with --id, the JSON-RPC answer with that id, \
-            whatever else comes before it.
+            The answer is the next line that the child ends on stdout, without what it wrote of that line before, for instance \
+            a prompt; with --id, the JSON-RPC answer with that id, whatever else comes before it. An answer longer than the \
+            output that the session keeps (PI_KEEPER_OUTPUT_MAX_BYTES when it is started, else 8 MiB) may be lost.
 
               uvkeeper request calc '1 + 2'
               uvkeeper request mcp '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' --id 1
