@@ -45,6 +45,8 @@ public struct KeptOutput: AsyncSequence, Sendable {
 actor OutputReader: LoopActor {
     /// The bytes that wait here before reading pauses.
     private static let limit = 262_144
+    /// Pieces are joined up to this size: each takes memory of its own besides.
+    private static let joinedByteCount = 4096
 
     nonisolated let executor: LoopExecutor
     /// The executor as the runtime knows it.
@@ -117,8 +119,14 @@ actor OutputReader: LoopActor {
 
     private func put(_ piece: OutputPiece) {
         if let taker = taker.take() { return taker.resume(returning: .success(piece)) }
-        pieces.append(piece)
-        guard case .bytes(_, _, let bytes) = piece else { return }
+        guard case .bytes(let stream, let offset, let bytes) = piece else { return pieces.append(piece) }
+        if first < pieces.count, case .bytes(stream, let begin, let last)? = pieces.last,
+            begin + UInt64(last.count) == offset, last.count + bytes.count <= OutputReader.joinedByteCount
+        {
+            pieces[pieces.count - 1] = .bytes(stream, offset: begin, last + bytes)
+        } else {
+            pieces.append(piece)
+        }
         byteCount += bytes.count
         guard byteCount >= OutputReader.limit, !isPaused else { return }
         isPaused = true

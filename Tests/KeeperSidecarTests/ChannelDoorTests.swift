@@ -89,6 +89,34 @@ import UVLoop
         }
     }
 
+    @Test("A client that is gone while its line has no room leaves its place to others")
+    func dropsGone() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "kill -STOP $$; exec cat >/dev/null")
+            let child = keeper.childPID!
+            try home.until("the child stops") { ProcessFigures(of: child).isStopped ?? true }
+            let writer = try home.channel(of: keeper)
+            let line = String(repeating: "x", count: 1000)
+            for number: UInt64 in 1...1000 { writer.write(number, line) }
+            let other = try home.channel(of: keeper)
+            try home.until("the room is full") { try other.status().queuedBytes > 261_000 }
+            other.close()
+            for _ in 0..<50 {
+                let client = try home.channel(of: keeper)
+                client.write(1, line)
+                client.close()
+            }
+            // The writer, the one who asks, and perhaps the one before.
+            try home.until("those that are gone have no place") {
+                let client = try home.channel(of: keeper)
+                defer { client.close() }
+                return try client.status().clients.channel <= 3
+            }
+            try home.thawChild(of: keeper)
+            #expect(try writer.acknowledges(1000))
+        }
+    }
+
     @Test("Unfinished lines of all clients are bounded: the longest goes, with an error, and the others go on")
     func boundsPayloads() throws {
         try withKeeperHome { home in

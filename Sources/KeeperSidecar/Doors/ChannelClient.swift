@@ -192,10 +192,11 @@ final class ChannelClient {
 
     // MARK: The end of the connection
 
+    /// True if the client has closed the connection, not only its sending side.
+    var isGone: Bool { stream.descriptor.map { Descriptors.hangUp(of: $0) == .everything } ?? true }
+
     private func ended(_ error: UVError?) {
-        guard error == nil, let descriptor = stream.descriptor, Descriptors.hangUp(of: descriptor) != .everything else {
-            return close()
-        }
+        guard error == nil, !isGone else { return close() }
         hasFinished = true
         guard isServed else { return }
         endIfNothingIsOwed()

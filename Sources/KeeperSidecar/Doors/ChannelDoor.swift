@@ -18,6 +18,8 @@ final class ChannelDoor {
         didSet { if isPaused { listener.pause() } }
     }
     private var isPaused = false
+    /// Looks for clients that are gone, while no others are accepted.
+    private let sweeps: TimerHandle
     let writers = Writers()
     let budget: ClientBudget
     let maximumLineLength: Int
@@ -37,6 +39,7 @@ final class ChannelDoor {
     ) {
         self.keeper = keeper
         loop = input.loop
+        sweeps = TimerHandle(on: loop)
         self.input = input
         self.output = output
         self.listener = listener
@@ -52,6 +55,7 @@ final class ChannelDoor {
     // MARK: Clients
 
     func add(_ stream: PipeStream) {
+        dropGone()
         guard clients.count < ChannelConstants.connections else {
             let error = ChannelError(.busy, "-", "there are \(ChannelConstants.connections) connections already")
             stream.write(ChannelMessage.error(error).header)
@@ -76,13 +80,23 @@ final class ChannelDoor {
 
     /// Accepts no clients while the budget of all doors is used up, and accepts them again afterwards.
     func limitClients() {
+        if budget.isFull { dropGone() }
         guard budget.isFull != isPaused, !listener.isClosing else { return }
         isPaused = budget.isFull
-        guard !isPaused else { return listener.pause() }
+        guard !isPaused else {
+            sweeps.start(after: .seconds(1), repeating: .seconds(1)) { [unowned self] _ in dropGone() }
+            return listener.pause()
+        }
+        sweeps.stop()
         do throws(UVError) { try listener.resume() } catch {
             // The listener's loop has closed it.
             return
         }
+    }
+
+    /// Drops clients that are gone. While a client waits for room nothing is read from it, so its end is not noticed.
+    private func dropGone() {
+        for client in waiting where client.isGone { client.close() }
     }
 
     // MARK: Turns
@@ -207,6 +221,7 @@ final class ChannelDoor {
     func close() {
         // Connections refused by `add` may end later, and would still report to the budget.
         budget.onChange = nil
+        sweeps.close()
         for client in clients.values { client.close() }
     }
 }

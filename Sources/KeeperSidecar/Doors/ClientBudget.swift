@@ -5,9 +5,11 @@ internal import UVLoop
 final class ClientBudget {
     /// Descriptors that are kept back for segments, record, log and the end of the session.
     private static let keptBack = 16
-    /// If the process may have fewer descriptors than this, only those needed for the end of a session are kept back.
+    /// If the process may have fewer descriptors than this, only those needed for output and the end of a session are kept
+    /// back: two segments and the record, one that libuv opens with the first connection, and one that each of the two
+    /// listeners accepts beyond the limit.
     private static let lowestLimit: UInt64 = 64
-    private static let leastKeptBack = 3
+    private static let leastKeptBack = 6
     /// The keeper's own descriptors have numbers below this.
     private static let mostOwn = 256
 

@@ -137,16 +137,21 @@ public final class OutputRead {
         // The epoch of a keeper that ended before it said where the read begins does not count.
         if offsets.isEmpty { epoch = request.epoch ?? hello.epoch }
         connection.send(.read(request))
-        if isPaused { connection.pause() } else { keeperSpoke() }
+        if isPaused { connection.pause() } else { awaitAnswer() }
     }
 
     /// The time for which the keeper may still be silent.
     private var timeLeft: Duration { silentSince + ChannelConstants.answerTime - SystemClock.monotonicTime }
 
-    /// Notes that the keeper sent something, and waits for more if it owes an answer.
+    /// Notes that the keeper sent something of the read, and waits for more if it owes an answer.
     private func keeperSpoke() {
-        guard case .reading(let connection) = state, !isPaused else { return }
+        guard !isPaused else { return }
         silentSince = SystemClock.monotonicTime
+        awaitAnswer()
+    }
+
+    private func awaitAnswer() {
+        guard case .reading(let connection) = state, !isPaused else { return }
         guard !(follows && isServed) else { return timer.stop() }
         timer.start(ifSilentFor: ChannelConstants.answerTime) { [self] in
             connection.close()
@@ -214,6 +219,8 @@ public final class OutputRead {
         case .timedOut where follows && !offsets.isEmpty: silentSince = SystemClock.monotonicTime
         case .timedOut where timeLeft <= pause:
             return end(.failed(.silence(of: session, for: ChannelConstants.answerTime, paths)))
+        // What speaks another protocol does so the next time, too.
+        case .malformedMessage: return end(.failed(error))
         case _ where timeLeft <= pause || error.isConfiguration: return end(.failed(error))
         default: break
         }
@@ -234,6 +241,7 @@ public final class OutputRead {
         guard let record = try SessionRecord(readingAt: paths.record(for: session)) else { return end(.failed(error)) }
         // The session may have begun anew between the look at the keeper and that at the record.
         guard record.exit != nil || !KeeperInspection.finding(session, paths: paths).mayLive else {
+            guard timeLeft > .zero else { return end(.failed(error)) }
             return timer.start(after: .milliseconds(20)) { _ in self.connect() }
         }
         if case .offsets(_, let wanted) = from, epoch == nil { epoch = wanted }

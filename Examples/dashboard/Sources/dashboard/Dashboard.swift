@@ -3,6 +3,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import ServiceLifecycle
+import UnixSignals
 import UVKeeper
 import UVKeeperAsync
 
@@ -59,14 +60,23 @@ struct Dashboard: AsyncParsableCommand {
             },
             logger: logger)
         var failure: (any Error)?
-        do { try await server.runService() } catch { failure = error }
+        do { try await ServiceGroup(configuration: Dashboard.group(of: server, logger)).run() } catch { failure = error }
         // Connections and watches; the sessions live on.
         await keepers.close()
         if let error = failure as? IOError, UVError(rawValue: -error.errnoCode) == .addressInUse {
             throw PortTaken(port: port)
         }
-        if let failure { throw failure }
+        // Connections that were not done in time were closed.
+        if let failure, !(failure is CancellationError) { throw failure }
         logger.info("ended; the sessions live on")
+    }
+
+    /// A server that ends on Ctrl-C and SIGTERM; clients that do not send or read on are not waited for.
+    private static func group(of server: some Service, _ logger: Logger) -> ServiceGroupConfiguration {
+        var configuration = ServiceGroupConfiguration(
+            services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(3)
+        return configuration
     }
 }
 
