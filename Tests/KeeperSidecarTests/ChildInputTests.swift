@@ -36,6 +36,26 @@ import UVLoop
         }
     }
 
+    @Test(
+        "A line longer than the room has its turn beside clients that write short ones", arguments: [200_000, 300_000])
+    func isFair(longest: Int) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: Self.stopped)
+            let pumps = try (0..<3).map { _ in try home.channel(of: keeper) }
+            for pump in pumps { write(1...4000, to: pump) }
+            let other = try home.channel(of: keeper)
+            try home.until("the room is full") { try other.status().queuedBytes > 261_000 }
+            let client = try home.channel(of: keeper)
+            client.write(1, String(repeating: "L", count: longest))
+            try home.thawChild(of: keeper)
+            #expect(try client.acknowledges(1))
+            for pump in pumps { #expect(try pump.acknowledges(4000)) }
+            try home.until("all arrive") { home.outputSize >= 3 * 4000 * 1001 + longest + 1 }
+            let place = try #require(home.bytes()?.firstIndex(of: UInt8(ascii: "L")))
+            #expect(place < 6_000_000, "half of the short lines come after it")
+        }
+    }
+
     @Test("A line longer than the room is taken when nothing waits, and lines of two doors keep their order")
     func takesLongLines() throws {
         try withKeeperHome { home in

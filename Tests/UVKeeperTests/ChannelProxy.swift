@@ -25,6 +25,8 @@ final class ChannelProxy {
     var bytesUntilCut: Int?
     /// What clients say goes no further.
     var holdsRequests = false
+    /// What the clients get for bytes that go no further; nil: nothing.
+    var reply: String?
     /// Bytes of clients that went no further.
     private(set) var heldByteCount = 0
     private(set) var connections = 0
@@ -89,6 +91,7 @@ final class ChannelProxy {
     private func pass(_ bytes: [UInt8], _ pair: Pair) {
         guard !holdsRequests else {
             heldByteCount += bytes.count
+            if let reply { pair.client.write(reply) }
             return
         }
         var bytes = bytes

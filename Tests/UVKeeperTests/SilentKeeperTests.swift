@@ -53,6 +53,28 @@ import Testing
         }
     }
 
+    @Test(
+        "a read that is answered by no keeper's words fails at once, and by an end that no record has, in its time",
+        arguments: ["gap out 5 3\n", "out -1 5\n", #"reading {"out":{"from":9,"end":3}}"# + "\n"])
+    func otherProtocol(reply: String) throws {
+        try withWorld { world throws in
+            _ = try world.spawnKept("exec cat")
+            let proxy = try ChannelProxy("s1", in: world)
+            proxy.holdsRequests = true
+            proxy.reply = reply
+            let told = ToldOutput()
+            told.start(world.manager.session("s1"), from: .start)
+            try world.eventually { told.last != nil }
+            guard case .malformedMessage = failure(told) else { return #expect(Bool(false), "\(told.last as Any)") }
+            #expect(proxy.connections == 1)
+            proxy.reply = #"exit {"code":0,"reason":"exited","at":"2026-01-02T03:04:05.678Z"}"# + "\n"
+            let other = ToldOutput()
+            other.start(world.manager.session("s1"), from: .start)
+            try world.eventually { other.last != nil }
+            #expect(failure(other) != nil)
+        }
+    }
+
     @Test("a read that does not follow fails when its keeper falls silent in the middle, not while it pauses itself")
     func silentInTheMiddle() throws {
         try withWorld { world throws in

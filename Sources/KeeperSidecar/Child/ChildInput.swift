@@ -245,8 +245,7 @@ final class ChildInput {
         onProgress?()
     }
 
-    /// Takes nothing more, and loses waiting bytes except the rest of a line half written: the child never gets part of
-    /// a line. The pipe closes after that.
+    /// Takes nothing more, and loses waiting bytes except the rest of a line half written. The pipe closes after that.
     func cut() {
         if case .closed = state { return }
         state = .ending

@@ -23,7 +23,7 @@ extension ChannelClient {
         }
         let writer = ownWriter
         let longest = min(door.maximumLineLength, ChildInput.shortestDirectWrite - 1)
-        var (room, end) = (door.roomLeft, position)
+        var (room, end) = (door.roomLeft(for: self), position)
         door.input.appendShort(from: .channel) { queue, begin in
             var (header, taken, count) = (Optional(first), begin, 0)
             while let write = header, write.sequence == writer.last + 1,
@@ -67,7 +67,7 @@ extension ChannelClient {
                 .tooLong, .write, sequence: sequence, "a line has \(door.maximumLineLength) bytes at most")
         }
         let fate = try fate(of: sequence)
-        if case .taken = fate, !door.hasRoom(for: length) {
+        if case .taken = fate, !door.hasRoom(for: length, of: self) {
             expected = .request(.write(sequence: sequence, length: length))
             door.wait(self)
             return false
@@ -132,7 +132,7 @@ extension ChannelClient {
                         "a line has \(door.maximumLineLength) bytes at most, its newline included"))
                 return true
             }
-            guard door.hasRoom(for: length) else {
+            guard door.hasRoom(for: length, of: self) else {
                 door.wait(self)
                 return false
             }

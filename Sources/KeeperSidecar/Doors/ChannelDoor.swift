@@ -24,8 +24,11 @@ final class ChannelDoor {
     let budget: ClientBudget
     let maximumLineLength: Int
     private(set) var clients: [ObjectIdentifier: ChannelClient] = [:]
-    /// Clients whose next line has no room, in the order in which they began to wait.
+    /// Clients whose next line has no room, in the order in which they began to wait. While there are any, no other takes a
+    /// line: a long one would wait for ever beside short ones.
     private var waiting: [ChannelClient] = []
+    /// The client whose turn it is among those that waited.
+    private var next: ChannelClient?
     /// Clients that have sent lines again which are already in the pipe.
     private var repeating: [ChannelClient] = []
     /// Clients whose labels wait for the end of the turn, with the changes.
@@ -75,6 +78,8 @@ final class ChannelDoor {
         repeating.removeAll { $0 === client }
         labeling.removeAll { $0.client === client }
         budget.remove()
+        // Another one may be the first now.
+        if !waiting.isEmpty { scheduleTurnEnd() }
         if clients.isEmpty { onEmpty.take()?() }
     }
 
@@ -138,8 +143,14 @@ final class ChannelDoor {
 
     // MARK: Lines
 
-    /// True if a line of so many bytes may be taken now.
-    func hasRoom(for byteCount: Int) -> Bool {
+    private func isFirst(_ client: ChannelClient) -> Bool {
+        guard let first = next ?? waiting.first else { return true }
+        return first === client
+    }
+
+    /// True if a client's line of so many bytes may be taken now.
+    func hasRoom(for byteCount: Int, of client: ChannelClient) -> Bool {
+        guard isFirst(client) else { return false }
         func hasRoom() -> Bool {
             let waiting = input.waitingByteCount(from: .channel)
             return waiting == 0 || waiting + byteCount <= ChannelDoor.room
@@ -149,8 +160,10 @@ final class ChannelDoor {
         return hasRoom()
     }
 
-    /// The number of bytes of lines that may be taken now.
-    var roomLeft: Int { max(0, ChannelDoor.room - input.waitingByteCount(from: .channel)) }
+    /// The number of bytes of a client's lines that may be taken now.
+    func roomLeft(for client: ChannelClient) -> Int {
+        isFirst(client) ? max(0, ChannelDoor.room - input.waitingByteCount(from: .channel)) : 0
+    }
 
     /// True while clients of the channel wait for room: other doors then leave them some.
     var isCrowded: Bool { !waiting.isEmpty }
@@ -163,9 +176,18 @@ final class ChannelDoor {
     private func resumeWaiting() {
         guard !waiting.isEmpty else { return }
         guard !input.isOpen || input.waitingByteCount(from: .channel) <= ChannelDoor.room / 2 else { return }
-        let clients = waiting
-        waiting = []
-        for client in clients { client.resume() }
+        for _ in waiting.indices {
+            guard let client = waiting.first else { return }
+            waiting.removeFirst()
+            next = client
+            let before = input.enqueued
+            client.resume()
+            next = nil
+            // A client that has taken lines, and waits for room again, is the last one now.
+            guard input.enqueued == before, waiting.last === client else { continue }
+            waiting.removeLast()
+            return waiting.insert(client, at: 0)
+        }
     }
 
     /// Handles the closing of the child's stdin: lines not in its pipe are lost, and later ones refused.

@@ -27,6 +27,16 @@ public enum OutputStart: Hashable, Sendable {
 }
 
 extension OutputStart {
+    /// The place in the words of a request.
+    var requested: ReadRequest.Start {
+        switch self {
+        case .start: .start
+        case .end: .end
+        case .last(let count): .last(count)
+        case .offsets(let offsets, _): .offsets(offsets)
+        }
+    }
+
     /// The error of a read that was to begin beyond the end of a stream; nil if all offsets are within.
     package func beyondEnd(of session: SessionID, _ end: (ChildStream) -> UInt64?) -> KeeperError? {
         guard case .offsets(let offsets, _) = self else { return nil }

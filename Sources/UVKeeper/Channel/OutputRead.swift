@@ -124,14 +124,7 @@ public final class OutputRead {
     private func opened(_ connection: ChannelConnection, _ hello: ChannelHello) {
         state = .reading(connection)
         isServed = false
-        let start: ReadRequest.Start =
-            switch from {
-            case .start: .start
-            case .end: .end
-            case .last(let count): .last(count)
-            case .offsets(let offsets, _): .offsets(offsets)
-            }
-        var request = ReadRequest(streams, from: start, follows: follows)
+        var request = ReadRequest(streams, from: from.requested, follows: follows)
         if case .offsets(_, let epoch) = from { request.epoch = epoch }
         if !offsets.isEmpty { (request.from, request.epoch) = (.offsets(offsets), epoch) }
         // The epoch of a keeper that ended before it said where the read begins does not count.

@@ -3,9 +3,9 @@ import Hummingbird
 import Logging
 import NIOCore
 import ServiceLifecycle
-import UnixSignals
 import UVKeeper
 import UVKeeperAsync
+import UnixSignals
 
 /// A server with a page on the sessions of one directory. It may be killed at any time: sessions live on, and the next one
 /// finds them.
@@ -60,7 +60,9 @@ struct Dashboard: AsyncParsableCommand {
             },
             logger: logger)
         var failure: (any Error)?
-        do { try await ServiceGroup(configuration: Dashboard.group(of: server, logger)).run() } catch { failure = error }
+        do { try await ServiceGroup(configuration: Dashboard.group(of: server, logger)).run() } catch {
+            failure = error
+        }
         // Connections and watches; the sessions live on.
         await keepers.close()
         if let error = failure as? IOError, UVError(rawValue: -error.errnoCode) == .addressInUse {
