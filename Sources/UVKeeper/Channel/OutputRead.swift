@@ -97,10 +97,7 @@ public final class OutputRead {
     }
 
     /// Ends the read because the manager closes.
-    func close() {
-        guard !loop.isClosed else { return cancel() }
-        loop.onNextTick { self.end(.failed(.closed)) }
-    }
+    func close() { loop.isClosed ? cancel() : loop.onNextTick { self.end(.failed(.closed)) } }
 
     // MARK: The keeper
 
@@ -130,7 +127,7 @@ public final class OutputRead {
         // The epoch of a keeper that ended before it said where the read begins does not count.
         if offsets.isEmpty { epoch = request.epoch ?? hello.epoch }
         connection.send(.read(request))
-        if isPaused { connection.pause() } else { awaitAnswer() }
+        isPaused ? connection.pause() : awaitAnswer()
     }
 
     /// The time for which the keeper may still be silent.

@@ -12,6 +12,9 @@ struct StartOrder: Decodable {
 
 /// The body of `POST /api/sessions/ID/lines`.
 struct LinesOrder: Decodable {
+    /// As many as wait for one session at a time.
+    static let mostLines = 10_000
+
     let lines: [String]
     /// How many seconds a line may wait for its keeper and its child.
     private let within: Double?

@@ -73,6 +73,10 @@ struct Routes: Sendable {
     @Sendable private func write(_ request: Request, context: DashboardContext) async throws -> Answer<LineOutcomes> {
         let id = try context.session()
         let order = try await Body.decode(LinesOrder.self, of: request)
+        guard order.lines.count <= LinesOrder.mostLines else {
+            throw Refusal.badRequest(
+                "there are more than \(LinesOrder.mostLines) lines; send the rest by another request")
+        }
         guard !order.lines.contains(where: { $0.utf8.contains(UInt8(ascii: "\n")) }) else {
             throw Refusal.badRequest("a line has a newline in it; send what follows as a line of its own")
         }
