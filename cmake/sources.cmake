@@ -261,6 +261,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Delivery/WriterPosition.swift
     Sources/UVKeeper/Ended/EndedSessions.swift
     Sources/UVKeeper/Ended/KeeperManager+Ended.swift
+    Sources/UVKeeper/Ended/UInt64+Clamping.swift
     Sources/UVKeeper/Exports.swift
     Sources/UVKeeper/Finding/ChildFinding.swift
     Sources/UVKeeper/Finding/KeeperCleanup.swift

@@ -68,6 +68,8 @@ public enum KeeperError: Error, Hashable, Sendable {
     case sessionEnded(SessionID)
     /// The session has begun anew with another keeper, which knows nothing of lines sent to the former one.
     case sessionBeganAnew(SessionID)
+    /// The keeper does not remember this writer: more than 1,024 others have written since.
+    case writerForgotten(SessionID, String)
     /// Another connection writes under this name.
     case writerReplaced(SessionID, String)
     /// The line was withdrawn.
@@ -191,6 +193,9 @@ extension KeeperError: CustomStringConvertible {
         case .sessionEnded(let session): "session \(session) has ended"
         case .sessionBeganAnew(let session):
             "session \(session) has begun anew with another keeper, which knows nothing of former lines"
+        case .writerForgotten(let session, let name):
+            "the keeper of session \(session) does not remember what \(name) has written: more than "
+                + "\(ChannelConstants.rememberedWriters) others have written since; begin again with number 1"
         case .writerReplaced(let session, let name): "somebody else writes to session \(session) as \(name)"
         case .withdrawn: "the line was withdrawn"
         case .invalidLabels(let rule): "cannot label the session: \(rule)"

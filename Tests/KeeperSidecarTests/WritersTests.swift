@@ -124,6 +124,18 @@ import UVLoop
         #expect(writers[name(0)] == nil)
     }
 
+    @Test("A name that is made up for one program is forgotten before those that come back")
+    func forgetsPassing() throws {
+        let writers = Writers()
+        let host = try #require(writers.make(WriterName("host")!))
+        writers.noteUse(host)
+        for number in 0..<UInt64(2 * ChannelConstants.rememberedWriters) {
+            writers.noteUse(try #require(writers.make(.passing(random: number))))
+        }
+        #expect(writers.count == ChannelConstants.rememberedWriters && writers.hasForgotten)
+        #expect(writers[WriterName("host")!] === host && writers[.passing(random: 0)] == nil)
+    }
+
     @Test("A client whose name was forgotten is told so; one that is unknown otherwise begins anew")
     func tellsForgotten() throws {
         try withKeeperHome { home in

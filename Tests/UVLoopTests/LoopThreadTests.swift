@@ -61,6 +61,17 @@ import UVLoop
         #expect(counter.value.load(ordering: .relaxed) == 1)
     }
 
+    @Test("ends although jobs that others submit open handles without end") func endless() throws {
+        let thread = try LoopThread()
+        @Sendable func open(on loop: Loop) {
+            TimerHandle(on: loop).start(after: .seconds(1000)) { _ in }
+            _ = thread.submit { open(on: $0) }
+        }
+        thread.submit { open(on: $0) }
+        thread.shutdown()
+        #expect(!thread.submit { _ in })
+    }
+
     @Test("goes on after a stop") func stopDoesNotEndIt() throws {
         let thread = try LoopThread()
         let counter = Counter()

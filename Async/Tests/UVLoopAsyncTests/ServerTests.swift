@@ -65,6 +65,29 @@ import UVLoopAsync
         }
     }
 
+    @Test("when no task serves any more, nobody is accepted until one does") func rests() async throws {
+        try await withExecutor { executor in
+            let server = try await Server.bind(to: .loopback(.ipv4, port: 0), on: executor)
+            let serving = Task { try await server.serve { try await $0.write("hello\n") } }
+            let first = try await Connection.connect(to: server.address, on: executor)
+            for try await line in first.lines() { #expect(line.text == "hello") }
+            serving.cancel()
+            try await serving.value
+            // Its turn to pause comes before this one's.
+            try await executor.run { _ in }
+            let second = try await Connection.connect(to: server.address, on: executor)
+            let handles = try await executor.run { $0.openHandles.count }
+            try await executor.clock.sleep(for: .milliseconds(20))
+            #expect(try await executor.run { $0.openHandles.count } == handles)
+            let other = Task { try await server.serve { try await $0.write("again\n") } }
+            for try await line in second.lines() { #expect(line.text == "again") }
+            await first.close()
+            await second.close()
+            await server.close()
+            try await other.value
+        }
+    }
+
     @Test("a canceled wait for connections ends, and a later one goes on") func canceled() async throws {
         try await withExecutor { executor in
             let server = try await Server.bind(to: .loopback(.ipv4, port: 0), on: executor)

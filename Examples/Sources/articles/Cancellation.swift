@@ -3,7 +3,7 @@ import UVLoopAsync
 func cancellation() async throws {
     let executor = try LoopExecutor()
 
-    // The child is killed when its task is canceled, and its end is waited for.
+    // The child is killed when its task is canceled.
     let sleeper = Task { try await executor.run("sleep", ["3600"]) }
     try await executor.clock.sleep(for: .milliseconds(50))
     sleeper.cancel()

@@ -17,4 +17,15 @@ public struct WriterName: Hashable, Sendable, CustomStringConvertible {
 
     /// The name as text.
     public var description: String { rawValue }
+
+    private static let passingPrefix = "m-"
+
+    /// A name of one program's life, made of a random number: nobody comes back under it later, so that keepers forget it
+    /// before others.
+    package static func passing(random: UInt64) -> WriterName {
+        // Every such text is a valid name.
+        WriterName(passingPrefix + SessionRecord.epoch(random: random))!
+    }
+
+    package var isPassing: Bool { rawValue.hasPrefix(WriterName.passingPrefix) }
 }

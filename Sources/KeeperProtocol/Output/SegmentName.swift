@@ -23,7 +23,7 @@ package struct SegmentName: Hashable, Sendable {
         return "\(session).\(epoch).\(stream).\(zeros)\(digits)"
     }
 
-    /// Nil if the name is not exactly that of a segment.
+    /// Nil if the name is not exactly that of a segment, with an offset that the protocol's numbers can tell.
     package init?(_ name: String) {
         let bytes = name.utf8
         // The name has an id, then a dot and 16 digits, a dot and three letters, a dot and 20 digits.
@@ -31,7 +31,7 @@ package struct SegmentName: Hashable, Sendable {
         let digits = bytes.suffix(20)
         let rest = bytes.dropLast(20)
         guard digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-            let offset = UInt64(Substring(digits)), rest.last == UInt8(ascii: "."),
+            let offset = UInt64(Substring(digits)), offset <= JSONValue.largestNumber, rest.last == UInt8(ascii: "."),
             let stream = ChildStream(rawValue: String(Substring(rest.dropLast().suffix(3))))
         else { return nil }
         let stem = rest.dropLast(4)

@@ -92,7 +92,10 @@ final class Writers {
         if let writer = named[name] { return writer }
         if named.count >= ChannelConstants.rememberedWriters {
             let idle = named.values.filter { $0.client == nil && !$0.hasUnacknowledged }
-            guard let oldest = idle.min(by: { $0.usedAt < $1.usedAt })?.name else { return nil }
+            let passing = idle.filter { $0.name?.isPassing == true }
+            guard let oldest = (passing.isEmpty ? idle : passing).min(by: { $0.usedAt < $1.usedAt })?.name else {
+                return nil
+            }
             named[oldest] = nil
             hasForgotten = true
         }

@@ -47,7 +47,8 @@ final class SegmentRead {
             let name = SegmentName(session, epoch: epoch, stream, offset: last)
             do throws(UVError) {
                 let size = try Files.status(of: paths.segment(name), followingLinks: false).size
-                return KeptRange(start: first, end: last + UInt64(size))
+                // No keeper writes more; a file that it did not write may be of any size.
+                return KeptRange(start: first, end: min(last + size, max(last, UInt64(JSONValue.largestNumber))))
             } catch {
                 return KeptRange(start: first, end: last)
             }

@@ -52,8 +52,9 @@ extension ChannelCourier {
             writer.refusal = reason
             giveUp(for: reason, refusesUnsent: true)
         case .epoch, .writerForgotten:
-            // The lines sent went to another life of the session.
-            let reason = KeeperError.sessionBeganAnew(session)
+            // The lines sent went to another life of the session, or nobody knows any more which of them arrived.
+            let reason: KeeperError =
+                error.code == .epoch ? .sessionBeganAnew(session) : .writerForgotten(session, "\(writer.name)")
             writer.forget()
             if writer.isHosts { writer.refusal = reason }
             giveUp(for: reason, refusesUnsent: writer.isHosts)

@@ -16,19 +16,13 @@ final class SessionWriter {
 
     init(_ name: WriterName?) {
         isHosts = name != nil
-        self.name = name ?? SessionWriter.randomName
+        self.name = name ?? WriterName.passing(random: .random(in: .min ... .max))
     }
 
     /// Called when the session has ended and every line has its outcome. A host that keeps count is told by the next
     /// keeper, which has another epoch: the host's journal counts in this one.
     func endEpoch() {
         if !isHosts { forget() }
-    }
-
-    private static var randomName: WriterName {
-        let number = SessionRecord.epoch(random: .random(in: .min ... .max))
-        // Every such text is a valid name.
-        return WriterName("m-\(number)")!
     }
 
     /// Forgets the epoch: no line was sent to the session's present life.

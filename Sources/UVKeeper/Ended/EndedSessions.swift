@@ -59,7 +59,7 @@ enum EndedSessions {
             }
             if let bytes = prune(session, paths, segments[session] ?? []) {
                 pruned.sessions.append(session)
-                pruned.bytes += bytes
+                pruned.bytes.addClamped(bytes)
             }
         }
         removeOrphans(paths, names, olderThan: age, &pruned)
@@ -104,13 +104,15 @@ enum EndedSessions {
             var bytes = size(temporary)
             try Files.unlink(temporary)
             if let epoch = judged?.epoch {
-                for segment in segments where segment.epoch == epoch { bytes += remove(paths.segment(segment)) }
-                bytes += remove(paths.reserve(for: session, epoch: epoch))
+                for segment in segments where segment.epoch == epoch {
+                    bytes.addClamped(remove(paths.segment(segment)))
+                }
+                bytes.addClamped(remove(paths.reserve(for: session, epoch: epoch)))
             }
             guard KeeperInspection.finding(session, paths: paths) == .absent else { return bytes }
             for log in [paths.log(for: session), paths.launchLog(for: session)]
             where !isAnothers(log, than: session, paths) {
-                bytes += remove(log)
+                bytes.addClamped(remove(log))
             }
             return bytes
         } catch {
@@ -161,7 +163,7 @@ enum EndedSessions {
                     now - (try Files.status(of: path, followingLinks: false).modifiedAt) > age,
                     current != nil || !KeeperInspection.finding(session, paths: paths).mayLive
                 else { continue }
-                pruned.bytes += remove(path)
+                pruned.bytes.addClamped(remove(path))
             } catch {
                 continue
             }

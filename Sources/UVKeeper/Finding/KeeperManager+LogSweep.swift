@@ -58,7 +58,7 @@ extension KeeperManager {
             do throws(UVError) {
                 let path = paths.directory + "/" + name
                 let status = try Files.status(of: path, followingLinks: false)
-                sweep.bytes += status.size
+                sweep.bytes.addClamped(status.size)
                 sweep.largest = max(sweep.largest, status.size)
                 guard status.size >= UInt64(max(1, maximumBytes)) else { continue }
                 guard now - status.modifiedAt >= rest, !KeeperInspection.finding(session, paths: paths).mayLive else {

@@ -26,6 +26,8 @@ public final class LoopRemote: Sendable {
         /// An empty array whose storage is reused: it is swapped with `jobs` at each wake-up.
         var spare: [Job] = []
         var isClosed = false
+        /// True once the loop ends: only jobs of tasks are taken, which go on where they have been.
+        var refusesBodies = false
         /// The eventfd of the loop's ``PollHook``; nil without one.
         var event: EventDescriptor?
     }
@@ -54,7 +56,7 @@ public final class LoopRemote: Sendable {
 
     /// Runs `job` on the loop's thread, on a later tick; if the loop is not running, at its next run or close.
     ///
-    /// - Returns: false if the loop is closed; the job is dropped then.
+    /// - Returns: false if the loop is closed, or its ``LoopThread`` shuts down; the job is dropped then.
     @discardableResult
     public func submit(_ job: @escaping @Sendable (Loop) -> Void) -> Bool { submit(.body(job)) }
 
@@ -67,6 +69,7 @@ public final class LoopRemote: Sendable {
         var event: EventDescriptor?
         let isTaken = inbox.withLock { inbox in
             guard !inbox.isClosed else { return false }
+            if inbox.refusesBodies, case .body = job { return false }
             inbox.jobs.append(job)
             guard inbox.jobs.count == 1, needsWakeUp.load(ordering: .relaxed) else { return true }
             event = inbox.event
@@ -136,6 +139,10 @@ public final class LoopRemote: Sendable {
             return !inbox.jobs.isEmpty
         }
     }
+
+    /// Refuses further jobs except those of tasks: a loop that ends would not come to its end while others go on opening
+    /// handles. On the loop's thread.
+    func refuseBodies() { inbox.withLock { $0.refusesBodies = true } }
 
     /// Refuses further jobs, and runs those submitted since the last `runJobs`. On the loop's thread.
     func shut(on loop: Loop) {

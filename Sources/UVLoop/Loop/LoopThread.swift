@@ -36,7 +36,7 @@ public final class LoopThread: Sendable {
         state = Lock(.running(thread))
     }
 
-    /// Runs `job` on the loop's thread, on a later tick; returns false if the thread has ended.
+    /// Runs `job` on the loop's thread, on a later tick; returns false once the thread ends.
     @discardableResult
     public func submit(_ job: @escaping @Sendable (Loop) -> Void) -> Bool {
         remote.submit(job)
@@ -55,6 +55,7 @@ public final class LoopThread: Sendable {
         }
         guard let thread else { return }
         remote.submit { loop in
+            loop.remote.refuseBodies()
             loop.remote.keepAlive(false)
             loop.closeHandles()
             // After this stop the thread runs single ticks and closes the handles they open.

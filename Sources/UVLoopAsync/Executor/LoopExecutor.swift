@@ -109,8 +109,8 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     // MARK: The end
 
     /// Ends the loop in order, and returns when its thread has ended: jobs enqueued before are run, then every handle
-    /// is closed, which ends waiting operations with ``/UVLoop/UVError/canceled``, and jobs that follow from that run
-    /// too.
+    /// is closed, which ends waiting operations with ``/UVLoop/UVError/canceled``, and jobs of tasks that follow from that
+    /// run too. Nothing new is begun meanwhile.
     ///
     /// Tasks that go on later than that run on a thread without a loop, one after the other as before: nothing is left hanging.
     /// Idempotent; of several calls, each waits for the end.

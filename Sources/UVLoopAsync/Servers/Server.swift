@@ -17,6 +17,8 @@ public actor Server: LoopActor {
     /// True while the listener is paused: no task asks, or no more connections may be accepted.
     private var isPaused = true
     private var isClosed = false
+    /// True while a task asks for connections, or handles the last one before it asks again.
+    private var isServing = false
     /// The most connections at a time, and their present number.
     private var limit = Int.max
     private var count = 0
@@ -101,6 +103,7 @@ public actor Server: LoopActor {
         _ body: @escaping @Sendable (Connection) async throws -> Void,
     ) async throws(UVError) {
         let result: Result<Void, UVError> = await withDiscardingTaskGroup { group in
+            defer { executor.submit { _ in self.assumeIsolated { $0.rest() } } }
             do throws(UVError) {
                 for try await connection in connections(atMost: limit) {
                     group.addTask {
@@ -122,10 +125,12 @@ public actor Server: LoopActor {
             accept($0, number)
         } onCancel: {
             $0.acceptor.cancel(number)
+            $0.rest()
         }
     }
 
     private func accept(_ continuation: Waiting<Connection?>.Continuation, _ number: UInt64) {
+        isServing = true
         if !waiting.isEmpty {
             continuation.resume(returning: .success(waiting.removeFirst()))
         } else if isClosed {
@@ -142,9 +147,20 @@ public actor Server: LoopActor {
             self?.assumeIsolated { $0.connectionClosed() }
         }
         if acceptor.isEmpty { waiting.append(connection) } else { acceptor.resume(.success(connection)) }
-        guard !hasRoom, !isPaused else { return }
+        if !hasRoom { pause() }
+    }
+
+    private func pause() {
+        guard !isPaused, !isClosed else { return }
         isPaused = true
         listener.pause()
+    }
+
+    /// Accepts nobody until a task asks again, unless another one does.
+    private func rest() {
+        guard acceptor.isEmpty else { return }
+        isServing = false
+        pause()
     }
 
     private var hasRoom: Bool { count < limit && waiting.count < Server.waitingLimit }
@@ -155,7 +171,7 @@ public actor Server: LoopActor {
     }
 
     private func resumeIfRoom() {
-        guard isPaused, hasRoom, !isClosed else { return }
+        guard isPaused, hasRoom, !isClosed, isServing else { return }
         isPaused = false
         // A resume fails only for a listener that the loop has closed, which is reported otherwise.
         try? listener.resume()

@@ -131,7 +131,7 @@ final class JournaledSender {
             if case .closed = state { return }
             switch result {
             case .success(let position): goOn(position)
-            case .failure(.sessionBeganAnew):
+            case .failure(.sessionBeganAnew), .failure(.writerForgotten):
                 beginAnew(nil)
                 state = .unsure
             case .failure:
