@@ -98,7 +98,12 @@ final class PidfdWatcher: Handle, ChildWatcher {
         signalIfCanceled()
     }
 
-    override func didClose() { OwnedDescriptor(pidfd).close() }
+    override func didClose() {
+        // A child that was killed is mostly gone by now, and leaves no zombie.
+        var status: CInt = 0
+        if signalOnCancel != nil { _ = uvloop_pidfd_wait(pidfd, &status) }
+        OwnedDescriptor(pidfd).close()
+    }
 
     private func collect() {
         var status: CInt = 0

@@ -32,22 +32,4 @@ extension Keepers {
     private func answer(of session: KeptSession) async -> SessionStatus? {
         do throws(KeeperError) { return try await session.status() } catch { return nil }
     }
-
-    /// Writes lines in their order, and waits until each has its outcome. They go down together: a task for each would not
-    /// keep the order, and one after the other would wait for the child between two.
-    func write(_ lines: [String], to id: SessionID, within time: Duration) async -> [WriteOutcome] {
-        await withCheckedContinuation { continuation in
-            guard !lines.isEmpty else { return continuation.resume(returning: []) }
-            let session = manager.session(id)
-            var outcomes = [WriteOutcome?](repeating: nil, count: lines.count)
-            var left = lines.count
-            for (index, line) in lines.enumerated() {
-                session.write(line, deadline: .within(time)) { outcome in
-                    outcomes[index] = outcome
-                    left -= 1
-                    if left == 0 { continuation.resume(returning: outcomes.compactMap(\.self)) }
-                }
-            }
-        }
-    }
 }

@@ -82,7 +82,8 @@ struct Routes: Sendable {
         }
         try await check(id)
         let time = try order.time
-        let outcomes = try await patiently { await keepers.write(order.lines, to: id, within: time) }
+        let lines = order.lines.map { Array($0.utf8) }
+        let outcomes = try await patiently { await keepers.session(id).write(lines: lines, deadline: .within(time)) }
         await board.look(at: id)
         return Answer(LineOutcomes(outcomes))
     }
