@@ -102,7 +102,7 @@ extension KeeperManager {
         let now = ProcessDetails.uptime
         switch result {
         case .success(let keeper): return .success(OpenSession(session: self.session(session), way: .started(keeper)))
-        case .failure(.sessionTaken), .failure(.keeperEnded(KeeperManager.lostStart, log: _)):
+        case .failure(.sessionTaken):
             let inspection = KeeperInspection(session, paths: paths)
             // A start by this manager is under way until its own completion.
             let isOwn = tracked[session]?.process?.isRunning == true
@@ -112,6 +112,4 @@ extension KeeperManager {
         }
         return result.map { OpenSession(session: self.session(session), way: .started($0)) }
     }
-
-    private static let lostStart = ProcessExit.exited(code: KeeperExitStatus.sessionTaken.rawValue)
 }

@@ -191,8 +191,11 @@ extension KeeperManager {
         _ options: SpawnOptions,
         _ completion: @escaping (Result<SpawnedKeeper, KeeperError>) -> Void,
     ) {
-        let failure = { (result: DetachedProcess.WaitResult) -> KeeperError in
+        let failure = { [self] (result: DetachedProcess.WaitResult) -> KeeperError in
             switch result {
+            // Another keeper came first.
+            case .ended(.exited(code: KeeperExitStatus.sessionTaken.rawValue)) where takenBy(keeper.session) != nil:
+                .sessionTaken(keeper.session, pid: takenBy(keeper.session))
             case .ended(let status): KeeperManager.failure(status, log.lines, sidecar)
             case .timedOut: .notReady(options.deadline)
             case .canceled, .running: .closed
@@ -208,6 +211,11 @@ extension KeeperManager {
                 completion(result == .running ? .success(keeper) : .failure(failure(result)))
             }
         }
+    }
+
+    /// The keeper that lives; nil if none does.
+    private func takenBy(_ session: SessionID) -> Int32? {
+        if case .live(let pid) = KeeperInspection.finding(session, paths: paths) { pid } else { nil }
     }
 
     private static func failure(_ status: ProcessExit, _ log: [String], _ sidecar: SidecarCommand) -> KeeperError {

@@ -61,7 +61,9 @@ struct SendExplanation {
     private func text(_ error: KeeperError) -> String {
         switch error {
         case .connection(_, .noEntry), .connection(_, .connectionRefused):
-            return SessionAbsence.unreachable(error, session, manager)?.description ?? "\(error)"
+            let explained = SessionAbsence.explained(error, session, manager)
+            guard case .sessionEnded? = explained as? KeeperError else { return "\(explained)" }
+            return ended
         case .connection(_, .connectionReset), .connection(_, .brokenPipe):
             return "\(error); uvkeeper logs \(session) may tell why"
         case .sessionEnded: return ended
