@@ -19,10 +19,12 @@ extension Keeper {
         let request = ScopeRequest(
             session: launch.session, epoch: epoch, pid: CurrentProcess.id,
             slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits)
-        // With limits, the scope is wanted whatever the service's KillMode is. Another manager does not know the
-        // service.
+        // With limits, the scope is wanted whatever the service's KillMode is; so it is below several services. Another
+        // manager does not know the service.
         var service: String?
-        if case .service(let name) = current?.unit, settings.limits.isEmpty, manager.knowsGroup { service = name }
+        if let services = current?.services, services.count == 1, settings.limits.isEmpty, manager.knowsGroup {
+            service = services[0]
+        }
         let move = ScopeMove(request, leaving: service, bus: manager.bus, on: loop) { [unowned self] end in
             guard case .moving(let claim, _) = state else { return }
             moved(end, to: request, by: manager, claim)
@@ -47,7 +49,7 @@ extension Keeper {
     ) {
         let group = ControlGroup.current
         // The process's actual group counts, not the answer, which may also have come too late.
-        if let group, group.unit == .scope(request.unit) {
+        if let group, group.isInside(scope: request.unit) {
             place = SessionPlace(group)
             launch.log.write("the session has a scope of its own: \(group.path)")
             self.group = SessionGroup(of: group)

@@ -10,6 +10,9 @@ enum PlaceText {
         switch group.unit {
         case .service(let unit) where place.survivesServiceStop == true:
             end = "survives the stop of \(unit), whose KillMode spares its processes"
+        case .service where group.services.count > 1:
+            let services = group.services.joined(separator: " or ")
+            end = "ends when \(services) is stopped or restarted: its group is below theirs"
         case .service(let unit):
             end =
                 "ends when \(unit) is stopped or restarted, unless its KillMode is process or none; a start with --scope auto "
