@@ -49,8 +49,8 @@ extension Keeper {
     ) {
         let group = ControlGroup.current
         // The process's actual group counts, not the answer, which may also have come too late.
+        place = SessionPlace(group)
         if let group, group.isInside(scope: request.unit) {
-            place = SessionPlace(group)
             launch.log.write("the session has a scope of its own: \(group.path)")
             self.group = SessionGroup(of: group)
             return goOn(claim, without: ineffectiveLimits)
@@ -61,7 +61,9 @@ extension Keeper {
             launch.log.write("the service's KillMode is \(killMode): the session stays in \(place.controlGroup ?? "")")
             goOn(claim, without: nil)
         case .moved:
-            goOn(claim, without: "the service manager says that it is in \(request.unit), and it is not")
+            mayBeMovedLate = true
+            let found = place.controlGroup ?? "no group"
+            goOn(claim, without: "the service manager says that it is in \(request.unit), and it is in \(found)")
         case .refused(let words):
             mayBeMovedLate = true
             goOn(claim, without: words + manager.advice)

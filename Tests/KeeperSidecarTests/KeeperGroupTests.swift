@@ -144,7 +144,7 @@ struct KeeperGroupTests {
             testDescription: "breaks off", behaviour: { .breaks(after: 100, FakeBus.systemd()) }, words: "it broke off"),
         Fault(
             testDescription: "says that it is done, and it is not", behaviour: { .answers(FakeBus.systemd()) },
-            words: "and it is not"),
+            words: ".scope, and it is in /"),
     ]
 
     @Test(
@@ -229,6 +229,29 @@ struct KeeperGroupTests {
             let status = try home.channel(of: keeper).status()
             #expect(status.controlGroup == "\(group.name)/late.scope" && status.survivesServiceStop == false)
             try bus.close()
+        }
+    }
+
+    @Test(
+        "a manager that says it is done may have moved the keeper elsewhere, or do so later: what is told is where it is"
+    )
+    func movedElsewhere() throws {
+        try withGroup { home, group in
+            let elsewhere = try bus(
+                .answers(FakeBus.systemd { _, process in try group.move(process, to: "uvkeeper-else.scope") }), home)
+            let keeper = try home.startReady(settings: settings(elsewhere), shell: group.shell(Self.service))
+            let place = SessionPlace(controlGroup: "\(group.name)/uvkeeper-else.scope", survivesServiceStop: true)
+            #expect(keeper.log.contains(".scope, and it is in \(group.name)/uvkeeper-else.scope"), "\(keeper.log)")
+            #expect(keeper.record?.place == place)
+            #expect(try home.channel(of: keeper).status().place == place)
+            try elsewhere.close()
+            let later = try FakeBus(.answers(FakeBus.systemd()), at: "\(home.base)/later", on: home.loop)
+            let other = try home.startReady("t", settings: settings(later), shell: group.shell("other.service"))
+            #expect(other.record?.controlGroup == "\(group.name)/other.service")
+            try group.move(other.pid, to: "late.scope")
+            let status = try home.channel(of: other).status()
+            #expect(status.controlGroup == "\(group.name)/late.scope" && status.survivesServiceStop == false)
+            try later.close()
         }
     }
 
