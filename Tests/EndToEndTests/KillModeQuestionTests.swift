@@ -3,7 +3,7 @@ import Testing
 import UVKeeper
 
 @Suite(
-    "uvkeeper status and doctor ask for a service's KillMode",
+    "uvkeeper status, list and doctor ask for a service's KillMode",
     .enabled(if: Posix.isRoot, "only root can make control groups"))
 struct KillModeQuestionTests {
     private func withService(_ body: (CommandHome, _ group: String, _ inside: String) throws -> Void) throws {
@@ -32,6 +32,9 @@ struct KillModeQuestionTests {
             let spawn = try CommandRun(
                 ["spawn", "--timeout", "100", "s", "--scope", "off", "--", "cat"], home: home.home, shell: inside)
             #expect(spawn.code == 0, "\(spawn)")
+            let other = try CommandRun(
+                ["spawn", "--timeout", "100", "t", "--scope", "off", "--", "cat"], home: home.home, shell: inside)
+            #expect(other.code == 0, "\(other)")
             let cases = [
                 ("process", true, "survives the stop of test.service"), ("none", true, "survives the stop"),
                 ("mixed", false, "ends when test.service is stopped"), ("", false, "ends when"),
@@ -43,6 +46,11 @@ struct KillModeQuestionTests {
                 #expect(
                     run.output.contains("\"survivesServiceStop\":\(survives)") && run.output.contains(group),
                     "\(answer): \(run)")
+                let list = try CommandRun(["list", "--json"], home: home.home, shell: inside)
+                #expect(list.lines.count == 2 && list.code == 0, "\(answer): \(list)")
+                #expect(
+                    list.lines.allSatisfy { $0.contains("\"survivesServiceStop\":\(survives)") && $0.contains(group) },
+                    "\(answer): \(list)")
                 let text = try CommandRun(["status", "s"], home: home.home, shell: inside)
                 #expect(text.code == 0 && text.output.contains(words), "\(answer): \(text)")
                 let doctor = try CommandRun(["doctor"], home: home.home, shell: inside)
