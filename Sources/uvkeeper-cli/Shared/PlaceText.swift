@@ -17,6 +17,8 @@ enum PlaceText {
             end =
                 "ends when \(unit) is stopped or restarted, unless its KillMode is process or none; a start with --scope auto "
                 + "and without PI_KEEPER_CGROUP gives a session a scope of its own"
+        case .scope where place.survivesServiceStop == false:
+            end = "ends with the service that started it: its keeper was moved here too late, its child was not"
         case .scope(let unit) where group.isContainers:
             end = "nobody can tell: a container's (\(unit)); it ends with that, at the latest with its process 1"
         case .scope(let unit) where unit.hasPrefix("session-"):
