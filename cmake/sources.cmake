@@ -221,6 +221,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/ServiceManager/BusReader.swift
     Sources/KeeperProtocol/ServiceManager/BusWriter.swift
     Sources/KeeperProtocol/ServiceManager/ControlGroup.swift
+    Sources/KeeperProtocol/ServiceManager/LeftGroups.swift
     Sources/KeeperProtocol/ServiceManager/ScopeConversation.swift
     Sources/KeeperProtocol/ServiceManager/ScopePolicy.swift
     Sources/KeeperProtocol/ServiceManager/ScopeRequest.swift
@@ -335,6 +336,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Doors/LineLimits.swift
     Sources/KeeperSidecar/Doors/LinePayload.swift
     Sources/KeeperSidecar/Doors/Writers.swift
+    Sources/KeeperSidecar/Group/GroupTrial.swift
     Sources/KeeperSidecar/Group/ScopeMove.swift
     Sources/KeeperSidecar/Group/SessionGroup.swift
     Sources/KeeperSidecar/Keeper+Channel.swift

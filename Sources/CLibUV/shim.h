@@ -395,6 +395,15 @@ static inline ssize_t uvloop_attribute(int descriptor, const char *name, void *v
 #endif
 }
 
+/// Reads an extended attribute of a file or directory by its path, not of what a symbolic link names.
+static inline ssize_t uvloop_path_attribute(const char *path, const char *name, void *value, size_t size) {
+#if defined(__APPLE__)
+    return getxattr(path, name, value, size, 0, XATTR_NOFOLLOW);
+#else
+    return lgetxattr(path, name, value, size);
+#endif
+}
+
 /// Opens a directory within an open directory, not through a symbolic link, for looking at it and for further look-ups.
 /// Needs no permission to read it if the system allows that. `openat` is variadic, and O_PATH needs `_GNU_SOURCE`.
 static inline int uvloop_open_directory_at(int directory, const char *name) {

@@ -11,7 +11,7 @@ extension Keeper {
         let settings = launch.settings
         guard settings.scope != .off else { return try start(claim) }
         if settings.scope == .require, settings.hasMalformedLimit {
-            return goOn(claim, without: "a limit cannot be read, see above")
+            return goOn(claim, lacking: .limits, because: "a limit cannot be read, see above")
         }
         if let subtree = settings.controlGroup { return makeGroup(in: subtree, current, claim) }
         guard wantsScope(current) else { return try start(claim) }
@@ -19,11 +19,13 @@ extension Keeper {
         let request = ScopeRequest(
             session: launch.session, epoch: epoch, pid: CurrentProcess.id,
             slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits)
-        // With limits, the scope is wanted whatever the service's KillMode is. Another manager does not know the
-        // service.
+        // With limits, the scope is wanted whatever the service's KillMode is; so it is below several services. Another
+        // manager does not know the service.
         var service: String?
-        if case .service(let name) = current?.unit, settings.limits.isEmpty, manager.knowsGroup { service = name }
-        let move = ScopeMove(request, leaving: service, bus: manager.bus, on: loop) { [unowned self] end in
+        if let services = current?.services, services.count == 1, settings.limits.isEmpty, manager.knowsGroup {
+            service = services[0]
+        }
+        let move = ScopeMove(request, leaving: service, buses: manager.buses, on: loop) { [unowned self] end in
             guard case .moving(let claim, _) = state else { return }
             moved(end, to: request, by: manager, claim)
         }
@@ -47,40 +49,39 @@ extension Keeper {
     ) {
         let group = ControlGroup.current
         // The process's actual group counts, not the answer, which may also have come too late.
-        if let group, group.unit == .scope(request.unit) {
-            place = SessionPlace(group)
+        place = SessionPlace(group)
+        if let group, group.isInside(scope: request.unit) {
             launch.log.write("the session has a scope of its own: \(group.path)")
             self.group = SessionGroup(of: group)
-            return goOn(claim, without: ineffectiveLimits)
+            return goOn(claim, lacking: .limits, because: ineffectiveLimits)
         }
         switch end {
         case .notNeeded(let killMode):
             place = SessionPlace(group, killMode: killMode)
             launch.log.write("the service's KillMode is \(killMode): the session stays in \(place.controlGroup ?? "")")
-            goOn(claim, without: nil)
+            goOn(claim, because: nil)
         case .moved:
-            goOn(claim, without: "the service manager says that it is in \(request.unit), and it is not")
+            mayBeMovedLate = true
+            let found = place.controlGroup ?? "no group"
+            goOn(claim, because: "the service manager says that it is in \(request.unit), and it is in \(found)")
         case .refused(let words):
             mayBeMovedLate = true
-            goOn(claim, without: words + manager.advice)
+            goOn(claim, because: words + manager.advice)
         }
     }
 
     private func makeGroup(in subtree: String, _ current: ControlGroup?, _ claim: SessionClaim) {
         var reason: String?
-        let name = { [launch] (epoch: String) in "\(ScopeRequest.prefix)\(launch.session)-\(epoch)" }
+        LeftGroups.removeFormer(of: launch.session, in: subtree)
         do throws(SessionGroup.Failure) {
-            group = try SessionGroup(in: subtree, name: name(epoch), limits: launch.settings.limits, group: current)
-            // A keeper that was killed has left its group, which only its record names for sure.
-            if let former = SessionRecord(at: launch.paths.record(for: launch.session)) {
-                SessionGroup.removeTree("\(subtree)/\(name(former.epoch))", depth: 0)
-            }
+            let name = LeftGroups.name(launch.session.rawValue, epoch)
+            group = try SessionGroup(in: subtree, name: name, limits: launch.settings.limits, group: current)
             place = SessionPlace(ControlGroup.current)
             launch.log.write("the session has a control group of its own: \(group?.path ?? "")")
         } catch {
             reason = "\(error)"
         }
-        goOn(claim, without: reason)
+        goOn(claim, because: reason)
     }
 
     private var ineffectiveLimits: String? {
@@ -93,15 +94,21 @@ extension Keeper {
             + "its cgroup version 2 does not have the controllers"
     }
 
-    /// - Parameter reason: why the session lacks the control group it should have; nil if it has one.
-    private func goOn(_ claim: SessionClaim, without reason: String?) {
+    /// The thing that a session should have and lacks, in the words of its log.
+    private enum Lack: String {
+        case group = "the session has no control group as it should"
+        case limits = "the session is not bounded as it should be"
+    }
+
+    /// - Parameter reason: the reason why the session lacks something; nil if it lacks nothing.
+    private func goOn(_ claim: SessionClaim, lacking lack: Lack = .group, because reason: String?) {
         do throws(KeeperFailure) {
             if let reason {
                 guard launch.settings.scope == .auto else {
                     release(claim)
-                    throw .badConfiguration("the session has no control group as it should: \(reason)")
+                    throw .badConfiguration("\(lack.rawValue): \(reason)")
                 }
-                launch.log.write("the session has no control group as it should, and goes on without: \(reason)")
+                launch.log.write("\(lack.rawValue), and goes on without: \(reason)")
             }
             try start(claim)
         } catch {

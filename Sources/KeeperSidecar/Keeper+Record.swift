@@ -20,6 +20,10 @@ extension Keeper {
         if isCut || isCommandCut { record.cut = true }
         let file = RecordFile(record, of: launch.session, paths: launch.paths)
         let hadRecord = Files.exists(launch.paths.record(for: launch.session))
+        // A keeper that was killed has left its control group, which only its record names.
+        if hadRecord, let former = SessionRecord(at: launch.paths.record(for: launch.session)) {
+            LeftGroups.remove(of: former)
+        }
         do throws(UVError) { try file.write { _ in } } catch {
             launch.log.write("cannot write the session's record: \(error)")
             file.removeFormer()

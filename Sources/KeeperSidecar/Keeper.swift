@@ -58,7 +58,8 @@ final class Keeper {
     var signals: [Handle] = []
     /// The control group of this process, and what follows from it.
     var place = SessionPlace()
-    /// True if a service manager was asked to move the keeper, and did not answer in time or refused.
+    /// True if a service manager was asked to move the keeper, and has not done so as far as is known: it did not answer
+    /// in time, it refused, or it said that it had.
     var mayBeMovedLate = false
     /// The session's own control group; nil if it has none.
     var group: SessionGroup?

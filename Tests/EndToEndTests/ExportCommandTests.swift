@@ -67,16 +67,70 @@ import UVKeeper
         }
     }
 
+    @Test("what is no executable file, or one that systemd starts under no name, makes no unit")
+    func unusable() throws {
+        try CommandHome.with { home in
+            try Posix.write("", to: "\(home.home)/plain")
+            for path in [home.home, "\(home.home)/plain", "\(home.home)/none"] {
+                for kind in [["--server"], ["--session", "s"]] {
+                    let run = try home.run(["export", "--systemd"] + kind + ["--", path])
+                    #expect(
+                        run.code == 1 && run.output.isEmpty && run.errors.contains("\(path) is no executable"), "\(run)"
+                    )
+                }
+            }
+            for name in ["a\"b", "a'b", "a\\b", "a\nb", "a\u{1}b", "a\u{7F}b"] {
+                let path = "\(home.home)/\(name)"
+                try Posix.write("#!/bin/sh\n", to: path)
+                try Posix.setPermissions(0o700, of: path)
+                let server = try home.run("export", "--systemd", "--server", "--", path)
+                #expect(
+                    server.code == 1 && server.output.isEmpty && server.errors.contains("systemd starts no"),
+                    "\(server)")
+                // A session's unit starts the sidecar; the child's name is in a variable.
+                let session = try home.run("export", "--systemd", "--session", "s", "--", path)
+                #expect(session.code == 0, "\(session)")
+            }
+            for name in ["a b", "a$b", "a%b", "é", ";"] {
+                let path = "\(home.home)/\(name)"
+                try Posix.write("#!/bin/sh\n", to: path)
+                try Posix.setPermissions(0o700, of: path)
+                #expect(try home.run("export", "--systemd", "--server", "--", path).code == 0)
+            }
+        }
+    }
+
     @Test(
         "limits and policies that are none are wrong usage",
         arguments: [
             ["--memory-max", "8GB"], ["--memory-high", "0"], ["--cpu-quota", "x%"], ["--tasks-max", "-1"],
-            ["--scope", "yes"], ["--scope", "off", "--memory-max", "1G"],
+            ["--scope", "yes"], ["--scope", "off", "--memory-max", "1G"], ["--env", "PI_KEEPER_SCOPE=requier"],
+            ["--scope", "require", "--env", "PI_KEEPER_SCOPE=off"], ["--scope", "auto", "--env", "PI_KEEPER_SCOPE="],
+            ["--env", "PI_KEEPER_SCOPE=off", "--memory-max", "1G"], ["--env", "PI_KEEPER_TASKS_MAX=many"],
+            ["--scope", "off", "--env", "PI_KEEPER_TASKS_MAX=9"], ["--scope", "off", "--env", "PI_KEEPER_CGROUP=/x"],
         ])
     func wrongLimits(arguments: [String]) throws {
         try CommandHome.with { home in
             let run = try home.run(["spawn", "s"] + arguments + ["--", "cat"])
             #expect(run.code == 64, "\(run)")
+        }
+    }
+
+    @Test(
+        "a limit beside a variable of this process that turns scopes off is wrong usage; the option has the last word")
+    func offByVariable() throws {
+        try CommandHome.with { home in
+            let off = "export PI_KEEPER_SCOPE=off; exec \"$@\""
+            let refused = try CommandRun(
+                ["spawn", "s", "--tasks-max", "9", "--", "cat"], home: home.home, shell: off)
+            #expect(refused.code == 64 && refused.errors.contains("PI_KEEPER_SCOPE is off"), "\(refused)")
+            let misspelt = try CommandRun(
+                ["spawn", "s", "--", "cat"], home: home.home, shell: "export PI_KEEPER_SCOPE=of; exec \"$@\"")
+            #expect(misspelt.code == 0, "\(misspelt)")
+            #expect(try home.run("logs", "s").output.contains("ignoring malformed PI_KEEPER_SCOPE"))
+            let bounded = try CommandRun(
+                ["spawn", "t", "--scope", "auto", "--tasks-max", "900", "--", "cat"], home: home.home, shell: off)
+            #expect(bounded.code == 0, "\(bounded)")
         }
     }
 

@@ -3,10 +3,10 @@ import Testing
 import UVKeeper
 
 @Suite(
-    "uvkeeper status and doctor ask for a service's KillMode",
+    "uvkeeper status, list and doctor ask for a service's KillMode",
     .enabled(if: Posix.isRoot, "only root can make control groups"))
 struct KillModeQuestionTests {
-    private func withService(_ body: (CommandHome, _ group: String, _ inside: String) throws -> Void) throws {
+    private func withService(_ body: (CommandHome, _ group: TestControlGroup, _ inside: String) throws -> Void) throws {
         let isPossible = try TestControlGroup.with { group in
             try CommandHome.with { home in
                 let service = try group.make("test.service")
@@ -20,7 +20,7 @@ struct KillModeQuestionTests {
                 try Posix.write(script, to: "\(home.home)/systemctl")
                 try Posix.setPermissions(0o700, of: "\(home.home)/systemctl")
                 let path = "export PATH='\(home.home)':\"$PATH\"; "
-                try body(home, "\(group.name)/test.service", path + "echo $$ >'\(service)/cgroup.procs' && exec \"$@\"")
+                try body(home, group, path + "echo $$ >'\(service)/cgroup.procs' && exec \"$@\"")
             }
         }
         if !isPossible { withKnownIssue("skipped: no control groups of version 2 can be made here") { Issue.record() } }
@@ -32,6 +32,9 @@ struct KillModeQuestionTests {
             let spawn = try CommandRun(
                 ["spawn", "--timeout", "100", "s", "--scope", "off", "--", "cat"], home: home.home, shell: inside)
             #expect(spawn.code == 0, "\(spawn)")
+            let other = try CommandRun(
+                ["spawn", "--timeout", "100", "t", "--scope", "off", "--", "cat"], home: home.home, shell: inside)
+            #expect(other.code == 0, "\(other)")
             let cases = [
                 ("process", true, "survives the stop of test.service"), ("none", true, "survives the stop"),
                 ("mixed", false, "ends when test.service is stopped"), ("", false, "ends when"),
@@ -41,8 +44,16 @@ struct KillModeQuestionTests {
                 try Posix.write("\(answer)\n", to: "\(home.home)/systemctl.answer")
                 let run = try CommandRun(["status", "s", "--json"], home: home.home, shell: inside)
                 #expect(
-                    run.output.contains("\"survivesServiceStop\":\(survives)") && run.output.contains(group),
+                    run.output.contains("\"survivesServiceStop\":\(survives)")
+                        && run.output.contains("\(group.name)/test.service"),
                     "\(answer): \(run)")
+                let list = try CommandRun(["list", "--json"], home: home.home, shell: inside)
+                #expect(list.lines.count == 2 && list.code == 0, "\(answer): \(list)")
+                #expect(
+                    list.lines.allSatisfy {
+                        $0.contains("\"survivesServiceStop\":\(survives)") && $0.contains("\(group.name)/test.service")
+                    },
+                    "\(answer): \(list)")
                 let text = try CommandRun(["status", "s"], home: home.home, shell: inside)
                 #expect(text.code == 0 && text.output.contains(words), "\(answer): \(text)")
                 let doctor = try CommandRun(["doctor"], home: home.home, shell: inside)
@@ -51,6 +62,22 @@ struct KillModeQuestionTests {
             try Posix.write("#!/bin/sh\nexit 1\n", to: "\(home.home)/systemctl")
             let run = try CommandRun(["status", "s", "--json"], home: home.home, shell: inside)
             #expect(run.code == 0 && run.output.contains("\"survivesServiceStop\":false"), "\(run)")
+        }
+    }
+
+    @Test("a session whose keeper was moved too late ends with the service where its child is, and status says so")
+    func movedLate() throws {
+        try withService { home, group, inside in
+            let nobody = "DBUS_SYSTEM_BUS_ADDRESS=unix:path=\(home.home)/nobody"
+            let spawn = try CommandRun(
+                ["spawn", "--timeout", "100", "s", "--env", nobody, "--", "cat"], home: home.home, shell: inside)
+            #expect(spawn.code == 0, "\(spawn)")
+            let pid = try #require(Int32(home.contents(of: ".pi/dashboard/sessions/s.rpc.sock.pid")))
+            try group.move(pid, to: "late.scope")
+            let status = try CommandRun(["status", "s"], home: home.home, shell: inside)
+            #expect(status.output.contains("\(group.name)/late.scope"), "\(status)")
+            #expect(status.output.contains("ends with the service that started it"), "\(status)")
+            #expect(!status.output.contains("survives"), "\(status)")
         }
     }
 }

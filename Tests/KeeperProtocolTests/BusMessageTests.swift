@@ -116,6 +116,55 @@ import Testing
         #expect(throws: BusMessage.Malformed.self) { _ = try read(Array(message(BusMessage.longest + 1)[..<16])) }
     }
 
+    /// A field of a message's head: its code, type and value, the value from the boundary on.
+    private func field(_ code: UInt8, _ type: String, _ boundary: Int, _ value: [UInt8]) -> [UInt8] {
+        let head = [code, UInt8(type.utf8.count)] + Array(type.utf8) + [0]
+        return head + [UInt8](repeating: 0, count: -head.count & (boundary - 1)) + value
+    }
+
+    private static let values: [(type: String, boundary: Int, value: [UInt8])] = [
+        ("y", 1, [1]), ("n", 2, [1, 2]), ("q", 2, [1, 2]), ("b", 4, [1, 0, 0, 0]), ("i", 4, [1, 2, 3, 4]),
+        ("u", 4, [1, 2, 3, 4]), ("h", 4, [1, 2, 3, 4]), ("x", 8, [1, 2, 3, 4, 5, 6, 7, 8]),
+        ("t", 8, [1, 2, 3, 4, 5, 6, 7, 8]), ("d", 8, [1, 2, 3, 4, 5, 6, 7, 8]), ("s", 4, [1, 0, 0, 0, 0x61, 0]),
+        ("o", 4, [1, 0, 0, 0, 0x2F, 0]), ("g", 1, [1, 0x73, 0]), ("v", 1, [1, 0x75, 0, 0, 1, 2, 3, 4]),
+        ("v", 1, [1, 0x76, 0, 1, 0x79, 0, 7]), ("v", 1, [2, 0x61, 0x79, 0, 1, 0, 0, 0, 7]),
+        ("ay", 4, [2, 0, 0, 0, 7, 8]), ("at", 4, [8, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ("a(yaa{sv})", 4, [0, 0, 0, 0, 0, 0, 0, 0]), ("(yu)", 8, [7, 0, 0, 0, 1, 2, 3, 4]),
+        (
+            "(y(n)a{ys})", 8,
+            [7, 0, 0, 0, 0, 0, 0, 0] + [1, 2, 0, 0, 10, 0, 0, 0] + [7, 0, 0, 0, 1, 0, 0, 0, 0x61, 0]
+        ),
+    ]
+
+    @Test("a field that the specification does not have yet is ignored, whatever its type")
+    func laterFields() throws {
+        for (type, boundary, value) in Self.values {
+            for code: UInt8 in [10, 77, 255] {
+                let bytes = BusAnswer.answer(to: 3, .string("x"), field: field(code, type, boundary, value))
+                let found = try read(bytes)
+                #expect(found?.replySerial == 3 && found?.texts == ["x"] && found?.path == nil, "\(code) \(type)")
+            }
+        }
+    }
+
+    @Test("a field whose type is none, or whose value goes beyond the fields, is refused")
+    func refusesFields() throws {
+        var deep: [UInt8] = []
+        for _ in 0..<70 { deep += [1, 0x76, 0] }
+        deep += [1, 0x79, 0, 7]
+        let none: [UInt8] = []
+        let fields: [(String, Int, [UInt8])] = [
+            ("", 1, [1]), ("z", 1, [1]), ("yy", 1, [1, 1]), ("a", 4, [0, 0, 0, 0]), ("(y", 8, [1]), (")", 1, none),
+            ("a(y", 4, [0, 0, 0, 0]), ("ay", 4, [0xFF, 0xFF, 0xFF, 0xFF]), ("s", 4, [0xFF, 0, 0, 0]), ("v", 1, [0, 0]),
+            ("v", 1, [2, 0x79, 0x79, 0, 1, 1]), ("v", 1, deep),
+        ]
+        for (type, boundary, value) in fields {
+            #expect(throws: BusMessage.Malformed.self, "\(type)") {
+                _ = try read(BusAnswer.answer(to: 3, .string("x"), field: field(77, type, boundary, value)))
+            }
+        }
+    }
+
     @Test("a type of a later version is a signal that nobody waits for")
     func laterType() throws {
         var message = BusGolden.hello

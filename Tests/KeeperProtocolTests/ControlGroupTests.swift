@@ -51,6 +51,27 @@ import Testing
             text: "0::/system.slice/docker-0123456789abcdef.scope\n",
             path: "/system.slice/docker-0123456789abcdef.scope", unit: .scope("docker-0123456789abcdef.scope"),
             slice: "system.slice"),
+        Case(
+            testDescription: "a scope below a service",
+            text: "0::/system.slice/a.service/uvkeeper-s-0123456789abcdef.scope\n",
+            path: "/system.slice/a.service/uvkeeper-s-0123456789abcdef.scope", unit: .service("a.service"),
+            slice: "system.slice", survives: false),
+        Case(
+            testDescription: "a container's scope below a service", text: "0::/a.service/b/docker-0123.scope/x\n",
+            path: "/a.service/b/docker-0123.scope/x", unit: .service("a.service"), survives: false),
+        Case(
+            testDescription: "a user's scope, the user's manager below a service",
+            text: "0::/a.service/user@7.service/app.slice/b.scope\n",
+            path: "/a.service/user@7.service/app.slice/b.scope",
+            unit: .service("a.service"), slice: "app.slice", user: 7, survives: false),
+        Case(
+            testDescription: "a user's scope", text: "0::/user.slice/user@7.service/app.slice/b.scope/child\n",
+            path: "/user.slice/user@7.service/app.slice/b.scope/child", unit: .scope("b.scope"), slice: "app.slice",
+            user: 7, survives: true),
+        Case(
+            testDescription: "a group of a user's manager that is no unit", text: "0::/user@7.service/app.slice/x\n",
+            path: "/user@7.service/app.slice/x", unit: .service("user@7.service"), slice: "app.slice", user: 7,
+            survives: false),
         Case(testDescription: "a container's root", text: "0::/\n", path: "/"),
         Case(testDescription: "a host without systemd", text: "0::/a/b\n", path: "/a/b"),
         Case(
@@ -95,6 +116,15 @@ import Testing
         #expect(scope.unit == .scope("uvkeeper-a-0123456789abcdef.scope"))
         let nested = try #require(ControlGroup("0::/uvkeeper-a-0123456789abcdef.scope/x/b.service\n"))
         #expect(!nested.isSessions && nested.unit == .service("b.service"))
+        #expect(nested.isInside(scope: "uvkeeper-a-0123456789abcdef.scope") && !nested.isInside(scope: "b.scope"))
+    }
+
+    @Test("each service around a process ends it; one that spares its processes does not speak for the other")
+    func severalServices() throws {
+        let group = try #require(ControlGroup("0::/a.service/b.service/c.scope\n"))
+        #expect(group.services == ["b.service", "a.service"] && group.unit == .service("b.service"))
+        #expect(SessionPlace(group, killMode: "process").survivesServiceStop == false)
+        #expect(try #require(ControlGroup("0::/x.slice/a.scope\n")).services == [])
     }
 
     @Test(

@@ -104,6 +104,36 @@ struct KeeperGroupTests {
         #expect(!SessionGroup.tellsOfKilled(Array("oom_kill\noom_kill_x 1\n".utf8)))
     }
 
+    private static let hasPython =
+        ExecutableSearch.find("python3", path: ProcessEnvironment.current["PATH"]) != nil
+
+    @Test(
+        "a kill by systemd-oomd, which counts it in the group's attributes, is told as one for lack of memory",
+        .enabled(if: hasPython, "python3 is missing"))
+    func oomd() throws {
+        try withGroup { home, group in
+            for (id, attribute, count) in [
+                ("a", "user.oomd_ooms", "1"), ("b", "user.oomd_kill", "12"), ("c", "user.oomd_kill", "0"),
+                ("d", "user.other", "1"),
+            ] {
+                // The child does to its group what systemd-oomd does.
+                let keeper = try home.startReady(
+                    id,
+                    child: """
+                        read line; group=$(echo \(group.path)/uvkeeper-\(id)-*)/child
+                        python3 -c 'import os, sys; os.setxattr(sys.argv[1], "\(attribute)", b"\(count)")' $group || exit 1
+                        kill -KILL $$
+                        """,
+                    settings: ["PI_KEEPER_CGROUP": group.path])
+                try home.until("it is ready") { keeper.log.contains("keeper ready") }
+                try home.send("\n", to: keeper)
+                #expect(try home.runToEnd(keeper) == .exited(code: 0))
+                #expect(keeper.record?.exit?.signal == "KILL")
+                #expect(keeper.record?.exit?.oom == (id < "c" ? true : nil), "\(attribute)=\(count)")
+            }
+        }
+    }
+
     @Test("a service with KillMode=process is not left, and is survived")
     func killModeProcess() throws {
         try withGroup { home, group in
@@ -144,7 +174,7 @@ struct KeeperGroupTests {
             testDescription: "breaks off", behaviour: { .breaks(after: 100, FakeBus.systemd()) }, words: "it broke off"),
         Fault(
             testDescription: "says that it is done, and it is not", behaviour: { .answers(FakeBus.systemd()) },
-            words: "and it is not"),
+            words: ".scope, and it is in /"),
     ]
 
     @Test(
@@ -233,6 +263,29 @@ struct KeeperGroupTests {
     }
 
     @Test(
+        "a manager that says it is done may have moved the keeper elsewhere, or do so later: what is told is where it is"
+    )
+    func movedElsewhere() throws {
+        try withGroup { home, group in
+            let elsewhere = try bus(
+                .answers(FakeBus.systemd { _, process in try group.move(process, to: "uvkeeper-else.scope") }), home)
+            let keeper = try home.startReady(settings: settings(elsewhere), shell: group.shell(Self.service))
+            let place = SessionPlace(controlGroup: "\(group.name)/uvkeeper-else.scope", survivesServiceStop: true)
+            #expect(keeper.log.contains(".scope, and it is in \(group.name)/uvkeeper-else.scope"), "\(keeper.log)")
+            #expect(keeper.record?.place == place)
+            #expect(try home.channel(of: keeper).status().place == place)
+            try elsewhere.close()
+            let later = try FakeBus(.answers(FakeBus.systemd()), at: "\(home.base)/later", on: home.loop)
+            let other = try home.startReady("t", settings: settings(later), shell: group.shell("other.service"))
+            #expect(other.record?.controlGroup == "\(group.name)/other.service")
+            try group.move(other.pid, to: "late.scope")
+            let status = try home.channel(of: other).status()
+            #expect(status.controlGroup == "\(group.name)/late.scope" && status.survivesServiceStop == false)
+            try later.close()
+        }
+    }
+
+    @Test(
         "a session that is started inside another's scope gets its own, and the outer one's SIGKILL does not reach it")
     func nested() throws {
         try withGroup { home, group in
@@ -276,7 +329,7 @@ struct KeeperGroupTests {
         try withGroup { home, group in
             let keeper = try home.startReady(
                 child: """
-                    trap '' TERM; group=$(echo \(group.path)/uvkeeper-s-*)/child; mkdir $group/deep
+                    trap '' TERM; group=$(echo \(group.path)/uvkeeper-s-*)/child; mkdir $group/deep ${group%child}beside
                     for i in 1 2 3 4 5; do sleep 1000 & echo $! >>$HOME/pids; echo $! >$group/deep/cgroup.procs; done
                     echo >$HOME/up; exec cat
                     """,
@@ -329,23 +382,130 @@ struct KeeperGroupTests {
         }
     }
 
-    @Test("the group that a killed keeper has left goes with the next start of its session, and nobody else's does")
+    /// Kills a keeper, and waits for its child's end.
+    private func kill(_ keeper: KeeperProcess, _ home: KeeperHome) throws {
+        let child = try #require(keeper.childPID)
+        try keeper.send(.kill)
+        try home.until("both have ended") {
+            keeper.exitStatus != nil && Processes.liveness(of: child) == .gone
+        }
+    }
+
+    @Test("the group that a killed keeper has left goes with the next start of its session, wherever that is")
     func removesFormerGroup() throws {
         try withGroup { home, group in
-            let settings = ["PI_KEEPER_CGROUP": group.path]
-            let other = try group.make("uvkeeper-s-0123456789abcdef")
-            let killed = try home.startReady(settings: settings)
-            let child = try #require(killed.childPID)
-            try killed.send(.kill)
-            try home.until("both have ended") {
-                killed.exitStatus != nil && Processes.liveness(of: child) == .gone
+            try kill(try home.startReady(settings: ["PI_KEEPER_CGROUP": group.path]), home)
+            #expect(group.names(except: "").count == 1)
+            let next = try home.startReady(settings: ["PI_KEEPER_CGROUP": group.make("elsewhere")])
+            #expect(group.names(except: "") == ["elsewhere"])
+            try kill(next, home)
+            #expect(try Files.names(inDirectory: "\(group.path)/elsewhere", startingWith: "uvkeeper-s-").count == 1)
+            _ = try home.startReady(settings: ["PI_KEEPER_SCOPE": "off"])
+            #expect(try Files.names(inDirectory: "\(group.path)/elsewhere", startingWith: "uvkeeper-").isEmpty)
+        }
+    }
+
+    @Test(
+        "of groups that no record names, the next start removes its session's empty ones that are older than a minute")
+    func removesUnrecordedGroups() throws {
+        try withGroup { home, group in
+            func make(_ name: String, isOld: Bool = true) throws {
+                let path = try group.make(name)
+                if isOld { try Posix.setModificationTime(1_000_000, of: path) }
             }
-            #expect(group.names(except: "").count == 2)
-            let next = try home.startReady(settings: settings)
-            let path = try #require(next.record?.controlGroup)
+            try make("uvkeeper-s-0000000000000001")
+            try make("uvkeeper-s-0000000000000002", isOld: false)
+            try make("uvkeeper-s-0000000000000002/child")
+            try Posix.setModificationTime(1_000_000, of: "\(group.path)/uvkeeper-s-0000000000000002")
+            let others = [
+                "uvkeeper-s-t-0000000000000001", "uvkeeper-s-000000000000001", "uvkeeper-s-000000000000000g",
+                "uvkeeper-s-", "uvkeeper-s", "uvkeeper-t-0000000000000001", "other",
+            ]
+            for name in others { try make(name) }
+            try make("uvkeeper-s-0000000000000003", isOld: false)
+            try make("uvkeeper-s-0000000000000004")
+            let sleep = try ChildProcess(
+                .init(executable: "/bin/sleep", arguments: ["1000"], stdio: [.ignore, .ignore, .ignore]), on: home.loop
+            ) { _, _ in }
+            defer { expectNoError { () throws(UVError) in try sleep.kill(.kill) } }
+            try TestControlGroup.put(sleep.pid, into: "\(group.path)/uvkeeper-s-0000000000000004")
+            let keeper = try home.startReady(settings: ["PI_KEEPER_CGROUP": group.path])
+            let own = try #require(keeper.record?.controlGroup?.split(separator: "/").last).description
             #expect(
-                Set(group.names(except: "").map { "\(group.path)/\($0)" })
-                    == [other, "\(group.path)\(path.dropFirst(group.name.count))"])
+                Set(group.names(except: own))
+                    == Set(others + ["uvkeeper-s-0000000000000003", "uvkeeper-s-0000000000000004"]))
+        }
+    }
+
+    @Test("a group that a process of the session still lives in stays, and goes with the next start once it is empty")
+    func staysWhileInUse() throws {
+        try withGroup { home, group in
+            let settings = ["PI_KEEPER_CGROUP": group.path]
+            let keeper = try home.startReady(
+                child: "trap '' HUP; sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >$HOME/left; read line",
+                settings: settings)
+            // Within the crash window the keeper would end what is left.
+            try home.until("it is ready") { keeper.log.contains("keeper ready") }
+            try home.until("it runs") { home.text("left")?.hasSuffix("\n") == true }
+            let left = try #require(home.text("left").flatMap { Int32($0.dropLast()) })
+            defer { expectNoError { () throws(UVError) in try Processes.send(.kill, to: left) } }
+            try home.send("\n", to: keeper)
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            let name = try #require(group.names(except: "").first)
+            #expect(TestControlGroup.name(of: left) == "\(group.name)/\(name)/child")
+            try Processes.send(.kill, to: left)
+            try home.until("it has ended") { Processes.liveness(of: left) == .gone }
+            _ = try home.startReady(settings: ["PI_KEEPER_SCOPE": "off"])
+            #expect(group.names(except: "") == [])
+        }
+    }
+
+    @Test("a group that is frozen, from itself or from above, is not entered: the start does not hang")
+    func frozen() throws {
+        try withGroup { home, group in
+            let above = try group.make("above")
+            try Files.makeDirectory(at: "\(above)/below")
+            try TestControlGroup.write("1", to: "\(above)/cgroup.freeze")
+            for path in [above, "\(above)/below"] {
+                let keeper = try home.startReady(settings: ["PI_KEEPER_CGROUP": path])
+                let words = "goes on without: \(path): EBUSY: resource busy or locked; it is frozen"
+                #expect(keeper.log.contains(words), "\(keeper.log)")
+                try keeper.send(.terminate)
+                _ = try home.runToEnd(keeper)
+            }
+            let required = try home.start("r", settings: ["PI_KEEPER_CGROUP": above, "PI_KEEPER_SCOPE": "require"])
+            #expect(try home.runToEnd(required) == .exited(code: 2))
+            #expect(try Files.names(inDirectory: above, startingWith: "uvkeeper").isEmpty)
+            try TestControlGroup.write("0", to: "\(above)/cgroup.freeze")
+            let thawed = try home.startReady("t", settings: ["PI_KEEPER_CGROUP": above, "PI_KEEPER_SCOPE": "require"])
+            #expect(thawed.record?.controlGroup?.hasPrefix("\(group.name)/above/uvkeeper-t-") == true)
+        }
+    }
+
+    /// The root of a hierarchy of version 1; nil if the host has none.
+    private static let version1 = ["systemd", "pids", "memory", "cpuset"].map { "/sys/fs/cgroup/\($0)" }
+        .first { Files.exists("\($0)/cgroup.procs") && Files.exists("\($0)/tasks") }
+
+    @Test(
+        "a group of version 1 is refused and left as it was, and so is an ordinary directory, whatever files it has",
+        arguments: [nil, version1].compactMap { $0 == nil ? "" : $0 })
+    func refusesOthers(version1: String) throws {
+        try withGroup { home, _ in
+            let path = version1.isEmpty ? "\(home.base)/plain" : "\(version1)/uvk-\(CurrentProcess.id)"
+            try Files.makeDirectory(at: path)
+            defer { expectNoError { () throws(UVError) in if !version1.isEmpty { try Files.removeDirectory(path) } } }
+            if version1.isEmpty {
+                for name in ["procs", "events"] { try Posix.write("", to: "\(path)/cgroup.\(name)") }
+            }
+            let names = try Files.names(inDirectory: path)
+            let keeper = try home.startReady(settings: ["PI_KEEPER_CGROUP": path])
+            let words =
+                "goes on without: \(path): EINVAL: invalid argument; it is no group of cgroup version 2"
+            #expect(keeper.log.contains(words), "\(keeper.log)")
+            let required = try home.start("r", settings: ["PI_KEEPER_CGROUP": path, "PI_KEEPER_SCOPE": "require"])
+            #expect(try home.runToEnd(required) == .exited(code: 2))
+            #expect((required.log + required.standardError).contains("it is no group of cgroup version 2"))
+            #expect(try Files.names(inDirectory: path) == names)
         }
     }
 
@@ -365,6 +525,8 @@ struct KeeperGroupTests {
             let required = try home.start(
                 "r", settings: ["PI_KEEPER_CGROUP": "/proc/nowhere", "PI_KEEPER_SCOPE": "require"])
             #expect(try home.runToEnd(required) == .exited(code: 2))
+            _ = try home.startReady("n", settings: ["PI_KEEPER_CGROUP": "\(home.base)/none"])
+            #expect(!Files.exists("\(home.base)/none"))
         }
     }
 
@@ -389,6 +551,27 @@ struct KeeperGroupTests {
             let keeper = try home.startReady(settings: settings)
             let path = try #require(keeper.record?.controlGroup)
             #expect(try Files.read("\(root)\(path)/pids.max", limit: 100) == Array("50\n".utf8))
+        }
+    }
+
+    @Test("a session with a scope whose limits have no effect is told to be unbounded, and not to have no group")
+    func unbounded() throws {
+        try withGroup { home, group in
+            // The groups below the test's have no controllers.
+            let bus = try bus(moving(in: group), home)
+            let limits = ["PI_KEEPER_TASKS_MAX": "50", "PI_KEEPER_MEMORY_MAX": "1G"]
+            let keeper = try home.startReady(
+                settings: settings(bus).merging(limits) { $1 }, shell: group.shell("plain"))
+            #expect(keeper.log.contains("the session has a scope of its own"))
+            let words = "the session is not bounded as it should be"
+            let reason = "this system cannot bound a session by memory.max, pids.max"
+            #expect(keeper.log.contains("\(words), and goes on without: \(reason)"), "\(keeper.log)")
+            #expect(!keeper.log.contains("no control group"))
+            let required = try home.start(
+                "r", settings: settings(bus, .require).merging(limits) { $1 }, shell: group.shell("other"))
+            #expect(try home.runToEnd(required) == .exited(code: 2))
+            #expect(required.log.contains("\(words): \(reason)") && !required.log.contains("no control group"))
+            try bus.close()
         }
     }
 

@@ -17,7 +17,7 @@ import UVLoop
         try withTemporaryDirectory { directory in
             try withLoop { loop in
                 let bus = try FakeBus(behaviour, at: "\(directory)/bus", on: loop, listens: listens)
-                let move = ScopeMove(Self.request, leaving: service, bus: bus.path, on: loop) { end = $0 }
+                let move = ScopeMove(Self.request, leaving: service, buses: [bus.path], on: loop) { end = $0 }
                 #expect(end == nil, "never within the call that begins it")
                 try run(loop) { end != nil && bus.isLeft }
                 calls = bus.calls.map(\.member)
@@ -109,11 +109,41 @@ import UVLoop
         for path in ["/nowhere/bus", "/" + String(repeating: "x", count: 200)] {
             var end: ScopeConversation.End?
             try withLoop { loop in
-                let move = ScopeMove(Self.request, leaving: nil, bus: path, on: loop) { end = $0 }
+                let move = ScopeMove(Self.request, leaving: nil, buses: [path], on: loop) { end = $0 }
                 try run(loop) { end != nil }
                 withExtendedLifetime(move) {}
             }
             #expect(end.map { "\($0)".contains("\(path): cannot connect to it") } == true)
+        }
+    }
+
+    @Test("of several buses the first that takes a connection is asked; if none does, each is told with its reason")
+    func severalBuses() throws {
+        try withTemporaryDirectory { directory in
+            let dead = "\(directory)/dead"
+            let tooLong = "/" + String(repeating: "x", count: 200)
+            try withLoop { loop in
+                try PipeListener(bindingTo: dead, on: loop).close()
+                let first = try FakeBus(.answers(FakeBus.systemd()), at: "\(directory)/first", on: loop)
+                let second = try FakeBus(.answers(FakeBus.systemd()), at: "\(directory)/second", on: loop)
+                func end(_ buses: [String]) throws -> ScopeConversation.End? {
+                    var end: ScopeConversation.End?
+                    let move = ScopeMove(Self.request, leaving: nil, buses: buses, on: loop) { end = $0 }
+                    try run(loop) { end != nil && first.isLeft && second.isLeft }
+                    withExtendedLifetime(move) {}
+                    return end
+                }
+                #expect(try end(["\(directory)/missing", dead, tooLong, first.path, second.path]) == .moved)
+                #expect(first.connections == 1 && second.connections == 0)
+                var words = ""
+                if case .refused(let reason) = try end([dead, tooLong]) { words = reason }
+                let parts = words.split(separator: "; ")
+                #expect(
+                    parts.count == 2 && parts.first?.hasPrefix("\(dead): cannot connect to it: ") == true, "\(words)")
+                #expect(parts.last?.hasPrefix("\(tooLong): cannot connect to it: ") == true, "\(words)")
+                try first.close()
+                try second.close()
+            }
         }
     }
 
@@ -132,7 +162,7 @@ import UVLoop
                 }
                 var end: ScopeConversation.End?
                 var tries = 0
-                let move = ScopeMove(Self.request, leaving: nil, bus: bus.path, on: loop) { end = $0 }
+                let move = ScopeMove(Self.request, leaving: nil, buses: [bus.path], on: loop) { end = $0 }
                 // Later than its first attempt.
                 try run(loop) {
                     tries += 1
@@ -156,8 +186,8 @@ import UVLoop
             try withLoop { loop in
                 let bus = try FakeBus(.says([]), at: "\(directory)/bus", on: loop)
                 let refuse = { (end: ScopeConversation.End) in _ = Issue.record("told: \(end)") }
-                ScopeMove(Self.request, leaving: nil, bus: bus.path, on: loop, onEnd: refuse).cancel()
-                let move = ScopeMove(Self.request, leaving: nil, bus: bus.path, on: loop, onEnd: refuse)
+                ScopeMove(Self.request, leaving: nil, buses: [bus.path], on: loop, onEnd: refuse).cancel()
+                let move = ScopeMove(Self.request, leaving: nil, buses: [bus.path], on: loop, onEnd: refuse)
                 try run(loop) { bus.connections == 2 }
                 move.cancel()
                 try run(loop) { bus.isLeft }

@@ -29,6 +29,11 @@ public enum BusAnswer {
         message(2, [field(5, "u", number(serial))], values)
     }
 
+    /// The answer to the call of this number, with one more field in its head: its bytes, from a boundary of 8.
+    public static func answer(to serial: UInt32, _ values: Value..., field more: [UInt8]) -> [UInt8] {
+        message(2, [more, field(5, "u", number(serial))], values)
+    }
+
     /// The error that a call ends with.
     public static func failure(of serial: UInt32, _ name: String, _ text: String) -> [UInt8] {
         message(3, [field(4, "s", string(name)), field(5, "u", number(serial))], [.string(text)])

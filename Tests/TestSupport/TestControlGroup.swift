@@ -36,9 +36,14 @@ public struct TestControlGroup {
 
     /// Puts a process into the group of a directory.
     public static func put(_ process: Int32, into path: String) throws {
-        let file = try OpenFile("\(path)/cgroup.procs", .append)
+        try write("\(process)", to: "\(path)/cgroup.procs")
+    }
+
+    /// Writes into a file of a group.
+    public static func write(_ text: String, to path: String) throws {
+        let file = try OpenFile(path, .append)
         defer { file.close() }
-        try file.write(Array("\(process)".utf8))
+        try file.write(Array(text.utf8))
     }
 
     /// What `/bin/sh -c` runs to start a program in a group below it.

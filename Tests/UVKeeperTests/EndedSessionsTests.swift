@@ -53,6 +53,43 @@ import Testing
         }
     }
 
+    @Test(
+        "a control group that is left goes with the discovery that finds the keeper lost, or with its session's pruning",
+        .enabled(if: Posix.isRoot, "only root can make control groups"))
+    func leftGroups() throws {
+        let isPossible = try TestControlGroup.with { group in
+            try withWorld { world throws in
+                func spawn(_ id: String, _ command: [String]) throws -> SpawnedKeeper {
+                    try world.trySpawn(
+                        id, environment: [KeeperVariable.controlGroup: group.path], command: command,
+                        readiness: .settled
+                    ).get()
+                }
+                let killed = try spawn("killed", ["cat"])
+                try Processes.send(.kill, to: killed.pid)
+                try world.eventually { !killed.isRunning }
+                #expect(group.names(except: "").count == 1)
+                try world.eventually {
+                    _ = try world.discover()
+                    return group.names(except: "") == []
+                }
+                // A process that outlives its session keeps the group until then.
+                let left = "\(world.root)/left"
+                let ended = try spawn("ended", ["sh", "-c", "sleep 1000 <&- >&- 2>&- & echo $! >\(left); read line"])
+                try world.eventually { world.text("left").hasSuffix("\n") }
+                let pid = try #require(Int32(world.text("left").dropLast()))
+                _ = try world.outcome("", "ended")
+                try world.eventually { !ended.isRunning }
+                #expect(group.names(except: "").count == 1)
+                try Processes.send(.kill, to: pid)
+                try world.eventually { Processes.liveness(of: pid) == .gone }
+                let pruned = try world.result { world.manager.prune(olderThan: .zero, completion: $0) }.get()
+                #expect(pruned.sessions.contains("ended") && group.names(except: "") == [])
+            }
+        }
+        if !isPossible { withKnownIssue("skipped: no control groups of version 2 can be made here") { Issue.record() } }
+    }
+
     @Test("pruning leaves the latest sessions, and nothing of the others; a living session stays whole")
     func prunes() throws {
         try withWorld { world throws in

@@ -65,6 +65,9 @@ public enum KeeperVariable {
     /// The directory of a delegated control group (version 2), in which each session gets a group of its own.
     public static let controlGroup = "PI_KEEPER_CGROUP"
 
+    /// The variables that decide about the session's control group.
+    package static let ofGroup = [scope, memoryMaximum, memoryHigh, cpuQuota, tasksMaximum, controlGroup]
+
     /// `1` in the environment of every keeper that a manager starts: a program that would not become a keeper, and
     /// would start another, knows by it that it was started as one. The original has no such variable.
     public static let started = "PI_KEEPER_STARTED"

@@ -75,8 +75,8 @@ public struct SessionExit: Hashable, Sendable, Codable {
     public var writers: [WriterState]
     /// The end of the child's standard error, 4 KiB at most; empty if it was not kept.
     public var stderrTail: String
-    /// True if the kernel killed a process of the session, which had a control group of its own, for lack of memory: at
-    /// the session's limit, or the machine's. Nil if it killed none.
+    /// True if a process of the session, which had a control group of its own, was killed for lack of memory: by the
+    /// kernel, at the session's limit or the machine's, or by systemd-oomd. Nil if none was.
     public var oom: Bool?
     /// For ``Reason/keeperLost``: true if the child still ran without its keeper.
     public var childStillRan: Bool?

@@ -2,20 +2,21 @@ internal import UVLoop
 
 /// Addresses of D-Bus; only unix sockets are understood: `unix:path=/run/dbus/system_bus_socket,guid=...`.
 package enum BusAddress {
-    /// The path of the first socket named in the text; nil if there is none, or only an abstract socket, for instance.
+    /// The paths of the sockets named in the text, to be tried in this order; none if there are only abstract sockets, for
+    /// instance.
     ///
     /// - Parameter text: addresses separated by semicolons, each with values in which bytes may be escaped as `%2f`.
-    package static func path(in text: String) -> String? {
-        for address in text.utf8.split(separator: UInt8(ascii: ";")) {
-            guard address.starts(with: "unix:".utf8) else { continue }
+    package static func paths(in text: String) -> [String] {
+        text.utf8.split(separator: UInt8(ascii: ";")).compactMap { address in
+            guard address.starts(with: "unix:".utf8) else { return nil }
             for pair in address.dropFirst("unix:".utf8.count).split(separator: UInt8(ascii: ",")) {
                 guard pair.starts(with: "path=".utf8), let path = unescaped(pair.dropFirst("path=".utf8.count)),
                     path.utf8.first == UInt8(ascii: "/")
                 else { continue }
                 return path
             }
+            return nil
         }
-        return nil
     }
 
     private static func unescaped(_ text: Substring.UTF8View) -> String? {

@@ -125,17 +125,20 @@ package struct BusMessage: Hashable, Sendable {
         guard reader.skip(BusMessage.fixedLength) else { throw Malformed() }
         while !reader.isAtEnd {
             guard reader.align(8), let code = reader.byte(), let type = reader.signature() else { throw Malformed() }
-            switch type {
-            case "s", "o":
+            switch (type, Field(rawValue: code)) {
+            case ("s", _?), ("o", _?):
                 guard let text = reader.string() else { throw Malformed() }
                 set(text, code)
-            case "g":
+            case ("g", _?):
                 guard let text = reader.signature() else { throw Malformed() }
                 set(text, code)
-            case "u":
+            case ("u", .replySerial):
                 guard let number = reader.uint32() else { throw Malformed() }
-                if code == Field.replySerial.rawValue { replySerial = number }
-            default: throw Malformed()
+                replySerial = number
+            default:
+                // Fields of later versions are to be ignored.
+                var types = Array(type.utf8)[...]
+                guard reader.skipValue(&types), types.isEmpty else { throw Malformed() }
             }
         }
     }

@@ -38,6 +38,63 @@ struct BusReader {
     /// Skips so many bytes.
     mutating func skip(_ count: Int) -> Bool { take(count) != nil }
 
+    /// The deepest nesting that the format allows: 32 arrays and 32 structures.
+    private static let deepest = 64
+
+    /// Skips the value of a type, and takes the type off the signature; false at the first byte that does not fit.
+    mutating func skipValue(_ types: inout ArraySlice<UInt8>, depth: Int = 0) -> Bool {
+        guard depth < BusReader.deepest, let type = types.popFirst(), let boundary = BusReader.boundary(of: type),
+            align(boundary)
+        else { return false }
+        switch type {
+        case UInt8(ascii: "s"), UInt8(ascii: "o"): return string() != nil
+        case UInt8(ascii: "g"): return signature() != nil
+        case UInt8(ascii: "v"):
+            guard let signature = signature() else { return false }
+            var inner = Array(signature.utf8)[...]
+            return skipValue(&inner, depth: depth + 1) && inner.isEmpty
+        case UInt8(ascii: "a"):
+            // The length counts from the first element.
+            guard let length = uint32(), let boundary = types.first.flatMap(BusReader.boundary), align(boundary) else {
+                return false
+            }
+            return BusReader.takeType(off: &types) && skip(Int(length))
+        case UInt8(ascii: "("), UInt8(ascii: "{"):
+            let end = type == UInt8(ascii: "(") ? UInt8(ascii: ")") : UInt8(ascii: "}")
+            while types.first != end {
+                guard skipValue(&types, depth: depth + 1) else { return false }
+            }
+            return types.popFirst() != nil
+        default: return skip(boundary)
+        }
+    }
+
+    /// The boundary that a type's values are aligned to; the size, too, of a number. Nil if there is no such type.
+    private static func boundary(of type: UInt8) -> Int? {
+        switch type {
+        case _ where "ygv".utf8.contains(type): 1
+        case _ where "nq".utf8.contains(type): 2
+        case _ where "biuhsoa".utf8.contains(type): 4
+        case _ where "xtd({".utf8.contains(type): 8
+        default: nil
+        }
+    }
+
+    /// Takes one type off a signature, with all that is inside it.
+    private static func takeType(off types: inout ArraySlice<UInt8>) -> Bool {
+        var depth = 0
+        while let type = types.popFirst() {
+            switch type {
+            case UInt8(ascii: "a"): continue
+            case UInt8(ascii: "("), UInt8(ascii: "{"): depth += 1
+            case UInt8(ascii: ")"), UInt8(ascii: "}"): depth -= 1
+            default: break
+            }
+            if depth <= 0 { return depth == 0 }
+        }
+        return false
+    }
+
     private mutating func text(_ length: Int) -> String? {
         guard let value = take(length), byte() == 0 else { return nil }
         return String(validating: value, as: UTF8.self)

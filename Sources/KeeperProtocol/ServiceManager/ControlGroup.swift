@@ -67,25 +67,37 @@ package struct ControlGroup: Hashable, Sendable {
 
     private var components: [Substring] { path.split(separator: "/") }
 
-    /// The innermost unit; a service may have groups of its own inside.
+    /// The services around the process, the innermost first: the stop of any of them ends it, also if it is in a scope
+    /// below. A user's service manager is none of them if the process is in a unit of that manager's.
+    package var services: [String] {
+        let units = components.indices.filter { isUnit($0, ".service") || isUnit($0, ".scope") }
+        return units.reversed().filter { isUnit($0, ".service") && ($0 == units.last || $0 != userManager) }
+            .map { String(components[$0]) }
+    }
+
+    /// The unit that decides how the process ends: the innermost service, which may have groups of its own inside; the
+    /// innermost scope if there is no service.
     package var unit: Unit {
-        for name in components.reversed() {
-            if name.utf8.reversed().starts(with: ".service".utf8.reversed()) { return .service(String(name)) }
-            if name.utf8.reversed().starts(with: ".scope".utf8.reversed()) { return .scope(String(name)) }
-        }
-        return .none
+        if let service = services.first { return .service(service) }
+        let scope = components.indices.last { isUnit($0, ".scope") }
+        return scope.map { .scope(String(components[$0])) } ?? .none
+    }
+
+    /// True if the process is in the group of a scope, or in one below it.
+    package func isInside(scope: String) -> Bool { components.contains { $0 == scope } }
+
+    private func isUnit(_ index: Int, _ end: String) -> Bool {
+        components[index].utf8.reversed().starts(with: end.utf8.reversed())
     }
 
     /// The slice that the unit is in, for a new unit beside it; nil if its manager knows of none.
     package var slice: String? {
-        components[((userManager ?? -1) + 1)...].last { $0.utf8.reversed().starts(with: ".slice".utf8.reversed()) }
-            .map { String($0) }
+        let slice = components.indices.last { isUnit($0, ".slice") && $0 > userManager ?? -1 }
+        return slice.map { String(components[$0]) }
     }
 
     private var userManager: Int? {
-        components.dropLast().lastIndex {
-            $0.hasPrefix("user@") && $0.utf8.reversed().starts(with: ".service".utf8.reversed())
-        }
+        components.indices.dropLast().last { components[$0].hasPrefix("user@") && isUnit($0, ".service") }
     }
 
     /// The user whose service manager made the group; nil if the system's manager did.

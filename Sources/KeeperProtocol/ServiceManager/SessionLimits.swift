@@ -39,6 +39,13 @@ extension SessionLimits {
         tasksMaximum = number(KeeperVariable.tasksMaximum, SessionLimits.count)
     }
 
+    /// The controllers of cgroup version 2 that enforce these limits.
+    package var controllers: [String] {
+        [
+            ("memory", memoryMaximum ?? memoryHigh), ("cpu", cpuQuota), ("pids", tasksMaximum),
+        ].compactMap { $1 == nil ? nil : $0 }
+    }
+
     /// The variables that set these limits.
     package var environment: [(name: String, value: String)] {
         [

@@ -3,7 +3,8 @@ public struct SessionPlace: Hashable, Sendable, Codable {
     /// The keeper's control group; nil if the system has none.
     public var controlGroup: String?
     /// True if the session lives on when the service that started it is stopped or restarted: it has a scope of its
-    /// own, or the service's `KillMode` spares it. False if the session ends with its service; a service whose
+    /// own, or the service's `KillMode` spares it. False if the session ends with a service, be it in a scope below that; a
+    /// service whose
     /// `KillMode` was not asked for, because the scope is ``ScopePolicy/off``, is taken to have the default. Nil if
     /// that is unknown: in a container, or without systemd.
     public var survivesServiceStop: Bool?
@@ -20,7 +21,9 @@ public struct SessionPlace: Hashable, Sendable, Codable {
     package init(_ group: ControlGroup?, killMode: String? = nil) {
         controlGroup = group?.path
         switch group?.unit {
-        case .service: survivesServiceStop = killMode == "process" || killMode == "none"
+        case .service:
+            // Another service around that one was not asked.
+            survivesServiceStop = group?.services.count == 1 && (killMode == "process" || killMode == "none")
         case .scope: survivesServiceStop = group?.isContainers == true ? nil : true
         case ControlGroup.Unit.none?, nil: survivesServiceStop = nil
         }

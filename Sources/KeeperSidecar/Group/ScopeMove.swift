@@ -9,7 +9,10 @@ final class ScopeMove {
     /// The pause before the next attempt if the bus has no room for a connection.
     private static let pause = Duration.milliseconds(10)
 
-    private let bus: String
+    /// The paths of the buses' sockets, the present one first.
+    private var buses: [String]
+    /// The reasons why those before could not be connected to.
+    private var reasons = ""
     private let loop: Loop
     private var conversation: ScopeConversation
     private let timer: TimerHandle
@@ -21,12 +24,12 @@ final class ScopeMove {
     ///
     /// - Parameters:
     ///   - service: the unit whose `KillMode` decides; nil: the scope is wanted in any case.
-    ///   - bus: the path of the bus's socket.
+    ///   - buses: the paths of the bus's sockets; the first that takes a connection counts.
     init(
-        _ request: ScopeRequest, leaving service: String?, bus: String, on loop: Loop,
+        _ request: ScopeRequest, leaving service: String?, buses: [String], on loop: Loop,
         onEnd: @escaping (ScopeConversation.End) -> Void,
     ) {
-        self.bus = bus
+        self.buses = buses
         self.loop = loop
         conversation = ScopeConversation(request, leaving: service)
         timer = TimerHandle(on: loop)
@@ -38,6 +41,8 @@ final class ScopeMove {
         connect()
     }
 
+    private var bus: String { buses[0] }
+
     private func connect() {
         do throws(UVError) {
             // A weak capture: a connection that is given up ends when this object may be gone.
@@ -45,8 +50,18 @@ final class ScopeMove {
                 self?.connected(stream, error)
             }
         } catch {
-            loop.onNextTick { [weak self] in self?.refuse("cannot connect to it", error) }
+            loop.onNextTick { [weak self] in self?.notConnected(error) }
         }
+    }
+
+    /// Tries the next bus.
+    private func notConnected(_ error: UVError) {
+        guard onEnd != nil else { return }
+        let reason = "\(reasons)\(bus): cannot connect to it: \(error)"
+        guard buses.count > 1 else { return end(.refused(reason)) }
+        reasons = reason + "; "
+        buses.removeFirst()
+        connect()
     }
 
     private func connected(_ stream: PipeStream, _ error: UVError?) {
@@ -55,7 +70,7 @@ final class ScopeMove {
         case nil: converse(stream)
         // The bus's backlog is full when many sessions start at once.
         case .wouldBlock: pauseTimer = loop.after(ScopeMove.pause) { [unowned self] in connect() }
-        case let error?: refuse("cannot connect to it", error)
+        case let error?: notConnected(error)
         }
     }
 

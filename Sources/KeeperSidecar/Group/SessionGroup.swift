@@ -16,14 +16,9 @@ final class SessionGroup {
 
     /// A group that was made for the keeper, which is in it already: a scope.
     init?(of group: ControlGroup) {
-        guard group.isUnified, let root = SessionGroup.root else { return nil }
+        guard group.isUnified, let root = LeftGroups.root else { return nil }
         path = root + group.path
         former = nil
-    }
-
-    /// The mount point of the hierarchy; on hybrid hosts it lies beside those of version 1.
-    private static var root: String? {
-        ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].first { Files.exists("\($0)/cgroup.procs") }
     }
 
     /// Makes a group for the session in a delegated one, with the session's limits, and moves this process into it.
@@ -31,8 +26,8 @@ final class SessionGroup {
     /// - Throws: the error, with the file that caused it.
     init(in subtree: String, name: String, limits: SessionLimits, group: ControlGroup?) throws(Failure) {
         path = "\(subtree)/\(name)"
-        former = SessionGroup.root.flatMap { root in group.map { root + $0.path } }
-        // A path outside the hierarchies is refused: elsewhere the writes below would make ordinary files.
+        former = LeftGroups.root.flatMap { root in group.map { root + $0.path } }
+        // Missing directories would be made.
         guard Files.exists("\(subtree)/cgroup.procs") else {
             throw Failure(path: "\(subtree)/cgroup.procs", error: .noEntry)
         }
@@ -40,19 +35,31 @@ final class SessionGroup {
             try Files.makeDirectory(at: path, permissions: 0o755)
         }
         do throws(Failure) {
+            try checkUsable(subtree)
             for (file, value) in SessionGroup.files(limits) {
                 try SessionGroup.enableController(of: file, in: subtree, path)
                 try SessionGroup.write(value, to: "\(path)/\(file)")
             }
             try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs")
-            // The process's actual group counts: a group of cgroup version 1, or an ordinary directory, takes the write too.
-            guard ControlGroup.current?.path.hasSuffix("/\(name)") == true else {
-                try SessionGroup.write("\(CurrentProcess.id)", to: "\(subtree)/cgroup.procs")
-                throw Failure(path: subtree, error: .notSupported, advice: "; it is no group of cgroup version 2")
-            }
         } catch {
-            remove()
+            do throws(UVError) { try Files.removeDirectory(path) } catch {
+                // An empty group stays: a later start of the session removes it.
+            }
             throw error
+        }
+    }
+
+    /// Refuses a new directory that is no group of version 2, where the writes would make ordinary files or bound
+    /// nothing, and a group that is frozen from above, which no process leaves again.
+    private func checkUsable(_ subtree: String) throws(Failure) {
+        var lines: [Substring] = []
+        do throws(UVError) { lines = try LeftGroups.events(of: path) } catch .noEntry {
+            throw Failure(path: subtree, error: .invalidArgument, advice: "; it is no group of cgroup version 2")
+        } catch {
+            throw Failure(path: "\(path)/cgroup.events", error: error)
+        }
+        guard !lines.contains("frozen 1") else {
+            throw Failure(path: subtree, error: .busy, advice: "; it is frozen, or a group above it is: cgroup.freeze")
         }
     }
 
@@ -224,14 +231,30 @@ final class SessionGroup {
         return false
     }
 
-    /// True if the kernel killed a process of the session for lack of memory: at the session's limit, or the machine's.
+    /// True if a process of the session was killed for lack of memory: by the kernel, at the session's limit or the
+    /// machine's, or by systemd-oomd.
     var hasKilledForMemory: Bool {
         do throws(UVError) {
-            return SessionGroup.tellsOfKilled(try Files.read("\(path)/memory.events", limit: 4096))
+            if SessionGroup.tellsOfKilled(try Files.read("\(path)/memory.events", limit: 4096)) { return true }
         } catch {
             // The memory controller is missing, so nobody counts.
-            return false
         }
+        return hasOomdKilled
+    }
+
+    /// True if systemd-oomd has killed the child's group. It counts its decisions and then the processes killed, in
+    /// attributes of the group.
+    private var hasOomdKilled: Bool {
+        guard hasChildGroup else { return false }
+        do throws(UVError) {
+            for name in ["user.oomd_ooms", "user.oomd_kill"] {
+                let count = try Files.attribute(name, of: childPath)
+                if let count, !count.isEmpty, count != [UInt8(ascii: "0")] { return true }
+            }
+        } catch {
+            // The path has no zero byte, being a group's.
+        }
+        return false
     }
 
     /// True if the counts in a `memory.events` file show that a process of the group was killed.
@@ -242,15 +265,12 @@ final class SessionGroup {
         }
     }
 
-    /// Removes the child's group and, if it was made here, the session's; a group that is not empty stays.
+    /// Removes the child's group and, if it was made here, the session's, with all that the child has made in it. A group
+    /// with processes left stays; they were logged.
     func remove() {
-        SessionGroup.removeTree(childPath, depth: 0)
-        guard let former else { return }
+        guard let former else { return LeftGroups.removeTree(childPath) }
         leave(to: former)
-        SessionGroup.removeTree(keeperPath, depth: 0)
-        do throws(UVError) { try Files.removeDirectory(path) } catch {
-            // The group is still in use, or was never made.
-        }
+        LeftGroups.removeTree(path)
     }
 
     /// Moves this process into its former group, or the nearest group above that takes it: the former group is gone if
@@ -258,7 +278,7 @@ final class SessionGroup {
     /// process has ended; the next start of the session removes it.
     private func leave(to former: String) {
         var group = former
-        while let root = SessionGroup.root, group.hasPrefix(root) {
+        while let root = LeftGroups.root, group.hasPrefix(root) {
             do throws(Failure) {
                 return try SessionGroup.write("\(CurrentProcess.id)", to: "\(group)/cgroup.procs")
             } catch {
@@ -266,23 +286,6 @@ final class SessionGroup {
                 guard let parent = Files.parent(of: group) else { return }
                 group = parent
             }
-        }
-    }
-
-    /// Removes a group and those that its processes have made below it. A group with processes left stays; they were
-    /// logged.
-    static func removeTree(_ group: String, depth: Int) {
-        guard depth < deepest else { return }
-        do throws(UVError) {
-            for name in try Files.names(inDirectory: group) {
-                let path = "\(group)/\(name)"
-                if try Files.status(of: path, followingLinks: false).kind == .directory {
-                    removeTree(path, depth: depth + 1)
-                }
-            }
-            try Files.removeDirectory(group)
-        } catch {
-            // The group is in use, or was never made.
         }
     }
 }

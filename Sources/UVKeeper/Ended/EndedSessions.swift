@@ -103,6 +103,7 @@ enum EndedSessions {
             }
             var bytes = size(temporary)
             try Files.unlink(temporary)
+            if let judged { LeftGroups.remove(of: judged) }
             if let epoch = judged?.epoch {
                 for segment in segments where segment.epoch == epoch {
                     bytes.addClamped(remove(paths.segment(segment)))

@@ -47,10 +47,12 @@ enum KeeperCleanup {
         }
     }
 
-    /// Writes into the record that the keeper was lost, and removes the file with room for a last record.
+    /// Writes into the record that the keeper was lost, and removes the file with room for a last record and the
+    /// session's control group.
     private static func noteLost(_ session: SessionID, _ paths: KeeperPaths, childRuns: Bool) {
         let path = paths.record(for: session)
         guard var record = SessionRecord(at: path), record.exit == nil else { return }
+        LeftGroups.remove(of: record)
         var exit = SessionExit(reason: .keeperLost, at: SessionRecord.now)
         exit.childStillRan = childRuns
         record.exit = exit

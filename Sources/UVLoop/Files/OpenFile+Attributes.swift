@@ -26,3 +26,17 @@ extension OpenFile {
         return count < 0 ? nil : Array(value.prefix(count))
     }
 }
+
+extension Files {
+    /// Returns the value of an attribute of a file or a directory, not of what a symbolic link names; nil if there is none,
+    /// or one longer than `limit` bytes. Mirrors `lgetxattr(2)`.
+    ///
+    /// - Throws: ``UVError/invalidArgument`` for a path with a zero byte.
+    public static func attribute(_ name: String, of path: String, limit: Int = 256) throws(UVError) -> [UInt8]? {
+        var value = [UInt8](repeating: 0, count: limit)
+        let count = try RawText.withCString(path) { path in
+            value.withUnsafeMutableBytes { uvloop_path_attribute(path, name, $0.baseAddress, $0.count) }
+        }
+        return count < 0 ? nil : Array(value.prefix(count))
+    }
+}

@@ -31,7 +31,7 @@ struct Doctor {
 
     func findings() -> [Finding] {
         let directory = DirectoryTrial(manager.paths, loop).findings()
-        return [libuv, sidecar] + directory + [pathLength, descriptors, processes, service, keepers]
+        return [libuv, sidecar] + directory + [pathLength, descriptors, processes, service] + limits + [keepers]
     }
 
     private var libuv: Finding {
@@ -61,27 +61,6 @@ struct Doctor {
             ? Finding("processes", .ok, "started by posix_spawn, watched through pidfds")
             : Finding(
                 "processes", .warning, "started and watched by libuv: slower in a large server, and needs SIGCHLD")
-    }
-
-    /// The place of a session started from here.
-    private var service: Finding {
-        let check = "service"
-        guard let group else { return Finding(check, .ok, "no control groups here: a session ends with nobody") }
-        let place = SessionPlace(group, killMode: killMode)
-        let words = "\(group.path): " + (PlaceText.words(place) ?? "")
-        guard case .service(let unit) = group.unit, place.survivesServiceStop != true else {
-            return Finding(check, words.contains("enable-linger") ? .warning : .ok, words)
-        }
-        guard ProcessEnvironment.current[KeeperVariable.scope] != ScopePolicy.off.rawValue else {
-            return Finding(check, .warning, "\(words). \(KeeperVariable.scope) is off in this environment")
-        }
-        let manager = ServiceManager(userID: CurrentProcess.userID, .current, group)
-        // A connection is made and closed again; only a start can tell what the manager answers.
-        guard case .accepting = SocketProbe(manager.bus) else {
-            let state = Files.exists(manager.bus) ? "nobody answers at \(manager.bus)" : "\(manager.bus) is missing"
-            return Finding(check, .warning, "\(words). No service manager can be asked: \(state)\(manager.advice)")
-        }
-        return Finding(check, .ok, "in \(unit): a session asks the manager at \(manager.bus) for a scope of its own")
     }
 
     private var keepers: Finding {

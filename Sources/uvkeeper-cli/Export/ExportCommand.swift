@@ -73,6 +73,10 @@ struct ExportCommand: ParsableCommand {
             shared.report("there is no executable '\(command[0])'")
             throw ExitCode.failure
         }
+        guard Files.isExecutable(executable) else {
+            shared.report("\(executable) is no executable file")
+            throw ExitCode.failure
+        }
         let directory = shared.sessionsDir.map { ExportCommand.fromHere($0) }
         let argv = [executable] + command.dropFirst()
         let lines = try session.map { try unit(of: $0, argv, directory) } ?? unit(ofServer: argv, directory)
@@ -80,10 +84,20 @@ struct ExportCommand: ParsableCommand {
         shared.json ? Output.json(["unit": text + "\n"]) : Output.text(text)
     }
 
-    private func unit(ofServer argv: [String], _ directory: String?) -> [String] {
+    /// The command of `ExecStart=`.
+    private func start(_ argv: [String]) throws -> String {
+        guard UnitText.canStart(argv[0]) else {
+            shared.report("systemd starts no executable with quotes, backslashes or control characters in its path")
+            throw ExitCode.failure
+        }
+        return UnitText.command(argv)
+    }
+
+    private func unit(ofServer argv: [String], _ directory: String?) throws -> [String] {
+        let start = try self.start(argv)
         var lines = [
             "[Unit]", "Description=\(UnitText.value(argv[0])), a server that keeps sessions", "", "[Service]",
-            "ExecStart=\(UnitText.command(argv))",
+            "ExecStart=\(start)",
         ]
         if let user { lines.append("User=\(UnitText.value(user))") }
         let policy = group.scope ?? .auto
@@ -114,6 +128,7 @@ struct ExportCommand: ParsableCommand {
             shared.report(ErrorText.of(error))
             throw ExitCode.failure
         }
+        let start = try self.start(sidecar.map { ExportCommand.absolute($0) ?? $0 } + [session.rawValue])
         let settings = [
             (KeeperVariable.command, JSONStringArray.encode(argv)), (KeeperVariable.arguments, "[]"),
             (KeeperVariable.outputMaximumBytes, "8388608"), (KeeperVariable.stopEndOfInput, "5000"),
@@ -121,7 +136,7 @@ struct ExportCommand: ParsableCommand {
         ]
         var lines = [
             "[Unit]", "Description=Session \(session)", "CollectMode=inactive-or-failed", "", "[Service]", "Type=exec",
-            "ExecStart=\(UnitText.command(sidecar.map { ExportCommand.absolute($0) ?? $0 } + [session.rawValue]))",
+            "ExecStart=\(start)",
         ]
         if let user { lines.append("User=\(UnitText.value(user))") }
         if let directory {

@@ -15,6 +15,11 @@ enum UnitText {
         }.joined(separator: " ")
     }
 
+    /// True if systemd takes the path as that of an executable. Mirrors systemd's `string_is_safe`.
+    static func canStart(_ path: String) -> Bool {
+        path.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && !"\"'\\".utf8.contains($0) }
+    }
+
     /// The value of an `Environment=` line.
     static func variable(_ name: String, _ value: String) -> String { quoted("\(name)=\(value)") }
 

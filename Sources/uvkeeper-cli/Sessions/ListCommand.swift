@@ -48,9 +48,10 @@ struct ListCommand: ParsableCommand {
                     switch result {
                     case .failure(let error): shared.fail(error, done)
                     case .success(let keepers):
-                        show(keepers, manager)
-                        ForeignSessions.report(in: manager.paths)
-                        done(.success)
+                        show(keepers, manager, on: loop) {
+                            ForeignSessions.report(in: manager.paths)
+                            done(.success)
+                        }
                     }
                 }
             }
@@ -61,17 +62,26 @@ struct ListCommand: ParsableCommand {
         labels.allSatisfy { $0.matches(record?.labels ?? [:]) }
     }
 
-    private func show(_ all: [KeeperStatus], _ manager: KeeperManager) {
+    private func show(
+        _ all: [KeeperStatus], _ manager: KeeperManager, on loop: Loop, _ completion: @escaping () -> Void,
+    ) {
         // Records are read only for their labels.
         let keepers = all.map { ($0, shared.json || !labels.isEmpty ? manager.session($0.session).record : nil) }
             .filter { labels.isEmpty || isWanted($0.1) }
         if shared.json {
-            for (keeper, record) in keepers { Output.json(ListedSession(keeper, record)) }
-        } else if keepers.isEmpty {
+            return KillModeQuestion.complete(keepers.map { $1?.place ?? SessionPlace() }, on: loop) { places in
+                for ((keeper, record), place) in zip(keepers, places) {
+                    Output.json(ListedSession(keeper, record, place))
+                }
+                completion()
+            }
+        }
+        if keepers.isEmpty {
             Output.error("no sessions in \(manager.sessionsDirectory)" + (all.isEmpty ? "" : " with that label"))
         } else {
             show(keepers.map(\.0))
         }
+        completion()
     }
 
     private func show(_ keepers: [KeeperStatus]) {

@@ -23,8 +23,8 @@ struct ListedSession: Encodable {
         self.socket = socket
     }
 
-    /// - Parameter record: the session's record, for its labels and its place.
-    init(_ status: KeeperStatus, _ record: SessionRecord? = nil) {
+    /// - Parameter record: the session's record, for its labels.
+    init(_ status: KeeperStatus, _ record: SessionRecord? = nil, _ place: SessionPlace = SessionPlace()) {
         session = status.session.rawValue
         state = status.state.rawValue
         keeperPID = status.keeperPID
@@ -34,7 +34,7 @@ struct ListedSession: Encodable {
         childMemoryBytes = status.childMemory
         socket = status.socketPath
         labels = record.flatMap { $0.labels.isEmpty ? nil : $0.labels }
-        controlGroup = record?.controlGroup
-        survivesServiceStop = record?.survivesServiceStop
+        controlGroup = place.controlGroup
+        survivesServiceStop = place.survivesServiceStop
     }
 }

@@ -90,6 +90,30 @@ struct SpawnCommand: ParsableCommand {
             throw ValidationError(
                 "--capture-output wants the output in the log; give it or --no-output, one of the two")
         }
+        try checkGroup()
+    }
+
+    /// Refuses variables of `--env` that contradict an option, or that the keeper could not read: it would say so in its
+    /// log alone.
+    private func checkGroup() throws {
+        var given: [String: String] = [:]
+        for (name, value) in variables.compactMap(SpawnCommand.parts) where KeeperVariable.ofGroup.contains(name) {
+            given[name] = value
+        }
+        guard group.scope == nil || given[KeeperVariable.scope] == nil else {
+            throw ValidationError(
+                "--scope and --env \(KeeperVariable.scope)=... are the same setting; give it once")
+        }
+        if given[KeeperVariable.scope] == nil {
+            // A malformed variable of this process is the keeper's to warn about, as for every server.
+            given[KeeperVariable.scope] =
+                (group.scope ?? ProcessEnvironment.current[KeeperVariable.scope].flatMap(ScopePolicy.init))?.rawValue
+        }
+        for (name, value) in group.limits.environment { given[name] = value }
+        let warnings = KeeperSettings(environment: given).warnings
+        guard warnings.isEmpty else {
+            throw ValidationError("the keeper would go on with a warning: \(warnings.joined(separator: "; "))")
+        }
     }
 
     func run() throws {

@@ -36,7 +36,9 @@ struct StatusCommand: ParsableCommand {
             session.status { result in
                 switch result {
                 case .success(let status):
-                    complete(status, on: loop) { status in
+                    KillModeQuestion.complete([status.place], on: loop) { places in
+                        var status = status
+                        status.place = places[0]
                         shared.json ? Output.json(status) : show(SessionText.rows(of: status))
                         done(.success)
                     }
@@ -50,18 +52,6 @@ struct StatusCommand: ParsableCommand {
                     showEnded(session, manager, done)
                 }
             }
-        }
-    }
-
-    /// Asks for the `KillMode` of a session's service, which its keeper may not have done.
-    private func complete(_ status: SessionStatus, on loop: Loop, _ completion: @escaping (SessionStatus) -> Void) {
-        guard status.survivesServiceStop == false, let path = status.controlGroup,
-            let group = ControlGroup("0::\(path)\n")
-        else { return completion(status) }
-        KillModeQuestion.ask(of: group, on: loop) { killMode in
-            var status = status
-            if let killMode { status.survivesServiceStop = SessionPlace(group, killMode: killMode).survivesServiceStop }
-            completion(status)
         }
     }
 

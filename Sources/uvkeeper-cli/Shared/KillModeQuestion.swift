@@ -36,6 +36,30 @@ final class KillModeQuestion {
         }
     }
 
+    /// Completes the places of sessions whose keepers take them to end with their service: by that service's `KillMode`,
+    /// asked for once each; `completion` runs once, perhaps at once.
+    static func complete(
+        _ places: [SessionPlace], on loop: Loop, _ completion: @escaping ([SessionPlace]) -> Void,
+    ) {
+        let groups = places.map { place in
+            place.survivesServiceStop == false ? place.controlGroup.flatMap { ControlGroup("0::\($0)\n") } : nil
+        }
+        guard let group = groups.lazy.compactMap({ $0 }).first else { return completion(places) }
+        ask(of: group, on: loop) { killMode in
+            // The sessions of the same service have their answer, too.
+            let isSame = groups.map { $0?.unit == group.unit && $0?.managingUser == group.managingUser }
+            var done = places
+            for (index, other) in groups.enumerated() where isSame[index] && killMode != nil {
+                done[index] = SessionPlace(other, killMode: killMode)
+            }
+            let rest = places.indices.filter { !isSame[$0] }
+            complete(rest.map { places[$0] }, on: loop) { answers in
+                for (index, answer) in zip(rest, answers) { done[index] = answer }
+                completion(done)
+            }
+        }
+    }
+
     private init(
         _ configuration: ChildProcess.Configuration, on loop: Loop, _ completion: @escaping (String?) -> Void
     ) throws(SpawnError) {

@@ -10,10 +10,15 @@ enum PlaceText {
         switch group.unit {
         case .service(let unit) where place.survivesServiceStop == true:
             end = "survives the stop of \(unit), whose KillMode spares its processes"
+        case .service where group.services.count > 1:
+            let services = group.services.joined(separator: " or ")
+            end = "ends when \(services) is stopped or restarted: its group is below theirs"
         case .service(let unit):
             end =
                 "ends when \(unit) is stopped or restarted, unless its KillMode is process or none; a start with --scope auto "
                 + "and without PI_KEEPER_CGROUP gives a session a scope of its own"
+        case .scope where place.survivesServiceStop == false:
+            end = "ends with the service that started it: its keeper was moved here too late, its child was not"
         case .scope(let unit) where group.isContainers:
             end = "nobody can tell: a container's (\(unit)); it ends with that, at the latest with its process 1"
         case .scope(let unit) where unit.hasPrefix("session-"):
