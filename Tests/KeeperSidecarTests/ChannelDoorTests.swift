@@ -89,10 +89,11 @@ import UVLoop
         }
     }
 
-    @Test("A client that is gone while its line has no room leaves its place to others")
+    @Test("A client that is gone while nothing is read from it leaves its place to others")
     func dropsGone() throws {
         try withKeeperHome { home in
-            let keeper = try home.startReady(child: "kill -STOP $$; exec cat >/dev/null")
+            let keeper = try home.startReady(
+                child: "kill -STOP $$; exec cat >/dev/null", settings: ["PI_KEEPER_OUTPUT_MAX_BYTES": "65536"])
             let child = keeper.childPID!
             try home.until("the child stops") { ProcessFigures(of: child).isStopped ?? true }
             let writer = try home.channel(of: keeper)
@@ -105,6 +106,17 @@ import UVLoop
                 let client = try home.channel(of: keeper)
                 client.write(1, line)
                 client.close()
+            }
+            for _ in 0..<50 {
+                let follower = try home.channel(of: keeper)
+                follower.send("read {\"from\":\"end\",\"follow\":true}\n")
+                guard case .reading = try follower.next() else { return #expect(Bool(false), "it does not read") }
+                follower.finish()
+                // The keeper has seen the end of the sending side before the other one goes.
+                let other = try home.channel(of: keeper)
+                _ = try other.status()
+                other.close()
+                follower.close()
             }
             // The writer, the one who asks, and perhaps the one before.
             try home.until("those that are gone have no place") {

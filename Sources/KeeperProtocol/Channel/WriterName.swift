@@ -27,5 +27,8 @@ public struct WriterName: Hashable, Sendable, CustomStringConvertible {
         WriterName(passingPrefix + SessionRecord.epoch(random: random))!
     }
 
-    package var isPassing: Bool { rawValue.hasPrefix(WriterName.passingPrefix) }
+    package var isPassing: Bool {
+        rawValue.hasPrefix(WriterName.passingPrefix)
+            && SessionRecord.isEpoch(rawValue.dropFirst(WriterName.passingPrefix.count))
+    }
 }

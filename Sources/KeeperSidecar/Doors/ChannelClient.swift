@@ -192,6 +192,9 @@ final class ChannelClient {
 
     // MARK: The end of the connection
 
+    /// True while nothing is read: the client waits, or has finished sending.
+    var isUnwatched: Bool { hasFinished || isWaiting }
+
     /// True if the client has closed the connection, not only its sending side.
     var isGone: Bool { stream.descriptor.map { Descriptors.hangUp(of: $0) == .everything } ?? true }
 

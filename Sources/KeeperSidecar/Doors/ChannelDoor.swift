@@ -99,9 +99,9 @@ final class ChannelDoor {
         }
     }
 
-    /// Drops clients that are gone. While a client waits for room nothing is read from it, so its end is not noticed.
+    /// Drops clients that are gone and were not noticed, since nothing is read from them.
     private func dropGone() {
-        for client in waiting where client.isGone { client.close() }
+        for client in clients.values where client.isUnwatched && client.isGone { client.close() }
     }
 
     // MARK: Turns

@@ -14,11 +14,15 @@ final class SessionGroup {
     private var childPath: String { "\(path)/child" }
     private var keeperPath: String { "\(path)/keeper" }
 
-    /// A group that was made for the keeper, which is in it already: a scope.
+    /// A group that was made for the keeper, which is in it already: a scope. Nil if it is not below the hierarchy that is
+    /// mounted here, as in a container whose host's manager has made the scope.
     init?(of group: ControlGroup) {
-        guard group.isUnified, let root = LeftGroups.root else { return nil }
+        guard group.isUnified, let root = LeftGroups.root, !group.path.split(separator: "/").contains("..") else {
+            return nil
+        }
         path = root + group.path
         former = nil
+        do throws(UVError) { _ = try LeftGroups.events(of: path) } catch { return nil }
     }
 
     /// Makes a group for the session in a delegated one, with the session's limits, and moves this process into it.
