@@ -47,6 +47,40 @@ import Testing
         }
     }
 
+    @Test("a session that is opened while its keeper ends is adopted or started, and never taken")
+    func ending() throws {
+        try withWorld { world throws in
+            for _ in 0..<5 {
+                _ = try world.open("s1").get()
+                // The child of the last opening may be the one that has been killed.
+                try? Processes.send(.kill, to: try world.childPID("s1"))
+                for _ in 0..<20 { _ = try world.open("s1").get() }
+            }
+        }
+    }
+
+    @Test("a session whose keeper has ended, and whose process has not yet, is started and not taken")
+    func lingering() throws {
+        try withWorld { world throws in
+            // The sidecar is started by a script, which ends when a file comes.
+            let script = #""$0" "$@"; while ! [ -e "\#(world.root)/end" ]; do sleep 0.01; done"#
+            let other = try world.otherManager {
+                $0.sidecar = SidecarCommand(["sh", "-c", script] + ($0.sidecar?.argv ?? []))
+            }
+            _ = try world.open("s1", by: other).get()
+            try Processes.send(.kill, to: try world.childPID("s1"))
+            let finding = { try KeeperInspection.finding(SessionID("s1"), paths: world.paths) }
+            try world.eventually { try finding() == .absent }
+            #expect(other.tracked["s1"]?.process?.isRunning == true)
+            var opened: Result<OpenSession, KeeperError>?
+            other.open("s1", in: world.root, SpawnOptions(command: ["cat"])) { opened = $0 }
+            #expect(other.openings.count == 1)
+            try world.write("", to: world.root + "/end")
+            try world.eventually { opened != nil }
+            guard case .started? = try opened?.get().way else { throw Adopted() }
+        }
+    }
+
     @Test("what a dead keeper has left is replaced")
     func replaces() throws {
         try withWorld { world throws in

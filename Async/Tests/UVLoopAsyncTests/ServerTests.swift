@@ -81,10 +81,23 @@ import UVLoopAsync
             #expect(try await executor.run { $0.openHandles.count } == handles)
             let other = Task { try await server.serve { try await $0.write("again\n") } }
             for try await line in second.lines() { #expect(line.text == "again") }
+            other.cancel()
+            try await other.value
+            let third = try await Connection.connect(to: server.address, on: executor)
+            for try await connection in server.connections() {
+                await connection.close()
+                break
+            }
+            try await executor.run { _ in }
+            let fourth = try await Connection.connect(to: server.address, on: executor)
+            let count = try await executor.run { $0.openHandles.count }
+            try await executor.clock.sleep(for: .milliseconds(20))
+            #expect(try await executor.run { $0.openHandles.count } <= count)
+            await third.close()
+            await fourth.close()
             await first.close()
             await second.close()
             await server.close()
-            try await other.value
         }
     }
 

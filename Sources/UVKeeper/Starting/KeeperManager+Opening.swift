@@ -39,8 +39,7 @@ extension KeeperManager {
 
     /// Opens a session.
     ///
-    /// - Parameter time: the time until which an undecided keeper, for instance while somebody cleans up, is looked at
-    ///   again; after that it counts as a keeper.
+    /// - Parameter time: the time until which an undecided keeper is looked at again; after that it counts as a keeper.
     private func open(
         _ session: SessionID, in workingDirectory: String, _ options: SpawnOptions, decideBy time: Duration,
         _ completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
@@ -56,13 +55,13 @@ extension KeeperManager {
             self.spawnKeeper(for: session, in: workingDirectory, options) { completion(self.opened(session, $0)) }
         }
         let inspection = KeeperInspection(session, paths: paths)
-        guard inspection.finding.mayLive else { return start() }
-        if case .undecided = inspection.finding, SystemClock.monotonicTime < time {
+        if isUndecided(inspection, session), SystemClock.monotonicTime < time {
             return later { [self] isClosed in
                 guard !isClosed else { return completion(.failure(.closed)) }
                 open(session, in: workingDirectory, options, decideBy: time, completion)
             }
         }
+        guard inspection.finding.mayLive else { return start() }
         if hasLiveChild(inspection) {
             let keeper = adopt(inspection, foundAt: now)
             return loop.onNextTick {
@@ -78,6 +77,13 @@ extension KeeperManager {
             case .failed(let error): completion(.failure(error))
             }
         }
+    }
+
+    /// True if the next look may find something else: somebody cleans up, or a keeper of this manager's is about to begin
+    /// or to end.
+    private func isUndecided(_ inspection: KeeperInspection, _ session: SessionID) -> Bool {
+        if case .undecided = inspection.finding { return true }
+        return !inspection.finding.mayLive && tracked[session].map { mayRun($0, session) } == true
     }
 
     /// Calls `body` with false after a short while, or with true when the manager or the loop closes before.

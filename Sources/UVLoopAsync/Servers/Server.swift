@@ -103,7 +103,6 @@ public actor Server: LoopActor {
         _ body: @escaping @Sendable (Connection) async throws -> Void,
     ) async throws(UVError) {
         let result: Result<Void, UVError> = await withDiscardingTaskGroup { group in
-            defer { executor.submit { _ in self.assumeIsolated { $0.rest() } } }
             do throws(UVError) {
                 for try await connection in connections(atMost: limit) {
                     group.addTask {
@@ -157,7 +156,7 @@ public actor Server: LoopActor {
     }
 
     /// Accepts nobody until a task asks again, unless another one does.
-    private func rest() {
+    fileprivate func rest() {
         guard acceptor.isEmpty else { return }
         isServing = false
         pause()
@@ -202,21 +201,38 @@ extension Server {
         let server: Server
         let limit: Int
 
-        /// The iterator of one task.
+        /// The iterator of one task. Once it is gone, nobody is accepted until another one asks.
         public struct Iterator: AsyncIteratorProtocol {
-            let server: Server
-            let limit: Int
+            private let turn: Turn
+
+            fileprivate init(_ turn: Turn) { self.turn = turn }
 
             /// The next connection; nil when the server has closed.
-            public mutating func next() async throws -> Connection? { try await server.next(atMost: limit) }
+            public mutating func next() async throws -> Connection? { try await turn.next() }
 
             /// The next connection, as above, with the error's type.
             public mutating func next(isolation actor: isolated (any Actor)?) async throws(UVError) -> Connection? {
-                try await server.next(atMost: limit)
+                try await turn.next()
             }
         }
 
+        fileprivate final class Turn: Sendable {
+            private let server: Server
+            private let limit: Int
+
+            init(_ server: Server, _ limit: Int) {
+                self.server = server
+                self.limit = limit
+            }
+
+            deinit {
+                server.executor.submit { [server] _ in server.assumeIsolated { $0.rest() } }
+            }
+
+            func next() async throws(UVError) -> Connection? { try await server.next(atMost: limit) }
+        }
+
         /// Begins to accept.
-        public func makeAsyncIterator() -> Iterator { Iterator(server: server, limit: limit) }
+        public func makeAsyncIterator() -> Iterator { Iterator(Turn(server, limit)) }
     }
 }
