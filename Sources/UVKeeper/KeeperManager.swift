@@ -71,7 +71,7 @@ public final class KeeperManager {
     /// The openings that wait for a second look, each with a closure to call when the manager closes.
     var openings: [ObjectIdentifier: (timer: TimerHandle, cancel: () -> Void)] = [:]
     /// The sessions that are being opened, each with the openings that wait for that.
-    var openers: [SessionID: [() -> Void]] = [:]
+    var openers: [SessionID: [Opening]] = [:]
     private(set) var isClosed = false
     /// The time of the last pruning of ended sessions, on the monotonic clock.
     var prunedAt: Duration?

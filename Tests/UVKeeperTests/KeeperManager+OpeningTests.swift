@@ -36,11 +36,15 @@ import Testing
             for _ in 0..<20 {
                 world.manager.open("s1", in: world.root, SpawnOptions(command: ["cat"])) { results.append($0) }
             }
-            // The failure of one is no other's.
-            for _ in 0..<3 {
-                world.manager.open("s2", in: world.root, SpawnOptions(command: ["/nowhere"])) { results.append($0) }
+            // A failure is that of all who ask for the same.
+            var failures: [KeeperError] = []
+            for command in ["/nowhere", "/nowhere", "cat"] {
+                world.manager.open("s2", in: world.root, SpawnOptions(command: [command])) {
+                    if case .failure(let error) = $0 { failures.append(error) } else { results.append($0) }
+                }
             }
-            try world.eventually { results.count == 23 }
+            try world.eventually { results.count == 21 && failures.count == 2 }
+            _ = results.remove(at: try #require(results.firstIndex { (try? $0.get().session.id) == "s2" }))
             let ways = results.compactMap { try? $0.get() }.map { if case .started = $0.way { true } else { false } }
             #expect(ways == [true] + [Bool](repeating: false, count: 19) && world.manager.openers.isEmpty)
             #expect(Set(results.compactMap { try? $0.get().keeperPID }).count == 1)

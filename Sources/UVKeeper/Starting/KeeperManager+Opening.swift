@@ -2,6 +2,22 @@ public import KeeperProtocol
 internal import UVLoop
 
 extension KeeperManager {
+    /// A call that waits for the one before.
+    struct Opening {
+        let workingDirectory: String
+        let options: SpawnOptions
+        let completion: (Result<OpenSession, KeeperError>) -> Void
+
+        init(
+            _ workingDirectory: String, _ options: SpawnOptions,
+            _ completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
+        ) {
+            self.workingDirectory = workingDirectory
+            self.options = options
+            self.completion = completion
+        }
+    }
+
     /// Adopts the session if it lives, else starts it, as a server does with each of its sessions. `completion` runs
     /// once, on a later tick.
     ///
@@ -10,7 +26,7 @@ extension KeeperManager {
     /// keeper, the session is started as by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``. Other sessions are
     /// not looked at; ``discoverExistingKeepers(completion:)`` finds and cleans up all of them. If another program
     /// starts the session at the same time, the first keeper is adopted. Of several calls for one session, each waits for
-    /// the one before.
+    /// the one before; if that fails, so do those that ask for the same start.
     ///
     /// - Parameters:
     ///   - session: the session's name.
@@ -26,14 +42,21 @@ extension KeeperManager {
     ) {
         loop.preconditionOnThread()
         guard openers[session] == nil else {
-            openers[session]?.append { [self] in open(session, in: workingDirectory, options, completion: completion) }
+            openers[session]?.append(Opening(workingDirectory, options, completion))
             return
         }
         openers[session] = []
         open(session, in: workingDirectory, options, decideBy: SystemClock.deadline(in: .seconds(1))) { [self] result in
             let waiting = openers.removeValue(forKey: session) ?? []
             completion(result)
-            for open in waiting { open() }
+            for opening in waiting {
+                // The same start would fail in the same way, after the same time.
+                if case .failure = result, opening.workingDirectory == workingDirectory, opening.options == options {
+                    opening.completion(result)
+                } else {
+                    open(session, in: opening.workingDirectory, opening.options, completion: opening.completion)
+                }
+            }
         }
     }
 

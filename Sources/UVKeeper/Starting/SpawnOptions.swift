@@ -2,7 +2,7 @@ public import KeeperProtocol
 public import UVLoop
 
 /// The command of a session's child, and the settings of its start.
-public struct SpawnOptions {
+public struct SpawnOptions: Hashable, Sendable {
     /// The variables that the keeper and the child get; the `PI_KEEPER_*` among them are the keeper's settings.
     public var environment: ProcessEnvironment
     /// The child's executable and first arguments; nil: from the environment, else `pi`.
