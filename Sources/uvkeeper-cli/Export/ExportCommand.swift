@@ -145,7 +145,10 @@ struct ExportCommand: ParsableCommand {
         lines += settings.map { "Environment=\(UnitText.variable($0.0, $0.1))" }
         lines += [
             "# The keeper alone gets SIGTERM, and ends its child by its steps: end of input, 5 s, SIGTERM, 5 s, SIGKILL.",
-            "KillMode=mixed", "TimeoutStopSec=15", "# A session that starts again is another conversation.",
+            "KillMode=mixed", "TimeoutStopSec=15",
+            "# The kernel kills a process at the limit of memory, and not the session because of it.",
+            "OOMPolicy=continue",
+            "# A session that starts again is another conversation.",
             "Restart=no",
         ]
         let limits = group.limits
