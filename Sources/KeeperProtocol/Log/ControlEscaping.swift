@@ -22,7 +22,7 @@ package enum ControlEscaping {
     }
 
     /// Writes `text` to `output` with everything that could break a line or drive a terminal escaped: C0 and C1
-    /// controls, delete, and the Unicode line and paragraph separators.
+    /// controls, delete, the Unicode line and paragraph separators, and what turns the direction of the text after it.
     /// The escapes are `\n`, `\r`, `\t` and `\u{1b}`, and `\xE9` for a byte that is no UTF-8 (see ``RawText``). A
     /// backslash stays as it is, because Windows paths and JSON must remain readable: the result is for people and
     /// cannot be turned back into `text`.
@@ -32,7 +32,7 @@ package enum ControlEscaping {
             case 0x0A: output += "\\n"
             case 0x0D: output += "\\r"
             case 0x09: output += "\\t"
-            case 0x00...0x1F, 0x7F...0x9F, 0x2028, 0x2029:
+            case 0x00...0x1F, 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069:
                 output += "\\u{\(String(scalar.value, radix: 16))}"
             case RawText.scalars.lowerBound.value...RawText.scalars.upperBound.value: output += rawByte(scalar)
             default: output.unicodeScalars.append(scalar)
