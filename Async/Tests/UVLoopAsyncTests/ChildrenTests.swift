@@ -81,6 +81,9 @@ import UVLoopAsync
             try await until("both are gone") {
                 Processes.liveness(of: pid!) == .gone && Processes.liveness(of: scoped) == .gone
             }
+            try await until("no zombie is left") {
+                !Files.exists("/proc/\(pid!)") && !Files.exists("/proc/\(scoped)")
+            }
             #expect(Processes.liveness(of: free.pid) == .alive)
             try Processes.send(.kill, to: free.pid)
         }

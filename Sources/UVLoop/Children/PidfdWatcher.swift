@@ -99,9 +99,21 @@ final class PidfdWatcher: Handle, ChildWatcher {
     }
 
     override func didClose() {
-        // A child that was killed is mostly gone by now, and leaves no zombie.
+        guard isCanceled, signalOnCancel != nil else { return OwnedDescriptor(pidfd).close() }
+        // The loop ends, perhaps before the child does: a thread collects the status, so that no zombie is left.
+        do throws(UVError) {
+            try DetachedThread.start("uvloop-child") { [pidfd] in PidfdWatcher.collectAtEnd(pidfd) }
+        } catch {
+            OwnedDescriptor(pidfd).close()
+        }
+    }
+
+    /// Waits for the end of a child, collects its status, and closes the pidfd.
+    private static func collectAtEnd(_ pidfd: CInt) {
+        var entry = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+        while poll(&entry, 1, -1) < 0, uvloop_errno() == EINTR {}
         var status: CInt = 0
-        if signalOnCancel != nil { _ = uvloop_pidfd_wait(pidfd, &status) }
+        _ = uvloop_pidfd_wait(pidfd, &status)
         OwnedDescriptor(pidfd).close()
     }
 
