@@ -105,11 +105,18 @@ final class Ladder {
     }
 
     private func wait() {
-        guard step < .kill else {
-            return timer.start(after: Ladder.killInterval) { [unowned self] _ in killAgain() }
+        let time = step < .kill ? max(.zero, deadline - SystemClock.monotonicTime) : Ladder.killInterval
+        timer.start(after: time) { [unowned self] timer in
+            // A keeper that was itself stopped meanwhile is told first which processes have ended.
+            timer.start(after: .milliseconds(1)) { [unowned self] _ in timeIsOver() }
         }
-        timer.start(after: max(.zero, deadline - SystemClock.monotonicTime)) { [unowned self] _ in
-            enter(step == .endOfInput ? .terminate : .kill)
+    }
+
+    private func timeIsOver() {
+        switch step {
+        case .endOfInput: enter(.terminate)
+        case .terminate: enter(.kill)
+        case .kill: killAgain()
         }
     }
 
