@@ -72,7 +72,7 @@ extension Keeper {
 
     private func makeGroup(in subtree: String, _ current: ControlGroup?, _ claim: SessionClaim) {
         var reason: String?
-        LeftGroups.removeFormer(of: launch.session, in: subtree)
+        LeftGroups.removeFormer(of: launch.session.rawValue, in: subtree)
         do throws(SessionGroup.Failure) {
             let name = LeftGroups.name(launch.session.rawValue, epoch)
             group = try SessionGroup(in: subtree, name: name, limits: launch.settings.limits, group: current)
