@@ -572,6 +572,31 @@ struct KeeperGroupTests {
         }
     }
 
+    @Test(
+        "a scope outside of the keeper's cgroup namespace, or of the part that is mounted here, is had, and nothing is made in it",
+        arguments: [true, false])
+    func scopeElsewhere(isNamespace: Bool) throws {
+        try withGroup { home, group in
+            let bus = try bus(moving(in: group), home)
+            let mount = isNamespace ? "" : "mount --bind \(group.path) /sys/fs/cgroup && "
+            let inside = try group.shell(Self.service).replacing(
+                #"exec "$@""#,
+                with: #"exec unshare \#(isNamespace ? "--cgroup" : "--mount") /bin/sh -c '\#(mount)exec "$@"' sh "$@""#)
+            let keeper = try home.startReady(settings: settings(bus, .require), shell: inside)
+            let unit = "uvkeeper-s-\(try #require(keeper.record?.epoch)).scope"
+            let place = isNamespace ? "/../\(unit)" : "\(group.name)/\(unit)"
+            #expect(keeper.record?.controlGroup == place && keeper.record?.survivesServiceStop == true, "\(keeper.log)")
+            for pid in [keeper.pid, try #require(keeper.childPID)] {
+                #expect(TestControlGroup.name(of: pid) == "\(group.name)/\(unit)")
+            }
+            #expect(!Files.exists("\(group.path)/\(unit)/child") && !Files.exists("\(group.path)/../../\(unit)"))
+            #expect(!Files.exists("\(group.path)/\(group.name)"))
+            try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            try bus.close()
+        }
+    }
+
     /// The root of a hierarchy of version 1; nil if the host has none.
     private static let version1 = ["systemd", "pids", "memory", "cpuset"].map { "/sys/fs/cgroup/\($0)" }
         .first { Files.exists("\($0)/cgroup.procs") && Files.exists("\($0)/tasks") }

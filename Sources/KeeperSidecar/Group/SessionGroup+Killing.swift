@@ -31,11 +31,7 @@ extension SessionGroup {
         var pids: [Int32] = []
         try attempt(group) { () throws(UVError) in
             guard depth < deepest else { throw .nameTooLong }
-            let file = try OpenFile("\(group)/cgroup.procs", .readOnly)
-            defer { file.close() }
-            pids = try file.read(from: 0, limit: 1 << 22).split(separator: UInt8(ascii: "\n")).compactMap {
-                Int32(String(decoding: $0, as: UTF8.self))
-            }
+            pids = try processes(of: group)
         }
         for pid in pids {
             var found = false
@@ -52,6 +48,15 @@ extension SessionGroup {
             if isGroup, try hasOthers(path, depth: depth + 1, &known) { return true }
         }
         return false
+    }
+
+    /// The processes of a group, without those of the groups below it.
+    static func processes(of group: String) throws(UVError) -> [Int32] {
+        let file = try OpenFile("\(group)/cgroup.procs", .readOnly)
+        defer { file.close() }
+        return try file.read(from: 0, limit: 1 << 22).split(separator: UInt8(ascii: "\n")).compactMap {
+            Int32(String(decoding: $0, as: UTF8.self))
+        }
     }
 
     /// The limit of looks at a process whose parents end meanwhile.

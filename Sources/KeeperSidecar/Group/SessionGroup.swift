@@ -17,19 +17,28 @@ final class SessionGroup {
     private var keeperPath: String { "\(path)/keeper" }
 
     /// A group that was made for the keeper, which is in it already: a scope. Nil if it is not below the hierarchy that is
-    /// mounted here, as in a container whose host's manager has made the scope.
+    /// mounted here, as in a container whose host's manager has made the scope: the group found by its path must have this
+    /// process.
     init?(of group: ControlGroup) {
         guard group.isUnified, let root = LeftGroups.root, !group.isOutside else { return nil }
         path = root + group.path
         isMadeHere = false
         former = nil
-        do throws(UVError) { _ = try LeftGroups.events(of: path) } catch { return nil }
+        do throws(UVError) {
+            _ = try LeftGroups.events(of: path)
+            guard try SessionGroup.processes(of: path).contains(CurrentProcess.id) else { return nil }
+        } catch {
+            return nil
+        }
     }
 
     /// Makes a group for the session in a delegated one, with the session's limits, and moves this process into it.
     ///
+    /// - Parameter isEntered: false: this process stays where it is.
     /// - Throws: the error, with the file that caused it.
-    init(in subtree: String, name: String, limits: SessionLimits, group: ControlGroup?) throws(Failure) {
+    init(
+        in subtree: String, name: String, limits: SessionLimits, group: ControlGroup?, isEntered: Bool = true,
+    ) throws(Failure) {
         path = "\(subtree)/\(name)"
         isMadeHere = true
         former = LeftGroups.root.flatMap { root in group.map { $0.isOutside ? root : root + $0.path } }
@@ -46,7 +55,7 @@ final class SessionGroup {
                 try SessionGroup.enableController(of: file, in: subtree, path)
                 try SessionGroup.write(value, to: "\(path)/\(file)")
             }
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs")
+            if isEntered { try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs") }
         } catch {
             do throws(UVError) { try Files.removeDirectory(path) } catch {
                 // An empty group stays: a later start of the session removes it.
