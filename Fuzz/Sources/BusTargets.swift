@@ -60,7 +60,7 @@ enum BusTargets {
     private static func end(
         of pieces: [UnsafeRawBufferPointer], leaving service: String?,
     ) -> (end: ScopeConversation.End?, sent: [UInt8]) {
-        let request = ScopeRequest(session: session, epoch: "0123456789abcdef", pid: 1)
+        let request = ScopeRequest(session: session, epoch: "0123456789abcdef")
         var conversation = ScopeConversation(request, leaving: service)
         var sent: [UInt8] = []
         for (index, piece) in pieces.enumerated() {

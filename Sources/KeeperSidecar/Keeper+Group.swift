@@ -17,7 +17,7 @@ extension Keeper {
         guard wantsScope(current) else { return try start(claim) }
         let manager = ServiceManager(userID: CurrentProcess.userID, .current, current)
         let request = ScopeRequest(
-            session: launch.session, epoch: epoch, pid: CurrentProcess.id,
+            session: launch.session, epoch: epoch,
             slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits)
         // With limits, the scope is wanted whatever the service's KillMode is; so it is below several services. Another
         // manager does not know the service.
@@ -72,7 +72,7 @@ extension Keeper {
 
     private func makeGroup(in subtree: String, _ current: ControlGroup?, _ claim: SessionClaim) {
         var reason: String?
-        LeftGroups.removeFormer(of: launch.session, in: subtree)
+        LeftGroups.removeFormer(of: launch.session.rawValue, in: subtree)
         do throws(SessionGroup.Failure) {
             let name = LeftGroups.name(launch.session.rawValue, epoch)
             group = try SessionGroup(in: subtree, name: name, limits: launch.settings.limits, group: current)

@@ -25,7 +25,7 @@ import UVKeeper
             let shell = try #require(ExecutableSearch.find("sh", path: ProcessEnvironment.current["PATH"]))
             let command = #"Environment="PI_KEEPER_PI_CMD=[\"\#(shell)\",\"-c\",\"echo \\\"%%n\\\"; exec cat\"]""#
             #expect(session.lines.contains(command), "\(session)")
-            for limit in ["MemoryMax=8589934592", "CPUQuota=150%", "TasksMax=9"] {
+            for limit in ["MemoryMax=8589934592", "CPUQuota=150%", "TasksMax=9", "OOMPolicy=continue"] {
                 #expect(session.lines.contains(limit), "\(session)")
             }
             guard ExecutableSearch.find("systemd-analyze", path: ProcessEnvironment.current["PATH"]) != nil else {
@@ -55,6 +55,44 @@ import UVKeeper
         try CommandHome.with { home in
             let run = try home.run(["export"] + arguments)
             #expect(run.code == 64, "\(run)")
+        }
+    }
+
+    @Test("users are those that systemd takes")
+    func users() throws {
+        try CommandHome.with { home in
+            let longest = String(repeating: "u", count: 255)
+            for (users, code) in [
+                (["root", "0", "1000", "4294967294", "a-b_c.d@e", "1x", "-x", "_x", longest], 0 as Int32),
+                (
+                    [
+                        "a:b", "a/b", "a\\b", ".", "..", "65535", "4294967295", "4294967296", "007", "-1", "-", "é",
+                        longest + "u",
+                    ], 64
+                ),
+            ] {
+                for user in users {
+                    let run = try home.run([
+                        "export", "--systemd", "--server", "--user=\(user)", "--", "/bin/sleep", "1",
+                    ])
+                    #expect(run.code == code && run.lines.contains("User=\(user)") == (code == 0), "\(user): \(run)")
+                }
+            }
+        }
+    }
+
+    @Test("a command that does not fit into one variable makes no unit of a session")
+    func longest() throws {
+        try CommandHome.with { home in
+            // The text of an array of three strings, in a variable's.
+            let rest = #"PI_KEEPER_PI_CMD=["/bin/sleep","",""]"#.utf8.count + 1
+            func run(_ length: Int) throws -> CommandRun {
+                let words = [length / 2, length - length / 2].map { String(repeating: "x", count: $0) }
+                return try home.run(["export", "--systemd", "--session", "s", "--", "/bin/sleep"] + words)
+            }
+            #expect(try run(131_072 - rest).code == 0)
+            let refused = try run(131_072 - rest + 1)
+            #expect(refused.code == 1 && refused.output.isEmpty && refused.errors.contains("too long for a unit"))
         }
     }
 

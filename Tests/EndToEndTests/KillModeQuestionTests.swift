@@ -65,6 +65,49 @@ struct KillModeQuestionTests {
         }
     }
 
+    private static let hasPython =
+        ExecutableSearch.find("python3", path: ProcessEnvironment.current["PATH"]) != nil
+
+    @Test(
+        "a service that spared its processes when the session started, and does no more, is asked again",
+        .enabled(if: hasPython, "python3 is missing"))
+    func changed() throws {
+        try withService { home, group, inside in
+            // The bus of one start, whose answers are known beforehand.
+            let answers =
+                BusAnswer.ok + BusAnswer.answer(to: 1, .string(":1.5")) + BusAnswer.answer(to: 2, .property("process"))
+            try Posix.write(answers, to: "\(home.home)/answers")
+            let script = """
+                import os, socket
+                listener = socket.socket(socket.AF_UNIX)
+                listener.bind("\(home.home)/making")
+                listener.listen()
+                os.rename("\(home.home)/making", "\(home.home)/bus")
+                stream = listener.accept()[0]
+                stream.sendall(open("\(home.home)/answers", "rb").read())
+                while stream.recv(4096): pass
+
+                """
+            try Posix.write(script, to: "\(home.home)/bus.py")
+            let bus =
+                "python3 \(home.home)/bus.py </dev/null >/dev/null 2>&1 & "
+                + "until [ -e \(home.home)/bus ]; do sleep 0.01; done; "
+            let address = "DBUS_SYSTEM_BUS_ADDRESS=unix:path=\(home.home)/bus"
+            let spawn = try CommandRun(
+                ["spawn", "--timeout", "100", "s", "--env", address, "--", "cat"], home: home.home, shell: bus + inside)
+            #expect(spawn.code == 0, "\(spawn)")
+            #expect(home.contents(of: ".pi/dashboard/sessions/s.session.json").contains("\"survivesServiceStop\":true"))
+            for (answer, survives) in [("process", true), ("control-group", false), ("silence", true)] {
+                try Posix.write("\(answer)\n", to: "\(home.home)/systemctl.answer")
+                for command in [["status", "s", "--json"], ["list", "--json"]] {
+                    let run = try CommandRun(command, home: home.home, shell: inside)
+                    #expect(run.output.contains("\"survivesServiceStop\":\(survives)"), "\(answer): \(run)")
+                    #expect(run.output.contains("\(group.name)/test.service"), "\(answer): \(run)")
+                }
+            }
+        }
+    }
+
     @Test("a session whose keeper was moved too late ends with the service where its child is, and status says so")
     func movedLate() throws {
         try withService { home, group, inside in

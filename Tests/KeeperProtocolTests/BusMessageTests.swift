@@ -32,7 +32,7 @@ import Testing
         let limits = SessionLimits(
             memoryMaximum: 8_589_934_592, memoryHigh: 4_294_967_296, cpuQuota: 150, tasksMaximum: 100)
         let request = ScopeRequest(
-            session: "work", epoch: "0123456789abcdef", pid: 4711, slice: "system.slice", limits: limits)
+            session: "work", epoch: "0123456789abcdef", slice: "system.slice", limits: limits)
         var body = BusWriter()
         request.write(&body)
         let theirs = try #require(try read(BusGolden.startTransientUnit))

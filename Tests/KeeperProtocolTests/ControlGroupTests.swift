@@ -94,6 +94,12 @@ import Testing
         Case(testDescription: "nothing", text: "", path: nil),
         Case(testDescription: "garbage", text: "0:\n::\n0::relative\n\u{0}", path: nil),
         Case(
+            testDescription: "a service and a slice with names of controllers", text: "0::/_memory.slice/_io.service\n",
+            path: "/_memory.slice/_io.service", unit: .service("io.service"), slice: "memory.slice", survives: false),
+        Case(
+            testDescription: "a service whose own name begins with an underscore", text: "0::/a.slice/__x.service/_b\n",
+            path: "/a.slice/__x.service/_b", unit: .service("_x.service"), slice: "a.slice", survives: false),
+        Case(
             testDescription: "a name that only ends like one", text: "0::/a.slice/service\n", path: "/a.slice/service",
             slice: "a.slice"),
     ]

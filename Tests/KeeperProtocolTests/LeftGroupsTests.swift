@@ -61,6 +61,38 @@ struct LeftGroupsTests {
         }
     }
 
+    @Test("beside the group of a record go those of former lives, if they are empty and older than a minute")
+    func removesFormer() throws {
+        try withGroup { group in
+            let names = ["0", "1", "2"].map { LeftGroups.name("s", "000000000000000\($0)") }
+            let others = [LeftGroups.name("t", Self.epoch), LeftGroups.name("s-t", Self.epoch), "s"]
+            for name in names + others {
+                let path = try group.make(name)
+                if name != names[1] { try Posix.setModificationTime(1_000_000, of: path) }
+            }
+            remove("\(group.name)/\(names[2])", epoch: "0000000000000002")
+            #expect(Set(group.names(except: "")) == Set(others + [names[1]]))
+        }
+    }
+
+    @Test("the mount points of the whole hierarchy of version 2 are found, wherever they are")
+    func mountPoints() {
+        let others = [
+            "22 1 0:20 / /proc rw,nosuid - proc proc rw",
+            "30 22 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory",
+            "31 22 0:27 /a.slice /run/part rw - cgroup2 none rw", #"32 22 0:27 / /run/a\040b rw - cgroup2 none rw"#,
+            "33 22 8:1 / /cgroup2 rw - ext4 cgroup2 rw", "34 22 0:27 / /cut", "-", "", "- cgroup2 / / / / /x",
+            "35 - cgroup2",
+            "36 22 0:27 / /end rw -",
+        ]
+        #expect(LeftGroups.mountPoints(others.joined(separator: "\n")) == [] && LeftGroups.mountPoints("") == [])
+        for options in ["", "shared:4 ", "shared:4 master:1 "] {
+            let line = "40 22 0:27 / /mnt/groups rw,nosuid \(options)- cgroup2 cgroup rw\n"
+            let all = others + [line] + others + [line.replacing("mnt", with: "run")]
+            #expect(LeftGroups.mountPoints(all.joined(separator: "\n")) == ["/mnt/groups", "/run/groups"])
+        }
+    }
+
     @Test("an ordinary directory is no group, whatever its name and its files")
     func leavesDirectories() throws {
         try withTemporaryDirectory { directory in

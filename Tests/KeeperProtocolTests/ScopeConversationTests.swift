@@ -4,7 +4,7 @@ import Testing
 @testable import KeeperProtocol
 
 @Suite("The conversation with a service manager") struct ScopeConversationTests {
-    private static let request = ScopeRequest(session: "s", epoch: "0123456789abcdef", pid: 1)
+    private static let request = ScopeRequest(session: "s", epoch: "0123456789abcdef")
     private static let unit = "uvkeeper-s-0123456789abcdef.scope"
     private static let job = "/org/freedesktop/systemd1/job/17"
     private static let hello = BusAnswer.answer(to: 1, .string(":1.5"))

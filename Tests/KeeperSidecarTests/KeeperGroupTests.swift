@@ -356,6 +356,37 @@ struct KeeperGroupTests {
         }
     }
 
+    @Test("the child of a session inside another one is spared also after its keeper was moved away from it")
+    func nestedMoved() throws {
+        try withGroup { home, group in
+            let outer = try home.startReady(
+                child: """
+                    export PI_DASHBOARD_HOME=$HOME PI_KEEPER_PI_ARGS='[]'
+                    PI_KEEPER_PI_CMD='["cat"]' \(BuiltProducts.sidecar) inner </dev/null >/dev/null 2>&1 &
+                    trap '' TERM; sleep 1000 & echo $! >$HOME/own; exec cat
+                    """,
+                settings: ["PI_KEEPER_CGROUP": group.path])
+            let socket = "\(home.directory)/inner.rpc.sock"
+            func pid(_ end: String) -> Int32? {
+                (try? Files.read("\(socket).\(end)", limit: 32)).flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
+            }
+            try home.until("inner listens") { pid("pid").map { SocketProbe(socket) == .accepting(pid: $0) } ?? false }
+            let (keeper, child) = (try #require(pid("pid")), try #require(pid("pi-pid")))
+            let name = try #require(outer.record?.controlGroup)
+            #expect(TestControlGroup.name(of: child) == "\(name)/child")
+            let own = try #require(try home.pids(["own"]).first)
+            try group.move(keeper, to: "moved.scope")
+            try home.channel(of: outer).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(outer) == .exited(code: 0))
+            #expect(Processes.liveness(of: own) == .gone && outer.record?.exit?.leftBehind == [])
+            #expect(Processes.liveness(of: keeper) == .alive && Processes.liveness(of: child) == .alive)
+            try Processes.send(.terminate, to: keeper)
+            try home.until("inner ends") {
+                Processes.liveness(of: keeper) == .gone && Processes.liveness(of: child) == .gone
+            }
+        }
+    }
+
     @Test("a session that was started inside another one, which has ended, leaves no group of its own")
     func nestedSubtree() throws {
         try withGroup { home, group in
@@ -479,6 +510,90 @@ struct KeeperGroupTests {
             try TestControlGroup.write("0", to: "\(above)/cgroup.freeze")
             let thawed = try home.startReady("t", settings: ["PI_KEEPER_CGROUP": above, "PI_KEEPER_SCOPE": "require"])
             #expect(thawed.record?.controlGroup?.hasPrefix("\(group.name)/above/uvkeeper-t-") == true)
+        }
+    }
+
+    @Test("a keeper whose former group is frozen at its end passes it, and leaves nothing", arguments: [true, false])
+    func formerFrozen(isAbove: Bool) throws {
+        try withGroup { home, group in
+            let subtree = try group.make("subtree")
+            let above = try group.make("above")
+            let keeper = try home.startReady(
+                settings: ["PI_KEEPER_CGROUP": subtree], shell: group.shell("above/\(Self.service)"))
+            #expect(TestControlGroup.name(of: keeper.pid)?.hasPrefix("\(group.name)/subtree/uvkeeper-s-") == true)
+            let frozen = isAbove ? above : "\(above)/\(Self.service)"
+            try TestControlGroup.write("1", to: "\(frozen)/cgroup.freeze")
+            defer { expectNoError { try TestControlGroup.write("0", to: "\(frozen)/cgroup.freeze") } }
+            try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(try Files.names(inDirectory: subtree, startingWith: "uvkeeper-").isEmpty)
+        }
+    }
+
+    @Test("where the hierarchy is mounted elsewhere, a session's group goes with its end all the same")
+    func mountedElsewhere() throws {
+        try withGroup { home, group in
+            let elsewhere = "\(home.base)/groups"
+            try Files.makeDirectory(at: elsewhere)
+            let root = group.path.split(separator: "/").dropLast().map { "/\($0)" }.joined()
+            let mounts = "mount --bind \(root) \(elsewhere) && mount -t tmpfs none /sys/fs/cgroup"
+            let keeper = try home.startReady(
+                settings: ["PI_KEEPER_CGROUP": "\(elsewhere)\(group.name)"],
+                shell: #"exec unshare --mount /bin/sh -c '\#(mounts) && exec "$@"' sh "$@""#)
+            #expect(keeper.record?.controlGroup?.hasPrefix("\(group.name)/uvkeeper-s-") == true, "\(keeper.log)")
+            try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(group.names(except: "") == [])
+        }
+    }
+
+    @Test("a keeper whose former group is outside of its cgroup namespace makes no file anywhere")
+    func formerOutside() throws {
+        try withGroup { home, group in
+            let top = "\(home.base)/top"
+            try Files.makeDirectory(at: "\(top)/unified")
+            let root = group.path.split(separator: "/").dropLast().map { "/\($0)" }.joined()
+            let subtree = try group.make("subtree")
+            let steps = [
+                "mount --bind \(root) \(top)/unified", "echo $$ >\(try group.make("b"))/cgroup.procs",
+                "mount --rbind \(top) /sys/fs/cgroup", #"exec "$@""#,
+            ].joined(separator: " && ")
+            let inside = try group.shell("a").replacing(
+                #"exec "$@""#, with: #"exec unshare --mount --cgroup /bin/sh -c '\#(steps)' sh "$@""#)
+            let keeper = try home.startReady(
+                settings: ["PI_KEEPER_CGROUP": "\(top)/unified\(group.name)/subtree"], shell: inside)
+            // Where a namespace is the border of a delegation, no process moves from one group outside to another.
+            let isRefused = keeper.log.contains("goes on without")
+            #expect(keeper.record?.controlGroup?.hasPrefix(isRefused ? "/../b" : "/../subtree/uvkeeper-s-") == true)
+            try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(try Files.names(inDirectory: subtree, startingWith: "uvkeeper-").isEmpty)
+            #expect(try Files.names(inDirectory: top) == ["unified"])
+        }
+    }
+
+    @Test(
+        "a scope outside of the keeper's cgroup namespace, or of the part that is mounted here, is had, and nothing is made in it",
+        arguments: [true, false])
+    func scopeElsewhere(isNamespace: Bool) throws {
+        try withGroup { home, group in
+            let bus = try bus(moving(in: group), home)
+            let mount = isNamespace ? "" : "mount --bind \(group.path) /sys/fs/cgroup && "
+            let inside = try group.shell(Self.service).replacing(
+                #"exec "$@""#,
+                with: #"exec unshare \#(isNamespace ? "--cgroup" : "--mount") /bin/sh -c '\#(mount)exec "$@"' sh "$@""#)
+            let keeper = try home.startReady(settings: settings(bus, .require), shell: inside)
+            let unit = "uvkeeper-s-\(try #require(keeper.record?.epoch)).scope"
+            let place = isNamespace ? "/../\(unit)" : "\(group.name)/\(unit)"
+            #expect(keeper.record?.controlGroup == place && keeper.record?.survivesServiceStop == true, "\(keeper.log)")
+            for pid in [keeper.pid, try #require(keeper.childPID)] {
+                #expect(TestControlGroup.name(of: pid) == "\(group.name)/\(unit)")
+            }
+            #expect(!Files.exists("\(group.path)/\(unit)/child") && !Files.exists("\(group.path)/../../\(unit)"))
+            #expect(!Files.exists("\(group.path)/\(group.name)"))
+            try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            try bus.close()
         }
     }
 

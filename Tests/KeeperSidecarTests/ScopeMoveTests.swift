@@ -6,7 +6,7 @@ import UVLoop
 @testable import KeeperSidecar
 
 @Suite("The move into a scope") struct ScopeMoveTests {
-    private static let request = ScopeRequest(session: "s", epoch: "0123456789abcdef", pid: 1)
+    private static let request = ScopeRequest(session: "s", epoch: "0123456789abcdef")
 
     /// How a move ends that asks a bus.
     private func end(

@@ -65,7 +65,14 @@ package struct ControlGroup: Hashable, Sendable {
         }
     }
 
-    private var components: [Substring] { path.split(separator: "/") }
+    /// True if the group is outside of this process's cgroup namespace, so that its path is not one below the mount point.
+    package var isOutside: Bool { path.split(separator: "/").contains("..") }
+
+    /// The names of the groups on the path, as systemd has named their units: an underscore goes before a directory's name
+    /// that the kernel could take for a file of its own (`_memory.service`), and before one that begins with one.
+    private var components: [Substring] {
+        path.split(separator: "/").map { $0.utf8.first == UInt8(ascii: "_") ? $0.dropFirst() : $0 }
+    }
 
     /// The services around the process, the innermost first: the stop of any of them ends it, also if it is in a scope
     /// below. A user's service manager is none of them if the process is in a unit of that manager's.

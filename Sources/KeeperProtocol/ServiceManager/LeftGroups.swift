@@ -3,9 +3,36 @@ package import UVLoop
 /// The control groups that sessions make in a delegated one (`PI_KEEPER_CGROUP`), and the removal of those that are
 /// left. A group with a living process in it, or below, stays as it is.
 package enum LeftGroups {
-    /// The mount point of version 2's hierarchy; on hybrid hosts it lies beside those of version 1.
+    /// The mount point of version 2's hierarchy; on hybrid hosts it lies beside those of version 1. Nil if it is not
+    /// mounted.
     package static var root: String? {
-        ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].first { Files.exists("\($0)/cgroup.procs") }
+        if let usual = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].first(where: isGroup) { return usual }
+        do throws(UVError) {
+            let file = try OpenFile("/proc/self/mountinfo", .readOnly)
+            defer { file.close() }
+            // Another file system may be mounted above one of them.
+            return mountPoints(String(decoding: try file.read(from: 0, limit: 1 << 20), as: UTF8.self))
+                .first(where: isGroup)
+        } catch {
+            return nil
+        }
+    }
+
+    /// True if the directory has a file that groups of version 2 have, the root too, and no other directory.
+    private static func isGroup(_ path: String) -> Bool { Files.exists("\(path)/cgroup.controllers") }
+
+    /// The mount points of the whole hierarchy of version 2.
+    ///
+    /// - Parameter mounts: lines of `<id> <parent> <device> <root> <mount point> <options> ... - <type> <source> <options>`.
+    static func mountPoints(_ mounts: String) -> [String] {
+        mounts.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: " ", omittingEmptySubsequences: false)
+            guard let end = fields.firstIndex(of: "-"), end > 5, fields[(end + 1)...].first == "cgroup2",
+                // A backslash begins an escape: a hierarchy at such a place is not found.
+                fields[3] == "/", !fields[4].contains("\\")
+            else { return nil }
+            return String(fields[4])
+        }
     }
 
     /// The name of the group of one life of a session.
@@ -13,24 +40,25 @@ package enum LeftGroups {
         "\(ScopeRequest.prefix)\(session)-\(epoch)"
     }
 
-    /// Removes the group of a session that has ended. A group that was not made for this life of the session stays: the
-    /// record then names another, or a scope.
+    /// Removes the group of a session that has ended, and those beside it of former lives of the session. A group that was
+    /// not made for this life of the session stays: the record then names another, or a scope.
     package static func remove(of record: SessionRecord) {
-        guard let root, let path = record.controlGroup else { return }
+        guard let path = record.controlGroup else { return }
         let components = path.split(separator: "/")
         guard path.utf8.first == UInt8(ascii: "/"), !components.contains(".."),
-            components.last.map(String.init) == name(record.session, record.epoch)
+            components.last.map(String.init) == name(record.session, record.epoch), let root
         else { return }
         removeTree(root + path)
+        if let subtree = Files.parent(of: root + path) { removeFormer(of: record.session, in: subtree) }
     }
 
-    /// The age from which an empty group of a session counts as left by a keeper that was killed before it had a record;
-    /// a younger one may be a keeper's that has not entered it yet.
+    /// The age from which an empty group of a session counts as left, by a keeper that was killed before it had a record, or
+    /// for a process that outlived the next start too; a younger one may be a keeper's that has not entered it yet.
     private static let leftAfter = Duration.seconds(60)
 
     /// Removes the groups that former keepers of a session have left in a delegated group.
-    package static func removeFormer(of session: SessionID, in subtree: String) {
-        let start = name(session.rawValue, "")
+    package static func removeFormer(of session: String, in subtree: String) {
+        let start = name(session, "")
         do throws(UVError) {
             for name in try Files.names(inDirectory: subtree, startingWith: start)
             where SessionRecord.isEpoch(name.dropFirst(start.count)) {
@@ -70,6 +98,9 @@ package enum LeftGroups {
     private static func isEmpty(_ group: String) -> Bool {
         do throws(UVError) { return try events(of: group).contains("populated 0") } catch { return false }
     }
+
+    /// The line of `cgroup.events` that a frozen group has.
+    package static let frozen: Substring = "frozen 1"
 
     /// The lines of a group's `cgroup.events`, a file that every group of version 2 but the root has, and no other
     /// directory.

@@ -3,8 +3,6 @@ package struct ScopeRequest: Hashable, Sendable {
     /// The beginning of the names of sessions' scopes.
     package static let prefix = "uvkeeper-"
 
-    /// The id of this process.
-    package let pid: Int32
     /// The name of the scope, `uvkeeper-<session>-<epoch>.scope`. Each life of a session has its own, so a former scope
     /// that is still being collected is not in the way. A session's name needs no escapes in a unit's name, and fits
     /// into its 255 bytes.
@@ -15,9 +13,8 @@ package struct ScopeRequest: Hashable, Sendable {
     package let limits: SessionLimits
 
     package init(
-        session: SessionID, epoch: String, pid: Int32, slice: String? = nil, limits: SessionLimits = SessionLimits(),
+        session: SessionID, epoch: String, slice: String? = nil, limits: SessionLimits = SessionLimits(),
     ) {
-        self.pid = pid
         unit = "\(ScopeRequest.prefix)\(session)-\(epoch).scope"
         description = "UVKeeper session \(session)"
         self.slice = slice
@@ -37,7 +34,9 @@ package struct ScopeRequest: Hashable, Sendable {
                 properties.string(name)
                 properties.variant(type, value)
             }
-            property("PIDs", "au") { $0.array(elementsAt: 4) { $0.uint32(UInt32(pid)) } }
+            // Zero is the sender of the message, whom the manager knows by its bus. The keeper's own number may be another
+            // process's in the manager's pid namespace.
+            property("PIDs", "au") { $0.array(elementsAt: 4) { $0.uint32(0) } }
             property("Description", "s") { $0.string(description) }
             // The scope is removed also if it has failed.
             property("CollectMode", "s") { $0.string("inactive-or-failed") }

@@ -7,30 +7,41 @@ internal import UVLoop
 final class SessionGroup {
     /// The group's directory.
     let path: String
-    /// The directory of the keeper's former group; nil if the group was not made here, and is removed by others.
+    /// True if the group was made here, and is removed here.
+    private let isMadeHere: Bool
+    /// The directory of the keeper's former group; nil if it is below no hierarchy that is mounted here.
     private let former: String?
-    private var hasChildGroup = false
+    private(set) var hasChildGroup = false
 
-    private var childPath: String { "\(path)/child" }
+    var childPath: String { "\(path)/child" }
     private var keeperPath: String { "\(path)/keeper" }
 
     /// A group that was made for the keeper, which is in it already: a scope. Nil if it is not below the hierarchy that is
-    /// mounted here, as in a container whose host's manager has made the scope.
+    /// mounted here, as in a container whose host's manager has made the scope: the group found by its path must have this
+    /// process.
     init?(of group: ControlGroup) {
-        guard group.isUnified, let root = LeftGroups.root, !group.path.split(separator: "/").contains("..") else {
+        guard group.isUnified, let root = LeftGroups.root, !group.isOutside else { return nil }
+        path = root + group.path
+        isMadeHere = false
+        former = nil
+        do throws(UVError) {
+            _ = try LeftGroups.events(of: path)
+            guard try SessionGroup.processes(of: path).contains(CurrentProcess.id) else { return nil }
+        } catch {
             return nil
         }
-        path = root + group.path
-        former = nil
-        do throws(UVError) { _ = try LeftGroups.events(of: path) } catch { return nil }
     }
 
     /// Makes a group for the session in a delegated one, with the session's limits, and moves this process into it.
     ///
+    /// - Parameter isEntered: false: this process stays where it is.
     /// - Throws: the error, with the file that caused it.
-    init(in subtree: String, name: String, limits: SessionLimits, group: ControlGroup?) throws(Failure) {
+    init(
+        in subtree: String, name: String, limits: SessionLimits, group: ControlGroup?, isEntered: Bool = true,
+    ) throws(Failure) {
         path = "\(subtree)/\(name)"
-        former = LeftGroups.root.flatMap { root in group.map { root + $0.path } }
+        isMadeHere = true
+        former = LeftGroups.root.flatMap { root in group.map { $0.isOutside ? root : root + $0.path } }
         // Missing directories would be made.
         guard Files.exists("\(subtree)/cgroup.procs") else {
             throw Failure(path: "\(subtree)/cgroup.procs", error: .noEntry)
@@ -44,7 +55,7 @@ final class SessionGroup {
                 try SessionGroup.enableController(of: file, in: subtree, path)
                 try SessionGroup.write(value, to: "\(path)/\(file)")
             }
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs")
+            if isEntered { try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs") }
         } catch {
             do throws(UVError) { try Files.removeDirectory(path) } catch {
                 // An empty group stays: a later start of the session removes it.
@@ -62,7 +73,7 @@ final class SessionGroup {
         } catch {
             throw Failure(path: "\(path)/cgroup.events", error: error)
         }
-        guard !lines.contains("frozen 1") else {
+        guard !lines.contains(LeftGroups.frozen) else {
             throw Failure(path: subtree, error: .busy, advice: "; it is frozen, or a group above it is: cgroup.freeze")
         }
     }
@@ -96,13 +107,15 @@ final class SessionGroup {
         var description: String { "\(path): \(error)\(advice)" }
     }
 
-    private static func attempt(_ path: String, _ body: () throws(UVError) -> Void) throws(Failure) {
+    static func attempt(_ path: String, _ body: () throws(UVError) -> Void) throws(Failure) {
         do throws(UVError) { try body() } catch { throw Failure(path: path, error: error) }
     }
 
-    private static func write(_ text: String, to path: String) throws(Failure) {
+    static func write(_ text: String, to path: String) throws(Failure) {
         try attempt(path) { () throws(UVError) in
-            // The file is opened for appending: some of these files can be written, but not read.
+            // The file is opened for appending, since some of these files can be written, but not read. That would make a
+            // missing file where the directory is no group.
+            guard Files.exists(path) else { throw .noEntry }
             let file = try OpenFile(path, .append)
             defer { file.close() }
             try file.write(Array(text.utf8))
@@ -191,50 +204,6 @@ final class SessionGroup {
         return true
     }
 
-    /// Kills every process of the child's group and of the groups below, whatever these processes do. No process is
-    /// killed if a keeper is among them: a session started from within is a session of its own.
-    ///
-    /// - Returns: false if no process was killed this way.
-    @discardableResult
-    func killAll() -> Bool {
-        guard hasChildGroup else { return false }
-        do throws(Failure) {
-            if try SessionGroup.hasKeeper(childPath, depth: 0) { return false }
-            try SessionGroup.write("1", to: "\(childPath)/cgroup.kill")
-            return true
-        } catch {
-            // The kernel is older than Linux 5.14, or the group is gone: processes are then killed one by one.
-            return false
-        }
-    }
-
-    /// The deepest nesting of control groups searched. Only an attacker goes deeper; such processes are killed one by
-    /// one.
-    private static let deepest = 32
-
-    private static func hasKeeper(_ group: String, depth: Int) throws(Failure) -> Bool {
-        var found = false
-        try attempt(group) { () throws(UVError) in
-            guard depth < deepest else { throw .nameTooLong }
-            let file = try OpenFile("\(group)/cgroup.procs", .readOnly)
-            defer { file.close() }
-            for line in try file.read(from: 0, limit: 1 << 22).split(separator: UInt8(ascii: "\n")) where !found {
-                // A shortage of descriptors is an error: a keeper could be overlooked.
-                if let pid = Int32(String(decoding: line, as: UTF8.self)) { found = try KeeperProcesses.contain(pid) }
-            }
-        }
-        guard !found else { return true }
-        var names: [String] = []
-        try attempt(group) { () throws(UVError) in names = try Files.names(inDirectory: group) }
-        for name in names {
-            let path = "\(group)/\(name)"
-            var isGroup = false
-            try attempt(path) { () throws(UVError) in isGroup = try Files.status(of: path).kind == .directory }
-            if isGroup, try hasKeeper(path, depth: depth + 1) { return true }
-        }
-        return false
-    }
-
     /// True if a process of the session was killed for lack of memory: by the kernel, at the session's limit or the
     /// machine's, or by systemd-oomd.
     var hasKilledForMemory: Bool {
@@ -272,24 +241,33 @@ final class SessionGroup {
     /// Removes the child's group and, if it was made here, the session's, with all that the child has made in it. A group
     /// with processes left stays; they were logged.
     func remove() {
-        guard let former else { return LeftGroups.removeTree(childPath) }
-        leave(to: former)
+        guard isMadeHere else { return LeftGroups.removeTree(childPath) }
+        leave()
         LeftGroups.removeTree(path)
     }
 
     /// Moves this process into its former group, or the nearest group above that takes it: the former group is gone if
-    /// it belonged to another session, which has ended. If none takes it, the session's group stays, empty once this
-    /// process has ended; the next start of the session removes it.
-    private func leave(to former: String) {
-        var group = former
-        while let root = LeftGroups.root, group.hasPrefix(root) {
+    /// it belonged to another session, which has ended; a frozen one would hold this process as it holds its own. If none
+    /// takes it, the session's group stays, empty once this process has ended; the next start of the session removes it.
+    private func leave() {
+        guard let root = LeftGroups.root, var group = former else { return }
+        while group.hasPrefix(root) {
             do throws(Failure) {
-                return try SessionGroup.write("\(CurrentProcess.id)", to: "\(group)/cgroup.procs")
+                if !SessionGroup.isFrozen(group) {
+                    return try SessionGroup.write("\(CurrentProcess.id)", to: "\(group)/cgroup.procs")
+                }
             } catch {
                 // The group is gone, is another user's, or has controllers and so takes no processes.
-                guard let parent = Files.parent(of: group) else { return }
-                group = parent
             }
+            guard let parent = Files.parent(of: group) else { return }
+            group = parent
+        }
+    }
+
+    private static func isFrozen(_ group: String) -> Bool {
+        do throws(UVError) { return try LeftGroups.events(of: group).contains(LeftGroups.frozen) } catch {
+            // The root, which cannot be frozen, has no such file.
+            return false
         }
     }
 }

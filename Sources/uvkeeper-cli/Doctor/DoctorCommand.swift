@@ -9,7 +9,8 @@ struct DoctorCommand: ParsableCommand {
         discussion: """
             The command does what a session does, in the sessions directory itself and under temporary names: it \
             writes, locks and renames a file, binds a socket and connects to it, and starts the sidecar. A missing \
-            directory is made. Exits with 1 if something is in the way.
+            directory is made. With PI_KEEPER_CGROUP it makes and removes groups there; controllers that limits need stay \
+            enabled. Exits with 1 if something is in the way.
             """,
     )
 

@@ -53,12 +53,10 @@ struct ExportCommand: ParsableCommand {
         guard shared.sessionsDir.map(RawText.isPlain) ?? true else {
             throw ValidationError("A unit is text: the sessions directory has bytes that are no UTF-8")
         }
-        // systemd takes back no escapes in a user's name.
-        guard
-            user.map({ !$0.isEmpty && $0.utf8.allSatisfy { (0x21..<0x7F).contains($0) && $0 != UInt8(ascii: "\\") } })
-                ?? true
-        else {
-            throw ValidationError("--user takes a user's name, or a number, without spaces and backslashes")
+        guard user.map(UnitText.isUser) ?? true else {
+            throw ValidationError(
+                "--user takes a user's name, or a number, as systemd does: without spaces, colons, slashes and backslashes"
+            )
         }
         guard session == nil || group.scope == nil else {
             throw ValidationError("A session of its own unit needs no scope; leave --scope out")
@@ -141,6 +139,10 @@ struct ExportCommand: ParsableCommand {
         if let user { lines.append("User=\(UnitText.value(user))") }
         if let directory {
             lines.append("Environment=\(UnitText.variable(KeeperVariable.sessionsDirectory, directory))")
+        }
+        guard settings.allSatisfy({ $0.0.utf8.count + 1 + $0.1.utf8.count < UnitText.longestVariable }) else {
+            shared.report("the command is too long for a unit, which hands it on in a variable: 128 KiB")
+            throw ExitCode.failure
         }
         lines += settings.map { "Environment=\(UnitText.variable($0.0, $0.1))" }
         lines += [

@@ -20,6 +20,21 @@ enum UnitText {
         path.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && !"\"'\\".utf8.contains($0) }
     }
 
+    /// True if systemd takes the text as a user's name or number, which it takes back no escapes in. Mirrors systemd's
+    /// `valid_user_group_name`.
+    static func isUser(_ text: String) -> Bool {
+        guard (1...255).contains(text.utf8.count), text != ".", text != "..",
+            text.utf8.allSatisfy({ (0x21..<0x7F).contains($0) && !"\\:/".utf8.contains($0) })
+        else { return false }
+        let isNumber = { (digits: Substring) in digits.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+        guard isNumber(text[...]) else { return text.utf8.first != UInt8(ascii: "-") || !isNumber(text.dropFirst()) }
+        // The numbers that stand for no user, in 16 bits and in 32.
+        return UInt32(text).map { "\($0)" == text && $0 != .max && $0 != 0xFFFF } ?? false
+    }
+
+    /// The bytes of a variable from which Linux starts no program with it: `NAME=value` and a zero.
+    static let longestVariable = 131_072
+
     /// The value of an `Environment=` line.
     static func variable(_ name: String, _ value: String) -> String { quoted("\(name)=\(value)") }
 

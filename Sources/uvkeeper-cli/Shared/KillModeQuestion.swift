@@ -2,7 +2,7 @@ import KeeperProtocol
 import UVKeeper
 
 /// The question for a service's `KillMode`, asked by way of `systemctl show`. A keeper that stays in its service by its
-/// scope's policy has not asked, and takes the service to have the default.
+/// scope's policy has not asked, and takes the service to have the default; one that has asked knows what it was then.
 final class KillModeQuestion {
     private static let longest = Duration.seconds(1)
     private static let longestAnswer = 64
@@ -36,13 +36,13 @@ final class KillModeQuestion {
         }
     }
 
-    /// Completes the places of sessions whose keepers take them to end with their service: by that service's `KillMode`,
-    /// asked for once each; `completion` runs once, perhaps at once.
+    /// Completes the places of sessions that are in a service: by the `KillMode` that it has now, asked for once each, whatever
+    /// it was when their keepers started. `completion` runs once, perhaps at once.
     static func complete(
         _ places: [SessionPlace], on loop: Loop, _ completion: @escaping ([SessionPlace]) -> Void,
     ) {
         let groups = places.map { place in
-            place.survivesServiceStop == false ? place.controlGroup.flatMap { ControlGroup("0::\($0)\n") } : nil
+            place.controlGroup.flatMap { ControlGroup("0::\($0)\n") }.flatMap { $0.services.isEmpty ? nil : $0 }
         }
         guard let group = groups.lazy.compactMap({ $0 }).first else { return completion(places) }
         ask(of: group, on: loop) { killMode in

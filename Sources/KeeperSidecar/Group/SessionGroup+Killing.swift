@@ -1,0 +1,99 @@
+internal import KeeperProtocol
+internal import UVLoop
+
+/// The end of every process of the session by one write.
+extension SessionGroup {
+    /// Kills every process of the child's group and of the groups below, whatever these processes do. No process is
+    /// killed if one of another session is among them: a session started from within is a session of its own, also after
+    /// its keeper was moved elsewhere.
+    ///
+    /// - Returns: false if no process was killed this way.
+    @discardableResult
+    func killAll() -> Bool {
+        guard hasChildGroup else { return false }
+        do throws(Failure) {
+            var known: Set<Int32> = [CurrentProcess.id]
+            if try SessionGroup.hasOthers(childPath, depth: 0, &known) { return false }
+            try SessionGroup.write("1", to: "\(childPath)/cgroup.kill")
+            return true
+        } catch {
+            // The kernel is older than Linux 5.14, or the group is gone: processes are then killed one by one.
+            return false
+        }
+    }
+
+    /// The deepest nesting of control groups searched. Only an attacker goes deeper; such processes are killed one by
+    /// one.
+    private static let deepest = 32
+
+    /// - Parameter known: the processes found to be of no other session, this one first.
+    private static func hasOthers(_ group: String, depth: Int, _ known: inout Set<Int32>) throws(Failure) -> Bool {
+        var pids: [Int32] = []
+        try attempt(group) { () throws(UVError) in
+            guard depth < deepest else { throw .nameTooLong }
+            pids = try processes(of: group)
+        }
+        for pid in pids {
+            var found = false
+            // A shortage of descriptors is an error: a keeper could be overlooked.
+            try attempt(group) { () throws(UVError) in found = try isOthers(pid, &known) }
+            if found { return true }
+        }
+        var names: [String] = []
+        try attempt(group) { () throws(UVError) in names = try Files.names(inDirectory: group) }
+        for name in names {
+            let path = "\(group)/\(name)"
+            var isGroup = false
+            try attempt(path) { () throws(UVError) in isGroup = try Files.status(of: path).kind == .directory }
+            if isGroup, try hasOthers(path, depth: depth + 1, &known) { return true }
+        }
+        return false
+    }
+
+    /// The processes of a group, without those of the groups below it. Read in small pieces: the group's limit of memory
+    /// is the keeper's, too, and may be nearly reached.
+    static func processes(of group: String) throws(UVError) -> [Int32] {
+        let file = try OpenFile("\(group)/cgroup.procs", .readOnly)
+        defer { file.close() }
+        var (pids, pid, offset): ([Int32], Int32, Int) = ([], 0, 0)
+        while true {
+            let piece = try file.read(from: offset, limit: 4096)
+            guard !piece.isEmpty else { return pids }
+            offset += piece.count
+            for byte in piece {
+                switch byte {
+                case UInt8(ascii: "0")...UInt8(ascii: "9"): pid = pid &* 10 &+ Int32(byte - UInt8(ascii: "0"))
+                default:
+                    if pid > 0 { pids.append(pid) }
+                    pid = 0
+                }
+            }
+        }
+    }
+
+    /// The limit of looks at a process whose parents end meanwhile.
+    private static let lookLimit = 16
+
+    /// True if a process is a keeper, or descends from this one by way of another keeper.
+    private static func isOthers(_ pid: Int32, _ known: inout Set<Int32>) throws(UVError) -> Bool {
+        for _ in 0..<lookLimit {
+            var line: [Int32] = []
+            var isBelowKeeper = false
+            var process = pid
+            while process > 1, !known.contains(process) {
+                if !isBelowKeeper { isBelowKeeper = try KeeperProcesses.contain(process) }
+                if isBelowKeeper, process == pid { return true }
+                line.append(process)
+                guard let parent = ProcessDetails(of: process)?.parent else { break }
+                process = parent
+            }
+            if known.contains(process), isBelowKeeper { return true }
+            // A parent that has ended has handed its children to another process, perhaps to a keeper: look again.
+            if process == pid || process <= 1 || known.contains(process) {
+                if !isBelowKeeper { known.formUnion(line) }
+                return false
+            }
+        }
+        return true
+    }
+}
