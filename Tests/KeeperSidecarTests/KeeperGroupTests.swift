@@ -356,6 +356,32 @@ struct KeeperGroupTests {
         }
     }
 
+    @Test("a session inside another one is found among many processes, and deep in groups beside many others")
+    func nestedDeep() throws {
+        try withGroup { home, group in
+            // More numbers than one read takes.
+            let outer = try home.startReady(
+                child: """
+                    export PI_DASHBOARD_HOME=$HOME PI_KEEPER_PI_CMD='["cat"]' PI_KEEPER_PI_ARGS='[]'
+                    cd \(group.path)/uvkeeper-s-*/child; mkdir -p a b c/d.e/f g
+                    i=0; while [ $i -lt 1000 ]; do sleep 1000 & i=$((i+1)); done
+                    sh -c 'echo $$ >c/d.e/f/cgroup.procs; exec "$0" inner' \(BuiltProducts.sidecar) </dev/null >/dev/null 2>&1 &
+                    echo $! >$HOME/inner; exec cat
+                    """,
+                settings: ["PI_KEEPER_CGROUP": group.path])
+            let socket = "\(home.directory)/inner.rpc.sock"
+            let keeper = try #require(try home.pids(["inner"]).first)
+            try home.until("inner listens") { SocketProbe(socket) == .accepting(pid: keeper) }
+            let name = try #require(outer.record?.controlGroup)
+            #expect(TestControlGroup.name(of: keeper) == "\(name)/child/c/d.e/f")
+            try home.channel(of: outer).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(outer) == .exited(code: 0))
+            #expect(Processes.liveness(of: keeper) == .alive && outer.record?.exit?.leftBehind == [])
+            try Processes.send(.terminate, to: keeper)
+            try home.until("inner ends") { Processes.liveness(of: keeper) == .gone }
+        }
+    }
+
     @Test("the child of a session inside another one is spared also after its keeper was moved away from it")
     func nestedMoved() throws {
         try withGroup { home, group in
