@@ -44,6 +44,7 @@ import Testing
                 }
             }
             try world.eventually { results.count == 21 && failures.count == 2 }
+            for id in ["s1", "s2"] { _ = try world.stop(id, .now) }
             _ = results.remove(at: try #require(results.firstIndex { (try? $0.get().session.id) == "s2" }))
             let ways = results.compactMap { try? $0.get() }.map { if case .started = $0.way { true } else { false } }
             #expect(ways == [true] + [Bool](repeating: false, count: 19) && world.manager.openers.isEmpty)
@@ -67,7 +68,8 @@ import Testing
     func lingering() throws {
         try withWorld { world throws in
             // The sidecar is started by a script, which ends when a file comes.
-            let script = #""$0" "$@"; while ! [ -e "\#(world.root)/end" ]; do sleep 0.01; done"#
+            let end = world.root + "/end"
+            let script = #""$0" "$@"; while [ -d "\#(world.root)" ] && ! [ -e "\#(end)" ]; do sleep 0.01; done"#
             let other = try world.otherManager {
                 $0.sidecar = SidecarCommand(["sh", "-c", script] + ($0.sidecar?.argv ?? []))
             }
@@ -79,9 +81,10 @@ import Testing
             var opened: Result<OpenSession, KeeperError>?
             other.open("s1", in: world.root, SpawnOptions(command: ["cat"])) { opened = $0 }
             #expect(other.openings.count == 1)
-            try world.write("", to: world.root + "/end")
+            try world.write("", to: end)
             try world.eventually { opened != nil }
             guard case .started? = try opened?.get().way else { throw Adopted() }
+            _ = try world.stop("s1", .now)
         }
     }
 
