@@ -180,6 +180,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/Channel/ReadRequest.swift
     Sources/KeeperProtocol/Channel/SessionStatus.swift
     Sources/KeeperProtocol/Channel/SignalName.swift
+    Sources/KeeperProtocol/Channel/TimerHandle+Silence.swift
     Sources/KeeperProtocol/Channel/WriteHeader.swift
     Sources/KeeperProtocol/Channel/WriterName.swift
     Sources/KeeperProtocol/JSON/JSONReader.swift
@@ -243,7 +244,6 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Channel/OutputEvent.swift
     Sources/UVKeeper/Channel/OutputRead.swift
     Sources/UVKeeper/Channel/SegmentRead.swift
-    Sources/UVKeeper/Channel/TimerHandle+Silence.swift
     Sources/UVKeeper/Delivery/ChannelCourier+Answers.swift
     Sources/UVKeeper/Delivery/ChannelCourier.swift
     Sources/UVKeeper/Delivery/KeeperConnect.swift

@@ -106,10 +106,7 @@ final class Ladder {
 
     private func wait() {
         let time = step < .kill ? max(.zero, deadline - SystemClock.monotonicTime) : Ladder.killInterval
-        timer.start(after: time) { [unowned self] timer in
-            // A keeper that was itself stopped meanwhile is told first which processes have ended.
-            timer.start(after: .milliseconds(1)) { [unowned self] _ in timeIsOver() }
-        }
+        timer.start(ifSilentFor: time, handlingRestFor: .milliseconds(1)) { [unowned self] in timeIsOver() }
     }
 
     private func timeIsOver() {

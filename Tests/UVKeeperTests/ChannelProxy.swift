@@ -25,7 +25,7 @@ final class ChannelProxy {
     var bytesUntilCut: Int?
     /// What clients say goes no further.
     var holdsRequests = false
-    /// What the clients get for bytes that go no further; nil: nothing.
+    /// The answer to bytes of clients that go no further; nil: none.
     var reply: String?
     /// Bytes of clients that went no further.
     private(set) var heldByteCount = 0

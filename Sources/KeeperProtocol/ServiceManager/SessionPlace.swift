@@ -3,10 +3,9 @@ public struct SessionPlace: Hashable, Sendable, Codable {
     /// The keeper's control group; nil if the system has none.
     public var controlGroup: String?
     /// True if the session lives on when the service that started it is stopped or restarted: it has a scope of its
-    /// own, or the service's `KillMode` spares it. False if the session ends with a service, be it in a scope below that; a
-    /// service whose
-    /// `KillMode` was not asked for, because the scope is ``ScopePolicy/off``, is taken to have the default. Nil if
-    /// that is unknown: in a container, or without systemd.
+    /// own, or the service's `KillMode` spares it. False if the session ends with a service, be it in a scope below that;
+    /// a service whose `KillMode` was not asked for, because the scope is ``ScopePolicy/off``, is taken to have the
+    /// default. Nil if that is unknown: in a container, or without systemd.
     public var survivesServiceStop: Bool?
 
     package init(controlGroup: String? = nil, survivesServiceStop: Bool? = nil) {

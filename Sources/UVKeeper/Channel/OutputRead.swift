@@ -209,7 +209,7 @@ public final class OutputRead {
         case .timedOut where follows && !offsets.isEmpty: silentSince = SystemClock.monotonicTime
         case .timedOut where timeLeft <= pause:
             return end(.failed(.silence(of: session, for: ChannelConstants.answerTime, paths)))
-        // What speaks another protocol does so the next time, too.
+        // A program with another protocol has that the next time, too.
         case .malformedMessage: return end(.failed(error))
         case _ where timeLeft <= pause || error.isConfiguration: return end(.failed(error))
         default: break

@@ -31,10 +31,9 @@ final class LateJobs: Sendable {
         }
     }
 
-    /// Runs the jobs that came before the loop's thread had ended. Called once, by a thread that may wait.
-    func takeOver(_ run: (UnownedJob) -> Void) { runAll(run) }
-
-    private func runAll(_ run: (UnownedJob) -> Void) {
+    /// Runs all jobs, one after the other. Called when the loop's thread has ended, for those that came before, and by the
+    /// thread of later ones.
+    func runAll(_ run: (UnownedJob) -> Void) {
         threadID.store(DetachedThread.currentID, ordering: .releasing)
         while let jobs = next() {
             for job in jobs { run(job) }

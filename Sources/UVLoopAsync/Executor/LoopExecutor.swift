@@ -151,7 +151,7 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
             return if case .underWay(let waiting) = end { waiting } else { [] }
         }
         for continuation in waiting { continuation.resume() }
-        late.takeOver { run($0) }
+        late.runAll { run($0) }
     }
 }
 
