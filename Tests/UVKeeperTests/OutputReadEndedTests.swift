@@ -139,6 +139,28 @@ import Testing
         }
     }
 
+    @Test("a keeper that begins to listen between an attempt and the look at it is asked again")
+    func startsBetween() throws {
+        try withWorld { world throws in
+            _ = try world.spawnKept("exec cat >/dev/null")
+            let id = world.manager.session("s1").id
+            let sockets = [world.paths.channel(for: id), world.paths.socket(for: id)]
+            let later = Int(SystemClock.wallClockTime.components.seconds) + 3600
+            try Posix.setModificationTime(later, of: world.paths.keeperPID(for: id))
+            for path in sockets { try Files.rename(path, to: path + ".away") }
+            let session = try world.otherManager().session("s1")
+            var status: Result<SessionStatus, KeeperError>?
+            session.status { status = $0 }
+            var outcome: WriteOutcome?
+            session.write("x", deadline: .untilSessionEnds) { outcome = $0 }
+            // The attempts have failed, which the loop has not told yet.
+            for path in sockets { try Files.rename(path + ".away", to: path) }
+            try world.eventually { status != nil && outcome != nil }
+            #expect(throws: Never.self) { try status?.get() }
+            #expect(outcome == .written)
+        }
+    }
+
     @Test("what cannot be opened for want of a descriptor is not gone")
     func shortage() throws {
         try withWorld { world throws in

@@ -94,16 +94,20 @@ struct KeeperInspection: Sendable {
     /// The longest time from a keeper's pid file to its sockets: it may wait half a second for its control group.
     private static let startTime: Duration = .seconds(1)
 
-    /// True if a keeper that does not listen on its channel may be starting: it lives, its pid file is young, and nobody
-    /// listens on its raw socket. The sockets of a former keeper that was killed stay until then.
+    /// True if a keeper that did not listen on its channel may be starting: it lives, its pid file is young, and nobody
+    /// listens on its raw socket. The sockets of a former keeper that was killed stay until then. True also if it has
+    /// started since: the channel is there before the raw socket.
     static func mayBeStarting(_ session: SessionID, paths: KeeperPaths) -> Bool {
         let pidFile = PIDFile(lockable: paths.keeperPID(for: session))
         guard let since = pidFile.since, SystemClock.wallClockTime - since < startTime,
             finding(session, paths: paths, pidFile: pidFile).0.mayLive
         else { return false }
-        return switch SocketProbe(paths.socket(for: session)) {
-        case .missing, .refused: true
-        case .accepting, .failed: false
+        switch SocketProbe(paths.socket(for: session)) {
+        case .missing, .refused: return true
+        case .failed: return false
+        case .accepting:
+            guard case .accepting = SocketProbe(paths.channel(for: session)) else { return false }
+            return true
         }
     }
 
