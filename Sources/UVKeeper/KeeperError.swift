@@ -110,6 +110,8 @@ extension KeeperError {
         default: false
         }
     }
+
+    var isReset: Bool { if case .connection(_, .connectionReset) = self { true } else { false } }
 }
 
 extension KeeperError {

@@ -44,13 +44,24 @@ import UVKeeper
         }
     }
 
-    @Test("is refused without a keeper") func refused() throws {
+    @Test("is refused without a keeper, also if there is nothing to send") func refused() throws {
         try CommandHome.with { home in
             for run in [
                 try home.run("send", "nobody", "hi"), try home.run("send", "nobody", stdin: Array("hi\n".utf8)),
+                try home.run("send", "nobody"),
             ] {
                 #expect(run.code == 1 && run.errors.contains("refused"), "\(run)")
             }
+        }
+    }
+
+    @Test("nothing to send to a session that lives, or has, is written") func nothing() throws {
+        try CommandHome.with { home throws in
+            #expect(try home.run("spawn", "s", "--", "cat").code == 0)
+            #expect(try home.run("send", "s").code == 0)
+            #expect(try home.run("eof", "s").code == 0)
+            #expect(try home.run("wait", "s").code == 0)
+            #expect(try home.run("send", "s").code == 0)
         }
     }
 

@@ -42,7 +42,7 @@ final class ChannelProxy {
         keeperPath = world.path("\(id).channel")
         try Files.rename(path, to: keeperPath)
         listener = world.owned(try PipeListener(bindingTo: path, on: world.loop))
-        try listener.listen { [unowned self] _, result in
+        try listener.listen { [self] _, result in
             if case .success(let client) = result { expectNoError { try self.accepted(client) } }
         }
     }

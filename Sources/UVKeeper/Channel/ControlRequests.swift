@@ -57,9 +57,8 @@ final class ControlRequests {
                 onIdle: { [self] in connection = nil },
                 onEnd: { [self] error in
                     connection = nil
-                    guard pending.isEmpty, error.isAbsence, !timer.isClosing,
-                        earlyAttempts < KeeperConstants.mostEarlyAttempts,
-                        KeeperInspection.mayBeStarting(session, paths: paths)
+                    guard pending.isEmpty, !timer.isClosing, earlyAttempts < KeeperConstants.mostEarlyAttempts,
+                        KeeperInspection.mayBeStarting(session, after: error, paths: paths)
                     else {
                         earlyAttempts = 0
                         return fail(explained(error))

@@ -5,9 +5,9 @@ extension SessionQueue {
         return !KeeperInspection.finding(session.id, paths: session.paths).mayLive
     }
 
-    /// True if the session's keeper may be starting, and have no sockets yet.
-    var isKeeperStarting: Bool {
+    /// True if the session's keeper may be starting, and had no sockets yet.
+    func isKeeperStarting(after error: KeeperError) -> Bool {
         guard let session else { return false }
-        return KeeperInspection.mayBeStarting(session.id, paths: session.paths)
+        return KeeperInspection.mayBeStarting(session.id, after: error, paths: session.paths)
     }
 }

@@ -206,7 +206,7 @@ final class SessionQueue {
         // The host has closed all handles of the loop: no attempt is possible, and `canceled` follows.
         guard !isClosed else { return complete(lost, .unknown(.closed)) }
         failedAttemptCount += 1
-        if reason.isAbsence, earlyAttempts < KeeperConstants.mostEarlyAttempts, isKeeperStarting {
+        if earlyAttempts < KeeperConstants.mostEarlyAttempts, isKeeperStarting(after: reason) {
             // The keeper's sockets are about to come: the failure counts against no line.
             earlyAttempts += 1
             pause(for: KeeperConstants.startPause)

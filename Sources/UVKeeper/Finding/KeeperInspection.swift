@@ -94,20 +94,20 @@ struct KeeperInspection: Sendable {
     /// The longest time from a keeper's pid file to its sockets: it may wait half a second for its control group.
     private static let startTime: Duration = .seconds(1)
 
-    /// True if a keeper that did not listen on its channel may be starting: it lives, its pid file is young, and nobody
-    /// listens on its raw socket. The sockets of a former keeper that was killed stay until then. True also if it has
-    /// started since: the channel is there before the raw socket.
-    static func mayBeStarting(_ session: SessionID, paths: KeeperPaths) -> Bool {
+    /// True if a keeper that could not be reached may be starting: it lives, its pid file is young, and nobody listens on
+    /// its raw socket. The sockets of a former keeper that was killed stay until then. True also if the keeper has begun to
+    /// listen since, on its channel before its raw socket.
+    static func mayBeStarting(_ session: SessionID, after error: KeeperError, paths: KeeperPaths) -> Bool {
+        guard error.isAbsence else { return false }
         let pidFile = PIDFile(lockable: paths.keeperPID(for: session))
         guard let since = pidFile.since, SystemClock.wallClockTime - since < startTime,
             finding(session, paths: paths, pidFile: pidFile).0.mayLive
         else { return false }
-        switch SocketProbe(paths.socket(for: session)) {
-        case .missing, .refused: return true
-        case .failed: return false
-        case .accepting:
-            guard case .accepting = SocketProbe(paths.channel(for: session)) else { return false }
-            return true
+        return switch SocketProbe(paths.socket(for: session)) {
+        case .missing, .refused: true
+        // A connection that was reset had reached the keeper.
+        case .accepting: !error.isReset && KeeperConnect.isPresent(paths.channel(for: session))
+        case .failed: false
         }
     }
 

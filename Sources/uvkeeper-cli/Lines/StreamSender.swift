@@ -113,7 +113,7 @@ final class StreamSender {
         case .sending: break
         case .sessionEnded:
             let isAtEnd = if case .end = part { input.hasNoTail } else { false }
-            return end(isAtEnd ? .written : .refused(.sessionEnded(written: lines)))
+            return end(isAtEnd ? outcomeOfAll : .refused(.sessionEnded(written: lines)))
         case .draining, .ended: return
         }
         switch part {
@@ -172,7 +172,7 @@ final class StreamSender {
         case .sending: readMore()
         case .draining(let failure) where waiting.isEmpty:
             switch failure {
-            case nil: end(.written)
+            case nil: end(outcomeOfAll)
             case .unknown(let error): end(.unknown(.keeper(error)))
             case .tooLong(let maximum, _): end(.refused(.tooLong(maximum: maximum, written: lines)))
             case .sessionEnded: end(.refused(.sessionEnded(written: lines)))
@@ -197,6 +197,13 @@ final class StreamSender {
             end(.refused(.sessionEnded(written: lines)))
         }
         if !isReading { input.read { [self] in received($0) } }
+    }
+
+    /// The outcome if the input is at its end and everything is written. Without a line, no keeper has said that there is
+    /// such a session.
+    private var outcomeOfAll: SendOutcome {
+        let exists = nextNumber > 0 || session.record != nil || manager.mayBeAlive(session.id)
+        return exists ? .written : .refused(.sessionEnded(written: 0))
     }
 
     // MARK: Time

@@ -26,7 +26,8 @@ struct SignalCommand: ParsableCommand {
     var signal: Signal
 
     private static func signal(_ text: String) throws -> Signal {
-        let name = text.uppercased()
+        // A letter such as the dotless i has an ASCII one in upper case.
+        let name = text.allSatisfy(\.isASCII) ? text.uppercased() : text
         guard let signal = SignalName.signal(name.hasPrefix("SIG") ? String(name.dropFirst(3)) : name) else {
             throw ValidationError(
                 "'\(text)' is no signal that a session's child can be sent; there are \(SignalName.list)")

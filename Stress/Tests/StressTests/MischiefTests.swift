@@ -82,7 +82,8 @@ import Testing
             "writes", "--lines", "640", "--duration", "1000", "--sessions", "1", "--writers", "8", "--size", "64",
             "--faulty-keeper", "drop-ack")
         #expect(run.code == 1 && run.output.contains("VIOLATION"), "\(run.output)")
-        #expect(run.output.contains(/broken: 1 record, \d+ unexplained-unknown\n/), "\(run.output)")
+        // A machine that stood still meanwhile excuses what is unknown.
+        #expect(run.output.contains(/broken: 1 record(, \d+ unexplained-unknown)?\n/), "\(run.output)")
     }
 
     @Test("a keeper that does not know a server which comes back is noticed") func forgotten() throws {
