@@ -106,6 +106,7 @@ extension Keeper {
                 ending.leftBehind = survivors
                 return part(session, ending)
             }
+            if !ending.leftBehind.isEmpty { launch.log.write("what pi left behind was ended") }
             if ending.exit == .stopped || ending.exit == .keeperSignalled { ending.by = ladder.lastStep }
             // Every process left is logged, also those that no descriptor could be had for.
             Ladder.findRest(of: session.child.process, on: loop) { [unowned self] rest in

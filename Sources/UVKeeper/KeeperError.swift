@@ -112,6 +112,9 @@ extension KeeperError {
     }
 
     var isReset: Bool { if case .connection(_, .connectionReset) = self { true } else { false } }
+
+    /// True if the process at the other end has closed the connection.
+    var isBroken: Bool { if case .connection(_, .brokenPipe) = self { true } else { isReset } }
 }
 
 extension KeeperError {

@@ -121,6 +121,7 @@ import UVLoop
             let exit = try #require(keeper.record?.exit)
             #expect(exit.leftBehind == [rest] && exit.by == nil && exit.reason == .exited)
             #expect((Processes.liveness(of: rest) == .gone) == isSwept)
+            #expect(keeper.log.contains("what pi left behind was ended") == isSwept)
             if !isSwept { try Processes.send(.kill, to: rest) }
         }
     }

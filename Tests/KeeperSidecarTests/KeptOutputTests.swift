@@ -184,6 +184,26 @@ import UVLoop
         }
     }
 
+    @Test("The output after a segment that was removed goes to a new one, once a reader has missed it")
+    func segmentRemoved() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "echo one; read line; echo two; exec cat", settings: Self.kept)
+            let client = try home.channel(of: keeper)
+            try home.until("the first is kept") { try client.status().output?.out.end == 4 }
+            try Files.unlink("\(home.directory)/s.\(client.hello.epoch).out.00000000000000000000")
+            let kept = KeptRange(start: 0, end: 4)
+            #expect(try read(#"{"streams":["out"],"from":"start"}"#, client) == .reading([.out: position(0, kept)]))
+            #expect(try client.next() == .end([.out: 4]))
+            #expect(client.tiles[.out]?.gaps == [0..<4])
+            try home.send("go\n", to: keeper)
+            try home.until("the second is kept") { try client.status().output?.out.end == 8 }
+            let reader = try home.channel(of: keeper)
+            _ = try read(#"{"streams":["out"],"from":"start"}"#, reader)
+            #expect(try reader.next() == .end([.out: 8]))
+            #expect(reader.tiles[.out]?.text == "two\n" && reader.tiles[.out]?.gaps == [0..<4])
+        }
+    }
+
     @Test("A link in the place of the next segment is replaced, and what it leads to stays as it is")
     func followsNoLink() throws {
         try withKeeperHome { home in

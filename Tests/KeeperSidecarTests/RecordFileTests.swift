@@ -187,6 +187,20 @@ import UVLoop
         }
     }
 
+    @Test("A file that was put in the room's place does not become the record", arguments: ["junk", ""])
+    func copied(text: String) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "exec cat >/dev/null")
+            let client = try home.channel(of: keeper)
+            let reserve = "\(home.directory)/s.\(client.hello.epoch).reserve"
+            try Files.unlink(reserve)
+            try Posix.write(text, to: reserve)
+            client.send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.record?.exit?.reason == .stopped && !Files.exists(reserve))
+        }
+    }
+
     @Test(
         "A keeper killed by SIGKILL leaves no end; the next start has another epoch, and removes the former one's output"
     )

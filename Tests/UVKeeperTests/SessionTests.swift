@@ -242,6 +242,24 @@ import Testing
         }
     }
 
+    @Test("so does one whose connection breaks as the session has ended")
+    func endsBroken() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let proxy = try ChannelProxy("s1", in: world)
+            proxy.holdsRequests = true
+            var result: Result<SessionStatus, KeeperError>?
+            world.manager.session("s1").status { result = $0 }
+            try world.eventually { proxy.heldByteCount > 0 }
+            try Processes.send(.terminate, to: keeper.pid)
+            try world.eventually { world.manager.session("s1").record?.exit != nil }
+            #expect(result == nil)
+            proxy.cut()
+            try world.eventually { result != nil }
+            #expect(throws: KeeperError.sessionEnded("s1")) { try result?.get() }
+        }
+    }
+
     @Test("without a session nothing is asked, and nothing waits")
     func nobody() throws {
         try withWorld { world throws in

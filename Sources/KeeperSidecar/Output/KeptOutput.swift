@@ -91,6 +91,7 @@ final class KeptOutput: OutputSink {
                 } catch {
                     guard error.isShortage else {
                         reader.skip(range.lowerBound..<min(end, range.upperBound), of: stream)
+                        self[stream].segmentIsGone(at: start)
                         continue
                     }
                     return retries.start(isReferenced: false) { [weak self] in

@@ -172,6 +172,11 @@ final class KeptStream {
         return file
     }
 
+    /// Handles a segment that was removed or replaced: if it is the last one, later bytes go to a new one.
+    func segmentIsGone(at start: UInt64) {
+        if segments.last?.start == start { closeCurrent() }
+    }
+
     /// Closes the segments opened for readers, once there are none.
     func closeReaders() { open = [] }
 

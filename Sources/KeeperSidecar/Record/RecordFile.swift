@@ -101,6 +101,10 @@ final class RecordFile {
 
     private func write(_ bytes: [UInt8], into room: OpenFile) -> Bool {
         do throws(UVError) {
+            // A copy of the directory may have put another file in the room's place.
+            guard try Files.status(of: reservePath, followingLinks: false).identity == room.status().identity else {
+                return false
+            }
             try room.write(bytes, at: 0)
             // The unused part of the room goes back to the disk.
             try room.truncate(to: UInt64(bytes.count))

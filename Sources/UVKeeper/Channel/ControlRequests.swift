@@ -111,6 +111,8 @@ final class ControlRequests {
 
     private func explained(_ error: KeeperError) -> KeeperError {
         if case .timedOut(let time) = error { return .silence(of: session, for: time, paths) }
+        // A keeper that ends says so in the record first.
+        if error.isBroken, SessionRecord(at: paths.record(for: session))?.exit != nil { return .sessionEnded(session) }
         guard case .connection(_, .noEntry) = error else { return error }
         return switch ChannelAbsence(error, of: session, paths) {
         case .noChannel: .noChannel(session, "be asked")

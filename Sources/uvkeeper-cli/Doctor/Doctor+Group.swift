@@ -43,7 +43,13 @@ extension Doctor {
         return Finding(check, .ok, "in \(unit): a session asks the manager at \(bus) for a scope of its own")
     }
 
-    private func delegated(_ check: String, _ subtree: String) -> Finding {
+    private func delegated(_ check: String, _ name: String) -> Finding {
+        guard name.hasPrefix("/") else {
+            return Finding(check, lacking, "\(KeeperVariable.controlGroup): '\(name)' is no absolute path")
+        }
+        // A symbolic link says nothing about the services that its group is below. What is missing is the trial's to tell.
+        let subtree: String
+        do throws(UVError) { subtree = try Files.realPath(of: name) } catch { subtree = name }
         if let reason = GroupTrial.refusal(in: subtree, settings.limits) {
             return Finding(check, lacking, "\(KeeperVariable.controlGroup): a session gets no group there: \(reason)")
         }

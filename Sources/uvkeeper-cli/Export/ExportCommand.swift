@@ -82,20 +82,25 @@ struct ExportCommand: ParsableCommand {
         shared.json ? Output.json(["unit": text + "\n"]) : Output.text(text)
     }
 
-    /// The command of `ExecStart=`.
+    /// The line `ExecStart=`.
     private func start(_ argv: [String]) throws -> String {
         guard UnitText.canStart(argv[0]) else {
             shared.report("systemd starts no executable with quotes, backslashes or control characters in its path")
             throw ExitCode.failure
         }
-        return UnitText.command(argv)
+        let line = "ExecStart=\(UnitText.command(argv))"
+        guard line.utf8.count < UnitText.longestLine else {
+            shared.report("the command is too long for a unit, whose lines systemd reads up to 1 MiB")
+            throw ExitCode.failure
+        }
+        return line
     }
 
     private func unit(ofServer argv: [String], _ directory: String?) throws -> [String] {
         let start = try self.start(argv)
         var lines = [
             "[Unit]", "Description=\(UnitText.value(argv[0])), a server that keeps sessions", "", "[Service]",
-            "ExecStart=\(start)",
+            start,
         ]
         if let user { lines.append("User=\(UnitText.value(user))") }
         let policy = group.scope ?? .auto
@@ -117,7 +122,7 @@ struct ExportCommand: ParsableCommand {
                 "# in, and always after: loginctl enable-linger \(UnitText.value(user ?? ""))",
             ]
         }
-        return lines + ["Restart=on-failure", "", "[Install]", "WantedBy=multi-user.target"]
+        return lines + ["Restart=on-failure", "", "[Install]", "WantedBy=default.target"]
     }
 
     private func unit(of session: SessionID, _ argv: [String], _ directory: String?) throws -> [String] {
@@ -134,7 +139,7 @@ struct ExportCommand: ParsableCommand {
         ]
         var lines = [
             "[Unit]", "Description=Session \(session)", "CollectMode=inactive-or-failed", "", "[Service]", "Type=exec",
-            "ExecStart=\(start)",
+            start,
         ]
         if let user { lines.append("User=\(UnitText.value(user))") }
         if let directory {
@@ -146,6 +151,8 @@ struct ExportCommand: ParsableCommand {
         }
         lines += settings.map { "Environment=\(UnitText.variable($0.0, $0.1))" }
         lines += [
+            "# The session stays in this unit, which bounds and ends it, whatever the manager's environment says.",
+            "Environment=\(UnitText.variable(KeeperVariable.scope, ScopePolicy.off.rawValue))",
             "# The keeper alone gets SIGTERM, and ends its child by its steps: end of input, 5 s, SIGTERM, 5 s, SIGKILL.",
             "KillMode=mixed", "TimeoutStopSec=15",
             "# The kernel kills a process at the limit of memory, and not the session because of it.",
@@ -160,7 +167,7 @@ struct ExportCommand: ParsableCommand {
         ] {
             if let value { lines.append("\(name)=\(value)") }
         }
-        return lines + ["", "[Install]", "WantedBy=multi-user.target"]
+        return lines + ["", "[Install]", "WantedBy=default.target"]
     }
 
     /// The absolute path of the executable with a name; nil if there is none.

@@ -35,6 +35,9 @@ enum UnitText {
     /// The bytes of a variable from which Linux starts no program with it: `NAME=value` and a zero.
     static let longestVariable = 131_072
 
+    /// The bytes of a line from which systemd reads no unit with it.
+    static let longestLine = 1_048_576
+
     /// The value of an `Environment=` line.
     static func variable(_ name: String, _ value: String) -> String { quoted("\(name)=\(value)") }
 
