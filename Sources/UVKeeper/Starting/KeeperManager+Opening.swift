@@ -3,7 +3,7 @@ internal import UVLoop
 
 extension KeeperManager {
     /// A call that waits for the one before.
-    struct Opening {
+    struct QueuedOpening {
         let workingDirectory: String
         let options: SpawnOptions
         let completion: (Result<OpenSession, KeeperError>) -> Void
@@ -41,13 +41,13 @@ extension KeeperManager {
         completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
     ) {
         loop.preconditionOnThread()
-        guard openers[session] == nil else {
-            openers[session]?.append(Opening(workingDirectory, options, completion))
+        guard queuedOpenings[session] == nil else {
+            queuedOpenings[session]?.append(QueuedOpening(workingDirectory, options, completion))
             return
         }
-        openers[session] = []
+        queuedOpenings[session] = []
         open(session, in: workingDirectory, options, decideBy: SystemClock.deadline(in: .seconds(1))) { [self] result in
-            let waiting = openers.removeValue(forKey: session) ?? []
+            let waiting = queuedOpenings.removeValue(forKey: session) ?? []
             completion(result)
             for opening in waiting {
                 // The same start would fail in the same way, after the same time.
@@ -113,13 +113,13 @@ extension KeeperManager {
     private func later(_ body: @escaping (_ isClosed: Bool) -> Void) {
         let timer = TimerHandle(on: loop)
         let id = ObjectIdentifier(timer)
-        openings[id] = (timer, { [loop] in loop.onNextTick { body(true) } })
+        secondLooks[id] = (timer, { [loop] in loop.onNextTick { body(true) } })
         timer.onCanceled = { [weak self] in
-            if self?.openings.removeValue(forKey: id) != nil { body(true) }
+            if self?.secondLooks.removeValue(forKey: id) != nil { body(true) }
         }
         timer.start(after: .milliseconds(25)) { [self] timer in
             timer.close()
-            openings[id] = nil
+            secondLooks[id] = nil
             body(false)
         }
     }
