@@ -26,7 +26,8 @@ extension KeeperManager {
     /// keeper, the session is started as by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``. Other sessions are
     /// not looked at; ``discoverExistingKeepers(completion:)`` finds and cleans up all of them. If another program
     /// starts the session at the same time, the first keeper is adopted. Of several calls for one session, each waits for
-    /// the one before; if that fails, so do those that ask for the same start.
+    /// the one before; if that fails, so do those that ask for the same start. When the manager or all handles of the loop
+    /// close, all calls end with ``KeeperError/closed``; a keeper that was started runs on.
     ///
     /// - Parameters:
     ///   - session: the session's name.
@@ -48,12 +49,17 @@ extension KeeperManager {
         queuedOpenings[session] = []
         open(session, in: workingDirectory, options, decideBy: SystemClock.deadline(in: .seconds(1))) { [self] result in
             let waiting = queuedOpenings.removeValue(forKey: session) ?? []
+            // A closed manager has no use of what was found before.
+            let result = isClosed ? .failure(.closed) : result
             completion(result)
             for opening in waiting {
+                switch result {
+                // The host has closed everything that the calls wait for.
+                case .failure(.closed): opening.completion(result)
                 // The same start would fail in the same way, after the same time.
-                if case .failure = result, opening.workingDirectory == workingDirectory, opening.options == options {
+                case .failure where opening.workingDirectory == workingDirectory && opening.options == options:
                     opening.completion(result)
-                } else {
+                case .success, .failure:
                     open(session, in: opening.workingDirectory, opening.options, completion: opening.completion)
                 }
             }
@@ -135,7 +141,7 @@ extension KeeperManager {
             let inspection = KeeperInspection(session, paths: paths)
             // A start by this manager is under way until its own completion.
             let isOwn = tracked[session]?.process?.isRunning == true
-            guard !isClosed, !isOwn, case .live = inspection.finding, hasLiveChild(inspection) else { break }
+            guard !isOwn, case .live = inspection.finding, hasLiveChild(inspection) else { break }
             return .success(OpenSession(session: self.session(session), way: .adopted(adopt(inspection, foundAt: now))))
         case .failure: break
         }
