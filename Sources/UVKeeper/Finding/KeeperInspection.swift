@@ -111,6 +111,18 @@ struct KeeperInspection: Sendable {
         }
     }
 
+    /// True if the keeper that lives has not begun its session: its record names no child, and nobody listens on its raw
+    /// socket. One without a record serves all the same: it could not write one, or is older than records.
+    func isStarting(keptBy keeper: Int32?, in paths: KeeperPaths) -> Bool {
+        guard proof == .lock, child == .unknown else { return false }
+        let record = SessionRecord(of: session, keptBy: keeper, in: paths)
+        guard record?.child == nil, record?.exit == nil else { return false }
+        switch SocketProbe(paths.socket(for: session)) {
+        case .missing, .refused: return true
+        case .accepting, .failed: return false
+        }
+    }
+
     /// The process that holds the lock on the session's pid file now.
     static func lockHolder(of session: SessionID, paths: KeeperPaths) -> Int32? {
         PIDFile(lockable: paths.keeperPID(for: session)).lockedBy

@@ -66,7 +66,7 @@ struct LogsCommand: ParsableCommand {
     }
 
     private func text(_ error: UVError, _ reason: String, _ path: String, _ manager: KeeperManager) -> String {
-        let isLive = manager.status(of: session).map { [.live, .childDead].contains($0.state) } ?? false
+        let isLive = manager.status(of: session).map { [.starting, .live, .childDead].contains($0.state) } ?? false
         guard error == .noEntry, isLive, !launch else {
             return "cannot use the log of session \(session), \(path): \(reason)"
         }
