@@ -134,17 +134,19 @@ extension KeeperManager {
     private func opened(
         _ session: SessionID, _ result: Result<SpawnedKeeper, KeeperError>,
     ) -> Result<OpenSession, KeeperError> {
-        let now = ProcessDetails.uptime
-        switch result {
-        case .success(let keeper): return .success(OpenSession(session: self.session(session), way: .started(keeper)))
-        case .failure(.sessionTaken):
-            let inspection = KeeperInspection(session, paths: paths)
-            // A start by this manager is under way until its own completion.
-            let isOwn = tracked[session]?.process?.isRunning == true
-            guard !isOwn, case .live = inspection.finding, hasLiveChild(inspection) else { break }
-            return .success(OpenSession(session: self.session(session), way: .adopted(adopt(inspection, foundAt: now))))
-        case .failure: break
+        if case .failure(.sessionTaken) = result, let keeper = adoptFirstKeeper(of: session) {
+            return .success(OpenSession(session: self.session(session), way: .adopted(keeper)))
         }
         return result.map { OpenSession(session: self.session(session), way: .started($0)) }
+    }
+
+    /// Adopts the keeper that another program has started meanwhile; nil if there is none.
+    private func adoptFirstKeeper(of session: SessionID) -> KeeperEntry? {
+        let now = ProcessDetails.uptime
+        // A start by this manager is under way until its own completion.
+        guard !isClosed, tracked[session]?.process?.isRunning != true else { return nil }
+        let inspection = KeeperInspection(session, paths: paths)
+        guard case .live = inspection.finding, hasLiveChild(inspection) else { return nil }
+        return adopt(inspection, foundAt: now)
     }
 }
