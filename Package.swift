@@ -138,7 +138,7 @@ let package = Package(
         ),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["UVKeeper", "TestSupport", "uvkeeper-sidecar", "uvkeeper-cli"],
+            dependencies: ["UVKeeper", "TestSupport", "uvkeeper-sidecar", "uvkeeper-cli", "uvloop-test-helper"],
             swiftSettings: settings,
         ),
     ]

@@ -119,6 +119,7 @@ set(UVLoop_SOURCES
     Sources/UVLoop/Streams/WriteQueue.swift
     Sources/UVLoop/System/CurrentProcess.swift
     Sources/UVLoop/System/DescriptorLimit.swift
+    Sources/UVLoop/System/Descriptors+Holes.swift
     Sources/UVLoop/System/Descriptors+Receiving.swift
     Sources/UVLoop/System/Descriptors+Sending.swift
     Sources/UVLoop/System/Descriptors.swift

@@ -650,6 +650,28 @@ static inline int uvloop_allocate(int descriptor, long long size) {
 #endif
 }
 
+/// The next bytes of a file that are no hole: returns where they begin, and sets where they end. The place of the descriptor stays.
+static inline long long uvloop_next_data(int descriptor, long long offset, long long *end) {
+#ifdef __APPLE__
+    const int data = SEEK_DATA, hole = SEEK_HOLE;
+#elif defined(__linux__)
+    const int data = 3, hole = 4; // Not every C library names them.
+#else
+    errno = EINVAL;
+    return -1;
+#endif
+#if defined(__APPLE__) || defined(__linux__)
+    const off_t place = lseek(descriptor, 0, SEEK_CUR);
+    if (place < 0) return -1;
+    const off_t start = lseek(descriptor, (off_t)offset, data);
+    if (start >= 0) *end = lseek(descriptor, start, hole);
+    const int error = errno;
+    lseek(descriptor, place, SEEK_SET);
+    errno = error;
+    return start < 0 || *end < 0 ? -1 : start;
+#endif
+}
+
 /// Makes a file in anonymous memory, for handing it to another program without a name. Not every C library has the
 /// call.
 static inline int uvloop_memory_file(const char *name) {

@@ -68,10 +68,10 @@ public final class KeeperManager {
     var stops: [ObjectIdentifier: KeeperStop] = [:]
     /// Starts that wait for the end of a former child.
     var starts: [ObjectIdentifier: ProcessWait] = [:]
-    /// The openings that wait for a second look, each with a closure to call when the manager closes.
-    var openings: [ObjectIdentifier: (timer: TimerHandle, cancel: () -> Void)] = [:]
-    /// The sessions that are being opened, each with the openings that wait for that.
-    var openers: [SessionID: [Opening]] = [:]
+    /// The second looks at keepers that are about to begin or to end, each with a closure to call when the manager closes.
+    var secondLooks: [ObjectIdentifier: (timer: TimerHandle, cancel: () -> Void)] = [:]
+    /// The sessions that are being opened, each with the further calls that wait for that.
+    var queuedOpenings: [SessionID: [QueuedOpening]] = [:]
     private(set) var isClosed = false
     /// The time of the last pruning of ended sessions, on the monotonic clock.
     var prunedAt: Duration?
@@ -127,11 +127,11 @@ public final class KeeperManager {
         stops = [:]
         for start in starts.values { start.cancel() }
         starts = [:]
-        for opening in openings.values {
-            opening.timer.close()
-            if !loop.isClosed { opening.cancel() }
+        for look in secondLooks.values {
+            look.timer.close()
+            if !loop.isClosed { look.cancel() }
         }
-        openings = [:]
+        secondLooks = [:]
         tracked = [:]
     }
 

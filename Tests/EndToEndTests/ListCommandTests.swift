@@ -24,6 +24,47 @@ import UVKeeper
         }
     }
 
+    @Test("a session that is starting is listed as that, with the labels that its keeper was started with")
+    func starting()
+        throws
+    {
+        try CommandHome.with { home in
+            try Files.makeDirectory(at: home.sessions)
+            let pidFile = home.sessions + "/s.rpc.sock.pid"
+            try Posix.write("", to: pidFile)
+            var environment = ProcessEnvironment.current
+            environment["PI_KEEPER_LABELS"] = #"{"user":"ann"}"#
+            let helper = ChildProcess.Configuration(
+                executable: BuiltProducts.executable("uvloop-test-helper"),
+                arguments: ["hold-lock", pidFile, "process"],
+                environment: environment, stdio: [.pipe, .pipe, .descriptor(2)])
+            try withLoop { loop in
+                // It has what a keeper has before it starts its child: a pid file with its number, and the lock on it.
+                let keeper = try ChildProcess(helper, on: loop) { _, _ in }
+                keeper.killWhenCanceled()
+                var said = ""
+                try keeper.streams[1]!.readStart(
+                    onBytes: { _, bytes in said += bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } },
+                    onEnd: { stream, _ in stream.close() })
+                try run(loop) { said == "locked\n" }
+                let file = try OpenFile(pidFile, .readWrite)
+                try file.write(Array("\(keeper.pid)".utf8))
+                file.close()
+                let list = try home.run("list")
+                #expect(
+                    list.lines.last?.split(separator: " ").prefix(3) == ["s", "starting", "\(keeper.pid)"], "\(list)")
+                let json = try home.run("list", "--json", "--label", "user=ann")
+                #expect(
+                    json.output.contains(#""state":"starting""#) && json.output.contains(#""user":"ann""#), "\(json)")
+                let others = try home.run("list", "--label", "user=bob")
+                #expect(others.output.isEmpty && others.errors.contains("with that label"), "\(others)")
+                let doctor = try home.run("doctor")
+                #expect(doctor.output.contains("1 live"), "\(doctor)")
+                keeper.streams[0]!.close()
+            }
+        }
+    }
+
     @Test("list of a directory that is not there is empty") func emptyList() throws {
         try CommandHome.with { home in
             let run = try home.run("list")

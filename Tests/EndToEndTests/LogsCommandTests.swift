@@ -69,6 +69,27 @@ import UVKeeper
         }
     }
 
+    @Test("logs prints a log with a hole of terabytes at once, without the hole", .enabled(if: Holes.areTold))
+    func hole() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("doctor").code == 0)
+            try Files.makeDirectory(at: home.sessions)
+            let log = try OpenFile(home.sessions + "/keeper-t.log", .createNew)
+            try log.write(Array("one\ntwo\nbefore ".utf8))
+            try log.truncate(to: 1 << 42)
+            try log.write(Array("after\n".utf8), at: 1 << 42)
+            log.close()
+            for arguments in [["logs", "t"], ["logs", "t", "-n", "1"], ["logs", "t", "-n", "2"]] {
+                let run = try home.run(arguments)
+                #expect(run.code == 0)
+                // The rest of a block that was written to is zero bytes.
+                #expect(run.lines.last?.filter { $0 != "\0" } == "before after", "\(run.lines)")
+            }
+            #expect(try home.run("logs", "t", "-n", "2").lines.first == "two")
+            #expect(try home.run("logs", "t").lines.count == 3)
+        }
+    }
+
     @Test("logs --json says that a line is cut, and logs says that a log was removed") func cutAndRemovedLogs() throws {
         try CommandHome.with { home in
             #expect(try home.run("spawn", "s", "--", "cat").code == 0)

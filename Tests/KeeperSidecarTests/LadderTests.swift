@@ -94,6 +94,36 @@ import UVLoop
         }
     }
 
+    @Test("A keeper that was itself stopped beyond the time of a step learns first that nobody is left")
+    func stoppedItself() throws {
+        try withKeeperHome { home in
+            for round in 0... {
+                let time = Duration.milliseconds(250 << round)
+                let keeper = try home.startReady(
+                    "s\(round)", child: "trap '' TERM; exec sleep 600",
+                    settings: ["PI_KEEPER_STOP_TERM_MS": "\(250 << round)"])
+                let child = try #require(keeper.childPID)
+                let begin = SystemClock.monotonicTime
+                try keeper.send(.terminate)
+                try home.until("the keeper knows") { keeper.log.contains("SIGTERM received") }
+                try keeper.send(.stop)
+                try home.until("the keeper is stopped") { keeper.figures.isStopped ?? true }
+                let stoppedAt = SystemClock.monotonicTime
+                // Otherwise the step may have been over: once more, with a longer one.
+                if stoppedAt < begin + time {
+                    try Processes.send(.kill, to: child)
+                    try home.until("the step's time is over") { SystemClock.monotonicTime > stoppedAt + time }
+                    try keeper.send(.continue)
+                    #expect(try home.runToEnd(keeper) == .exited(code: 0))
+                    #expect(keeper.record?.exit?.by == .term && keeper.record?.exit?.signal == "KILL")
+                    break
+                }
+                try keeper.send(.continue)
+                _ = try home.runToEnd(keeper)
+            }
+        }
+    }
+
     @Test("A step ends as soon as nobody is left, and not before a grandchild has ended")
     func waitsForGrandchildren() throws {
         try withKeeperHome { home in

@@ -24,6 +24,55 @@ import UVKeeper
         }
     }
 
+    @Test("lines that have waited behind one for all of its time are refused with it, and a later one in its turn")
+    func frozenTurn() throws {
+        try withFullConnection { world, session in
+            var (outcomes, late): ([WriteOutcome], WriteOutcome?) = ([], nil)
+            var atOnce: Int?
+            for number in 0..<50 {
+                session.write("\(number)") {
+                    outcomes.append($0)
+                    if atOnce == nil { world.loop.onNextTick { atOnce = outcomes.count } }
+                    #expect(late == nil)
+                }
+            }
+            try world.pass(.milliseconds(100))
+            session.write("late") { late = $0 }
+            try world.eventually { late != nil }
+            #expect(atOnce == 50 && outcomes.count == 50)
+            #expect(outcomes.allSatisfy { $0 == .refused(.timedOut(KeeperConstants.writeTime)) }, "\(outcomes)")
+            #expect(late == .refused(.timedOut(KeeperConstants.writeTime)))
+        }
+    }
+
+    @Test("a line behind one that is withdrawn has its turn then")
+    func turnAfterWithdrawal() throws {
+        try withFullConnection { world, session in
+            var outcomes: [WriteOutcome] = []
+            let first = session.write("first") { outcomes.append($0) }
+            session.write("second") { outcomes.append($0) }
+            try world.pass(.milliseconds(20))
+            #expect(session.withdraw(first))
+            try world.eventually { outcomes.count == 2 }
+            #expect(outcomes == [.refused(.withdrawn), .refused(.timedOut(KeeperConstants.writeTime))])
+        }
+    }
+
+    /// Runs `body` with a session whose keeper is frozen, and whose connection takes no more.
+    private func withFullConnection(_ body: (World, Session) throws -> Void) throws {
+        try withWorld { world throws in
+            let keeper = try world.spawn("s1")
+            let session = world.manager.session(try world.session("s1"))
+            var outcome: WriteOutcome?
+            session.write("first", deadline: .untilSessionEnds) { outcome = $0 }
+            try world.eventually { outcome != nil }
+            #expect(outcome == .written)
+            try Processes.send(.stop, to: keeper.pid)
+            session.write([UInt8](repeating: 0x78, count: 1 << 22), deadline: .untilSessionEnds) { _ in }
+            try body(world, session)
+        }
+    }
+
     @Test("a keeper that is frozen already says no hello: lines for it are refused, and do not arrive later")
     func frozenBefore() throws {
         try withWorld { world throws in

@@ -64,6 +64,26 @@ import Testing
         }
     }
 
+    @Test("a keeper that has its session and no child yet is starting; one that serves without its record is not")
+    func starting() throws {
+        try withWorld { world throws in
+            let host = try world.lockedPIDFile(of: "s1")
+            let file = try OpenFile(world.paths.keeperPID(for: "s1"), .readWrite)
+            try file.truncate()
+            try file.write(Array("\(host.child.pid)".utf8))
+            file.close()
+            let status = try #require(world.manager.status(of: "s1"))
+            #expect(status.state == .starting && status.keeperPID == host.child.pid && status.childPID == nil)
+            let keeper = try world.spawn("s2")
+            _ = try world.childPID("s2")
+            try Files.unlink(world.paths.childPID(for: "s2"))
+            try Files.unlink(world.paths.record(for: "s2"))
+            let other = try #require(world.manager.status(of: "s2"))
+            #expect(other.state == .live && other.keeperPID == keeper.pid && other.childPID == nil)
+            _ = try host.end()
+        }
+    }
+
     @Test("a keeper that was found can be killed, whatever it loses", arguments: 0...3)
     func foundAndDamaged(_ lost: Int) throws {
         try withWorld { world throws in

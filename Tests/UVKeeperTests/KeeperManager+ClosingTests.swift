@@ -87,6 +87,44 @@ import Testing
         }
     }
 
+    @Test(
+        "opens that wait for one another, for a start or for a keeper end as closed with the manager, or with the loop's handles",
+        arguments: [true, false], [true, false])
+    func opensClosed(_ byManager: Bool, _ isStarted: Bool) throws {
+        // Sessions are numbers of seconds: their keepers never begin to serve.
+        try withWorld(options: { $0.sidecar = ["sleep"] }) { world throws in
+            if isStarted {
+                let start = SpawnOptions(command: ["true"], readiness: .started)
+                let keeper = try world.result {
+                    world.manager.spawnKeeper(for: "1000", in: world.root, start, completion: $0)
+                }
+                world.own(try keeper.get().pid)
+            }
+            var errors: [KeeperError] = []
+            for command in ["true", "true", "false"] {
+                world.manager.open("1000", in: world.root, SpawnOptions(command: [command])) { result in
+                    if case .failure(let error) = result { errors.append(error) } else { Issue.record("opened") }
+                }
+            }
+            for process in world.manager.processes.values { world.own(process.pid, process.startTime) }
+            if byManager { world.manager.close() } else { world.loop.closeHandles() }
+            try world.eventually { errors.count == 3 }
+            #expect(errors == [.closed, .closed, .closed])
+        }
+    }
+
+    @Test("an open that has found a keeper ends as closed with the manager") func adoptionClosed() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1")
+            let other = try world.otherManager()
+            let result = try world.result { (done: @escaping (Result<OpenSession, KeeperError>) -> Void) in
+                other.open("s1", in: world.root, completion: done)
+                other.close()
+            }
+            #expect(throws: KeeperError.closed) { try result.get() }
+        }
+    }
+
     @Test("a manager may be closed after its loop")
     func closedAfterLoop() throws {
         try withTemporaryDirectory { directory in

@@ -47,7 +47,7 @@ import Testing
             for id in ["s1", "s2"] { _ = try world.stop(id, .now) }
             _ = results.remove(at: try #require(results.firstIndex { (try? $0.get().session.id) == "s2" }))
             let ways = results.compactMap { try? $0.get() }.map { if case .started = $0.way { true } else { false } }
-            #expect(ways == [true] + [Bool](repeating: false, count: 19) && world.manager.openers.isEmpty)
+            #expect(ways == [true] + [Bool](repeating: false, count: 19) && world.manager.queuedOpenings.isEmpty)
             #expect(Set(results.compactMap { try? $0.get().keeperPID }).count == 1)
         }
     }
@@ -80,7 +80,7 @@ import Testing
             #expect(other.tracked["s1"]?.process?.isRunning == true)
             var opened: Result<OpenSession, KeeperError>?
             other.open("s1", in: world.root, SpawnOptions(command: ["cat"])) { opened = $0 }
-            #expect(other.openings.count == 1)
+            #expect(other.secondLooks.count == 1)
             try world.write("", to: end)
             try world.eventually { opened != nil }
             guard case .started? = try opened?.get().way else { throw Adopted() }
@@ -107,14 +107,14 @@ import Testing
             let other = try world.otherManager()
             var closed: Result<OpenSession, KeeperError>?
             other.open("s1", in: world.root) { closed = $0 }
-            #expect(other.openings.count == 1)
+            #expect(other.secondLooks.count == 1)
             other.close()
             try world.eventually { closed != nil }
             #expect(throws: KeeperError.closed) { try closed?.get() }
             // The lock is let go of while the session is opened.
             var opened: Result<OpenSession, KeeperError>?
             world.manager.open("s1", in: world.root, SpawnOptions(command: ["cat"])) { opened = $0 }
-            #expect(opened == nil && world.manager.openings.count == 1)
+            #expect(opened == nil && world.manager.secondLooks.count == 1)
             _ = try host.end()
             try world.eventually { opened != nil }
             // On a starved machine the second may have passed before the host has ended.

@@ -156,6 +156,48 @@ import Testing
         }
     }
 
+    @Test("a journal that knows fewer lines than the keeper is an error, with an epoch or without")
+    func tooFew() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            for line in ["one", "two"] {
+                #expect(
+                    try world.result { session.write(line, deadline: .untilSessionEnds, completion: $0) } == .written)
+            }
+            let epoch = try #require(session.record?.epoch)
+            let other = try world.otherManager().session("s1")
+            for (epoch, last) in [(nil, 1), (epoch, 1), (epoch, 0)] as [(String?, UInt64)] {
+                // On a connection that is open, and on a new one.
+                for session in [session, other] {
+                    let result = try world.result { session.resumeWriting(epoch: epoch, last: last, completion: $0) }
+                    guard case .failure(.channel("s1", "sequence", let text)) = result else {
+                        Issue.record("\(String(describing: epoch)) \(last): \(result)")
+                        continue
+                    }
+                    #expect(text.contains("line 2 ") && text.contains("\(last) is"), "\(text)")
+                }
+            }
+            // Without a journal, and with one that has given out more.
+            for last: UInt64 in [0, 2, 3] {
+                let position = try world.result { session.resumeWriting(epoch: nil, last: last, completion: $0) }.get()
+                #expect(position == WriterPosition(epoch: epoch, last: 2, acknowledged: 2))
+            }
+        }
+    }
+
+    @Test("without an epoch, a journal of another life of the session learns that the keeper has taken nothing")
+    func anyEpoch() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            let position = try world.result { session.resumeWriting(epoch: nil, last: 3, completion: $0) }.get()
+            #expect(position.last == 0 && position.acknowledged == 0)
+            #expect(try world.result { session.write("x", completion: $0) } == .written)
+            #expect(try world.result { session.resumeWriting(epoch: nil, last: 4, completion: $0) }.get().last == 1)
+        }
+    }
+
     @Test("a closed manager says so")
     func closed() throws {
         try withWorld { world throws in

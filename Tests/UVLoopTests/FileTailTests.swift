@@ -20,6 +20,23 @@ import UVLoop
         }
     }
 
+    @Test("finds the last line at once if it is a hole of terabytes", .enabled(if: Holes.areTold)) func hugeHole()
+        throws
+    {
+        try withTemporaryDirectory { directory in
+            let file = try OpenFile(directory + "/f", .createNew)
+            try file.write(Array("one\n".utf8))
+            try Holes.enlarge(file)
+            try withLoop { loop in
+                let follower = Follower(directory + "/f", on: loop)
+                try follower.start(from: .lastLines(1))
+                follower.onBytes = { $0.tail.close() }
+                try follower.run { !$0.bytes.isEmpty }
+                #expect(follower.bytes.allSatisfy { $0 == 0 })
+            }
+        }
+    }
+
     @Test("does nothing, and asks nothing, while nothing happens") func idle() throws {
         try withFollowed("") { follower in
             try follower.run { !$0.events.isEmpty }

@@ -17,6 +17,9 @@ public enum KeeperConstants {
     /// The pauses before the second and the third attempt: one fewer than ``writeAttempts``.
     public static let writeBackoffs: [Duration] = [.milliseconds(50), .milliseconds(150)]
 
+    /// The longest time from a keeper's pid file to its sockets: it may wait half a second for its control group.
+    package static let longestStart: Duration = .seconds(1)
+
     /// The pause between two attempts to reach a keeper that is starting, and their greatest number.
     package static let startPause: Duration = .milliseconds(20)
     package static let mostEarlyAttempts = 50

@@ -50,6 +50,12 @@ final class ChannelCourier: LineCourier {
             guard epoch == nil || epoch == hello.epoch else {
                 return loop.onNextTick { [session] in completion(.failure(.sessionBeganAnew(session))) }
             }
+            guard epoch == nil && last == 0 || writer.last <= last else {
+                return loop.onNextTick { [session, writer] in
+                    let text = "line \(writer.last) of \(writer.name) was taken, \(last) is the journal's last"
+                    completion(.failure(.channel(session, ChannelError.Code.sequence.rawValue, text)))
+                }
+            }
             // After a refusal, the connection may have been made again before the host has asked.
             writer.refusal = nil
             let position = WriterPosition(epoch: hello.epoch, last: writer.last, acknowledged: writer.acknowledged)

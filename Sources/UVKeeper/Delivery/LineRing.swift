@@ -19,6 +19,8 @@ final class LineRing {
     private var start = 0
     private(set) var count = 0
     private(set) var sentCount = 0
+    /// The id of the last line that was there when the first unsent line's turn began.
+    private var lastOfTurn: UInt64 = 0
 
     /// The most slots that an empty ring keeps.
     private static let keptCapacity = 1024
@@ -152,7 +154,7 @@ final class LineRing {
     /// - Returns: the time at which it ends.
     func startWaitingOfFirst() -> Duration? {
         guard sentCount < count else { return nil }
-        place(sentCount).pointee.startWaiting()
+        if place(sentCount).pointee.startWaiting() { lastOfTurn = place(count - 1).pointee.id }
         return place(sentCount).pointee.expiresAt
     }
 
@@ -217,10 +219,15 @@ final class LineRing {
         return (take(.unsent, where: isOver), mark(where: isOver))
     }
 
-    /// Takes the unsent lines whose time is over. Sent lines whose time is over are marked, and stay.
+    /// Takes the unsent lines whose time is over: with a first line that has attempts all others with attempts that have
+    /// waited behind it all the time. Sent lines whose time is over are marked, and stay.
     func expire(_ now: Duration) -> (unsent: [WaitingLine], sent: [WaitingLine]) {
-        let isLate = { (line: borrowing WaitingLine) in line.isLate(now) }
-        return (take(.unsent, where: isLate), mark(where: isLate))
+        var lastLate: UInt64 = 0
+        if sentCount < count, place(sentCount).pointee.deadline == .attempts, place(sentCount).pointee.isLate(now) {
+            lastLate = lastOfTurn
+        }
+        let unsent = take(.unsent) { $0.isLate(now) || $0.deadline == .attempts && $0.id <= lastLate }
+        return (unsent, mark { $0.isLate(now) })
     }
 
     /// Marks lines that were sent.

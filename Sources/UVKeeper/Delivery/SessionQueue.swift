@@ -121,6 +121,8 @@ final class SessionQueue {
     func withdraw(_ id: UInt64) -> Bool {
         let line = lines.take(.unsent) { $0.id == id }
         guard !line.isEmpty else { return false }
+        // The line behind it may be the first now.
+        if case .attempting(let courier) = state { courier.linesChanged() }
         loop.onNextTick { [self] in complete(line, .refused(.withdrawn)) }
         return true
     }

@@ -39,6 +39,6 @@ final class SessionWriter {
             // The epoch is that of another life of the session.
             forget()
         }
-        return .writer(name, epoch: epoch, last: epoch == nil ? nil : last)
+        return .writer(name, epoch: epoch, last: epoch == nil && last == 0 ? nil : last)
     }
 }

@@ -23,10 +23,13 @@ struct WaitingLine {
         bytes.count + (bytes.last == UInt8(ascii: "\n") ? 0 : 1)
     }
 
-    /// Starts the time of the line's attempts, now that its turn has come, unless the time has started.
-    mutating func startWaiting() {
-        guard case .attempts = deadline, expiresAt == nil else { return }
+    /// Starts the time of the line's attempts, now that its turn has come.
+    ///
+    /// - Returns: false if the time has started before, or the line has another deadline.
+    mutating func startWaiting() -> Bool {
+        guard case .attempts = deadline, expiresAt == nil else { return false }
         expiresAt = SystemClock.monotonicTime + KeeperConstants.writeTime
+        return true
     }
 
     /// Sends the line under a number, in a message written at `position`. If the line has attempts, their time ends at

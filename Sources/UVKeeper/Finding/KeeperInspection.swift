@@ -91,16 +91,13 @@ struct KeeperInspection: Sendable {
         finding(session, paths: paths, pidFile: PIDFile(lockable: paths.keeperPID(for: session)))
     }
 
-    /// The longest time from a keeper's pid file to its sockets: it may wait half a second for its control group.
-    private static let startTime: Duration = .seconds(1)
-
     /// True if a keeper that could not be reached may be starting: it lives, its pid file is young, and nobody listens on
     /// its raw socket. The sockets of a former keeper that was killed stay until then. True also if the keeper has begun to
     /// listen since, on its channel before its raw socket.
     static func mayBeStarting(_ session: SessionID, after error: KeeperError, paths: KeeperPaths) -> Bool {
         guard error.isAbsence else { return false }
         let pidFile = PIDFile(lockable: paths.keeperPID(for: session))
-        guard let since = pidFile.since, SystemClock.wallClockTime - since < startTime,
+        guard let since = pidFile.since, SystemClock.wallClockTime - since < KeeperConstants.longestStart,
             finding(session, paths: paths, pidFile: pidFile).0.mayLive
         else { return false }
         return switch SocketProbe(paths.socket(for: session)) {
@@ -108,6 +105,18 @@ struct KeeperInspection: Sendable {
         // A connection that was reset had reached the keeper.
         case .accepting: !error.isReset && KeeperConnect.isPresent(paths.channel(for: session))
         case .failed: false
+        }
+    }
+
+    /// True if the keeper that lives has not begun its session: its record names no child, and nobody listens on its raw
+    /// socket. One without a record serves all the same: it could not write one, or is older than records.
+    func isStarting(keptBy keeper: Int32?, in paths: KeeperPaths) -> Bool {
+        guard proof == .lock, child == .unknown else { return false }
+        let record = SessionRecord(of: session, keptBy: keeper, in: paths)
+        guard record?.child == nil, record?.exit == nil else { return false }
+        switch SocketProbe(paths.socket(for: session)) {
+        case .missing, .refused: return true
+        case .accepting, .failed: return false
         }
     }
 

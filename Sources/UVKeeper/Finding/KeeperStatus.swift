@@ -5,6 +5,8 @@ internal import UVLoop
 public struct KeeperStatus: Hashable, Sendable, Codable {
     /// The state of keeper and child.
     public enum State: String, Hashable, Sendable, Codable {
+        /// The keeper lives, and its session has not begun: it has no child yet, and nobody listens on its socket.
+        case starting
         /// Keeper and child live.
         case live
         /// The keeper lives, but its child does not: the keeper is about to end, or frozen.
@@ -41,7 +43,8 @@ public struct KeeperStatus: Hashable, Sendable, Codable {
         socketPath = paths.socket(for: session)
         switch inspection.finding {
         case .live(let pid):
-            state = inspection.child.isDead ? .childDead : .live
+            state =
+                inspection.child.isDead ? .childDead : inspection.isStarting(keptBy: pid, in: paths) ? .starting : .live
             keeperPID = pid
         case .undecided(let pid):
             state = .undecided

@@ -98,8 +98,11 @@ public final class Session {
     ///
     /// - Parameters:
     ///   - epoch: the session's epoch in the journal; if it is not the present one, the completion gets
-    ///     ``KeeperError/sessionBeganAnew(_:)``. Nil: any epoch.
-    ///   - last: the highest number that the journal has given out.
+    ///     ``KeeperError/sessionBeganAnew(_:)``. Nil: any epoch; the numbers of another one mean nothing to the keeper, whose
+    ///     position then begins with 0.
+    ///   - last: the highest number that the journal has given out. If the keeper has taken a higher one, somebody else
+    ///     writes under the name, and the completion gets ``KeeperError/channel(_:_:_:)`` with the word `sequence`. 0
+    ///     without an epoch, for a host without a journal: whatever was taken.
     ///   - completion: called with the position at which the writer goes on.
     public func resumeWriting(
         epoch: String?, last: UInt64, completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,

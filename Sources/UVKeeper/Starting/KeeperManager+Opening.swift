@@ -3,7 +3,7 @@ internal import UVLoop
 
 extension KeeperManager {
     /// A call that waits for the one before.
-    struct Opening {
+    struct QueuedOpening {
         let workingDirectory: String
         let options: SpawnOptions
         let completion: (Result<OpenSession, KeeperError>) -> Void
@@ -26,7 +26,8 @@ extension KeeperManager {
     /// keeper, the session is started as by ``spawnKeeper(for:in:_:completion:)-(SessionID,_,_,_)``. Other sessions are
     /// not looked at; ``discoverExistingKeepers(completion:)`` finds and cleans up all of them. If another program
     /// starts the session at the same time, the first keeper is adopted. Of several calls for one session, each waits for
-    /// the one before; if that fails, so do those that ask for the same start.
+    /// the one before; if that fails, so do those that ask for the same start. When the manager or all handles of the loop
+    /// close, all calls end with ``KeeperError/closed``; a keeper that was started runs on.
     ///
     /// - Parameters:
     ///   - session: the session's name.
@@ -41,19 +42,24 @@ extension KeeperManager {
         completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
     ) {
         loop.preconditionOnThread()
-        guard openers[session] == nil else {
-            openers[session]?.append(Opening(workingDirectory, options, completion))
+        guard queuedOpenings[session] == nil else {
+            queuedOpenings[session]?.append(QueuedOpening(workingDirectory, options, completion))
             return
         }
-        openers[session] = []
+        queuedOpenings[session] = []
         open(session, in: workingDirectory, options, decideBy: SystemClock.deadline(in: .seconds(1))) { [self] result in
-            let waiting = openers.removeValue(forKey: session) ?? []
+            let waiting = queuedOpenings.removeValue(forKey: session) ?? []
+            // A closed manager has no use of what was found before.
+            let result = isClosed ? .failure(.closed) : result
             completion(result)
             for opening in waiting {
+                switch result {
+                // The host has closed everything that the calls wait for.
+                case .failure(.closed): opening.completion(result)
                 // The same start would fail in the same way, after the same time.
-                if case .failure = result, opening.workingDirectory == workingDirectory, opening.options == options {
+                case .failure where opening.workingDirectory == workingDirectory && opening.options == options:
                     opening.completion(result)
-                } else {
+                case .success, .failure:
                     open(session, in: opening.workingDirectory, opening.options, completion: opening.completion)
                 }
             }
@@ -113,13 +119,13 @@ extension KeeperManager {
     private func later(_ body: @escaping (_ isClosed: Bool) -> Void) {
         let timer = TimerHandle(on: loop)
         let id = ObjectIdentifier(timer)
-        openings[id] = (timer, { [loop] in loop.onNextTick { body(true) } })
+        secondLooks[id] = (timer, { [loop] in loop.onNextTick { body(true) } })
         timer.onCanceled = { [weak self] in
-            if self?.openings.removeValue(forKey: id) != nil { body(true) }
+            if self?.secondLooks.removeValue(forKey: id) != nil { body(true) }
         }
         timer.start(after: .milliseconds(25)) { [self] timer in
             timer.close()
-            openings[id] = nil
+            secondLooks[id] = nil
             body(false)
         }
     }
@@ -128,17 +134,19 @@ extension KeeperManager {
     private func opened(
         _ session: SessionID, _ result: Result<SpawnedKeeper, KeeperError>,
     ) -> Result<OpenSession, KeeperError> {
-        let now = ProcessDetails.uptime
-        switch result {
-        case .success(let keeper): return .success(OpenSession(session: self.session(session), way: .started(keeper)))
-        case .failure(.sessionTaken):
-            let inspection = KeeperInspection(session, paths: paths)
-            // A start by this manager is under way until its own completion.
-            let isOwn = tracked[session]?.process?.isRunning == true
-            guard !isClosed, !isOwn, case .live = inspection.finding, hasLiveChild(inspection) else { break }
-            return .success(OpenSession(session: self.session(session), way: .adopted(adopt(inspection, foundAt: now))))
-        case .failure: break
+        if case .failure(.sessionTaken) = result, let keeper = adoptFirstKeeper(of: session) {
+            return .success(OpenSession(session: self.session(session), way: .adopted(keeper)))
         }
         return result.map { OpenSession(session: self.session(session), way: .started($0)) }
+    }
+
+    /// Adopts the keeper that another program has started meanwhile; nil if there is none.
+    private func adoptFirstKeeper(of session: SessionID) -> KeeperEntry? {
+        let now = ProcessDetails.uptime
+        // A start by this manager is under way until its own completion.
+        guard !isClosed, tracked[session]?.process?.isRunning != true else { return nil }
+        let inspection = KeeperInspection(session, paths: paths)
+        guard case .live = inspection.finding, hasLiveChild(inspection) else { return nil }
+        return adopt(inspection, foundAt: now)
     }
 }

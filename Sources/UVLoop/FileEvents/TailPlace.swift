@@ -103,7 +103,8 @@ struct TailPlace: Sendable {
             if let count = linesBack {
                 let end = self
                 try move(
-                    to: LastLines.start(of: count, before: offset) { (offset, length) throws(UVError) in
+                    to: LastLines.start(of: count, before: offset, in: file.number) {
+                        (offset, length) throws(UVError) in
                         try end.bytes(from: offset, count: length)
                     })
                 linesBack = nil

@@ -2,10 +2,10 @@ extension OpenFile {
     /// Returns the place where the last `count` lines of the file begin; the last of them may lack its newline. The end
     /// of the file for 0.
     ///
-    /// Reads backwards as far as needed, on the calling thread.
+    /// Reads backwards as far as needed, on the calling thread, and nothing of holes: nobody has written a newline there.
     public func offset(ofLastLines count: Int) throws(UVError) -> Int {
         let size = Int(clamping: try status().size)
-        return try LastLines.start(of: count, before: size) { (offset, length) throws(UVError) in
+        return try LastLines.start(of: count, before: size, in: descriptor) { (offset, length) throws(UVError) in
             try read(from: offset, limit: length)
         }
     }
@@ -15,22 +15,36 @@ extension OpenFile {
 enum LastLines {
     private static let chunk = 65536
 
-    /// - Parameter read: returns `length` bytes from an offset; fewer if the file has shrunk.
+    /// - Parameters:
+    ///   - descriptor: the file's, to find its holes.
+    ///   - read: returns `length` bytes from an offset; fewer if the file has shrunk.
     static func start(
-        of count: Int, before end: Int, read: (_ offset: Int, _ length: Int) throws(UVError) -> [UInt8]
+        of count: Int, before end: Int, in descriptor: Int32,
+        read: (_ offset: Int, _ length: Int) throws(UVError) -> [UInt8],
     ) throws(UVError) -> Int {
         guard count > 0 else { return end }
         var position = end
         var newlines = 0
+        // The steps double across a hole, which may have exabytes, and halve again before its first byte.
+        var step = chunk
         while position > 0 {
-            let length = min(chunk, position)
-            position -= length
-            let bytes = try read(position, length)
-            // A newline at the very end ends the last line, and begins none.
-            for index in bytes.indices.reversed() where bytes[index] == 0x0A && position + index != end - 1 {
-                newlines += 1
-                if newlines == count { return position + index + 1 }
+            let start = max(0, position - step)
+            guard let data = try Descriptors.nextData(of: descriptor, from: start), data.lowerBound < position else {
+                position = start
+                step += min(step, position)
+                continue
             }
+            guard step <= chunk else {
+                step /= 2
+                continue
+            }
+            let bytes = try read(start, position - start)
+            // A newline at the very end ends the last line, and begins none.
+            for index in bytes.indices.reversed() where bytes[index] == 0x0A && start + index != end - 1 {
+                newlines += 1
+                if newlines == count { return start + index + 1 }
+            }
+            position = start
         }
         return 0
     }

@@ -9,13 +9,14 @@ package final class SharedDescriptor: Sendable {
 
     deinit { OwnedDescriptor(number).close() }
 
-    /// Returns at most `count` bytes of a file from an offset on; fewer only at the end of the file.
+    /// Opens a regular file, as ``OpenFile``.
     package convenience init(opening path: String, _ mode: OpenFile.Mode) throws(UVError) {
         let open = try OpenFile(path, mode)
         defer { open.close() }
         self.init(try Descriptors.duplicate(open.descriptor))
     }
 
+    /// Returns at most `count` bytes of a file from an offset on; fewer only at the end of the file.
     package func bytes(from offset: UInt64, count: Int) throws(UVError) -> [UInt8] {
         // The system refuses to read past what its signed offsets can tell.
         let count = min(count, Int(clamping: UInt64(Int64.max) - min(offset, UInt64(Int64.max))))

@@ -67,7 +67,7 @@ struct Doctor {
         switch sessions {
         case .failure(let error): return Finding("sessions", .failed, ErrorText.of(error))
         case .success(let keepers):
-            let live = keepers.count { $0.state == .live }
+            let live = keepers.count { [.live, .starting].contains($0.state) }
             let others = keepers.count - live
             return Finding(
                 "sessions", others == 0 ? .ok : .warning,

@@ -22,15 +22,15 @@ final class LogFollower {
         self.isJSON = isJSON
     }
 
-    /// Prints the existing log, all of it or its last lines.
+    /// Prints the existing log, all of it or its last lines, without its holes.
     func printExisting(last count: Int?) throws(UVError) {
         let file = try OpenFile(path, .readOnly)
         defer { file.close() }
         var offset = if let count { try file.offset(ofLastLines: count) } else { 0 }
-        while true {
-            let bytes = try file.read(from: offset, limit: LogFollower.chunk)
+        while let data = try Descriptors.nextData(of: file.descriptor, from: offset) {
+            let bytes = try file.read(from: data.lowerBound, limit: min(data.count, LogFollower.chunk))
             guard !bytes.isEmpty else { break }
-            offset += bytes.count
+            offset = data.lowerBound + bytes.count
             show(bytes)
         }
         endLine()

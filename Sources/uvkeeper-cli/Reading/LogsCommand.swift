@@ -7,7 +7,8 @@ struct LogsCommand: ParsableCommand {
         abstract: "Print a session's log: the keeper's own lines, and its child's output if that is captured.",
         discussion: """
             With --json, one object per line: the text, and the time if the line is the keeper's. A line over 16 MiB \
-            is cut, and has "cut":true.
+            is cut, and has "cut":true. Holes of the log, which nobody has written to, are left out; with --follow they \
+            are zero bytes.
             """,
     )
 
@@ -65,7 +66,7 @@ struct LogsCommand: ParsableCommand {
     }
 
     private func text(_ error: UVError, _ reason: String, _ path: String, _ manager: KeeperManager) -> String {
-        let isLive = manager.status(of: session).map { [.live, .childDead].contains($0.state) } ?? false
+        let isLive = manager.status(of: session).map { [.starting, .live, .childDead].contains($0.state) } ?? false
         guard error == .noEntry, isLive, !launch else {
             return "cannot use the log of session \(session), \(path): \(reason)"
         }

@@ -7,8 +7,10 @@ struct ListCommand: ParsableCommand {
         commandName: "list",
         abstract: "Show every session, changing nothing.",
         discussion: """
-            States: live; child-dead (the keeper lives without its child); stale (files of a dead keeper); undecided \
-            (something lives that cannot be shown to be a keeper). Memory is what is held in RAM.
+            States: starting (the keeper has no child yet); live; child-dead (the keeper lives without its child); stale \
+            (files of a dead keeper); undecided (something lives that cannot be shown to be a keeper). Memory is what is \
+            held in RAM. A session that is starting has the labels that its keeper was started with; where the system \
+            does not tell them, --label leaves it out, and says so.
 
               uvkeeper list
               uvkeeper list --label user=ann            those with that label
@@ -39,7 +41,7 @@ struct ListCommand: ParsableCommand {
                     switch result {
                     case .failure(let error): shared.fail(error, done)
                     case .success(let records):
-                        show(records.filter { isWanted($0) }, manager)
+                        show(records.filter { isWanted($0.labels) }, manager)
                         done(.success)
                     }
                 }
@@ -58,20 +60,29 @@ struct ListCommand: ParsableCommand {
         }
     }
 
-    private func isWanted(_ record: SessionRecord?) -> Bool {
-        labels.allSatisfy { $0.matches(record?.labels ?? [:]) }
+    private func isWanted(_ found: SessionLabels) -> Bool {
+        labels.allSatisfy { $0.matches(found) }
     }
 
     private func show(
         _ all: [KeeperStatus], _ manager: KeeperManager, on loop: Loop, _ completion: @escaping () -> Void,
     ) {
-        // Records are read only for their labels.
-        let keepers = all.map { ($0, shared.json || !labels.isEmpty ? manager.session($0.session).record : nil) }
-            .filter { labels.isEmpty || isWanted($0.1) }
+        // Records are read only if they are needed.
+        let found = all.map { keeper in
+            shared.json || !labels.isEmpty ? Found(keeper, manager.session(keeper.session).record) : Found(keeper)
+        }
+        let keepers = labels.isEmpty ? found : found.filter { $0.labels.map(isWanted) ?? false }
+        if !labels.isEmpty {
+            let unknown = found.filter { $0.labels == nil }.map { "'\($0.keeper.session)'" }
+            if !unknown.isEmpty {
+                Output.error(
+                    "left out: \(unknown.joined(separator: ", ")), still starting, whose labels are not known yet")
+            }
+        }
         if shared.json {
-            return KillModeQuestion.complete(keepers.map { $1?.place ?? SessionPlace() }, on: loop) { places in
-                for ((keeper, record), place) in zip(keepers, places) {
-                    Output.json(ListedSession(keeper, record, place))
+            return KillModeQuestion.complete(keepers.map { $0.record?.place ?? SessionPlace() }, on: loop) { places in
+                for (session, place) in zip(keepers, places) {
+                    Output.json(ListedSession(session.keeper, session.labels ?? [:], place))
                 }
                 completion()
             }
@@ -79,7 +90,7 @@ struct ListCommand: ParsableCommand {
         if keepers.isEmpty {
             Output.error("no sessions in \(manager.sessionsDirectory)" + (all.isEmpty ? "" : " with that label"))
         } else {
-            show(keepers.map(\.0))
+            show(keepers.map(\.keeper))
         }
         completion()
     }
@@ -117,6 +128,26 @@ struct ListCommand: ParsableCommand {
                 },
                 rightAligned: [1])
         }
+    }
+}
+
+/// A session in the list, with its record if that was read.
+private struct Found {
+    let keeper: KeeperStatus
+    let record: SessionRecord?
+
+    init(_ keeper: KeeperStatus, _ record: SessionRecord? = nil) {
+        self.keeper = keeper
+        self.record = record
+    }
+
+    /// The labels: those of the record, or, until a keeper that starts has written it, those that it was started with; nil if
+    /// the system does not tell these.
+    var labels: SessionLabels? {
+        if let record { return record.labels }
+        guard keeper.state == .starting else { return [:] }
+        let environment = keeper.keeperPID.flatMap { ProcessDetails.environment(of: $0) }
+        return environment.map { KeeperSettings(environment: $0.variables).labels }
     }
 }
 

@@ -23,8 +23,7 @@ struct ListedSession: Encodable {
         self.socket = socket
     }
 
-    /// - Parameter record: the session's record, for its labels.
-    init(_ status: KeeperStatus, _ record: SessionRecord? = nil, _ place: SessionPlace = SessionPlace()) {
+    init(_ status: KeeperStatus, _ labels: SessionLabels = [:], _ place: SessionPlace = SessionPlace()) {
         session = status.session.rawValue
         state = status.state.rawValue
         keeperPID = status.keeperPID
@@ -33,7 +32,7 @@ struct ListedSession: Encodable {
         keeperMemoryBytes = status.keeperMemory
         childMemoryBytes = status.childMemory
         socket = status.socketPath
-        labels = record.flatMap { $0.labels.isEmpty ? nil : $0.labels }
+        self.labels = labels.isEmpty ? nil : labels
         controlGroup = place.controlGroup
         survivesServiceStop = place.survivesServiceStop
     }

@@ -9,9 +9,6 @@ enum SessionAbsence {
         let description: String
     }
 
-    /// The longest time that a keeper takes to publish its sockets.
-    private static let longestStart = Duration.seconds(1)
-
     static func explained(_ error: KeeperError, _ session: SessionID, _ manager: KeeperManager) -> any Error {
         guard case .connection(_, let cause) = error, cause == .noEntry || cause == .connectionRefused else {
             return error
@@ -26,12 +23,12 @@ enum SessionAbsence {
     /// refusing socket.
     static func unreachable(_ error: KeeperError, _ session: SessionID, _ manager: KeeperManager) -> Unreachable? {
         guard case .connection(let path, let cause) = error, cause == .noEntry || cause == .connectionRefused,
-            let keeper = manager.status(of: session), keeper.state == .live
+            let keeper = manager.status(of: session), [.starting, .live].contains(keeper.state)
         else { return nil }
         let silence = KeeperError.silence(of: session, for: .zero, manager.paths)
         if case .frozen = silence { return Unreachable(description: "\(silence)") }
         let subject = "the keeper of session \(session)" + (keeper.keeperPID.map { ", process \($0)," } ?? "")
-        guard keeper.age ?? .zero > longestStart else {
+        guard keeper.state != .starting, keeper.age ?? .zero > KeeperConstants.longestStart else {
             return Unreachable(description: "\(subject) is starting, and does not listen on \(path) yet")
         }
         let state = cause == .noEntry ? "its socket \(path) is gone" : "nobody listens on its socket \(path)"
