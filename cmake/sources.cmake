@@ -338,6 +338,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Doors/Writers.swift
     Sources/KeeperSidecar/Group/GroupTrial.swift
     Sources/KeeperSidecar/Group/ScopeMove.swift
+    Sources/KeeperSidecar/Group/SessionGroup+Child.swift
     Sources/KeeperSidecar/Group/SessionGroup+Killing.swift
     Sources/KeeperSidecar/Group/SessionGroup.swift
     Sources/KeeperSidecar/Keeper+Channel.swift

@@ -11,10 +11,10 @@ final class SessionGroup {
     private let isMadeHere: Bool
     /// The directory of the keeper's former group; nil if it is below no hierarchy that is mounted here.
     private let former: String?
-    private(set) var hasChildGroup = false
+    var hasChildGroup = false
 
     var childPath: String { "\(path)/child" }
-    private var keeperPath: String { "\(path)/keeper" }
+    var keeperPath: String { "\(path)/keeper" }
 
     /// A group that was made for the keeper, which is in it already: a scope. Nil if it is not below the hierarchy that is
     /// mounted here, as in a container whose host's manager has made the scope: the group found by its path must have this
@@ -134,75 +134,7 @@ final class SessionGroup {
         ].compactMap { file, value in value.map { (file, $0) } }
     }
 
-    // MARK: The child
-
-    /// Starts the child in its own group. A process starts in its parent's group, so the keeper enters the child's
-    /// group for that moment.
-    ///
-    /// - Parameter note: told why the child stays in the keeper's group; the limits hold there too.
-    func startChild<Child>(
-        note: (String) -> Void, _ start: () throws(SpawnError) -> Child,
-    ) throws(SpawnError) -> Child {
-        let isInside = enterChildGroup(note)
-        defer { if isInside { leaveChildGroup(note) } }
-        return try start()
-    }
-
-    private func enterChildGroup(_ note: (String) -> Void) -> Bool {
-        do throws(Failure) {
-            try SessionGroup.attempt(childPath) { () throws(UVError) in
-                try Files.makeDirectory(at: childPath, permissions: 0o755)
-            }
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(childPath)/cgroup.procs")
-            return true
-        } catch {
-            note("the child has no control group of its own: \(error)")
-            return false
-        }
-    }
-
-    private func leaveChildGroup(_ note: (String) -> Void) {
-        if countsMemory, enterKeeperGroup() {
-            hasChildGroup = true
-            return
-        }
-        do throws(Failure) {
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs")
-            hasChildGroup = true
-        } catch {
-            note("the keeper cannot leave its child's control group: \(error)")
-        }
-    }
-
-    /// True if the session's group has the memory controller.
-    private var countsMemory: Bool {
-        do throws(UVError) {
-            return String(decoding: try Files.read("\(path)/cgroup.controllers", limit: 4096), as: UTF8.self)
-                .split { $0 == " " || $0 == "\n" }.contains("memory")
-        } catch {
-            return false
-        }
-    }
-
-    /// Moves the keeper beside its child, and has the memory of each counted. systemd-oomd passes over a group whose
-    /// groups below have no counts, and kills others in its stead; with counts it kills the child's group and spares the
-    /// keeper. Only a group without processes of its own can have groups with counts.
-    ///
-    /// - Returns: false if the keeper is still in the child's group.
-    private func enterKeeperGroup() -> Bool {
-        do throws(Failure) {
-            try SessionGroup.attempt(keeperPath) { () throws(UVError) in
-                try Files.makeDirectory(at: keeperPath, permissions: 0o755)
-            }
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(keeperPath)/cgroup.procs")
-        } catch {
-            return false
-        }
-        do throws(Failure) { try SessionGroup.write("+memory", to: "\(path)/cgroup.subtree_control") } catch {
-            // The group is another user's. The keeper is as well off where it is.
-        }
-        return true
-    }
+    // MARK: The end
 
     /// True if a process of the session was killed for lack of memory: by the kernel, at the session's limit or the
     /// machine's, or by systemd-oomd.
