@@ -18,7 +18,7 @@ extension Keeper {
         let manager = ServiceManager(userID: CurrentProcess.userID, .current, current)
         let request = ScopeRequest(
             session: launch.session, epoch: epoch,
-            slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits)
+            slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits.withKeeper)
         // With limits, the scope is wanted whatever the service's KillMode is; so it is below several services. Another
         // manager does not know the service.
         var service: String?
@@ -52,7 +52,7 @@ extension Keeper {
         place = SessionPlace(group)
         if let group, group.isInside(scope: request.unit) {
             launch.log.write("the session has a scope of its own: \(group.path)")
-            self.group = SessionGroup(of: group)
+            self.group = SessionGroup(of: group, limits: launch.settings.limits)
             return goOn(claim, lacking: .limits, because: ineffectiveLimits)
         }
         switch end {
@@ -85,10 +85,9 @@ extension Keeper {
     }
 
     private var ineffectiveLimits: String? {
-        let limits = launch.settings.limits
-        guard !limits.isEmpty else { return nil }
+        guard !launch.settings.limits.isEmpty else { return nil }
         guard let group else { return "a host with cgroup version 1 cannot bound a session" }
-        let files = group.ineffective(limits)
+        let files = group.ineffectiveLimits
         guard !files.isEmpty else { return nil }
         return "this system cannot bound a session by \(files.joined(separator: ", ")): "
             + "its cgroup version 2 does not have the controllers"

@@ -3,10 +3,12 @@ internal import UVLoop
 
 /// The control group that a session has to itself (cgroup v2). The child is in a group below it, so that a single write
 /// kills the child's processes and spares the keeper. The keeper is in another group below if the system can count the
-/// memory of each, else in the session's group itself.
+/// memory of each, else in the session's group itself. The limits are the session's group's, but those of memory, which
+/// has the child's group; the session's has more, for the keeper.
 final class SessionGroup {
     /// The group's directory.
     let path: String
+    let limits: SessionLimits
     /// True if the group was made here, and is removed here.
     private let isMadeHere: Bool
     /// The directory of the keeper's former group; nil if it is below no hierarchy that is mounted here.
@@ -19,9 +21,10 @@ final class SessionGroup {
     /// A group that was made for the keeper, which is in it already: a scope. Nil if it is not below the hierarchy that is
     /// mounted here, as in a container whose host's manager has made the scope: the group found by its path must have this
     /// process.
-    init?(of group: ControlGroup) {
+    init?(of group: ControlGroup, limits: SessionLimits) {
         guard group.isUnified, let root = LeftGroups.root, !group.isOutside else { return nil }
         path = root + group.path
+        self.limits = limits
         isMadeHere = false
         former = nil
         do throws(UVError) {
@@ -40,6 +43,7 @@ final class SessionGroup {
         in subtree: String, name: String, limits: SessionLimits, group: ControlGroup?, isEntered: Bool = true,
     ) throws(Failure) {
         path = "\(subtree)/\(name)"
+        self.limits = limits
         isMadeHere = true
         former = LeftGroups.root.flatMap { root in group.map { $0.isOutside ? root : root + $0.path } }
         // Missing directories would be made.
@@ -51,7 +55,7 @@ final class SessionGroup {
         }
         do throws(Failure) {
             try checkUsable(subtree)
-            for (file, value) in SessionGroup.files(limits) {
+            for (file, value) in SessionGroup.files(limits.withKeeper) {
                 try SessionGroup.enableController(of: file, in: subtree, path)
                 try SessionGroup.write(value, to: "\(path)/\(file)")
             }
@@ -94,7 +98,7 @@ final class SessionGroup {
 
     /// The limits without effect, because their controllers are missing: those of cgroup version 1, which hybrid hosts
     /// have, bound no session.
-    func ineffective(_ limits: SessionLimits) -> [String] {
+    var ineffectiveLimits: [String] {
         SessionGroup.files(limits).map(\.0).filter { !Files.exists("\(path)/\($0)") }
     }
 
@@ -123,7 +127,7 @@ final class SessionGroup {
     }
 
     /// The files of the limits, with the text to be written to each.
-    private static func files(_ limits: SessionLimits) -> [(String, String)] {
+    static func files(_ limits: SessionLimits) -> [(String, String)] {
         // The period, in microseconds: a tenth of a second, so that a quota is not used up at once.
         let period: UInt64 = 100_000
         return [
