@@ -223,6 +223,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/ServiceManager/BusWriter.swift
     Sources/KeeperProtocol/ServiceManager/ControlGroup.swift
     Sources/KeeperProtocol/ServiceManager/LeftGroups.swift
+    Sources/KeeperProtocol/ServiceManager/PIDNamespace.swift
     Sources/KeeperProtocol/ServiceManager/ScopeConversation.swift
     Sources/KeeperProtocol/ServiceManager/ScopePolicy.swift
     Sources/KeeperProtocol/ServiceManager/ScopeRequest.swift
