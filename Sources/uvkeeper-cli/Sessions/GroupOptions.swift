@@ -20,7 +20,7 @@ struct GroupOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The most memory of the session without its keeper; beyond it a process of it is killed. Bytes, or with K, M, G or T.",
+            "The most memory of the session; beyond it a process of it is killed. Bytes, or with K, M, G or T.",
             valueName: "size"))
     var memoryMax: MemorySize?
 
