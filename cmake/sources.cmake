@@ -224,6 +224,7 @@ set(KeeperProtocol_SOURCES
     Sources/KeeperProtocol/ServiceManager/BusWriter.swift
     Sources/KeeperProtocol/ServiceManager/ControlGroup.swift
     Sources/KeeperProtocol/ServiceManager/LeftGroups.swift
+    Sources/KeeperProtocol/ServiceManager/PIDNamespace.swift
     Sources/KeeperProtocol/ServiceManager/ScopeConversation.swift
     Sources/KeeperProtocol/ServiceManager/ScopePolicy.swift
     Sources/KeeperProtocol/ServiceManager/ScopeRequest.swift
@@ -339,6 +340,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Doors/Writers.swift
     Sources/KeeperSidecar/Group/GroupTrial.swift
     Sources/KeeperSidecar/Group/ScopeMove.swift
+    Sources/KeeperSidecar/Group/SessionGroup+Child.swift
     Sources/KeeperSidecar/Group/SessionGroup+Killing.swift
     Sources/KeeperSidecar/Group/SessionGroup.swift
     Sources/KeeperSidecar/Keeper+Channel.swift

@@ -7,7 +7,7 @@ extension Keeper {
     /// Gets the session a control group of its own, if one is wanted, and goes on with the start.
     func move(_ claim: SessionClaim) throws(KeeperFailure) {
         let current = ControlGroup.current
-        place = SessionPlace(current)
+        place = .ofThisProcess(current)
         let settings = launch.settings
         guard settings.scope != .off else { return try start(claim) }
         if settings.scope == .require, settings.hasMalformedLimit {
@@ -18,7 +18,7 @@ extension Keeper {
         let manager = ServiceManager(userID: CurrentProcess.userID, .current, current)
         let request = ScopeRequest(
             session: launch.session, epoch: epoch,
-            slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits)
+            slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits.withKeeper)
         // With limits, the scope is wanted whatever the service's KillMode is; so it is below several services. Another
         // manager does not know the service.
         var service: String?
@@ -49,15 +49,15 @@ extension Keeper {
     ) {
         let group = ControlGroup.current
         // The process's actual group counts, not the answer, which may also have come too late.
-        place = SessionPlace(group)
+        place = .ofThisProcess(group)
         if let group, group.isInside(scope: request.unit) {
             launch.log.write("the session has a scope of its own: \(group.path)")
-            self.group = SessionGroup(of: group)
+            self.group = SessionGroup(of: group, limits: launch.settings.limits)
             return goOn(claim, lacking: .limits, because: ineffectiveLimits)
         }
         switch end {
         case .notNeeded(let killMode):
-            place = SessionPlace(group, killMode: killMode)
+            place = .ofThisProcess(group, killMode: killMode)
             launch.log.write("the service's KillMode is \(killMode): the session stays in \(place.controlGroup ?? "")")
             goOn(claim, because: nil)
         case .moved:
@@ -76,7 +76,7 @@ extension Keeper {
         do throws(SessionGroup.Failure) {
             let name = LeftGroups.name(launch.session.rawValue, epoch)
             group = try SessionGroup(in: subtree, name: name, limits: launch.settings.limits, group: current)
-            place = SessionPlace(ControlGroup.current)
+            place = .ofThisProcess(ControlGroup.current)
             launch.log.write("the session has a control group of its own: \(group?.path ?? "")")
         } catch {
             reason = "\(error)"
@@ -85,10 +85,9 @@ extension Keeper {
     }
 
     private var ineffectiveLimits: String? {
-        let limits = launch.settings.limits
-        guard !limits.isEmpty else { return nil }
+        guard !launch.settings.limits.isEmpty else { return nil }
         guard let group else { return "a host with cgroup version 1 cannot bound a session" }
-        let files = group.ineffective(limits)
+        let files = group.ineffectiveLimits
         guard !files.isEmpty else { return nil }
         return "this system cannot bound a session by \(files.joined(separator: ", ")): "
             + "its cgroup version 2 does not have the controllers"
@@ -120,7 +119,7 @@ extension Keeper {
     /// already started, stayed where it was: then the session ends with the service all the same.
     func currentPlace(_ session: Session) -> SessionPlace {
         guard mayBeMovedLate else { return place }
-        let ofChild = SessionPlace(ControlGroup.of("\(session.child.process.pid)"))
+        let ofChild = SessionPlace.ofThisProcess(ControlGroup.of("\(session.child.process.pid)"))
         return SessionPlace(
             controlGroup: SessionPlace(ControlGroup.current).controlGroup,
             survivesServiceStop: ofChild.survivesServiceStop)

@@ -65,6 +65,42 @@ struct KillModeQuestionTests {
         }
     }
 
+    @Test("a session in a pid namespace of its own is not said to survive its service; that it ends with that is said")
+    func pidNamespace() throws {
+        let namespace = "unshare --pid --fork --mount-proc --kill-child"
+        guard try CommandRun(["--version"], home: "/", shell: #"exec \#(namespace) "$@""#).code == 0 else {
+            return withKnownIssue("skipped: no pid namespaces here") { Issue.record() }
+        }
+        try withService { home, group, inside in
+            // Process 1 stays until it is told to end, by a file.
+            let up = "\(home.home)/up"
+            let stays = #"sh -c '"$@"; echo $? >\#(up); while [ -e \#(up) ]; do sleep 0.01; done' sh "$@""#
+            let starts = inside.replacing(
+                #"exec "$@""#, with: #"{ \#(namespace) \#(stays) & } </dev/null >/dev/null 2>&1"#)
+            let spawn = try CommandRun(
+                ["spawn", "--timeout", "100", "s", "--scope", "off", "--", "cat"], home: home.home, shell: starts)
+            #expect(spawn.code == 0, "\(spawn)")
+            try home.eventually("the session runs") { home.contents(of: "up") == "0\n" }
+            defer { try? Files.unlink(up) }
+            for (answer, survives, words) in [
+                ("process", nil, "nobody can tell: in test.service, and in a pid namespace of its own"),
+                ("control-group", false, "ends when test.service is stopped"),
+            ] as [(String, Bool?, String)] {
+                try Posix.write("\(answer)\n", to: "\(home.home)/systemctl.answer")
+                for command in [["status", "s", "--json"], ["list", "--json"]] {
+                    let run = try CommandRun(command, home: home.home, shell: inside)
+                    #expect(run.output.contains("\(group.name)/test.service"), "\(answer): \(run)")
+                    for told in [true, false] {
+                        let isTold = run.output.contains("\"survivesServiceStop\":\(told)")
+                        #expect(isTold == (told == survives), "\(answer): \(run.output)")
+                    }
+                }
+                let text = try CommandRun(["status", "s"], home: home.home, shell: inside)
+                #expect(text.output.contains(words), "\(answer): \(text)")
+            }
+        }
+    }
+
     private static let hasPython =
         ExecutableSearch.find("python3", path: ProcessEnvironment.current["PATH"]) != nil
 

@@ -269,4 +269,25 @@ struct KeeperScopeTests {
             try bus.close()
         }
     }
+
+    @Test(
+        "in a pid namespace of its own, nobody can tell whether a session survives its service: that ends with its process 1",
+        arguments: [true, false])
+    func pidNamespace(isMounted: Bool) throws {
+        try withControlGroup { home, group in
+            let bus = try home.bus(group.moving)
+            let proc = isMounted ? "--mount-proc" : ""
+            let inside = try group.shell(TestControlGroup.service).replacing(
+                #"exec "$@""#, with: #"exec unshare --pid --fork --kill-child \#(proc) "$@""#)
+            let keeper = try home.start(settings: bus.settings(.require), shell: inside)
+            try home.until("it is ready") { keeper.log.contains("keeper ready: s") || keeper.exitStatus != nil }
+            let place = try #require(keeper.record?.place)
+            let unit = "uvkeeper-s-\(keeper.record?.epoch ?? "").scope"
+            #expect(place.controlGroup == "\(group.name)/\(unit)", "\(keeper.log)")
+            #expect(place.survivesServiceStop == nil)
+            try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            try bus.close()
+        }
+    }
 }

@@ -5,7 +5,8 @@ public struct SessionPlace: Hashable, Sendable, Codable {
     /// True if the session lives on when the service that started it is stopped or restarted: it has a scope of its
     /// own, or the service's `KillMode` spares it. False if the session ends with a service, be it in a scope below that;
     /// a service whose `KillMode` was not asked for, because the scope is ``ScopePolicy/off``, is taken to have the
-    /// default. Nil if that is unknown: in a container, or without systemd.
+    /// default. Nil if that is unknown: in a container, in a pid namespace that ends with its own process 1, or without
+    /// systemd.
     public var survivesServiceStop: Bool?
 
     package init(controlGroup: String? = nil, survivesServiceStop: Bool? = nil) {
@@ -26,6 +27,13 @@ public struct SessionPlace: Hashable, Sendable, Codable {
         case .scope: survivesServiceStop = group?.isContainers == true ? nil : true
         case ControlGroup.Unit.none?, nil: survivesServiceStop = nil
         }
+    }
+
+    /// The place of this process, or of its child: unknown in a pid namespace that ends before the unit may do.
+    package static func ofThisProcess(_ group: ControlGroup?, killMode: String? = nil) -> SessionPlace {
+        var place = SessionPlace(group, killMode: killMode)
+        if place.survivesServiceStop != nil, PIDNamespace.isInner { place.survivesServiceStop = nil }
+        return place
     }
 
     /// The members of a record and of a status that hold the place.

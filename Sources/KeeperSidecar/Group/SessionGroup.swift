@@ -3,25 +3,28 @@ internal import UVLoop
 
 /// The control group that a session has to itself (cgroup v2). The child is in a group below it, so that a single write
 /// kills the child's processes and spares the keeper. The keeper is in another group below if the system can count the
-/// memory of each, else in the session's group itself.
+/// memory of each, else in the session's group itself. The limits are the session's group's, but those of memory, which
+/// has the child's group; the session's has more, for the keeper.
 final class SessionGroup {
     /// The group's directory.
     let path: String
+    let limits: SessionLimits
     /// True if the group was made here, and is removed here.
     private let isMadeHere: Bool
     /// The directory of the keeper's former group; nil if it is below no hierarchy that is mounted here.
     private let former: String?
-    private(set) var hasChildGroup = false
+    var hasChildGroup = false
 
     var childPath: String { "\(path)/child" }
-    private var keeperPath: String { "\(path)/keeper" }
+    var keeperPath: String { "\(path)/keeper" }
 
     /// A group that was made for the keeper, which is in it already: a scope. Nil if it is not below the hierarchy that is
     /// mounted here, as in a container whose host's manager has made the scope: the group found by its path must have this
     /// process.
-    init?(of group: ControlGroup) {
+    init?(of group: ControlGroup, limits: SessionLimits) {
         guard group.isUnified, let root = LeftGroups.root, !group.isOutside else { return nil }
         path = root + group.path
+        self.limits = limits
         isMadeHere = false
         former = nil
         do throws(UVError) {
@@ -40,6 +43,7 @@ final class SessionGroup {
         in subtree: String, name: String, limits: SessionLimits, group: ControlGroup?, isEntered: Bool = true,
     ) throws(Failure) {
         path = "\(subtree)/\(name)"
+        self.limits = limits
         isMadeHere = true
         former = LeftGroups.root.flatMap { root in group.map { $0.isOutside ? root : root + $0.path } }
         // Missing directories would be made.
@@ -51,7 +55,7 @@ final class SessionGroup {
         }
         do throws(Failure) {
             try checkUsable(subtree)
-            for (file, value) in SessionGroup.files(limits) {
+            for (file, value) in SessionGroup.files(limits.withKeeper) {
                 try SessionGroup.enableController(of: file, in: subtree, path)
                 try SessionGroup.write(value, to: "\(path)/\(file)")
             }
@@ -94,7 +98,7 @@ final class SessionGroup {
 
     /// The limits without effect, because their controllers are missing: those of cgroup version 1, which hybrid hosts
     /// have, bound no session.
-    func ineffective(_ limits: SessionLimits) -> [String] {
+    var ineffectiveLimits: [String] {
         SessionGroup.files(limits).map(\.0).filter { !Files.exists("\(path)/\($0)") }
     }
 
@@ -123,7 +127,7 @@ final class SessionGroup {
     }
 
     /// The files of the limits, with the text to be written to each.
-    private static func files(_ limits: SessionLimits) -> [(String, String)] {
+    static func files(_ limits: SessionLimits) -> [(String, String)] {
         // The period, in microseconds: a tenth of a second, so that a quota is not used up at once.
         let period: UInt64 = 100_000
         return [
@@ -134,75 +138,7 @@ final class SessionGroup {
         ].compactMap { file, value in value.map { (file, $0) } }
     }
 
-    // MARK: The child
-
-    /// Starts the child in its own group. A process starts in its parent's group, so the keeper enters the child's
-    /// group for that moment.
-    ///
-    /// - Parameter note: told why the child stays in the keeper's group; the limits hold there too.
-    func startChild<Child>(
-        note: (String) -> Void, _ start: () throws(SpawnError) -> Child,
-    ) throws(SpawnError) -> Child {
-        let isInside = enterChildGroup(note)
-        defer { if isInside { leaveChildGroup(note) } }
-        return try start()
-    }
-
-    private func enterChildGroup(_ note: (String) -> Void) -> Bool {
-        do throws(Failure) {
-            try SessionGroup.attempt(childPath) { () throws(UVError) in
-                try Files.makeDirectory(at: childPath, permissions: 0o755)
-            }
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(childPath)/cgroup.procs")
-            return true
-        } catch {
-            note("the child has no control group of its own: \(error)")
-            return false
-        }
-    }
-
-    private func leaveChildGroup(_ note: (String) -> Void) {
-        if countsMemory, enterKeeperGroup() {
-            hasChildGroup = true
-            return
-        }
-        do throws(Failure) {
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs")
-            hasChildGroup = true
-        } catch {
-            note("the keeper cannot leave its child's control group: \(error)")
-        }
-    }
-
-    /// True if the session's group has the memory controller.
-    private var countsMemory: Bool {
-        do throws(UVError) {
-            return String(decoding: try Files.read("\(path)/cgroup.controllers", limit: 4096), as: UTF8.self)
-                .split { $0 == " " || $0 == "\n" }.contains("memory")
-        } catch {
-            return false
-        }
-    }
-
-    /// Moves the keeper beside its child, and has the memory of each counted. systemd-oomd passes over a group whose
-    /// groups below have no counts, and kills others in its stead; with counts it kills the child's group and spares the
-    /// keeper. Only a group without processes of its own can have groups with counts.
-    ///
-    /// - Returns: false if the keeper is still in the child's group.
-    private func enterKeeperGroup() -> Bool {
-        do throws(Failure) {
-            try SessionGroup.attempt(keeperPath) { () throws(UVError) in
-                try Files.makeDirectory(at: keeperPath, permissions: 0o755)
-            }
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(keeperPath)/cgroup.procs")
-        } catch {
-            return false
-        }
-        do throws(Failure) { try SessionGroup.write("+memory", to: "\(path)/cgroup.subtree_control") } catch {
-            // The group is another user's. The keeper is as well off where it is.
-        }
-        return true
-    }
+    // MARK: The end
 
     /// True if a process of the session was killed for lack of memory: by the kernel, at the session's limit or the
     /// machine's, or by systemd-oomd.

@@ -211,7 +211,7 @@ public enum Files {
     }
 
     /// Returns the target of a symbolic link; nil if the path is none. Mirrors `readlink`.
-    static func linkTarget(_ path: String) -> String? {
+    package static func linkTarget(_ path: String) -> String? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
             do throws(UVError) {
                 let count = try RawText.withCString(path) { readlink($0, buffer.baseAddress!, buffer.count - 1) }

@@ -23,7 +23,7 @@ extension Doctor {
         guard let group else { return Finding(check, .ok, "no control groups here: a session ends with nobody") }
         if let subtree = settings.controlGroup, policy != .off { return delegated(check, subtree) }
         let place = SessionPlace(group, killMode: killMode)
-        let words = "\(group.path): " + (PlaceText.words(place) ?? "")
+        let words = "\(group.path): " + (PlaceText.words(.ofThisProcess(group, killMode: killMode)) ?? "")
         let isWanted =
             place.survivesServiceStop == false || policy != .off && !settings.limits.isEmpty
             || policy == .require && place.survivesServiceStop == nil

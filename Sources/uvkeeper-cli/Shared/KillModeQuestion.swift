@@ -59,7 +59,10 @@ final class KillModeQuestion {
             let isSame = groups.map { $0?.unit == group.unit && $0?.managingUser == group.managingUser }
             var done = places
             for (index, other) in groups.enumerated() where isSame[index] && killMode != nil {
-                done[index] = SessionPlace(other, killMode: killMode)
+                let answer = SessionPlace(other, killMode: killMode)
+                // A session in a pid namespace of its own ends with the service if others do, but may not survive it.
+                if answer.survivesServiceStop == true, places[index].survivesServiceStop == nil { continue }
+                done[index] = answer
             }
             let rest = places.indices.filter { !isSame[$0] }
             complete(rest.map { places[$0] }, until: end, on: loop) { answers in

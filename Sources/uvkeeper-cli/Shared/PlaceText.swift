@@ -10,6 +10,7 @@ enum PlaceText {
         switch group.unit {
         case .service(let unit) where place.survivesServiceStop == true:
             end = "survives the stop of \(unit), whose KillMode spares its processes"
+        case .service(let unit) where place.survivesServiceStop == nil: end = inPIDNamespace(unit)
         case .service where group.services.count > 1:
             let services = group.services.joined(separator: " or ")
             end = "ends when \(services) is stopped or restarted: its group is below theirs"
@@ -21,6 +22,7 @@ enum PlaceText {
             end = "ends with the service that started it: its keeper was moved here too late, its child was not"
         case .scope(let unit) where group.isContainers:
             end = "nobody can tell: a container's (\(unit)); it ends with that, at the latest with its process 1"
+        case .scope(let unit) where place.survivesServiceStop == nil: end = inPIDNamespace(unit)
         case .scope(let unit) where unit.hasPrefix("session-"):
             end = "survives a service's stop; the logout ends it if KillUserProcesses=yes in logind.conf"
         case .scope(let unit):
@@ -30,6 +32,10 @@ enum PlaceText {
             end = "nobody can tell: no unit of a service manager's; in a container it ends with process 1"
         }
         return end + (group.managingUser.map(lingering) ?? "")
+    }
+
+    private static func inPIDNamespace(_ unit: String) -> String {
+        "nobody can tell: in \(unit), and in a pid namespace of its own; it ends with that, at the latest with its process 1"
     }
 
     /// The warning about a user's service manager, which ends some seconds after the last logout, and all its processes
