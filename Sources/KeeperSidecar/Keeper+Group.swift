@@ -18,7 +18,7 @@ extension Keeper {
         let manager = ServiceManager(userID: CurrentProcess.userID, .current, current)
         let request = ScopeRequest(
             session: launch.session, epoch: epoch,
-            slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits.withKeeper)
+            slice: manager.knowsGroup ? current?.slice : nil, limits: settings.limits)
         // With limits, the scope is wanted whatever the service's KillMode is; so it is below several services. Another
         // manager does not know the service.
         var service: String?

@@ -42,15 +42,12 @@ import Testing
         #expect(SessionLimits().isEmpty && SessionLimits().environment.isEmpty && !limits.isEmpty)
     }
 
-    @Test("a group with the keeper in it has more memory by 128 MiB, and nothing else is more")
-    func withKeeper() {
-        let limits = SessionLimits(memoryMaximum: 1 << 20, memoryHigh: 5, cpuQuota: 150, tasksMaximum: 7)
-        let more = SessionLimits(memoryMaximum: 129 << 20, memoryHigh: 128 << 20 + 5, cpuQuota: 150, tasksMaximum: 7)
-        #expect(limits.withKeeper == more)
-        #expect(limits.ofMemory == SessionLimits(memoryMaximum: 1 << 20, memoryHigh: 5))
-        #expect(SessionLimits().withKeeper.isEmpty && SessionLimits(tasksMaximum: 1).ofMemory.isEmpty)
-        // The largest limit that can be set.
-        #expect(SessionLimits(memoryMaximum: SessionLimits.bytes("4194304T")).withKeeper.memoryMaximum! > 1 << 62)
+    @Test("an eighth of the memory is the keeper's, 32 MiB at most, and nothing else is limited twice")
+    func keepersPart() {
+        let limits = SessionLimits(memoryMaximum: 24 << 20, memoryHigh: 1 << 30, cpuQuota: 150, tasksMaximum: 7)
+        #expect(limits.ofChildMemory == SessionLimits(memoryMaximum: 21 << 20, memoryHigh: 992 << 20))
+        #expect(SessionLimits(memoryMaximum: 1).ofChildMemory.memoryMaximum == 1)
+        #expect(SessionLimits(tasksMaximum: 1).ofChildMemory.isEmpty)
     }
 
     @Test("nothing said means off, and what is malformed is left out with a word")

@@ -1,9 +1,9 @@
-/// The limits on a session's use of the machine, its keeper included but for memory; nil for a resource without a limit.
+/// The limits on a session's use of the machine, its keeper included; nil for a resource without a limit.
 public struct SessionLimits: Hashable, Sendable, Codable {
-    /// The most bytes of memory of the child and what it has started; beyond it one of these processes is killed.
-    /// cgroup's `memory.max`.
+    /// The most bytes of memory; a process that the child is, or has started, is killed at it. An eighth of it, at most 32 MiB,
+    /// is the keeper's. cgroup's `memory.max`.
     public var memoryMaximum: UInt64?
-    /// Bytes of memory beyond which these processes are slowed down and their memory taken back. cgroup's `memory.high`.
+    /// Bytes of memory beyond which the session is slowed down and its memory taken back. cgroup's `memory.high`.
     public var memoryHigh: UInt64?
     /// Processor time, in percent of one processor: 150 is one and a half.
     public var cpuQuota: UInt64?
@@ -40,19 +40,13 @@ extension SessionLimits {
         tasksMaximum = number(KeeperVariable.tasksMaximum, SessionLimits.count)
     }
 
-    /// Bytes of memory for a keeper: more than the lines that it holds with the usual limits.
-    private static let keeperMemory: UInt64 = 128 << 20
-
-    /// The limits of a group that has the keeper in it, too: with memory for the keeper on top of its child's.
-    package var withKeeper: SessionLimits {
-        var limits = self
-        limits.memoryMaximum = memoryMaximum.map { $0 + SessionLimits.keeperMemory }
-        limits.memoryHigh = memoryHigh.map { $0 + SessionLimits.keeperMemory }
-        return limits
+    /// The limits of memory of the child's own group: a little below the session's, so that it is the child that reaches its
+    /// own. At a limit for both, the kernel would kill the keeper if it is larger than each of its child's processes.
+    package var ofChildMemory: SessionLimits {
+        let besideKeeper = { (bytes: UInt64) in bytes - min(bytes / 8, 32 << 20) }
+        return SessionLimits(
+            memoryMaximum: memoryMaximum.map(besideKeeper), memoryHigh: memoryHigh.map(besideKeeper))
     }
-
-    /// The limits of memory alone.
-    package var ofMemory: SessionLimits { SessionLimits(memoryMaximum: memoryMaximum, memoryHigh: memoryHigh) }
 
     /// The controllers of cgroup version 2 that enforce these limits.
     package var controllers: [String] {

@@ -73,25 +73,16 @@ extension SessionGroup {
         }
     }
 
-    /// Bounds the memory of the child's group and not the keeper's: at a limit that holds for both, the kernel kills the
-    /// keeper if it is larger than each of its child's processes. Called when the keeper has left the child's group,
-    /// where a low limit would end it. If the child's group cannot be bounded, the session's is.
+    /// Bounds the memory of the child's group. Called when the keeper has left it: there, a low limit would end the keeper.
     private func boundMemory(_ note: (String) -> Void) {
-        let files = SessionGroup.files(limits.ofMemory)
         // Limits without effect are told before the child's start.
-        guard !files.isEmpty, countsMemory else { return }
+        guard hasChildGroup, countsMemory else { return }
         do throws(Failure) {
-            guard hasChildGroup else { return try bound(path, files) }
-            try bound(childPath, files)
+            for (file, value) in SessionGroup.files(limits.ofChildMemory) {
+                try SessionGroup.write(value, to: "\(childPath)/\(file)")
+            }
         } catch {
             note("the keeper has part in its child's limits of memory: \(error)")
-            do throws(Failure) { try bound(path, files) } catch {
-                note("the session is not bounded as it should be: \(error)")
-            }
         }
-    }
-
-    private func bound(_ group: String, _ files: [(String, String)]) throws(Failure) {
-        for (file, value) in files { try SessionGroup.write(value, to: "\(group)/\(file)") }
     }
 }

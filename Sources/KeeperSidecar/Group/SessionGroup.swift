@@ -3,8 +3,8 @@ internal import UVLoop
 
 /// The control group that a session has to itself (cgroup v2). The child is in a group below it, so that a single write
 /// kills the child's processes and spares the keeper. The keeper is in another group below if the system can count the
-/// memory of each, else in the session's group itself. The limits are the session's group's, but those of memory, which
-/// has the child's group; the session's has more, for the keeper.
+/// memory of each, else in the session's group itself. The limits are the session's group's; the
+/// child's has one of memory a little below.
 final class SessionGroup {
     /// The group's directory.
     let path: String
@@ -55,7 +55,7 @@ final class SessionGroup {
         }
         do throws(Failure) {
             try checkUsable(subtree)
-            for (file, value) in SessionGroup.files(limits.withKeeper) {
+            for (file, value) in SessionGroup.files(limits) {
                 try SessionGroup.enableController(of: file, in: subtree, path)
                 try SessionGroup.write(value, to: "\(path)/\(file)")
             }
