@@ -219,6 +219,8 @@ extension World {
         let keeper = try spawn("s1", command: ["sh", "-c", "read x; exit 3"])
         own(try childPID("s1"))
         let exits = Exits(try otherManager().session("s1"))
+        // A child that ends before that counts as a failed start.
+        try eventually { text("s/keeper-s1.log").contains("keeper ready") }
         try eventually { try pidfds(of: keeper.pid) == 0 }
         return (keeper, exits)
     }
