@@ -61,7 +61,7 @@ enum BusTargets {
         of pieces: [UnsafeRawBufferPointer], leaving service: String?,
     ) -> (end: ScopeConversation.End?, sent: [UInt8]) {
         let request = ScopeRequest(session: session, epoch: "0123456789abcdef")
-        var conversation = ScopeConversation(request, leaving: service)
+        var conversation = ScopeConversation(request, leaving: service, processID: 4711)
         var sent: [UInt8] = []
         for (index, piece) in pieces.enumerated() {
             switch conversation.receive(piece) {

@@ -84,6 +84,9 @@ extension Keeper {
 
     /// A hint for the user at the likely cause.
     private func hint(_ exit: ProcessExit) -> String {
+        if exit == .signaled(.kill), group?.hasKilledForMemory == true {
+            return "; a process of the session was killed for lack of memory: its limit may be too small"
+        }
         if exit == .exited(code: 0) { return "; it ended with 0: does it put itself into the background?" }
         guard !launch.settings.capturesOutput, launch.settings.outputMaximumBytes == 0 else { return "" }
         return

@@ -25,9 +25,11 @@ extension Keeper {
         if let services = current?.services, services.count == 1, settings.limits.isEmpty, manager.knowsGroup {
             service = services[0]
         }
-        let move = ScopeMove(request, leaving: service, buses: manager.buses, on: loop) { [unowned self] end in
-            guard case .moving(let claim, _) = state else { return }
-            moved(end, to: request, by: manager, claim)
+        let move = ScopeMove(
+            request, leaving: service, isRequired: settings.scope == .require, buses: manager.buses, on: loop
+        ) { [unowned self] end in
+            guard case .moving(let claim, let move) = state else { return }
+            moved(end, isWithdrawn: move.isWithdrawing, to: request, by: manager, claim)
         }
         state = .moving(claim, move)
     }
@@ -45,12 +47,14 @@ extension Keeper {
     }
 
     private func moved(
-        _ end: ScopeConversation.End, to request: ScopeRequest, by manager: ServiceManager, _ claim: SessionClaim,
+        _ end: ScopeConversation.End, isWithdrawn: Bool, to request: ScopeRequest, by manager: ServiceManager,
+        _ claim: SessionClaim,
     ) {
         let group = ControlGroup.current
         // The process's actual group counts, not the answer, which may also have come too late.
         place = .ofThisProcess(group)
-        if let group, group.isInside(scope: request.unit) {
+        // A scope that was withdrawn is being stopped.
+        if let group, !isWithdrawn, group.isInside(scope: request.unit) {
             launch.log.write("the session has a scope of its own: \(group.path)")
             self.group = SessionGroup(of: group, limits: launch.settings.limits)
             return goOn(claim, lacking: .limits, because: ineffectiveLimits)
@@ -86,7 +90,14 @@ extension Keeper {
 
     private var ineffectiveLimits: String? {
         guard !launch.settings.limits.isEmpty else { return nil }
-        guard let group else { return "a host with cgroup version 1 cannot bound a session" }
+        guard let group else {
+            guard let current = ControlGroup.current, current.isUnified, !current.isHybrid else {
+                return "a host with cgroup version 1 cannot bound a session"
+            }
+            return
+                "its scope is outside of the control groups that are seen from here (a cgroup namespace, or a part of "
+                + "them mounted), so whether its limits hold is unknown"
+        }
         let files = group.ineffectiveLimits
         guard !files.isEmpty else { return nil }
         return "this system cannot bound a session by \(files.joined(separator: ", ")): "

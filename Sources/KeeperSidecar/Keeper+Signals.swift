@@ -64,6 +64,8 @@ extension Keeper {
         case .claiming:
             launch.log.write("\(signal) before the session was claimed")
             finish(Ending(status: .ended, reason: "\(signal)", exit: .keeperSignalled))
+        // The signal may be the end of the scope that is being withdrawn. The keeper ends anyway, with status 2.
+        case .moving(_, let move) where move.isWithdrawing: break
         case .moving(let claim, let move):
             launch.log.write("\(signal) before the session has a control group")
             move.cancel()

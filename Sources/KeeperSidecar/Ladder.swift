@@ -209,6 +209,8 @@ final class Ladder {
     /// Finds the processes left; `body` is called on this tick or a later one, with nil if there are none.
     static func findRest(of child: ChildProcess, on loop: Loop, _ body: @escaping (Rest?) -> Void) {
         guard ProcessTree.isVisible else {
+            // Whoever has ended is nobody's rest.
+            ProcessTree.collectEnded(except: child.isRunning ? child.pid : nil)
             let text = "processes behind that live on; there is no /proc of this pid namespace to find them by"
             return body(ProcessTree.isEmpty ? nil : Rest(pids: [], text: text))
         }

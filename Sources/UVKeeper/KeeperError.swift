@@ -163,6 +163,8 @@ extension KeeperError: CustomStringConvertible {
             "the keeper \(status) "
                 + (log.contains { $0.contains("] keeper ready: ") }
                     ? "right after its start" : "before its session was ready")
+                + (status == .signaled(.kill)
+                    ? "; it may have been killed for lack of memory, at a limit or the machine's" : "")
                 + (log.isEmpty ? "" : "; its log ends:\n  " + log.joined(separator: "\n  "))
         case .notAKeeper(let sidecar, let status):
             "the sidecar \(sidecar) \(status) and has written no log of the session: is it a keeper? If it is a script around "

@@ -36,8 +36,8 @@ import Testing
         Case(
             testDescription: "a user's service without a slice of the user's manager",
             text: "0::/user.slice/user-1000.slice/user@1000.service/a.service\n",
-            path: "/user.slice/user-1000.slice/user@1000.service/a.service", unit: .service("a.service"), user: 1000,
-            survives: false),
+            path: "/user.slice/user-1000.slice/user@1000.service/a.service", unit: .service("a.service"),
+            slice: "-.slice", user: 1000, survives: false),
         Case(
             testDescription: "a user's manager itself", text: "0::/user.slice/user-7.slice/user@7.service\n",
             path: "/user.slice/user-7.slice/user@7.service", unit: .service("user@7.service"), slice: "user-7.slice",
@@ -58,7 +58,7 @@ import Testing
             slice: "system.slice", survives: false),
         Case(
             testDescription: "a container's scope below a service", text: "0::/a.service/b/docker-0123.scope/x\n",
-            path: "/a.service/b/docker-0123.scope/x", unit: .service("a.service"), survives: false),
+            path: "/a.service/b/docker-0123.scope/x", unit: .service("a.service"), slice: "-.slice", survives: false),
         Case(
             testDescription: "a user's scope, the user's manager below a service",
             text: "0::/a.service/user@7.service/app.slice/b.scope\n",
@@ -89,7 +89,24 @@ import Testing
             unit: .service("a.service"), slice: "system.slice", isUnified: false, isHybrid: true, survives: false),
         Case(
             testDescription: "a path with colons and spaces", text: "0::/a:b c/d.service\n", path: "/a:b c/d.service",
-            unit: .service("d.service"), survives: false),
+            unit: .service("d.service"), slice: "-.slice", survives: false),
+        Case(
+            testDescription: "slices that a service has made inside itself",
+            text: "0::/lim.slice/a.service/inner.slice/my thing.slice/app\n",
+            path: "/lim.slice/a.service/inner.slice/my thing.slice/app", unit: .service("a.service"),
+            slice: "lim.slice",
+            survives: false),
+        Case(
+            testDescription: "a slice inside a scope of a user's",
+            text: "0::/user.slice/user@7.service/app.slice/a.scope/b.slice/c.service\n",
+            path: "/user.slice/user@7.service/app.slice/a.scope/b.slice/c.service", unit: .service("c.service"),
+            slice: "app.slice", user: 7, survives: false),
+        Case(
+            testDescription: "a directory that no slice can have made", text: "0::/my thing.slice/a.service\n",
+            path: "/my thing.slice/a.service", unit: .service("a.service"), survives: false),
+        Case(
+            testDescription: "a service outside of the cgroup namespace", text: "0::/../a.service\n",
+            path: "/../a.service", unit: .service("a.service"), survives: false),
         Case(testDescription: "a version 1 without systemd", text: "5:memory:/x\n", path: nil),
         Case(testDescription: "nothing", text: "", path: nil),
         Case(testDescription: "garbage", text: "0:\n::\n0::relative\n\u{0}", path: nil),
@@ -113,6 +130,20 @@ import Testing
         guard let group else { return }
         #expect(group.unit == how.unit && group.slice == how.slice && group.managingUser == how.user)
         #expect(group.isUnified == how.isUnified && group.isHybrid == how.isHybrid && !group.isSessions)
+    }
+
+    @Test("only a slice that the manager takes is named")
+    func sliceNames() {
+        func slice(_ name: String) -> String? { ControlGroup("0::/\(name)/a.service\n")?.slice }
+        let longest = String(repeating: "x", count: 249) + ".slice"
+        for name in ["-.slice", "a.slice", "a-b-c.slice", "a:b_c.d\\x2d1.slice", longest] {
+            #expect(slice(name) == (name == "-.slice" ? nil : name), "\(name)")
+        }
+        for name in [
+            ".slice", "-a.slice", "a-.slice", "a--b.slice", "a b.slice", "a@b.slice", "é.slice", "x" + longest,
+        ] {
+            #expect(slice(name) == nil, "\(name)")
+        }
     }
 
     @Test("a session's own scope is told from others, and one inside another's is the inner one's")

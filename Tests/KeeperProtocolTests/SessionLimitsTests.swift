@@ -5,7 +5,8 @@ import Testing
     @Test(
         "sizes",
         arguments: [
-            ("1", 1), ("4096", 4096), ("1K", 1024), ("3M", 3_145_728), ("8G", 8_589_934_592), ("2T", 2_199_023_255_552),
+            ("1048576", 1 << 20), ("4194304", 4_194_304), ("1024K", 1 << 20), ("3M", 3_145_728), ("8G", 8_589_934_592),
+            ("2T", 2_199_023_255_552),
             ("4611686018427387904", 1 << 62), ("4194304T", 1 << 62),
         ] as [(String, UInt64)])
     func sizes(text: String, bytes: UInt64) { #expect(SessionLimits.bytes(text) == bytes) }
@@ -14,6 +15,7 @@ import Testing
         "what is no size",
         arguments: [
             "", "0", "0G", "G", "-1", "+1", "1.5G", "8g", "8GB", "8 G", " 8", "8 ", "0x10", "1e3", "infinity", "100%",
+            "1", "4096", "1023K", "1048575",
             "４", "4611686018427387905", "4194305T", "18446744073709551615", "99999999999999999999",
         ])
     func noSizes(text: String) { #expect(SessionLimits.bytes(text) == nil) }
@@ -30,7 +32,7 @@ import Testing
 
     @Test("the variables say what was given, and a keeper reads the same")
     func variables() {
-        let limits = SessionLimits(memoryMaximum: 1 << 30, memoryHigh: 5, cpuQuota: 150, tasksMaximum: 7)
+        let limits = SessionLimits(memoryMaximum: 1 << 30, memoryHigh: 1 << 20, cpuQuota: 150, tasksMaximum: 7)
         var environment = Dictionary(uniqueKeysWithValues: limits.environment.map { ($0.name, $0.value) })
         var settings = KeeperSettings(environment: environment)
         #expect(settings.limits == limits && settings.scope == .auto && settings.warnings == [])
@@ -64,6 +66,10 @@ import Testing
                 == ["MEMORY_MAX", "MEMORY_HIGH", "CPU_QUOTA", "TASKS_MAX", "SCOPE"].map {
                     "ignoring malformed PI_KEEPER_\($0)"
                 })
+        let small = KeeperSettings(environment: ["PI_KEEPER_MEMORY_MAX": "1023K", "PI_KEEPER_SCOPE": "auto"])
+        #expect(small.limits.isEmpty && small.hasMalformedLimit)
+        #expect(
+            small.warnings == ["ignoring PI_KEEPER_MEMORY_MAX=1023K: no session can live with less than 1M of memory"])
         for policy in ScopePolicy.allCases {
             let settings = KeeperSettings(environment: ["PI_KEEPER_SCOPE": policy.rawValue])
             #expect(settings.scope == policy && settings.warnings == [])

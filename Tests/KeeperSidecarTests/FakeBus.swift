@@ -113,14 +113,18 @@ final class FakeBus {
     /// Answers as systemd does.
     ///
     /// - Parameters:
+    ///   - sender: the number of the process that the bus takes for the sender; nil: the true one.
     ///   - move: called with the unit and the process that is to be in it, before the answer.
     static func systemd(
-        killMode: String = "control-group", result: String = "done", signalFirst: Bool = false,
+        killMode: String = "control-group", result: String = "done", signalFirst: Bool = false, sender: UInt32? = nil,
         _ move: @escaping (_ unit: String, _ process: Int32) throws -> Void = { _, _ in },
     ) -> (Call) throws -> [UInt8]? {
         { call in
             switch call.member {
             case "Hello": return BusAnswer.answer(to: call.serial, .string(":1.5"))
+            case "GetConnectionUnixProcessID":
+                guard call.texts == [":1.5"] else { return BusAnswer.failure(of: call.serial, "org.a.No", "who?") }
+                return BusAnswer.answer(to: call.serial, .number(sender ?? UInt32(call.processID ?? 0)))
             case "Get": return BusAnswer.answer(to: call.serial, .property(killMode))
             case "StartTransientUnit":
                 let unit = call.texts.first ?? ""

@@ -24,6 +24,14 @@ struct KeeperGroupTests {
         #expect(!SessionGroup.tellsOfKilled(Array("oom_kill\noom_kill_x 1\n".utf8)))
     }
 
+    @Test("a limit of processes beyond the kernel's numbers is none, and the other limits hold")
+    func manyTasks() {
+        let limits = SessionLimits(memoryMaximum: 1 << 30, tasksMaximum: 4_194_305)
+        #expect(SessionGroup.files(limits).map { "\($0)=\($1)" } == ["memory.max=1073741824", "pids.max=max"])
+        let most = SessionLimits(tasksMaximum: 4_194_304)
+        #expect(SessionGroup.files(most).map { "\($0)=\($1)" } == ["pids.max=4194304"])
+    }
+
     private static let hasPython =
         ExecutableSearch.find("python3", path: ProcessEnvironment.current["PATH"]) != nil
 

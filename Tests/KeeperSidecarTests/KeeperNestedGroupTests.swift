@@ -104,6 +104,121 @@ struct KeeperNestedGroupTests {
         }
     }
 
+    /// Makes a group that user 65534 may use, who gets the home, too.
+    ///
+    /// - Returns: its directory, and what `/bin/sh -c` runs to start a program as that user in a group below it.
+    private func delegate(_ group: TestControlGroup, _ home: KeeperHome) throws -> (path: String, shell: String) {
+        let path = try group.make("delegated")
+        let start = try group.make("delegated/start")
+        for directory in [group.path, start] { try Posix.setPermissions(0o755, of: directory) }
+        for file in ["", "/cgroup.procs", "/cgroup.subtree_control"] { try Posix.setOwner(65534, of: path + file) }
+        try Posix.setOwner(65534, of: "\(start)/cgroup.procs")
+        try Posix.setOwner(65534, of: home.base)
+        let shell =
+            #"echo $$ >"\#(start)/cgroup.procs" && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@""#
+        return (path, shell)
+    }
+
+    @Test(
+        "another user's session inside a session, whose keeper cannot be recognised, is spared by SIGKILL for the whole group"
+    )
+    func nestedOfOtherUser() throws {
+        try withControlGroup { home, group in
+            let (subtree, shell) = try delegate(group, home)
+            let outer = try home.startReady(
+                child: "trap '' TERM; sleep 1000 & echo $! >$HOME/own; exec cat",
+                settings: ["PI_KEEPER_CGROUP": subtree, "PI_KEEPER_SCOPE": "require"], shell: shell)
+            let own = try #require(try home.pids(["own"]).first)
+            let name = try #require(try Files.names(inDirectory: subtree, startingWith: "uvkeeper-s-").first)
+            let child = "\(group.name)/delegated/\(name)/child"
+            #expect(TestControlGroup.name(of: own) == child)
+            // As by sudo: root's, in the same group.
+            try withKeeperHome { rootHome in
+                let inner = try rootHome.startReady(
+                    "inner", settings: ["PI_KEEPER_SCOPE": "off"],
+                    shell: #"echo $$ >"\#(subtree)/\#(name)/child/cgroup.procs" && exec "$@""#)
+                let innerChild = try #require(inner.childPID)
+                #expect(TestControlGroup.name(of: innerChild) == child)
+                try home.channel(of: outer).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+                #expect(try home.runToEnd(outer) == .exited(code: 0))
+                #expect(Processes.liveness(of: own) == .gone && outer.record?.exit?.leftBehind == [])
+                #expect(Processes.liveness(of: inner.pid) == .alive && Processes.liveness(of: innerChild) == .alive)
+                try inner.send(.terminate)
+                #expect(try rootHome.runToEnd(inner) == .exited(code: 0))
+            }
+        }
+    }
+
+    @Test("a child that hides its files, since its program cannot be read, ends by SIGKILL all the same")
+    func hidingChild() throws {
+        try withControlGroup { home, group in
+            let (subtree, shell) = try delegate(group, home)
+            let program = "\(home.base)/hiding"
+            try Posix.write(try Files.read("/bin/sleep", limit: 1 << 24), to: program)
+            try Posix.setPermissions(0o111, of: program)
+            let keeper = try home.startReady(
+                child: "trap '' TERM; \(program) 1000 & echo $! >$HOME/hidden; exec cat",
+                settings: ["PI_KEEPER_CGROUP": subtree, "PI_KEEPER_SCOPE": "require"], shell: shell)
+            let hidden = try #require(try home.pids(["hidden"]).first)
+            try home.until("it runs that program") { ProcessDetails.name(of: hidden) == "hiding" }
+            try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(Processes.liveness(of: hidden) == .gone && keeper.record?.exit?.leftBehind == [])
+        }
+    }
+
+    @Test("a child that moves its keeper into its own group does not have it killed with that")
+    func keeperInChildGroup() throws {
+        try withControlGroup { home, group in
+            let keeper = try home.startReady(
+                child: """
+                    trap '' TERM; group=$(echo \(group.path)/uvkeeper-s-*)/child; mkdir $group/k
+                    sleep 1000 & echo $! >$HOME/own; read line; echo $PPID >$group/k/cgroup.procs; echo >$HOME/up; exec cat
+                    """,
+                settings: ["PI_KEEPER_CGROUP": group.path])
+            let own = try #require(try home.pids(["own"]).first)
+            try home.send("\n", to: keeper)
+            try home.until("the keeper is moved") { home.text("up") != nil }
+            #expect(TestControlGroup.name(of: keeper.pid)?.hasSuffix("/child/k") == true)
+            try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(keeper.record?.exit?.by == .kill && Processes.liveness(of: own) == .gone)
+            #expect(group.names(except: "") == [])
+        }
+    }
+
+    @Test("with /proc of another pid namespace a session inside a session is spared: its keeper cannot be recognised")
+    func nestedForeignProcesses() throws {
+        guard try runProgram("unshare", ["--pid", "--fork", "true"]).status == .exited(code: 0) else { return }
+        try withControlGroup { home, group in
+            // Process 1 of the namespace stays.
+            let outer = try home.start(
+                child: """
+                    export PI_DASHBOARD_HOME=$HOME PI_KEEPER_PI_ARGS='[]'
+                    PI_KEEPER_PI_CMD='["cat"]' \(BuiltProducts.sidecar) inner </dev/null >/dev/null 2>&1 & exec cat
+                    """,
+                settings: ["PI_KEEPER_CGROUP": group.path],
+                shell: #"exec unshare --pid --fork --kill-child /bin/sh -c '"$@" & exec sleep 1000' sh "$@""#)
+            func isServed(_ session: String) -> Bool {
+                if case .accepting = SocketProbe("\(home.directory)/\(session).rpc.sock") { true } else { false }
+            }
+            try home.until("both listen") { isServed("s") && isServed("inner") }
+            let name = try #require(group.names(except: "").first)
+            func processes() throws -> Int {
+                try Files.read("\(group.path)/\(name)/child/cgroup.procs", limit: 4096).count {
+                    $0 == UInt8(ascii: "\n")
+                }
+            }
+            #expect(try processes() == 3)
+            try home.channel(of: outer).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            try home.until("outer has ended") { outer.record?.exit != nil && !isServed("s") }
+            #expect(isServed("inner"), "\(outer.log)")
+            #expect(try processes() == 2)
+            #expect(
+                outer.log.contains("pi left processes behind that live on; there is no /proc of this pid namespace"))
+        }
+    }
+
     @Test("a session that was started inside another one, which has ended, leaves no group of its own")
     func nestedSubtree() throws {
         try withControlGroup { home, group in

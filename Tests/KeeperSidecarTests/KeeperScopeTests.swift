@@ -8,6 +8,10 @@ import UVLoop
 /// Keepers in real control groups, with a service manager in this process.
 @Suite("Keeper: its scope", .enabled(if: Posix.isRoot, "only root can make control groups"))
 struct KeeperScopeTests {
+    private static let allCalls = [
+        "Hello", "Get", "GetConnectionUnixProcessID", "AddMatch", "Subscribe", "StartTransientUnit",
+    ]
+
     @Test("in a service, the keeper is moved before its child starts; record and status say where, and all of it goes")
     func moves() throws {
         try withControlGroup { home, group in
@@ -22,7 +26,7 @@ struct KeeperScopeTests {
             let client = try home.channel(of: keeper)
             let status = try client.status()
             #expect(status.place == record.place)
-            #expect(bus.calls.map(\.member) == ["Hello", "Get", "AddMatch", "Subscribe", "StartTransientUnit"])
+            #expect(bus.calls.map(\.member) == Self.allCalls)
             #expect(bus.calls[1].path.hasSuffix("/unit/test_2eservice"))
             try home.send("a\n", to: keeper)
             try home.until("the line arrives") { home.text() == "a\n" }
@@ -58,7 +62,7 @@ struct KeeperScopeTests {
             let keeper = try home.startReady(settings: bus.settings(.require), shell: group.shell("plain"))
             let record = try #require(keeper.record)
             #expect(record.controlGroup == "\(group.name)/uvkeeper-s-\(record.epoch).scope")
-            #expect(bus.calls.map(\.member) == ["Hello", "AddMatch", "Subscribe", "StartTransientUnit"])
+            #expect(bus.calls.map(\.member) == Self.allCalls.filter { $0 != "Get" })
             try bus.close()
             var nowhere = bus.settings(.require)
             nowhere["DBUS_SYSTEM_BUS_ADDRESS"] = "unix:path=\(home.base)/nowhere"
@@ -100,11 +104,15 @@ struct KeeperScopeTests {
         Fault(
             testDescription: "answers with an error",
             behaviour: {
-                .answers {
+                let answers = FakeBus.systemd()
+                return .answers {
                     $0.member == "StartTransientUnit"
-                        ? BusAnswer.failure(of: $0.serial, "org.a.No", "it may not") : BusAnswer.answer(to: $0.serial)
+                        ? BusAnswer.failure(of: $0.serial, "org.a.No", "it may not") : try answers($0)
                 }
             }, words: "it may not (org.a.No)"),
+        Fault(
+            testDescription: "takes another process for the sender",
+            behaviour: { .answers(FakeBus.systemd(sender: 1)) }, words: "the bus takes process 1 for the sender"),
         Fault(
             testDescription: "breaks off", behaviour: { .breaks(after: 100, FakeBus.systemd()) }, words: "it broke off"),
         Fault(
@@ -183,6 +191,85 @@ struct KeeperScopeTests {
                 #expect(home.names.isEmpty)
                 break
             }
+            try bus.close()
+        }
+    }
+
+    @Test("a relay of the bus is not moved in the keeper's stead: nothing is asked for")
+    func relayed() throws {
+        try withControlGroup { home, group in
+            let bus = try home.bus(
+                .answers(FakeBus.systemd(sender: 1) { unit, process in try group.move(process, to: unit) }))
+            let keeper = try home.startReady(settings: bus.settings(), shell: group.shell(TestControlGroup.service))
+            #expect(bus.calls.map(\.member) == ["Hello", "Get", "GetConnectionUnixProcessID"])
+            let words =
+                "takes process 1 for the sender, and this is \(keeper.pid): a relay is between, or this is a pid"
+            #expect(keeper.log.contains(words), "\(keeper.log)")
+            try bus.close()
+        }
+    }
+
+    /// A service manager that makes the scope when it is asked to stop it, and ends its processes then.
+    private func late(_ group: TestControlGroup) -> FakeBus.Behaviour {
+        let answers = FakeBus.systemd()
+        return .answers { call in
+            if call.member == "StopUnit", let process = call.processID {
+                try group.move(process, to: call.texts[0])
+                try Processes.send(.terminate, to: process)
+                return BusAnswer.answer(to: call.serial, .path(FakeBus.job))
+            }
+            return call.member == "StartTransientUnit" ? nil : try answers(call)
+        }
+    }
+
+    @Test("a scope that has been made, and is not told of in time, is used")
+    func untold() throws {
+        try withControlGroup { home, group in
+            let answers = FakeBus.systemd { unit, process in try group.move(process, to: unit) }
+            let bus = try home.bus(
+                .answers { call in
+                    let answer = try answers(call)
+                    return call.member == "StartTransientUnit" ? nil : answer
+                })
+            let keeper = try home.startReady(
+                settings: bus.settings(.require), shell: group.shell(TestControlGroup.service))
+            #expect(keeper.log.contains("the session has a scope of its own"))
+            #expect(bus.calls.map(\.member) == Self.allCalls)
+            try bus.close()
+        }
+    }
+
+    @Test(
+        "a required scope that is not answered for in time is withdrawn: the keeper's status is 2, and no scope stays")
+    func withdrawn() throws {
+        try withControlGroup { home, group in
+            let stops = try home.bus(late(group))
+            let keeper = try home.start(
+                settings: stops.settings(.require), shell: group.shell(TestControlGroup.service))
+            #expect(try home.runToEnd(keeper) == .exited(code: 2))
+            #expect(keeper.log.contains("within 500 ms") && !keeper.log.contains("spawning pi"), "\(keeper.log)")
+            let calls = stops.calls
+            #expect(calls.map(\.member) == Self.allCalls + ["StopUnit"])
+            #expect(calls.last?.texts == [calls[5].texts[0], "replace"])
+            try stops.close()
+            // Neither is the withdrawal waited for without end.
+            let silent = try FakeBus(
+                .answers { try ["StartTransientUnit", "StopUnit"].contains($0.member) ? nil : FakeBus.systemd()($0) },
+                at: "\(home.base)/silent", on: home.loop)
+            let other = try home.start("t", settings: silent.settings(.require), shell: group.shell("other.service"))
+            #expect(try home.runToEnd(other) == .exited(code: 2))
+            #expect(other.log.contains("within 500 ms") && silent.calls.last?.member == "StopUnit")
+            try silent.close()
+        }
+    }
+
+    @Test("a scope that is not required is not withdrawn: the keeper may be in it by then")
+    func notWithdrawn() throws {
+        try withControlGroup { home, group in
+            let bus = try home.bus(
+                .answers { try $0.member == "StartTransientUnit" ? nil : FakeBus.systemd()($0) })
+            let keeper = try home.startReady(settings: bus.settings(), shell: group.shell(TestControlGroup.service))
+            #expect(keeper.log.contains("within 500 ms") && bus.calls.map(\.member) == Self.allCalls)
             try bus.close()
         }
     }
@@ -279,12 +366,13 @@ struct KeeperScopeTests {
             let proc = isMounted ? "--mount-proc" : ""
             let inside = try group.shell(TestControlGroup.service).replacing(
                 #"exec "$@""#, with: #"exec unshare --pid --fork --kill-child \#(proc) "$@""#)
-            let keeper = try home.start(settings: bus.settings(.require), shell: inside)
+            let keeper = try home.start(settings: bus.settings(), shell: inside)
             try home.until("it is ready") { keeper.log.contains("keeper ready: s") || keeper.exitStatus != nil }
             let place = try #require(keeper.record?.place)
-            let unit = "uvkeeper-s-\(keeper.record?.epoch ?? "").scope"
-            #expect(place.controlGroup == "\(group.name)/\(unit)", "\(keeper.log)")
-            #expect(place.survivesServiceStop == nil)
+            // Nor is a scope asked for: the bus knows the keeper by another number.
+            #expect(place.controlGroup == "\(group.name)/\(TestControlGroup.service)", "\(keeper.log)")
+            #expect(
+                place.survivesServiceStop == nil && keeper.log.contains("for the sender, and this is 1: a relay is"))
             try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
             #expect(try home.runToEnd(keeper) == .exited(code: 0))
             try bus.close()

@@ -11,6 +11,7 @@ import UVKeeper
         (.sidecarNotFound(["/a", "PATH"]), ["UVKEEPER_SIDECAR", "/a, PATH"]),
         (.cannotStart(.executableNotFound("pi")), ["pi", "PATH"]),
         (.keeperEnded(.exited(code: 1), log: ["first", "second"]), ["code 1", "first", "second"]),
+        (.keeperEnded(.signaled(.kill), log: ["first"]), ["SIGKILL", "for lack of memory, at a limit", "first"]),
         (.keeperEnded(.signaled(.kill), log: []), ["SIGKILL"]),
         (.notAKeeper("/bin/true", .exited(code: 0)), ["/bin/true", "is it a keeper?", "environment"]),
         (

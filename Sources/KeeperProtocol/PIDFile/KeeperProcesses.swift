@@ -5,11 +5,24 @@ package import UVLoop
 /// A keeper started from inside a session is below that session's keeper in the tree of processes, but does not belong
 /// to the session.
 package enum KeeperProcesses {
-    /// True if a process is one of our keepers: it holds a lock on a keeper's pid file. The name of its program proves
-    /// nothing, nor does an open file alone: a server that writes lines has such files open.
+    /// True if a process is known to be one of our keepers: it holds a lock on a keeper's pid file. The name of its
+    /// program proves nothing, nor does an open file alone: a server that writes lines has such files open. False if the
+    /// process hides its files, as a set-user-id program does, and a keeper of another user.
     ///
     /// - Throws: a shortage of descriptors or memory, because of which the question cannot be answered.
     package static func contain(_ pid: Int32) throws(UVError) -> Bool {
+        do throws(UVError) { return try holdLock(pid) } catch {
+            if error.isShortage { throw error }
+            return false
+        }
+    }
+
+    /// True unless a process is known to be no keeper: also if it hides its files, or the system does not tell.
+    package static func mayContain(_ pid: Int32) -> Bool {
+        do throws(UVError) { return try holdLock(pid) } catch { return true }
+    }
+
+    private static func holdLock(_ pid: Int32) throws(UVError) -> Bool {
         try !Processes.lockedFiles(of: pid, where: KeeperPaths.isKeeperPIDFile(openAs:)).isEmpty
     }
 }

@@ -97,10 +97,27 @@ package struct ControlGroup: Hashable, Sendable {
         components[index].utf8.reversed().starts(with: end.utf8.reversed())
     }
 
-    /// The slice that the unit is in, for a new unit beside it; nil if its manager knows of none.
+    /// The slice that the manager's unit is in, for a new unit beside it; nil if that is unknown. Groups that a unit has
+    /// made inside, whatever their names are, are none of the manager's slices. A unit in no other slice is in the
+    /// topmost, `-.slice`.
     package var slice: String? {
-        let slice = components.indices.last { isUnit($0, ".slice") && $0 > userManager ?? -1 }
-        return slice.map { String(components[$0]) }
+        guard !isOutside else { return nil }
+        let parts = components.indices.dropFirst(userManager.map { $0 + 1 } ?? 0)
+        let unit = parts.first { isUnit($0, ".service") || isUnit($0, ".scope") }
+        let slice = parts.last { isUnit($0, ".slice") && $0 < unit ?? parts.endIndex }
+        guard let slice else { return unit.map { _ in "-.slice" } }
+        return ControlGroup.isSliceName(components[slice]) ? String(components[slice]) : nil
+    }
+
+    /// True if the manager takes the name of a slice: its parts, between single hyphens, are the slices around it.
+    private static func isSliceName(_ name: Substring) -> Bool {
+        let stem = name.utf8.dropLast(".slice".utf8.count)
+        return name.utf8.count <= 255 && !stem.isEmpty
+            && stem.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
+            && stem.allSatisfy { byte in
+                UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+                    || "-:_.\\".utf8.contains(byte)
+            }
     }
 
     private var userManager: Int? {

@@ -34,8 +34,7 @@ package struct ScopeRequest: Hashable, Sendable {
                 properties.string(name)
                 properties.variant(type, value)
             }
-            // Zero is the sender of the message, whom the manager knows by its bus. The keeper's own number may be another
-            // process's in the manager's pid namespace.
+            // Zero is the sender of the message. Whom the bus takes for that was asked before.
             property("PIDs", "au") { $0.array(elementsAt: 4) { $0.uint32(0) } }
             property("Description", "s") { $0.string(description) }
             // The scope is removed also if it has failed.

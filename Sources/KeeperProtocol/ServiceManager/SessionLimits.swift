@@ -31,7 +31,15 @@ extension SessionLimits {
         func number(_ name: String, _ read: (String) -> UInt64?) -> UInt64? {
             guard let text = environment[name], !text.isEmpty else { return nil }
             let value = read(text)
-            if value == nil { warnings.append("ignoring malformed \(name)") }
+            if value == nil {
+                let isSmall =
+                    [KeeperVariable.memoryMaximum, KeeperVariable.memoryHigh].contains(name)
+                    && SessionLimits.size(text) != nil
+                warnings.append(
+                    isSmall
+                        ? "ignoring \(name)=\(text): no session can live with less than 1M of memory"
+                        : "ignoring malformed \(name)")
+            }
             return value
         }
         memoryMaximum = number(KeeperVariable.memoryMaximum, SessionLimits.bytes)
@@ -63,9 +71,16 @@ extension SessionLimits {
         ].compactMap { name, value in value.map { (name, "\($0)") } }
     }
 
-    /// A number of bytes: digits, and perhaps `K`, `M`, `G` or `T` in powers of 1024, as in systemd; nil for anything
-    /// else, and for 0, which no process can live with.
+    /// The lowest limit of memory, in bytes: with less, the kernel kills programs while it starts them.
+    public static let leastMemory: UInt64 = 1 << 20
+
+    /// A limit of memory, in bytes: digits, and perhaps `K`, `M`, `G` or `T` in powers of 1024, as in systemd; nil for
+    /// anything else, and for less than ``leastMemory``.
     public static func bytes(_ text: String) -> UInt64? {
+        size(text).flatMap { $0 < leastMemory ? nil : $0 }
+    }
+
+    private static func size(_ text: String) -> UInt64? {
         guard let last = text.utf8.last else { return nil }
         let shift: UInt64? =
             switch last {

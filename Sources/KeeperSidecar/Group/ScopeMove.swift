@@ -2,7 +2,7 @@ internal import KeeperProtocol
 internal import UVLoop
 
 /// The move of this process into a scope of its own: a connection to a service manager's bus, and a conversation on it,
-/// which ends within half a second.
+/// which ends within half a second, or a second if the request has to be withdrawn.
 final class ScopeMove {
     /// The longest time that a session waits for its service manager.
     static let longest = Duration.milliseconds(500)
@@ -15,7 +15,12 @@ final class ScopeMove {
     private var reasons = ""
     private let loop: Loop
     private var conversation: ScopeConversation
+    private let unit: String
     private let timer: TimerHandle
+    /// True if this process ends without its scope.
+    private let isRequired: Bool
+    /// True once the request is being withdrawn.
+    private(set) var isWithdrawing = false
     private var pauseTimer: TimerHandle?
     private var stream: PipeStream?
     private var onEnd: ((ScopeConversation.End) -> Void)?
@@ -24,24 +29,40 @@ final class ScopeMove {
     ///
     /// - Parameters:
     ///   - service: the unit whose `KillMode` decides; nil: the scope is wanted in any case.
+    ///   - isRequired: true: this process ends without the scope, so a request without an answer is withdrawn.
     ///   - buses: the paths of the bus's sockets; the first that takes a connection counts.
     init(
-        _ request: ScopeRequest, leaving service: String?, buses: [String], on loop: Loop,
+        _ request: ScopeRequest, leaving service: String?, isRequired: Bool = false, buses: [String], on loop: Loop,
         onEnd: @escaping (ScopeConversation.End) -> Void,
     ) {
         self.buses = buses
         self.loop = loop
-        conversation = ScopeConversation(request, leaving: service)
+        conversation = ScopeConversation(request, leaving: service, processID: CurrentProcess.id)
+        unit = request.unit
         timer = TimerHandle(on: loop)
+        self.isRequired = isRequired
         self.onEnd = onEnd
-        let milliseconds = Int(ScopeMove.longest / .milliseconds(1))
-        timer.start(after: ScopeMove.longest) { [unowned self] _ in
-            end(.refused("no answer from \(bus) within \(milliseconds) ms"))
-        }
+        timer.start(after: ScopeMove.longest) { [unowned self] _ in timeIsOver() }
         connect()
     }
 
+    private func timeIsOver() {
+        // The manager may have moved this process and not have said so yet: the scope is then used.
+        let isMoved = ControlGroup.current?.isInside(scope: unit) == true
+        guard isRequired, !isMoved, !isWithdrawing, let bytes = conversation.withdraw() else {
+            return end(noAnswer)
+        }
+        isWithdrawing = true
+        stream?.write(bytes)
+        // The answer is waited for: the manager does not take a call of a process that has gone.
+        timer.start(after: ScopeMove.longest) { [unowned self] _ in timeIsOver() }
+    }
+
     private var bus: String { buses[0] }
+
+    private var noAnswer: ScopeConversation.End {
+        .refused("no answer from \(bus) within \(Int(ScopeMove.longest / .milliseconds(1))) ms")
+    }
 
     private func connect() {
         do throws(UVError) {
@@ -110,6 +131,7 @@ final class ScopeMove {
     private func end(_ result: ScopeConversation.End) {
         guard let onEnd else { return }
         cancel()
-        onEnd(result)
+        // A withdrawal may end in any way; its reason stays the same.
+        onEnd(isWithdrawing ? noAnswer : result)
     }
 }

@@ -4,13 +4,14 @@ internal import UVLoop
 /// The end of every process of the session by one write.
 extension SessionGroup {
     /// Kills every process of the child's group and of the groups below, whatever these processes do. No process is
-    /// killed if one of another session is among them: a session started from within is a session of its own, also after
-    /// its keeper was moved elsewhere.
+    /// killed if one among them is another session's, or may be: a session started from within is a session of its own,
+    /// also after its keeper was moved elsewhere, and a keeper of another user cannot be told from other programs.
     ///
     /// - Returns: false if no process was killed this way.
     @discardableResult
     func killAll() -> Bool {
-        guard hasChildGroup else { return false }
+        // Without a /proc of this pid namespace no keeper is recognised.
+        guard hasChildGroup, ProcessTree.isVisible else { return false }
         do throws(Failure) {
             var known: Set<Int32> = [CurrentProcess.id]
             if try SessionGroup.hasOthers(childPath, depth: 0, &known) { return false }
@@ -33,12 +34,9 @@ extension SessionGroup {
             guard depth < deepest else { throw .nameTooLong }
             pids = try processes(of: group)
         }
-        for pid in pids {
-            var found = false
-            // A shortage of descriptors is an error: a keeper could be overlooked.
-            try attempt(group) { () throws(UVError) in found = try isOthers(pid, &known) }
-            if found { return true }
-        }
+        // This process has been moved there, by the child perhaps: it would be killed, too.
+        if pids.contains(CurrentProcess.id) { return true }
+        if pids.contains(where: { isOthers($0, &known) }) { return true }
         var names: [String] = []
         try attempt(group) { () throws(UVError) in
             // Each group below is a link to this one, beside its own two: most have none, and some thirty files.
@@ -53,8 +51,9 @@ extension SessionGroup {
         return false
     }
 
-    /// The processes of a group, without those of the groups below it. Read in small pieces: the group's limit of memory
-    /// is the keeper's, too, and may be nearly reached.
+    /// The processes of a group, without those of the groups below it; 0 is one of another pid namespace, which has no
+    /// number in this one. Read in small pieces: the group's limit of memory is the keeper's, too, and may be nearly
+    /// reached.
     static func processes(of group: String) throws(UVError) -> [Int32] {
         let file = try OpenFile("\(group)/cgroup.procs", .readOnly)
         defer { file.close() }
@@ -67,7 +66,7 @@ extension SessionGroup {
                 switch byte {
                 case UInt8(ascii: "0")...UInt8(ascii: "9"): pid = pid &* 10 &+ Int32(byte - UInt8(ascii: "0"))
                 default:
-                    if pid > 0 { pids.append(pid) }
+                    pids.append(pid)
                     pid = 0
                 }
             }
@@ -77,14 +76,15 @@ extension SessionGroup {
     /// The limit of looks at a process whose parents end meanwhile.
     private static let lookLimit = 16
 
-    /// True if a process is a keeper, or descends from this one by way of another keeper.
-    private static func isOthers(_ pid: Int32, _ known: inout Set<Int32>) throws(UVError) -> Bool {
+    /// True unless a process is known to be no keeper, and to descend from this one by way of no other keeper.
+    private static func isOthers(_ pid: Int32, _ known: inout Set<Int32>) -> Bool {
+        guard pid > 0 else { return true }
         for _ in 0..<lookLimit {
             var line: [Int32] = []
             var isBelowKeeper = false
             var process = pid
             while process > 1, !known.contains(process) {
-                if !isBelowKeeper { isBelowKeeper = try KeeperProcesses.contain(process) }
+                if !isBelowKeeper { isBelowKeeper = KeeperProcesses.mayContain(process) }
                 if isBelowKeeper, process == pid { return true }
                 line.append(process)
                 guard let parent = ProcessDetails(of: process)?.parent else { break }

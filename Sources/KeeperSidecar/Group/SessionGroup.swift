@@ -134,7 +134,8 @@ final class SessionGroup {
             ("memory.max", limits.memoryMaximum.map { "\($0)" }),
             ("memory.high", limits.memoryHigh.map { "\($0)" }),
             ("cpu.max", limits.cpuQuota.map { "\($0 * period / 100) \(period)" }),
-            ("pids.max", limits.tasksMaximum.map { "\($0)" }),
+            // The kernel has no more numbers for processes, and refuses such a limit.
+            ("pids.max", limits.tasksMaximum.map { $0 > 4_194_304 ? "max" : "\($0)" }),
         ].compactMap { file, value in value.map { (file, $0) } }
     }
 

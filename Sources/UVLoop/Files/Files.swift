@@ -210,18 +210,25 @@ public enum Files {
         return RawText.string(request.ptr.assumingMemoryBound(to: CChar.self))
     }
 
-    /// Returns the target of a symbolic link; nil if the path is none. Mirrors `readlink`.
+    /// Returns the target of a symbolic link; nil if the path is none, or cannot be read.
     package static func linkTarget(_ path: String) -> String? {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
+        do throws(UVError) { return try target(ofLink: path) } catch { return nil }
+    }
+
+    /// Returns the target of a symbolic link. Mirrors `readlink`.
+    static func target(ofLink path: String) throws(UVError) -> String {
+        let result = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) {
+            buffer -> Result<String, UVError> in
             do throws(UVError) {
                 let count = try RawText.withCString(path) { readlink($0, buffer.baseAddress!, buffer.count - 1) }
-                guard count >= 0 else { return nil }
+                try checkErrno(CInt(clamping: count))
                 buffer[count] = 0
-                return RawText.string(buffer.baseAddress!)
+                return .success(RawText.string(buffer.baseAddress!))
             } catch {
-                return nil
+                return .failure(error)
             }
         }
+        return try result.get()
     }
 
     /// True if this process may execute the file. Mirrors `uv_fs_access`.

@@ -20,7 +20,7 @@ struct GroupOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The most memory of the session; beyond it a process of it is killed. Bytes, or with K, M, G or T.",
+            "The most memory of the session; beyond it a process of it is killed. Bytes, or with K, M, G or T; 1M at least.",
             valueName: "size"))
     var memoryMax: MemorySize?
 
@@ -45,7 +45,7 @@ struct GroupOptions: ParsableArguments {
     }
 }
 
-/// A number of bytes, at least 1.
+/// A limit of memory in bytes.
 struct MemorySize: ExpressibleByArgument {
     let value: UInt64
 
