@@ -195,6 +195,18 @@ import UVKeeper
         }
     }
 
+    @Test("a killed keeper has not written what it had just read") func killed() throws {
+        for (more, finding) in [(UInt64(0), nil), (1, Violations.Kind.outputHole)] {
+            try withReads { reads in
+                reads.whose = .channel
+                reads.fault(.keeperKilled, life: 0)
+                let offered = 100 + Judge.pipeCapacity + Judge.bufferCapacity + more
+                reads.note(.begins, 100..<100, offered: offered, start: .end)
+                #expect(reads.verdict() == (finding.map { [$0: 1] } ?? [:]), "\(more)")
+            }
+        }
+    }
+
     @Test("a read fails only while nothing can be opened") func failed() throws {
         try withReads { reads in
             reads.note(.failed, 0..<0)

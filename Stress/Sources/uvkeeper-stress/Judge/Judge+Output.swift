@@ -175,8 +175,11 @@ extension Judge {
                 violations.add(.outputHole, "\(place): begins too late")
             }
         case .end, .last:
-            // The keeper had read the written bytes, except those in a pipe.
-            let least = from + Judge.pipeCapacity + (entry.start == .last ? ReadLog.longestLast : 0)
+            // The keeper had read the written bytes, except those in a pipe, and written what it had read, unless it was
+            // killed in between.
+            let isKilled = faults.contains { $0.kind == .keeperKilled && $0.ended(life: life) }
+            let unwritten = Judge.pipeCapacity + (isKilled ? Judge.bufferCapacity : 0)
+            let least = from + unwritten + (entry.start == .last ? ReadLog.longestLast : 0)
             if least < entry.offered, Judge.loss(of: from..<entry.offered, stream, in: life, one, faults) == nil {
                 violations.add(.outputHole, "\(place): begins too early")
             }
