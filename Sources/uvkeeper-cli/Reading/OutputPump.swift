@@ -40,8 +40,14 @@ final class OutputPump {
 
     /// Calls `done` once all bytes are written, or cannot be.
     func finish(_ done: @escaping () -> Void) {
-        guard isWriting else { return done() }
-        onDrained = done
+        guard isWriting else { return end(done) }
+        onDrained = { [self] in end(done) }
+    }
+
+    private func end(_ done: () -> Void) {
+        // Both hold on to the owner of this object.
+        (onFlow, onFailure) = (nil, nil)
+        done()
     }
 
     private func writeNext() {
