@@ -136,7 +136,7 @@ struct KeeperNestedGroupTests {
             try withKeeperHome { rootHome in
                 let inner = try rootHome.startReady(
                     "inner", settings: ["PI_KEEPER_SCOPE": "off"],
-                    shell: #"echo $$ >"\#(subtree)/\#(name)/child/cgroup.procs" && exec "$@""#)
+                    shell: #"echo $$ >"\#(subtree)/\#(name)/child/cgroup.procs" && exec setsid "$@""#)
                 let innerChild = try #require(inner.childPID)
                 #expect(TestControlGroup.name(of: innerChild) == child)
                 try home.channel(of: outer).send("stop {\"eofMs\":0,\"termMs\":0}\n")
@@ -146,6 +146,27 @@ struct KeeperNestedGroupTests {
                 try inner.send(.terminate)
                 #expect(try rootHome.runToEnd(inner) == .exited(code: 0))
             }
+        }
+    }
+
+    @Test("what a child has started with more rights, as sudo does, ends with the group")
+    func startedByRoot() throws {
+        try withControlGroup { home, group in
+            let (subtree, shell) = try delegate(group, home)
+            let keeper = try home.startReady(
+                child: "trap '' TERM; exec cat",
+                settings: ["PI_KEEPER_CGROUP": subtree, "PI_KEEPER_SCOPE": "require"], shell: shell)
+            let name = try #require(try Files.names(inDirectory: subtree, startingWith: "uvkeeper-s-").first)
+            let sleep = try ChildProcess(
+                .init(
+                    executable: "/bin/sh",
+                    arguments: ["-c", "echo $$ >'\(subtree)/\(name)/child/cgroup.procs' && exec sleep 1000"]),
+                on: home.loop) { _, _ in }
+            try home.until("it runs") { ProcessDetails.name(of: sleep.pid) == "sleep" }
+            try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            try home.until("it has ended") { sleep.exitStatus != nil }
+            #expect(sleep.exitStatus == .signaled(.kill))
         }
     }
 

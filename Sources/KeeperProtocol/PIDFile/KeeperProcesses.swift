@@ -17,9 +17,15 @@ package enum KeeperProcesses {
         }
     }
 
-    /// True unless a process is known to be no keeper: also if it hides its files, or the system does not tell.
+    /// True unless a process is known to be no keeper: also if the system does not tell. A process that hides its files
+    /// is none if it leads no session, in the sense of `setsid`: keepers are started detached.
     package static func mayContain(_ pid: Int32) -> Bool {
-        do throws(UVError) { return try holdLock(pid) } catch { return true }
+        do throws(UVError) { return try holdLock(pid) } catch {
+            guard error == .accessDenied || error == .notPermitted, let details = ProcessDetails(of: pid) else {
+                return true
+            }
+            return details.session == pid
+        }
     }
 
     private static func holdLock(_ pid: Int32) throws(UVError) -> Bool {
