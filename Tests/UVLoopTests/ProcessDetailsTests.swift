@@ -23,6 +23,21 @@ import UVLoop
         #expect(try #require(ProcessDetails(of: getpid())).residentMemory > 1 << 20)
     }
 
+    @Test("tell whether it wants a processor, waits, or is stopped") func states() throws {
+        try withLoop { loop in
+            let child = try ChildProcess(
+                .init(executable: "sh", arguments: ["-c", "while :; do :; done"]), on: loop) { _, _ in }
+            try run(loop) { ProcessDetails(of: child.pid)?.isRunnable == true }
+            try child.kill(.stop)
+            try run(loop) { ProcessDetails(of: child.pid)?.isStopped == true }
+            #expect(ProcessDetails(of: child.pid)?.isRunnable == false)
+            try child.kill(.kill)
+            let waiting = try ChildProcess(.init(executable: "sleep", arguments: ["1000"]), on: loop) { _, _ in }
+            try run(loop) { ProcessDetails(of: waiting.pid).map { !$0.isRunnable && !$0.isStopped } == true }
+            try waiting.kill(.kill)
+        }
+    }
+
     @Test("are nil for what is no process") func missing() {
         for pid: Int32 in [0, -1, .max] {
             #expect(ProcessDetails(of: pid) == nil)

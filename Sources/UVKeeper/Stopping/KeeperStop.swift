@@ -8,6 +8,8 @@ final class KeeperStop {
     static let killTime = Duration.seconds(1)
     /// The longest time that a keeper takes for its last step, and as much again for a busy machine.
     private static let keepersKillTime = Duration.seconds(3)
+    /// The seconds more that a keeper has as long as it does not get a processor: what it ends may use them all.
+    private static let patience = 20
 
     private enum Target {
         case keeper(KeeperHold)
@@ -96,13 +98,16 @@ final class KeeperStop {
 
     // MARK: Steps
 
-    private func waitForTarget(_ time: Duration) {
+    private func waitForTarget(_ time: Duration, patience: Int = patience) {
         let awaited: [ProcessDescriptor] =
             switch target {
             case .keeper(let keeper): [keeper.process]
             case .orphan: Array(members.values)
             }
         wait(for: awaited, atMost: time) { haveEnded in
+            if !haveEnded, patience > 0, self.isAtWork {
+                return self.waitForTarget(.seconds(1), patience: patience - 1)
+            }
             if !haveEnded { self.killTarget() }
             self.killMembers()
         }
@@ -188,6 +193,9 @@ final class KeeperStop {
             if process.pid != CurrentProcess.id { members[process.pid] = process }
         }
     }
+
+    /// True if a keeper of ours runs, or would.
+    private var isAtWork: Bool { isOurs && ProcessDetails(of: target.process.pid)?.isRunnable == true }
 
     private var isOurs: Bool { if case .keeper(let keeper) = target { keeper.isOurs } else { false } }
 

@@ -11,6 +11,8 @@ public struct ProcessDetails: Hashable, Sendable {
     /// True if a signal has stopped the process (`SIGSTOP`, Ctrl-Z), or a debugger holds it: it does nothing until it is
     /// let go on.
     public let isStopped: Bool
+    /// True if the first thread runs, or waits for a processor.
+    public let isRunnable: Bool
     /// The parent's id.
     public let parent: Int32
     /// The process's session: the id of its leader.
@@ -42,6 +44,7 @@ public struct ProcessDetails: Hashable, Sendable {
         else { return nil }
         isZombie = (state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")) && threads <= 1
         isStopped = state == UInt8(ascii: "T") || state == UInt8(ascii: "t")
+        isRunnable = state == UInt8(ascii: "R")
         self.parent = Int32(clamping: parent)
         self.session = Int32(clamping: session)
         startTime = .milliseconds(ticks * 1000 / Int64(max(1, sysconf(CInt(_SC_CLK_TCK)))))
