@@ -161,7 +161,8 @@ struct KeeperNestedGroupTests {
                 .init(
                     executable: "/bin/sh",
                     arguments: ["-c", "echo $$ >'\(subtree)/\(name)/child/cgroup.procs' && exec sleep 1000"]),
-                on: home.loop) { _, _ in }
+                on: home.loop
+            ) { _, _ in }
             try home.until("it runs") { ProcessDetails.name(of: sleep.pid) == "sleep" }
             try home.channel(of: keeper).send("stop {\"eofMs\":0,\"termMs\":0}\n")
             #expect(try home.runToEnd(keeper) == .exited(code: 0))

@@ -26,7 +26,8 @@ import UVLoop
     @Test("tell whether it wants a processor, waits, or is stopped") func states() throws {
         try withLoop { loop in
             let child = try ChildProcess(
-                .init(executable: "sh", arguments: ["-c", "while :; do :; done"]), on: loop) { _, _ in }
+                .init(executable: "sh", arguments: ["-c", "while :; do :; done"]), on: loop
+            ) { _, _ in }
             try run(loop) { ProcessDetails(of: child.pid)?.isRunnable == true }
             try child.kill(.stop)
             try run(loop) { ProcessDetails(of: child.pid)?.isStopped == true }
