@@ -136,9 +136,10 @@ struct KeeperNestedGroupTests {
             try withKeeperHome { rootHome in
                 let inner = try rootHome.startReady(
                     "inner", settings: ["PI_KEEPER_SCOPE": "off"],
-                    shell: #"echo $$ >"\#(subtree)/\#(name)/child/cgroup.procs" && exec setsid "$@""#)
+                    shell: #"echo $$ >"\#(subtree)/\#(name)/child/cgroup.procs" && exec "$@""#)
                 let innerChild = try #require(inner.childPID)
                 #expect(TestControlGroup.name(of: innerChild) == child)
+                #expect(Processes.holdsWriteLock(inner.pid) == true && Processes.holdsWriteLock(innerChild) == false)
                 try home.channel(of: outer).send("stop {\"eofMs\":0,\"termMs\":0}\n")
                 #expect(try home.runToEnd(outer) == .exited(code: 0))
                 #expect(Processes.liveness(of: own) == .gone && outer.record?.exit?.leftBehind == [])
@@ -146,6 +147,36 @@ struct KeeperNestedGroupTests {
                 try inner.send(.terminate)
                 #expect(try rootHome.runToEnd(inner) == .exited(code: 0))
             }
+        }
+    }
+
+    @Test("root that may not look at other users' processes spares their sessions by signals, too")
+    func nestedOfOtherUserHidden() throws {
+        try withKeeperHome { home in
+            let other = "\(home.base)/other"
+            try Files.makeDirectory(at: other)
+            try Posix.setOwner(65534, of: other)
+            try Posix.setPermissions(0o711, of: home.base)
+            let outer = try home.startReady(
+                child: """
+                    exec </dev/null >/dev/null 2>&1
+                    setpriv --reuid=65534 --regid=65534 --clear-groups env PI_DASHBOARD_HOME=\(other) \
+                        PI_KEEPER_PI_CMD='["cat"]' PI_KEEPER_PI_ARGS='[]' \(BuiltProducts.sidecar) inner &
+                    setpriv --reuid=65534 --regid=65534 --clear-groups sleep 1000 & echo $! >$HOME/sleep
+                    exec sleep 1000
+                    """,
+                shell: #"exec setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$@""#)
+            let socket = "\(other)/.pi/dashboard/sessions/inner.rpc.sock"
+            try home.until("the inner one listens") {
+                if case .accepting = SocketProbe(socket) { true } else { outer.exitStatus != nil }
+            }
+            let text = String(decoding: try Files.read("\(socket).pid", limit: 32), as: UTF8.self)
+            let (inner, sleep) = (try #require(Int32(text)), try #require(try home.pids(["sleep"]).first))
+            try home.channel(of: outer).send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            #expect(try home.runToEnd(outer) == .exited(code: 0))
+            #expect(Processes.liveness(of: inner) == .alive && Processes.liveness(of: sleep) == .gone)
+            try Processes.send(.terminate, to: inner)
+            try home.until("the inner one has ended") { Processes.liveness(of: inner) == .gone }
         }
     }
 
@@ -160,7 +191,7 @@ struct KeeperNestedGroupTests {
             let sleep = try ChildProcess(
                 .init(
                     executable: "/bin/sh",
-                    arguments: ["-c", "echo $$ >'\(subtree)/\(name)/child/cgroup.procs' && exec sleep 1000"]),
+                    arguments: ["-c", "echo $$ >'\(subtree)/\(name)/child/cgroup.procs' && exec setsid sleep 1000"]),
                 on: home.loop
             ) { _, _ in }
             try home.until("it runs") { ProcessDetails.name(of: sleep.pid) == "sleep" }

@@ -33,6 +33,38 @@ extension Processes {
         #endif
     }
 
+    /// True if a process holds a lock for writing (`fcntl`), on whatever file; nil if the system does not tell. Also of a
+    /// process that hides its files. Mirrors `/proc/locks`.
+    package static func holdsWriteLock(_ pid: Int32) -> Bool? {
+        guard ProcessDirectory.isOwn else { return nil }
+        let (number, kind, access) = (Array("\(pid)".utf8), Array("POSIX".utf8), Array("WRITE".utf8))
+        do throws(UVError) {
+            let file = try OpenFile("/proc/locks", .readOnly)
+            defer { file.close() }
+            var (rest, offset) = ([UInt8](), 0)
+            while true {
+                // A system with thousands of locks has a long list.
+                let bytes = try file.read(from: offset, limit: 4096)
+                guard !bytes.isEmpty else { return false }
+                offset += bytes.count
+                rest += bytes
+                let lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+                for line in lines.dropLast() {
+                    // The words are number, kind, ADVISORY, access, pid, file; a lock that is waited for has an arrow first.
+                    let words = line.split(separator: UInt8(ascii: " "))
+                    if words.count > 4, words[1].elementsEqual(kind), words[3].elementsEqual(access),
+                        words[4].elementsEqual(number)
+                    {
+                        return true
+                    }
+                }
+                rest = lines.last.map(Array.init) ?? []
+            }
+        } catch {
+            return nil
+        }
+    }
+
     /// Returns the path of an open file; nil if it has been closed meanwhile.
     private static func target(ofDescriptor path: String) throws(UVError) -> String? {
         do throws(UVError) { return try Files.target(ofLink: path) } catch {
