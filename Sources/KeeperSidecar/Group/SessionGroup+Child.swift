@@ -10,17 +10,17 @@ extension SessionGroup {
     func startChild<Child>(
         note: (String) -> Void, _ start: () throws(SpawnError) -> Child,
     ) throws(SpawnError) -> Child {
+        let countsMemory = hasMemoryController
         let place = countsMemory && enterKeeperGroup(note) ? keeperPath : path
         let isInside = enterChildGroup(note)
         defer {
             if isInside { leaveChildGroup(to: place, note) }
-            boundMemory(note)
+            if countsMemory { boundMemory(note) }
         }
         return try start()
     }
 
-    /// True if the session's group has the memory controller.
-    private var countsMemory: Bool {
+    private var hasMemoryController: Bool {
         do throws(UVError) {
             return String(decoding: try Files.read("\(path)/cgroup.controllers", limit: 4096), as: UTF8.self)
                 .split { $0 == " " || $0 == "\n" }.contains("memory")
@@ -36,10 +36,8 @@ extension SessionGroup {
     /// - Returns: false if the keeper is still in the session's group.
     private func enterKeeperGroup(_ note: (String) -> Void) -> Bool {
         do throws(Failure) {
-            try SessionGroup.attempt(keeperPath) { () throws(UVError) in
-                try Files.makeDirectory(at: keeperPath, permissions: 0o755)
-            }
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(keeperPath)/cgroup.procs")
+            try SessionGroup.make(keeperPath)
+            try SessionGroup.enter(keeperPath)
         } catch {
             note("the keeper has no control group of its own: \(error)")
             return false
@@ -53,10 +51,8 @@ extension SessionGroup {
 
     private func enterChildGroup(_ note: (String) -> Void) -> Bool {
         do throws(Failure) {
-            try SessionGroup.attempt(childPath) { () throws(UVError) in
-                try Files.makeDirectory(at: childPath, permissions: 0o755)
-            }
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(childPath)/cgroup.procs")
+            try SessionGroup.make(childPath)
+            try SessionGroup.enter(childPath)
             return true
         } catch {
             note("the child has no control group of its own: \(error)")
@@ -66,7 +62,7 @@ extension SessionGroup {
 
     private func leaveChildGroup(to place: String, _ note: (String) -> Void) {
         do throws(Failure) {
-            try SessionGroup.write("\(CurrentProcess.id)", to: "\(place)/cgroup.procs")
+            try SessionGroup.enter(place)
             hasChildGroup = true
         } catch {
             note("the keeper cannot leave its child's control group: \(error)")
@@ -76,7 +72,7 @@ extension SessionGroup {
     /// Bounds the memory of the child's group. Called when the keeper has left it: there, a low limit would end the keeper.
     private func boundMemory(_ note: (String) -> Void) {
         // Limits without effect are told before the child's start.
-        guard hasChildGroup, countsMemory else { return }
+        guard hasChildGroup else { return }
         do throws(Failure) {
             for (file, value) in SessionGroup.files(limits.ofChildMemory) {
                 try SessionGroup.write(value, to: "\(childPath)/\(file)")

@@ -59,7 +59,7 @@ final class SessionGroup {
                 try SessionGroup.enableController(of: file, in: subtree, path)
                 try SessionGroup.write(value, to: "\(path)/\(file)")
             }
-            if isEntered { try SessionGroup.write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs") }
+            if isEntered { try SessionGroup.enter(path) }
         } catch {
             do throws(UVError) { try Files.removeDirectory(path) } catch {
                 // An empty group stays: a later start of the session removes it.
@@ -113,6 +113,15 @@ final class SessionGroup {
 
     static func attempt(_ path: String, _ body: () throws(UVError) -> Void) throws(Failure) {
         do throws(UVError) { try body() } catch { throw Failure(path: path, error: error) }
+    }
+
+    static func make(_ path: String) throws(Failure) {
+        try attempt(path) { () throws(UVError) in try Files.makeDirectory(at: path, permissions: 0o755) }
+    }
+
+    /// Moves this process into a group.
+    static func enter(_ path: String) throws(Failure) {
+        try write("\(CurrentProcess.id)", to: "\(path)/cgroup.procs")
     }
 
     static func write(_ text: String, to path: String) throws(Failure) {
@@ -191,7 +200,7 @@ final class SessionGroup {
         while group.hasPrefix(root) {
             do throws(Failure) {
                 if !SessionGroup.isFrozen(group) {
-                    return try SessionGroup.write("\(CurrentProcess.id)", to: "\(group)/cgroup.procs")
+                    return try SessionGroup.enter(group)
                 }
             } catch {
                 // The group is gone, is another user's, or has controllers and so takes no processes.

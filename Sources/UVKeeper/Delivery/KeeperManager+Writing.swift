@@ -5,10 +5,11 @@ extension KeeperManager {
     /// Writes one line to a session's keeper.
     ///
     /// A line has up to three attempts of 350 ms with pauses of 50 and 150 ms, as in the original, so the outcome comes
-    /// after 1.25 s at the latest, counted from when the line is at the head of its session's queue; lines that have waited
-    /// behind it for all that time are refused with it. A missing or refusing socket costs an attempt; a configuration error (permission, path too long, a file that is no socket)
-    /// ends at once. A line is not tried again once any byte of it was handed over. Lines of one session arrive in the
-    /// order of the calls. `completion` runs exactly once, on a later tick. Mirrors `writeRpc`.
+    /// after 1.25 s at the latest, counted from when the line is at the head of its session's queue; lines that have
+    /// waited behind it for all that time are refused with it. A missing or refusing socket costs an attempt; a
+    /// configuration error (permission, path too long, a file that is no socket) ends at once. A line is not tried again
+    /// once any byte of it was handed over. Lines of one session arrive in the order of the calls. `completion` runs
+    /// exactly once, on a later tick. Mirrors `writeRpc`.
     ///
     /// - Parameters:
     ///   - line: any bytes; a newline is added if the last byte is none. Newlines within make several lines of it.
