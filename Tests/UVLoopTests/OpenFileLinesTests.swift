@@ -59,4 +59,26 @@ import UVLoop
             }
         }
     }
+
+    @Test("each line is given, in whatever pieces it was read, until no more is wanted", arguments: ["", "\n"])
+    func each(end: String) throws {
+        try withTemporaryDirectory { directory in
+            let lines = ["", "a", String(repeating: "b", count: 10_000), ""] + (0..<2000).map { "\($0)" }
+            try Posix.write(lines.joined(separator: "\n") + end, to: "\(directory)/file")
+            let file = try OpenFile("\(directory)/file", .readOnly)
+            defer { file.close() }
+            var found: [String] = []
+            try file.forEachLine {
+                found.append(String(decoding: $0, as: UTF8.self))
+                return true
+            }
+            #expect(found == lines)
+            found = []
+            try file.forEachLine {
+                found.append(String(decoding: $0, as: UTF8.self))
+                return found.count < 2
+            }
+            #expect(found == ["", "a"])
+        }
+    }
 }

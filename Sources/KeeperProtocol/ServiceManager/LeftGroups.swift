@@ -11,8 +11,12 @@ package enum LeftGroups {
             let file = try OpenFile("/proc/self/mountinfo", .readOnly)
             defer { file.close() }
             // Another file system may be mounted above one of them.
-            return mountPoints(String(decoding: try file.read(from: 0, limit: 1 << 20), as: UTF8.self))
-                .first(where: isGroup)
+            var found: String?
+            try file.forEachLine { line in
+                found = mountPoints(String(decoding: line, as: UTF8.self)).first(where: isGroup)
+                return found == nil
+            }
+            return found
         } catch {
             return nil
         }

@@ -10,7 +10,7 @@ extension SessionGroup {
     /// - Returns: false if no process was killed this way.
     @discardableResult
     func killAll() -> Bool {
-        // Without a /proc of this pid namespace no keeper is recognised.
+        // No keeper is recognised without a /proc of this pid namespace.
         guard hasChildGroup, ProcessTree.isVisible else { return false }
         do throws(Failure) {
             var known: Set<Int32> = [CurrentProcess.id]
@@ -57,20 +57,12 @@ extension SessionGroup {
     static func processes(of group: String) throws(UVError) -> [Int32] {
         let file = try OpenFile("\(group)/cgroup.procs", .readOnly)
         defer { file.close() }
-        var (pids, pid, offset): ([Int32], Int32, Int) = ([], 0, 0)
-        while true {
-            let piece = try file.read(from: offset, limit: 4096)
-            guard !piece.isEmpty else { return pids }
-            offset += piece.count
-            for byte in piece {
-                switch byte {
-                case UInt8(ascii: "0")...UInt8(ascii: "9"): pid = pid &* 10 &+ Int32(byte - UInt8(ascii: "0"))
-                default:
-                    pids.append(pid)
-                    pid = 0
-                }
-            }
+        var pids: [Int32] = []
+        try file.forEachLine {
+            pids.append(Int32(String(decoding: $0, as: UTF8.self)) ?? 0)
+            return true
         }
+        return pids
     }
 
     /// The limit of looks at a process whose parents end meanwhile.

@@ -9,6 +9,22 @@ extension OpenFile {
             try read(from: offset, limit: length)
         }
     }
+
+    /// Calls `body` with each line, without its newline, until it returns false. Reads pieces of 4 KiB: files of `/proc` and of
+    /// control groups have no size, and some are long.
+    package func forEachLine(_ body: (ArraySlice<UInt8>) -> Bool) throws(UVError) {
+        var (rest, offset) = ([UInt8](), 0)
+        while true {
+            let bytes = try read(from: offset, limit: 4096)
+            guard !bytes.isEmpty else { break }
+            offset += bytes.count
+            rest += bytes
+            let lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            for line in lines.dropLast() where !body(line) { return }
+            rest = lines.last.map(Array.init) ?? []
+        }
+        if !rest.isEmpty { _ = body(rest[...]) }
+    }
 }
 
 /// The search for the start of the last lines of a file, from its end.

@@ -41,25 +41,16 @@ extension Processes {
         do throws(UVError) {
             let file = try OpenFile("/proc/locks", .readOnly)
             defer { file.close() }
-            var (rest, offset) = ([UInt8](), 0)
-            while true {
-                // A system with thousands of locks has a long list.
-                let bytes = try file.read(from: offset, limit: 4096)
-                guard !bytes.isEmpty else { return false }
-                offset += bytes.count
-                rest += bytes
-                let lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-                for line in lines.dropLast() {
-                    // The words are number, kind, ADVISORY, access, pid, file; a lock that is waited for has an arrow first.
-                    let words = line.split(separator: UInt8(ascii: " "))
-                    if words.count > 4, words[1].elementsEqual(kind), words[3].elementsEqual(access),
-                        words[4].elementsEqual(number)
-                    {
-                        return true
-                    }
-                }
-                rest = lines.last.map(Array.init) ?? []
+            var isHeld = false
+            try file.forEachLine { line in
+                // The words are number, kind, ADVISORY, access, pid, file; a lock that is waited for has an arrow first.
+                let words = line.split(separator: UInt8(ascii: " "))
+                isHeld =
+                    words.count > 4 && words[1].elementsEqual(kind) && words[3].elementsEqual(access)
+                    && words[4].elementsEqual(number)
+                return !isHeld
             }
+            return isHeld
         } catch {
             return nil
         }
