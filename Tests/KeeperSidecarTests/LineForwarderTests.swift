@@ -177,6 +177,8 @@ import UVLoop
             let keeper = try home.startReady(
                 child: isFrozen ? "kill -STOP $$; exec cat >>$HOME/out" : "exec cat >>$HOME/out")
             if isFrozen {
+                // Its start has descriptors of its own, and on a busy machine looks like rest.
+                try home.until("it is ready") { keeper.log.contains("keeper ready") }
                 try home.untilAtRest(keeper)
                 let idle = keeper.figures.descriptors.count
                 // More than the pipe takes, less than makes the keeper stop reading.
