@@ -238,6 +238,7 @@ set(KeeperProtocol_SOURCES
 
 set(UVKeeper_SOURCES
     Sources/UVKeeper/AbsolutePath.swift
+    Sources/UVKeeper/Channel/BusyPoll.swift
     Sources/UVKeeper/Channel/ChannelAbsence.swift
     Sources/UVKeeper/Channel/ChannelConnection.swift
     Sources/UVKeeper/Channel/ControlRequests.swift

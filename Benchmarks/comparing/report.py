@@ -63,6 +63,7 @@ VARIANTS = {
     "unconfirmed": "the original: does not wait",
     "uv_spawn": "by `uv_spawn`",
     "c-client": "with C's client",
+    "busy-poll": "the client polls without sleeping; UVKeeper for at most 50 µs",
     "pipeline": "a pipeline of child, tee and reader",
     "each": "one `uv_write` per message",
     "off": "`PI_KEEPER_SCOPE=off`",

@@ -26,6 +26,8 @@ RUNS = {"uvkeeper": ("uvkeeper", "uvkeeper"), "uvkeeper:c-client": ("c", "uvkeep
 def lines(in_flight, size, count, to_c, absolute=None, to_node=None):
     """Acknowledged lines, so many under way; beside them Node's connect-write-close, with 16 in flight at most."""
     node_in_flight = min(in_flight, 16)
+    # Alone, a line is two wake-ups of another process; these leave out one of them.
+    runs = RUNS | {f"{run}:busy-poll": RUNS[run] for run in ("uvkeeper", "c") if in_flight == 1}
 
     @contextlib.contextmanager
     def keepers(peers, place):
@@ -38,9 +40,10 @@ def lines(in_flight, size, count, to_c, absolute=None, to_node=None):
             yield started
 
     def commands(peers, place, started):
-        for run, (client, keeper) in RUNS.items():
-            yield run, lambda count, client=client, keeper=keeper: client_command(
-                peers, client, "lines", count, started[keeper], place, in_flight, size)
+        for run, (client, keeper) in runs.items():
+            busy_poll = ("50",) if run.endswith(":busy-poll") else ()
+            yield run, lambda count, client=client, keeper=keeper, busy_poll=busy_poll: client_command(
+                peers, client, "lines", count, started[keeper], place, in_flight, size, *busy_poll)
         if size != 64:
             return
         for key in peers.node_keys():
@@ -59,7 +62,7 @@ def lines(in_flight, size, count, to_c, absolute=None, to_node=None):
         few, many = (256, 1280) if in_flight <= 16 else (20_000, 120_000)
         with keepers(peers, place) as started:
             for key, make in commands(peers, place, started):
-                if key.startswith("node"):
+                if key.startswith("node") or key.endswith(":busy-poll"):
                     continue
                 # An eighth of the lines goes before, to warm up.
                 each = lambda measure, make=make: (counted := per_operation(measure, make, few, many)) and counted * 8 / 9
@@ -73,6 +76,9 @@ def lines(in_flight, size, count, to_c, absolute=None, to_node=None):
         targets.append(Target("", "absolute", absolute))
     if to_node:
         targets.append(Target("node24", "at least", to_node))
+    if in_flight == 1:
+        targets.append(Target("c:busy-poll", "at most", to_c, of="uvkeeper:busy-poll"))
+        targets.append(Target("node24", "at least", to_node, of="uvkeeper:busy-poll"))
     figure = Figure(f"acknowledged line of {size:,} B, {many}", unit="µs", targets=targets)
     name = f"lines:{size}:{in_flight if in_flight < UNBOUNDED else 'all'}"
     return Benchmark(name, "session", count, [figure], prepare, 7, count_all=count_all)

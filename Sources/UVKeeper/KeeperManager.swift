@@ -32,6 +32,10 @@ public final class KeeperManager {
         /// keeps a journal of its lines, goes on after its own restart where it stopped
         /// (``Session/resumeWriting(epoch:last:completion:)``).
         public var writer: WriterName?
+        /// The longest time, after lines have been sent, in which the loop looks for their acknowledgements without
+        /// sleeping; zero: none. A line that is written alone takes a third of the time, and a processor meanwhile: 50
+        /// microseconds are enough where keepers answer at once. For hosts that have a processor to spare.
+        public var busyPoll = Duration.zero
         /// The time after which a session's unused connections are given up.
         package var idleTime = Duration.seconds(5)
         /// The log of keepers started, found and signalled, and of files removed; silent unless it is set.

@@ -227,10 +227,16 @@ static void write_lines(long count) {
     if (to_end != 0) fail("lines", "acknowledgements are missing");
 }
 
-// usage: lines COUNT SOCKET IN_FLIGHT SIZE. A line is done when the keeper has acknowledged it.
+static void stay_awake(uv_idle_t *idle) { (void)idle; }
+
+// usage: lines COUNT SOCKET IN_FLIGHT SIZE [BUSY_POLL]. A line is done when the keeper has acknowledged it. With BUSY_POLL, whatever
+// it is, the client does not sleep.
 void channel_lines(long count, int argc, char **argv) {
-    if (argc < 3) fail("lines", "usage: lines COUNT SOCKET IN_FLIGHT SIZE");
+    if (argc < 3) fail("lines", "usage: lines COUNT SOCKET IN_FLIGHT SIZE [BUSY_POLL]");
     CHECK(uv_loop_init(&loop));
+    static uv_idle_t idle;
+    CHECK(uv_idle_init(&loop, &idle));
+    if (argc > 3) CHECK(uv_idle_start(&idle, stay_awake));
     open_lines(argv[0], atol(argv[1]), (size_t)atol(argv[2]));
     write_lines(count / 8 + 1);
     uint64_t begin = now();

@@ -17,11 +17,12 @@ enum SessionBenchmarks {
         let manager: KeeperManager
         let session: Session
 
-        init(_ arguments: [String]) throws {
+        init(_ arguments: [String], busyPoll: Duration = .zero) throws {
             guard arguments.count >= 2 else { fail("COUNT DIRECTORY SESSION ...") }
             loop = try Loop()
             var options = KeeperManager.Options()
             options.sessionsDirectory = arguments[0]
+            options.busyPoll = busyPoll
             manager = try KeeperManager(on: loop, options: options)
             session = manager.session(try SessionID(arguments[1]))
         }
@@ -33,12 +34,15 @@ enum SessionBenchmarks {
         }
     }
 
-    /// usage: lines COUNT DIRECTORY SESSION IN_FLIGHT SIZE. A line is done when its outcome is reported: the child's
-    /// pipe has it.
+    /// usage: lines COUNT DIRECTORY SESSION IN_FLIGHT SIZE [BUSY_POLL]. A line is done when its outcome is reported: the
+    /// child's pipe has it. BUSY_POLL: microseconds in which the client does not sleep.
     private static func lines(_ count: Int, _ arguments: [String]) throws -> Measurement {
-        let world = try World(arguments)
-        guard arguments.count == 4, let inFlight = Int(arguments[2]), let size = Int(arguments[3]), size > 0 else {
-            fail("COUNT DIRECTORY SESSION IN_FLIGHT SIZE")
+        let busyPoll = arguments.count == 5 ? Int(arguments[4]) ?? 0 : 0
+        let world = try World(arguments, busyPoll: .microseconds(busyPoll))
+        guard arguments.count == 4 || busyPoll > 0, let inFlight = Int(arguments[2]), let size = Int(arguments[3]),
+            size > 0
+        else {
+            fail("COUNT DIRECTORY SESSION IN_FLIGHT SIZE [BUSY_POLL]")
         }
         let writer = LineWriter(world, [UInt8](repeating: 0x78, count: size - 1) + [0x0A])
         func run(_ count: Int) {

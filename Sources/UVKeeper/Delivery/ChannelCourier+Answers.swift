@@ -9,6 +9,7 @@ extension ChannelCourier {
         case .acknowledged(let sequence):
             writer.acknowledged = sequence
             queue.complete(upTo: sequence)
+            if queue.lines.isEmpty(.sent) { busyPoll?.stop() }
         case .error(let error): refused(error)
         case .exit(let exit): ended(exit)
         case .hello, .reading, .output, .gap, .end, .status, .ok, .pong: break

@@ -24,19 +24,22 @@ final class ChannelCourier: LineCourier {
     let queue: SessionQueue
     /// The time after which an unused connection is given up.
     private let idleTime: Duration
-    var state = State.idle
+    /// Looks for acknowledgements without sleeping; nil unless the host wants that.
+    let busyPoll: BusyPoll?
+    var state = State.idle {
+        didSet { if case .idle = state { busyPoll?.stop() } }
+    }
     private var isFlushScheduled = false
     /// Called once with the position at which the writer goes on.
     var onPosition: ((Result<WriterPosition, KeeperError>) -> Void)?
 
-    init(
-        _ session: SessionID, in paths: KeeperPaths, writer: SessionWriter, idleTime: Duration, of queue: SessionQueue,
-    ) {
+    init(_ session: SessionID, in paths: KeeperPaths, _ options: KeeperManager.Options, of queue: SessionQueue) {
         self.session = session
         self.paths = paths
-        self.writer = writer
-        self.idleTime = idleTime
         self.queue = queue
+        writer = SessionWriter(options.writer)
+        idleTime = options.idleTime
+        busyPoll = options.busyPoll > .zero ? BusyPoll(for: options.busyPoll, on: queue.loop) : nil
     }
 
     var isIdle: Bool { if case .idle = state { true } else { false } }
@@ -104,6 +107,7 @@ final class ChannelCourier: LineCourier {
 
     func close() {
         disconnect()
+        busyPoll?.close()
     }
 
     func disconnect() {
@@ -142,6 +146,7 @@ final class ChannelCourier: LineCourier {
             left -= messages.count
             connection.send(messages)
         } while left > 0 && connection.queuedByteCount == 0 && !queue.lines.isEmpty(.unsent)
+        if !queue.lines.isEmpty(.sent) { busyPoll?.begin() }
         if !queue.lines.isEmpty(.unsent) {
             queue.startTurn()
             if connection.queuedByteCount < ChannelCourier.window { linesChanged() }

@@ -46,11 +46,10 @@ final class SessionQueue {
 
     /// The queue of a session.
     convenience init(
-        _ session: SessionID, in paths: KeeperPaths, writer: SessionWriter, limits: Limits, idleTime: Duration,
-        on loop: Loop,
+        _ session: SessionID, in paths: KeeperPaths, _ options: KeeperManager.Options, on loop: Loop
     ) {
-        self.init(of: (session, paths), socket: paths.socket(for: session), limits: limits, on: loop)
-        channel = ChannelCourier(session, in: paths, writer: writer, idleTime: idleTime, of: self)
+        self.init(of: (session, paths), socket: paths.socket(for: session), limits: options.limits, on: loop)
+        channel = ChannelCourier(session, in: paths, options, of: self)
     }
 
     /// The queue of a raw socket.

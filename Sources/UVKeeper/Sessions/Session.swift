@@ -29,9 +29,7 @@ public final class Session {
         self.manager = manager
         loop = manager.loop
         options = manager.options
-        lines = SessionQueue(
-            id, in: manager.paths, writer: SessionWriter(options.writer), limits: options.limits,
-            idleTime: options.idleTime, on: loop)
+        lines = SessionQueue(id, in: manager.paths, options, on: loop)
         control = ControlRequests(id, in: manager.paths, idleTime: options.idleTime, on: loop)
     }
 
