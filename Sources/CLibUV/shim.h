@@ -82,6 +82,14 @@ static inline int uvloop_ignore_signal(int number) {
     return signal(number, SIG_IGN) == SIG_ERR ? -1 : 0;
 }
 
+/// Takes away the handler of a signal that is not ignored.
+static inline int uvloop_restore_default_signal(int number) {
+    struct sigaction action;
+    if (sigaction(number, NULL, &action) == -1) return -1;
+    if (!(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN) return 0;
+    return signal(number, SIG_DFL) == SIG_ERR ? -1 : 0;
+}
+
 #if defined(__linux__)
 /// Ignores a signal that the C library keeps for itself, and so refuses to ignore, by the kernel's call. The kernel's
 /// structure begins with the handler; flags, restorer and mask are empty.

@@ -267,7 +267,7 @@ public final class KeeperManager {
         }
     }
 
-    private static func defaultDirectory(_ platform: KeeperPlatform) -> String? {
+    package static func defaultDirectory(_ platform: KeeperPlatform = .current) -> String? {
         var home = ""
         // If there is no home directory, the variable may still say where the sessions are.
         do throws(UVError) { home = try CurrentProcess.homeDirectory() } catch { home = "" }

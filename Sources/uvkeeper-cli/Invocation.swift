@@ -29,10 +29,10 @@ struct Invocation {
         self.arguments = [subcommand] + (withLine ?? Array(all[..<end]))
     }
 
-    /// True if an argument asks for help. A parser takes any cluster of letters with an `h` in it for that, even a text
+    /// True if an argument asks for help, or a shell for completions. A parser takes any cluster of letters with an `h` in it for that, even a text
     /// such as `- push the branch`.
     var asksForHelp: Bool {
-        guard arguments.first != "help" else { return true }
+        guard arguments.first != "help", arguments.first != "---completion" else { return true }
         let asking = ["-h", "--help", "--help-hidden", "--version", "--experimental-dump-help"]
         return options.contains { argument in
             asking.contains(argument) || argument.utf8.starts(with: "--generate-completion-script".utf8)

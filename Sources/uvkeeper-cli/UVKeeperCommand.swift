@@ -46,8 +46,10 @@ struct UVKeeperCommand: ParsableCommand {
             try Signal.brokenPipe.ignore()
             // A limit on the size of files is handled the same way; programs started from here get the default back.
             try Signal.fileSizeExceeded.ignore()
+            // Ctrl-\ ends a command, like any other's.
+            try Signal.quit.restoreDefault()
         } catch {
-            preconditionFailure("both can be ignored: \(error)")
+            preconditionFailure("the actions of the three can be changed: \(error)")
         }
         let invocation = Invocation.current
         guard !invocation.arguments.isEmpty else {

@@ -167,4 +167,43 @@ import Testing
             #expect(try home.run("--generate-completion-script", "bash").code == 0)
         }
     }
+
+    /// What a shell offers for the session of `uvkeeper status` after these options.
+    private func offered(_ home: CommandHome, _ options: String...) throws -> [String] {
+        let words = ["uvkeeper", "status"] + options + [""]
+        return try home.run(["---completion", "status", "--", "positional@0", "\(words.count - 1)", "0"] + words).lines
+    }
+
+    @Test("a shell is offered the sessions of the directory, alive or ended") func completions() throws {
+        try CommandHome.with { home throws in
+            #expect(try offered(home) == [])
+            for session in ["b", "a.1"] { #expect(try home.run("spawn", session, "--", "cat").code == 0) }
+            #expect(try offered(home) == ["a.1", "b"])
+            #expect(try home.run("kill", "b").code == 0)
+            #expect(try offered(home) == ["a.1", "b"])
+            let other = home.home + "/other"
+            #expect(try offered(home, "--sessions-dir", other) == [])
+            #expect(try home.run("spawn", "c", "--sessions-dir", other, "--", "cat").code == 0)
+            #expect(try offered(home, "--sessions-dir", other) == ["c"])
+            #expect(try offered(home, "--sessions-dir=\(other)") == ["c"])
+            #expect(try offered(home, "--sessions-dir", "=", other) == ["c"])
+        }
+    }
+
+    @Test("SIGQUIT ends a command unless it is ignored") func quit() throws {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--", "cat").code == 0)
+            let run = try CommandRun(
+                ["logs", "s", "--follow"], home: home.home,
+                shell: #"""
+                    trap - QUIT
+                    "$@" > "$PI_DASHBOARD_HOME/seen" & p=$!
+                    until [ -s "$PI_DASHBOARD_HOME/seen" ]; do sleep 0.01; done
+                    kill -QUIT $p
+                    wait $p
+                    echo $?
+                    """#)
+            #expect(run.output == "131\n", "\(run)")
+        }
+    }
 }

@@ -8,7 +8,9 @@ package enum SignalName {
     ]
 
     /// All names, for people.
-    package static var list: String { signals.map(\.name).joined(separator: ", ") }
+    package static var list: String { all.joined(separator: ", ") }
+
+    package static var all: [String] { signals.map(\.name) }
 
     package static func signal(_ name: String) -> Signal? { signals.first { $0.name == name }?.signal }
 

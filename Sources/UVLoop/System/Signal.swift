@@ -49,6 +49,15 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
         try checkErrno(uvloop_ignore_signal(rawValue))
     }
 
+    /// Gives the signal its default action in this process, in place of a handler; a signal that is ignored stays so. For
+    /// `SIGQUIT` above all: where Swift's runtime finds its `swift-backtrace`, it prints a backtrace and goes on.
+    /// Mirrors `signal(number, SIG_DFL)`.
+    ///
+    /// - Throws: ``UVError/invalidArgument`` for a signal whose action cannot be changed.
+    public func restoreDefault() throws(UVError) {
+        try checkErrno(uvloop_restore_default_signal(rawValue))
+    }
+
     private static let names: [CInt: String] = [
         SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP",
         SIGABRT: "SIGABRT", SIGBUS: "SIGBUS", SIGFPE: "SIGFPE", SIGKILL: "SIGKILL", SIGUSR1: "SIGUSR1",

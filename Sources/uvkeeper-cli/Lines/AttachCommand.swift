@@ -27,7 +27,7 @@ struct AttachCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The session.", transform: SessionID.init)
+    @Argument(help: "The session.", completion: .session, transform: SessionID.init)
     var session: SessionID
 
     @Option(

@@ -31,7 +31,7 @@ struct RequestCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The session.", transform: SessionID.init)
+    @Argument(help: "The session.", completion: .session, transform: SessionID.init)
     var session: SessionID
 
     @Argument(help: "The line, without its newline.")
@@ -41,6 +41,7 @@ struct RequestCommand: ParsableCommand {
     var surplus: [String] = []
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The id of the answer: 7 is a number or a string, \"7\" in double quotes a string only.", valueName: "id"))
     var id: String?

@@ -31,7 +31,7 @@ struct SendCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The session.", transform: SessionID.init)
+    @Argument(help: "The session.", completion: .session, transform: SessionID.init)
     var session: SessionID
 
     @Argument(help: "The line, without its newline. Default: the lines of stdin.")

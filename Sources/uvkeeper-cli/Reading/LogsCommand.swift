@@ -14,7 +14,7 @@ struct LogsCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The session.", transform: SessionID.init)
+    @Argument(help: "The session.", completion: .session, transform: SessionID.init)
     var session: SessionID
 
     @Flag(name: [.short, .long], help: "Go on printing what is added, until interrupted, or nobody reads it.")

@@ -29,7 +29,7 @@ struct ReadCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The session.", transform: SessionID.init)
+    @Argument(help: "The session.", completion: .session, transform: SessionID.init)
     var session: SessionID
 
     @Flag(name: [.short, .long], help: "Go on printing what is written, until the session ends, or nobody reads it.")

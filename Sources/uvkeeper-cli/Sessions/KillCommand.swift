@@ -25,7 +25,7 @@ struct KillCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The sessions.", transform: SessionID.init)
+    @Argument(help: "The sessions.", completion: .session, transform: SessionID.init)
     var sessions: [SessionID] = []
 
     @Flag(help: "Every session in the directory.")

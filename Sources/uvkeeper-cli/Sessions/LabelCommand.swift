@@ -19,7 +19,7 @@ struct LabelCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The session.", transform: SessionID.init)
+    @Argument(help: "The session.", completion: .session, transform: SessionID.init)
     var session: SessionID
 
     @Argument(help: ArgumentHelp("A label; without a value it is removed.", valueName: "name=value"))

@@ -17,11 +17,12 @@ struct SignalCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The session.", transform: SessionID.init)
+    @Argument(help: "The session.", completion: .session, transform: SessionID.init)
     var session: SessionID
 
     @Argument(
         help: ArgumentHelp("One of \(SignalName.list); with or without SIG, in any case.", valueName: "name"),
+        completion: .list(SignalName.all),
         transform: SignalCommand.signal)
     var signal: Signal
 

@@ -35,7 +35,9 @@ struct SpawnCommand: ParsableCommand {
         transform: SessionID.init)
     var session: SessionID
 
-    @Option(help: ArgumentHelp("The child's working directory. Default: this one.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("The child's working directory. Default: this one.", valueName: "dir"),
+        completion: .directory)
     var cwd: String?
 
     @Option(

@@ -25,7 +25,7 @@ struct WaitCommand: ParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The sessions.", transform: SessionID.init)
+    @Argument(help: "The sessions.", completion: .session, transform: SessionID.init)
     var sessions: [SessionID] = []
 
     @Flag(help: "Wait only for the first that ends.")

@@ -10,7 +10,8 @@ struct SharedOptions: ParsableArguments {
             discussion:
                 "Default: .pi/dashboard/sessions below PI_DASHBOARD_HOME or the home directory. PI_KEEPER_SESSIONS_DIR is "
                 + "for keepers, and not read here.",
-            valueName: "dir"))
+            valueName: "dir"),
+        completion: .directory)
     var sessionsDir: String?
 
     @Flag(help: "Print JSON: one object, or one per line where there are many.")
