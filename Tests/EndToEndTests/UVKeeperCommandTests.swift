@@ -187,6 +187,7 @@ import Testing
             #expect(try offered(home, "--sessions-dir", other) == ["c"])
             #expect(try offered(home, "--sessions-dir=\(other)") == ["c"])
             #expect(try offered(home, "--sessions-dir", "=", other) == ["c"])
+            #expect(try home.run("kill", "c", "--sessions-dir", other).code == 0)
         }
     }
 
@@ -196,11 +197,9 @@ import Testing
             let run = try CommandRun(
                 ["logs", "s", "--follow"], home: home.home,
                 shell: #"""
-                    trap - QUIT
-                    "$@" > "$PI_DASHBOARD_HOME/seen" & p=$!
-                    until [ -s "$PI_DASHBOARD_HOME/seen" ]; do sleep 0.01; done
-                    kill -QUIT $p
-                    wait $p
+                    cd "$PI_DASHBOARD_HOME"
+                    (until [ -s seen ]; do sleep 0.01; done; kill -QUIT $(cat pid)) &
+                    sh -c 'echo $$ > pid; exec "$@" > seen' sh "$@"
                     echo $?
                     """#)
             #expect(run.output == "131\n", "\(run)")
