@@ -217,20 +217,22 @@ def forward(size, connections):
     return Benchmark(f"forward:{size}:{connections}", "forward", lines, figures, prepare, 7)
 
 
-def start(keepers):
-    """From the start of so many keepers at once to their sockets; then what they take of memory."""
+def start(keepers, on_disk=False):
+    """From the start of so many keepers at once to their sockets; then what they take of memory. In a directory in memory, where
+    file systems do not count, unless told otherwise."""
 
     @contextlib.contextmanager
-    def prepare(peers, place):
-        def command(key):
-            def start(_):
-                child = [str(peers.c), "sink"]
-                arguments, environment, socket = keeper_command(peers, key, place, "m{}", child)
-                return [peers.c, "start", keepers, socket, 500, *arguments], environment
+    def prepare(peers, disk):
+        with contextlib.nullcontext(disk) if on_disk else disk.in_memory() as place:
+            yield {key: command(peers, place, key) for key in peers.keeper_keys()}
 
-            return start
+    def command(peers, place, key):
+        def start(_):
+            child = [str(peers.c), "sink"]
+            arguments, environment, socket = keeper_command(peers, key, place, "m{}", child)
+            return [peers.c, "start", keepers, socket, 500, *arguments], environment
 
-        yield {key: command(key) for key in peers.keeper_keys()}
+        return start
 
     many = f", of {keepers} at once" if keepers > 1 else ""
     largest = [Target("", "absolute", 512)] if keepers == 100 else []
@@ -240,6 +242,9 @@ def start(keepers):
                Figure(f"memory of one idle keeper of {keepers}: RSS", "rss", "KiB")]
     if keepers > 1:
         figures.insert(1, Figure(f"start of {keepers} at once: last socket", unit="ms"))
+    if on_disk:
+        return Benchmark(f"start:{keepers}:disk", "start", keepers, [
+            Figure(f"start to published socket{many}, in a directory on disk", "median", "ms")], prepare, 3)
 
     def count_all(peers, place):
         return {key: {"system_calls": calls_of_life(peers, key, place)} for key in peers.keeper_keys()}
@@ -325,6 +330,7 @@ def all_benchmarks():
         start(1),
         start(10),
         start(100),
+        start(100, on_disk=True),
     ]
 
 

@@ -1,6 +1,7 @@
 """Starts keepers of every peer, one at a time, in a directory of their own."""
 
 import contextlib
+import copy
 import json
 import os
 import shutil
@@ -40,6 +41,20 @@ class Workplace:
             while self._left_over() and time.monotonic() < end:
                 time.sleep(0.05)
         shutil.rmtree(self.path, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def in_memory(self):
+        """A place of the same kind in a file system in memory, where there is one; the processes are this one's."""
+        memory = "/dev/shm"
+        if not os.path.ismount(memory):
+            yield self
+            return
+        with tempfile.TemporaryDirectory(prefix="uvb-", dir=memory, ignore_cleanup_errors=True) as path:
+            place = copy.copy(self)
+            place.path = Path(path)
+            place.sessions = place.path / ".pi" / "dashboard" / "sessions"
+            place.sessions.mkdir(parents=True, mode=0o700)
+            yield place
 
     def _left_over(self):
         """The processes of this place that run."""

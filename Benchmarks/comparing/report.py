@@ -28,7 +28,7 @@ GROUPS = [
      "of C and SwiftNIO copy bytes; UVKeeper's and Node's cut lines. Beside the time, the keeper's own processor time. "
      "System calls and allocations are not counted: they are per read, and how many lines a read finds is the machine's mood."),
     ("start", "Starting keepers, and their memory",
-     "From the start of the process until its socket accepts; memory after half a second of rest, without the child. "
+     "From the start of the process until its socket accepts, in a directory in memory, where there is one; memory after half a second of rest, without the child. "
      "System calls are those of a keeper and its child, which are ended as soon as the socket accepts, when the child may "
      "not have got far; for `spawnKeeper` the manager's as well. Each of many makes the same as one alone. Allocations of a keeper are not counted: UVKeeper's has its own malloc linked in, "
      "where nothing can be preloaded; those of `spawnKeeper` are the manager's."),
