@@ -17,6 +17,9 @@ extension Keepers {
         public var maximumWaitingBytes = 67_108_864
         /// The longest line, in bytes, newline included.
         public var maximumLineLength = KeeperConstants.defaultMaximumLineLength
+        /// The longest time of polling for acknowledgements without sleeping. See
+        /// ``/UVKeeper/KeeperManager/Options/busyPoll``.
+        public var busyPoll = Duration.zero
         /// Called with outcomes, answers and events of sessions, on the executor; must return at once.
         public var onMeasurement: (@Sendable (KeeperMeasurement) -> Void)?
         /// The log; silent unless it is set.
@@ -40,6 +43,7 @@ extension KeeperManager.Options {
         maximumWaitingLines = options.maximumWaitingLines
         maximumWaitingBytes = options.maximumWaitingBytes
         maximumLineLength = options.maximumLineLength
+        busyPoll = options.busyPoll
         if let logger = options.logger { self.logger = logger }
     }
 }
