@@ -64,6 +64,8 @@ public enum KeeperError: Error, Hashable, Sendable {
     case malformedMessage(SessionID, String)
     /// The child's stdin is closed, by the child or by an end of input.
     case inputClosed(SessionID)
+    /// Lines of the session wait for their outcome, or it is being asked already where its writer goes on.
+    case linesWait(SessionID)
     /// The session has ended.
     case sessionEnded(SessionID)
     /// The session has begun anew with another keeper, which knows nothing of lines sent to the former one.
@@ -197,6 +199,9 @@ extension KeeperError: CustomStringConvertible {
         case .malformedMessage(let session, let reason):
             "what answers at the channel of session \(session) does not speak its protocol: \(reason)"
         case .inputClosed(let session): "the stdin of session \(session)'s child is closed"
+        case .linesWait(let session):
+            "lines of session \(session) wait for their outcome, or another resumeWriting does; ask after that where the writer "
+                + "goes on"
         case .sessionEnded(let session): "session \(session) has ended"
         case .sessionBeganAnew(let session):
             "session \(session) has begun anew with another keeper, which knows nothing of former lines"

@@ -60,6 +60,24 @@ import Testing
         }
     }
 
+    @Test("once the child's stdin is closed every line is refused, not only the first", arguments: [true, false])
+    func inputClosed(_ byChild: Bool) throws {
+        try withWorld { world throws in
+            let closing = "exec <&-; echo > closed; exec sleep 1000"
+            _ = try world.spawn("s1", command: byChild ? ["sh", "-c", closing] : ["sleep", "1000"])
+            let session = world.manager.session("s1")
+            if byChild {
+                try world.eventually { world.exists(world.root + "/closed") }
+            } else {
+                try world.result { session.endInput($0) }.get()
+            }
+            for _ in 0..<3 {
+                let outcome = try world.result { session.write("x", deadline: .untilSessionEnds, completion: $0) }
+                #expect(outcome == .refused(.inputClosed("s1")))
+            }
+        }
+    }
+
     @Test("lines whose acknowledgement is lost with the connection are written, and not twice")
     func cutBeforeAcknowledgement() throws {
         try withWorld { world throws in

@@ -198,6 +198,98 @@ import Testing
         }
     }
 
+    @Test("a line whose outcome is unknown stays with its life of the session, whatever the host asks the next one")
+    func unknownOfFormerLife() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            let first = try world.spawn("s1")
+            let child = try world.childPID("s1")
+            let session = world.manager.session("s1")
+            #expect(try world.result { session.resumeWriting(epoch: nil, last: 0, completion: $0) }.get().last == 0)
+            try Processes.send(.stop, to: first.pid)
+            var outcomes: [WriteOutcome] = []
+            for number in 1...3 { session.write("\(number)") { outcomes.append($0) } }
+            try world.eventually { outcomes.count == 3 }
+            #expect(outcomes.allSatisfy { $0 == .unknown(.timedOut(KeeperConstants.writeTime)) }, "\(outcomes)")
+            try Processes.send(.kill, to: first.pid)
+            try world.eventually { !first.isRunning && Processes.liveness(of: child) == .gone }
+            _ = try world.spawn("s1")
+            #expect(try world.result { session.resumeWriting(epoch: nil, last: 0, completion: $0) }.get().last == 0)
+            for number in 4...6 {
+                let line = "\(number)"
+                #expect(try world.result { session.write(line, deadline: .untilSessionEnds, completion: $0) } == .written)
+            }
+            try world.eventually { world.received("s1").count >= 3 }
+            #expect(world.received("s1") == ["4", "5", "6"])
+        }
+    }
+
+    @Test("a host may ask where it goes on as soon as the first of its lines has failed")
+    func asksInCompletion() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            _ = try world.spawn("s1", command: ["sh", "-c", "kill -STOP $$; exec cat > s1.out"])
+            world.own(try world.childPID("s1"))
+            let session = world.manager.session("s1")
+            let line = [UInt8](repeating: UInt8(ascii: "x"), count: 100_000)
+            var outcomes: [WriteOutcome] = []
+            var position: Result<WriterPosition, KeeperError>?
+            for _ in 0..<9 {
+                session.write(line, deadline: .untilSessionEnds) { outcome in
+                    outcomes.append(outcome)
+                    guard outcomes.count == 1 else { return }
+                    session.resumeWriting(epoch: nil, last: 9) { position = $0 }
+                }
+            }
+            let queue = session.lines.lines
+            try world.eventually { !queue.isEmpty(.sent) && !queue.isEmpty(.unsent) }
+            let other = try world.otherManager().session("s1")
+            _ = try world.result { other.resumeWriting(epoch: nil, last: 9, completion: $0) }.get()
+            try world.eventually { position != nil }
+            #expect(outcomes.count == 9)
+            #expect(outcomes.first == .unknown(.writerReplaced("s1", "server")))
+            #expect(outcomes.last == .refused(.writerReplaced("s1", "server")))
+            _ = try #require(position).get()
+        }
+    }
+
+    @Test("a host that asks where it goes on while its lines wait, or twice at once, is told so")
+    func asksTooEarly() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            var first: Result<WriterPosition, KeeperError>?
+            session.resumeWriting(epoch: nil, last: 0) { first = $0 }
+            #expect(throws: KeeperError.linesWait("s1")) {
+                try world.result { session.resumeWriting(epoch: nil, last: 0, completion: $0) }.get()
+            }
+            try world.eventually { first != nil }
+            #expect(try first?.get().last == 0)
+            let other = try world.otherManager().session("s1")
+            var outcome: WriteOutcome?
+            other.write("x", deadline: .untilSessionEnds) { outcome = $0 }
+            #expect(throws: KeeperError.linesWait("s1")) {
+                try world.result { other.resumeWriting(epoch: nil, last: 0, completion: $0) }.get()
+            }
+            try world.eventually { outcome != nil }
+            #expect(outcome == .written)
+        }
+    }
+
+    @Test("a keeper without a channel counts no lines, and the error says so")
+    func noChannel() throws {
+        try withWorld(options: { $0.writer = name }) { world throws in
+            _ = try world.spawn("s1")
+            try Files.unlink(world.paths.channel(for: "s1"))
+            try Files.unlink(world.paths.record(for: "s1"))
+            let session = world.manager.session("s1")
+            guard case .failure(.noChannel("s1", _)) = try world.result({
+                session.resumeWriting(epoch: nil, last: 0, completion: $0)
+            }) else {
+                Issue.record("it was answered")
+                return
+            }
+        }
+    }
+
     @Test("a closed manager says so")
     func closed() throws {
         try withWorld { world throws in

@@ -41,6 +41,7 @@ extension ChannelCourier {
         switch error.code {
         case .inputClosed:
             // None of the lines from `first` on is whole in the child's pipe.
+            isInputClosed = true
             let lost = queue.lines.takeAll(.sent)
             let waiting = queue.lines.takeAll(.unsent)
             let first = error.sequence ?? 0
@@ -116,7 +117,12 @@ extension ChannelCourier {
         queue.complete(lost, outcome)
         let reason = explained(error)
         queue.attemptFailed(reason)
-        told?(.failure(reason))
+        guard let told else { return }
+        if case .noChannel = ChannelAbsence(error, of: session, paths) {
+            told(.failure(.noChannel(session, "count lines")))
+        } else {
+            told(.failure(reason))
+        }
     }
 
     /// Sorts the lines sent by the record of an ended session, if it tells what became of them.

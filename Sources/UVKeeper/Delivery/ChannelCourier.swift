@@ -27,8 +27,15 @@ final class ChannelCourier: LineCourier {
     /// Looks for acknowledgements without sleeping; nil unless the host wants that.
     let busyPoll: BusyPoll?
     var state = State.idle {
-        didSet { if case .idle = state { busyPoll?.stop() } }
+        didSet {
+            guard case .idle = state else { return }
+            busyPoll?.stop()
+            isInputClosed = false
+        }
     }
+    /// True once the keeper has said that the child's stdin is closed: it does so once for a connection, and answers no
+    /// line after that.
+    var isInputClosed = false
     private var isFlushScheduled = false
     /// Called once with the position at which the writer goes on.
     var onPosition: ((Result<WriterPosition, KeeperError>) -> Void)?
@@ -45,8 +52,11 @@ final class ChannelCourier: LineCourier {
     var isIdle: Bool { if case .idle = state { true } else { false } }
 
     /// Introduces the writer before there is anything to write.
+    ///
+    /// - Parameter waits: true to try once more in the next tick: lines that are being refused have their outcomes by then.
     func resume(
-        epoch: String?, last: UInt64, _ completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
+        epoch: String?, last: UInt64, waits: Bool = true,
+        _ completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
     ) {
         let loop = queue.loop
         if case .open(let connection) = state, let hello = connection.hello {
@@ -65,7 +75,14 @@ final class ChannelCourier: LineCourier {
             return loop.onNextTick { completion(.success(position)) }
         }
         guard !queue.isClosed else { return loop.onNextTick { completion(.failure(.closed)) } }
-        guard onPosition == nil, queue.lineCount == 0 else { trap("Session.resumeWriting: lines wait already") }
+        guard onPosition == nil, queue.lineCount == 0 else {
+            return loop.onNextTick { [self] in
+                if waits { return resume(epoch: epoch, last: last, waits: false, completion) }
+                completion(.failure(.linesWait(session)))
+            }
+        }
+        // Lines whose outcome is unknown had numbers of the position before. From now on the host decides about them.
+        _ = queue.lines.takeAll(.sent)
         writer.refusal = nil
         writer.epoch = epoch
         writer.last = last
@@ -132,6 +149,9 @@ final class ChannelCourier: LineCourier {
 
     func flush() {
         guard case .open(let connection) = state, !queue.lines.isEmpty(.unsent) else { return }
+        guard !isInputClosed else {
+            return queue.complete(queue.lines.takeAll(.unsent), .refused(.inputClosed(session)))
+        }
         guard connection.queuedByteCount < ChannelCourier.window else { return queue.startTurn() }
         let maximum = connection.hello?.maximumLineLength ?? .max
         let end = SystemClock.monotonicTime + KeeperConstants.writeTime
