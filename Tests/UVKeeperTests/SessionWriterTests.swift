@@ -216,7 +216,8 @@ import Testing
             #expect(try world.result { session.resumeWriting(epoch: nil, last: 0, completion: $0) }.get().last == 0)
             for number in 4...6 {
                 let line = "\(number)"
-                #expect(try world.result { session.write(line, deadline: .untilSessionEnds, completion: $0) } == .written)
+                #expect(
+                    try world.result { session.write(line, deadline: .untilSessionEnds, completion: $0) } == .written)
             }
             try world.eventually { world.received("s1").count >= 3 }
             #expect(world.received("s1") == ["4", "5", "6"])
@@ -281,9 +282,11 @@ import Testing
             try Files.unlink(world.paths.channel(for: "s1"))
             try Files.unlink(world.paths.record(for: "s1"))
             let session = world.manager.session("s1")
-            guard case .failure(.noChannel("s1", _)) = try world.result({
-                session.resumeWriting(epoch: nil, last: 0, completion: $0)
-            }) else {
+            guard
+                case .failure(.noChannel("s1", _)) = try world.result({
+                    session.resumeWriting(epoch: nil, last: 0, completion: $0)
+                })
+            else {
                 Issue.record("it was answered")
                 return
             }
