@@ -288,6 +288,7 @@ set(UVKeeper_SOURCES
     Sources/UVKeeper/Sessions/SessionWatch.swift
     Sources/UVKeeper/Starting/DetachedProcess.swift
     Sources/UVKeeper/Starting/KeeperLogTail.swift
+    Sources/UVKeeper/Starting/KeeperManager+Ending.swift
     Sources/UVKeeper/Starting/KeeperManager+Opening.swift
     Sources/UVKeeper/Starting/KeeperManager+Spawning.swift
     Sources/UVKeeper/Starting/KeeperOrder.swift

@@ -88,6 +88,62 @@ import Testing
         }
     }
 
+    @Test("a session that is opened while it is stopped is started anew once that is done")
+    func stopping() throws {
+        try withWorld { world throws in
+            // The child ends with its input alone, and that only when a file comes.
+            let end = world.root + "/end"
+            let script = #"trap "" TERM; cat > /dev/null; until [ -e "\#(end)" ]; do sleep 0.01; done"#
+            let first = try world.open("s1", command: ["sh", "-c", script]).get()
+            var isStopped = false
+            let ladder = StopLadder(endOfInput: hangTimeout, terminate: hangTimeout)
+            world.manager.session("s1").stop(ladder) { _, _ in isStopped = true }
+            try world.eventually { !world.exists(world.paths.socket(for: "s1")) }
+            var opened: Result<OpenSession, KeeperError>?
+            let other = try world.otherManager()
+            other.open("s1", in: world.root, SpawnOptions(command: ["cat"], deadline: hangTimeout)) { opened = $0 }
+            try world.eventually { !other.starts.isEmpty }
+            #expect(opened == nil && !isStopped)
+            try world.write("", to: end)
+            try world.eventually { opened != nil && isStopped }
+            guard case .started(let keeper)? = try opened?.get().way else { throw Adopted() }
+            world.own(keeper.pid, keeper.process.startTime)
+            #expect(keeper.pid != first.keeperPID)
+            #expect(try world.result { other.session("s1").write("x", completion: $0) } == .written)
+        }
+    }
+
+    @Test("a session that is opened as soon as its end is told is started anew")
+    func reopened() throws {
+        try withWorld { world throws in
+            let options = SpawnOptions(command: ["cat"], deadline: hangTimeout)
+            for number in 0..<8 {
+                let id = "s\(number)"
+                _ = try world.open(id, command: ["sh", "-c", "read line"]).get()
+                let session = world.manager.session(try world.session(id))
+                var opened: Result<OpenSession, KeeperError>?
+                let again = { world.manager.open(session.id, in: world.root, options) { opened = $0 } }
+                if number % 2 == 0 {
+                    func more() {
+                        session.write("more", deadline: .untilSessionEnds) { outcome in
+                            // Its stdin is closed a moment before the child is seen to have ended.
+                            outcome == .refused(.sessionEnded(session.id)) ? again() : more()
+                        }
+                    }
+                    more()
+                } else {
+                    session.onEnd = { _ in again() }
+                }
+                session.write("go") { _ in }
+                try world.eventually { opened != nil }
+                guard case .started(let keeper)? = try opened?.get().way else { throw Adopted() }
+                world.own(keeper.pid, keeper.process.startTime)
+                let outcome = try world.result { session.write("x", deadline: .untilSessionEnds, completion: $0) }
+                #expect(outcome == .written)
+            }
+        }
+    }
+
     @Test("what a dead keeper has left is replaced")
     func replaces() throws {
         try withWorld { world throws in

@@ -68,10 +68,12 @@ extension KeeperManager {
 
     /// Opens a session.
     ///
-    /// - Parameter time: the time until which an undecided keeper is looked at again; after that it counts as a keeper.
+    /// - Parameters:
+    ///   - time: the time until which an undecided keeper is looked at again; after that it counts as a keeper.
+    ///   - retries: the number of times that another keeper may come first and have ended before it is adopted.
     private func open(
         _ session: SessionID, in workingDirectory: String, _ options: SpawnOptions, decideBy time: Duration,
-        _ completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
+        retries: Int = 3, _ completion: @escaping (Result<OpenSession, KeeperError>) -> Void,
     ) {
         let now = ProcessDetails.uptime
         do throws(KeeperError) {
@@ -80,30 +82,47 @@ extension KeeperManager {
         } catch {
             return loop.onNextTick { completion(.failure(error)) }
         }
-        let start = {
-            self.spawnKeeper(for: session, in: workingDirectory, options) { completion(self.opened(session, $0)) }
+        let again = { [self] retries in
+            open(
+                session, in: workingDirectory, options, decideBy: SystemClock.deadline(in: .seconds(1)),
+                retries: retries,
+                completion)
+        }
+        let start = { [self] in
+            spawnKeeper(for: session, in: workingDirectory, options) { [self] result in
+                // The keeper of another program's start came first. It is adopted, unless it has ended.
+                if retries > 0, result.wasTaken, !isClosed, tracked[session]?.process?.isRunning != true {
+                    return again(retries - 1)
+                }
+                completion(result.map { OpenSession(session: self.session(session), way: .started($0)) })
+            }
         }
         let inspection = KeeperInspection(session, paths: paths)
         if isUndecided(inspection, session), SystemClock.monotonicTime < time {
             return later { [self] isClosed in
                 guard !isClosed else { return completion(.failure(.closed)) }
-                open(session, in: workingDirectory, options, decideBy: time, completion)
+                open(session, in: workingDirectory, options, decideBy: time, retries: retries, completion)
             }
         }
         guard inspection.finding.mayLive else { return start() }
-        if hasLiveChild(inspection) {
-            let keeper = adopt(inspection, foundAt: now)
-            return loop.onNextTick {
-                completion(.success(OpenSession(session: self.session(session), way: .adopted(keeper))))
+        guard hasLiveChild(inspection) else {
+            return stop(session, ladder: .now) { result in
+                switch result {
+                case .notFound, .stopped, .killed: start()
+                case .survived, .stillServed, .notPermitted:
+                    completion(.failure(.sessionTaken(session, pid: inspection.finding.pid)))
+                case .closed: completion(.failure(.closed))
+                case .failed(let error): completion(.failure(error))
+                }
             }
         }
-        stop(session, ladder: .now) { result in
+        awaitEnd(of: inspection) { [self] result in
             switch result {
-            case .notFound, .stopped, .killed: start()
-            case .survived, .stillServed, .notPermitted:
-                completion(.failure(.sessionTaken(session, pid: inspection.finding.pid)))
-            case .closed: completion(.failure(.closed))
-            case .failed(let error): completion(.failure(error))
+            case .success(true): again(retries)
+            case .success(false):
+                let keeper = adopt(inspection, foundAt: now)
+                completion(.success(OpenSession(session: self.session(session), way: .adopted(keeper))))
+            case .failure(let error): completion(.failure(error))
             }
         }
     }
@@ -129,24 +148,15 @@ extension KeeperManager {
             body(false)
         }
     }
+}
 
-    /// The outcome of a start, or the keeper of another program's start, which came first.
-    private func opened(
-        _ session: SessionID, _ result: Result<SpawnedKeeper, KeeperError>,
-    ) -> Result<OpenSession, KeeperError> {
-        if case .failure(.sessionTaken) = result, let keeper = adoptFirstKeeper(of: session) {
-            return .success(OpenSession(session: self.session(session), way: .adopted(keeper)))
+extension Result<SpawnedKeeper, KeeperError> {
+    /// True if another keeper came first; it may have ended since.
+    fileprivate var wasTaken: Bool {
+        switch self {
+        case .failure(.sessionTaken), .failure(.keeperEnded(.exited(code: KeeperExitStatus.sessionTaken.rawValue), _)):
+            true
+        case .success, .failure: false
         }
-        return result.map { OpenSession(session: self.session(session), way: .started($0)) }
-    }
-
-    /// Adopts the keeper that another program has started meanwhile; nil if there is none.
-    private func adoptFirstKeeper(of session: SessionID) -> KeeperEntry? {
-        let now = ProcessDetails.uptime
-        // A start by this manager is under way until its own completion.
-        guard !isClosed, tracked[session]?.process?.isRunning != true else { return nil }
-        let inspection = KeeperInspection(session, paths: paths)
-        guard case .live = inspection.finding, hasLiveChild(inspection) else { return nil }
-        return adopt(inspection, foundAt: now)
     }
 }
