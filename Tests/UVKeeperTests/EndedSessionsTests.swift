@@ -132,6 +132,8 @@ import Testing
             let early = try world.result { world.manager.prune(olderThan: .zero, completion: $0) }.get()
             #expect(early.sessions.isEmpty)
             #expect(SessionRecord(at: world.paths.record(for: "s1"))?.exit?.childStillRan == true)
+            // A server that starts again hears of it, and so does the next one.
+            for _ in 0..<3 { #expect(try world.discover().ended == ["s1"]) }
             try Processes.send(.kill, to: child)
             try world.eventually { Processes.liveness(of: child) == .gone }
             let late = try world.result { world.manager.prune(olderThan: .zero, completion: $0) }.get()

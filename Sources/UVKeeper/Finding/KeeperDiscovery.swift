@@ -25,7 +25,7 @@ public struct KeeperDiscovery: Hashable, Sendable, Codable {
     /// Sessions whose keeper lived without its child, and was told to end.
     public var terminated: [SessionID] = []
     /// Ended sessions that have left a record, those just removed included; ``Session/record`` tells how each ended,
-    /// and its output can be read. In no order.
+    /// and its output can be read. Also those whose keeper was lost and whose child runs on. In no order.
     public var ended: [SessionID] = []
     /// Session ids of the original's in this directory that are no ``/KeeperProtocol/SessionID``; keepers of such
     /// sessions are left alone.

@@ -143,15 +143,21 @@ extension KeeperManager {
         guard !dead.isEmpty else { return finish(discovery, completion) }
         let terminated = Set(discovery.terminated)
         queueWork { [paths, dead] in
-            dead.filter {
+            var (removed, left): ([SessionID], [SessionID]) = ([], [])
+            for (session, keeper) in dead {
                 // A child's pid file alone is removed under the lock of a keeper's pid file too.
-                KeeperCleanup.remove(
-                    $0.session, paths: paths, terminated: $0.terminated, makesPIDFile: $0.terminated == nil)
-            }.map(\.session)
+                if KeeperCleanup.remove(session, paths: paths, terminated: keeper, makesPIDFile: keeper == nil) {
+                    removed.append(session)
+                } else if keeper == nil, !KeeperInspection.finding(session, paths: paths).mayLive {
+                    // The child of a keeper that was lost runs on, for instance.
+                    left.append(session)
+                }
+            }
+            return (removed, left)
         } completion: { result in
-            guard case .success(let removed) = result else { return self.finish(discovery, completion) }
+            guard case .success(let (removed, left)) = result else { return self.finish(discovery, completion) }
             discovery.removed = removed.filter { !terminated.contains($0) }
-            discovery.ended += discovery.removed.filter { recorded.contains($0) }
+            discovery.ended += (discovery.removed + left).filter { recorded.contains($0) }
             // A new keeper may have been started while the files of the old one were removed.
             for session in discovery.removed {
                 if let keeper = self.tracked[session], !self.mayRun(keeper, session) { self.tracked[session] = nil }
