@@ -40,9 +40,11 @@ extension Session {
         _ ladder: StopLadder = .keepers,
         _ completion: @escaping (_ result: KeeperManager.StopResult, _ exit: SessionExit?) -> Void = { _, _ in },
     ) {
+        loop.preconditionOnThread()
+        guard let manager else { return loop.onNextTick { completion(.closed, nil) } }
         var keeper: Int32?
-        if case .live(let pid) = KeeperInspection.finding(id, paths: manager.paths) { keeper = pid }
-        let isMeant = SessionRecord.recognizer(of: id, in: manager.paths, keptBy: keeper, now: record)
+        if case .live(let pid) = KeeperInspection.finding(id, paths: paths) { keeper = pid }
+        let isMeant = SessionRecord.recognizer(of: id, in: paths, keptBy: keeper, now: record)
         manager.stop(id, ladder: ladder) { [self] result in
             completion(result, record.flatMap { isMeant($0) ? $0.exit : nil })
         }
@@ -51,7 +53,6 @@ extension Session {
     /// The session's record, read now: what the session is, and how it ended. Nil if there is none, and while a keeper
     /// that starts has not written its own: a former life's record says nothing of it.
     public var record: SessionRecord? {
-        let paths = manager.paths
         guard case .live(let process?) = KeeperInspection.finding(id, paths: paths) else {
             return SessionRecord(at: paths.record(for: id))
         }
@@ -70,12 +71,12 @@ extension Session {
         _ request: ChannelRequest, _ value: @escaping (ChannelMessage) -> Value?,
         completion: @escaping (Result<Value, KeeperError>) -> Void,
     ) {
-        manager.loop.preconditionOnThread()
+        loop.preconditionOnThread()
         do throws(KeeperError) {
-            guard !manager.isClosed else { throw .closed }
-            try manager.checkSessionsDirectory()
+            guard manager != nil else { throw .closed }
+            try KeeperManager.check(paths)
         } catch {
-            return manager.loop.onNextTick { completion(.failure(error)) }
+            return loop.onNextTick { completion(.failure(error)) }
         }
         control.ask(request) { [id] result in
             completion(

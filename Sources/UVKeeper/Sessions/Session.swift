@@ -8,11 +8,12 @@ internal import UVLoop
 public final class Session {
     /// The session's name.
     public let id: SessionID
-    unowned let manager: KeeperManager
+    let paths: KeeperPaths
+    let loop: Loop
+    /// The manager; nil once it has closed, or was released: nothing is begun any more then.
+    private(set) weak var manager: KeeperManager?
     let lines: SessionQueue
     let control: ControlRequests
-    private let loop: Loop
-    private let options: KeeperManager.Options
     private var isDirectoryChecked = false
     private var reads: [ObjectIdentifier: OutputRead] = [:]
     private var watch: SessionWatch?
@@ -27,10 +28,10 @@ public final class Session {
     init(_ id: SessionID, of manager: KeeperManager) {
         self.id = id
         self.manager = manager
+        paths = manager.paths
         loop = manager.loop
-        options = manager.options
-        lines = SessionQueue(id, in: manager.paths, options, on: loop)
-        control = ControlRequests(id, in: manager.paths, idleTime: options.idleTime, on: loop)
+        lines = SessionQueue(id, in: paths, manager.options, on: loop)
+        control = ControlRequests(id, in: paths, idleTime: manager.options.idleTime, on: loop)
     }
 
     // MARK: Lines
@@ -67,16 +68,19 @@ public final class Session {
         completion: consuming @escaping (WriteOutcome) -> Void,
     ) -> Ticket {
         loop.preconditionOnThread()
+        guard manager != nil else { return refuse(.closed, completion) }
         // The check is made once: later lines go to the process that the socket leads to, whose user is checked each
         // time.
         if !isDirectoryChecked, !lines.isClosed {
-            do throws(KeeperError) { try manager.checkSessionsDirectory() } catch {
-                manager.refuse(error, completion)
-                return Ticket(id: 0, lines: ObjectIdentifier(lines))
-            }
+            do throws(KeeperError) { try KeeperManager.check(paths) } catch { return refuse(error, completion) }
             isDirectoryChecked = true
         }
         return Ticket(id: lines.add(line, deadline, completion), lines: ObjectIdentifier(lines))
+    }
+
+    private func refuse(_ error: KeeperError, _ completion: @escaping (WriteOutcome) -> Void) -> Ticket {
+        loop.onNextTick { completion(.refused(error)) }
+        return Ticket(id: 0, lines: ObjectIdentifier(lines))
     }
 
     /// Writes one line, as above.
@@ -106,7 +110,7 @@ public final class Session {
         epoch: String?, last: UInt64, completion: @escaping (Result<WriterPosition, KeeperError>) -> Void,
     ) {
         loop.preconditionOnThread()
-        guard !manager.isClosed, let channel = lines.channel else {
+        guard manager != nil, let channel = lines.channel else {
             return loop.onNextTick { completion(.failure(.closed)) }
         }
         channel.resume(epoch: epoch, last: last, completion)
@@ -131,7 +135,7 @@ public final class Session {
     ) -> OutputRead {
         loop.preconditionOnThread()
         let read = OutputRead(
-            id, in: manager.paths, streams, from: start, follows: follows, on: loop, onBytes: onBytes,
+            id, in: paths, streams, from: start, follows: follows, on: loop, onBytes: onBytes,
             onEvent: onEvent
         ) { [weak self] read in self?.reads[ObjectIdentifier(read)] = nil }
         reads[ObjectIdentifier(read)] = read
@@ -145,8 +149,9 @@ public final class Session {
             watch?.cancel()
             return watch = nil
         }
-        guard watch == nil, !manager.isClosed else { return }
-        watch = SessionWatch(id, in: manager.paths, on: loop) { [unowned self] exit in
+        guard watch == nil, manager != nil else { return }
+        watch = SessionWatch(id, in: paths, on: loop) { [weak self] exit in
+            guard let self else { return }
             watch = nil
             let onEnd = onEnd
             self.onEnd = nil
@@ -158,6 +163,7 @@ public final class Session {
     var isIdle: Bool { lines.isIdle && control.isIdle && reads.isEmpty && watch == nil }
 
     func close() {
+        manager = nil
         lines.close()
         control.close()
         for read in reads.values { read.close() }
