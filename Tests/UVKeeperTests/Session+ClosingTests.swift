@@ -39,6 +39,37 @@ import Testing
         }
     }
 
+    @Test("a read of a closed manager's session ends as closed, and leaves nothing open", arguments: [true, false])
+    func readOfClosed(isReleased: Bool) throws {
+        try withWorld { world throws in
+            _ = try world.spawnKept("echo x; exec cat")
+            var manager: KeeperManager? = try world.unownedManager()
+            let session = try #require(manager?.session("s1"))
+            manager?.close()
+            if isReleased { manager = nil }
+            var events: [OutputEvent] = []
+            session.read(from: .start) { _, _, _ in
+                Issue.record("output was read")
+            } onEvent: {
+                events.append($0)
+            }
+            let canceled = session.read(from: .start) { _, _, _ in
+            } onEvent: { _ in
+                Issue.record("it was canceled")
+            }
+            canceled.cancel()
+            #expect(events.isEmpty)
+            try world.eventually { !events.isEmpty }
+            guard case .failed(.closed) = events[0] else {
+                Issue.record("\(events)")
+                return
+            }
+            #expect(session.isIdle)
+            try world.pass(.milliseconds(1))
+            #expect(events.count == 1 && !world.loop.openHandles.contains { $0 is PipeStream && !$0.isClosing })
+        }
+    }
+
     @Test(
         "a stop under way ends although the manager is released, as closed if that was closed first",
         arguments: [true, false])

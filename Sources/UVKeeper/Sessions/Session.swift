@@ -139,6 +139,7 @@ public final class Session {
             onEvent: onEvent
         ) { [weak self] read in self?.reads[ObjectIdentifier(read)] = nil }
         reads[ObjectIdentifier(read)] = read
+        if manager == nil { read.close() }
         return read
     }
 
