@@ -260,6 +260,30 @@ import Testing
         }
     }
 
+    @Test("a ticket takes back no line of another session, even of one whose memory its own session had")
+    func tickets() throws {
+        try withWorld { world throws in
+            var tickets: Set<Session.Ticket> = []
+            var refused = 0
+            // Each session is released when its manager is, and its memory is used again.
+            for number in 0..<20 {
+                let manager = try world.unownedManager()
+                let session = manager.session("nobody")
+                var outcome: WriteOutcome?
+                let ticket = session.write("x") { outcome = $0 }
+                for other in tickets where session.withdraw(other) { Issue.record("line \(number) was taken back") }
+                #expect(tickets.insert(ticket).inserted)
+                manager.close()
+                try world.eventually { outcome != nil }
+                if outcome == .refused(.closed) { refused += 1 }
+            }
+            #expect(refused == 20)
+            let session = world.manager.session("nobody")
+            let ticket = session.write("x") { _ in }
+            #expect(session.withdraw(ticket) && !session.withdraw(ticket))
+        }
+    }
+
     @Test("without a session nothing is asked, and nothing waits")
     func nobody() throws {
         try withWorld { world throws in

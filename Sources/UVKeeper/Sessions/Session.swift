@@ -1,4 +1,5 @@
 public import KeeperProtocol
+internal import Synchronization
 internal import UVLoop
 
 /// A session, alive or not: its lines, its output, its state and its end.
@@ -6,6 +7,9 @@ internal import UVLoop
 /// A manager has one object for each session, started, adopted or found. Connections are made when they are needed,
 /// shared by all uses, and given up after five seconds without use: an idle session holds no descriptor.
 public final class Session {
+    /// The last number given to a session of this process. Its managers may be on loops of several threads.
+    private static let lastNumber = Atomic<UInt64>(0)
+
     /// The session's name.
     public let id: SessionID
     let paths: KeeperPaths
@@ -14,6 +18,8 @@ public final class Session {
     private(set) weak var manager: KeeperManager?
     let lines: SessionQueue
     let control: ControlRequests
+    /// A number that no other session of this process has ever had, as an address might.
+    private let number = lastNumber.wrappingAdd(1, ordering: .relaxed).newValue
     private var isDirectoryChecked = false
     private var reads: [ObjectIdentifier: OutputRead] = [:]
     private var watch: SessionWatch?
@@ -39,7 +45,7 @@ public final class Session {
     /// The ticket of a line that waits.
     public struct Ticket: Hashable, Sendable {
         fileprivate let id: UInt64
-        fileprivate let lines: ObjectIdentifier
+        fileprivate let session: UInt64
     }
 
     /// Takes a line back, if no byte of it was sent; its outcome is then refused, with ``KeeperError/withdrawn``.
@@ -48,7 +54,7 @@ public final class Session {
     @discardableResult
     public func withdraw(_ ticket: Ticket) -> Bool {
         loop.preconditionOnThread()
-        return ticket.id > 0 && ticket.lines == ObjectIdentifier(lines) && lines.withdraw(ticket.id)
+        return ticket.id > 0 && ticket.session == number && lines.withdraw(ticket.id)
     }
 
     /// Writes one line to the child's stdin. `completion` runs once, on a later tick.
@@ -75,12 +81,12 @@ public final class Session {
             do throws(KeeperError) { try KeeperManager.check(paths) } catch { return refuse(error, completion) }
             isDirectoryChecked = true
         }
-        return Ticket(id: lines.add(line, deadline, completion), lines: ObjectIdentifier(lines))
+        return Ticket(id: lines.add(line, deadline, completion), session: number)
     }
 
     private func refuse(_ error: KeeperError, _ completion: @escaping (WriteOutcome) -> Void) -> Ticket {
         loop.onNextTick { completion(.refused(error)) }
-        return Ticket(id: 0, lines: ObjectIdentifier(lines))
+        return Ticket(id: 0, session: number)
     }
 
     /// Writes one line, as above.
