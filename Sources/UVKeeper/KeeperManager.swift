@@ -56,6 +56,9 @@ public final class KeeperManager {
         var isOurs = false
     }
 
+    /// The number of sessions, or of queues, that are kept although nobody uses them.
+    static let rememberedCount = 1024
+
     /// The loop on which all work happens.
     public let loop: Loop
     /// The paths of every session.
@@ -66,6 +69,10 @@ public final class KeeperManager {
     var processes: [ObjectIdentifier: DetachedProcess] = [:]
     var queues: [ByteText: SessionQueue] = [:]
     private(set) var sessions: [SessionID: Session] = [:]
+    /// The numbers of queues and sessions at which unused ones are looked for: twice as many as the last look left, so
+    /// that its cost is in proportion to that of making them.
+    var nextQueueLook = KeeperManager.rememberedCount
+    private var nextSessionLook = KeeperManager.rememberedCount
     /// The attempts of sessions that were forgotten.
     private(set) var formerAttempts: (all: UInt64, failed: UInt64) = (0, 0)
     /// Sessions that are being ended.
@@ -142,7 +149,7 @@ public final class KeeperManager {
     /// The session of a name, alive or not; the same object each time, as long as it is in use.
     public func session(_ id: SessionID) -> Session {
         if let session = sessions[id] { return session }
-        if sessions.count >= 1024 { forgetIdleSessions() }
+        if sessions.count >= nextSessionLook { forgetIdleSessions() }
         let session = Session(id, of: self)
         if isClosed { session.close() } else { sessions[id] = session }
         return session
@@ -156,6 +163,7 @@ public final class KeeperManager {
             formerAttempts.failed += session.lines.failedAttemptCount
             session.close()
         }
+        nextSessionLook = max(KeeperManager.rememberedCount, 2 * sessions.count)
     }
 
     /// True if a keeper serves the session, or if that cannot be told, for lack of permission for instance. False for a

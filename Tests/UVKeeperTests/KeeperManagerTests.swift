@@ -189,4 +189,36 @@ import Testing
             #expect(other.tracked.isEmpty)
         }
     }
+
+    @Test("unused sessions are forgotten, and looked for once there are twice as many as the last look has left")
+    func forgetsSessions() throws {
+        try withWorld { world throws in
+            func session(_ number: Int) throws -> Session { world.manager.session(try world.session("s\(number)")) }
+            let held = try (0..<1024).map(session)
+            // The first of these finds nothing to forget.
+            for number in 1024..<2048 { _ = try session(number) }
+            #expect(world.manager.sessions.count == 2048)
+            _ = try session(2048)
+            #expect(world.manager.sessions.count == 1025)
+            #expect(held.allSatisfy { world.manager.session($0.id) === $0 })
+        }
+    }
+
+    @Test("so are the queues of sockets")
+    func forgetsQueues() throws {
+        try withWorld { world throws in
+            var outcomes = 0
+            for number in 0..<1025 {
+                world.manager.writeRPC("x", toSocketAt: world.path("missing\(number)")) { _ in outcomes += 1 }
+            }
+            try world.eventually { outcomes == 1025 }
+            for number in 1025..<2048 {
+                world.manager.writeRPC("x", toSocketAt: world.path("missing\(number)")) { _ in outcomes += 1 }
+            }
+            #expect(world.manager.queues.count == 2048)
+            world.manager.writeRPC("x", toSocketAt: world.path("missing2048")) { _ in outcomes += 1 }
+            #expect(world.manager.queues.count == 1024)
+            try world.eventually { outcomes == 2049 }
+        }
+    }
 }

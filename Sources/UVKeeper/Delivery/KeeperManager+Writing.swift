@@ -39,7 +39,7 @@ extension KeeperManager {
 
     private func queue(for path: String) -> SessionQueue {
         if let queue = queues[ByteText(path)] { return queue }
-        if queues.count >= 1024 { forgetIdleQueues() }
+        if queues.count >= nextQueueLook { forgetIdleQueues() }
         let queue = SessionQueue(toSocketAt: path, limits: options.limits, on: loop)
         queues[ByteText(path)] = queue
         return queue
@@ -50,6 +50,7 @@ extension KeeperManager {
             queue.close()
             queues[path] = nil
         }
+        nextQueueLook = max(KeeperManager.rememberedCount, 2 * queues.count)
     }
 
     func refuse(_ error: KeeperError, _ completion: @escaping (WriteOutcome) -> Void) {
