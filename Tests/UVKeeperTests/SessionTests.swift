@@ -123,6 +123,38 @@ import Testing
         }
     }
 
+    @Test("set anew in another life of the session, it is that life whose end is told")
+    func onEndAnew() throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            session.onEnd = { _ in Issue.record("it is set no more") }
+            // While the world's loop stands still, the life ends and another begins.
+            let other = try Loop()
+            let manager = try KeeperManager(on: other, options: world.manager.options)
+            var (stopped, started): (KeeperManager.StopResult?, Result<SpawnedKeeper, KeeperError>?)
+            manager.stop("s1") { stopped = $0 }
+            try TestSupport.run(other) { stopped != nil }
+            #expect(stopped == .stopped)
+            let options = SpawnOptions(
+                command: ["sh", "-c", "read x; exit 3"], readiness: .settled, deadline: hangTimeout)
+            manager.spawnKeeper(for: "s1", in: world.root, options) { started = $0 }
+            try TestSupport.run(other) { started != nil }
+            manager.close()
+            other.run()
+            try other.close()
+            let keeper = try #require(started).get()
+            world.own(keeper.pid, keeper.process.startTime)
+            var exits: [SessionExit?] = []
+            session.onEnd = { exits.append($0) }
+            try world.pass(.milliseconds(50))
+            #expect(exits.isEmpty)
+            #expect(try world.outcome("go", "s1") == .written)
+            try world.eventually { exits.count == 1 }
+            #expect(exits[0]?.code == 3)
+        }
+    }
+
     @Test("a session whose keeper cannot be told for a while has not ended")
     func undecidedEnd() throws {
         try withWorld { world throws in

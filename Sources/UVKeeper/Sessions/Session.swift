@@ -25,8 +25,9 @@ public final class Session {
     private var watch: SessionWatch?
 
     /// Called once when the session has ended, even if another program started it: with how it ended, or nil if that is
-    /// not known. Set it while the session lives; as long as it is set, the keeper is watched: by the lock on
-    /// its pid file, or by a descriptor if the system does not tell of that, on a network file system for instance.
+    /// not known. Set it while the session lives; the life that counts is that at the time of the setting. As long as
+    /// it is set, the keeper is watched: by the lock on its pid file, or by a descriptor if the system does not tell of
+    /// that, on a network file system for instance.
     public var onEnd: ((SessionExit?) -> Void)? {
         didSet { watchEnd() }
     }
@@ -152,11 +153,10 @@ public final class Session {
     // MARK: The end
 
     private func watchEnd() {
-        guard onEnd != nil else {
-            watch?.cancel()
-            return watch = nil
-        }
-        guard watch == nil, manager != nil else { return }
+        // A watch that is pending may be of a life that has ended.
+        watch?.cancel()
+        watch = nil
+        guard onEnd != nil, manager != nil else { return }
         watch = SessionWatch(id, in: paths, on: loop) { [weak self] exit in
             guard let self else { return }
             watch = nil
