@@ -45,6 +45,8 @@ public enum KeeperError: Error, Hashable, Sendable {
     case notForForeignSidecar
     /// The line, with its newline, is longer than the keeper would take.
     case lineTooLong(Int, maximum: Int)
+    /// The request, with its labels or its epoch, is longer than a keeper takes; it was not sent.
+    case requestTooLong(Int, maximum: Int)
     /// The session's queue is full: so many lines or bytes wait already.
     case queueFull(lines: Int, bytes: Int)
     /// The connection failed.
@@ -99,7 +101,7 @@ extension KeeperError {
         switch self {
         case .connection(_, .accessDenied), .connection(_, .notPermitted), .connection(_, .notDirectory),
             .connection(_, .symbolicLink), .connection(_, .nameTooLong), .connection(_, .invalidArgument),
-            .connection(_, .notSocket):
+            .connection(_, .notSocket), .requestTooLong:
             true
         default: false
         }
@@ -178,6 +180,8 @@ extension KeeperError: CustomStringConvertible {
         case .notForForeignSidecar:
             "the command has bytes that are no UTF-8, and only \(SidecarCommand.executableName) can be given those"
         case .lineTooLong(let count, let maximum): "the line has \(count) bytes, and \(maximum) are allowed"
+        case .requestTooLong(let count, let maximum):
+            "the request has \(count) bytes, and a keeper takes \(maximum): its labels, or its epoch, are too long"
         case .queueFull(let lines, let bytes):
             "\(lines) lines of \(bytes) bytes wait for this session already; wait for their completions"
         case .connection(let path, .noEntry): "no keeper: there is no socket \(path)"

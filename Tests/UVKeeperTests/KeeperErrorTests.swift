@@ -26,6 +26,7 @@ import UVKeeper
         (.notReady(.seconds(2)), ["2.0 seconds"]),
         (.invalidCommand, ["command"]), (.notForForeignSidecar, ["UTF-8", "uvkeeper-sidecar"]),
         (.lineTooLong(11, maximum: 10), ["11", "10"]),
+        (.requestTooLong(70_000, maximum: 65_536), ["70000 bytes", "65536", "labels"]),
         (.queueFull(lines: 3, bytes: 40), ["3 lines", "40 bytes"]),
         (.connection("/x", .noEntry), ["no socket /x"]),
         (.connection("/x", .connectionRefused), ["nobody listens on /x"]),

@@ -85,6 +85,63 @@ import Testing
         }
     }
 
+    @Test("a request that no keeper takes is not sent, and others beside it are answered", arguments: [true, false])
+    func tooLong(isConnected: Bool) throws {
+        try withWorld { world throws in
+            _ = try world.spawn("s1")
+            let session = world.manager.session("s1")
+            if isConnected { _ = try world.result { session.status($0) }.get() }
+            // The rest of the header has 15 bytes.
+            let counts = [65_521, 65_522, 70_000, 2_000_000]
+            var answers: [String] = []
+            func label(_ name: String, _ count: Int) {
+                session.label([name: String(repeating: "y", count: count)]) { result in
+                    switch result {
+                    case .success: answers.append("ok")
+                    case .failure(.channel(_, let word, _)): answers.append(word)
+                    case .failure(.requestTooLong(let count, 65_536)): answers.append("\(count)")
+                    case .failure(let error): answers.append("\(error)")
+                    }
+                }
+            }
+            for count in counts {
+                label("a", 1)
+                label("x", count)
+                label("b", 1)
+            }
+            try world.eventually { answers.count == 12 }
+            #expect(
+                answers.sorted()
+                    == ["2000015", "65537", "70015", "argument"] + [String](repeating: "ok", count: 8))
+            #expect(session.record?.labels == ["a": "y", "b": "y"])
+        }
+    }
+
+    @Test("an epoch that no keeper takes ends a read at once, and is not remembered for the lines that follow")
+    func epochTooLong() throws {
+        try withWorld { world throws in
+            _ = try world.spawnKept("exec cat")
+            let session = world.manager.session("s1")
+            let epoch = String(repeating: "0", count: 70_000)
+            var events: [OutputEvent] = []
+            session.read(from: .offsets([.out: 0], epoch: epoch)) { _, _, _ in
+            } onEvent: {
+                events.append($0)
+            }
+            try world.eventually { !events.isEmpty }
+            guard case .failed(.requestTooLong) = events[0] else {
+                Issue.record("\(events)")
+                return
+            }
+            let result = try world.result { session.resumeWriting(epoch: epoch, last: 0, completion: $0) }
+            guard case .failure(.requestTooLong) = result else {
+                Issue.record("\(result)")
+                return
+            }
+            #expect(try world.outcome("x", "s1") == .written)
+        }
+    }
+
     @Test("a stop tells how the session ended")
     func stop() throws {
         try withWorld { world throws in

@@ -75,7 +75,10 @@ final class ChannelConnection {
         stream.write(bytes)
     }
 
-    func send(_ request: ChannelRequest) { send(request.header) }
+    /// Sends a request; if it is too long for a keeper, the connection ends instead.
+    func send(_ request: ChannelRequest) {
+        do throws(KeeperError) { send(try request.acceptableHeader()) } catch { end(error) }
+    }
 
     /// Stops reading for now; bytes wait in the kernel, and then in the keeper.
     func pause() { stream?.readStop() }
@@ -194,5 +197,18 @@ final class ChannelConnection {
         case .error(let error)?: end(.channel(session, error.code.rawValue, error.text))
         default: end(.malformedMessage(session, "a message before the hello"))
         }
+    }
+}
+
+extension ChannelRequest {
+    /// The header of a request that a keeper takes.
+    ///
+    /// - Throws: ``KeeperError/requestTooLong(_:maximum:)``.
+    func acceptableHeader() throws(KeeperError) -> [UInt8] {
+        let header = header
+        guard header.count <= ChannelConstants.longestRequest else {
+            throw .requestTooLong(header.count, maximum: ChannelConstants.longestRequest)
+        }
+        return header
     }
 }

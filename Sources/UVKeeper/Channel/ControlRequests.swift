@@ -14,7 +14,7 @@ final class ControlRequests {
     private let timer: TimerHandle
     private var connection: ChannelConnection?
     /// Requests that wait for the connection; `pending` has those that wait for their answers.
-    private var unsent: [(request: ChannelRequest, completion: Completion)] = []
+    private var unsent: [(verb: ChannelVerb, header: [UInt8], completion: Completion)] = []
     private var pending: [Completion] = []
     private var isClosed = false
     /// The number of attempts to reach a keeper that was starting, since the last connection.
@@ -32,13 +32,18 @@ final class ControlRequests {
     /// True if no request waits and no connection is open.
     var isIdle: Bool { connection == nil && unsent.isEmpty && pending.isEmpty }
 
-    /// Sends a request. `completion` runs once, on a later tick.
+    /// Sends a request. `completion` runs once, on a later tick. One that is too long is not sent: the keeper would end
+    /// the connection, with the requests behind it.
     func ask(_ request: ChannelRequest, _ completion: @escaping Completion) {
         guard !isClosed, !timer.isClosing else { return loop.onNextTick { completion(.failure(.closed)) } }
+        let header: [UInt8]
+        do throws(KeeperError) { header = try request.acceptableHeader() } catch {
+            return loop.onNextTick { completion(.failure(error)) }
+        }
         if let connection, let hello = connection.hello {
-            send(request, hello, completion)
+            send(request.verb, header, hello, completion)
         } else {
-            unsent.append((request, completion))
+            unsent.append((request.verb, header, completion))
             if connection == nil, !timer.isActive { connect() }
         }
     }
@@ -51,7 +56,7 @@ final class ControlRequests {
                     earlyAttempts = 0
                     let requests = unsent
                     unsent = []
-                    for (request, completion) in requests { send(request, hello, completion) }
+                    for (verb, header, completion) in requests { send(verb, header, hello, completion) }
                 },
                 onMessage: { [self] in received($0) },
                 onIdle: { [self] in connection = nil },
@@ -68,13 +73,16 @@ final class ControlRequests {
                 }))
     }
 
-    private func send(_ request: ChannelRequest, _ hello: ChannelHello, _ completion: @escaping Completion) {
-        let verb = request.verb.rawValue
-        guard hello.verbs.contains(verb) else {
-            return loop.onNextTick { [session] in completion(.failure(.noChannel(session, "answer \(verb)"))) }
+    private func send(
+        _ verb: ChannelVerb, _ header: [UInt8], _ hello: ChannelHello, _ completion: @escaping Completion,
+    ) {
+        guard hello.verbs.contains(verb.rawValue) else {
+            return loop.onNextTick { [session] in
+                completion(.failure(.noChannel(session, "answer \(verb.rawValue)")))
+            }
         }
         pending.append(completion)
-        connection?.send(request)
+        connection?.send(header)
         wait()
     }
 

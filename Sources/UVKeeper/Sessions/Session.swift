@@ -120,6 +120,12 @@ public final class Session {
         guard manager != nil, let channel = lines.channel else {
             return loop.onNextTick { completion(.failure(.closed)) }
         }
+        do throws(KeeperError) {
+            // The writer must not keep an epoch with which it can introduce itself to no keeper.
+            _ = try ChannelRequest.writer(channel.writer.name, epoch: epoch, last: last).acceptableHeader()
+        } catch {
+            return loop.onNextTick { completion(.failure(error)) }
+        }
         channel.resume(epoch: epoch, last: last, completion)
     }
 

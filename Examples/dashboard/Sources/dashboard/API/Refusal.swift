@@ -74,6 +74,7 @@ extension Refusal {
         case .inputClosed: self.init(.conflict, "input-closed", "\(error)")
         case .noChannel: self.init(.conflict, "no-channel", "\(error)")
         case .lineTooLong: self.init(.contentTooLarge, "line-too-long", "\(error)")
+        case .requestTooLong: self.init(.contentTooLarge, "request-too-long", "\(error)")
         case .queueFull: self.init(.serviceUnavailable, "queue-full", "\(error)")
         case .timedOut: self.init(.gatewayTimeout, "timed-out", "\(error)")
         case .frozen: self.init(.gatewayTimeout, "frozen", "\(error)")
