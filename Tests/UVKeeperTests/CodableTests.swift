@@ -43,4 +43,13 @@ import Testing
         }
         #expect(try JSONDecoder().decode([SessionID].self, from: Data(#"["x"]"#.utf8)) == ["x"])
     }
+
+    @Test("labels are read as they were written, but for names that Foundation's JSON takes for one")
+    func labels() throws {
+        let labels: SessionLabels = ["a": "1", "": "2", "e\u{301}": "\u{E9}", "\"\n": "\0"]
+        #expect(try copy(labels) == labels)
+        let alike: SessionLabels = ["a": "1", "e\u{301}": "decomposed", "\u{E9}": "composed"]
+        let copied = try copy(alike)
+        #expect(copied.count == 2 && copied["a"] == "1")
+    }
 }

@@ -49,6 +49,10 @@ extension SessionLabels: Sequence, ExpressibleByDictionaryLiteral {
 }
 
 /// The coded form: an object, with a member for each label.
+///
+/// Foundation's coders hold an object's members by Swift strings, to which two normal forms of one text are equal: of
+/// two labels whose names differ in that alone, one name is left, with the value of either. A program that needs both
+/// passes the names and values on in a form of its own, an array for instance.
 extension SessionLabels: Codable {
     private struct Name: CodingKey {
         let stringValue: String
