@@ -81,7 +81,7 @@ struct AttachCommand: ParsableCommand {
         case .notSent(let outcome):
             let explanation = SendExplanation(session: session, manager: manager)
             switch outcome {
-            case .written: break
+            case .written, .sent: break
             case .refused(let failure): shared.report("refused: " + explanation.text(failure))
             case .unknown(let failure): shared.report("unknown: " + explanation.text(failure))
             }

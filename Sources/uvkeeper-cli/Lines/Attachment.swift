@@ -96,14 +96,14 @@ final class Attachment {
 
     private func sent(_ outcome: SendOutcome) {
         switch outcome {
-        case .written where endsInput:
+        case .written where endsInput, .sent where endsInput:
             waitForEnd()
             session.endInput { [self] result in
                 // A keeper that ends its session stays for a moment.
                 guard case .failure(let error) = result, error != .sessionEnded(session.id) else { return }
                 if manager.mayBeAlive(session.id) { end(.failed(error)) }
             }
-        case .written:
+        case .written, .sent:
             isInputAtEnd = true
             waitForEnd()
             waitForQuiet()

@@ -79,7 +79,7 @@ struct RequestCommand: ParsableCommand {
         case .notSent(let outcome):
             let explanation = SendExplanation(session: session, manager: manager)
             switch outcome {
-            case .written: preconditionFailure("a line that is written is waited for")
+            case .written, .sent: preconditionFailure("a line that was handed over is waited for")
             case .refused(let failure): shared.report("not delivered: " + explanation.text(failure))
             case .unknown(let failure): shared.report("unknown whether it arrived: " + explanation.text(failure))
             }
