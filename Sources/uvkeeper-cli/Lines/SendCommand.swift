@@ -19,7 +19,7 @@ struct SendCommand: ParsableCommand {
               tail -f events | uvkeeper send work         as they come
 
             LINE is one argument: the one after the session, whatever it begins with ('- fix the tests', '--- \
-            a/file', -h). Options go before the session. Quote several words: uvkeeper send work 'several words'. The \
+            a/file', -h). Options go before the session or after LINE. Quote several words: uvkeeper send work 'several words'. The \
             line '--' needs another before it: uvkeeper send work -- --. A newline is added; bytes that are not UTF-8 \
             are sent as they are.
 
@@ -64,9 +64,7 @@ struct SendCommand: ParsableCommand {
                 "LINE is one argument, and there are \(surplus.count + 1) after the session; quote it, for instance: "
                     + "uvkeeper send \(session) 'several words'. Options go before the session")
         }
-        guard (timeout ?? 1) > 0, (timeout ?? 1) < 1e6 else {
-            throw ValidationError("--timeout takes seconds, more than 0")
-        }
+        try NumberBounds.check(timeout, of: "--timeout", allowsZero: false)
         guard maxLine > 0 else { throw ValidationError("--max-line takes bytes, more than 0") }
     }
 
@@ -116,7 +114,7 @@ struct SendCommand: ParsableCommand {
         } else if let reason {
             Output.error("\(name): \(reason)")
         } else if line == nil {
-            Output.error("\(lines) lines, \(Output.bytes(bytes)) \(name)")
+            Output.error("\(Output.count(lines, "line")), \(Output.bytes(bytes)) \(name)")
         }
         done(outcome.exitCode)
     }

@@ -55,16 +55,18 @@ struct SendExplanation {
             text(error) + before(written)
         case .sessionEnded(written: 0): ended
         case .tooLong(let maximum, let written):
-            "a line is longer than \(maximum) bytes, its newline included, and nothing of it was sent"
+            "a line is longer than \(Output.count(maximum, "byte")), its newline included, and nothing of it was sent"
                 + before(written)
         case .sessionEnded(let written):
-            "the session took \(written) lines and ended before the rest came; "
+            "the session took \(Output.count(written, "line")) and ended before the rest came; "
                 + SessionEnd.text(manager.session(session).record?.exit) + "; uvkeeper logs \(session) may tell why"
         }
     }
 
     private func before(_ lines: Int) -> String {
-        lines == 0 ? "" : "; the \(lines) lines before it are \(isConfirmed ? "written" : "sent")"
+        let word = isConfirmed ? "written" : "sent"
+        return lines == 0
+            ? "" : lines == 1 ? "; the line before it is \(word)" : "; the \(lines) lines before it are \(word)"
     }
 
     private func text(_ error: KeeperError) -> String {

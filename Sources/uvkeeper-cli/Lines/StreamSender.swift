@@ -245,7 +245,7 @@ final class StreamSender {
         // An input without an end, such as a person's, has no progress.
         guard timeout != nil, elapsed > StreamSender.quiet else { return }
         let rate = UInt64(Double(bytes) / (elapsed / .seconds(1)))
-        progress.show("\(lines) lines, \(Output.bytes(bytes)) sent, \(Output.bytes(rate))/s")
+        progress.show("\(Output.count(lines, "line")), \(Output.bytes(bytes)) sent, \(Output.bytes(rate))/s")
     }
 
     /// Ends the sender without an outcome.

@@ -42,9 +42,7 @@ struct WaitCommand: ParsableCommand {
 
     func validate() throws {
         guard !sessions.isEmpty else { throw ValidationError("There is no session to wait for; name one or more") }
-        guard (timeout ?? 0) >= 0, (timeout ?? 0) < 1e9 else {
-            throw ValidationError("--timeout takes seconds, 0 or more")
-        }
+        try NumberBounds.check(timeout, of: "--timeout", allowsZero: true, below: 1_000_000_000)
     }
 
     func run() throws {
