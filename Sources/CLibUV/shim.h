@@ -119,6 +119,17 @@ static inline int uvloop_open_null(void) {
     return open("/dev/null", O_RDWR);
 }
 
+/// The same for a descriptor on which every write is to fail.
+static inline int uvloop_open_null_for_reading(void) {
+    return open("/dev/null", O_RDONLY);
+}
+
+/// Returns the number of characters in a row of a terminal; 0 if unknown. `ioctl` is variadic.
+static inline int uvloop_columns(int descriptor) {
+    struct winsize size;
+    return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 /// Returns `environ`, a mutable global.
 static inline char **uvloop_environ(void) {
     extern char **environ;

@@ -92,9 +92,10 @@ public final class KeeperManager {
     public private(set) var logTotals = LogTotals()
 
     func noteLogs(_ sweep: LogSweep) {
+        var reclaimed = logTotals.reclaimed
+        reclaimed.addClamped(sweep.bytesFreed)
         logTotals = LogTotals(
-            files: sweep.examined, bytes: sweep.bytes, largest: sweep.largest,
-            reclaimed: logTotals.reclaimed + sweep.bytesFreed)
+            files: sweep.examined, bytes: sweep.bytes, largest: sweep.largest, reclaimed: reclaimed)
     }
 
     var logger: Logger { options.logger }

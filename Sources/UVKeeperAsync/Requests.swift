@@ -127,8 +127,7 @@ final class Requests {
     private func received(_ bytes: [UInt8], at offset: UInt64) {
         cutter.append(bytes, at: offset)
         while let line = cutter.take() {
-            // A message with a method is a request of the child, which chooses its own ids.
-            guard let head = MessageHead(line.bytes), !head.hasMethod, let id = head.id,
+            guard let head = MessageHead(line.bytes), head.isAnswer, let id = head.id,
                 let number = questions[id]?.number
             else { continue }
             end(id, number, .success(line))

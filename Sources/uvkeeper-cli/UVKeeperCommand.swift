@@ -40,7 +40,8 @@ struct UVKeeperCommand: ParsableCommand {
 
     static func main() {
         // If standard descriptors were missing, a loop's own could take their numbers, and libuv aborts over that.
-        StandardStreams.openMissing()
+        // A report that has no stdout is a report that could not be written.
+        StandardStreams.openMissing(failsOutput: true)
         do throws(UVError) {
             // A reader that has gone makes the write fail; the exit status still tells what was done.
             try Signal.brokenPipe.ignore()

@@ -29,6 +29,29 @@ import UVKeeper
         }
     }
 
+    @Test(
+        "the end of a session ends it with the child's code, whether output is kept or not, and whether input is left",
+        arguments: [[], ["--no-output"], ["--capture-output"]])
+    func ends(options: [String]) throws {
+        try CommandHome.with { home in
+            // The first input stays open, the others end before the child does or with it.
+            let fifo = "mkfifo \"\(home.home)/in\"; exec 3<> \"\(home.home)/in\"; echo go >&3; exec \"$@\" <&3"
+            for (arguments, shell) in [([], fifo), (["--json"], nil), (["--quiet", "1000"], nil), (["--eof"], nil)] {
+                #expect(try home.run(["spawn", "s"] + options + ["--", "sh", "-c", "read x; exit 5"]).code == 0)
+                let all = ["attach", "s"] + (arguments == ["--json"] ? ["--json", "--quiet", "1000"] : arguments)
+                let run = try CommandRun(
+                    all, stdin: shell == nil ? Array("go\n".utf8) : [], home: home.home, shell: shell)
+                #expect(run.code == 5, "\(arguments) \(run)")
+                if arguments == ["--json"] {
+                    #expect(run.lines.last?.contains(#"{"exit":{"#) == true, "\(run)")
+                } else {
+                    let end = "uvkeeper: session s has ended; its child exited with code 5\n"
+                    #expect(run.errors.hasSuffix(end) && !run.errors.contains("refused"), "\(arguments) \(run)")
+                }
+            }
+        }
+    }
+
     @Test("a flood that comes back while it is sent is passed on whole") func flood() throws {
         try CommandHome.with { home in
             #expect(try home.run("spawn", "s", "--", "cat").code == 0)

@@ -41,7 +41,7 @@ import UVKeeper
                 #expect(run.code == 0 && (run.output.contains("written") || !arguments.contains("--json")), "\(run)")
             }
             let stream = try CommandRun(["send", "s"] + there, stdin: Array("6\n".utf8), home: home.home)
-            #expect(stream.code == 0 && stream.errors.contains("1 lines"), "\(stream)")
+            #expect(stream.code == 0 && stream.errors.contains("1 line, "), "\(stream)")
             try home.eventually("all arrive") { home.contents(of: "out") == "1\n2\n3\n4\n5\n6\n" }
             #expect(try home.run(there + ["list", "--json"]).lines.count == 1)
             #expect(try home.run(["kill", "s"] + there).code == 0)

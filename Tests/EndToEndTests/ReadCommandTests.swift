@@ -177,6 +177,15 @@ import UVKeeper
             #expect(run.shown.hasPrefix(waiting), "\(run.shown)")
             let error = "\r\u{1B}[K{\"error\":\"the keeper of session s, process \(keeper), "
             #expect(run.shown.contains(error), "\(run.shown)")
+            // What does not fit into a row could not be erased again.
+            let narrow = try TerminalRun.of("read", "s", "--follow", "--json", home: home.home, columns: 20) { run in
+                try run.eventually { run.shown.utf8.count > 100 }
+                expectNoError { try Processes.send(.continue, to: keeper) }
+                try run.eventually { run.shown.contains(#""text":"one\r\n"#) || run.shown.contains(#""text":"one\n"#) }
+                #expect(try home.run("kill", "s").code == 0)
+            }
+            let first = "\r\u{1B}[Kthe keeper of sessi\r\u{1B}[K"
+            #expect(narrow.shown.hasPrefix(first) && !narrow.shown.contains("session s"), "\(narrow.shown)")
         }
     }
 }

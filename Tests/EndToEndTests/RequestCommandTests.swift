@@ -22,6 +22,7 @@ import UVKeeper
         while read -r line; do
             id=${line#*\\"id\\":}; id=${id%%[,\\}]*}
             printf '{"jsonrpc":"2.0","method":"note"}\\n{"jsonrpc":"2.0","id":%s,"method":"ping"}\\nno json\\n' "$id"
+            printf '{"jsonrpc":"2.0","id":%s,"params":{}}\\n' "$id"
             case $line in
                 *fail*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-1}}\\n' "$id" ;;
                 *quiet*) ;;

@@ -65,6 +65,33 @@ import UVKeeper
         }
     }
 
+    @Test("lines to a keeper without a channel are sent: nobody says that the child's pipe has them") func sent() throws
+    {
+        try CommandHome.with { home in
+            #expect(try home.run("spawn", "s", "--cwd", home.home, "--", "sh", "-c", "cat > out").code == 0)
+            let one = try home.run("send", "--json", "--timeout", "60", "s", "one")
+            #expect(one.lines == [#"{"bytes":4,"lines":1,"outcome":"written"}"#], "\(one)")
+            try Files.unlink(home.sessions + "/s.ctl.sock")
+            let two = try home.run("send", "--json", "--timeout", "60", "s", "two")
+            #expect(two.code == 0 && two.lines == [#"{"bytes":4,"lines":1,"outcome":"sent"}"#], "\(two)")
+            let three = try home.run("send", "--json", "s", stdin: Array("three\n3\n".utf8))
+            #expect(three.code == 0 && three.lines == [#"{"bytes":8,"lines":2,"outcome":"sent"}"#], "\(three)")
+            let four = try home.run("send", "s", stdin: Array("four\n4\n".utf8))
+            #expect(four.code == 0 && four.errors == "uvkeeper: 2 lines, 7 B sent\n", "\(four)")
+            let long = try home.run("send", "--max-line", "5", "s", stdin: Array("a\nb\nabcdef\n".utf8))
+            #expect(long.code == 1 && long.errors.hasSuffix("; the 2 lines before it are sent\n"), "\(long)")
+            let single = try home.run("send", "s", stdin: Array("c\n".utf8))
+            #expect(single.errors == "uvkeeper: 1 line, 2 B sent\n", "\(single)")
+            // On a slow machine the three quick attempts may pass.
+            var last: CommandRun
+            repeat { last = try home.run("send", "--json", "s", "last") } while last.code == 2
+            #expect(last.lines == [#"{"bytes":5,"lines":1,"outcome":"sent"}"#], "\(last)")
+            try home.eventually("all arrive") {
+                home.contents(of: "out").hasPrefix("one\ntwo\nthree\n3\nfour\n4\na\nb\nc\nlast\n")
+            }
+        }
+    }
+
     @Test("tells a keeper that nothing can reach from none") func unreachable() throws {
         try CommandHome.with { home in
             #expect(try home.run("spawn", "s", "--", "cat").code == 0)

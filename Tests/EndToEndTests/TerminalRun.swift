@@ -34,9 +34,9 @@ final class TerminalRun {
     /// Runs the command; `body` types and looks, and the command has to end by itself after it.
     @discardableResult
     static func of(
-        _ arguments: String..., home: String, _ body: (TerminalRun) throws -> Void = { _ in },
+        _ arguments: String..., home: String, columns: UInt16? = nil, _ body: (TerminalRun) throws -> Void = { _ in },
     ) throws -> TerminalRun {
-        let pair = try #require(PseudoTerminal())
+        let pair = try #require(PseudoTerminal(columns: columns))
         defer { close(pair.controller) }
         var result: TerminalRun?
         try withLoop { loop in

@@ -7,7 +7,7 @@ import Testing
             """
             "$2" spawn s --sessions-dir "$1" -- cat <&- &&
             "$2" send --timeout 60 s hello --sessions-dir "$1" <&- >&- 2>&- &&
-            "$2" kill s --sessions-dir "$1" >&-
+            "$2" kill s --sessions-dir "$1" 2>&- <&-
             """)
     }
 
@@ -99,6 +99,57 @@ import Testing
             "$2" kill s --sessions-dir "$1" > /dev/full
             [ $? = 2 ] && [ "$(cat "$1/out")" = once ]
             """)
+    }
+
+    @Test("a standard output that is closed is like one that is full: the report is lost, and that is told")
+    func closedOutput() throws {
+        try expectScript(
+            """
+            "$2" spawn s --sessions-dir "$1" -- cat > /dev/null || exit 2
+            "$2" send s hello --timeout 60 --sessions-dir "$1" || exit 3
+            until "$2" read s --sessions-dir "$1" | grep -q hello; do sleep 0.01; done
+            like_full() {
+                "$@" --sessions-dir "$PI_DASHBOARD_HOME" > /dev/full 2> "$PI_DASHBOARD_HOME/full" < /dev/null
+                full=$?
+                "$@" --sessions-dir "$PI_DASHBOARD_HOME" >&- 2> "$PI_DASHBOARD_HOME/closed" < /dev/null
+                closed=$?
+                [ $full != 0 ] && [ $closed = $full ] && cmp "$PI_DASHBOARD_HOME/full" "$PI_DASHBOARD_HOME/closed" &&
+                    grep -q 'could not be written' "$PI_DASHBOARD_HOME/closed" && return
+                echo "$@: $closed, not $full" >&2 && exit 4
+            }
+            export PI_DASHBOARD_HOME="$1"
+            for command in list 'list --json' 'read s' 'read s --json' 'read s --follow' 'status s' 'logs s' 'request s x' \
+                'label s a=b' 'attach s --last 6' 'send --json s x' 'wait nobody --json'; do
+                like_full "$2" $command
+            done
+            "$2" --version >&-
+            [ $? = 1 ] || exit 5
+            # Nothing is printed, and nothing is lost.
+            "$2" send s hello --timeout 60 --sessions-dir "$1" >&- || exit 6
+            "$2" kill s --sessions-dir "$1" >&- 2> "$1/said"
+            [ $? = 2 ] && grep -q 'could not be written' "$1/said" || exit 7
+            "$2" list --json --sessions-dir "$1"
+            """)
+    }
+
+    @Test("a number out of its bounds is refused, and both bounds are told") func bounds() throws {
+        try CommandHome.with { home in
+            let seconds = " and less than 1000000"
+            for (arguments, text) in [
+                (["kill", "s", "--grace", "1e9"], "--grace takes seconds, 0 or more" + seconds),
+                (["kill", "s", "--grace=-0.5"], "--grace takes seconds, 0 or more" + seconds),
+                (["prune", "--days", "inf"], "--days takes a number, 0 or more" + seconds),
+                (["prune", "--days", "nan"], "--days takes a number, 0 or more" + seconds),
+                (["attach", "s", "--quiet", "1e6"], "--quiet takes seconds, 0 or more" + seconds),
+                (["wait", "s", "--timeout", "1e9"], "--timeout takes seconds, 0 or more and less than 1000000000"),
+                (["send", "--timeout", "0", "s"], "--timeout takes seconds, more than 0" + seconds),
+                (["request", "--timeout", "1e6", "s", "x"], "--timeout takes seconds, more than 0" + seconds),
+                (["spawn", "s", "--timeout", "0", "--", "cat"], "--timeout takes seconds, more than 0" + seconds),
+            ] {
+                let run = try CommandRun(arguments, home: home.home)
+                #expect(run.code == 64 && run.errors.contains("Error: \(text)\n"), "\(run)")
+            }
+        }
     }
 
     @Test("a full standard error does not keep the command for ever") func fullErrors() throws {

@@ -40,6 +40,38 @@ import UVKeeper
         }
     }
 
+    @Test("of sessions that have ended, the first is the one that ended first, and all are told in the order given")
+    func alreadyEnded() throws {
+        try CommandHome.with { home in
+            for (id, code, minute) in [("a", 3, 20), ("b", 5, 10), ("c", 7, 30)] {
+                #expect(try home.run("spawn", id, "--", "sh", "-c", "read x; exit \(code)").code == 0)
+                #expect(try home.run("send", "--timeout", "60", id, "go").code == 0)
+                #expect(try home.run("wait", id).code == Int32(code))
+                let path = "\(home.sessions)/\(id).session.json"
+                let record = String(decoding: try Files.read(path, limit: 65536), as: UTF8.self)
+                let time = #/"at":"[^"]*"/#
+                #expect(record.contains(time))
+                try Posix.write(record.replacing(time, with: #""at":"2026-01-02T03:\#(minute):00.000Z""#), to: path)
+            }
+            for order in [["a", "b", "c"], ["c", "a", "b"], ["b", "c", "a"], ["a", "c", "b", "a"]] {
+                let first = try CommandRun(["wait", "--any"] + order, home: home.home)
+                #expect(first.code == 5, "\(first)")
+                #expect(first.lines == ["session b: ended; its child exited with code 5"], "\(first)")
+                let all = try CommandRun(["wait"] + order, home: home.home)
+                #expect(all.code == (order[0] == "a" ? 3 : order[0] == "b" ? 5 : 7), "\(all)")
+                #expect(
+                    all.lines.map { String($0.split(separator: " ")[1]) } == order.prefix(3).map { $0 + ":" }, "\(all)")
+                #expect(try CommandRun(["wait", "--any"] + order + ["nobody"], home: home.home).code == 127)
+            }
+            #expect(try home.run("spawn", "lost", "--", "cat").code == 0)
+            let status = try home.run("status", "--json", "lost")
+            let keeper = try #require(status.output.firstMatch(of: #/"keeper":\{[^}]*"pid":([0-9]+)/#)?.output.1)
+            try Processes.send(.kill, to: try #require(Int32(keeper)))
+            #expect(try home.run("wait", "lost").code == 2)
+            #expect(try home.run("wait", "lost", "a", "--any").code == 3, "nobody knows when the other one ended")
+        }
+    }
+
     @Test("an end for lack of memory is told in words, by wait, status and list") func memory() throws {
         try CommandHome.with { home in
             #expect(try home.run("spawn", "s", "--", "cat").code == 0 && home.run("kill", "s").code == 0)

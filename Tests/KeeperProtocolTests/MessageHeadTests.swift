@@ -34,6 +34,16 @@ import Testing
         #expect(MessageHead(#"{"id":1,"result":{"error":1}}"#.utf8)?.hasError == false)
     }
 
+    @Test(
+        "an answer has a result or an error, and no method",
+        arguments: [
+            (#"{"id":1,"result":{}}"#, true), (#"{"id":1,"result":null}"#, true), (#"{"result":0,"error":null}"#, true),
+            (#"{"id":1,"error":{}}"#, true), (#"{"id":1}"#, false), (#"{"id":1,"error":null}"#, false),
+            (#"{"id":1,"params":{"result":1}}"#, false), (#"{"id":1,"method":"x","result":1}"#, false),
+            (#"{"id":1,"method":"x"}"#, false), ("{}", false),
+        ])
+    func answers(text: String, isAnswer: Bool) { #expect(MessageHead(text.utf8)?.isAnswer == isAnswer) }
+
     @Test("any text is walked over without harm, however deep") func hostile() {
         #expect(MessageHead((#"{"a":"# + String(repeating: "[", count: 1_000_000)).utf8) == nil)
         let deep =

@@ -9,7 +9,9 @@ public struct PseudoTerminal {
     public let terminal: Int32
 
     /// Creates a terminal; nil if the system has none left.
-    public init?() {
+    ///
+    /// - Parameter columns: the number of characters in a row; nil: no size is set.
+    public init?(columns: UInt16? = nil) {
         controller = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
         var (isLocked, number): (CInt, CInt) = (0, 0)
         guard controller >= 0,
@@ -18,6 +20,10 @@ public struct PseudoTerminal {
         else { return nil }
         terminal = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
         guard terminal >= 0 else { return nil }
+        guard let columns else { return }
+        // A struct winsize: rows, columns, and the pixels of both.
+        var size: [UInt16] = [24, columns, 0, 0]
+        guard ioctl(controller, UInt(TIOCSWINSZ), &size) == 0 else { return nil }
     }
 
     /// The macros TIOCSPTLCK and TIOCGPTN.

@@ -57,6 +57,63 @@ import Testing
         }
     }
 
+    @Test("the totals are those after the cut") func afterCut() throws {
+        try withWorld { world throws in
+            try Files.makeDirectory(at: world.paths.directory)
+            for (name, count) in [("a", 10), ("b", 300), ("c", 20), ("d", 100)] {
+                try world.write(String(repeating: "x", count: count), to: "\(world.paths.directory)/keeper-\(name).log")
+            }
+            let result = try sweep(world, 100)
+            #expect(result.truncated == 2 && result.bytesFreed == 400 && result.bytes == 30 && result.largest == 20)
+            let totals = world.manager.logTotals
+            #expect(totals == LogTotals(files: 4, bytes: 30, largest: 20, reclaimed: 400))
+        }
+    }
+
+    @Test(
+        "logs may have any sizes: sums end at the largest number",
+        .enabled(if: hasMemoryFiles, "only files in memory can be of any size"))
+    func hugest() throws {
+        let directory = Self.memoryDirectory
+        defer { removeTree(directory) }
+        try withWorld(options: { $0.sessionsDirectory = directory }) { world throws in
+            try Files.makeDirectory(at: directory)
+            func enlarge() throws {
+                for name in ["a", "b", "c"] { try Self.makeHuge("\(directory)/keeper-\(name).log") }
+            }
+            try enlarge()
+            let seen = try sweep(world, Int.max).bytes
+            #expect(seen == 0, "they are at the limit, and were cut")
+            #expect(world.manager.logTotals.reclaimed == .max)
+            try enlarge()
+            let patient = try world.result { world.manager.sweepLogs(completion: $0) }.get()
+            #expect(patient.inUse == 3 && patient.bytes == .max && patient.largest == UInt64(Int64.max))
+            #expect(try sweep(world, 1).bytesFreed == .max)
+            #expect(world.manager.logTotals == LogTotals(files: 3, bytes: 0, largest: 0, reclaimed: .max))
+        }
+    }
+
+    private static var memoryDirectory: String { "/dev/shm/uvk-\(String(UInt64.random(in: .min ... .max), radix: 36))" }
+
+    private static func makeHuge(_ path: String) throws {
+        try Files.unlinkIfPresent(path)
+        let file = try OpenFile(path, .createNew)
+        defer { file.close() }
+        try file.truncate(to: UInt64(Int64.max))
+    }
+
+    private static var hasMemoryFiles: Bool {
+        let directory = memoryDirectory
+        defer { removeTree(directory) }
+        do {
+            try Files.makeDirectory(at: directory)
+            try makeHuge(directory + "/f")
+            return true
+        } catch {
+            return false
+        }
+    }
+
     @Test("a missing directory has no logs, a closed manager sweeps nothing")
     func nothing() throws {
         try withWorld { world throws in

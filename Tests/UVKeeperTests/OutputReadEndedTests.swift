@@ -223,6 +223,39 @@ import Testing
         }
     }
 
+    @Test("a read that no keeper would begin is refused in the same words by a session that has ended")
+    func malformed() throws {
+        try withWorld { world throws in
+            let keeper = try world.spawnKept("echo one; echo two >&2; exec cat")
+            let session = world.manager.session("s1")
+            let epoch = try #require(session.record?.epoch)
+            func failures() throws -> [KeeperError?] {
+                let reads: [([ChildStream], OutputStart)] = [
+                    ([], .start), ([.out, .out], .end), ([.out, .err], .offsets([.out: 0], epoch: epoch)),
+                    ([.out], .offsets([:], epoch: epoch)), ([.err], .offsets([.out: 0], epoch: epoch)),
+                ]
+                return try reads.map { streams, start in
+                    let told = ToldOutput()
+                    told.start(session, streams, from: start, follows: false)
+                    #expect(told.last == nil)
+                    try world.eventually { told.last != nil }
+                    #expect(told.bytes.isEmpty)
+                    return if case .failed(let error) = told.last { error } else { nil }
+                }
+            }
+            let live = try failures()
+            #expect(live.count { if case .channel("s1", "argument", _) = $0 { true } else { false } } == 5, "\(live)")
+            session.stop { _, _ in }
+            try world.eventually { !keeper.isRunning }
+            #expect(try failures() == live)
+            // Offsets of streams that are not read do not matter.
+            let told = ToldOutput()
+            told.start(session, from: .offsets([.out: 0, .err: 1000], epoch: epoch))
+            try world.eventually { told.last != nil }
+            #expect(told.text == "one\n" && told.exit?.reason == .stopped)
+        }
+    }
+
     @Test("the output that a session's next life removes while it is read is no gap")
     func removedMeanwhile() throws {
         try withWorld { world throws in

@@ -10,6 +10,8 @@ final class ToldOutput {
     var starts: [ChildStream: UInt64] = [:]
     var gaps: [Range<UInt64>] = []
     var last: OutputEvent?
+    /// Called at the end of each callback.
+    var onTold: ((OutputRead) -> Void)?
     private(set) var read: OutputRead?
 
     func start(
@@ -20,9 +22,11 @@ final class ToldOutput {
             self.starts[stream] = self.starts[stream] ?? offset
             if self.gaps.isEmpty { #expect(self.starts[stream]! + count == offset, "neither doubled nor missing") }
             self.bytes[stream, default: []] += bytes.withUnsafeBytes { Array($0) }
+            self.onTold?(self.read!)
         } onEvent: { event in
             #expect(self.last == nil)
             if case .gap(_, let range) = event { self.gaps.append(range) } else { self.last = event }
+            self.onTold?(self.read!)
         }
     }
 

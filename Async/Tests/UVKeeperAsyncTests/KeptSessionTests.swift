@@ -67,6 +67,7 @@ import UVLoop
             while read -r one && read -r two; do \
             id() { echo "$1" | sed 's/.*"id": *\\([^,}]*\\).*/\\1/'; }; \
             echo '{"jsonrpc":"2.0","method":"ping","id":1}'; \
+            echo "{\\"jsonrpc\\":\\"2.0\\",\\"id\\":$(id "$two"),\\"params\\":{}}"; \
             echo "{\\"jsonrpc\\":\\"2.0\\",\\"id\\":$(id "$two"),\\"result\\":2}"; \
             echo "{\\"jsonrpc\\":\\"2.0\\",\\"id\\":$(id "$one"),\\"result\\":1}"; done
             """
@@ -276,16 +277,16 @@ import UVLoop
             let keeper = try #require(await session.record()?.keeper.pid)
             try Processes.send(.stop, to: keeper)
             // A keeper that stands still does not say where its output stands, and nothing is sent before.
-            async let other = session.request(#"{"id":2}"#)
-            let first = Task { try await session.request(#"{"id":1,"n":"first"}"#) }
+            async let other = session.request(#"{"id":2,"result":0}"#)
+            let first = Task { try await session.request(#"{"id":1,"result":"first"}"#) }
             for _ in 0..<10 { try await letOthersRun(keepers) }
             first.cancel()
             await #expect(throws: RequestError.canceled) { try await first.value }
-            async let second = session.request(#"{"id":1,"n":"second"}"#)
+            async let second = session.request(#"{"id":1,"result":"second"}"#)
             for _ in 0..<10 { try await letOthersRun(keepers) }
             try Processes.send(.continue, to: keeper)
-            #expect(try await second.text == #"{"id":1,"n":"second"}"#)
-            #expect(try await other.text == #"{"id":2}"#)
+            #expect(try await second.text == #"{"id":1,"result":"second"}"#)
+            #expect(try await other.text == #"{"id":2,"result":0}"#)
         }
     }
 

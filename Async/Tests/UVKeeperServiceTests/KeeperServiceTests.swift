@@ -116,7 +116,7 @@ import UVLoop
             for name in ["a", "b"] {
                 let session = try await service.keepers.open(SessionID(name), ["cat"], in: directory)
                 for _ in 0..<10 { #expect(await session.write("line") == .written) }
-                _ = try await session.request(#"{"id":1}"#)
+                _ = try await session.request(#"{"id":1,"result":0}"#)
             }
             await service.keepers.session("b").stop(.now)
             _ = try await service.keepers.session("b").wait()

@@ -45,6 +45,9 @@ package struct ReadRequest: Hashable, Sendable {
         return .object(members)
     }
 
+    /// Throws what a keeper answers to a request with which no read can begin.
+    package func check() throws(ChannelError) { _ = try ReadRequest(json) }
+
     package init(_ json: JSONValue) throws(ChannelError) {
         self.init()
         if let value = json["streams"] {

@@ -1,5 +1,5 @@
-/// The members by which a JSON-RPC message is recognised: `id`, `method` and `error` of its outermost object. All other
-/// members are skipped.
+/// The members by which a JSON-RPC message is recognised: `id`, `method`, `result` and `error` of its outermost object. All
+/// other members are skipped.
 package struct MessageHead {
     /// The id as a program sees it, so that two spellings of an id are equal.
     package enum ID: Hashable {
@@ -11,8 +11,12 @@ package struct MessageHead {
     package private(set) var id: ID?
     /// True for a message with a method: a request or a notification, and never an answer.
     package private(set) var hasMethod = false
+    /// True if there is a result, which may be null.
+    package private(set) var hasResult = false
     /// True if there is an error that is not null.
     package private(set) var hasError = false
+    /// True for an answer: either side chooses ids of its own for its requests, so that an id alone says nothing.
+    package var isAnswer: Bool { !hasMethod && (hasResult || hasError) }
 
     /// Nil if the line is found not to be a JSON object; the check is no full validation.
     package init?(_ line: some Collection<UInt8>) {
@@ -39,6 +43,7 @@ package struct MessageHead {
                 guard walk.skipValue() else { return nil }
             default:
                 if name == Array("method".utf8) { hasMethod = true }
+                if name == Array("result".utf8) { hasResult = true }
                 guard walk.skipValue() else { return nil }
             }
         } while walk.take(UInt8(ascii: ","))

@@ -37,6 +37,17 @@ extension OutputStart {
         }
     }
 
+    /// The epoch in which offsets count; nil for the other places, which every epoch has.
+    var epoch: String? {
+        if case .offsets(_, let epoch) = self { epoch } else { nil }
+    }
+
+    /// The place without the offsets of other streams, which do not matter.
+    func limited(to streams: [ChildStream]) -> OutputStart {
+        guard case .offsets(let offsets, let epoch) = self else { return self }
+        return .offsets(offsets.filter { streams.contains($0.key) }, epoch: epoch)
+    }
+
     /// The error of a read that was to begin beyond the end of a stream; nil if all offsets are within.
     package func beyondEnd(of session: SessionID, _ end: (ChildStream) -> UInt64?) -> KeeperError? {
         guard case .offsets(let offsets, _) = self else { return nil }

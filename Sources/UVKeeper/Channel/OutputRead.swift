@@ -21,10 +21,9 @@ public final class OutputRead {
     private let session: SessionID
     private let paths: KeeperPaths
     private let loop: Loop
-    private let streams: [ChildStream]
-    private let follows: Bool
+    private let from: OutputStart
+    private let request: ReadRequest
     private let timer: TimerHandle
-    private var from: OutputStart
     /// The offset after the last byte of each stream, once the keeper has said where the read begins.
     private var offsets: [ChildStream: UInt64] = [:]
     private var epoch: String?
@@ -47,16 +46,15 @@ public final class OutputRead {
     ) {
         self.session = session
         self.paths = paths
-        self.streams = streams
-        self.from = from
-        self.follows = follows
+        self.from = from.limited(to: streams)
+        request = ReadRequest(streams, from: self.from.requested, epoch: from.epoch, follows: follows)
         self.loop = loop
         self.onBytes = onBytes
         self.onEvent = onEvent
         self.onDone = onDone
         timer = TimerHandle(on: loop)
         timer.onCanceled = { self.end(.failed(.closed)) }
-        timer.start(after: .zero) { _ in self.connect() }
+        timer.start(after: .zero) { _ in self.begin() }
     }
 
     /// The offset after the last byte delivered, for each stream; empty before the read has begun.
@@ -101,6 +99,12 @@ public final class OutputRead {
 
     // MARK: The keeper
 
+    private func begin() {
+        // The files of an ended session are not asked, and answer as the keeper would.
+        do throws(ChannelError) { try request.check() } catch { return received(.error(error)) }
+        connect()
+    }
+
     private func connect() {
         guard case .pausing = state else { return }
         var connection: ChannelConnection?
@@ -121,11 +125,10 @@ public final class OutputRead {
     private func opened(_ connection: ChannelConnection, _ hello: ChannelHello) {
         state = .reading(connection)
         isServed = false
-        var request = ReadRequest(streams, from: from.requested, follows: follows)
-        if case .offsets(_, let epoch) = from { request.epoch = epoch }
-        if !offsets.isEmpty { (request.from, request.epoch) = (.offsets(offsets), epoch) }
         // The epoch of a keeper that ended before it said where the read begins does not count.
         if offsets.isEmpty { epoch = request.epoch ?? hello.epoch }
+        var request = request
+        if !offsets.isEmpty { (request.from, request.epoch) = (.offsets(offsets), epoch) }
         connection.send(.read(request))
         isPaused ? connection.pause() : awaitAnswer()
     }
@@ -142,7 +145,7 @@ public final class OutputRead {
 
     private func awaitAnswer() {
         guard case .reading(let connection) = state, !isPaused else { return }
-        guard !(follows && isServed) else { return timer.stop() }
+        guard !(request.follows && isServed) else { return timer.stop() }
         timer.start(ifSilentFor: ChannelConstants.answerTime) { [self] in
             connection.close()
             failed(.timedOut(ChannelConstants.answerTime))
@@ -162,8 +165,7 @@ public final class OutputRead {
         case .end(let offsets): end(.finished(offsets))
         case .exit(let exit): ended(exit)
         case .error(let error) where error.code == .epoch: end(.failed(.sessionBeganAnew(session)))
-        case .error(let error):
-            end(.failed(beyondEnd(error) ?? .channel(session, error.code.rawValue, error.text)))
+        case .error(let error): end(.failed(beyondEnd(error) ?? .channel(session, error.code.rawValue, error.text)))
         case .hello, .writer, .acknowledged, .output, .status, .ok, .pong: break
         }
     }
@@ -177,7 +179,7 @@ public final class OutputRead {
     private func received(_ stream: ChildStream, _ offset: UInt64, _ bytes: RawSpan) {
         offsets[stream] = offset + UInt64(bytes.byteCount)
         onBytes?(stream, offset, bytes)
-        if !follows { keeperSpoke() }
+        if !request.follows { keeperSpoke() }
     }
 
     /// Handles the end of the session: everything was sent, unless the keeper no longer saw the request.
@@ -206,7 +208,7 @@ public final class OutputRead {
         let pause = Duration.milliseconds(min(1000, 10 << min(failures, 10)))
         switch error {
         // The keeper has paused in the middle of a read that follows.
-        case .timedOut where follows && !offsets.isEmpty: silentSince = SystemClock.monotonicTime
+        case .timedOut where request.follows && !offsets.isEmpty: silentSince = SystemClock.monotonicTime
         case .timedOut where timeLeft <= pause:
             return end(.failed(.silence(of: session, for: ChannelConstants.answerTime, paths)))
         // A program with another protocol has that the next time, too.
@@ -234,7 +236,7 @@ public final class OutputRead {
             guard timeLeft > .zero else { return end(.failed(error)) }
             return timer.start(after: .milliseconds(20)) { _ in self.connect() }
         }
-        if case .offsets(_, let wanted) = from, epoch == nil { epoch = wanted }
+        epoch = epoch ?? from.epoch
         guard epoch == nil || epoch == record.epoch else { return end(.failed(.sessionBeganAnew(session))) }
         epoch = record.epoch
         let read = SegmentRead(session, epoch: record.epoch, paths, on: loop) { event in
@@ -273,7 +275,7 @@ public final class OutputRead {
             end(.failed(error))
             return [:]
         }
-        offsets = from.offsets(of: streams, in: output)
+        offsets = from.offsets(of: request.streams, in: output)
         return offsets
     }
 

@@ -21,7 +21,9 @@ final class SegmentRead {
     private var onEvent: ((Event) -> Void)?
     private var segments: [ChildStream: [UInt64]] = [:]
     private var isPaused = false
-    private var isWorking = false
+    /// The next step, if a pause holds it up. If nil, something else is due to take the next step: the pool's work, a timer, a
+    /// tick, or whoever has called back.
+    private var held: (() -> Void)?
     /// The timer that runs while no descriptor is left to read: it is then not known which bytes are gone.
     private let retries: Backoff
 
@@ -70,11 +72,13 @@ final class SegmentRead {
 
     func resume() {
         isPaused = false
-        if !isWorking { next() }
+        guard let step = held.take() else { return }
+        loop.onNextTick { self.take(step) }
     }
 
     func cancel() {
         onEvent = nil
+        held = nil
         retries.close()
     }
 
@@ -93,27 +97,26 @@ final class SegmentRead {
                 return .failure(error)
             }
         } completion: { found in
-            guard self.onEvent != nil else { return }
             guard case .success(let (segments, output)) = found else { return self.retry { self.start(kept, begin) } }
             self.segments = segments
             self.output = output
             self.offsets = begin(output)
-            self.next()
+            self.take { self.next() }
         }
     }
 
-    /// Tries again a little later; the read counts as working until then, so that no other step begins.
+    /// Tries again a little later.
     private func retry(_ step: @escaping () -> Void) {
+        retries.start { self.take(step) }
+    }
+
+    /// Takes a step, now or when the read is resumed.
+    private func take(_ step: @escaping () -> Void) {
         guard onEvent != nil else { return }
-        isWorking = true
-        retries.start {
-            self.isWorking = false
-            step()
-        }
+        if isPaused { held = step } else { step() }
     }
 
     private func next() {
-        guard onEvent != nil, !isPaused else { return }
         for stream in ChildStream.allCases {
             guard let offset = offsets[stream], offset < output[stream].end else { continue }
             return read(stream, offset)
@@ -135,11 +138,13 @@ final class SegmentRead {
             SegmentRead.read(path, from: offset - start, limit)
         } completion: { piece in
             guard case .success(let bytes) = piece else { return self.retry { self.next() } }
-            // The file is gone, or ends before the next one begins.
-            guard !bytes.isEmpty else { return self.skip(stream, offset..<min(next, end)) }
-            self.offsets[stream] = offset + UInt64(bytes.count)
-            self.onEvent?(.bytes(stream, offset, bytes))
-            self.next()
+            self.take {
+                // The file is gone, or ends before the next one begins.
+                guard !bytes.isEmpty else { return self.skip(stream, offset..<min(next, end)) }
+                self.offsets[stream] = offset + UInt64(bytes.count)
+                self.onEvent?(.bytes(stream, offset, bytes))
+                self.take { self.next() }
+            }
         }
     }
 
@@ -158,24 +163,18 @@ final class SegmentRead {
     private func skip(_ stream: ChildStream, _ range: Range<UInt64>) {
         offsets[stream] = range.upperBound
         onEvent?(.gap(stream, range))
-        loop.onNextTick { self.next() }
+        loop.onNextTick { self.take { self.next() } }
     }
 
     private func work<Value: Sendable>(
         _ body: @escaping @Sendable () -> Value, completion: @escaping (Value) -> Void,
     ) {
-        isWorking = true
-        do throws(UVError) {
-            try loop.queueWork(body) { value in
-                self.isWorking = false
-                completion(value)
-            }
-        } catch {
+        let finish = { (value: Value) in
+            if self.onEvent != nil { completion(value) }
+        }
+        do throws(UVError) { try loop.queueWork(body, completion: finish) } catch {
             // The pool has no threads: the work is done on the loop, a piece at a time.
-            loop.onNextTick {
-                self.isWorking = false
-                completion(body())
-            }
+            loop.onNextTick { finish(body()) }
         }
     }
 }

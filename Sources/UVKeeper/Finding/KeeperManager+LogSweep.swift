@@ -58,8 +58,12 @@ extension KeeperManager {
             do throws(UVError) {
                 let path = paths.directory + "/" + name
                 let status = try Files.status(of: path, followingLinks: false)
-                sweep.bytes.addClamped(status.size)
-                sweep.largest = max(sweep.largest, status.size)
+                // The log is counted as it is left, on every way out.
+                var left = status.size
+                defer {
+                    sweep.bytes.addClamped(left)
+                    sweep.largest = max(sweep.largest, left)
+                }
                 guard status.size >= UInt64(max(1, maximumBytes)) else { continue }
                 guard now - status.modifiedAt >= rest, !KeeperInspection.finding(session, paths: paths).mayLive else {
                     sweep.inUse += 1
@@ -70,8 +74,8 @@ extension KeeperManager {
                 guard OwnerTrust.trusts(file.statusAtOpening.owner) else { throw .notPermitted }
                 try file.truncate()
                 sweep.truncated += 1
-                sweep.bytesFreed += status.size
-                sweep.bytes -= status.size
+                sweep.bytesFreed.addClamped(status.size)
+                left = 0
             } catch {
                 sweep.failed += 1
             }

@@ -4,9 +4,17 @@ internal import CLibUV
 public enum StandardStreams {
     /// Opens `/dev/null` on those of the descriptors 0, 1 and 2 that are closed, so that no file opened later gets such
     /// a number and is mistaken for a standard stream. For the first lines of a program's main.
-    public static func openMissing() {
+    ///
+    /// - Parameter failsOutput: true if writes to a standard output that was closed are to fail, as they do on a closed
+    ///   descriptor; else they are lost.
+    public static func openMissing(failsOutput: Bool = false) {
         while true {
-            let descriptor = uvloop_open_null()
+            var descriptor = uvloop_open_null()
+            if failsOutput, descriptor == 1 {
+                _ = close(descriptor)
+                // The lowest free descriptor is the one that was just closed.
+                descriptor = uvloop_open_null_for_reading()
+            }
             guard (0...2).contains(descriptor) else {
                 if descriptor > 2 { _ = close(descriptor) }
                 return

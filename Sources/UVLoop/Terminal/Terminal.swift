@@ -33,6 +33,12 @@ public final class Terminal: Stream {
     /// True if a descriptor is a terminal. Mirrors `isatty`.
     public static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
+    /// The number of characters in a row of the terminal behind a descriptor; nil if it is none, or was never given a size.
+    package static func columns(of descriptor: Int32) -> Int? {
+        let columns = Int(uvloop_columns(descriptor))
+        return columns > 0 ? columns : nil
+    }
+
     /// The mode that was set last.
     public private(set) var mode = Mode.original
     private let original: TerminalState

@@ -50,8 +50,7 @@ struct AnswerID: Hashable {
     /// True if the line is the answer with this id and an error, false if it is another answer with this id; nil if it
     /// is another message.
     func isError(answeredBy line: [UInt8]) -> Bool? {
-        // A message with a method is a request of the child, which chooses its own ids.
-        guard let head = MessageHead(line), !head.hasMethod, let id = head.id, matches(id) else { return nil }
+        guard let head = MessageHead(line), head.isAnswer, let id = head.id, matches(id) else { return nil }
         return head.hasError
     }
 }

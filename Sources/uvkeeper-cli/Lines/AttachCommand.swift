@@ -46,7 +46,7 @@ struct AttachCommand: ParsableCommand {
     var eof = false
 
     func validate() throws {
-        guard (quiet ?? 0) >= 0, (quiet ?? 0) < 1e6 else { throw ValidationError("--quiet takes seconds, 0 or more") }
+        try NumberBounds.check(quiet, of: "--quiet", allowsZero: true)
         guard quiet == nil || !eof else {
             throw ValidationError("--eof stays until the session ends; give it or --quiet, one of the two")
         }
@@ -81,7 +81,7 @@ struct AttachCommand: ParsableCommand {
         case .notSent(let outcome):
             let explanation = SendExplanation(session: session, manager: manager)
             switch outcome {
-            case .written: break
+            case .written, .sent: break
             case .refused(let failure): shared.report("refused: " + explanation.text(failure))
             case .unknown(let failure): shared.report("unknown: " + explanation.text(failure))
             }

@@ -96,25 +96,25 @@ final class Attachment {
 
     private func sent(_ outcome: SendOutcome) {
         switch outcome {
-        case .written where endsInput:
+        case .written where endsInput, .sent where endsInput:
+            waitForEnd()
             session.endInput { [self] result in
-                if case .failure(let error) = result, read == nil || manager.mayBeAlive(session.id) {
-                    return end(.failed(error))
-                }
-                if read == nil { waitForEnd() }
+                // A keeper that ends its session stays for a moment.
+                guard case .failure(let error) = result, error != .sessionEnded(session.id) else { return }
+                if manager.mayBeAlive(session.id) { end(.failed(error)) }
             }
-        case .written:
+        case .written, .sent:
             isInputAtEnd = true
+            waitForEnd()
             waitForQuiet()
-        // The read reports the end of the session, after all output before it.
-        case .refused(.sessionEnded) where read != nil: break
+        case .refused(.sessionEnded): waitForEnd()
         case .refused, .unknown: end(.notSent(outcome))
         }
     }
 
-    /// Waits for the end of a session that keeps no output.
+    /// Waits for the end of the session. If there is a read, that reports the end, after all output before it.
     private func waitForEnd() {
-        session.onEnd = { [self] in end(.sessionEnded($0)) }
+        if read == nil { session.onEnd = { [self] in end(.sessionEnded($0)) } }
     }
 
     private func waitForQuiet() {

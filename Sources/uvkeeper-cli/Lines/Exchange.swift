@@ -73,7 +73,9 @@ final class Exchange {
             onEvent: { [self] in tell($0) })
         ticket = session.write(line, deadline: .within(timeout)) { [self] outcome in
             switch outcome {
-            case .written, .sent: isWritten = true
+            case .written: isWritten = true
+            // The keeper cannot say more: if no answer comes, nobody knows whether the line arrived.
+            case .sent: break
             case .refused(.sessionEnded):
                 // The read reports how the session ended.
                 break

@@ -55,7 +55,7 @@ struct RequestCommand: ParsableCommand {
                 "LINE is one argument, and there are \(surplus.count + 1) after the session; quote it, for instance: "
                     + "uvkeeper request \(session) 'several words'. Options go before the session")
         }
-        guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout takes seconds, more than 0") }
+        try NumberBounds.check(timeout, of: "--timeout", allowsZero: false)
     }
 
     func run() throws {
@@ -79,7 +79,7 @@ struct RequestCommand: ParsableCommand {
         case .notSent(let outcome):
             let explanation = SendExplanation(session: session, manager: manager)
             switch outcome {
-            case .written: preconditionFailure("a line that is written is waited for")
+            case .written, .sent: preconditionFailure("a line that was handed over is waited for")
             case .refused(let failure): shared.report("not delivered: " + explanation.text(failure))
             case .unknown(let failure): shared.report("unknown whether it arrived: " + explanation.text(failure))
             }
@@ -93,7 +93,7 @@ struct RequestCommand: ParsableCommand {
             shared.report("session \(session) keeps no output, so no answer can be read; start it without --no-output")
             done(.failure)
         case .noAnswer(let lost):
-            let gone = "; \(lost) bytes that it wrote were gone before they could be read, more than is kept"
+            let gone = "; \(Output.bytes(lost)) that it wrote were gone before they could be read, more than is kept"
             shared.report(
                 "session \(session) has the line, and has not answered within \(timeout) seconds"
                     + (lost > 0 ? gone : ""))

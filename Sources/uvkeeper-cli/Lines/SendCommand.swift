@@ -19,13 +19,17 @@ struct SendCommand: ParsableCommand {
               tail -f events | uvkeeper send work         as they come
 
             LINE is one argument: the one after the session, whatever it begins with ('- fix the tests', '--- \
-            a/file', -h). Options go before the session. Quote several words: uvkeeper send work 'several words'. The \
+            a/file', -h). Options go before the session or after LINE. Quote several words: uvkeeper send work 'several words'. The \
             line '--' needs another before it: uvkeeper send work -- --. A newline is added; bytes that are not UTF-8 \
             are sent as they are.
 
             Exits with 0 if the child's stdin pipe has everything (or, for a keeper without a channel, the keeper); 1 \
             if the first line, or every line after those that are named, does not arrive, and can be sent again; 2 if \
             a line was handed over and not confirmed: it may or may not arrive.
+
+            With --json, {"outcome":"written","lines":3,"bytes":42}: "written", "refused" or "unknown", or "sent" if the \
+            keeper of a line has no channel, as an original's has none, and cannot say whether the pipe has it; the lines and \
+            bytes that were written or sent; and for a failure the "reason".
             """,
     )
 
@@ -60,9 +64,7 @@ struct SendCommand: ParsableCommand {
                 "LINE is one argument, and there are \(surplus.count + 1) after the session; quote it, for instance: "
                     + "uvkeeper send \(session) 'several words'. Options go before the session")
         }
-        guard (timeout ?? 1) > 0, (timeout ?? 1) < 1e6 else {
-            throw ValidationError("--timeout takes seconds, more than 0")
-        }
+        try NumberBounds.check(timeout, of: "--timeout", allowsZero: false)
         guard maxLine > 0 else { throw ValidationError("--max-line takes bytes, more than 0") }
     }
 
@@ -76,7 +78,11 @@ struct SendCommand: ParsableCommand {
                 let count = bytes.count + (bytes.last == UInt8(ascii: "\n") ? 0 : 1)
                 let lines = bytes.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
                 manager.session(session).write(bytes) { outcome in
-                    report(SendOutcome(outcome), lines: lines, bytes: UInt64(count), manager, done)
+                    let outcome = SendOutcome(outcome)
+                    let isHandedOver = outcome.exitCode == .success
+                    report(
+                        outcome, lines: isHandedOver ? lines : 0, bytes: isHandedOver ? UInt64(count) : 0,
+                        SendExplanation(session: session, manager: manager), done)
                 }
                 return
             }
@@ -84,7 +90,9 @@ struct SendCommand: ParsableCommand {
                 bytes, to: manager.session(session), of: manager, on: loop, timeout: .seconds(timeout ?? 30),
                 maximumLineLength: maxLine
             ) { outcome, lines, bytes in
-                report(outcome, lines: lines, bytes: bytes, manager, done)
+                let explanation = SendExplanation(
+                    session: session, manager: manager, isConfirmed: sender?.isConfirmed ?? true)
+                report(outcome, lines: lines, bytes: bytes, explanation, done)
             }
             sender = stream
             stream.start()
@@ -92,12 +100,12 @@ struct SendCommand: ParsableCommand {
     }
 
     private func report(
-        _ outcome: SendOutcome, lines: Int, bytes: UInt64, _ manager: KeeperManager, _ done: (ExitCode) -> Void,
+        _ outcome: SendOutcome, lines: Int, bytes: UInt64, _ explanation: SendExplanation, _ done: (ExitCode) -> Void,
     ) {
-        let explanation = SendExplanation(session: session, manager: manager)
         let (name, reason): (String, String?) =
             switch outcome {
             case .written: ("written", nil)
+            case .sent: ("sent", nil)
             case .refused(let failure): ("refused", explanation.text(failure, written: line == nil ? lines : 0))
             case .unknown(let failure): ("unknown", explanation.text(failure, written: line == nil ? lines : 0))
             }
@@ -106,7 +114,7 @@ struct SendCommand: ParsableCommand {
         } else if let reason {
             Output.error("\(name): \(reason)")
         } else if line == nil {
-            Output.error("\(lines) lines, \(Output.bytes(bytes)) written")
+            Output.error("\(Output.count(lines, "line")), \(Output.bytes(bytes)) \(name)")
         }
         done(outcome.exitCode)
     }

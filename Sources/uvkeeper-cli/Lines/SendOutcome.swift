@@ -5,6 +5,8 @@ import UVKeeper
 enum SendOutcome {
     /// All lines are in the child's stdin.
     case written
+    /// All lines were handed over, some or all to a keeper without a channel, which cannot say more.
+    case sent
     /// The remaining lines, or all, were not handed over.
     case refused(SendFailure)
     /// Some lines may not arrive, and it is not known which.
@@ -12,7 +14,8 @@ enum SendOutcome {
 
     init(_ outcome: WriteOutcome) {
         switch outcome {
-        case .written, .sent: self = .written
+        case .written: self = .written
+        case .sent: self = .sent
         case .refused(let error): self = .refused(.keeper(error))
         case .unknown(let error): self = .unknown(.keeper(error))
         }
@@ -20,7 +23,7 @@ enum SendOutcome {
 
     var exitCode: ExitCode {
         switch self {
-        case .written: .success
+        case .written, .sent: .success
         case .refused: .failure
         case .unknown: .unknownOutcome
         }
@@ -42,20 +45,28 @@ enum SendFailure {
 struct SendExplanation {
     let session: SessionID
     let manager: KeeperManager
+    /// True if the lines before the failure are in the child's stdin, false if some were only handed over.
+    var isConfirmed = true
 
-    /// - Parameter written: the number of lines before it that are in the child's stdin.
+    /// - Parameter written: the number of lines before the failure that were written, or handed over.
     func text(_ failure: SendFailure, written: Int = 0) -> String {
         switch failure {
         case .keeper(let error), .unknown(let error):
-            text(error) + (written == 0 ? "" : "; the \(written) lines before it are written")
+            text(error) + before(written)
         case .sessionEnded(written: 0): ended
         case .tooLong(let maximum, let written):
-            "a line is longer than \(maximum) bytes, its newline included, and nothing of it was sent"
-                + (written == 0 ? "" : "; the \(written) lines before it are written")
+            "a line is longer than \(Output.count(maximum, "byte")), its newline included, and nothing of it was sent"
+                + before(written)
         case .sessionEnded(let written):
-            "the session took \(written) lines and ended before the rest came; "
+            "the session took \(Output.count(written, "line")) and ended before the rest came; "
                 + SessionEnd.text(manager.session(session).record?.exit) + "; uvkeeper logs \(session) may tell why"
         }
+    }
+
+    private func before(_ lines: Int) -> String {
+        let word = isConfirmed ? "written" : "sent"
+        return lines == 0
+            ? "" : lines == 1 ? "; the line before it is \(word)" : "; the \(lines) lines before it are \(word)"
     }
 
     private func text(_ error: KeeperError) -> String {

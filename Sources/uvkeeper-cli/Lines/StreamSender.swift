@@ -4,7 +4,7 @@ import UVKeeper
 /// progress on a terminal, and gives up after too long a standstill. The session itself numbers, sends and confirms the
 /// lines.
 final class StreamSender {
-    /// The completion; lines and bytes are those in the child's stdin.
+    /// The completion; lines and bytes are those in the child's stdin, or handed over if ``isConfirmed`` is false.
     typealias Completion = (SendOutcome, _ lines: Int, _ bytes: UInt64) -> Void
 
     private enum State {
@@ -39,6 +39,8 @@ final class StreamSender {
     private var completion: Completion?
     private var state = State.sending
     private var timer: TimerHandle?
+    /// False once a line went to a keeper that cannot say whether the child's stdin has it.
+    private(set) var isConfirmed = true
     private var lines = 0
     private var bytes: UInt64 = 0
     /// Lines given to the session that have no outcome yet, by number.
@@ -138,6 +140,7 @@ final class StreamSender {
             waiting[number] = nil
             waitingByteCount -= count
             lastMove = SystemClock.monotonicTime
+            if case .sent = outcome { isConfirmed = false }
             switch outcome {
             case .written, .sent:
                 lines += newlines
@@ -199,11 +202,12 @@ final class StreamSender {
         if !isReading { input.read { [self] in received($0) } }
     }
 
-    /// The outcome if the input is at its end and everything is written. Without a line, no keeper has said that there is
+    /// The outcome if the input is at its end and every line was handed over. Without a line, no keeper has said that there is
     /// such a session.
     private var outcomeOfAll: SendOutcome {
         let exists = nextNumber > 0 || session.record != nil || manager.mayBeAlive(session.id)
-        return exists ? .written : .refused(.sessionEnded(written: 0))
+        guard exists else { return .refused(.sessionEnded(written: 0)) }
+        return isConfirmed ? .written : .sent
     }
 
     // MARK: Time
@@ -241,7 +245,7 @@ final class StreamSender {
         // An input without an end, such as a person's, has no progress.
         guard timeout != nil, elapsed > StreamSender.quiet else { return }
         let rate = UInt64(Double(bytes) / (elapsed / .seconds(1)))
-        progress.show("\(lines) lines, \(Output.bytes(bytes)) sent, \(Output.bytes(rate))/s")
+        progress.show("\(Output.count(lines, "line")), \(Output.bytes(bytes)) sent, \(Output.bytes(rate))/s")
     }
 
     /// Ends the sender without an outcome.

@@ -57,7 +57,8 @@ struct OutputPrinter {
         if isJSON { write(Gap(gap: .init(stream: stream, from: range.lowerBound, to: range.upperBound))) }
         let name = stream == .out ? "stdout" : "stderr"
         Output.error(
-            "\(range.count) bytes of \(name) are gone, \(range.lowerBound) to \(range.upperBound): older than what is kept, "
+            Output.count(range.count, "byte")
+                + " of \(name) \(range.count == 1 ? "is" : "are") gone, \(range.lowerBound) to \(range.upperBound): older than what is kept, "
                 + "or the disk did not take them")
     }
 

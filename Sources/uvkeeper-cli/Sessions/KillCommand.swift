@@ -48,7 +48,7 @@ struct KillCommand: ParsableCommand {
         guard !now || grace == nil else {
             throw ValidationError("--now leaves no time, and --grace does; give one of the two")
         }
-        guard (grace ?? 0) >= 0, (grace ?? 0) < 1e6 else { throw ValidationError("--grace takes seconds, 0 or more") }
+        try NumberBounds.check(grace, of: "--grace", allowsZero: true)
     }
 
     private var ladder: StopLadder {

@@ -31,7 +31,7 @@ struct PruneCommand: ParsableCommand {
     }
 
     func validate() throws {
-        guard days >= 0, days < 1e6 else { throw ValidationError("--days takes a number, 0 or more") }
+        try NumberBounds.check(days, of: "--days", "a number", allowsZero: true)
         guard keep >= 0 else { throw ValidationError("--keep takes a number, 0 or more") }
     }
 
@@ -44,7 +44,8 @@ struct PruneCommand: ParsableCommand {
                     Output.json(Pruned(sessions: pruned.sessions.map(\.rawValue), bytesFreed: pruned.bytesFreed))
                 case .success(let pruned):
                     for session in pruned.sessions { Output.line("session \(session): pruned") }
-                    Output.error("\(pruned.sessions.count) sessions pruned, \(Output.bytes(pruned.bytesFreed)) freed")
+                    let count = Output.count(pruned.sessions.count, "session")
+                    Output.error("\(count) pruned, \(Output.bytes(pruned.bytesFreed)) freed")
                 }
                 done(.success)
             }

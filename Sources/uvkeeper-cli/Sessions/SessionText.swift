@@ -11,7 +11,11 @@ enum SessionText {
             ("keeper", "process \(status.keeper.pid), since \(status.keeper.startedAt)"),
             ("child", "process \(status.child.pid), since \(status.child.startedAt)"),
             ("epoch", status.epoch),
-            ("input", "\(status.linesIn) lines, \(Output.bytes(status.bytesIn))" + time(", last ", status.lastInputAt)),
+            (
+                "input",
+                Output.count(status.linesIn, "line") + ", \(Output.bytes(status.bytesIn))"
+                    + time(", last ", status.lastInputAt)
+            ),
         ]
         if status.queuedBytes > 0 || status.blockedSince != nil {
             let since = time("; the child has not read since ", status.blockedSince)
@@ -26,7 +30,8 @@ enum SessionText {
         }
         let lost = status.lostOutput
         if lost.out + lost.err > 0 {
-            rows.append(("lost", "\(lost.out) bytes of stdout, \(lost.err) of stderr could not be written"))
+            rows.append(
+                ("lost", "\(Output.count(lost.out, "byte")) of stdout, \(lost.err) of stderr could not be written"))
         }
         rows.append(
             ("clients", "\(status.clients.channel) on the channel, \(status.clients.raw) on the raw socket"))
@@ -54,10 +59,11 @@ enum SessionText {
             rows += [("stdout", kept(output.out)), ("stderr", kept(output.err))]
         }
         if let unread = record.exit?.inputUnread, unread > 0 {
-            rows.append(("unread", "\(unread) bytes of its input"))
+            rows.append(("unread", "\(Output.count(unread, "byte")) of its input"))
         }
         if let pids = record.exit?.leftBehind, !pids.isEmpty {
-            rows.append(("left", "processes " + pids.map(String.init).joined(separator: ", ")))
+            rows.append(
+                ("left", (pids.count == 1 ? "process " : "processes ") + pids.map(String.init).joined(separator: ", ")))
         }
         rows += labels(record.labels)
         let words = SessionEnd.lastWords(record.exit).split(separator: "\n").map { $0.dropFirst(2) }

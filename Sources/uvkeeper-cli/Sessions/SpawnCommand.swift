@@ -87,7 +87,7 @@ struct SpawnCommand: ParsableCommand {
         guard cwd != "" else {
             throw ValidationError("--cwd takes a directory, and was given an empty text; leave it out for this one")
         }
-        guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout takes seconds, more than 0") }
+        try NumberBounds.check(timeout, of: "--timeout", allowsZero: false)
         guard !noOutput || !captureOutput else {
             throw ValidationError(
                 "--capture-output wants the output in the log; give it or --no-output, one of the two")

@@ -42,9 +42,7 @@ struct WaitCommand: ParsableCommand {
 
     func validate() throws {
         guard !sessions.isEmpty else { throw ValidationError("There is no session to wait for; name one or more") }
-        guard (timeout ?? 0) >= 0, (timeout ?? 0) < 1e9 else {
-            throw ValidationError("--timeout takes seconds, 0 or more")
-        }
+        try NumberBounds.check(timeout, of: "--timeout", allowsZero: true, below: 1_000_000_000)
     }
 
     func run() throws {
@@ -62,24 +60,28 @@ struct WaitCommand: ParsableCommand {
                 guard sessions.allSatisfy({ codes[$0] != nil }) else { return }
                 end(sessions.lazy.compactMap { codes[$0] }.first { $0 != .success } ?? .success)
             }
-            for id in Set(sessions) {
-                let session = manager.session(id)
-                guard session.record != nil || manager.status(of: id) != nil else {
-                    shared.report("\(KeeperError.connection(manager.paths.socket(for: id), .noEntry))")
-                    loop.onNextTick { told(id, .noSuchSession) }
-                    continue
-                }
-                session.onEnd = { exit in
+            let isThere = { (id: SessionID) in manager.session(id).record != nil || manager.status(of: id) != nil }
+            let missing = named.filter { !isThere($0) }
+            for id in missing {
+                shared.report("\(KeeperError.connection(manager.paths.socket(for: id), .noEntry))")
+                loop.onNextTick { told(id, .noSuchSession) }
+            }
+            // With --any, one that is missing ends the wait.
+            guard !any || missing.isEmpty else { return }
+            for id in named where !missing.contains(id) {
+                manager.session(id).onEnd = { exit in
                     guard !isDone else { return }
-                    report(id, exit)
-                    told(id, SessionEnd.code(exit))
+                    let (first, exit) = any ? firstEnd(manager, besides: id, exit) : (id, exit)
+                    report(first, exit)
+                    told(first, SessionEnd.code(exit))
                 }
             }
             guard let timeout else { return }
             let timer = TimerHandle(on: loop)
             timer.start(after: .seconds(timeout)) { _ in
                 guard !isDone else { return }
-                shared.report("not ended within \(timeout) seconds: \(missing(codes))")
+                let left = named.filter { codes[$0] == nil }.map { "session \($0)" }.joined(separator: ", ")
+                shared.report("not ended within \(timeout) seconds: \(left)")
                 end(.timedOut)
             }
             // Sessions that have ended already are known on the first ticks; the timer does not keep the loop running
@@ -88,8 +90,22 @@ struct WaitCommand: ParsableCommand {
         }
     }
 
-    private func missing(_ codes: [SessionID: ExitCode]) -> String {
-        sessions.filter { codes[$0] == nil }.map { "session \($0)" }.joined(separator: ", ")
+    /// The sessions in the order given, each once.
+    private var named: [SessionID] {
+        var seen: Set<SessionID> = []
+        return sessions.filter { seen.insert($0).inserted }
+    }
+
+    /// The session that ended first by the records, and its end: the ends of several sessions may be told in any order.
+    ///
+    /// - Parameters:
+    ///   - told: a session whose end was told.
+    ///   - exit: its end; nil if nobody knows, nor when it was: any other session that has ended is then the first.
+    private func firstEnd(
+        _ manager: KeeperManager, besides told: SessionID, _ exit: SessionExit?,
+    ) -> (SessionID, SessionExit?) {
+        let ends = named.compactMap { id in (id == told ? exit : manager.session(id).record?.exit).map { (id, $0) } }
+        return ends.min { $0.1.at < $1.1.at } ?? (told, exit)
     }
 
     private func report(_ session: SessionID, _ exit: SessionExit?) {

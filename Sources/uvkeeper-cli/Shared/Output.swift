@@ -115,6 +115,11 @@ enum Output {
         }
     }
 
+    /// The number of things in words, for instance `1 line`.
+    static func count(_ count: some BinaryInteger, _ thing: String) -> String {
+        "\(count) \(thing)\(count == 1 ? "" : "s")"
+    }
+
     /// The size in words, for instance `4.1 MiB`.
     static func bytes(_ count: UInt64) -> String {
         var value = Double(count)

@@ -1,6 +1,7 @@
 import UVKeeper
 
-/// A line on stderr that is rewritten again and again, and erased at the end; no line if stderr is no terminal.
+/// A line on stderr that is rewritten again and again, and erased at the end; no line if stderr is no terminal. A text that
+/// is wider than the terminal is cut.
 struct ProgressLine {
     private let isOnTerminal = Terminal.isTerminal(2)
     private var isShown = false
@@ -9,7 +10,10 @@ struct ProgressLine {
     mutating func show(_ text: @autoclosure () -> String) {
         guard isOnTerminal else { return }
         isShown = true
-        StandardStreams.writeError("\r\u{1B}[K" + text())
+        // A longer line would go on in the next row, where it cannot be erased. The last column is left free: some
+        // terminals go to the next row after it.
+        let room = Terminal.columns(of: 2).map { max(0, $0 - 1) } ?? .max
+        StandardStreams.writeError("\r\u{1B}[K" + text().prefix(room))
     }
 
     /// Erases the line.
