@@ -75,7 +75,6 @@ public final class Session {
         completion: consuming @escaping (WriteOutcome) -> Void,
     ) -> Ticket {
         loop.preconditionOnThread()
-        guard manager != nil else { return refuse(.closed, completion) }
         // The check is made once: later lines go to the process that the socket leads to, whose user is checked each
         // time.
         if !isDirectoryChecked, !lines.isClosed {
@@ -104,6 +103,10 @@ public final class Session {
     /// Introduces the writer, and finds where it goes on: for a host with a stable writer's name
     /// (``KeeperManager/Options/writer``) that keeps a journal of its lines, before its first write. Every further line
     /// has the next number. `completion` runs once, on a later tick.
+    ///
+    /// Also after lines were refused, or their outcome is unknown; the host then decides which of them it writes again,
+    /// by the position that it gets. As long as lines wait for their outcome, the completion gets
+    /// ``KeeperError/linesWait(_:)``, unless a connection knows the position already.
     ///
     /// - Parameters:
     ///   - epoch: the session's epoch in the journal; if it is not the present one, the completion gets
