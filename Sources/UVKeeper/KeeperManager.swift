@@ -122,6 +122,10 @@ public final class KeeperManager {
         }
     }
 
+    deinit {
+        for session in sessions.values { session.hasManager = false }
+    }
+
     /// Ends the manager, not its keepers: every line not yet written completes as refused or unknown, waits for keepers
     /// end with ``KeeperError/closed``, stops with ``StopResult/closed``, keepers are no longer watched, and no handle
     /// of the manager stays open. Idempotent, and harmless when the loop has closed.

@@ -16,6 +16,8 @@ public final class Session {
     let loop: Loop
     /// The manager; nil once it has closed, or was released: nothing is begun any more then.
     private(set) weak var manager: KeeperManager?
+    /// True until the manager has closed, or was released: a line cannot afford a weak reference.
+    var hasManager = true
     let lines: SessionQueue
     let control: ControlRequests
     /// A number that no other session of this process has ever had, as an address might.
@@ -75,6 +77,7 @@ public final class Session {
         completion: consuming @escaping (WriteOutcome) -> Void,
     ) -> Ticket {
         loop.preconditionOnThread()
+        guard hasManager else { return refuse(.closed, completion) }
         // The check is made once: later lines go to the process that the socket leads to, whose user is checked each
         // time.
         if !isDirectoryChecked, !lines.isClosed {
@@ -180,6 +183,7 @@ public final class Session {
 
     func close() {
         manager = nil
+        hasManager = false
         lines.close()
         control.close()
         for read in reads.values { read.close() }
