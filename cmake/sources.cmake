@@ -338,6 +338,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Doors/LineForwarder.swift
     Sources/KeeperSidecar/Doors/LineLimits.swift
     Sources/KeeperSidecar/Doors/LinePayload.swift
+    Sources/KeeperSidecar/Doors/RequestTurns.swift
     Sources/KeeperSidecar/Doors/Writers.swift
     Sources/KeeperSidecar/Group/GroupTrial.swift
     Sources/KeeperSidecar/Group/ScopeMove.swift

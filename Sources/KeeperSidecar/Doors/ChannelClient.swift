@@ -39,7 +39,9 @@ final class ChannelClient {
     var isRefusedWriter = false
     var reader: OutputReader?
     var hasFinished = false
-    private var isServing = false
+    private(set) var isServing = false
+    /// The client's part of the work of a turn.
+    var share = RequestTurns.Share()
     /// True if an acknowledgement waits for the end of the turn, or for room on the connection.
     var isAcknowledgementDue = false
     /// The number of the first line refused because the child's stdin is closing, while earlier lines are still on
@@ -140,7 +142,7 @@ final class ChannelClient {
             case .header:
                 guard position < bytes.count else { return position }
                 guard stream.queuedByteCount < ChannelClient.mostUnsent else { return position }
-                readHeader(bytes, &position)
+                guard readHeader(bytes, &position) else { return position }
             case .request(let request):
                 guard stream.queuedByteCount < ChannelClient.mostUnsent, perform(request) else { return position }
             case .payload(var payload):
@@ -162,14 +164,23 @@ final class ChannelClient {
         return bytes.count
     }
 
-    private func readHeader(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) {
+    /// Reads the header that comes next, and the lines before it.
+    ///
+    /// - Returns: false if the header has to wait for a later turn.
+    private func readHeader(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) -> Bool {
         if framer.pendingByteCount == 0 {
             takeLines(bytes, &position)
-            guard position < bytes.count else { return }
+            guard position < bytes.count else { return true }
+        }
+        guard door.turns.mayServe(self) else { return false }
+        let start = position
+        defer {
+            let work = if case .request(.write) = expected { RequestTurns.line } else { RequestTurns.request }
+            door.turns.note(work + position - start, for: self)
         }
         do throws(ChannelError) {
             switch framer.find(in: bytes, from: &position) {
-            case .none: return
+            case .none: return true
             case .tooLong:
                 throw ChannelError(
                     .tooLong, "-", "a message has \(ChannelConstants.longestRequest) bytes at most before its payload")
@@ -185,6 +196,7 @@ final class ChannelClient {
             if error.verb == ChannelVerb.writer.rawValue, writer == nil { isRefusedWriter = true }
             fail(error)
         }
+        return true
     }
 
     /// The sequence number of the next line.

@@ -33,6 +33,8 @@ final class ChannelDoor {
     private var repeating: [ChannelClient] = []
     /// Clients whose labels wait for the end of the turn, with the changes.
     private var labeling: [(client: ChannelClient, change: [JSONValue.Member])] = []
+    /// The bound on the requests of a turn.
+    private(set) lazy var turns = RequestTurns { [unowned self] in scheduleTurnEnd() }
     private var isTurnScheduled = false
     private var onEmpty: (() -> Void)?
 
@@ -116,9 +118,11 @@ final class ChannelDoor {
     private func endTurn() {
         input.flush()
         isTurnScheduled = false
+        turns.begin()
         acknowledge()
         writeLabels()
         resumeWaiting()
+        turns.serveNext()
     }
 
     /// Called when the child's pipe has taken more bytes, or takes no more lines. Clients are served at the end of the
