@@ -325,6 +325,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Child/LineQueue.swift
     Sources/KeeperSidecar/Child/LineRuns.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Lines.swift
+    Sources/KeeperSidecar/Doors/ChannelClient+Parting.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Requests.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Sending.swift
     Sources/KeeperSidecar/Doors/ChannelClient.swift

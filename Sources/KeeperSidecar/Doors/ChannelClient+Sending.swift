@@ -51,7 +51,7 @@ extension ChannelClient {
         guard !isClosed else { return }
         if isAcknowledgementDue { acknowledge() }
         if let reader { door.output?.serve(reader) }
-        guard isServed else { return }
+        guard isServed else { return discard() }
         resume()
         endIfNothingIsOwed()
     }
@@ -87,7 +87,8 @@ extension ChannelClient {
         self.exit = nil
         guard isServed else { return }
         stopServing()
-        // The connection stays open just as long as the bytes take.
+        // The connection stays open just as long as the bytes take; until then nothing is read.
+        if stream.queuedByteCount > 0 { stream.readStop() }
         stream.shutdown { [self] _ in close() }
     }
 }

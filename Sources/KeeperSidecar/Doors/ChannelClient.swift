@@ -51,6 +51,8 @@ final class ChannelClient {
     var knowsInputClosed = false
     var exit: SessionExit?
     private var discarded = 0
+    /// The timer that ends the wait for a client that does not take its last messages.
+    var parting: TimerHandle?
     /// Bytes read in this turn of the loop.
     private var readInTurn = 0
     /// Bytes of this client in memory, as last reported to the budget.
@@ -225,26 +227,6 @@ final class ChannelClient {
         leave()
     }
 
-    /// Sends an error, and ends the connection if the error is of a kind that closes it.
-    func fail(_ error: ChannelError) {
-        guard error.code.closes else { return send(.error(error)) }
-        part(error)
-    }
-
-    /// Ends the connection with an error, giving the client time to read it.
-    func part(_ error: ChannelError) {
-        guard isServed else { return }
-        send(.error(error))
-        leave()
-    }
-
-    /// Ends the sending side; incoming bytes are discarded until the client ends too.
-    func leave() {
-        guard isServed else { return }
-        stopServing()
-        stream.finish(deadline: ChannelConstants.partingTime) { [self] _ in close() }
-    }
-
     func stopServing() {
         expected = .parting
         backlog = []
@@ -268,7 +250,8 @@ final class ChannelClient {
         guard !isClosed else { return }
         isClosed = true
         stopServing()
-        stream.close()
+        parting?.close()
+        stream.closeSendingQueued()
         door.remove(self)
     }
 
