@@ -65,4 +65,19 @@ import UVLoop
             #expect(rest.contains(.acknowledged(last)))
         }
     }
+
+    @Test(
+        "Lines before an error that closes are acknowledged before it, though they came with it",
+        arguments: ["write 3 1\nb\n", "write 2 99999999\n", "write 2\n", "write 2 3\nb\nping\n"])
+    func acknowledgesFirst(bad: String) throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady()
+            let client = try home.channel(of: keeper)
+            client.send("write 1 1\na\n\(bad)")
+            let rest = try client.rest()
+            #expect(rest.count == 2 && rest.first == .acknowledged(1), "\(rest)")
+            guard case .error(let error)? = rest.last else { return #expect(Bool(false), "no error") }
+            #expect(error.code.closes)
+        }
+    }
 }

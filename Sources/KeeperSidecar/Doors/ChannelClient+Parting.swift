@@ -12,9 +12,18 @@ extension ChannelClient {
     /// Ends the connection with an error, giving the client time to read it.
     func part(_ error: ChannelError) {
         guard isServed else { return }
-        sendDueAcknowledgement()
+        acknowledgeTaken()
         send(.error(error))
         leave()
+    }
+
+    /// Acknowledges lines of this turn before the connection ends.
+    private func acknowledgeTaken() {
+        if let writer, writer.hasUnacknowledged {
+            door.input.flush()
+            if writer.written(upTo: door.input.written) { isAcknowledgementDue = true }
+        }
+        sendDueAcknowledgement()
     }
 
     /// Ends the sending side; incoming bytes are discarded until the client ends too. While bytes to the client wait,
