@@ -202,4 +202,26 @@ import UVLoop
             #expect(home.names.isEmpty)
         }
     }
+
+    @Test("At the limit a client that is gone unnoticed makes room for the next one")
+    func dropsGoneAtLimit() throws {
+        try DescriptorLimit.raise(upTo: 4096)
+        guard DescriptorLimit.current.soft >= 2048 else {
+            return withKnownIssue("skipped: there are not enough descriptors") { Issue.record() }
+        }
+        try withKeeperHome { home in
+            let keeper = try home.startReady(settings: ["PI_KEEPER_OUTPUT_MAX_BYTES": "65536"])
+            let followers = try (0..<ChannelConstants.connections).map { _ in
+                let follower = try home.channel(of: keeper)
+                follower.send("read {\"from\":\"end\",\"follow\":true}\n")
+                _ = try follower.next()
+                follower.finish()
+                return follower
+            }
+            try home.untilAtRest(keeper)
+            followers[500].close()
+            home.loop.run(.noWait)
+            #expect(try home.channel(of: keeper).isAnswered())
+        }
+    }
 }

@@ -24,6 +24,12 @@ final class ChannelDoor {
     let budget: ClientBudget
     let maximumLineLength: Int
     private(set) var clients: [ObjectIdentifier: ChannelClient] = [:]
+    /// The number of clients that are looked at for each new one.
+    private static let looks = 16
+    /// Clients that are looked at next: they may be gone.
+    private var unwatched: [ChannelClient] = []
+    /// True if all clients were looked at in this turn.
+    private var hasLooked = false
     /// Clients whose next line has no room, in the order in which they began to wait. While there are any, no other takes a
     /// line: a long one would wait for ever beside short ones.
     private var waiting: [ChannelClient] = []
@@ -60,7 +66,7 @@ final class ChannelDoor {
     // MARK: Clients
 
     func add(_ stream: PipeStream) {
-        dropGone()
+        if clients.count < ChannelConstants.connections { dropSomeGone() } else { dropGoneOnce() }
         guard clients.count < ChannelConstants.connections else {
             let error = ChannelError(.busy, "-", "there are \(ChannelConstants.connections) connections already")
             stream.write(ChannelMessage.error(error).header)
@@ -104,6 +110,21 @@ final class ChannelDoor {
     /// Drops clients that are gone and were not noticed, since nothing is read from them.
     private func dropGone() {
         for client in clients.values where client.isUnwatched && client.isGone { client.close() }
+    }
+
+    /// Does the same for a few clients, others each time.
+    private func dropSomeGone() {
+        if unwatched.isEmpty { unwatched = clients.values.filter(\.isUnwatched) }
+        for client in unwatched.suffix(ChannelDoor.looks) where client.isUnwatched && client.isGone { client.close() }
+        unwatched.removeLast(min(ChannelDoor.looks, unwatched.count))
+    }
+
+    /// Does the same for all clients, once in a turn of the loop: thousands may connect in one.
+    private func dropGoneOnce() {
+        guard !hasLooked else { return }
+        hasLooked = true
+        loop.onNextTick { [self] in hasLooked = false }
+        dropGone()
     }
 
     // MARK: Turns
@@ -245,6 +266,7 @@ final class ChannelDoor {
 
     /// Drops all clients that are left.
     func close() {
+        unwatched = []
         // Connections refused by `add` may end later, and would still report to the budget.
         budget.onChange = nil
         sweeps.close()
