@@ -326,6 +326,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Child/LineQueue.swift
     Sources/KeeperSidecar/Child/LineRuns.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Lines.swift
+    Sources/KeeperSidecar/Doors/ChannelClient+Parting.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Requests.swift
     Sources/KeeperSidecar/Doors/ChannelClient+Sending.swift
     Sources/KeeperSidecar/Doors/ChannelClient.swift
@@ -339,6 +340,7 @@ set(KeeperSidecar_SOURCES
     Sources/KeeperSidecar/Doors/LineForwarder.swift
     Sources/KeeperSidecar/Doors/LineLimits.swift
     Sources/KeeperSidecar/Doors/LinePayload.swift
+    Sources/KeeperSidecar/Doors/RequestTurns.swift
     Sources/KeeperSidecar/Doors/Writers.swift
     Sources/KeeperSidecar/Group/GroupTrial.swift
     Sources/KeeperSidecar/Group/ScopeMove.swift

@@ -24,7 +24,7 @@ class Session:
         self.connection.connect(path)
         self.stream = self.connection.makefile("rb")
         self.unread = b""
-        hello = json.loads(self.message()[1])
+        hello = json.loads(self.answer("hello"))
         if hello["output"] is None:
             sys.exit("the session keeps no output: PI_KEEPER_OUTPUT_MAX_BYTES was not set")
         if os.path.exists(journal):
@@ -46,7 +46,10 @@ class Session:
     # The channel
 
     def send(self, text):
-        self.connection.sendall(text.encode())
+        try:
+            self.connection.sendall(text.encode())
+        except OSError:
+            pass  # The keeper has said why, which is read next.
 
     def message(self):
         """The next header of the keeper, as its verb and the rest."""
@@ -56,13 +59,22 @@ class Session:
         verb, _, rest = header[:-1].partition(" ")
         if verb == "error":
             sys.exit(rest)
+        if verb == "exit":
+            sys.exit(f"the server has ended: {rest}")
         return verb, rest
+
+    def answer(self, wanted):
+        """The rest of the next header, which must have this verb."""
+        verb, rest = self.message()
+        if verb != wanted:
+            sys.exit(f"{verb} came, not {wanted}")
+        return rest
 
     def resume(self):
         """Says who writes here, sends what the keeper has not taken, and reads on from where it was left."""
         epoch, last = self.journal["epoch"], self.journal["last"]
         self.send(f'writer {self.journal["writer"]} {json.dumps({"epoch": epoch, "last": last})}\n')
-        taken, acknowledged = map(int, self.message()[1].split()[1:])
+        taken, acknowledged = map(int, self.answer("writer").split()[1:])
         self.acknowledged(acknowledged)
         for number, line in self.journal["lines"]:
             if number > taken:
@@ -82,8 +94,6 @@ class Session:
             self.acknowledged(int(rest))
         elif verb == "gap":
             sys.exit(f"the answer may have been in what is not kept any more: {rest}")
-        elif verb == "exit":
-            sys.exit(f"the server has ended: {rest}")
 
     def acknowledged(self, count):
         self.journal["lines"] = [line for line in self.journal["lines"] if line[0] > count]

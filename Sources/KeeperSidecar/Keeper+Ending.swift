@@ -127,6 +127,8 @@ extension Keeper {
     /// Called when no process is left to wait for: reads the rest of the output, writes the record, and tells the
     /// clients.
     private func part(_ session: Session, _ ending: Ending) {
+        // The channel's socket may have been made anew during the stop.
+        let session = self.session ?? session
         state = .parting(session, ending)
         session.rawDoor.remove(log: launch.log)
         session.child.input.close(childHasEnded: !session.child.process.isRunning)

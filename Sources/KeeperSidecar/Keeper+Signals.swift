@@ -88,11 +88,20 @@ extension Keeper {
 
     /// Makes sockets anew whose files are gone, as tmux does.
     private func renewSockets() {
-        for kind in [Door.Kind.channel, .raw] { renew(kind) }
+        switch state {
+        case .settling, .ready:
+            for kind in [Door.Kind.channel, .raw] { renew(kind) }
+        // A stop can take long, and clients still ask and read. The raw socket has been removed.
+        case .stopping:
+            launch.log.write("SIGUSR1: the session ends; its raw socket is not made anew")
+            renew(.channel)
+        case .parting: launch.log.write("SIGUSR1: the session has ended; no socket is made anew")
+        case .claiming, .moving, .starting, .ended: break
+        }
     }
 
     private func renew(_ kind: Door.Kind) {
-        guard var session = current else { return }
+        guard var session else { return }
         let door = kind == .raw ? session.rawDoor : session.channelDoor
         guard !door.isInPlace else {
             launch.log.write("SIGUSR1: the socket is in its place: \(door.shownPath)")
@@ -119,7 +128,7 @@ extension Keeper {
             // Clients that have connected to the old socket are accepted first.
             do throws(UVError) { try door.listener.acceptAll() } catch { session.lines.refused(error) }
             door.remove(log: launch.log)
-            replaceCurrent(with: session)
+            replace(with: session)
             launch.log.write("socket bound: \(door.shownPath), anew after SIGUSR1")
         } catch {
             launch.log.write("SIGUSR1: cannot make the socket anew: \(error.reason)")

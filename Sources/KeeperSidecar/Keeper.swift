@@ -122,11 +122,13 @@ final class Keeper {
         }
     }
 
-    func replaceCurrent(with session: Session) {
+    /// Replaces the session by one with another socket.
+    func replace(with session: Session) {
         switch state {
         case .settling(_, let window): state = .settling(session, window: window)
         case .ready: state = .ready(session)
-        case .claiming, .moving, .starting, .stopping, .parting, .ended: break
+        case .stopping(_, let ladder, let ending): state = .stopping(session, ladder, ending)
+        case .claiming, .moving, .starting, .parting, .ended: break
         }
     }
 }

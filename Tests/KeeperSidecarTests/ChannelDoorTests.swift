@@ -178,4 +178,50 @@ import UVLoop
             #expect(try home.channel(of: keeper).hello == client.hello)
         }
     }
+
+    @Test("The channel's socket is made anew during a stop, too; the raw socket is not")
+    func renewsSocketWhileStopping() throws {
+        try withKeeperHome { home in
+            let keeper = try home.startReady(child: "trap '' TERM; while :; do sleep 0.01; done")
+            try home.until("the crash window is over") { keeper.log.contains("keeper ready") }
+            let client = try home.channel(of: keeper)
+            client.send("stop {\"eofMs\":600000,\"termMs\":600000}\n")
+            #expect(try client.next() == .ok(.stop))
+            try Files.unlink(keeper.channel)
+            try keeper.send(.user1)
+            try home.until("it is there again") { Files.exists(keeper.channel) }
+            #expect(keeper.log.contains("its raw socket is not made anew") && !Files.exists(keeper.socket))
+            let other = try home.channel(of: keeper)
+            #expect(try other.status().state == .stopping)
+            other.send("stop {\"eofMs\":0,\"termMs\":0}\n")
+            for client in [client, other] {
+                guard case .exit(let exit)? = try client.rest().last else { return #expect(Bool(false), "no exit") }
+                #expect(exit.reason == .stopped && exit.by == .kill)
+            }
+            #expect(try home.runToEnd(keeper) == .exited(code: 0))
+            #expect(home.names.isEmpty)
+        }
+    }
+
+    @Test("At the limit a client that is gone unnoticed makes room for the next one")
+    func dropsGoneAtLimit() throws {
+        try DescriptorLimit.raise(upTo: 4096)
+        guard DescriptorLimit.current.soft >= 2048 else {
+            return withKnownIssue("skipped: there are not enough descriptors") { Issue.record() }
+        }
+        try withKeeperHome { home in
+            let keeper = try home.startReady(settings: ["PI_KEEPER_OUTPUT_MAX_BYTES": "65536"])
+            let followers = try (0..<ChannelConstants.connections).map { _ in
+                let follower = try home.channel(of: keeper)
+                follower.send("read {\"from\":\"end\",\"follow\":true}\n")
+                _ = try follower.next()
+                follower.finish()
+                return follower
+            }
+            try home.untilAtRest(keeper)
+            followers[500].close()
+            home.loop.run(.noWait)
+            #expect(try home.channel(of: keeper).isAnswered())
+        }
+    }
 }

@@ -68,6 +68,55 @@ import UVLoop
         }
     }
 
+    @Test("Where the channel's clients wait, too, greedy clients leave room to the others", arguments: [1, 3])
+    func isFair(greedy count: Int) throws {
+        try withForwarder { world in
+            world.forwarder.isOtherDoorCrowded = { true }
+            world.forwarder.hasShares = false
+            let line = [UInt8](repeating: UInt8(ascii: "g"), count: 999) + [0x0A]
+            let block = Array(repeatElement(line, count: 100).joined())
+            let greedy = (0..<count).map { _ in world.connect() }
+            var sent = [Int](repeating: 0, count: count)
+            func pump() {
+                for (index, client) in greedy.enumerated() {
+                    while true {
+                        // From where it stopped, so that its lines stay whole.
+                        let taken = client.send(Array(block[(sent[index] % 1000)...]))
+                        sent[index] += taken
+                        guard taken > 0 else { break }
+                    }
+                }
+            }
+            try run(world.loop) {
+                pump()
+                return world.forwarder.clients.values.allSatisfy { $0.state == .paused }
+            }
+            let others = (0..<5).map { _ in world.connect() }
+            for other in others { other.send("other\n") }
+            // The child is slow, and never has all lines: a greedy client is as quick as the room.
+            var read = 0
+            try run(world.loop) {
+                pump()
+                world.read(65536)
+                read += 65536
+                return read >= 8 << 20
+            }
+            let lines = world.text.split(separator: "\n")
+            #expect(lines.count { $0 == "other" } == 5)
+            for other in others { other.finish() }
+            try world.runReading {
+                for (index, client) in greedy.enumerated() where sent[index] % 1000 != 0 {
+                    sent[index] += client.send(Array(block[(sent[index] % 1000)..<1000]))
+                }
+                for (index, client) in greedy.enumerated() where sent[index] % 1000 == 0 { client.finish() }
+                return (greedy + others).allSatisfy { $0.end == .end }
+            }
+            try world.runReading { world.received.count >= sent.reduce(0, +) + 5 * 6 }
+            #expect(world.text.split(separator: "\n").allSatisfy { $0.count == 999 || $0 == "other" })
+            #expect(sent.allSatisfy { $0 > 1 << 20 })
+        }
+    }
+
     @Test("More clients than the limit wait in the backlog until one has gone") func limitsClients() throws {
         var limits = LineLimits(lineLength: 1000)
         limits.clients = 2

@@ -27,6 +27,27 @@ import UVLoop
         }
     }
 
+    @Test("bytes that wait when a socket is closed can be left to the kernel, for a peer that reads later")
+    func leavesRest() throws {
+        try withLoop { loop in
+            let (one, other) = try makeStreamPair(on: loop)
+            // Small writes fill the buffer of a socket long before their bytes would.
+            var sent: [UInt8] = []
+            while one.queuedByteCount == 0 {
+                sent.append(UInt8(truncatingIfNeeded: sent.count))
+                one.write([sent.last!])
+            }
+            // Those are libuv's, the next ones the stream's own.
+            let last = [UInt8](repeating: 7, count: 1000)
+            one.write(last)
+            one.closeSendingQueued()
+            var got: [UInt8] = []
+            try other.collect { got = $0 }
+            loop.run()
+            #expect(got == sent + last)
+        }
+    }
+
     @Test("a shutdown of a pipe that nobody reads fails as the write did") func brokenPipe() throws {
         try withLoop { loop in
             let (reading, writing) = pipePair()

@@ -150,6 +150,32 @@ enum ChannelClient: String, CaseIterable, CustomTestStringConvertible {
         }
     }
 
+    @Test(
+        "a session that ends between the hello and the answer is told, with how it ended",
+        arguments: ChannelClient.installed, ["write", "read"])
+    func ends(client: ChannelClient, command: String) throws {
+        try withKeeperHome { home in
+            let (lines, file) = ("\(home.base)/lines", "\(home.base)/file")
+            try Posix.write("one\n", to: lines)
+            // The keeper's place is taken by one who says hello and exit at once, and then reads nothing.
+            let path = "\(home.base)/s"
+            let hello = #"hello {"epoch":"0123456789abcdef"}"#
+            let exit = #"{"code":7,"reason":"exited"}"#
+            let listener = try PipeListener(bindingTo: path, on: home.loop)
+            try listener.listen { _, result in
+                guard case .success(let stream) = result else { return }
+                stream.write("\(hello)\nexit \(exit)\n")
+                stream.shutdown { _ in stream.close() }
+            }
+            let arguments = command == "write" ? [command, path, "me", lines] : [command, path, file]
+            let example = try client.start(arguments, on: home.loop)
+            #expect(try example.runToEnd() == .exited(code: 1), "\(example.text)")
+            #expect(example.errors == "the session ended: \(exit)\n")
+            #expect(example.text.isEmpty)
+            listener.close()
+        }
+    }
+
     @Test("wrong usage is explained", arguments: ChannelClient.installed) func usage(client: ChannelClient) throws {
         try withLoop { loop in
             for arguments in [[], ["write", "a", "b"], ["read", "a"], ["help", "a", "b"]] {

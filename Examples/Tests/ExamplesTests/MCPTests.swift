@@ -71,6 +71,26 @@ enum MCPServer: String, CaseIterable, CustomTestStringConvertible {
         }
     }
 
+    @Test("a session that ends before anything is asked is told, with how it ended") func ends() throws {
+        try withKeeperHome { home in
+            // The keeper's place is taken by one who says hello and exit at once, and then reads nothing.
+            let listener = try PipeListener(bindingTo: "\(home.base)/s", on: home.loop)
+            try listener.listen { _, result in
+                guard case .success(let stream) = result else { return }
+                stream.write(
+                    #"hello {"epoch":"0123456789abcdef","output":{"out":{"end":0}}}"# + "\n" + #"exit {"code":7}"#
+                        + "\n")
+                stream.shutdown { _ in stream.close() }
+            }
+            let ask = try RunningExample(
+                executable: "python3",
+                [ExampleFiles.path("mcp/ask.py"), "\(home.base)/s", "\(home.base)/journal", "hello"], on: home.loop)
+            #expect(try ask.runToEnd() == .exited(code: 1))
+            #expect(ask.errors == "the server has ended: {\"code\":7}\n", "\(ask.errors)")
+            listener.close()
+        }
+    }
+
     @Test("who asks may be killed at any time: nothing is asked twice, every answer comes") func anyTime() throws {
         try withServer(.own) { home, keeper in
             // Each run is killed at another of the moments that it makes known; the last one gets through.

@@ -103,6 +103,7 @@ extension ChannelClient {
             positions[stream] = ChannelMessage.Position(from: from, kept: kept)
         }
         send(.reading(positions))
+        guard isServed else { return }
         let reader = OutputReader(
             self, from: positions.mapValues(\.from), upTo: request.follows ? nil : positions.mapValues(\.kept.end))
         self.reader = reader

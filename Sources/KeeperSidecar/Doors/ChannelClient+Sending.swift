@@ -5,16 +5,24 @@ internal import UVLoop
 extension ChannelClient {
     func send(_ message: ChannelMessage) {
         guard !isClosed, !stream.isShutDown else { return }
-        stream.write(message.header)
+        let header = message.header
+        if isServing { door.turns.note(header.count, for: self) }
+        checkWrite(stream.write(header))
     }
 
     func send(_ message: UnsafeRawBufferPointer) {
         guard !isClosed, !stream.isShutDown else { return }
-        stream.write(message.bytes)
+        checkWrite(stream.write(message.bytes))
+    }
+
+    /// Ends the serving of a client to which nothing can be written any more; the stream reports the error only at the
+    /// next tick.
+    private func checkWrite(_ hasRoom: Bool) {
+        if !hasRoom, stream.writeError != nil { stopServing() }
     }
 
     /// True if output sent now would not have to wait.
-    var hasRoomForOutput: Bool { !isClosed && !stream.isShutDown && stream.queuedByteCount == 0 }
+    var hasRoomForOutput: Bool { isServed && !stream.isShutDown && stream.queuedByteCount == 0 }
 
     /// Acknowledges the writer's lines; while the connection is full, only the last number is kept for later.
     func acknowledge() {
@@ -43,7 +51,7 @@ extension ChannelClient {
         guard !isClosed else { return }
         if isAcknowledgementDue { acknowledge() }
         if let reader { door.output?.serve(reader) }
-        guard isServed else { return }
+        guard isServed else { return discard() }
         resume()
         endIfNothingIsOwed()
     }
@@ -79,7 +87,8 @@ extension ChannelClient {
         self.exit = nil
         guard isServed else { return }
         stopServing()
-        // The connection stays open just as long as the bytes take.
+        // The connection stays open just as long as the bytes take; until then nothing is read.
+        if stream.queuedByteCount > 0 { stream.readStop() }
         stream.shutdown { [self] _ in close() }
     }
 }

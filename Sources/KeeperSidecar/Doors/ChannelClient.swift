@@ -39,7 +39,9 @@ final class ChannelClient {
     var isRefusedWriter = false
     var reader: OutputReader?
     var hasFinished = false
-    private var isServing = false
+    private(set) var isServing = false
+    /// The client's part of the work of a turn.
+    var share = RequestTurns.Share()
     /// True if an acknowledgement waits for the end of the turn, or for room on the connection.
     var isAcknowledgementDue = false
     /// The number of the first line refused because the child's stdin is closing, while earlier lines are still on
@@ -49,6 +51,8 @@ final class ChannelClient {
     var knowsInputClosed = false
     var exit: SessionExit?
     private var discarded = 0
+    /// The timer that ends the wait for a client that does not take its last messages.
+    var parting: TimerHandle?
     /// Bytes read in this turn of the loop.
     private var readInTurn = 0
     /// Bytes of this client in memory, as last reported to the budget.
@@ -140,7 +144,7 @@ final class ChannelClient {
             case .header:
                 guard position < bytes.count else { return position }
                 guard stream.queuedByteCount < ChannelClient.mostUnsent else { return position }
-                readHeader(bytes, &position)
+                guard readHeader(bytes, &position) else { return position }
             case .request(let request):
                 guard stream.queuedByteCount < ChannelClient.mostUnsent, perform(request) else { return position }
             case .payload(var payload):
@@ -162,14 +166,23 @@ final class ChannelClient {
         return bytes.count
     }
 
-    private func readHeader(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) {
+    /// Reads the header that comes next, and the lines before it.
+    ///
+    /// - Returns: false if the header has to wait for a later turn.
+    private func readHeader(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) -> Bool {
         if framer.pendingByteCount == 0 {
             takeLines(bytes, &position)
-            guard position < bytes.count else { return }
+            guard position < bytes.count else { return true }
+        }
+        guard door.turns.mayServe(self) else { return false }
+        let start = position
+        defer {
+            let work = if case .request(.write) = expected { RequestTurns.line } else { RequestTurns.request }
+            door.turns.note(work + position - start, for: self)
         }
         do throws(ChannelError) {
             switch framer.find(in: bytes, from: &position) {
-            case .none: return
+            case .none: return true
             case .tooLong:
                 throw ChannelError(
                     .tooLong, "-", "a message has \(ChannelConstants.longestRequest) bytes at most before its payload")
@@ -185,6 +198,7 @@ final class ChannelClient {
             if error.verb == ChannelVerb.writer.rawValue, writer == nil { isRefusedWriter = true }
             fail(error)
         }
+        return true
     }
 
     /// The sequence number of the next line.
@@ -213,26 +227,6 @@ final class ChannelClient {
         leave()
     }
 
-    /// Sends an error, and ends the connection if the error is of a kind that closes it.
-    func fail(_ error: ChannelError) {
-        guard error.code.closes else { return send(.error(error)) }
-        part(error)
-    }
-
-    /// Ends the connection with an error, giving the client time to read it.
-    func part(_ error: ChannelError) {
-        guard isServed else { return }
-        send(.error(error))
-        leave()
-    }
-
-    /// Ends the sending side; incoming bytes are discarded until the client ends too.
-    func leave() {
-        guard isServed else { return }
-        stopServing()
-        stream.finish(deadline: ChannelConstants.partingTime) { [self] _ in close() }
-    }
-
     func stopServing() {
         expected = .parting
         backlog = []
@@ -256,7 +250,8 @@ final class ChannelClient {
         guard !isClosed else { return }
         isClosed = true
         stopServing()
-        stream.close()
+        parting?.close()
+        stream.closeSendingQueued()
         door.remove(self)
     }
 

@@ -24,6 +24,12 @@ final class ChannelDoor {
     let budget: ClientBudget
     let maximumLineLength: Int
     private(set) var clients: [ObjectIdentifier: ChannelClient] = [:]
+    /// The number of clients that are looked at for each new one.
+    private static let looks = 16
+    /// Clients that are looked at next: they may be gone.
+    private var unwatched: [ChannelClient] = []
+    /// True if all clients were looked at in this turn.
+    private var hasLooked = false
     /// Clients whose next line has no room, in the order in which they began to wait. While there are any, no other takes a
     /// line: a long one would wait for ever beside short ones.
     private var waiting: [ChannelClient] = []
@@ -33,6 +39,8 @@ final class ChannelDoor {
     private var repeating: [ChannelClient] = []
     /// Clients whose labels wait for the end of the turn, with the changes.
     private var labeling: [(client: ChannelClient, change: [JSONValue.Member])] = []
+    /// The bound on the requests of a turn.
+    private(set) lazy var turns = RequestTurns { [unowned self] in scheduleTurnEnd() }
     private var isTurnScheduled = false
     private var onEmpty: (() -> Void)?
 
@@ -58,7 +66,7 @@ final class ChannelDoor {
     // MARK: Clients
 
     func add(_ stream: PipeStream) {
-        dropGone()
+        if clients.count < ChannelConstants.connections { dropSomeGone() } else { dropGoneOnce() }
         guard clients.count < ChannelConstants.connections else {
             let error = ChannelError(.busy, "-", "there are \(ChannelConstants.connections) connections already")
             stream.write(ChannelMessage.error(error).header)
@@ -104,6 +112,21 @@ final class ChannelDoor {
         for client in clients.values where client.isUnwatched && client.isGone { client.close() }
     }
 
+    /// Does the same for a few clients, others each time.
+    private func dropSomeGone() {
+        if unwatched.isEmpty { unwatched = clients.values.filter(\.isUnwatched) }
+        for client in unwatched.suffix(ChannelDoor.looks) where client.isUnwatched && client.isGone { client.close() }
+        unwatched.removeLast(min(ChannelDoor.looks, unwatched.count))
+    }
+
+    /// Does the same for all clients, once in a turn of the loop: thousands may connect in one.
+    private func dropGoneOnce() {
+        guard !hasLooked else { return }
+        hasLooked = true
+        loop.onNextTick { [self] in hasLooked = false }
+        dropGone()
+    }
+
     // MARK: Turns
 
     /// Schedules the end of the turn: a line was taken, or a label is to be written.
@@ -116,9 +139,11 @@ final class ChannelDoor {
     private func endTurn() {
         input.flush()
         isTurnScheduled = false
+        turns.begin()
         acknowledge()
         writeLabels()
         resumeWaiting()
+        turns.serveNext()
     }
 
     /// Called when the child's pipe has taken more bytes, or takes no more lines. Clients are served at the end of the
@@ -241,6 +266,7 @@ final class ChannelDoor {
 
     /// Drops all clients that are left.
     func close() {
+        unwatched = []
         // Connections refused by `add` may end later, and would still report to the budget.
         budget.onChange = nil
         sweeps.close()

@@ -24,6 +24,8 @@ final class LineClient {
     var isAtEnd = false
     /// Bytes read of this client since the child's pipe last had all its lines, or since another client came.
     var share = 0
+    /// The number of its last turn that has used up the room for lines; 0 if its last turn has not.
+    var lastTurn: UInt64 = 0
     /// Bytes read since the client was found closed with bytes unread; nil if it was not found so.
     var readAfterGivingUp: Int?
     /// The offset of the end of its last line in everything taken; 0 if it has sent none.
@@ -71,6 +73,13 @@ final class LineClient {
         let hangUp = Descriptors.hangUp(of: descriptor)
         isAtEnd = isAtEnd || hangUp != .nothing
         if readAfterGivingUp == nil, hangUp == .everything { readAfterGivingUp = 0 }
+    }
+
+    /// True if this client is read before another: if it came earlier, but for clients that go on sending and have used
+    /// up the room, which go round.
+    func goesBefore(_ other: LineClient) -> Bool {
+        let (turn, otherTurn) = (isAtEnd ? 0 : lastTurn, other.isAtEnd ? 0 : other.lastTurn)
+        return turn == otherTurn ? number < other.number : turn < otherTurn
     }
 
     /// True if the peer gave up in the middle of a line. The peer closed while it was not read, and left a full buffer:

@@ -69,7 +69,7 @@ extension LineForwarder {
     private func turn() {
         isTurnScheduled = false
         swap(&ready, &spare)
-        if spare.count > 1 { spare.sort { $0.number < $1.number } }
+        if spare.count > 1 { spare.sort { $0.goesBefore($1) } }
         for client in spare {
             client.isReady = false
             read(client)

@@ -7,6 +7,7 @@ extension LineForwarder {
     func read(_ client: LineClient) {
         guard client.state == .reading else { return }
         var left = limits.turnByteCount
+        defer { if left < limits.turnByteCount { noteTurn(of: client) } }
         // A client that has finished is read to its end, however much its socket holds: later clients come after it.
         while left > 0 || client.isAtEnd {
             guard isServing else { return }

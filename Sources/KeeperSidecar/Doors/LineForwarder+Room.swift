@@ -7,9 +7,21 @@ extension LineForwarder {
     /// True if more of a client may be read than the rest of an unfinished line.
     func hasRoom(for client: LineClient) -> Bool {
         if client.end <= input.written { client.share = 0 }
-        if input.waitingByteCount(from: .raw) >= ChannelDoor.room, isOtherDoorCrowded() { return false }
-        return input.waitingByteCount < limits.waitingByteCount && client.number <= earliestWaiting
-            && !mustWaitForShare(client)
+        return !isFull && client.number <= earliestWaiting && !mustWaitForShare(client)
+    }
+
+    /// True if no client may be read on: the memory for waiting lines is used up, or this door's part while clients of
+    /// the other one wait.
+    private var isFull: Bool {
+        input.waitingByteCount >= limits.waitingByteCount
+            || input.waitingByteCount(from: .raw) >= ChannelDoor.room && isOtherDoorCrowded()
+    }
+
+    /// Notes that a client has been read. If it has used up the room, others that wait go before it.
+    func noteTurn(of client: LineClient) {
+        guard isFull else { return client.lastTurn = 0 }
+        turnCount += 1
+        client.lastTurn = turnCount
     }
 
     /// True if the client has used up its share. A client that has finished need not wait: the rest is at most what its
@@ -61,7 +73,9 @@ extension LineForwarder {
         var waiting: [LineClient] = []
         swap(&waiting, &paused)
         earliestWaiting = .max
-        waiting.sort { $0.number < $1.number }
+        // A client may have closed meanwhile: the rest of its lines then goes before those of later ones.
+        for client in waiting where client.state == .paused && client.lastTurn > 0 { client.lookAtPeer() }
+        waiting.sort { $0.goesBefore($1) }
         for client in waiting where client.state == .paused {
             guard hasRoom(for: client) else {
                 wait(client)

@@ -11,7 +11,8 @@ internal import UVLoop
 /// are read in the order in which they came, each until nothing is left, but at most ``LineLimits/turnByteCount``,
 /// which is more than a socket's buffer holds. A client that has closed is thus read to its end before one that
 /// connected later, and a greedy client starves no other. A fresh client is first read after the next wait, which has
-/// reported everything sent before it connected.
+/// reported everything sent before it connected. Where there is less room than clients would fill, those that have used
+/// it up go after the others.
 ///
 /// A client's share of the queue is as much as is read in a turn, plus the rest of a line. The share is renewed when
 /// another client comes, since earlier bytes go first, and has no bound when the child is slow. A stream of lines thus
@@ -49,6 +50,8 @@ final class LineForwarder {
     /// Clients accepted in this round of the loop, not watched yet.
     var fresh: [LineClient] = []
     var isTurnScheduled = false
+    /// The number of times that a client has used up the room.
+    var turnCount: UInt64 = 0
     var lastNumber: UInt64 = 0
     /// The timer after which the memory of unfinished lines is given back.
     let restTimer: TimerHandle

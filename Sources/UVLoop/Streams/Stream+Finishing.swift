@@ -76,6 +76,28 @@ extension Stream {
         }
     }
 
+    /// Closes the stream; the queued bytes are given to the kernel before, as far as it takes them in a buffer as large
+    /// as it allows (1 MiB at most). For the last words to a peer that may read them later. Mirrors
+    /// `uv_send_buffer_size`.
+    package final func closeSendingQueued() {
+        if !isClosing, queue.isOpen, queuedByteCount > 0, let descriptor {
+            var size: CInt = 0
+            // A larger buffer is welcome, not needed: an error leaves the old one.
+            if uv_send_buffer_size(raw, &size) == 0, size < Stream.lastBufferByteCount {
+                size = Stream.lastBufferByteCount
+                _ = uv_send_buffer_size(raw, &size)
+            }
+            let unwritten = queue.isWriting ? uv_stream_get_write_queue_size(raw.stream) : 0
+            for bytes in queue.unsent(unwritten: unwritten) where !bytes.isEmpty {
+                guard case .bytes(bytes.count) = loop.withoutBrokenPipe({ Descriptors.send(bytes, to: descriptor) })
+                else { break }
+            }
+        }
+        close()
+    }
+
+    private static let lastBufferByteCount: CInt = 1 << 20
+
     /// Delays a shutdown, once more than before, for bytes that are sent past the queue.
     final func holdShutdown() { shutdownHolds += 1 }
 

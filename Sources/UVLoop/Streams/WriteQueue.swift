@@ -135,6 +135,13 @@ struct WriteQueue: ~Copyable {
         return UnsafeRawBufferPointer(inFlight.bytes)
     }
 
+    /// The bytes that the kernel has not taken, if `unwritten` of those that libuv was given are left; valid until the
+    /// next change of the queue.
+    func unsent(unwritten: Int) -> [UnsafeRawBufferPointer] {
+        let rest = UnsafeRawBufferPointer(inFlight.bytes)[(inFlight.count - unwritten)...]
+        return [UnsafeRawBufferPointer(rebasing: rest), UnsafeRawBufferPointer(waiting.bytes)]
+    }
+
     /// Records the end of libuv's write. After a failure some of its bytes may have been taken.
     mutating func wrote(_ failure: UVError?) {
         let byteCount = UInt64(inFlight.count)
