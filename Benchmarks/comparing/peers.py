@@ -70,8 +70,8 @@ class Peers:
         if not shutil.which("swift"):
             raise Unavailable("swift is not on PATH")
         if wanted and self.is_check:
-            run_build(["swift", "build", "--package-path", str(BENCHMARKS)])
-            run_build(["swift", "build", "--package-path", str(ROOT), "--product", "uvkeeper-sidecar"])
+            run_build([*SWIFT_BUILD, "--package-path", str(BENCHMARKS)])
+            run_build([*SWIFT_BUILD, "--package-path", str(ROOT), "--product", "uvkeeper-sidecar"])
         elif wanted:
             run_build([*swift_build(), "--package-path", str(BENCHMARKS)])
             run_build([str(ROOT / "scripts" / "install"), str(OUTPUT / "uvkeeper")])
@@ -147,8 +147,12 @@ class Peers:
             print(f"compare: skipping {title}: {reason}", file=sys.stderr)
 
 
+# Without the option, a build after a pull does not know files that are new.
+SWIFT_BUILD = ["swift", "build", "--disable-build-manifest-caching"]
+
+
 def swift_build():
-    return ["swift", "build", "--disable-build-manifest-caching", "-c", "release", *(["--static-swift-stdlib"] if sys.platform == "linux" else [])]
+    return [*SWIFT_BUILD, "-c", "release", *(["--static-swift-stdlib"] if sys.platform == "linux" else [])]
 
 
 def run_build(command):
