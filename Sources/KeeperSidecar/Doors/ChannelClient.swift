@@ -174,12 +174,10 @@ final class ChannelClient {
             takeLines(bytes, &position)
             guard position < bytes.count else { return true }
         }
-        guard door.turns.mayServe(self) else { return false }
+        // Lines have bounds of their own. The beginning of a header that was cut had its turn.
+        let isFree = framer.pendingByteCount > 0 || bytes[position...].starts(with: ChannelClient.write)
+        guard isFree || door.turns.mayServe(self) else { return false }
         let start = position
-        defer {
-            let work = if case .request(.write) = expected { RequestTurns.line } else { RequestTurns.request }
-            door.turns.note(work + position - start, for: self)
-        }
         do throws(ChannelError) {
             switch framer.find(in: bytes, from: &position) {
             case .none: return true
@@ -198,8 +196,13 @@ final class ChannelClient {
             if error.verb == ChannelVerb.writer.rawValue, writer == nil { isRefusedWriter = true }
             fail(error)
         }
+        if case .request(.write) = expected { return true }
+        door.turns.note(RequestTurns.request + position - start, for: self)
         return true
     }
+
+    /// The beginning of a line's header.
+    private static let write = Array("\(ChannelVerb.write.rawValue) ".utf8)
 
     /// The sequence number of the next line.
     var nextSequence: UInt64 { (writer?.last ?? 0) + 1 }

@@ -26,6 +26,8 @@ final class LineClient {
     var share = 0
     /// The number of its last turn that has used up the room for lines; 0 if its last turn has not.
     var lastTurn: UInt64 = 0
+    /// The number of the last such turn of any client when this one came.
+    private let firstTurn: UInt64
     /// Bytes read since the client was found closed with bytes unread; nil if it was not found so.
     var readAfterGivingUp: Int?
     /// The offset of the end of its last line in everything taken; 0 if it has sent none.
@@ -36,8 +38,11 @@ final class LineClient {
     private(set) var isWatched = false
 
     /// Takes over the descriptor.
-    init(_ descriptor: Int32, number: UInt64, maximumLineLength: Int, on loop: Loop) {
+    ///
+    /// - Parameter turn: the number of the last turn of any client that has used up the room.
+    init(_ descriptor: Int32, number: UInt64, turn: UInt64, maximumLineLength: Int, on loop: Loop) {
         self.number = number
+        firstTurn = turn
         connection = OwnedDescriptor(descriptor)
         self.loop = loop
         framer = LineFramer(maximumLineLength: maximumLineLength)
@@ -75,12 +80,13 @@ final class LineClient {
         if readAfterGivingUp == nil, hangUp == .everything { readAfterGivingUp = 0 }
     }
 
-    /// True if this client is read before another: if it came earlier, but for clients that go on sending and have used
-    /// up the room, which go round.
+    /// True if this client is read before another: if it came earlier, or has waited longer since it used up the room. One
+    /// that has finished goes before all that came later.
     func goesBefore(_ other: LineClient) -> Bool {
-        let (turn, otherTurn) = (isAtEnd ? 0 : lastTurn, other.isAtEnd ? 0 : other.lastTurn)
-        return turn == otherTurn ? number < other.number : turn < otherTurn
+        turn == other.turn ? number < other.number : turn < other.turn
     }
+
+    private var turn: UInt64 { isAtEnd ? firstTurn : max(firstTurn, lastTurn) }
 
     /// True if the peer gave up in the middle of a line. The peer closed while it was not read, and left a full buffer:
     /// if the buffer had had room, the peer need not have waited. The rest of its last line is then a fragment, not a

@@ -7,7 +7,8 @@ extension LineForwarder {
     func add(_ descriptor: Int32) {
         guard isServing else { return OwnedDescriptor(descriptor).close() }
         lastNumber += 1
-        let client = LineClient(descriptor, number: lastNumber, maximumLineLength: limits.lineLength, on: loop)
+        let client = LineClient(
+            descriptor, number: lastNumber, turn: turnCount, maximumLineLength: limits.lineLength, on: loop)
         clients[client.number] = client
         budget.add()
         if case .wouldBlock = Descriptors.receive(from: descriptor, into: slice(1), peeking: true) {
@@ -69,7 +70,7 @@ extension LineForwarder {
     private func turn() {
         isTurnScheduled = false
         swap(&ready, &spare)
-        if spare.count > 1 { spare.sort { $0.goesBefore($1) } }
+        if spare.count > 1 { sort(&spare) }
         for client in spare {
             client.isReady = false
             read(client)

@@ -17,6 +17,13 @@ extension LineForwarder {
             || input.waitingByteCount(from: .raw) >= ChannelDoor.room && isOtherDoorCrowded()
     }
 
+    /// Puts clients in the order in which they are read.
+    func sort(_ clients: inout [LineClient]) {
+        // One that has used up the room may have closed since: the rest of its lines then goes before those of later ones.
+        for client in clients where client.state != .closed && client.lastTurn > 0 { client.lookAtPeer() }
+        clients.sort { $0.goesBefore($1) }
+    }
+
     /// Notes that a client has been read. If it has used up the room, others that wait go before it.
     func noteTurn(of client: LineClient) {
         guard isFull else { return client.lastTurn = 0 }
@@ -73,9 +80,7 @@ extension LineForwarder {
         var waiting: [LineClient] = []
         swap(&waiting, &paused)
         earliestWaiting = .max
-        // A client may have closed meanwhile: the rest of its lines then goes before those of later ones.
-        for client in waiting where client.state == .paused && client.lastTurn > 0 { client.lookAtPeer() }
-        waiting.sort { $0.goesBefore($1) }
+        sort(&waiting)
         for client in waiting where client.state == .paused {
             guard hasRoom(for: client) else {
                 wait(client)

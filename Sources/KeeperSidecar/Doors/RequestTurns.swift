@@ -1,17 +1,15 @@
 /// The bound on the requests that are served in a turn of the loop, and the order of the clients whose next request waits
 /// for a later turn.
 ///
-/// Work is counted in bytes: those of requests and of their answers, and some for each request. Lines that are taken in
-/// runs are not counted.
+/// Work is counted in bytes: those of requests and of their answers, and some for each request. Lines are not counted.
 final class RequestTurns {
-    /// The work in a turn after which no request of the client is served any more.
-    private static let mostOfClient = 65_536
+    /// The work in a turn after which no request of the client is served any more; the less, the more clients wait, so
+    /// that one with a single request has its turn soon.
+    private static let mostOfClient = 4096...65_536
     /// The work in a turn after which no request of any client is served any more.
     private static let most = 262_144
     /// The work of a request besides its bytes and those of its answer.
     static let request = 1024
-    /// The same of a `write`.
-    static let line = 64
 
     /// The work of a client in the turn of this number.
     struct Share {
@@ -42,7 +40,9 @@ final class RequestTurns {
 
     /// True if a request of the client may be served now; if not, ``serveNext()`` resumes the client.
     func mayServe(_ client: ChannelClient) -> Bool {
-        let isUsedUp = client.share.turn == turn && client.share.work >= RequestTurns.mostOfClient
+        let bounds = RequestTurns.mostOfClient
+        let most = min(max(RequestTurns.most / (postponed.count + 1), bounds.lowerBound), bounds.upperBound)
+        let isUsedUp = client.share.turn == turn && client.share.work >= most
         guard isUsedUp || work >= RequestTurns.most else { return true }
         if !client.share.isPostponed {
             client.share.isPostponed = true
