@@ -77,7 +77,7 @@ public final class KeeperManager {
     private(set) var formerAttempts: (all: UInt64, failed: UInt64) = (0, 0)
     /// Sessions that are being ended.
     var stops: [ObjectIdentifier: KeeperStop] = [:]
-    /// Starts that wait for the end of a former child.
+    /// Starts that wait for the end of a former child, or of the keeper before.
     var starts: [ObjectIdentifier: ProcessWait] = [:]
     /// The second looks at keepers that are about to begin or to end, each with a closure to call when the manager closes.
     var secondLooks: [ObjectIdentifier: (timer: TimerHandle, cancel: () -> Void)] = [:]

@@ -41,16 +41,12 @@ extension KeeperManager {
             return loop.onNextTick { [paths] in completion(.failure(.using(paths.directory, error))) }
         }
         guard let keeper else { return loop.onNextTick { completion(.success(true)) } }
-        var id: ObjectIdentifier?
-        let wait = ProcessWait(for: [keeper], atMost: KeeperManager.endPatience, on: loop) { result in
-            if let id { self.starts[id] = nil }
+        waitForEnd(of: keeper, atMost: KeeperManager.endPatience) { result in
             switch result {
             case .allHaveEnded: completion(.success(true))
             case .timedOut: completion(.failure(.sessionTaken(session, pid: keeper.pid)))
             case .canceled: completion(.failure(.closed))
             }
         }
-        id = ObjectIdentifier(wait)
-        starts[ObjectIdentifier(wait)] = wait
     }
 }

@@ -49,14 +49,23 @@ extension KeeperManager {
             return loop.onNextTick { completion(.failure(error)) }
         }
         guard let formerChild else { return start(order, options, completion) }
-        var id: ObjectIdentifier?
-        let wait = ProcessWait(for: [formerChild], atMost: KeeperManager.formerChildPatience, on: loop) { result in
-            if let id { self.starts[id] = nil }
+        waitForEnd(of: formerChild, atMost: KeeperManager.formerChildPatience) { result in
             switch result {
             case .allHaveEnded: self.start(order, options, completion)
             case .timedOut: completion(.failure(.formerChildRuns(order.session, pid: formerChild.pid)))
             case .canceled: completion(.failure(.closed))
             }
+        }
+    }
+
+    /// Waits for the end of a process before a start; canceled when the manager closes.
+    func waitForEnd(
+        of process: ProcessDescriptor, atMost time: Duration, _ completion: @escaping (ProcessWait.Result) -> Void,
+    ) {
+        var id: ObjectIdentifier?
+        let wait = ProcessWait(for: [process], atMost: time, on: loop) { result in
+            if let id { self.starts[id] = nil }
+            completion(result)
         }
         id = ObjectIdentifier(wait)
         starts[ObjectIdentifier(wait)] = wait
