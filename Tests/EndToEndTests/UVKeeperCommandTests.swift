@@ -219,7 +219,7 @@ import Testing
         }
     }
 
-    /// What a shell offers for the session of `uvkeeper status` after these options.
+    /// The words that a shell offers for the session of `uvkeeper status` after these options.
     private func offered(_ home: CommandHome, _ options: String...) throws -> [String] {
         let words = ["uvkeeper", "status"] + options + [""]
         return try home.run(["---completion", "status", "--", "positional@0", "\(words.count - 1)", "0"] + words).lines
